@@ -1,0 +1,36 @@
+// Module entry: what JavaScript can call. State lives per environment; there are no globals.
+#include <napi.h>
+
+#include "autograd.h"
+#include "device.h"
+#include "dispatch.h"
+#include "environment.h"
+#include "script/script.h"
+#include "tensors.h"
+
+namespace srrl {
+
+namespace {
+
+// setErrorFactory((kind, message) => Error): called once by src/native.ts.
+void setErrorFactory(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).makeError = Napi::Persistent(info[0].As<Napi::Function>());
+}
+
+Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  env.SetInstanceData(new Environment());
+  exports.Set("libtorchVersion", SRRL_LIBTORCH_VERSION);
+  exports.Set("setErrorFactory", Napi::Function::New<setErrorFactory>(env, "setErrorFactory"));
+  exportDispatch(env, exports);
+  exportTensors(env, exports);
+  exportAutograd(env, exports);
+  exportDevice(env, exports);
+  exportScript(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(srrl_torch, initialize)
+
+}  // namespace srrl

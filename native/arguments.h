@@ -1,0 +1,51 @@
+// Reading the arguments of exported functions other than the hot path's.
+#pragma once
+
+#include <napi.h>
+
+#include "environment.h"
+#include "errors.h"
+
+namespace srrl {
+
+inline Handle handleOf(const Napi::Value& value) {
+  if (!value.IsNumber()) throw Error(kType, "expected a handle");
+  return static_cast<Handle>(value.As<Napi::Number>().DoubleValue());
+}
+
+inline const at::Tensor& tensorOf(const Napi::CallbackInfo& info, size_t index) {
+  return Environment::of(info.Env()).handles.tensor(handleOf(info[index]));
+}
+
+inline std::vector<Handle> handlesOf(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<Handle> handles(array.Length());
+  for (size_t i = 0; i < handles.size(); i++) handles[i] = handleOf(array.Get(i));
+  return handles;
+}
+
+inline std::vector<at::Tensor> tensorsOf(const Napi::Value& value) {
+  auto& table = Environment::of(value.Env()).handles;
+  std::vector<at::Tensor> tensors;
+  for (Handle handle : handlesOf(value)) tensors.push_back(table.tensor(handle));
+  return tensors;
+}
+
+inline Napi::Value wrap(Napi::Env env, at::Tensor tensor) {
+  if (!tensor.defined()) return env.Null();
+  return Napi::Number::New(env, static_cast<double>(Environment::of(env).handles.insert(std::move(tensor))));
+}
+
+template <typename Items>
+Napi::Value numbers(Napi::Env env, const Items& items) {
+  auto result = Napi::Array::New(env, items.size());
+  for (size_t i = 0; i < items.size(); i++) result.Set(i, static_cast<double>(items[i]));
+  return result;
+}
+
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+void define(Napi::Object exports, const char* name) {
+  exports.Set(name, Napi::Function::New<guarded<function>>(exports.Env(), name));
+}
+
+}  // namespace srrl

@@ -1,0 +1,144 @@
+#include "autograd.h"
+
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/function.h>
+
+#include "arguments.h"
+
+namespace srrl {
+
+namespace {
+
+std::vector<at::Tensor> gradientsOf(const Napi::Value& value, size_t count) {
+  if (value.IsUndefined() || value.IsNull()) return {};
+  std::vector<at::Tensor> gradients = tensorsOf(value);
+  if (gradients.size() != count) throw Error(kShape, "there must be one gradient for each output");
+  return gradients;
+}
+
+std::optional<bool> optionalBool(const Napi::Value& value) {
+  if (value.IsUndefined() || value.IsNull()) return std::nullopt;
+  return value.ToBoolean().Value();
+}
+
+// backward(outputs, gradients | undefined, retainGraph | undefined, createGraph, inputs)
+Napi::Value backward(const Napi::CallbackInfo& info) {
+  const auto outputs = tensorsOf(info[0]);
+  torch::autograd::backward(outputs, gradientsOf(info[1], outputs.size()), optionalBool(info[2]), info[3].ToBoolean(), tensorsOf(info[4]));
+  return info.Env().Undefined();
+}
+
+// grad(outputs, inputs, gradients | undefined, retainGraph | undefined, createGraph, allowUnused) => handles, null where unused
+Napi::Value grad(const Napi::CallbackInfo& info) {
+  const auto outputs = tensorsOf(info[0]);
+  const auto gradients = torch::autograd::grad(outputs, tensorsOf(info[1]), gradientsOf(info[2], outputs.size()), optionalBool(info[3]),
+                                               info[4].ToBoolean(), info[5].ToBoolean());
+  auto result = Napi::Array::New(info.Env(), gradients.size());
+  for (size_t i = 0; i < gradients.size(); i++) result.Set(i, wrap(info.Env(), gradients[i]));
+  return result;
+}
+
+Napi::Value gradOf(const Napi::CallbackInfo& info) { return wrap(info.Env(), tensorOf(info, 0).grad()); }
+
+Napi::Value setGrad(const Napi::CallbackInfo& info) {
+  tensorOf(info, 0).mutable_grad() = info[1].IsNull() ? at::Tensor() : tensorOf(info, 1);
+  return info.Env().Undefined();
+}
+
+// gradList([tensors]) => handle of a list of their gradients; throws where one has none
+Napi::Value gradList(const Napi::CallbackInfo& info) {
+  auto& handles = Environment::of(info.Env()).handles;
+  c10::List<at::Tensor> gradients;
+  for (const at::Tensor& tensor : handles.at(handleOf(info[0])).toTensorVector()) {
+    if (!tensor.grad().defined()) throw Error(kState, "a parameter has no gradient");
+    gradients.push_back(tensor.grad());
+  }
+  return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(std::move(gradients))));
+}
+
+// clearGrads(list handle): sets every gradient to none.
+Napi::Value clearGrads(const Napi::CallbackInfo& info) {
+  for (const at::Tensor& tensor : Environment::of(info.Env()).handles.at(handleOf(info[0])).toTensorVector()) tensor.mutable_grad().reset();
+  return info.Env().Undefined();
+}
+
+// haveGrads(list handle) => [boolean]
+Napi::Value haveGrads(const Napi::CallbackInfo& info) {
+  const auto tensors = Environment::of(info.Env()).handles.at(handleOf(info[0])).toTensorVector();
+  auto result = Napi::Array::New(info.Env(), tensors.size());
+  for (size_t i = 0; i < tensors.size(); i++) result.Set(i, Napi::Boolean::New(info.Env(), tensors[i].grad().defined()));
+  return result;
+}
+
+Napi::Value requiresGrad(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), tensorOf(info, 0).requires_grad()); }
+
+Napi::Value setRequiresGrad(const Napi::CallbackInfo& info) {
+  const at::Tensor& tensor = tensorOf(info, 0);
+  const bool wanted = info[1].ToBoolean();
+  if (!tensor.is_leaf() && !wanted) throw Error(kState, "only a leaf can stop requiring a gradient; use detach()");
+  if (wanted && !torch::autograd::isDifferentiableType(tensor.scalar_type())) {
+    throw Error(kType, "only floating-point and complex tensors can require a gradient");
+  }
+  tensor.set_requires_grad(wanted);
+  return info.Env().Undefined();
+}
+
+Napi::Value isLeaf(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_leaf()); }
+
+// gradFn(tensor) => the name of the node that made it, or null
+Napi::Value gradFn(const Napi::CallbackInfo& info) {
+  const auto& node = tensorOf(info, 0).grad_fn();
+  return node ? Napi::String::New(info.Env(), node->name()) : info.Env().Null();
+}
+
+Napi::Value retainGrad(const Napi::CallbackInfo& info) {
+  tensorOf(info, 0).retain_grad();
+  return info.Env().Undefined();
+}
+
+Napi::Value gradEnabled(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), at::GradMode::is_enabled()); }
+
+// setGradEnabled(on) => what it was
+Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
+  const bool before = at::GradMode::is_enabled();
+  at::GradMode::set_enabled(info[0].ToBoolean());
+  return Napi::Boolean::New(info.Env(), before);
+}
+
+Napi::Value pushInferenceMode(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).inferenceModes.push_back(std::make_unique<c10::InferenceMode>(info[0].ToBoolean()));
+  return info.Env().Undefined();
+}
+
+Napi::Value popInferenceMode(const Napi::CallbackInfo& info) {
+  auto& modes = Environment::of(info.Env()).inferenceModes;
+  if (modes.empty()) throw Error(kState, "inference mode was not entered");
+  modes.pop_back();
+  return info.Env().Undefined();
+}
+
+Napi::Value isInference(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_inference()); }
+
+}  // namespace
+
+void exportAutograd(Napi::Env, Napi::Object exports) {
+  define<backward>(exports, "backward");
+  define<grad>(exports, "grad");
+  define<gradOf>(exports, "gradOf");
+  define<setGrad>(exports, "setGrad");
+  define<gradList>(exports, "gradList");
+  define<clearGrads>(exports, "clearGrads");
+  define<haveGrads>(exports, "haveGrads");
+  define<requiresGrad>(exports, "requiresGrad");
+  define<setRequiresGrad>(exports, "setRequiresGrad");
+  define<isLeaf>(exports, "isLeaf");
+  define<gradFn>(exports, "gradFn");
+  define<retainGrad>(exports, "retainGrad");
+  define<gradEnabled>(exports, "gradEnabled");
+  define<setGradEnabled>(exports, "setGradEnabled");
+  define<pushInferenceMode>(exports, "pushInferenceMode");
+  define<popInferenceMode>(exports, "popInferenceMode");
+  define<isInference>(exports, "isInference");
+}
+
+}  // namespace srrl

@@ -1,0 +1,10 @@
+// Devices, threads and random seeds.
+#pragma once
+
+#include <napi.h>
+
+namespace srrl {
+
+void exportDevice(Napi::Env env, Napi::Object exports);
+
+}  // namespace srrl

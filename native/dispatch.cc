@@ -1,0 +1,117 @@
+#include "dispatch.h"
+
+#include "convert.h"
+#include "errors.h"
+
+namespace srrl {
+
+namespace {
+
+constexpr size_t kUsualArguments = 32;
+
+// call(number, ...flat arguments): the hot path, in plain Node-API because every wrapper costs as much as the work.
+napi_value call(napi_env env, napi_callback_info info) {
+  napi_value usual[kUsualArguments];
+  std::vector<napi_value> many;
+  napi_value* values = usual;
+  size_t count = kUsualArguments;
+  void* data;
+  napi_get_cb_info(env, info, &count, usual, nullptr, &data);
+  if (count > kUsualArguments) {
+    many.resize(count);
+    values = many.data();
+    napi_get_cb_info(env, info, &count, values, nullptr, &data);
+  }
+  auto& environment = *static_cast<Environment*>(data);
+  const Operator* called = nullptr;
+  try {
+    uint32_t number = UINT32_MAX;
+    if (count > 0) napi_get_value_uint32(env, values[0], &number);
+    called = &environment.operators.at(number);
+    ArgumentReader reader(env, environment.handles, values + 1, count - 1);
+    // A call can come back here through a hook, and then finds no spare stack and makes its own.
+    c10::Stack stack = std::move(environment.spareStack);
+    stack.clear();
+    for (const Argument& argument : called->arguments) stack.push_back(reader.read(argument));
+    if (!reader.done()) throw Error(kType, "too many arguments");
+    called->handle.callBoxed(stack);
+
+    napi_value result;
+    if (stack.size() == 1) {
+      result = toJs(env, environment.handles, std::move(stack[0]));
+      environment.spareStack = std::move(stack);
+      return result;
+    }
+    if (stack.empty()) {
+      napi_get_undefined(env, &result);
+      return result;
+    }
+    napi_create_array_with_length(env, stack.size(), &result);
+    for (size_t i = 0; i < stack.size(); i++) {
+      napi_set_element(env, result, i, toJs(env, environment.handles, std::move(stack[i])));
+    }
+    return result;
+  } catch (...) {
+    throwCurrent(env, called ? called->name.c_str() : nullptr);
+    return nullptr;
+  }
+}
+
+Napi::Value resolve(const Napi::CallbackInfo& info) {
+  auto& environment = Environment::of(info.Env());
+  const size_t number = environment.operators.resolve(info[0].As<Napi::String>(), info[1].As<Napi::String>());
+  return Napi::Number::New(info.Env(), static_cast<double>(number));
+}
+
+// schema(number) => {name, arguments: [{name, type, keywordOnly, out, written, hasDefault}], results: [{name, type}]}
+Napi::Value schema(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Operator& op = Environment::of(env).operators.at(info[0].As<Napi::Number>().Uint32Value());
+  auto arguments = Napi::Array::New(env, op.arguments.size());
+  for (size_t i = 0; i < op.arguments.size(); i++) {
+    const Argument& argument = op.arguments[i];
+    auto entry = Napi::Object::New(env);
+    entry.Set("name", argument.name);
+    entry.Set("type", argument.type.text());
+    entry.Set("keywordOnly", argument.keywordOnly);
+    entry.Set("out", argument.out);
+    entry.Set("written", argument.written);
+    entry.Set("hasDefault", argument.initial.has_value());
+    arguments.Set(i, entry);
+  }
+  auto results = Napi::Array::New(env, op.results.size());
+  for (size_t i = 0; i < op.results.size(); i++) {
+    auto entry = Napi::Object::New(env);
+    entry.Set("name", op.resultNames[i]);
+    entry.Set("type", op.results[i].text());
+    results.Set(i, entry);
+  }
+  auto result = Napi::Object::New(env);
+  result.Set("name", op.name);
+  result.Set("arguments", arguments);
+  result.Set("results", results);
+  return result;
+}
+
+// operatorNames() => ["aten::add.Tensor", ...]
+Napi::Value names(const Napi::CallbackInfo& info) {
+  const auto all = operatorNames();
+  auto result = Napi::Array::New(info.Env(), all.size());
+  for (size_t i = 0; i < all.size(); i++) {
+    result.Set(i, all[i].overload_name.empty() ? all[i].name : all[i].name + "." + all[i].overload_name);
+  }
+  return result;
+}
+
+}  // namespace
+
+void exportDispatch(Napi::Env env, Napi::Object exports) {
+  napi_value function;
+  napi_create_function(env, "call", NAPI_AUTO_LENGTH, call, &Environment::of(env), &function);
+  exports.Set("call", function);
+  exports.Set("resolve", Napi::Function::New<guarded<resolve>>(env, "resolve"));
+  exports.Set("schema", Napi::Function::New<guarded<schema>>(env, "schema"));
+  exports.Set("operatorNames", Napi::Function::New<guarded<names>>(env, "operatorNames"));
+}
+
+}  // namespace srrl

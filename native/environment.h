@@ -1,0 +1,84 @@
+// State of one JavaScript environment (the main thread or one worker): the table of values that JavaScript holds
+// by number, and the scopes that free them.
+#pragma once
+
+#include <ATen/core/ivalue.h>
+#include <ATen/core/stack.h>
+#include <c10/core/InferenceMode.h>
+#include <napi.h>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "operators.h"
+
+namespace srrl {
+
+// A slot number with the generation of its use, exactly representable as a JavaScript number. 0 is never valid.
+using Handle = uint64_t;
+
+class HandleTable {
+ public:
+  // The value lives until it is released, or until the innermost scope that is open now ends.
+  Handle insert(c10::IValue value);
+  // Throws Error(kDisposed) where the handle was released or never was one of this environment.
+  const c10::IValue& at(Handle handle) const;
+  const at::Tensor& tensor(Handle handle) const;
+  bool alive(Handle handle) const noexcept;
+  void release(Handle handle) noexcept;
+
+  void pushScope();
+  // Frees what the innermost scope made, except `escaping`, which the enclosing scope (or nobody) owns from then on.
+  void popScope(const std::vector<Handle>& escaping);
+  // No scope owns it any more.
+  void keep(Handle handle);
+  size_t scopeDepth() const noexcept { return scopes_.size(); }
+
+  template <typename Visit>
+  void forEach(Visit visit) const {
+    for (const auto& slot : slots_) {
+      if (slot.used) visit(slot.value);
+    }
+  }
+
+ private:
+  struct Slot {
+    c10::IValue value;
+    uint32_t generation = 1;
+    uint32_t scope = 0;  // depth of the owning scope; 0: none
+    bool used = false;
+  };
+  const Slot* find(Handle handle) const noexcept;
+  Slot* find(Handle handle) noexcept;
+  void own(Handle handle, Slot& slot, uint32_t depth);
+
+  std::vector<Slot> slots_;
+  std::vector<uint32_t> free_;
+  std::vector<std::vector<Handle>> scopes_;
+};
+
+// References to JavaScript buffers that tensors look into. A tensor can die on any thread, a reference only on its own.
+class BufferReaper {
+ public:
+  void retire(napi_ref reference);
+  void drain(napi_env env);
+
+ private:
+  std::mutex mutex_;
+  std::vector<napi_ref> retired_;
+};
+
+struct Environment {
+  HandleTable handles;
+  OperatorTable operators;
+  std::shared_ptr<BufferReaper> buffers = std::make_shared<BufferReaper>();
+  std::vector<std::unique_ptr<c10::InferenceMode>> inferenceModes;
+  c10::Stack spareStack;  // memory of the last call's, for the next
+  Napi::FunctionReference makeError;  // (kind, message) => Error
+
+  static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }
+};
+
+}  // namespace srrl

@@ -1,0 +1,42 @@
+// What goes wrong in native code reaches JavaScript as one Error with a kind, and never with a C++ backtrace.
+#pragma once
+
+#include <napi.h>
+
+#include <stdexcept>
+#include <string>
+
+namespace srrl {
+
+// The kinds that src/native.ts maps to classes.
+inline constexpr const char* kType = "type";          // a value of the wrong kind
+inline constexpr const char* kShape = "shape";        // sizes that do not fit
+inline constexpr const char* kIndex = "index";        // an index that is out of range
+inline constexpr const char* kDisposed = "disposed";  // used after dispose or outside its scope
+inline constexpr const char* kState = "state";        // a call at the wrong time
+inline constexpr const char* kFile = "file";          // a file that is not what it should be
+inline constexpr const char* kMemory = "memory";      // the device has no memory left
+inline constexpr const char* kTorch = "torch";        // whatever else libtorch says
+
+class Error : public std::runtime_error {
+ public:
+  Error(const char* kind, const std::string& message) : std::runtime_error(message), kind(kind) {}
+  const char* kind;
+};
+
+// Turns the exception that is being handled into a pending JavaScript exception. Only inside a catch block.
+// `context` names the operator or function and stands before the message.
+void throwCurrent(Napi::Env env, const char* context) noexcept;
+
+// Wraps a function for export: the only place where C++ exceptions meet Node-API.
+template <Napi::Value (*function)(const Napi::CallbackInfo&)>
+Napi::Value guarded(const Napi::CallbackInfo& info) {
+  try {
+    return function(info);
+  } catch (...) {
+    throwCurrent(info.Env(), nullptr);
+    return Napi::Value();
+  }
+}
+
+}  // namespace srrl

@@ -1,0 +1,61 @@
+// The operators of libtorch, by number: each schema is read once and kept in the form that calls need.
+#pragma once
+
+#include <ATen/core/dispatch/Dispatcher.h>
+
+#include <deque>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace srrl {
+
+enum class Kind : uint8_t {
+  Tensor, Int, Float, Bool, Scalar, String, DType, Layout, MemoryFormat, Device, Generator, Unsupported,
+};
+
+// One argument or result of a schema. `Tensor?[]` is {Tensor, list, elementOptional}; `int[2]?` is {Int, list, optional, size 2}.
+struct Type {
+  Kind kind = Kind::Unsupported;
+  bool optional = false;
+  bool list = false;
+  bool elementOptional = false;
+  int32_t size = 0;  // of a list to which a single value may be spread; 0: none
+
+  std::string text() const;
+};
+
+struct Argument {
+  std::string name;
+  Type type;
+  bool keywordOnly = false;
+  bool out = false;
+  bool written = false;  // changed in place
+  std::optional<c10::IValue> initial;
+};
+
+struct Operator {
+  explicit Operator(c10::OperatorHandle handle);
+  c10::OperatorHandle handle;
+  std::string name;  // "aten::add.Tensor"
+  std::vector<Argument> arguments;
+  std::vector<Type> results;
+  std::vector<std::string> resultNames;
+};
+
+class OperatorTable {
+ public:
+  // The number of an operator; throws Error(kType) where libtorch has none of that name.
+  size_t resolve(const std::string& name, const std::string& overload);
+  const Operator& at(size_t number) const;
+
+ private:
+  std::deque<Operator> operators_;
+  std::unordered_map<std::string, size_t> numbers_;
+};
+
+// Every overload of every operator of the dispatcher, as (name with namespace, overload).
+std::vector<c10::OperatorName> operatorNames();
+
+}  // namespace srrl

@@ -1,0 +1,103 @@
+// Views of images as a function of (seed, epoch, sample index): a counter-based generator decides, so that a view does not
+// depend on the order, the batch or the thread that makes it.
+#include <ATen/ATen.h>
+#include <ATen/Parallel.h>
+#include <ATen/core/PhiloxRNGEngine.h>
+#include <torch/library.h>
+
+namespace srrl {
+
+namespace {
+
+// Streams of one (seed, epoch, sample) counter, so that no two decisions share bits.
+enum Stream : uint64_t { kCrop = 0, kFlip = 1, kOrder = 2 };
+
+// Philox 4x32-10 with the seed as key and (sample, epoch, stream) as counter; returns 32 bits.
+uint32_t draw(uint64_t seed, uint64_t epoch, uint64_t sample, Stream stream, uint32_t position = 0) {
+  at::philox_engine engine(seed, sample, (epoch << 4) | stream);
+  for (uint32_t i = 0; i < position; i++) engine();
+  return engine();
+}
+
+// A whole number below `bound`, by multiplication (bias below bound / 2^32).
+int64_t below(uint32_t bits, int64_t bound) { return static_cast<int64_t>((static_cast<uint64_t>(bits) * static_cast<uint64_t>(bound)) >> 32); }
+
+struct View {
+  int64_t top = 0;
+  int64_t left = 0;
+  bool flip = false;
+};
+
+// images: uint8 [N, C, H, W] contiguous; indices: int64 [B]; mean, deviation: C values in the scale 0..1.
+// => float32 [B, C, H, W], channels_last: (pixel / 255 - mean) / deviation of a crop out of `pad` zeros around the image,
+// flipped with probability 1/2. Zeros are pixels of value 0 before normalization, as in torchvision's RandomCrop.
+at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, at::ArrayRef<double> mean, at::ArrayRef<double> deviation,
+                           int64_t pad, bool flip, int64_t seed, int64_t epoch) {
+  TORCH_CHECK(images.dim() == 4 && images.scalar_type() == at::kByte && images.is_contiguous() && images.device().is_cpu(),
+              "images must be a contiguous uint8 tensor [N, C, H, W] on the CPU");
+  TORCH_CHECK(indices.dim() == 1 && indices.scalar_type() == at::kLong && indices.is_contiguous(), "indices must be int64 [B]");
+  TORCH_CHECK(pad >= 0, "pad must not be negative");
+  const int64_t count = images.size(0), channels = images.size(1), height = images.size(2), width = images.size(3);
+  TORCH_CHECK(static_cast<int64_t>(mean.size()) == channels && static_cast<int64_t>(deviation.size()) == channels,
+              "mean and deviation need one value for each of the ", channels, " channels");
+  const int64_t* chosen = indices.const_data_ptr<int64_t>();
+  const int64_t batch = indices.size(0);
+  for (int64_t i = 0; i < batch; i++) TORCH_CHECK_INDEX(chosen[i] >= 0 && chosen[i] < count, "sample ", chosen[i], " of ", count);
+
+  // One table look-up a pixel: 256 normalized values a channel.
+  std::vector<float> table(channels * 256);
+  for (int64_t c = 0; c < channels; c++) {
+    for (int64_t v = 0; v < 256; v++) table[c * 256 + v] = static_cast<float>((v / 255.0 - mean[c]) / deviation[c]);
+  }
+  at::Tensor result = at::empty({batch, channels, height, width}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  const uint8_t* pixels = images.const_data_ptr<uint8_t>();
+  float* out = result.mutable_data_ptr<float>();
+  at::parallel_for(0, batch, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t b = begin; b < end; b++) {
+      View view;
+      if (pad > 0) {
+        view.top = below(draw(seed, epoch, chosen[b], kCrop, 0), 2 * pad + 1) - pad;
+        view.left = below(draw(seed, epoch, chosen[b], kCrop, 1), 2 * pad + 1) - pad;
+      }
+      view.flip = flip && (draw(seed, epoch, chosen[b], kFlip) >> 31);
+      const uint8_t* image = pixels + chosen[b] * channels * height * width;
+      float* target = out + b * channels * height * width;
+      for (int64_t y = 0; y < height; y++) {
+        const int64_t row = y + view.top;
+        for (int64_t x = 0; x < width; x++) {
+          const int64_t column = (view.flip ? width - 1 - x : x) + view.left;
+          const bool inside = row >= 0 && row < height && column >= 0 && column < width;
+          for (int64_t c = 0; c < channels; c++) {
+            *target++ = table[c * 256 + (inside ? image[(c * height + row) * width + column] : 0)];
+          }
+        }
+      }
+    }
+  });
+  return result;
+}
+
+// The order of an epoch: sample numbers sorted by their own 64 random bits.
+at::Tensor epochOrder(int64_t count, int64_t seed, int64_t epoch) {
+  TORCH_CHECK(count >= 0, "count must not be negative");
+  std::vector<std::pair<uint64_t, int64_t>> keyed(count);
+  for (int64_t i = 0; i < count; i++) {
+    const uint64_t high = draw(seed, epoch, i, kOrder, 0), low = draw(seed, epoch, i, kOrder, 1);
+    keyed[i] = {high << 32 | low, i};
+  }
+  std::sort(keyed.begin(), keyed.end());
+  at::Tensor order = at::empty({count}, at::kLong);
+  int64_t* out = order.mutable_data_ptr<int64_t>();
+  for (int64_t i = 0; i < count; i++) out[i] = keyed[i].second;
+  return order;
+}
+
+}  // namespace
+
+TORCH_LIBRARY(srrl, library) {
+  library.def("normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, int seed, int epoch) -> Tensor",
+              normalizedViews);
+  library.def("epoch_order(int count, int seed, int epoch) -> Tensor", epochOrder);
+}
+
+}  // namespace srrl

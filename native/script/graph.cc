@@ -1,0 +1,182 @@
+#include "script/graph.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+#include <functional>
+#include <set>
+
+namespace srrl {
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+namespace {
+
+bool is(const Node* node, const char* name) { return node->kind() == c10::Symbol::fromQualString(name); }
+
+bool isAny(const Node* node, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    if (is(node, name)) return true;
+  }
+  return false;
+}
+
+void forEachNode(Block* block, const std::function<void(Node*)>& visit) {
+  for (Node* node : block->nodes()) {
+    visit(node);
+    for (Block* inner : node->blocks()) forEachNode(inner, visit);
+  }
+}
+
+std::optional<at::Tensor> constantTensor(const Value* value) {
+  if (auto constant = torch::jit::toIValue(value); constant && constant->isTensor()) return constant->toTensor();
+  const Node* node = value->node();
+  if (isAny(node, {"aten::t", "aten::numpy_T", "aten::transpose"})) {
+    const auto inner = constantTensor(node->input(0));
+    if (inner && inner->dim() == 2) return inner->t();
+  }
+  if (isAny(node, {"aten::detach", "aten::contiguous"})) return constantTensor(node->input(0));
+  return std::nullopt;
+}
+
+bool isNone(const Value* value) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && constant->isNone();
+}
+
+// The parameter that holds these very bytes gives the module its path.
+std::string pathOf(const at::Tensor& weight, const torch::jit::Module& original) {
+  for (const auto& parameter : original.named_parameters(true)) {
+    if (parameter.value.numel() == weight.numel() && parameter.value.const_data_ptr() == weight.const_data_ptr()) {
+      const auto dot = parameter.name.rfind('.');
+      return dot == std::string::npos ? parameter.name : parameter.name.substr(0, dot);
+    }
+  }
+  return "";
+}
+
+// bias is null where there is none. Returns false where something is not a constant or not of the right shape.
+bool describe(LinearSite& site, Value* input, const std::optional<at::Tensor>& weight, const Value* bias, Value* output) {
+  if (!weight || weight->dim() != 2) return false;
+  if (bias && !isNone(bias)) {
+    const auto constant = constantTensor(bias);
+    if (!constant || constant->numel() != weight->size(0)) return false;
+    site.bias = constant->reshape(-1);
+  }
+  site.weight = *weight;
+  site.input = input;
+  site.output = output;
+  return true;
+}
+
+// The sum that follows a bare product: matmul(x, w^T) + b.
+const Node* onlyAddition(const Value* product) {
+  if (product->uses().size() != 1) return nullptr;
+  const Node* user = product->uses()[0].user;
+  return is(user, "aten::add") && user->input(0) == product && constantTensor(user->input(1)) ? user : nullptr;
+}
+
+std::optional<at::Tensor> transposed(const std::optional<at::Tensor>& matrix) {
+  if (!matrix || matrix->dim() != 2) return std::nullopt;
+  return matrix->t();
+}
+
+bool matchLinear(Node* node, LinearSite& site) {
+  if (is(node, "aten::linear")) {
+    return describe(site, node->input(0), constantTensor(node->input(1)), node->input(2), node->output());
+  }
+  if (is(node, "aten::addmm")) {
+    return describe(site, node->input(1), transposed(constantTensor(node->input(2))), node->input(0), node->output());
+  }
+  if (isAny(node, {"aten::matmul", "aten::mm"})) {
+    const Node* addition = onlyAddition(node->output());
+    Value* output = addition ? const_cast<Value*>(addition->output()) : node->output();
+    return describe(site, node->input(0), transposed(constantTensor(node->input(1))), addition ? addition->input(1) : nullptr, output);
+  }
+  if (isAny(node, {"aten::conv2d", "aten::_convolution", "aten::convolution"})) {
+    const auto kernel = constantTensor(node->input(1));
+    if (!kernel || kernel->dim() != 4 || kernel->size(2) != 1 || kernel->size(3) != 1) return false;
+    const auto stride = torch::jit::toIValue(node->input(3));
+    if (!stride || !stride->isIntList()) return false;
+    for (int64_t step : stride->toIntVector()) {
+      if (step != 1) return false;
+    }
+    const auto groups = torch::jit::toIValue(node->input(is(node, "aten::conv2d") ? 6 : 8));
+    if (!groups || !groups->isInt() || groups->toInt() != 1) return false;
+    site.convolution = true;
+    return describe(site, node->input(0), kernel->flatten(1), node->input(2), node->output());
+  }
+  return false;
+}
+
+// What may stand between the classifier and the result.
+bool passesThrough(const Node* node) {
+  return isAny(node, {"aten::log_softmax", "aten::softmax", "aten::dropout", "aten::flatten", "aten::view", "aten::reshape",
+                      "aten::squeeze", "aten::contiguous", "aten::to", "aten::type_as", "aten::float", "aten::detach", "aten::clone",
+                      "aten::alias", "aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
+}
+
+}  // namespace
+
+std::vector<LinearSite> linearSites(Graph& graph, const torch::jit::Module& original) {
+  std::vector<LinearSite> sites;
+  forEachNode(graph.block(), [&](Node* node) {
+    LinearSite site;
+    if (!matchLinear(node, site)) return;
+    site.nested = node->owningBlock() != graph.block();
+    site.path = pathOf(site.weight, original);
+    sites.push_back(std::move(site));
+  });
+  return sites;
+}
+
+std::vector<LinearSite> classifierSites(Graph& graph, const std::vector<LinearSite>& sites, std::string& obstacle) {
+  std::vector<LinearSite> found;
+  std::set<const Value*> seen;
+  const std::function<void(Value*)> walk = [&](Value* value) {
+    if (!seen.insert(value).second) return;
+    for (const LinearSite& site : sites) {
+      if (site.output == value) return found.push_back(site);
+    }
+    Node* node = value->node();
+    if (passesThrough(node)) return walk(node->input(0));
+    if (isAny(node, {"prim::TupleConstruct", "prim::ListConstruct", "prim::DictConstruct"})) {
+      for (Value* part : node->inputs()) {
+        if (!torch::jit::toIValue(part)) walk(part);
+      }
+      return;
+    }
+    if (is(node, "prim::If")) {
+      for (Block* branch : node->blocks()) walk(branch->outputs()[value->offset()]);
+      return;
+    }
+    if (obstacle.empty()) obstacle = node->kind().toQualString();
+  };
+  for (Value* output : graph.outputs()) walk(output);
+  return found;
+}
+
+std::vector<std::string> trainingOperators(Graph& graph) {
+  std::set<std::string> names;
+  forEachNode(graph.block(), [&](Node* node) {
+    const size_t flag = is(node, "aten::batch_norm") ? 5 : isAny(node, {"aten::dropout", "aten::feature_dropout"}) ? 2 : 0;
+    if (flag == 0) return;
+    const auto training = torch::jit::toIValue(node->input(flag));
+    if (training && training->isBool() && training->toBool()) names.insert(node->kind().toQualString());
+  });
+  return {names.begin(), names.end()};
+}
+
+void returnTap(Graph& graph, const LinearSite& site) {
+  while (!graph.outputs().empty()) graph.eraseOutput(0);
+  Node* tuple = graph.createTuple({site.output, site.input});
+  graph.appendNode(tuple);
+  graph.registerOutput(tuple->output());
+  torch::jit::EliminateDeadCode(graph.block());
+  graph.lint();
+}
+
+}  // namespace srrl

@@ -1,0 +1,37 @@
+// Finds the linear classifier in the graph of a frozen TorchScript module and taps its input.
+#pragma once
+
+#include <torch/csrc/jit/api/module.h>
+#include <torch/csrc/jit/ir/ir.h>
+
+#include <string>
+#include <vector>
+
+namespace srrl {
+
+// A place in the graph that computes  output = input * weight^T + bias.
+struct LinearSite {
+  std::string path;    // of the module that owns the weight; empty where no parameter is the weight as it stands
+  at::Tensor weight;   // [classes, width]
+  at::Tensor bias;     // [classes] or undefined
+  bool convolution = false;  // a 1x1 convolution: input and output are maps
+  bool nested = false;       // inside an if or a loop, where no value can be handed out
+  torch::jit::Value* input = nullptr;
+  torch::jit::Value* output = nullptr;
+};
+
+// Every linear site of the graph in order of execution.
+std::vector<LinearSite> linearSites(torch::jit::Graph& graph, const torch::jit::Module& original);
+
+// The sites among `sites` whose output reaches the result of the graph through nothing that changes which class is
+// the largest or which coordinates there are: views, averages over positions, softmax, casts, dropout. Empty where something
+// else stands between; `obstacle` then names it.
+std::vector<LinearSite> classifierSites(torch::jit::Graph& graph, const std::vector<LinearSite>& sites, std::string& obstacle);
+
+// Names of operators that run in training mode by a constant of the graph, as in a module traced before eval().
+std::vector<std::string> trainingOperators(torch::jit::Graph& graph);
+
+// Makes the graph return (site output, site input) and nothing else.
+void returnTap(torch::jit::Graph& graph, const LinearSite& site);
+
+}  // namespace srrl

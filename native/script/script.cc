@@ -1,0 +1,182 @@
+#include "script/script.h"
+
+#include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/freeze_module.h>
+#include <torch/csrc/jit/passes/inliner.h>
+#include <torch/csrc/jit/serialization/import.h>
+
+#include "arguments.h"
+#include "script/graph.h"
+
+namespace srrl {
+
+namespace {
+
+// A frozen module whose graph returns (site output, site input).
+struct Tapped : torch::CustomClassHolder {
+  std::unique_ptr<torch::jit::GraphFunction> function;
+  std::vector<c10::IValue> extraInputs;  // defaults of what forward takes besides the image
+  c10::IValue self;
+  LinearSite site;
+};
+
+Napi::Value hold(Napi::Env env, c10::IValue value) {
+  return Napi::Number::New(env, static_cast<double>(Environment::of(env).handles.insert(std::move(value))));
+}
+
+torch::jit::Module moduleOf(const Napi::CallbackInfo& info) {
+  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));
+  if (!held.isModule()) throw Error(kType, "expected a TorchScript module");
+  return torch::jit::Module(held.toObject());
+}
+
+// scriptLoad(path, device) => handle of a module in evaluation mode
+Napi::Value load(const Napi::CallbackInfo& info) {
+  const std::string path = info[0].As<Napi::String>();
+  try {
+    torch::jit::Module module = torch::jit::load(path, c10::Device(info[1].As<Napi::String>().Utf8Value()));
+    module.eval();
+    return hold(info.Env(), module._ivalue());
+  } catch (const c10::Error& error) {
+    throw Error(kFile, error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    throw Error(kFile, error.what());
+  }
+}
+
+Napi::Value tensorEntry(Napi::Env env, const std::string& name, const at::Tensor& tensor) {
+  auto entry = Napi::Object::New(env);
+  entry.Set("name", name);
+  entry.Set("shape", numbers(env, tensor.sizes()));
+  entry.Set("dtype", static_cast<int>(tensor.scalar_type()));
+  return entry;
+}
+
+// scriptDescribe(module) => {type, modules: [{path, type}], parameters: [{name, shape, dtype}], buffers: [...]}
+Napi::Value describe(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const torch::jit::Module module = moduleOf(info);
+  const auto typeName = [](const torch::jit::Module& of) {
+    const auto name = of.type()->name();
+    return name ? name->name() : std::string("Module");
+  };
+  auto modules = Napi::Array::New(env);
+  uint32_t count = 0;
+  for (const auto& child : module.named_modules()) {
+    if (child.name.empty()) continue;
+    auto entry = Napi::Object::New(env);
+    entry.Set("path", child.name);
+    entry.Set("type", typeName(child.value));
+    modules.Set(count++, entry);
+  }
+  auto parameters = Napi::Array::New(env);
+  count = 0;
+  for (const auto& parameter : module.named_parameters()) parameters.Set(count++, tensorEntry(env, parameter.name, parameter.value));
+  auto buffers = Napi::Array::New(env);
+  count = 0;
+  for (const auto& buffer : module.named_buffers()) buffers.Set(count++, tensorEntry(env, buffer.name, buffer.value));
+  auto result = Napi::Object::New(env);
+  result.Set("type", typeName(module));
+  result.Set("modules", modules);
+  result.Set("parameters", parameters);
+  result.Set("buffers", buffers);
+  return result;
+}
+
+Napi::Value siteEntry(Napi::Env env, const LinearSite& site) {
+  auto entry = Napi::Object::New(env);
+  entry.Set("path", site.path);
+  entry.Set("classes", static_cast<double>(site.weight.size(0)));
+  entry.Set("width", static_cast<double>(site.weight.size(1)));
+  entry.Set("convolution", site.convolution);
+  entry.Set("nested", site.nested);
+  return entry;
+}
+
+Napi::Value siteEntries(Napi::Env env, const std::vector<LinearSite>& sites) {
+  auto result = Napi::Array::New(env, sites.size());
+  for (size_t i = 0; i < sites.size(); i++) result.Set(i, siteEntry(env, sites[i]));
+  return result;
+}
+
+// The parameters of forward after the image must have defaults.
+std::vector<c10::IValue> extraInputs(const torch::jit::Module& module) {
+  const auto& arguments = module.get_method("forward").function().getSchema().arguments();
+  if (arguments.size() < 2) throw Error(kFile, "its forward takes no input");
+  std::vector<c10::IValue> extra;
+  for (size_t i = 2; i < arguments.size(); i++) {
+    if (!arguments[i].default_value()) throw Error(kFile, "its forward needs a second input, '" + arguments[i].name() + "'");
+    extra.push_back(*arguments[i].default_value());
+  }
+  return extra;
+}
+
+// scriptTap(module, number of a site | -1) =>
+//   {sites, classifiers, obstacle, training, tapped: handle | null, weight, bias, site}
+// Where the number is -1 the only classifier site is taken; `tapped` is null where there is not exactly one.
+Napi::Value tap(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const torch::jit::Module original = moduleOf(info);
+  const torch::jit::Module frozen = torch::jit::freeze_module(original);
+  auto graph = frozen.get_method("forward").graph()->copy();
+  torch::jit::Inline(*graph);
+
+  const std::vector<LinearSite> sites = linearSites(*graph, original);
+  std::string obstacle;
+  const std::vector<LinearSite> classifiers = classifierSites(*graph, sites, obstacle);
+  const int64_t wanted = info[1].As<Napi::Number>().Int64Value();
+
+  auto result = Napi::Object::New(env);
+  result.Set("sites", siteEntries(env, sites));
+  result.Set("classifiers", siteEntries(env, classifiers));
+  result.Set("obstacle", obstacle);
+  auto training = Napi::Array::New(env);
+  uint32_t count = 0;
+  for (const std::string& name : trainingOperators(*graph)) training.Set(count++, name);
+  result.Set("training", training);
+  result.Set("tapped", env.Null());
+
+  const LinearSite* chosen = nullptr;
+  if (wanted >= 0 && wanted < static_cast<int64_t>(sites.size())) chosen = &sites[wanted];
+  if (wanted < 0 && classifiers.size() == 1) chosen = &classifiers[0];
+  if (!chosen || chosen->nested) return result;
+
+  auto tapped = c10::make_intrusive<Tapped>();
+  tapped->site = *chosen;
+  tapped->extraInputs = extraInputs(frozen);
+  tapped->self = frozen._ivalue();
+  returnTap(*graph, *chosen);
+  tapped->function = std::make_unique<torch::jit::GraphFunction>("tapped", graph, nullptr);
+  result.Set("site", siteEntry(env, *chosen));
+  result.Set("weight", wrap(env, chosen->weight.detach().contiguous()));
+  result.Set("bias", wrap(env, chosen->bias.defined() ? chosen->bias.detach().contiguous() : at::Tensor()));
+  result.Set("tapped", hold(env, c10::IValue::make_capsule(tapped)));
+  return result;
+}
+
+// scriptRun(tapped, image) => [site output, site input], without gradient
+Napi::Value run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const c10::IValue& held = Environment::of(env).handles.at(handleOf(info[0]));
+  if (!held.isCapsule()) throw Error(kType, "expected a tapped TorchScript module");
+  const auto tapped = c10::static_intrusive_pointer_cast<Tapped>(held.toCapsule());
+  const at::NoGradGuard noGrad;
+  c10::Stack stack{tapped->self, tensorOf(info, 1)};
+  for (const c10::IValue& extra : tapped->extraInputs) stack.push_back(extra);
+  tapped->function->run(stack);
+  const auto outputs = stack.back().toTupleRef().elements().vec();
+  auto result = Napi::Array::New(env, 2);
+  for (size_t i = 0; i < 2; i++) result.Set(i, wrap(env, outputs[i].toTensor()));
+  return result;
+}
+
+}  // namespace
+
+void exportScript(Napi::Env, Napi::Object exports) {
+  define<load>(exports, "scriptLoad");
+  define<describe>(exports, "scriptDescribe");
+  define<tap>(exports, "scriptTap");
+  define<run>(exports, "scriptRun");
+}
+
+}  // namespace srrl

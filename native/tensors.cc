@@ -1,0 +1,235 @@
+#include "tensors.h"
+
+#include <algorithm>
+#include <cstring>
+#include <map>
+#include <set>
+
+#include "arguments.h"
+
+namespace srrl {
+
+namespace {
+
+// ---- life ---------------------------------------------------------------------------------------------------------
+
+Napi::Value release(const Napi::CallbackInfo& info) {
+  auto& environment = Environment::of(info.Env());
+  for (size_t i = 0; i < info.Length(); i++) environment.handles.release(handleOf(info[i]));
+  environment.buffers->drain(info.Env());
+  return info.Env().Undefined();
+}
+
+// releaseAll(Float64Array of handles): the safety net's bulk form.
+Napi::Value releaseAll(const Napi::CallbackInfo& info) {
+  auto& environment = Environment::of(info.Env());
+  const auto handles = info[0].As<Napi::Float64Array>();
+  for (size_t i = 0; i < handles.ElementLength(); i++) environment.handles.release(static_cast<Handle>(handles[i]));
+  environment.buffers->drain(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value alive(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), Environment::of(info.Env()).handles.alive(handleOf(info[0])));
+}
+
+Napi::Value pushScope(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).handles.pushScope();
+  return info.Env().Undefined();
+}
+
+// popScope([handles that escape])
+Napi::Value popScope(const Napi::CallbackInfo& info) {
+  auto& environment = Environment::of(info.Env());
+  environment.handles.popScope(handlesOf(info[0]));
+  environment.buffers->drain(info.Env());
+  return info.Env().Undefined();
+}
+
+Napi::Value keep(const Napi::CallbackInfo& info) {
+  Environment::of(info.Env()).handles.keep(handleOf(info[0]));
+  return info.Env().Undefined();
+}
+
+// weigh(Float64Array of handles) => Uint8Array: 0 dead, 1 heavy, 2 light: small and without a graph behind it, so that
+// keeping it a little longer costs nothing.
+Napi::Value weigh(const Napi::CallbackInfo& info) {
+  const auto& table = Environment::of(info.Env()).handles;
+  const auto handles = info[0].As<Napi::Float64Array>();
+  auto weights = Napi::Uint8Array::New(info.Env(), handles.ElementLength());
+  for (size_t i = 0; i < handles.ElementLength(); i++) {
+    const auto handle = static_cast<Handle>(handles[i]);
+    if (!table.alive(handle)) continue;
+    const c10::IValue& value = table.at(handle);
+    const bool light = value.isTensor() && !value.toTensor().requires_grad() && value.toTensor().has_storage() &&
+                       value.toTensor().storage().nbytes() <= 1024;
+    weights[i] = light ? 2 : 1;
+  }
+  return weights;
+}
+
+// memory() => {device: {tensors, bytes}}: handles count once each, storages that several tensors share count once.
+Napi::Value memory(const Napi::CallbackInfo& info) {
+  struct Count {
+    size_t tensors = 0;
+    size_t bytes = 0;
+  };
+  std::map<std::string, Count> devices;
+  std::set<const void*> seen;
+  const auto visit = [&](const at::Tensor& tensor) {
+    Count& count = devices[tensor.device().str()];
+    count.tensors++;
+    if (!tensor.has_storage()) return;
+    if (seen.insert(tensor.storage().unsafeGetStorageImpl()).second) count.bytes += tensor.storage().nbytes();
+  };
+  Environment::of(info.Env()).handles.forEach([&](const c10::IValue& value) {
+    if (value.isTensor()) visit(value.toTensor());
+  });
+  auto result = Napi::Object::New(info.Env());
+  for (const auto& [device, count] : devices) {
+    auto entry = Napi::Object::New(info.Env());
+    entry.Set("tensors", static_cast<double>(count.tensors));
+    entry.Set("bytes", static_cast<double>(count.bytes));
+    result.Set(device, entry);
+  }
+  return result;
+}
+
+// ---- properties ---------------------------------------------------------------------------------------------------
+
+Napi::Value shape(const Napi::CallbackInfo& info) { return numbers(info.Env(), tensorOf(info, 0).sizes()); }
+Napi::Value strides(const Napi::CallbackInfo& info) { return numbers(info.Env(), tensorOf(info, 0).strides()); }
+
+Napi::Value dtype(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<int>(tensorOf(info, 0).scalar_type()));
+}
+
+Napi::Value device(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), tensorOf(info, 0).device().str());
+}
+
+Napi::Value isContiguous(const Napi::CallbackInfo& info) {
+  const auto format = static_cast<at::MemoryFormat>(info[1].As<Napi::Number>().Int32Value());
+  return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_contiguous(format));
+}
+
+// sameStorage(a, b)
+Napi::Value sameStorage(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_alias_of(tensorOf(info, 1)));
+}
+
+// setData(tensor, other): the tensor keeps its identity (handles, optimizer state) and takes the other's values, dtype and device.
+Napi::Value setData(const Napi::CallbackInfo& info) {
+  tensorOf(info, 0).set_data(tensorOf(info, 1));
+  return info.Env().Undefined();
+}
+
+// tensorList([handles]) => handle of a list that calls may pass in place of its elements
+Napi::Value tensorList(const Napi::CallbackInfo& info) {
+  c10::List<at::Tensor> list;
+  for (const at::Tensor& tensor : tensorsOf(info[0])) list.push_back(tensor);
+  return Napi::Number::New(info.Env(), static_cast<double>(Environment::of(info.Env()).handles.insert(std::move(list))));
+}
+
+// ---- bytes --------------------------------------------------------------------------------------------------------
+
+struct Bytes {
+  uint8_t* data;
+  size_t length;
+};
+
+Bytes bytesOf(const Napi::Value& value) {
+  if (!value.IsTypedArray()) throw Error(kType, "expected a typed array");
+  const auto array = value.As<Napi::TypedArray>();
+  void* data = nullptr;
+  napi_get_typedarray_info(value.Env(), value, nullptr, nullptr, &data, nullptr, nullptr);
+  return {static_cast<uint8_t*>(data), array.ByteLength()};
+}
+
+std::vector<int64_t> sizesOf(const Napi::Value& value) {
+  const auto array = value.As<Napi::Array>();
+  std::vector<int64_t> sizes(array.Length());
+  for (size_t i = 0; i < sizes.size(); i++) {
+    const double size = array.Get(i).ToNumber().DoubleValue();
+    if (!(size >= 0 && size <= 9007199254740991.0 && size == static_cast<double>(static_cast<int64_t>(size)))) {
+      throw Error(kShape, "a size must be a whole number of at least 0");
+    }
+    sizes[i] = static_cast<int64_t>(size);
+  }
+  return sizes;
+}
+
+size_t byteLength(const std::vector<int64_t>& sizes, at::ScalarType type) {
+  uint64_t elements = 1;
+  for (int64_t size : sizes) {
+    if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size), &elements)) throw Error(kShape, "the sizes overflow");
+  }
+  uint64_t bytes;
+  if (__builtin_mul_overflow(elements, static_cast<uint64_t>(c10::elementSize(type)), &bytes)) throw Error(kShape, "the sizes overflow");
+  return bytes;
+}
+
+// fromBytes(typed array, dtype, sizes, share): `share` looks into the buffer instead of copying it, and keeps it alive.
+Napi::Value fromBytes(const Napi::CallbackInfo& info) {
+  const Bytes bytes = bytesOf(info[0]);
+  const auto type = static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value());
+  const std::vector<int64_t> sizes = sizesOf(info[2]);
+  if (byteLength(sizes, type) != bytes.length) {
+    throw Error(kShape, "the array holds " + std::to_string(bytes.length) + " bytes, the shape needs " +
+                            std::to_string(byteLength(sizes, type)));
+  }
+  const auto options = at::TensorOptions().dtype(type);
+  if (!info[3].ToBoolean() || bytes.length == 0) {
+    at::Tensor tensor = at::empty(sizes, options);
+    if (bytes.length) std::memcpy(tensor.mutable_data_ptr(), bytes.data, bytes.length);
+    return wrap(info.Env(), tensor);
+  }
+  napi_ref reference;
+  napi_create_reference(info.Env(), info[0], 1, &reference);
+  const auto retire = [buffers = Environment::of(info.Env()).buffers, reference](void*) { buffers->retire(reference); };
+  return wrap(info.Env(), at::from_blob(bytes.data, sizes, retire, options));
+}
+
+// toBytes(tensor, typed array): copies the elements in row-major order.
+Napi::Value toBytes(const Napi::CallbackInfo& info) {
+  const at::Tensor tensor = tensorOf(info, 0).detach().resolve_conj().resolve_neg().to(at::kCPU).contiguous();
+  const Bytes bytes = bytesOf(info[1]);
+  if (tensor.nbytes() != bytes.length) throw Error(kShape, "the array does not have the tensor's size");
+  if (bytes.length) std::memcpy(bytes.data, tensor.const_data_ptr(), bytes.length);
+  return info.Env().Undefined();
+}
+
+// viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does.
+Napi::Value viewBytes(const Napi::CallbackInfo& info) {
+  const at::Tensor& tensor = tensorOf(info, 0);
+  if (!tensor.device().is_cpu() || !tensor.is_contiguous()) throw Error(kState, "only a contiguous tensor on the CPU can be viewed");
+  auto* held = new at::Tensor(tensor);
+  return Napi::ArrayBuffer::New(info.Env(), tensor.mutable_data_ptr(), tensor.nbytes(),
+                                [](Napi::Env, void*, at::Tensor* kept) { delete kept; }, held);
+}
+
+}  // namespace
+
+void exportTensors(Napi::Env, Napi::Object exports) {
+  define<release>(exports, "release");
+  define<releaseAll>(exports, "releaseAll");
+  define<alive>(exports, "alive");
+  define<pushScope>(exports, "pushScope");
+  define<popScope>(exports, "popScope");
+  define<keep>(exports, "keep");
+  define<weigh>(exports, "weigh");
+  define<memory>(exports, "memory");
+  define<shape>(exports, "shape");
+  define<strides>(exports, "strides");
+  define<dtype>(exports, "dtype");
+  define<device>(exports, "device");
+  define<isContiguous>(exports, "isContiguous");
+  define<sameStorage>(exports, "sameStorage");
+  define<setData>(exports, "setData");
+  define<tensorList>(exports, "tensorList");
+  define<fromBytes>(exports, "fromBytes");
+  define<toBytes>(exports, "toBytes");
+  define<viewBytes>(exports, "viewBytes");
+}
+
+}  // namespace srrl

@@ -1,0 +1,73 @@
+// Builds the native addon with cmake-js against the libtorch that is found; does nothing where it is built already.
+//   npm run build:native [-- --force]
+// Needs dist/ (npm run build:ts), a C++20 compiler and CMake. The only place that knows how CMake is called: binding.gyp
+// and prebuildify come here as well.
+import { spawn, spawnSync } from 'node:child_process';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { baseVersion, describeTrace, locate } from '../dist/libtorch/locate.js';
+import { pinned } from '../dist/native.js';
+import { hashOf, isStamped, stamp } from './stamp.mjs';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const log = join(root, 'build', 'build.log');
+
+function fail(message) {
+  console.error(message);
+  process.exit(1);
+}
+
+// Without LIBTORCH the pinned version; with it, any version that the sources compile against.
+const compiles = (version) => pinned.compiles.some((minor) => baseVersion(version).startsWith(`${minor}.`));
+const fits = (version) => (process.env.LIBTORCH ? compiles(version) : baseVersion(version) === pinned.version);
+const { libtorch, trace } = locate(fits);
+if (!libtorch) {
+  fail(`No libtorch to build against (${process.env.LIBTORCH ? pinned.compiles.join(' or ') : pinned.version} is needed):
+${describeTrace(trace).map((line) => `  ${line}`).join('\n')}
+Run \`npx srrl install-libtorch\`.`);
+}
+if (!existsSync(join(libtorch.folder, 'include', 'ATen', 'ATen.h'))) {
+  fail(`${libtorch.folder} has no headers (include/ATen/ATen.h). Run \`npx srrl install-libtorch\`, which installs them.`);
+}
+const version = baseVersion(libtorch.version);
+const hash = hashOf([join(root, 'native'), join(root, 'CMakeLists.txt')], libtorch.folder, libtorch.version);
+const stampFile = join(root, 'build', `stamp-${version}`);
+const outputs = [join(root, 'build/Release/srrl.node'), join(root, `build/Release/srrl-torch-${version}.so`)];
+if (!process.argv.includes('--force') && isStamped(stampFile, hash) && outputs.every(existsSync)) {
+  console.log(`native addon: up to date (libtorch ${libtorch.version})`);
+  process.exit(0);
+}
+
+const answers = (command) => spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+if (!answers('cmake')) fail('CMake is missing. Install it (Debian: apt-get install cmake) and run this again.');
+if (![process.env.CXX, 'c++', 'g++', 'clang++'].some((compiler) => compiler && answers(compiler))) {
+  fail('A C++20 compiler is missing. Install one (Debian: apt-get install g++) and run this again.');
+}
+
+console.log(`native addon: building against libtorch ${libtorch.version} in ${libtorch.folder} (about a minute)`);
+mkdirSync(join(root, 'build'), { recursive: true });
+const descriptor = openSync(log, 'w');
+const cmakeJs = join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js');
+const args = ['compile', '--directory', root, `--CDLIBTORCH=${libtorch.folder}`, `--CDLIBTORCH_VERSION=${version}`, '--parallel', String(cpus().length)];
+const child = spawn(process.execPath, [cmakeJs, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+for (const stream of [child.stdout, child.stderr]) {
+  stream.on('data', (chunk) => {
+    writeSync(descriptor, chunk);
+    for (const [step] of chunk.toString().matchAll(/^\[\d+\/\d+\] .*/gm)) {
+      const [, count, file] = step.match(/^\[(\d+\/\d+)\].*?([^/ ]+)$/) ?? [];
+      if (count) console.log(`  ${count} ${file.replace(/\.o$/, '')}`);
+    }
+  });
+}
+child.on('close', (code) => {
+  closeSync(descriptor);
+  if (code !== 0) {
+    const lines = readFileSync(log, 'utf8').split('\n');
+    const first = Math.max(0, lines.findIndex((line) => /error|FAILED/i.test(line)));
+    fail(`The native build failed; the whole log is in build/build.log:\n${lines.slice(first, first + 15).join('\n')}`);
+  }
+  stamp(stampFile, hash);
+  console.log('native addon: built');
+});

@@ -1,0 +1,30 @@
+import { openDataset } from '../../data/datasets/index.js';
+import { Loader } from '../../data/loader.js';
+import { ConfigError } from '../../errors.js';
+import { z } from '../../options.js';
+import { accuracyText } from '../../report/terminal.js';
+import { evaluate, evaluationBatchSize, loadStudent } from '../../train/index.js';
+import { defineCommand } from '../command.js';
+
+export const evalCommand = defineCommand({
+  name: 'eval',
+  summary: 'measure the accuracy of a trained student on a test split',
+  arguments: [{ syntax: '<run>', description: 'run folder, or a student.safetensors' }],
+  options: z.strictObject({
+    data: z.string().optional().describe('data set as kind:path; default: that of the run'),
+    json: z.boolean().default(false).describe('result as JSON on standard output'),
+  }),
+  examples: ['srrl eval runs/a', 'srrl eval runs/a --data shapes --json'],
+  async run({ data: source, json }, [path = '']) {
+    const { student, card } = loadStudent(path);
+    const data = await openDataset(source ?? card.data);
+    if (data.classes.length !== card.numClasses || data.channels !== card.inChannels) {
+      throw new ConfigError(
+        `${path} takes ${card.inChannels}-channel images of ${card.numClasses} classes; ${data.source} has ${data.channels} and ${data.classes.length}.`,
+      );
+    }
+    student.to({ memoryFormat: 'channelsLast' });
+    const result = await evaluate((images) => student.forward(images), new Loader(data, 'test', { batchSize: evaluationBatchSize }));
+    console.log(json ? JSON.stringify({ run: path, data: data.source, model: card.model, ...result }) : accuracyText(result));
+  },
+});

@@ -1,0 +1,19 @@
+/** The commands, in the order of the help. A new one is a file in this folder and a line here; a test walks the folder. */
+import type { Command } from '../command.js';
+import { demoCommand } from './demo.js';
+import { distillCommand } from './distill.js';
+import { doctorCommand } from './doctor.js';
+import { evalCommand } from './eval.js';
+import { inspectCommand } from './inspect.js';
+import { installLibtorchCommand } from './install-libtorch.js';
+import { trainCommand } from './train.js';
+
+export const commands: readonly Command[] = [
+  demoCommand,
+  distillCommand,
+  trainCommand,
+  evalCommand,
+  inspectCommand,
+  doctorCommand,
+  installLibtorchCommand,
+];

@@ -1,0 +1,33 @@
+import { inspectScript } from '../../distill/teacher.js';
+import { TeacherError } from '../../errors.js';
+import { z } from '../../options.js';
+import { table } from '../../report/terminal.js';
+import { defineCommand } from '../command.js';
+
+export const inspectCommand = defineCommand({
+  name: 'inspect',
+  summary: 'show what is in a TorchScript file and where its classifier is',
+  arguments: [{ syntax: '<file>', description: 'TorchScript file' }],
+  options: z.strictObject({
+    tap: z.string().optional().describe('module path of the classifier, in place of the one that is found'),
+    json: z.boolean().default(false).describe('everything as JSON on standard output'),
+  }),
+  examples: ['srrl inspect assets/shapes-teacher.pt'],
+  async run({ tap, json }, [file = '']) {
+    const found = inspectScript(file, tap === undefined ? {} : { tap });
+    if (json) {
+      console.log(JSON.stringify(found));
+    } else {
+      const shapesOf = (path: string) =>
+        found.parameters.filter(({ name }) => name.slice(0, name.lastIndexOf('.')) === path).map(({ name, shape }) => `${name.slice(path.length + 1)} [${shape.join(', ')}]`);
+      console.log(table(['module', 'type', 'parameters'], found.modules.map(({ path, type }) => [path, type, shapesOf(path).join('  ')])));
+      console.log(`${found.type}: ${found.numParameters.toLocaleString('en')} parameters in ${found.modules.length} modules`);
+      if (found.linears.length > 1) console.log(`linear layers: ${found.linears.map(({ name }) => name).join(', ')}`);
+      const { classifier } = found;
+      if (classifier) {
+        console.log(`classifier: ${classifier.name}, ${classifier.numClasses} classes; its input, the penultimate feature, has ${classifier.featureChannels} channels`);
+      }
+    }
+    if (found.problem) throw new TeacherError(found.problem);
+  },
+});

@@ -1,0 +1,31 @@
+/** `srrl`: parses the arguments, runs a command, and turns errors into one or two lines and an exit code (1; 2 for usage). */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Command as Commander, CommanderError } from 'commander';
+import { ConfigError, messageOf, SrrlError } from '../errors.js';
+import { packageRoot } from '../native.js';
+import { addCommand } from './command.js';
+import { commands } from './commands/index.js';
+
+const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
+
+const program = new Commander('srrl')
+  .description('Knowledge distillation (SRRL) at native speed from Node.js.')
+  .version(version)
+  .exitOverride()
+  .configureHelp({ sortSubcommands: false })
+  .showSuggestionAfterError();
+for (const command of commands) addCommand(program, command);
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and version end here as well, with exit code 0; Commander has printed what there is to say.
+    process.exitCode = error.exitCode === 0 ? 0 : 2;
+  } else {
+    const stack = !(error instanceof SrrlError) && error instanceof Error ? `\n${error.stack}` : '';
+    console.error(`srrl: ${messageOf(error)}${stack}`);
+    process.exitCode = error instanceof ConfigError ? 2 : 1;
+  }
+}

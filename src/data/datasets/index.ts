@@ -1,0 +1,21 @@
+/** The kinds of data sets. A new one is a file in this folder and a line here; a test walks the folder. */
+import { DataError } from '../../errors.js';
+import { didYouMean } from '../../suggest.js';
+import type { Dataset, DatasetKind } from '../dataset.js';
+import { cifar100 } from './cifar100.js';
+import { fashionMnist } from './fashion-mnist.js';
+import { shapesKind } from './shapes.js';
+
+export const datasetKinds: readonly DatasetKind[] = [shapesKind, fashionMnist, cifar100];
+
+/** Opens a data set by `kind:path`. Throws DataError where the kind is unknown or the data are missing or damaged. */
+export async function openDataset(source: string): Promise<Dataset> {
+  const [, kind = '', path = ''] = source.match(/^([^:]*):?(.*)$/s) ?? [];
+  const found = datasetKinds.find((candidate) => candidate.kind === kind);
+  if (!found) {
+    const kinds = datasetKinds.map((candidate) => candidate.kind);
+    throw new DataError(`'${kind}' is no kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, kinds)}`);
+  }
+  if (path === '' && found.usage.includes(':DIR')) throw new DataError(`${kind} needs a folder: ${found.usage}.`);
+  return found.open(path);
+}

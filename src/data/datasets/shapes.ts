@@ -1,0 +1,122 @@
+import { DataError } from '../../errors.js';
+import type { DatasetKind, ImageSet } from '../dataset.js';
+import { SampleRandom } from '../philox.js';
+
+const size = 32;
+
+/** Whether a point is inside, in coordinates in which the shape fills about -1..1; y points down. */
+type Inside = (x: number, y: number) => boolean;
+
+const polygon = (corners: number, inner: number): Inside => {
+  // A regular polygon, or with inner < 1 a star, whose boundary is a chain of straight edges around the centre.
+  const points = Array.from({ length: inner < 1 ? corners * 2 : corners }, (_, i) => {
+    const radius = inner < 1 && i % 2 === 1 ? inner : 1;
+    const angle = (2 * Math.PI * i) / (inner < 1 ? corners * 2 : corners) - Math.PI / 2;
+    return [radius * Math.cos(angle), radius * Math.sin(angle)] as const;
+  });
+  return (x, y) => {
+    let inside = false;
+    for (const [i, [x1, y1]] of points.entries()) {
+      const [x2, y2] = points[(i + 1) % points.length] as readonly [number, number];
+      if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) inside = !inside;
+    }
+    return inside;
+  };
+};
+
+const square = (x: number, y: number, half: number) => Math.abs(x) < half && Math.abs(y) < half;
+
+const shapes: Record<string, Inside> = {
+  disk: (x, y) => x * x + y * y < 0.8,
+  ring: (x, y) => x * x + y * y < 0.95 && x * x + y * y > 0.35,
+  square: (x, y) => square(x, y, 0.8),
+  frame: (x, y) => square(x, y, 0.85) && !square(x, y, 0.5),
+  triangle: polygon(3, 1),
+  pentagon: polygon(5, 1),
+  hexagon: polygon(6, 1),
+  star: polygon(5, 0.42),
+  plus: (x, y) => (Math.abs(x) < 0.28 && Math.abs(y) < 0.95) || (Math.abs(y) < 0.28 && Math.abs(x) < 0.95),
+  crescent: (x, y) => x * x + y * y < 0.9 && (x - 0.45) ** 2 + y * y > 0.6,
+  hourglass: (x, y) => Math.abs(y) < 0.9 && Math.abs(x) < Math.abs(y),
+  bars: (x, y) => square(x, y, 0.9) && Math.abs(y) > 0.3,
+};
+
+const names = Object.keys(shapes);
+
+type Colour = [number, number, number];
+const colour = (random: SampleRandom): Colour => [random.uniform(30, 225), random.uniform(30, 225), random.uniform(30, 225)];
+const contrast = (a: Colour, b: Colour) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+
+/** Draws one sample into `image` ([3, 32, 32]): a shape somewhere, turned, on a shaded, noisy ground with strokes across. */
+function draw(image: Uint8Array, inside: Inside, random: SampleRandom): void {
+  const ground = colour(random);
+  let paint = colour(random);
+  while (contrast(paint, ground) < 110) paint = colour(random);
+  const radius = random.uniform(7, 12);
+  const [cx, cy] = [random.uniform(radius, size - radius), random.uniform(radius, size - radius)];
+  const angle = random.uniform(-0.35, 0.35);
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  const shade = [random.uniform(-35, 35), random.uniform(-35, 35)] as const;
+  const noise = random.uniform(4, 16);
+  const strokes = Array.from({ length: random.below(3) }, () => {
+    const turn = random.uniform(0, Math.PI);
+    return { nx: Math.cos(turn), ny: Math.sin(turn), at: random.uniform(-14, 14), half: random.uniform(0.5, 1.3), colour: colour(random) };
+  });
+
+  for (let py = 0; py < size; py++) {
+    for (let px = 0; px < size; px++) {
+      let covered = 0;
+      for (const [dx, dy] of [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]] as const) {
+        const [x, y] = [(px + dx - cx) / radius, (py + dy - cy) / radius];
+        if (inside(cos * x + sin * y, cos * y - sin * x)) covered += 0.25;
+      }
+      const stroke = strokes.find(({ nx, ny, at, half }) => Math.abs((px - size / 2) * nx + (py - size / 2) * ny - at) < half);
+      for (let channel = 0; channel < 3; channel++) {
+        const shaded = (ground[channel] as number) + shade[0] * (px / size - 0.5) + shade[1] * (py / size - 0.5);
+        const painted = stroke ? (stroke.colour[channel] as number) : covered * (paint[channel] as number) + (1 - covered) * shaded;
+        image[channel * size * size + py * size + px] = Math.max(0, Math.min(255, Math.round(painted + random.uniform(-noise, noise))));
+      }
+    }
+  }
+}
+
+/** `count` samples whose labels go round the classes. Train and test are different streams of one seed. */
+export function drawShapes(seed: number, split: 'train' | 'test', count: number): ImageSet {
+  const images = new Uint8Array(count * 3 * size * size);
+  const labels = new Uint8Array(count);
+  for (let i = 0; i < count; i++) {
+    const label = i % names.length;
+    labels[i] = label;
+    const image = images.subarray(i * 3 * size * size, (i + 1) * 3 * size * size);
+    draw(image, shapes[names[label] as string] as Inside, new SampleRandom(seed, split === 'train' ? 0 : 1, i));
+  }
+  return { images, labels };
+}
+
+const seed = 2021;
+const defaultTrain = 1200;
+const testCount = 1200;
+
+export const shapesKind: DatasetKind = {
+  kind: 'shapes',
+  usage: 'shapes[:N]',
+  summary: `drawn from a seed, 32x32 colour, ${names.length} classes, N training images (default ${defaultTrain})`,
+  async open(path) {
+    const count = path === '' ? defaultTrain : Number(path);
+    if (!(Number.isInteger(count) && count >= names.length && count <= 1_000_000)) {
+      throw new DataError(`shapes:${path} is not right: N must be a whole number from ${names.length} to 1000000.`);
+    }
+    return {
+      source: path === '' ? 'shapes' : `shapes:${path}`,
+      classes: names,
+      channels: 3,
+      height: size,
+      width: size,
+      mean: [0.5, 0.5, 0.5],
+      std: [0.25, 0.25, 0.25],
+      augment: { pad: 2, flip: true },
+      train: drawShapes(seed, 'train', count),
+      test: drawShapes(seed, 'test', testCount),
+    };
+  },
+};

@@ -1,0 +1,58 @@
+/**
+ * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): random bits as a pure function of a key
+ * and a counter. Checked against the vectors of the authors' Random123.
+ */
+
+/** High and low 32 bits of the product of two unsigned 32-bit numbers. */
+function multiply(a: number, b: number): [high: number, low: number] {
+  const [aHigh, aLow, bHigh, bLow] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
+  const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
+  const middleHigh = Math.floor(middle / 0x10000);
+  const carry = (middle & 0xffff) + aLow * bHigh;
+  return [(aHigh * bHigh + middleHigh + Math.floor(carry / 0x10000)) >>> 0, Math.imul(a, b) >>> 0];
+}
+
+export type Four = [number, number, number, number];
+
+/** Four unsigned 32-bit numbers from a counter of four and a key of two. */
+export function philox4x32([c0, c1, c2, c3]: Four, [k0, k1]: [number, number]): Four {
+  let [a, b, c, d, key0, key1] = [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0, k0 >>> 0, k1 >>> 0];
+  for (let round = 0; round < 10; round++) {
+    const [high0, low0] = multiply(0xd2511f53, a);
+    const [high1, low1] = multiply(0xcd9e8d57, c);
+    [a, b, c, d] = [(high1 ^ b ^ key0) >>> 0, low1, (high0 ^ d ^ key1) >>> 0, low0];
+    key0 = (key0 + 0x9e3779b9) >>> 0;
+    key1 = (key1 + 0xbb67ae85) >>> 0;
+  }
+  return [a, b, c, d];
+}
+
+/** A stream of random numbers that belongs to one sample. */
+export class SampleRandom {
+  #block = 0;
+  #numbers: number[] = [];
+
+  constructor(
+    readonly seed: number,
+    readonly stream: number,
+    readonly sample: number,
+  ) {}
+
+  /** Unsigned, 32 bits. */
+  bits(): number {
+    if (this.#numbers.length === 0) {
+      this.#numbers = philox4x32([this.#block++, 0, this.sample, this.stream], [this.seed >>> 0, Math.floor(this.seed / 2 ** 32) >>> 0]);
+    }
+    return this.#numbers.shift() as number;
+  }
+
+  /** Uniform in [low, high). */
+  uniform(low = 0, high = 1): number {
+    return low + (high - low) * (this.bits() / 2 ** 32);
+  }
+
+  /** A whole number in [0, bound). */
+  below(bound: number): number {
+    return Math.floor(this.uniform() * bound);
+  }
+}

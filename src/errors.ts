@@ -1,0 +1,95 @@
+/**
+ * The errors of this package. Each message names what was wrong, what was expected and how to mend it, in one or two
+ * lines; `code` is stable and can be tested.
+ */
+export class SrrlError extends Error {
+  readonly code: string;
+
+  constructor(code: string, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = new.target.name;
+    this.code = code;
+  }
+}
+
+/** An option, flag or configuration key that is unknown, out of range, or does not go with another. */
+export class ConfigError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_CONFIG', message, options);
+  }
+}
+
+/** A data set that is missing, truncated or not what it claims to be. */
+export class DataError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_DATA', message, options);
+  }
+}
+
+/** A model or tensor file that cannot be read or does not hold what was asked for. */
+export class FileError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_FILE', message, options);
+  }
+}
+
+/** A teacher that cannot be used: no linear classifier, several of them, other classes or image size than the data's. */
+export class TeacherError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_TEACHER', message, options);
+  }
+}
+
+/** libtorch or the native addon is absent, of another version, or cannot be loaded. */
+export class LibtorchError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_LIBTORCH', message, options);
+  }
+}
+
+/** A tensor operation that libtorch refused; its own words. */
+export class NativeError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions, code = 'ERR_TORCH') {
+    super(code, message, options);
+  }
+}
+
+/** Sizes that do not fit together. */
+export class ShapeError extends NativeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options, 'ERR_SHAPE');
+  }
+}
+
+/** A value of the wrong kind: a string for a tensor, a dtype that an operator does not take. */
+export class ArgumentError extends NativeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options, 'ERR_ARGUMENT');
+  }
+}
+
+/** An index outside the tensor. */
+export class IndexError extends NativeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options, 'ERR_INDEX');
+  }
+}
+
+/** A tensor that was disposed, or whose scope has ended. */
+export class DisposedError extends NativeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options, 'ERR_DISPOSED');
+  }
+}
+
+/** The device has no memory left. */
+export class OutOfMemoryError extends NativeError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options, 'ERR_MEMORY');
+  }
+}
+
+/** What anything that was thrown has to say, in one line's worth of text. */
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,18 @@
+/**
+ * `srrl`: knowledge distillation at native speed.
+ *
+ *     import { distill, SRRL } from 'srrl';
+ */
+export type { Dataset, DatasetKind, ImageSet } from './data/dataset.js';
+export { datasetKinds, openDataset } from './data/datasets/index.js';
+export { Loader, type LoaderOptions } from './data/loader.js';
+export { Connector, type ConnectorName, createConnector, MapConnector, PooledConnector } from './distill/connector.js';
+export { CrossEntropy } from './distill/cross-entropy.js';
+export * as losses from './distill/losses.js';
+export type { Method, Objective, StepValues, StudentContract, TeacherContract } from './distill/method.js';
+export { SRRL, type SRRLOptions } from './distill/srrl.js';
+export { type ClassifierSite, inspectScript, type ScriptDescription, Teacher, type TeacherOptions } from './distill/teacher.js';
+export * from './errors.js';
+export type * from './flow.js';
+export * as models from './models/index.js';
+export { distill, type DistillSetup, evaluate, loadStudent, type StudentSetup, train, type TrainEvent, type TrainOptions } from './train/index.js';

@@ -1,0 +1,143 @@
+/** The functions of the addon, as native/*.cc export them. */
+
+/** A value on the native side: slot and generation in one number. */
+export type Handle = number;
+
+/** What travels in place of arguments, see native/convert.h. */
+export type Flat = number | bigint | boolean | string | null | undefined | Float64Array;
+
+export type Bytes =
+  | Uint8Array
+  | Int8Array
+  | Uint16Array
+  | Int16Array
+  | Int32Array
+  | Uint32Array
+  | BigInt64Array
+  | BigUint64Array
+  | Float32Array
+  | Float64Array
+  | Uint8ClampedArray;
+
+export interface SchemaArgument {
+  /** As in the schema, in snake case. */
+  name: string;
+  /** `Tensor`, `int[2]?`, `ScalarType`, ... */
+  type: string;
+  keywordOnly: boolean;
+  out: boolean;
+  written: boolean;
+  hasDefault: boolean;
+}
+
+export interface Schema {
+  /** `aten::add.Tensor` */
+  name: string;
+  arguments: SchemaArgument[];
+  results: { name: string; type: string }[];
+}
+
+export interface ScriptTensor {
+  name: string;
+  shape: number[];
+  dtype: number;
+}
+
+export interface ScriptSite {
+  path: string;
+  classes: number;
+  width: number;
+  convolution: boolean;
+  nested: boolean;
+}
+
+export interface ScriptTap {
+  sites: ScriptSite[];
+  classifiers: ScriptSite[];
+  obstacle: string;
+  training: string[];
+  tapped: Handle | null;
+  site?: ScriptSite;
+  weight?: Handle;
+  bias?: Handle | null;
+}
+
+export interface Native {
+  readonly libtorchVersion: string;
+  setErrorFactory(make: (kind: string, message: string) => Error): void;
+
+  call(operator: number, ...flat: Flat[]): unknown;
+  resolve(name: string, overload: string): number;
+  schema(operator: number): Schema;
+  operatorNames(): string[];
+
+  release(...handles: Handle[]): void;
+  releaseAll(handles: Float64Array): void;
+  alive(handle: Handle): boolean;
+  pushScope(): void;
+  popScope(escaping: Handle[]): void;
+  keep(handle: Handle): void;
+  weigh(handles: Float64Array): Uint8Array;
+  memory(): Record<string, { tensors: number; bytes: number }>;
+
+  shape(tensor: Handle): number[];
+  strides(tensor: Handle): number[];
+  dtype(tensor: Handle): number;
+  device(tensor: Handle): string;
+  isContiguous(tensor: Handle, memoryFormat: number): boolean;
+  sameStorage(a: Handle, b: Handle): boolean;
+  setData(tensor: Handle, other: Handle): void;
+  tensorList(tensors: Handle[]): Handle;
+  fromBytes(data: Bytes, dtype: number, shape: number[], share: boolean): Handle;
+  toBytes(tensor: Handle, into: Bytes): void;
+  viewBytes(tensor: Handle): ArrayBuffer;
+
+  backward(
+    outputs: Handle[],
+    gradients: Handle[] | undefined,
+    retainGraph: boolean | undefined,
+    createGraph: boolean,
+    inputs: Handle[],
+  ): void;
+  grad(
+    outputs: Handle[],
+    inputs: Handle[],
+    gradients: Handle[] | undefined,
+    retainGraph: boolean | undefined,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): (Handle | null)[];
+  gradOf(tensor: Handle): Handle | null;
+  setGrad(tensor: Handle, gradient: Handle | null): void;
+  gradList(list: Handle): Handle;
+  clearGrads(list: Handle): void;
+  haveGrads(list: Handle): boolean[];
+  requiresGrad(tensor: Handle): boolean;
+  setRequiresGrad(tensor: Handle, on: boolean): void;
+  isLeaf(tensor: Handle): boolean;
+  gradFn(tensor: Handle): string | null;
+  retainGrad(tensor: Handle): void;
+  gradEnabled(): boolean;
+  setGradEnabled(on: boolean): boolean;
+  pushInferenceMode(on: boolean): void;
+  popInferenceMode(): void;
+  isInference(tensor: Handle): boolean;
+
+  devices(): string[];
+  synchronize(): void;
+  buildInformation(): string;
+  numThreads(): number;
+  setNumThreads(count: number): void;
+  manualSeed(seed: bigint): void;
+  createGenerator(seed: bigint): Handle;
+
+  scriptLoad(path: string, device: string): Handle;
+  scriptDescribe(module: Handle): {
+    type: string;
+    modules: { path: string; type: string }[];
+    parameters: ScriptTensor[];
+    buffers: ScriptTensor[];
+  };
+  scriptTap(module: Handle, site: number): ScriptTap;
+  scriptRun(tapped: Handle, image: Handle): [Handle, Handle];
+}

@@ -1,0 +1,127 @@
+/**
+ * The only file that loads the addon. Importing it loads nothing: the first use does, so that `srrl --help` or
+ * `srrl doctor` work without libtorch.
+ */
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import {
+  ArgumentError,
+  DisposedError,
+  FileError,
+  IndexError,
+  LibtorchError,
+  messageOf,
+  NativeError,
+  OutOfMemoryError,
+  ShapeError,
+} from './errors.js';
+import { type Attempt, baseVersion, describeTrace, type Libtorch, locate } from './libtorch/locate.js';
+import type { Native } from './native-types.js';
+
+export type { Handle, Native } from './native-types.js';
+
+const require = createRequire(import.meta.url);
+
+/** The root of the package, where package.json, native/ and prebuilds/ are. */
+export const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** The pinned libtorch and where it comes from: libtorch.json. */
+export const pinned = JSON.parse(readFileSync(join(packageRoot, 'libtorch.json'), 'utf8')) as {
+  version: string;
+  compiles: string[];
+  archives: Record<string, Record<string, string>>;
+  wheelIndex: string;
+};
+
+/** The addon files of this package, by the libtorch version that each was compiled against. */
+export function builtAddons(): { loader?: string; addons: Map<string, string> } {
+  const nodeGypBuild = require('node-gyp-build') as { path(folder: string): string };
+  const addons = new Map<string, string>();
+  let loader: string;
+  try {
+    loader = nodeGypBuild.path(packageRoot);
+  } catch {
+    return { addons };
+  }
+  for (const file of readdirSync(dirname(loader))) {
+    const version = file.match(/^srrl-torch-(.+)\.so$/)?.[1];
+    if (version) addons.set(version, join(dirname(loader), file));
+  }
+  return { loader, addons };
+}
+
+/** What the search for libtorch found, without loading anything. Throws LibtorchError with the command that mends it. */
+export function findLibtorch(): { libtorch: Libtorch; loader: string; addon: string } {
+  const { loader, addons } = builtAddons();
+  if (!loader || addons.size === 0) {
+    throw new LibtorchError(
+      'The native addon is not built. Run `npm run build` in the package folder (it needs a C++20 compiler and CMake).',
+    );
+  }
+  const { libtorch, trace } = locate((version) => addons.has(baseVersion(version)));
+  const addon = libtorch && addons.get(baseVersion(libtorch.version));
+  if (!libtorch || !addon) throw new LibtorchError(absence([...addons.keys()], trace));
+  return { libtorch, loader, addon };
+}
+
+function absence(versions: string[], trace: Attempt[]): string {
+  const wanted = versions.join(' or ');
+  const explicit = trace.find((attempt) => attempt.source === 'LIBTORCH' && attempt.place !== 'environment');
+  if (explicit) {
+    return `LIBTORCH=${explicit.place} cannot be used: ${explicit.note} (needed: ${wanted}).
+Unset it and run \`npx srrl install-libtorch\`, or point it to libtorch ${wanted}.`;
+  }
+  const others = trace.flatMap(({ libtorch }) => (libtorch ? [`${libtorch.version} in ${libtorch.folder}`] : []));
+  const found = others.length > 0 ? `only ${others.join(', ')}` : 'none';
+  return `libtorch ${wanted} was not found (${found}). Run \`npx srrl install-libtorch\`; \`npx srrl doctor\` shows where it was looked for.`;
+}
+
+const errorClasses: Record<string, new (message: string) => NativeError | FileError> = {
+  type: ArgumentError,
+  shape: ShapeError,
+  index: IndexError,
+  disposed: DisposedError,
+  memory: OutOfMemoryError,
+  file: FileError,
+};
+
+let loaded: Native | undefined;
+
+/** The addon, loaded at the first call. */
+export function native(): Native {
+  return loaded ?? load();
+}
+
+function load(): Native {
+  const { libtorch, loader, addon } = findLibtorch();
+  try {
+    const { preload } = require(loader) as { preload(path: string): void };
+    for (const file of librariesOf(libtorch.folder)) preload(file);
+    const module = { exports: {} as Native };
+    process.dlopen(module, addon);
+    const { exports } = module;
+    exports.setErrorFactory((kind, message) => new (errorClasses[kind] ?? NativeError)(message));
+    loaded = exports;
+    return exports;
+  } catch (error) {
+    throw new LibtorchError(
+      `libtorch ${libtorch.version} in ${libtorch.folder} cannot be loaded: ${messageOf(error)}
+Run \`npx srrl install-libtorch\`; \`npx srrl doctor\` shows the whole search.`,
+      { cause: error },
+    );
+  }
+}
+
+/** libtorch.so needs all the others and finds them beside itself; the CUDA parts come with it where there are any. */
+function librariesOf(folder: string): string[] {
+  const suffix = process.platform === 'darwin' ? 'dylib' : 'so';
+  return ['c10', 'torch_cpu', 'torch'].map((name) => join(folder, 'lib', `lib${name}.${suffix}`)).filter(existsSync);
+}
+
+/** The whole search as text, for `srrl doctor`. */
+export function searchTrace(): string[] {
+  const { addons } = builtAddons();
+  return describeTrace(locate((version) => addons.has(baseVersion(version))).trace);
+}

@@ -1,0 +1,73 @@
+import { functions as torch, noGrad, type Tensor } from '../tensor/index.js';
+import { ones_, zeros_ } from './init.js';
+import { Module } from './module.js';
+import { Parameter } from './parameter.js';
+
+export interface BatchNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  eps?: number;
+  /** Weight of the new batch in the running statistics; null for their plain average. Default 0.1. */
+  momentum?: number | null;
+  /** Trains weight and bias. Default true. */
+  affine?: boolean;
+  /** Keeps running statistics and uses them in evaluation mode. Default true. */
+  trackRunningStats?: boolean;
+}
+
+/** Batch normalization over all dimensions but the second. */
+abstract class BatchNorm extends Module {
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+  declare running_mean: Tensor;
+  declare running_var: Tensor;
+  declare num_batches_tracked: Tensor;
+  readonly eps: number;
+  readonly momentum: number | null;
+  readonly trackRunningStats: boolean;
+
+  constructor(
+    readonly numFeatures: number,
+    { eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true }: BatchNormOptions = {},
+  ) {
+    super();
+    this.eps = eps;
+    this.momentum = momentum;
+    this.trackRunningStats = trackRunningStats;
+    this.weight = affine ? new Parameter(torch.ones([numFeatures])) : null;
+    this.bias = affine ? new Parameter(torch.zeros([numFeatures])) : null;
+    if (trackRunningStats) {
+      this.registerBuffer('running_mean', torch.zeros([numFeatures]));
+      this.registerBuffer('running_var', torch.ones([numFeatures]));
+      this.registerBuffer('num_batches_tracked', torch.zeros([], { dtype: 'int64' }));
+    }
+  }
+
+  resetParameters(): void {
+    if (this.weight) ones_(this.weight);
+    if (this.bias) zeros_(this.bias);
+    if (this.trackRunningStats) {
+      zeros_(this.running_mean);
+      ones_(this.running_var);
+      noGrad(() => this.num_batches_tracked.zero_());
+    }
+  }
+
+  forward(x: Tensor): Tensor {
+    const useBatch = this.training || !this.trackRunningStats;
+    const mean = this.trackRunningStats ? this.running_mean : null;
+    const variance = this.trackRunningStats ? this.running_var : null;
+    return torch.batchNorm(x, this.weight, this.bias, mean, variance, useBatch, this.averagingFactor(), this.eps, true);
+  }
+
+  private averagingFactor(): number {
+    if (!this.training || !this.trackRunningStats) return this.momentum ?? 0;
+    noGrad(() => this.num_batches_tracked.add_(1));
+    return this.momentum ?? 1 / Number(this.num_batches_tracked.item());
+  }
+}
+
+/** [N, C] or [N, C, L]. */
+export class BatchNorm1d extends BatchNorm {}
+
+/** [N, C, H, W]. */
+export class BatchNorm2d extends BatchNorm {}

@@ -1,0 +1,167 @@
+import { ConfigError, ShapeError } from '../errors.js';
+import { native } from '../native.js';
+import { type DType, isFloatingPoint, keep, type MemoryFormat, noGrad, Tensor, type TensorHolder } from '../tensor/index.js';
+import { Parameter } from './parameter.js';
+
+/** Tensors by their names in PyTorch. */
+export type StateDict = Record<string, Tensor>;
+
+export interface LoadReport {
+  /** Names that the module has and the state dict has not. */
+  missingKeys: string[];
+  /** Names that the state dict has and the module has not. */
+  unexpectedKeys: string[];
+}
+
+/**
+ * The base of everything that holds parameters. Three kinds of state are properties of the object, and the property's name is
+ * the name in the state dict: a {@link Parameter} is trained; a buffer (see {@link registerBuffer}) is saved but not trained; a
+ * Module is a child. `forward` computes; call it directly.
+ */
+export abstract class Module implements TensorHolder {
+  /** Training mode: dropout drops, batch normalization uses the batch's statistics. Set by train() and eval(). */
+  training = true;
+  readonly #buffers = new Set<string>();
+
+  abstract forward(...inputs: never[]): unknown;
+
+  /** Makes `tensor` a property that is saved with the module, moved with it, and not trained. */
+  protected registerBuffer(name: string, tensor: Tensor): void {
+    this.#buffers.add(name);
+    (this as Record<string, unknown>)[name] = keep(tensor);
+  }
+
+  /** Children with their names, in order of creation. */
+  *namedChildren(): Generator<[string, Module]> {
+    for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
+  }
+
+  /** This module and all below it, with their paths; the module's own path is empty. */
+  *namedModules(prefix = ''): Generator<[string, Module]> {
+    yield [prefix, this];
+    for (const [name, child] of this.namedChildren()) yield* child.namedModules(prefix ? `${prefix}.${name}` : name);
+  }
+
+  *namedParameters(prefix = ''): Generator<[string, Parameter]> {
+    yield* this.named((value) => value instanceof Parameter, prefix) as Generator<[string, Parameter]>;
+  }
+
+  *namedBuffers(prefix = ''): Generator<[string, Tensor]> {
+    yield* this.named((_value, name, module) => module.#buffers.has(name), prefix);
+  }
+
+  /** Tensors that are properties of this module or one below it. */
+  private *named(wanted: (value: Tensor, name: string, module: Module) => boolean, prefix: string): Generator<[string, Tensor]> {
+    for (const [path, module] of this.namedModules(prefix)) {
+      for (const [name, value] of Object.entries(module)) {
+        if (value instanceof Tensor && wanted(value, name, module)) yield [path ? `${path}.${name}` : name, value];
+      }
+    }
+  }
+
+  *parameters(): Generator<Parameter> {
+    for (const [, parameter] of this.namedParameters()) yield parameter;
+  }
+
+  *heldTensors(): Generator<Tensor> {
+    yield* this.parameters();
+    for (const [, buffer] of this.namedBuffers()) yield buffer;
+  }
+
+  /** Parameters and buffers by name, in PyTorch's order. The tensors share the module's memory. */
+  stateDict(): StateDict {
+    const state: StateDict = {};
+    for (const [path, module] of this.namedModules()) {
+      const own = Object.entries(module).filter(([, value]) => value instanceof Tensor) as [string, Tensor][];
+      const parameters = own.filter(([, value]) => value instanceof Parameter);
+      const buffers = own.filter(([name]) => module.#buffers.has(name));
+      for (const [name, value] of [...parameters, ...buffers]) state[path ? `${path}.${name}` : name] = value.detach();
+    }
+    return state;
+  }
+
+  /**
+   * Copies a state dict into the module, converting dtype and device. Throws ConfigError where `strict` (the default) and names
+   * are missing or unexpected, ShapeError where sizes differ; the module is unchanged then.
+   */
+  loadStateDict(state: StateDict, { strict = true }: { strict?: boolean } = {}): LoadReport {
+    const own = new Map<string, Tensor>([...this.namedParameters(), ...this.namedBuffers()]);
+    const missingKeys = [...own.keys()].filter((name) => !Object.hasOwn(state, name));
+    const unexpectedKeys = Object.keys(state).filter((name) => !own.has(name));
+    if (strict && missingKeys.length + unexpectedKeys.length > 0) {
+      throw new ConfigError(
+        `The state dict does not fit ${this.constructor.name}: missing ${listed(missingKeys)}; unexpected ${listed(unexpectedKeys)}.`,
+      );
+    }
+    const pairs = [...own].flatMap(([name, target]) => (state[name] ? [{ name, target, source: state[name] }] : []));
+    for (const { name, target, source } of pairs) {
+      if (target.shape.join() !== source.shape.join()) {
+        throw new ShapeError(`'${name}' has shape [${source.shape}] in the state dict and [${target.shape}] in ${this.constructor.name}.`);
+      }
+    }
+    noGrad(() => {
+      for (const { target, source } of pairs) target.copy_(source);
+    });
+    return { missingKeys, unexpectedKeys };
+  }
+
+  train(on = true): this {
+    for (const [, module] of this.namedModules()) module.training = on;
+    return this;
+  }
+
+  eval(): this {
+    return this.train(false);
+  }
+
+  /** Moves and converts parameters and buffers in place; a dtype applies to floating-point ones, a memory format to 4-d ones. */
+  to({ device, dtype, memoryFormat }: { device?: string; dtype?: DType; memoryFormat?: MemoryFormat }): this {
+    noGrad(() => {
+      for (const tensor of this.heldTensors()) {
+        const moved = tensor.detach().to({
+          ...(device && { device }),
+          ...(dtype && isFloatingPoint(tensor.dtype) && { dtype }),
+          ...(memoryFormat && tensor.ndim === 4 && { memoryFormat }),
+        });
+        native().setData(tensor.handle, moved.handle);
+      }
+    });
+    return this;
+  }
+
+  zeroGrad(): void {
+    for (const parameter of this.parameters()) parameter.grad = null;
+  }
+
+  requiresGrad_(on = true): this {
+    for (const parameter of this.parameters()) parameter.requiresGrad = on;
+    return this;
+  }
+
+  /** Calls `visit` on every module below this one and then on this one. */
+  apply(visit: (module: Module) => void): this {
+    for (const [, child] of this.namedChildren()) child.apply(visit);
+    visit(this);
+    return this;
+  }
+
+  /** The number of elements of all parameters. */
+  numParameters(): number {
+    return [...this.parameters()].reduce((sum, parameter) => sum + parameter.numel(), 0);
+  }
+
+  /** Frees the parameters and buffers. */
+  dispose(): void {
+    for (const tensor of [...this.heldTensors()]) tensor.dispose();
+  }
+}
+
+/** A module from one tensor to one tensor. */
+export interface Layer extends Module {
+  forward(x: Tensor): Tensor;
+}
+
+function listed(names: string[]): string {
+  if (names.length === 0) return 'none';
+  return names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
+}

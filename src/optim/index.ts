@@ -1,0 +1,6 @@
+/** Optimizers and learning-rate schedules, as torch.optim. */
+export { Optimizer, type OptimizerState, type ParameterGroup } from './optimizer.js';
+export { CosineAnnealingLR } from './schedules/cosine.js';
+export { LRScheduler, type Scheduled } from './schedules/schedule.js';
+export { MultiStepLR, StepLR } from './schedules/step.js';
+export { SGD, type SGDOptions } from './sgd.js';

@@ -1,0 +1,144 @@
+import { ConfigError } from '../errors.js';
+import { native } from '../native.js';
+import { keep, type Tensor, type TensorHolder, TensorList } from '../tensor/index.js';
+
+/** Parameters with options of their own, in place of the optimizer's. */
+export type ParameterGroup<Options> = { params: Iterable<Tensor> } & Partial<Options>;
+
+/** A group with all its options, and its parameters as an array. */
+export type Group<Options> = Options & { params: Tensor[] };
+
+/** What an optimizer keeps for one parameter: tensors and numbers, by name. */
+export type ParameterState = Record<string, Tensor | number>;
+
+/** A subset of a group's parameters that have gradients, with what is kept for them, as lists on the native side. */
+export interface Bucket {
+  params: TensorList;
+  state: Map<string, TensorList>;
+  members: Tensor[];
+}
+
+/**
+ * The base of all optimizers: parameter groups, per-parameter state, and lists of both on the native side, so that a step is one
+ * operator call over all parameters.
+ */
+export abstract class Optimizer<Options extends { lr: number }> implements TensorHolder {
+  readonly paramGroups: Group<Options>[];
+  readonly state = new Map<Tensor, ParameterState>();
+  readonly #buckets = new Map<string, Bucket>();
+
+  constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options) {
+    const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];
+    const grouped = given.some((item) => 'params' in item);
+    const groups = grouped ? (given as ParameterGroup<Options>[]) : [{ params: given as Tensor[] } as unknown as ParameterGroup<Options>];
+    this.paramGroups = groups.map((group) => ({ ...defaults, ...group, params: [...group.params] }));
+    const all = this.paramGroups.flatMap((group) => group.params);
+    if (all.length === 0) throw new ConfigError('The optimizer was given no parameters.');
+    if (new Set(all).size !== all.length) throw new ConfigError('A parameter is in the optimizer twice.');
+    for (const group of this.paramGroups) if (!(group.lr >= 0)) throw new ConfigError(`lr must be at least 0, not ${group.lr}.`);
+  }
+
+  /** Updates the parameters from their gradients; parameters without one stay as they are. */
+  abstract step(): void;
+
+  /** Sets all gradients to none. */
+  zeroGrad(): void {
+    for (const [i, group] of this.paramGroups.entries()) {
+      native().clearGrads(this.bucket(`all ${i}`, group.params, []).params.handle);
+    }
+  }
+
+  *heldTensors(): Generator<Tensor> {
+    for (const state of this.state.values()) {
+      for (const value of Object.values(state)) if (typeof value !== 'number') yield value;
+    }
+  }
+
+  /**
+   * The parameters of group `index` that have gradients, in buckets of equal stage. `prepare` makes what state a parameter lacks
+   * and names its stage (such as: this is its first step); `names` are the state tensors that the step needs as lists.
+   */
+  protected ready(index: number, prepare: (param: Tensor) => string, names: string[]): { stage: string; bucket: Bucket }[] {
+    const { params } = this.paramGroups[index] as Group<Options>;
+    const everything = this.bucket(`all ${index}`, params, []);
+    const have = native().haveGrads(everything.params.handle);
+    const byStage = new Map<string, Tensor[]>();
+    for (const [i, param] of params.entries()) {
+      if (!have[i]) continue;
+      const key = prepare(param);
+      byStage.set(key, [...(byStage.get(key) ?? []), param]);
+    }
+    return [...byStage].map(([key, members]) => {
+      const which = members.length === params.length ? 'all' : members.map((member) => params.indexOf(member)).join();
+      return { stage: key, bucket: this.bucket(`${key} ${index} ${which}`, members, names) };
+    });
+  }
+
+  private bucket(key: string, members: Tensor[], names: string[]): Bucket {
+    let bucket = this.#buckets.get(key);
+    if (!bucket) {
+      const listOf = (name: string) => new TensorList(members.map((member) => this.state.get(member)?.[name] as Tensor));
+      bucket = { members, params: new TensorList(members), state: new Map(names.map((name) => [name, listOf(name)])) };
+      this.#buckets.set(key, bucket);
+    }
+    return bucket;
+  }
+
+  /** Keeps a tensor in the state of a parameter. */
+  protected remember(param: Tensor, name: string, value: Tensor | number): void {
+    const state = this.state.get(param) ?? {};
+    state[name] = typeof value === 'number' ? value : keep(value);
+    this.state.set(param, state);
+  }
+
+  /** Options and state by number of parameter, as torch.optim's state_dict. The tensors share the optimizer's memory. */
+  stateDict(): OptimizerState<Options> {
+    const params = this.paramGroups.flatMap((group) => group.params);
+    let next = 0;
+    return {
+      state: Object.fromEntries(params.flatMap((param, i) => (this.state.has(param) ? [[i, { ...this.state.get(param) }]] : []))),
+      paramGroups: this.paramGroups.map((group) => ({ ...group, params: group.params.map(() => next++) })),
+    };
+  }
+
+  /** Takes over options and copies of the state. Throws ConfigError where groups or their sizes differ. */
+  loadStateDict({ state, paramGroups }: OptimizerState<Options>): void {
+    const sizes = (groups: { params: unknown[] }[]) => groups.map((group) => group.params.length).join();
+    if (sizes(paramGroups) !== sizes(this.paramGroups)) {
+      throw new ConfigError(`The optimizer state has groups of ${sizes(paramGroups)} parameters, the optimizer of ${sizes(this.paramGroups)}.`);
+    }
+    const params = this.paramGroups.flatMap((group) => group.params);
+    for (const [i, saved] of paramGroups.entries()) {
+      const { params: _numbers, ...options } = saved;
+      Object.assign(this.paramGroups[i] as Group<Options>, options);
+    }
+    this.forget();
+    for (const [i, kept] of Object.entries(state)) {
+      const param = params[Number(i)] as Tensor;
+      for (const [name, value] of Object.entries(kept)) {
+        this.remember(param, name, typeof value === 'number' ? value : value.detach().to({ device: param.device, copy: true }));
+      }
+    }
+  }
+
+  private forget(): void {
+    for (const tensor of this.heldTensors()) tensor.dispose();
+    this.state.clear();
+    this.disposeBuckets();
+  }
+
+  private disposeBuckets(): void {
+    for (const { params, state } of this.#buckets.values()) for (const list of [params, ...state.values()]) list.dispose();
+    this.#buckets.clear();
+  }
+
+  /** Frees the state; the parameters stay. */
+  dispose(): void {
+    this.forget();
+  }
+}
+
+export interface OptimizerState<Options> {
+  state: Record<string, ParameterState>;
+  paramGroups: (Options & { params: number[] })[];
+}

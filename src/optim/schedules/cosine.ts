@@ -1,0 +1,19 @@
+import { ConfigError } from '../../errors.js';
+import { LRScheduler, type Scheduled } from './schedule.js';
+
+/** Half a cosine from the initial rate down to `etaMin` in `tMax` steps, as torch.optim.lr_scheduler.CosineAnnealingLR. */
+export class CosineAnnealingLR extends LRScheduler {
+  readonly tMax: number;
+  readonly etaMin: number;
+
+  constructor(optimizer: Scheduled, { tMax, etaMin = 0 }: { tMax: number; etaMin?: number }) {
+    super(optimizer);
+    if (!(tMax > 0)) throw new ConfigError(`tMax must be above 0, not ${tMax}.`);
+    this.tMax = tMax;
+    this.etaMin = etaMin;
+  }
+
+  lrAt(epoch: number, baseLr: number): number {
+    return this.etaMin + ((baseLr - this.etaMin) * (1 + Math.cos((Math.PI * epoch) / this.tMax))) / 2;
+  }
+}

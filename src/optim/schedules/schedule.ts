@@ -1,0 +1,35 @@
+import { ConfigError } from '../../errors.js';
+
+/** What a schedule needs of an optimizer. */
+export interface Scheduled {
+  paramGroups: { lr: number }[];
+}
+
+/** A learning rate as a function of the number of steps taken: the closed form, so that resuming needs only that number. */
+export abstract class LRScheduler {
+  readonly baseLrs: number[];
+  lastEpoch = 0;
+
+  constructor(readonly optimizer: Scheduled) {
+    this.baseLrs = optimizer.paramGroups.map((group) => group.lr);
+  }
+
+  /** The learning rate after `epoch` steps of a group that began with `baseLr`. */
+  abstract lrAt(epoch: number, baseLr: number): number;
+
+  /** Goes one step on, usually at the end of an epoch, and sets the optimizer's learning rates. */
+  step(): void {
+    this.goTo(this.lastEpoch + 1);
+  }
+
+  /** Sets the learning rates of step `epoch`. */
+  goTo(epoch: number): void {
+    if (!(epoch >= 0)) throw new ConfigError(`A schedule cannot go to step ${epoch}.`);
+    this.lastEpoch = epoch;
+    for (const [i, group] of this.optimizer.paramGroups.entries()) group.lr = this.lrAt(epoch, this.baseLrs[i] ?? group.lr);
+  }
+
+  getLastLr(): number[] {
+    return this.optimizer.paramGroups.map((group) => group.lr);
+  }
+}

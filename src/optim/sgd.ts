@@ -1,0 +1,61 @@
+import { ConfigError } from '../errors.js';
+import { functions as torch, noGrad, type Tensor, TensorList } from '../tensor/index.js';
+import { Optimizer, type ParameterGroup } from './optimizer.js';
+
+export interface SGDOptions {
+  /** Learning rate. Default 1e-3. */
+  lr: number;
+  /** Default 0. */
+  momentum: number;
+  /** Part of the gradient that does not enter the momentum. Default 0. */
+  dampening: number;
+  /** L2 penalty. Default 0. */
+  weightDecay: number;
+  /** Nesterov's form; needs a momentum and no dampening. Default false. */
+  nesterov: boolean;
+  /** Climbs instead of descending. Default false. */
+  maximize: boolean;
+}
+
+const defaults: SGDOptions = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay: 0, nesterov: false, maximize: false };
+
+/** Stochastic gradient descent, as torch.optim.SGD, by the fused operator. */
+export class SGD extends Optimizer<SGDOptions> {
+  constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<SGDOptions>>, options: Partial<SGDOptions> = {}) {
+    super(params, { ...defaults, ...options });
+    for (const { momentum, dampening, nesterov, weightDecay } of this.paramGroups) {
+      if (!(momentum >= 0)) throw new ConfigError(`momentum must be at least 0, not ${momentum}.`);
+      if (!(weightDecay >= 0)) throw new ConfigError(`weightDecay must be at least 0, not ${weightDecay}.`);
+      if (nesterov && !(momentum > 0 && dampening === 0)) throw new ConfigError('nesterov needs a momentum above 0 and a dampening of 0.');
+    }
+  }
+
+  step(): void {
+    noGrad(() => {
+      for (const [index, group] of this.paramGroups.entries()) this.stepGroup(index, group);
+    });
+  }
+
+  private stepGroup(index: number, { lr, momentum, dampening, weightDecay, nesterov, maximize }: SGDOptions): void {
+    // The first gradient of a parameter becomes its momentum buffer as it is, undamped.
+    const prepare = (param: Tensor) => {
+      if (momentum === 0) return 'plain';
+      if (this.state.has(param)) return 'later';
+      this.remember(param, 'momentum_buffer', torch.emptyLike(param));
+      return 'first';
+    };
+    for (const { stage, bucket } of this.ready(index, prepare, momentum === 0 ? [] : ['momentum_buffer'])) {
+      const gradients = TensorList.gradients(bucket.params);
+      torch._fusedSgd_(bucket.params, gradients, bucket.state.get('momentum_buffer') ?? [], {
+        lr,
+        momentum,
+        dampening,
+        weightDecay,
+        nesterov,
+        maximize,
+        isFirstStep: stage === 'first',
+      });
+      gradients.dispose();
+    }
+  }
+}

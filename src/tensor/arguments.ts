@@ -1,0 +1,140 @@
+/** Arguments of operators by the types of their schemas: does a value fit, and how does it travel. */
+import { ArgumentError } from '../errors.js';
+import type { Flat, SchemaArgument } from '../native-types.js';
+import { dtypeCode, isDType, type Layout, layoutCode, type MemoryFormat, memoryFormatCode } from './dtype.js';
+import { Generator } from './generator.js';
+import { camelCase } from './names.js';
+import { Tensor } from './tensor.js';
+import { TensorList } from './tensor-list.js';
+import { Complex, Float } from './types.js';
+
+/** A parameter of an operator, in the form that calls need. */
+export interface Parameter {
+  /** The name in camelCase, as it is given in options. */
+  key: string;
+  /** The schema's type: `Tensor`, `int[2]?`. */
+  type: string;
+  /** Its element: `Tensor`, `int`, `ScalarType`, ... */
+  kind: string;
+  list: boolean;
+  /** Length of a list to which one value is spread; 0 for none. */
+  size: number;
+  optional: boolean;
+  elementOptional: boolean;
+  keywordOnly: boolean;
+  out: boolean;
+  written: boolean;
+  hasDefault: boolean;
+  /** Neither list nor optional: travels as its handle. */
+  plainTensor: boolean;
+}
+
+export function parameterOf(argument: SchemaArgument): Parameter {
+  const [, kind = '', elementOptional, list, size, optional] = argument.type.match(/^(\w+)(\?(?=\[))?(\[(\d*)\])?(\?)?$/) ?? [];
+  return {
+    key: camelCase(argument.name),
+    type: argument.type,
+    kind,
+    list: list !== undefined,
+    size: Number(size || 0),
+    optional: optional !== undefined,
+    elementOptional: elementOptional !== undefined,
+    keywordOnly: argument.keywordOnly,
+    out: argument.out,
+    written: argument.written,
+    hasDefault: argument.hasDefault,
+    plainTensor: argument.type === 'Tensor',
+  };
+}
+
+/** How far a value is from what a parameter asks for: 0 is exact, undefined does not fit. */
+export function match(parameter: Parameter, value: unknown): number | undefined {
+  if (value === undefined) return parameter.hasDefault ? 0 : undefined;
+  if (value === null) return parameter.optional ? 0 : undefined;
+  if (!parameter.list) return matchOne(parameter.kind, value);
+  if (value instanceof TensorList) return parameter.kind === 'Tensor' ? 0 : undefined;
+  if (Array.isArray(value)) {
+    let cost = 0;
+    for (const item of value) {
+      const fit = item === null && parameter.elementOptional ? 0 : matchOne(parameter.kind, item);
+      if (fit === undefined) return undefined;
+      cost = Math.max(cost, fit);
+    }
+    return cost;
+  }
+  const spread = parameter.size > 0 ? matchOne(parameter.kind, value) : undefined;
+  return spread === undefined ? undefined : spread + 2;
+}
+
+function matchOne(kind: string, value: unknown): number | undefined {
+  const fits = matchers[kind]?.(value);
+  return fits === undefined || fits < 0 ? undefined : fits;
+}
+
+const no = -1;
+const isInt = (value: unknown) => Number.isSafeInteger(value) || typeof value === 'bigint';
+const matchers: Record<string, (value: unknown) => number> = {
+  Tensor: (value) => (value instanceof Tensor ? 0 : no),
+  int: (value) => (isInt(value) ? 0 : no),
+  float: (value) => (typeof value === 'number' ? (Number.isInteger(value) ? 1 : 0) : value instanceof Float ? 0 : no),
+  bool: (value) => (typeof value === 'boolean' ? 0 : no),
+  Scalar: (value) => {
+    if (typeof value === 'boolean') return 2;
+    return typeof value === 'number' || typeof value === 'bigint' || value instanceof Float || value instanceof Complex ? 1 : no;
+  },
+  str: (value) => (typeof value === 'string' ? 1 : no),
+  ScalarType: (value) => (isDType(value) ? 0 : no),
+  Layout: (value) => (typeof value === 'string' && layoutCode(value as Layout) !== undefined ? 0 : no),
+  MemoryFormat: (value) => (typeof value === 'string' && memoryFormatCode(value as MemoryFormat) !== undefined ? 0 : no),
+  Device: (value) => (typeof value === 'string' && /^[a-z]+(:\d+)?$/.test(value) ? 1 : no),
+  Generator: (value) => (value instanceof Generator ? 0 : no),
+};
+
+/** Appends the flat form of a value, as native/convert.h reads it. */
+export function encode(parameter: Parameter, value: unknown, flat: Flat[], operator: string): void {
+  if (value === undefined || value === null) {
+    flat.push(value);
+    return;
+  }
+  if (!parameter.list) {
+    flat.push(encodeOne(parameter, value, operator));
+    return;
+  }
+  if (value instanceof TensorList) {
+    flat.push(-2, value.handle);
+    return;
+  }
+  const items = Array.isArray(value) ? value : new Array(parameter.size).fill(value);
+  flat.push(items.length);
+  for (const item of items) flat.push(item === null ? null : encodeOne(parameter, item, operator));
+}
+
+function encodeOne(parameter: Parameter, value: unknown, operator: string): Flat {
+  // The plan was made for other values of the same kinds, so each value is looked at again.
+  if (matchOne(parameter.kind, value) === undefined) {
+    throw new ArgumentError(`${operator}: argument '${parameter.key}' must be ${parameter.type}, got ${describeValue(value)}.`);
+  }
+  if (value instanceof Tensor || value instanceof Generator) return value.handle;
+  if (value instanceof Float) return Float64Array.of(value.value);
+  if (value instanceof Complex) return Float64Array.of(value.re, value.im);
+  switch (parameter.kind) {
+    case 'ScalarType':
+      return dtypeCode(value as Parameters<typeof dtypeCode>[0]);
+    case 'Layout':
+      return layoutCode(value as Layout);
+    case 'MemoryFormat':
+      return memoryFormatCode(value as MemoryFormat);
+    default:
+      return value as Flat;
+  }
+}
+
+/** A value as error messages name it. */
+export function describeValue(value: unknown): string {
+  if (value instanceof Tensor) return 'Tensor';
+  if (Array.isArray(value)) return `[${value.slice(0, 4).map(describeValue).join(', ')}${value.length > 4 ? ', ...' : ''}]`;
+  if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
+  if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined) return String(value);
+  if (typeof value === 'bigint') return `${value}n`;
+  return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
+}

@@ -1,0 +1,66 @@
+import { ArgumentError } from '../errors.js';
+import { native } from '../native.js';
+import { owned } from './ownership.js';
+import { Tensor } from './tensor.js';
+
+export interface GradOptions {
+  /** One gradient for each output; may be left out where outputs have one element. */
+  gradOutputs?: Tensor[];
+  /** Keeps the graph for another pass. Default: the value of `createGraph`. */
+  retainGraph?: boolean;
+  /** Makes the gradients differentiable themselves. Default false. */
+  createGraph?: boolean;
+  /** Gives null for inputs that the outputs do not depend on, instead of an error. Default false. */
+  allowUnused?: boolean;
+}
+
+type Grads<O extends GradOptions> = O extends { allowUnused: true } ? (Tensor | null)[] : Tensor[];
+
+/** Gradients of `outputs` with respect to `inputs`, without touching anybody's `grad`. As `torch.autograd.grad`. */
+export function grad<O extends GradOptions>(outputs: Tensor | Tensor[], inputs: Tensor | Tensor[], options?: O): Grads<O> {
+  const { gradOutputs, retainGraph, createGraph = false, allowUnused = false } = options ?? {};
+  const handles = (tensors: Tensor | Tensor[]) => [tensors].flat().map((tensor) => tensor.handle);
+  const gradients = native().grad(
+    handles(outputs),
+    handles(inputs),
+    gradOutputs && handles(gradOutputs),
+    retainGraph,
+    createGraph,
+    allowUnused,
+  );
+  return gradients.map((handle) => (handle === null ? null : owned(new Tensor(handle)))) as Grads<O>;
+}
+
+/** Runs `body` with gradient recording on or off; what it was before comes back afterwards. `body` must be synchronous. */
+export function setGradEnabled<T>(on: boolean, body: () => T): T {
+  const before = native().setGradEnabled(on);
+  try {
+    return synchronous(body());
+  } finally {
+    native().setGradEnabled(before);
+  }
+}
+
+/** Records no gradients in `body`. As `torch.no_grad()`. */
+export const noGrad = <T>(body: () => T): T => setGradEnabled(false, body);
+
+/** Records gradients in `body`, also inside {@link noGrad}. */
+export const enableGrad = <T>(body: () => T): T => setGradEnabled(true, body);
+
+export const isGradEnabled = (): boolean => native().gradEnabled();
+
+/** As {@link noGrad}, and what is made can never take part in autograd: a little faster. As `torch.inference_mode()`. */
+export function inferenceMode<T>(body: () => T): T {
+  native().pushInferenceMode(true);
+  try {
+    return synchronous(body());
+  } finally {
+    native().popInferenceMode();
+  }
+}
+
+function synchronous<T>(result: T): T {
+  if (!(result instanceof Promise)) return result;
+  result.catch(() => {});
+  throw new ArgumentError('This takes a synchronous function: the mode would end before the promise does.');
+}

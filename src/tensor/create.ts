@@ -1,0 +1,71 @@
+import { ArgumentError, ShapeError } from '../errors.js';
+import { native } from '../native.js';
+import type { Bytes } from '../native-types.js';
+import { arrayFor, arrayWidth, type DType, dtypeCode, dtypeOfArray } from './dtype.js';
+import { flatten, inferDType, shapeOf } from './nested.js';
+import { owned } from './ownership.js';
+import { Tensor } from './tensor.js';
+import { Complex, Float, type TensorData } from './types.js';
+
+export interface TensorOptions {
+  /** Default: the typed array's own; bool, int64 or float32 for nested arrays, as in PyTorch. */
+  dtype?: DType;
+  /** Default `cpu`. */
+  device?: string;
+  requiresGrad?: boolean;
+}
+
+/**
+ * A new tensor with a copy of `data`: a number, nested arrays, a typed array (one dimension; see {@link fromArray} for a
+ * shape), or a tensor. Throws ShapeError where nested arrays are ragged.
+ */
+export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
+  return finish(fromData(data, options), options);
+}
+
+function fromData(data: TensorData, options: TensorOptions): Tensor {
+  if (data instanceof Tensor) return data.detach().clone();
+  if (ArrayBuffer.isView(data)) return fromArray(data as Bytes, [(data as Bytes).length]);
+  if (data instanceof Float) return fromData([data.value], { ...options, dtype: options.dtype ?? 'float32' }).reshape([]);
+  if (data instanceof Complex) return fromArray(Float32Array.of(data.re, data.im), [], { dtype: 'complex64' });
+  const shape = shapeOf(data);
+  const inferred = inferDType(data);
+  // Narrow types are converted by libtorch, so that rounding and range are its own.
+  const direct = options.dtype && ['float64', 'int64', 'float32', 'bool', 'int32', 'uint8'].includes(options.dtype);
+  const dtype = direct && options.dtype ? options.dtype : inferred === 'float32' ? 'float64' : inferred;
+  const result = fromArray(flatten(data, shape, dtype), shape, { dtype });
+  return options.dtype || dtype === inferred ? result : result.to(inferred);
+}
+
+export interface FromArrayOptions extends TensorOptions {
+  /**
+   * Looks into the array's memory instead of copying it; for arrays over a SharedArrayBuffer, which cannot be taken away
+   * while the tensor lives. Default false.
+   */
+  share?: boolean;
+}
+
+/** A tensor of `shape` from a typed array in row-major order. Throws ShapeError where the sizes differ. */
+export function fromArray(array: Bytes, shape: readonly number[] = [array.length], options: FromArrayOptions = {}): Tensor {
+  if (!ArrayBuffer.isView(array) || array instanceof DataView) throw new ArgumentError('fromArray() takes a typed array.');
+  const own = dtypeOfArray(array);
+  // A dtype with this very array type names the bits; any other is a conversion.
+  const reinterpret = options.dtype && arrayFor(options.dtype).name === arrayFor(own).name;
+  const dtype = reinterpret && options.dtype ? options.dtype : own;
+  const elements = shape.reduce((product, size) => product * size, 1);
+  if (elements * arrayWidth(dtype) !== array.length) {
+    throw new ShapeError(`An array of ${array.length} elements does not fill the shape [${shape.join(', ')}].`);
+  }
+  const shared = array.buffer instanceof SharedArrayBuffer;
+  if (options.share && !shared) {
+    throw new ArgumentError('Only an array over a SharedArrayBuffer can be shared: another buffer may be transferred away. Leave `share` out to copy.');
+  }
+  const handle = native().fromBytes(array, dtypeCode(dtype), [...shape], options.share ?? false);
+  return finish(owned(new Tensor(handle)), options);
+}
+
+/** Converts and moves as the options ask. */
+function finish(tensor: Tensor, { dtype, device, requiresGrad }: TensorOptions): Tensor {
+  const placed = dtype || device ? tensor.to({ ...(dtype && { dtype }), ...(device && { device }) }) : tensor;
+  return requiresGrad ? placed.requiresGrad_() : placed;
+}

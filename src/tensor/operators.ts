@@ -1,0 +1,298 @@
+/**
+ * Calls libtorch's operators: chooses the overload that fits the arguments, encodes them by its schema, wraps the results.
+ * The choice is made once for each shape of a call (the kinds of its arguments) and remembered.
+ */
+import { ArgumentError } from '../errors.js';
+import { native } from '../native.js';
+import type { Flat, Schema } from '../native-types.js';
+import { describeValue, encode, match, type Parameter, parameterOf } from './arguments.js';
+import { isDType } from './dtype.js';
+import { camelCase } from './names.js';
+import { owned } from './ownership.js';
+import { Tensor } from './tensor.js';
+import { Complex, Float } from './types.js';
+
+/** One operator with one signature. */
+export interface Overload {
+  number: number;
+  schema: Schema;
+  parameters: Parameter[];
+  positional: number;
+  /** Results that are arguments changed in place: their positions among the parameters. */
+  written: number[];
+}
+
+type Options = Record<string, unknown>;
+/** Where each parameter of the chosen overload comes from. */
+interface Plan {
+  overload: Overload;
+  /** The arguments are exactly the leading tensors of the overload. */
+  direct: boolean;
+  /** All positional arguments from this one on are elements of one list, as in view(2, 3). */
+  spreadFrom: number;
+  withOptions: boolean;
+}
+
+/** An operator under one name with all its overloads, looked up when it is first called. */
+export class Operator {
+  /** The overload that takes one, or two, tensors and makes one new tensor; -1 until a call has chosen it. */
+  unary = -1;
+  binary = -1;
+  private overloads: Overload[] | undefined;
+  private readonly plans = new Map<number | string, Plan>();
+
+  /** @param name with its namespace, as in `aten::add` */
+  constructor(readonly name: string) {}
+
+  call(args: unknown[]): unknown {
+    const key = keyOf(args);
+    if (typeof key === 'string' && key.includes('requiresGrad=')) return this.callRequiringGrad(args);
+    let plan = this.plans.get(key);
+    if (plan === undefined) {
+      plan = this.choose(args);
+      this.plans.set(key, plan);
+      if (plan.direct && makesOneTensor(plan.overload)) {
+        if (args.length === 1) this.unary = plan.overload.number;
+        if (args.length === 2) this.binary = plan.overload.number;
+      }
+    }
+    return run(plan, args);
+  }
+
+  callUnary(self: Tensor): Tensor {
+    return owned(new Tensor(native().call(this.unary, self.handle) as number));
+  }
+
+  callBinary(self: Tensor, other: Tensor): Tensor {
+    return owned(new Tensor(native().call(this.binary, self.handle, other.handle) as number));
+  }
+
+  /** `requiresGrad` is an option of PyTorch's factory functions that no schema knows. */
+  private callRequiringGrad(args: unknown[]): unknown {
+    const { requiresGrad, ...options } = args.at(-1) as Options & { requiresGrad: boolean };
+    const result = this.call([...args.slice(0, -1), options]) as Tensor;
+    return result.requiresGrad_(requiresGrad);
+  }
+
+  all(): Overload[] {
+    this.overloads ??= overloadNames(this.name).map((overload) => load(this.name, overload));
+    return this.overloads;
+  }
+
+  private choose(args: unknown[]): Plan {
+    const { positional, options } = split(args);
+    let best: Plan | undefined;
+    let bestCost = Number.POSITIVE_INFINITY;
+    for (const overload of this.all()) {
+      for (const spreadFrom of spreads(overload, positional)) {
+        const cost = costOf(overload, gather(positional, spreadFrom), options);
+        if (cost === undefined || cost >= bestCost) continue;
+        bestCost = cost;
+        const { parameters } = overload;
+        const direct =
+          options === undefined &&
+          args.length > 0 &&
+          args.every((arg, i) => arg instanceof Tensor && parameters[i]?.plainTensor) &&
+          parameters.slice(args.length).every((parameter) => parameter.hasDefault);
+        best = { overload, direct, spreadFrom, withOptions: options !== undefined };
+      }
+    }
+    if (!best) throw new ArgumentError(noOverload(this, positional, options));
+    return best;
+  }
+}
+
+function makesOneTensor({ schema, written }: Overload): boolean {
+  return written.length === 0 && schema.results.length === 1 && schema.results[0]?.type === 'Tensor';
+}
+
+/** Calls one overload, by the same rules. */
+export function callOverload(overload: Overload, args: unknown[]): unknown {
+  const { positional, options } = split(args);
+  for (const spreadFrom of spreads(overload, positional)) {
+    if (costOf(overload, gather(positional, spreadFrom), options) === undefined) continue;
+    return run({ overload, direct: false, spreadFrom, withOptions: options !== undefined }, args);
+  }
+  throw new ArgumentError(`${signature(overload)} does not take ${describeCall(positional, options)}.`);
+}
+
+/** The overload of a full name such as `aten::add.Tensor`. */
+export function overloadOf(fullName: string): Overload {
+  const [, name = fullName, overload = ''] = fullName.match(/^([^.]+)\.?(.*)$/) ?? [];
+  return load(name, overload);
+}
+
+let byName: Map<string, string[]> | undefined;
+
+function overloadNames(name: string): string[] {
+  if (!byName) {
+    byName = new Map();
+    for (const full of native().operatorNames()) {
+      const [base = full, overload = ''] = full.split('.');
+      const known = byName.get(base);
+      if (known) known.push(overload);
+      else byName.set(base, [overload]);
+    }
+  }
+  const overloads = byName.get(name);
+  if (!overloads) throw new ArgumentError(`This libtorch has no operator ${name}.`);
+  return overloads.sort();
+}
+
+function load(name: string, overload: string): Overload {
+  const number = native().resolve(name, overload);
+  const schema = native().schema(number);
+  const parameters = schema.arguments.map(parameterOf);
+  const written = parameters.flatMap((parameter, i) => (parameter.written ? [i] : []));
+  const returnsWritten = written.length > 0 && written.length === schema.results.length;
+  return {
+    number,
+    schema,
+    parameters,
+    positional: parameters.filter((parameter) => !parameter.keywordOnly).length,
+    written: returnsWritten ? written : [],
+  };
+}
+
+/** A number for the kinds of the arguments; a string where there are options or too many arguments for a number. */
+function keyOf(args: unknown[]): number | string {
+  let key = 1;
+  for (const arg of args) {
+    const kind = arg instanceof Tensor ? 1 : kindOf(arg);
+    if (kind === optionsKind) return `${key}:${optionsKey(arg as Options)}`;
+    key = key * 16 + kind;
+  }
+  return args.length <= 10 ? key : `${args.length}:${args.map(kindOf).join()}`;
+}
+
+const optionsKind = 15;
+
+function optionsKey(options: Options): string {
+  return Object.entries(options)
+    .map(([name, value]) => `${name}=${value instanceof Tensor ? 1 : kindOf(value)}`)
+    .join();
+}
+
+function kindOf(value: unknown): number {
+  switch (typeof value) {
+    case 'undefined':
+      return 0;
+    case 'number':
+      return Number.isInteger(value) ? 2 : 3;
+    case 'boolean':
+      return 4;
+    case 'string':
+      return isDType(value) ? 5 : 6;
+    case 'bigint':
+      return 7;
+    default:
+      break;
+  }
+  if (value === null) return 8;
+  if (value instanceof Tensor) return 1;
+  if (Array.isArray(value)) return arrayKind(value);
+  return value instanceof Float || value instanceof Complex || !isOptions(value) ? 14 : optionsKind;
+}
+
+function arrayKind(values: unknown[]): number {
+  if (values.length === 0) return 9;
+  if (values[0] instanceof Tensor || values[0] === null) return 10;
+  if (values.every((value) => Number.isInteger(value) || typeof value === 'bigint')) return 11;
+  return typeof values[0] === 'boolean' ? 13 : 12;
+}
+
+function isOptions(value: unknown): value is Options {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function split(args: unknown[]): { positional: unknown[]; options?: Options } {
+  const last = args.at(-1);
+  return isOptions(last) ? { positional: args.slice(0, -1), options: last } : { positional: args };
+}
+
+/** Where a list may be written out as separate numbers: the last positional parameter, a list of free length. */
+function spreads(overload: Overload, positional: unknown[]): number[] {
+  const last = overload.positional - 1;
+  const parameter = overload.parameters[last];
+  const numbers = positional.slice(last).every((value) => Number.isInteger(value));
+  const spread = parameter?.list && parameter.kind === 'int' && parameter.size === 0 && positional.length > last && numbers;
+  return spread ? [last, -1] : [-1];
+}
+
+function gather(positional: unknown[], spreadFrom: number): unknown[] {
+  return spreadFrom < 0 ? positional : [...positional.slice(0, spreadFrom), positional.slice(spreadFrom)];
+}
+
+/** How well an overload fits; undefined where it does not. */
+function costOf(overload: Overload, positional: unknown[], options: Options = {}): number | undefined {
+  if (positional.length > overload.positional) return undefined;
+  const names = new Set(Object.keys(options));
+  let cost = 0;
+  for (const [i, parameter] of overload.parameters.entries()) {
+    const named = names.delete(parameter.key);
+    if (named && i < positional.length) return undefined;
+    const value = i < positional.length ? positional[i] : options[parameter.key];
+    const fit = match(parameter, value);
+    if (fit === undefined) return undefined;
+    cost += fit;
+  }
+  return names.size === 0 ? cost : undefined;
+}
+
+function run(plan: Plan, args: unknown[]): unknown {
+  const { overload } = plan;
+  if (plan.direct) {
+    const handles = (args as Tensor[]).map((tensor) => tensor.handle);
+    return wrapAll(overload, native().call(overload.number, ...handles), args);
+  }
+  const options = plan.withOptions ? (args.at(-1) as Options) : undefined;
+  const positional = gather(options ? args.slice(0, -1) : args, plan.spreadFrom);
+  const values = overload.parameters.map((parameter, i) => (i < positional.length ? positional[i] : options?.[parameter.key]));
+  const flat: Flat[] = [];
+  for (const [i, parameter] of overload.parameters.entries()) encode(parameter, values[i], flat, overload.schema.name);
+  while (flat.length > 0 && flat.at(-1) === undefined) flat.pop();
+  return wrapAll(overload, native().call(overload.number, ...flat), values);
+}
+
+function wrapOne(type: string, raw: unknown): unknown {
+  if (raw === null || !type.startsWith('Tensor')) return raw;
+  return Array.isArray(raw) ? raw.map((item) => wrapOne('Tensor', item)) : owned(new Tensor(raw as number));
+}
+
+function wrapAll(overload: Overload, raw: unknown, values: unknown[]): unknown {
+  const { results } = overload.schema;
+  const { written } = overload;
+  if (written.length > 0) {
+    // In place: the caller's own objects are the results, and the new handles to them are given back.
+    const changed = written.map((i) => values[i]);
+    native().release(...((written.length === 1 ? [raw] : raw) as number[]).flat());
+    return changed.length === 1 ? changed[0] : changed;
+  }
+  const [first] = results;
+  if (results.length === 0 || first === undefined) return undefined;
+  if (results.length === 1) return wrapOne(first.type, raw);
+  const items = (raw as unknown[]).map((item, i) => wrapOne(results[i]?.type ?? '', item));
+  for (const [i, { name }] of results.entries()) {
+    if (name) Object.defineProperty(items, camelCase(name), { value: items[i], enumerable: false });
+  }
+  return items;
+}
+
+function signature(overload: Overload): string {
+  const parameters = overload.parameters.map(({ type, key, hasDefault }) => `${type} ${key}${hasDefault ? '?' : ''}`);
+  return `${overload.schema.name}(${parameters.join(', ')})`;
+}
+
+function describeCall(positional: unknown[], options: Options = {}): string {
+  const named = Object.entries(options).map(([name, value]) => `${name}: ${describeValue(value)}`);
+  return `(${[...positional.map(describeValue), ...named].join(', ')})`;
+}
+
+function noOverload(operator: Operator, positional: unknown[], options?: Options): string {
+  const candidates = operator.all().filter((overload) => !overload.parameters.some((parameter) => parameter.out));
+  const lines = candidates.slice(0, 6).map((overload) => `  ${signature(overload)}`);
+  if (candidates.length > 6) lines.push(`  and ${candidates.length - 6} more`);
+  return `${operator.name} does not take ${describeCall(positional, options)}. It takes:\n${lines.join('\n')}`;
+}

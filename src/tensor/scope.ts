@@ -1,0 +1,86 @@
+/**
+ * Scopes: the memory of what is computed inside is given back at the end, except what is returned. Garbage collection alone
+ * never frees native memory in a synchronous loop; a scope does, at once and exactly.
+ */
+import { ArgumentError } from '../errors.js';
+import { type Handle, native } from '../native.js';
+import { watch } from './net.js';
+import { enterScope, leaveScope } from './ownership.js';
+import { Tensor } from './tensor.js';
+
+/** Objects that hold tensors and know which, such as modules and optimizers. */
+export interface TensorHolder {
+  /** Every tensor that it holds. */
+  heldTensors(): Iterable<Tensor>;
+}
+
+const isHolder = (value: object): value is TensorHolder =>
+  typeof (value as Partial<TensorHolder>).heldTensors === 'function';
+
+/** The tensors inside a value: itself, the elements of arrays, maps, sets and plain objects, and what holders hold. */
+export function tensorsIn(value: unknown, found: Tensor[] = [], seen = new Set<object>()): Tensor[] {
+  if (typeof value !== 'object' || value === null || seen.has(value)) return found;
+  seen.add(value);
+  if (value instanceof Tensor) found.push(value);
+  else if (isHolder(value)) found.push(...value.heldTensors());
+  else if (value instanceof Map || value instanceof Set || Array.isArray(value)) {
+    for (const item of value.values()) tensorsIn(item, found, seen);
+    if (value instanceof Map) for (const key of value.keys()) tensorsIn(key, found, seen);
+  } else if (Object.getPrototypeOf(value) === Object.prototype || Object.getPrototypeOf(value) === null) {
+    for (const item of Object.values(value)) tensorsIn(item, found, seen);
+  }
+  return found;
+}
+
+/**
+ * Runs `body` and frees every tensor that was made in it, except those in what it returns (in arrays, maps, plain objects,
+ * modules) and those given to {@link keep}. Scopes nest: what escapes belongs to the enclosing one. Also frees when `body` throws.
+ * `body` must be synchronous.
+ *
+ *     const loss = torch.scope(() => F.crossEntropy(model.forward(x), y).item());
+ */
+export function scope<T>(body: () => T): T {
+  const { pushScope, popScope } = native();
+  pushScope();
+  const depth = enterScope();
+  let escaping: Handle[] = [];
+  try {
+    const result = body();
+    if (result instanceof Promise) {
+      result.catch(() => {});
+      throw new ArgumentError('torch.scope() takes a synchronous function; await outside, and open a scope around each synchronous part.');
+    }
+    const tensors = tensorsIn(result);
+    escaping = tensors.map((tensor) => tensor.handle);
+    if (depth === 1) for (const tensor of tensors) watch(tensor);
+    return result;
+  } finally {
+    leaveScope();
+    popScope(escaping);
+  }
+}
+
+/** Takes a tensor out of every scope: it lives until dispose(), or until it is forgotten. Returns it. */
+export function keep<T extends Tensor>(tensor: T): T {
+  native().keep(tensor.handle);
+  watch(tensor);
+  return tensor;
+}
+
+/** Live tensors and the bytes of their storages, by device. */
+export interface MemoryUse {
+  tensors: number;
+  bytes: number;
+  devices: Record<string, { tensors: number; bytes: number }>;
+}
+
+/** Counts the tensors that this thread's JavaScript holds, and their bytes; a storage that several share counts once. */
+export function memory(): MemoryUse {
+  const devices = native().memory();
+  const all = Object.values(devices);
+  return {
+    tensors: all.reduce((sum, device) => sum + device.tensors, 0),
+    bytes: all.reduce((sum, device) => sum + device.bytes, 0),
+    devices,
+  };
+}

@@ -1,0 +1,32 @@
+import { type Handle, native } from '../native.js';
+import type { Tensor } from './tensor.js';
+
+/**
+ * A list of tensors that is kept on the native side, so that operators over many tensors (`_foreach*`, `_fused*`) need not
+ * carry each of them over in every call. Lives until dispose().
+ */
+export class TensorList {
+  /** @internal */
+  readonly handle: Handle;
+  readonly length: number;
+
+  constructor(tensors: readonly Tensor[] | { handle: Handle; length: number }) {
+    const made = 'handle' in tensors;
+    this.handle = made ? tensors.handle : native().tensorList(tensors.map((tensor) => tensor.handle));
+    this.length = tensors.length;
+    native().keep(this.handle);
+  }
+
+  /** The gradients of a list's tensors. Throws where one has none. */
+  static gradients(list: TensorList): TensorList {
+    return new TensorList({ handle: native().gradList(list.handle), length: list.length });
+  }
+
+  dispose(): void {
+    native().release(this.handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}

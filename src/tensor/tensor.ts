@@ -1,0 +1,186 @@
+import { inspect } from 'node:util';
+import { ArgumentError, ShapeError } from '../errors.js';
+import { type Handle, native } from '../native.js';
+import type { Bytes } from '../native-types.js';
+import { arrayFor, arrayWidth, type DType, dtypeName, type MemoryFormat, memoryFormatCode } from './dtype.js';
+import type { TensorExtras } from './extras.js';
+import { nested, valueAt } from './nested.js';
+import type { TensorMethods } from './ops.generated.js';
+import { owned } from './ownership.js';
+import type { NestedValues, ScalarValue } from './types.js';
+
+/**
+ * A libtorch tensor. All operators of `aten` whose first argument is `self` are methods, under PyTorch's names in camelCase
+ * (see {@link TensorMethods}); the rest of PyTorch's Tensor is here. A tensor made inside a {@link scope} ends with it;
+ * any other lives until `dispose()`, or until it is forgotten and the event loop turns.
+ */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the generated methods are installed on the prototype by methods.ts.
+export class Tensor {
+  /** @internal */
+  readonly handle: Handle;
+  /** @internal Set by the safety net. */
+  cohort: object | undefined = undefined;
+
+  /** @internal Tensors come from operators and from {@link tensor}; this takes a native handle. */
+  constructor(handle: Handle) {
+    this.handle = handle;
+  }
+
+  /** Sizes, outermost first. */
+  get shape(): number[] {
+    return native().shape(this.handle);
+  }
+
+  /** Elements between neighbours along each dimension. */
+  get strides(): number[] {
+    return native().strides(this.handle);
+  }
+
+  get dtype(): DType {
+    return dtypeName(native().dtype(this.handle));
+  }
+
+  /** `cpu`, `cuda:0`, ... */
+  get device(): string {
+    return native().device(this.handle);
+  }
+
+  /** The number of dimensions. */
+  get ndim(): number {
+    return this.shape.length;
+  }
+
+  get requiresGrad(): boolean {
+    return native().requiresGrad(this.handle);
+  }
+
+  set requiresGrad(on: boolean) {
+    native().setRequiresGrad(this.handle, on);
+  }
+
+  /** The accumulated gradient of a leaf, or null. */
+  get grad(): Tensor | null {
+    const handle = native().gradOf(this.handle);
+    return handle === null ? null : owned(new Tensor(handle));
+  }
+
+  set grad(gradient: Tensor | null) {
+    native().setGrad(this.handle, gradient === null ? null : gradient.handle);
+  }
+
+  get isLeaf(): boolean {
+    return native().isLeaf(this.handle);
+  }
+
+  /** The name of the autograd node that made this tensor, as in `AddBackward0`; null for leaves. */
+  get gradFn(): string | null {
+    return native().gradFn(this.handle);
+  }
+
+  /** False after dispose(), or after the end of the scope that it belonged to. */
+  get isAlive(): boolean {
+    return native().alive(this.handle);
+  }
+
+  /** The number of elements. */
+  numel(): number {
+    return this.shape.reduce((product, size) => product * size, 1);
+  }
+
+  dim(): number {
+    return this.shape.length;
+  }
+
+  isContiguous(options: { memoryFormat?: MemoryFormat } = {}): boolean {
+    return native().isContiguous(this.handle, memoryFormatCode(options.memoryFormat ?? 'contiguous') ?? 0);
+  }
+
+  /**
+   * Computes the gradients of the leaves that this tensor was made from and adds them to their `grad`.
+   * `gradient` is needed where this tensor has more than one element.
+   */
+  backward(gradient?: Tensor | null, options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {}): void {
+    native().backward(
+      [this.handle],
+      gradient ? [gradient.handle] : undefined,
+      options.retainGraph,
+      options.createGraph ?? false,
+      (options.inputs ?? []).map((input) => input.handle),
+    );
+  }
+
+  /** Keeps the gradient of a tensor that is not a leaf. */
+  retainGrad(): void {
+    native().retainGrad(this.handle);
+  }
+
+  requiresGrad_(on = true): this {
+    this.requiresGrad = on;
+    return this;
+  }
+
+  /** The value of a tensor of one element: a number, a boolean, a bigint beyond 2^53, or `[re, im]`. */
+  item(): ScalarValue {
+    if (this.numel() !== 1) throw new ShapeError(`item() needs one element, the tensor has shape [${this.shape.join(', ')}].`);
+    const readable = this.readable();
+    return valueAt(readable.toTypedArray(), 0, readable.dtype);
+  }
+
+  /** A copy of the elements in row-major order. 16-bit floats and bool come as the bits of unsigned integers. */
+  toTypedArray(): Bytes {
+    const { dtype } = this;
+    const array = new (arrayFor(dtype))(this.numel() * arrayWidth(dtype));
+    native().toBytes(this.handle, array);
+    return array;
+  }
+
+  /** The tensor's own memory, not a copy: what is written to one is seen in the other. Contiguous tensors on the CPU only. */
+  viewTypedArray(): Bytes {
+    const Type = arrayFor(this.dtype) as unknown as new (buffer: ArrayBuffer) => Bytes;
+    return new Type(native().viewBytes(this.handle));
+  }
+
+  /** The elements as nested arrays; integers beyond 2^53 are bigints. */
+  tolist(): NestedValues {
+    const readable = this.readable();
+    return nested(readable.toTypedArray(), this.shape, readable.dtype);
+  }
+
+  /** In an element type that JavaScript can read. */
+  private readable(): Tensor {
+    const { dtype } = this;
+    if (dtype === 'complex32') return this.to('complex64');
+    const small = dtype === 'float16' || dtype === 'bfloat16' || dtype.startsWith('float8');
+    return small ? this.to('float32') : this;
+  }
+
+  /** Frees the memory now. Any later use is an error. */
+  dispose(): void {
+    native().release(this.handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+
+  toString(): string {
+    if (!this.isAlive) return 'Tensor(disposed)';
+    const { shape, dtype, device } = this;
+    const about = `shape=[${shape.join(', ')}], dtype=${dtype}${device === 'cpu' ? '' : `, device=${device}`}`;
+    const { gradFn, requiresGrad } = this;
+    const graph = gradFn ? `, gradFn=${gradFn}` : requiresGrad ? ', requiresGrad=true' : '';
+    const values = this.numel() <= 1000 ? `${inspect(this.tolist(), { depth: null, breakLength: 100 })}, ` : '';
+    return `Tensor(${values}${about}${graph})`;
+  }
+
+  [inspect.custom](): string {
+    return this.toString();
+  }
+
+  /** Tensors belong to the thread that made them; structured clones would be empty shells. */
+  toJSON(): never {
+    throw new ArgumentError('A Tensor has no JSON form; use tolist() or toTypedArray().');
+  }
+}
+
+export interface Tensor extends TensorExtras, TensorMethods {}

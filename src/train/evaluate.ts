@@ -1,0 +1,38 @@
+import type { Loader } from '../data/loader.js';
+import type { Accuracy } from '../flow.js';
+import { functional as F } from '../nn/index.js';
+import { functions as torch, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
+
+/** Images a batch in every evaluation, so that repeated evaluations agree to the bit. */
+export const evaluationBatchSize = 200;
+
+/** Lets the event loop turn, so that progress is shown and signals arrive. */
+export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Top-1, top-5 and mean cross-entropy of `logits(images)` over a loader. The model must be in evaluation mode. */
+export async function evaluate(logits: (images: Tensor) => Tensor, loader: Loader, signal?: AbortSignal): Promise<Accuracy> {
+  const sums = keep(torch.zeros([3], { dtype: 'float64' }));
+  try {
+    loader.begin(0);
+    for (let step = 0; step < loader.steps; step++) {
+      signal?.throwIfAborted();
+      noGrad(() => scope(() => sums.add_(scores(loader, step, logits))));
+      await breathe();
+    }
+    const [first, five, loss] = sums.tolist() as [number, number, number];
+    const { count } = loader;
+    return { top1: (100 * first) / count, top5: (100 * five) / count, loss: loss / count, count };
+  } finally {
+    sums.dispose();
+  }
+}
+
+/** Right at first, right among five, and the summed cross-entropy of one batch. */
+function scores(loader: Loader, step: number, logits: (images: Tensor) => Tensor): Tensor {
+  const { images, labels } = loader.batch(step);
+  const z = logits(images);
+  const { indices } = z.topk(Math.min(5, z.shape[1] ?? 1), 1);
+  const right = indices.eq(labels.unsqueeze(1));
+  const parts = [right.narrow(1, 0, 1).sum(), right.sum(), F.crossEntropy(z, labels, { reduction: 'sum' })];
+  return torch.stack(parts.map((part) => part.to('float64')));
+}
