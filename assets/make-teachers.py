@@ -18,6 +18,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+import torchscript
+
 
 class Block(nn.Module):
     def __init__(self, inputs, outputs, stride):
@@ -113,7 +115,7 @@ def main():
         print(f"epoch {epoch + 1}/{args.epochs}  loss {loss.item():.3f}  test {accuracy(model, *test, normalize):.2f} %  {time.time() - began:.0f} s", flush=True)
 
     model = model.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
-    torch.jit.script(model).save(args.out)
+    torchscript.save(torch.jit.script(model), args.out)
     print(f"{args.out}: {sum(p.numel() for p in model.parameters())} parameters")
 
 

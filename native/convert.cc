@@ -248,10 +248,10 @@ napi_value toJs(napi_env env, HandleTable& handles, c10::IValue&& value) {
     napi_create_string_utf8(env, value.toDevice().str().c_str(), NAPI_AUTO_LENGTH, &result);
   } else if (value.isGenerator()) {
     napi_create_double(env, static_cast<double>(handles.insert(std::move(value))), &result);
-  } else if (value.isList()) {
-    const c10::List<c10::IValue> items = value.toList();
+  } else if (value.isList() || value.isTuple()) {
+    const std::vector<c10::IValue> items = value.isList() ? value.toList().vec() : value.toTupleRef().elements().vec();
     napi_create_array_with_length(env, items.size(), &result);
-    for (size_t i = 0; i < items.size(); i++) napi_set_element(env, result, i, toJs(env, handles, c10::IValue(items.get(i))));
+    for (size_t i = 0; i < items.size(); i++) napi_set_element(env, result, i, toJs(env, handles, c10::IValue(items[i])));
   } else {
     throw Error(kType, "a result of kind " + value.tagKind() + " has no JavaScript form");
   }

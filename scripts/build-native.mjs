@@ -25,14 +25,18 @@ const fits = (version) => (process.env.LIBTORCH ? compiles(version) : baseVersio
 const { libtorch, trace } = locate(fits);
 if (!libtorch) {
   fail(`No libtorch to build against (${process.env.LIBTORCH ? pinned.compiles.join(' or ') : pinned.version} is needed):
-${describeTrace(trace).map((line) => `  ${line}`).join('\n')}
+${describeTrace(trace)
+  .map((line) => `  ${line}`)
+  .join('\n')}
 Run \`npx srrl install-libtorch\`.`);
 }
 if (!existsSync(join(libtorch.folder, 'include', 'ATen', 'ATen.h'))) {
-  fail(`${libtorch.folder} has no headers (include/ATen/ATen.h). Run \`npx srrl install-libtorch\`, which installs them.`);
+  fail(
+    `${libtorch.folder} has no headers (include/ATen/ATen.h). Run \`npx srrl install-libtorch\`, which installs them.`,
+  );
 }
 const version = baseVersion(libtorch.version);
-const hash = hashOf([join(root, 'native'), join(root, 'CMakeLists.txt')], libtorch.folder, libtorch.version);
+const hash = hashOf(root, ['native', 'CMakeLists.txt'], libtorch.folder, libtorch.version);
 const stampFile = join(root, 'build', `stamp-${version}`);
 const outputs = [join(root, 'build/Release/srrl.node'), join(root, `build/Release/srrl-torch-${version}.so`)];
 if (!process.argv.includes('--force') && isStamped(stampFile, hash) && outputs.every(existsSync)) {
@@ -50,13 +54,21 @@ console.log(`native addon: building against libtorch ${libtorch.version} in ${li
 mkdirSync(join(root, 'build'), { recursive: true });
 const descriptor = openSync(log, 'w');
 const cmakeJs = join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js');
-const args = ['compile', '--directory', root, `--CDLIBTORCH=${libtorch.folder}`, `--CDLIBTORCH_VERSION=${version}`, '--parallel', String(cpus().length)];
+const args = [
+  'compile',
+  '--directory',
+  root,
+  `--CDLIBTORCH=${libtorch.folder}`,
+  `--CDLIBTORCH_VERSION=${version}`,
+  '--parallel',
+  String(cpus().length),
+];
 const child = spawn(process.execPath, [cmakeJs, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
 for (const stream of [child.stdout, child.stderr]) {
   stream.on('data', (chunk) => {
     writeSync(descriptor, chunk);
     for (const [step] of chunk.toString().matchAll(/^\[\d+\/\d+\] .*/gm)) {
-      const [, count, file] = step.match(/^\[(\d+\/\d+)\].*?([^/ ]+)$/) ?? [];
+      const [, count, file] = step.match(/^\[([1-9]\d*\/\d+)\].*?([^/ ]+)$/) ?? [];
       if (count) console.log(`  ${count} ${file.replace(/\.o$/, '')}`);
     }
   });
@@ -65,7 +77,10 @@ child.on('close', (code) => {
   closeSync(descriptor);
   if (code !== 0) {
     const lines = readFileSync(log, 'utf8').split('\n');
-    const first = Math.max(0, lines.findIndex((line) => /error|FAILED/i.test(line)));
+    const first = Math.max(
+      0,
+      lines.findIndex((line) => /error|FAILED/i.test(line)),
+    );
     fail(`The native build failed; the whole log is in build/build.log:\n${lines.slice(first, first + 15).join('\n')}`);
   }
   stamp(stampFile, hash);

@@ -10,8 +10,17 @@ import '../dist/tensor/extras.js';
 
 const file = new URL('../src/tensor/ops.generated.ts', import.meta.url);
 const types = {
-  Tensor: 'Tensor', int: 'Int', float: 'number | Float', bool: 'boolean', Scalar: 'Scalar', str: 'string', ScalarType: 'DType',
-  Layout: 'Layout', MemoryFormat: 'MemoryFormat', Device: 'string', Generator: 'Generator',
+  Tensor: 'Tensor',
+  int: 'Int',
+  float: 'number | Float',
+  bool: 'boolean',
+  Scalar: 'Scalar',
+  str: 'string',
+  ScalarType: 'DType',
+  Layout: 'Layout',
+  MemoryFormat: 'MemoryFormat',
+  Device: 'string',
+  Generator: 'Generator',
 };
 const resultTypes = { ...types, int: 'number', float: 'number', Scalar: 'ScalarValue' };
 
@@ -19,7 +28,8 @@ const group = (type) => (type.includes('|') ? `(${type})` : type);
 
 function typeOf({ kind, list, size, optional, elementOptional }) {
   let type = types[kind];
-  if (list && kind === 'Tensor') type = elementOptional ? 'readonly (Tensor | null)[]' : 'readonly Tensor[] | TensorList';
+  if (list && kind === 'Tensor')
+    type = elementOptional ? 'readonly (Tensor | null)[]' : 'readonly Tensor[] | TensorList';
   else if (list && kind === 'int') type = size ? 'IntSpread' : 'IntList';
   else if (list) type = `readonly ${group(type)}[]${size ? ` | ${type}` : ''}`;
   return optional ? `${type} | null` : type;
@@ -38,13 +48,28 @@ function resultOf(results, inPlace) {
   return `${tuple} & { ${results.map((result) => `readonly ${camelCase(result.name)}: ${one(result)}`).join('; ')} }`;
 }
 
-const reserved = new Set(['default', 'in', 'function', 'var', 'new', 'this', 'with', 'delete', 'import', 'export', 'class', 'typeof']);
+const reserved = new Set([
+  'default',
+  'in',
+  'function',
+  'var',
+  'new',
+  'this',
+  'with',
+  'delete',
+  'import',
+  'export',
+  'class',
+  'typeof',
+]);
 const nameOf = (key) => (reserved.has(key) ? `${key}_` : key);
 const positionalText = (parameter, optional) => `${nameOf(parameter.key)}${optional ? '?' : ''}: ${typeOf(parameter)}`;
 
 function optionsText(parameters, factory) {
   if (parameters.length === 0) return [];
-  const members = parameters.map((parameter) => `${parameter.key}${parameter.hasDefault ? '?' : ''}: ${typeOf(parameter)}`);
+  const members = parameters.map(
+    (parameter) => `${parameter.key}${parameter.hasDefault ? '?' : ''}: ${typeOf(parameter)}`,
+  );
   if (factory) members.push('requiresGrad?: boolean');
   return [`options${parameters.every((parameter) => parameter.hasDefault) ? '?' : ''}: { ${members.join('; ')} }`];
 }
@@ -61,7 +86,9 @@ function signatures(parameters, result, method) {
   const factory = keywords.some(({ key }) => key === 'pinMemory') && result === 'Tensor';
   const texts = [...splits].map((split) => {
     const last = split === positional.length;
-    const head = positional.slice(0, split).map((parameter, i) => positionalText(parameter, last && keywords.length === 0 && ordered && i >= required));
+    const head = positional
+      .slice(0, split)
+      .map((parameter, i) => positionalText(parameter, last && keywords.length === 0 && ordered && i >= required));
     return `(${[...head, ...optionsText([...positional.slice(split), ...keywords], factory)].join(', ')}): ${result}`;
   });
   const final = positional.at(-1);
@@ -72,7 +99,10 @@ function signatures(parameters, result, method) {
 }
 
 const families = new Map();
-for (const full of native().operatorNames().filter((name) => name.startsWith('aten::')).sort()) {
+for (const full of native()
+  .operatorNames()
+  .filter((name) => name.startsWith('aten::'))
+  .sort()) {
   const [base, overload = ''] = full.slice(6).split('.');
   const schema = native().schema(native().resolve(`aten::${base}`, overload));
   const parameters = schema.arguments.map(parameterOf);
@@ -89,18 +119,25 @@ for (const base of families.keys()) {
 }
 
 const ownMembers = new Set(Object.getOwnPropertyNames(Tensor.prototype));
-const isMethod = (overload) => overload.parameters[0]?.key === 'self' && overload.parameters[0].type === 'Tensor' && !overload.out;
+const isMethod = (overload) =>
+  overload.parameters[0]?.key === 'self' && overload.parameters[0].type === 'Tensor' && !overload.out;
 const functionLines = [];
 const methodLines = [];
 const methodNames = [];
 for (const [base, overloads] of [...families].sort(([a], [b]) => (a < b ? -1 : 1))) {
   const camel = camelCase(base);
-  const doc = base.startsWith('_') ? `aten::${base}` : `aten::${base}, https://pytorch.org/docs/stable/generated/torch.${base}.html`;
+  const doc = base.startsWith('_')
+    ? `aten::${base}`
+    : `aten::${base}, https://pytorch.org/docs/stable/generated/torch.${base}.html`;
   const members = (chosen, method) =>
-    [...new Set(chosen.flatMap(({ schema, parameters }) => {
-      const inPlace = parameters.some((parameter) => parameter.written) && schema.results.length === 1;
-      return signatures(parameters, resultOf(schema.results, inPlace), method);
-    }))].map((text) => `  ${camel}${text};`);
+    [
+      ...new Set(
+        chosen.flatMap(({ schema, parameters }) => {
+          const inPlace = parameters.some((parameter) => parameter.written) && schema.results.length === 1;
+          return signatures(parameters, resultOf(schema.results, inPlace), method);
+        }),
+      ),
+    ].map((text) => `  ${camel}${text};`);
   functionLines.push(`  /** ${doc} */`, ...members(overloads, false));
   const methods = overloads.filter(isMethod);
   if (methods.length === 0 || ownMembers.has(camel)) continue;

@@ -22,7 +22,7 @@ function run(what, command, args) {
 
 /** Runs a step unless its inputs are those of the last time and its output is still there. */
 function step(name, { inputs, texts = [], output, action }) {
-  const hash = hashOf(inputs.map((input) => join(root, input)), ...texts);
+  const hash = hashOf(root, inputs, ...texts);
   const file = join(root, 'node_modules', `.srrl-${name}`);
   if (isStamped(file, hash) && existsSync(join(root, output))) return;
   action();
@@ -46,5 +46,6 @@ step('typescript', {
     run('The TypeScript compiler', process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.build.json']);
   },
 });
-if (!process.env.LIBTORCH) run('Installing libtorch', process.execPath, ['bin/srrl.js', 'install-libtorch', '--if-missing']);
+if (!process.env.LIBTORCH)
+  run('Installing libtorch', process.execPath, ['bin/srrl.js', 'install-libtorch', '--if-missing']);
 run('The native build', process.execPath, ['scripts/build-native.mjs']);

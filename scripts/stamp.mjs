@@ -3,13 +3,14 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** One hash over the contents of files and folders, and over plain texts. */
-export function hashOf(paths, ...texts) {
+/** One hash over the names and contents of files and folders below `root`, and over plain texts; `root` itself does not count. */
+export function hashOf(root, paths, ...texts) {
   const hash = createHash('sha256');
   const visit = (path) => {
-    if (!existsSync(path)) return;
-    if (statSync(path).isDirectory()) for (const name of readdirSync(path).sort()) visit(join(path, name));
-    else hash.update(path).update('\0').update(readFileSync(path)).update('\0');
+    const whole = join(root, path);
+    if (!existsSync(whole)) return;
+    if (statSync(whole).isDirectory()) for (const name of readdirSync(whole).sort()) visit(join(path, name));
+    else hash.update(path).update('\0').update(readFileSync(whole)).update('\0');
   };
   for (const path of paths) visit(path);
   for (const text of texts) hash.update(text).update('\0');

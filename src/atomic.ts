@@ -1,5 +1,5 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 
 /** Writes a whole file or nothing: beside its place, flushed to disk, then renamed. */
 export function writeFileAtomic(file: string, ...parts: (string | Uint8Array)[]): void {

@@ -11,8 +11,23 @@ export { CrossEntropy } from './distill/cross-entropy.js';
 export * as losses from './distill/losses.js';
 export type { Method, Objective, StepValues, StudentContract, TeacherContract } from './distill/method.js';
 export { SRRL, type SRRLOptions } from './distill/srrl.js';
-export { type ClassifierSite, inspectScript, type ScriptDescription, Teacher, type TeacherOptions } from './distill/teacher.js';
+export {
+  type ClassifierSite,
+  inspectScript,
+  type ScriptDescription,
+  Teacher,
+  type TeacherOptions,
+} from './distill/teacher.js';
 export * from './errors.js';
 export type * from './flow.js';
 export * as models from './models/index.js';
-export { distill, type DistillSetup, evaluate, loadStudent, type StudentSetup, train, type TrainEvent, type TrainOptions } from './train/index.js';
+export {
+  type DistillSetup,
+  distill,
+  evaluate,
+  loadStudent,
+  type StudentSetup,
+  type TrainEvent,
+  type TrainOptions,
+  train,
+} from './train/index.js';

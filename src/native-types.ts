@@ -62,6 +62,8 @@ export interface ScriptTap {
   bias?: Handle | null;
 }
 
+export type ScriptResult = Handle | null | ScriptResult[];
+
 export interface Native {
   readonly libtorchVersion: string;
   setErrorFactory(make: (kind: string, message: string) => Error): void;
@@ -140,4 +142,6 @@ export interface Native {
   };
   scriptTap(module: Handle, site: number): ScriptTap;
   scriptRun(tapped: Handle, image: Handle): [Handle, Handle];
+  /** Handles in place of tensors; arrays in place of tuples and lists. */
+  scriptForward(module: Handle, ...images: Handle[]): ScriptResult;
 }

@@ -2,7 +2,10 @@ import { distance } from 'fastest-levenshtein';
 
 /** The known names nearest to a mistyped one, best first; at most three, none that is far off. */
 export function nearest(name: string, known: Iterable<string>): string[] {
-  const ranked = [...known].map((candidate) => ({ candidate, far: distance(name.toLowerCase(), candidate.toLowerCase()) }));
+  const ranked = [...known].map((candidate) => ({
+    candidate,
+    far: distance(name.toLowerCase(), candidate.toLowerCase()),
+  }));
   const limit = Math.max(2, Math.floor(name.length / 2));
   return ranked
     .filter(({ far }) => far <= limit)

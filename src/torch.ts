@@ -8,7 +8,6 @@
 import { native } from './native.js';
 import {
   callOverload,
-  complexNumber,
   enableGrad,
   float,
   fromArray,
@@ -21,6 +20,7 @@ import {
   memory,
   noGrad,
   overloadOf,
+  ScriptModule,
   scope,
   setGradEnabled,
   tensor,
@@ -35,7 +35,6 @@ const own = {
   tensor,
   fromArray,
   float,
-  complex: complexNumber,
   scope,
   keep,
   memory,
@@ -47,6 +46,7 @@ const own = {
   inferenceMode,
   manualSeed,
   dispatch,
+  jit: { load: ScriptModule.load },
   /** Threads that libtorch's operators use inside. */
   getNumThreads: (): number => native().numThreads(),
   setNumThreads: (count: number): void => native().setNumThreads(count),
@@ -66,8 +66,8 @@ type Torch = typeof own & Omit<typeof functions, keyof typeof own>;
 const torch = Object.defineProperties(Object.create(functions), Object.getOwnPropertyDescriptors(own)) as Torch;
 
 export default torch;
-export { torch };
+export * from './errors.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
-export * from './errors.js';
 export * from './tensor/index.js';
+export { torch };

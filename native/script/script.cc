@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/serialization/import.h>
 
 #include "arguments.h"
+#include "convert.h"
 #include "script/graph.h"
 
 namespace srrl {
@@ -170,6 +171,15 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// scriptForward(module, images...) => the module's own result: handles in place of tensors, tuples as arrays
+Napi::Value forward(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  torch::jit::Module module = moduleOf(info);
+  std::vector<c10::IValue> inputs;
+  for (size_t i = 1; i < info.Length(); i++) inputs.emplace_back(tensorOf(info, i));
+  return Napi::Value(env, toJs(env, Environment::of(env).handles, module.forward(std::move(inputs))));
+}
+
 }  // namespace
 
 void exportScript(Napi::Env, Napi::Object exports) {
@@ -177,6 +187,7 @@ void exportScript(Napi::Env, Napi::Object exports) {
   define<describe>(exports, "scriptDescribe");
   define<tap>(exports, "scriptTap");
   define<run>(exports, "scriptRun");
+  define<forward>(exports, "scriptForward");
 }
 
 }  // namespace srrl

@@ -1,6 +1,6 @@
 /** What a command is, and how its options become flags. */
 import { readFileSync } from 'node:fs';
-import { Command as Commander, Option } from 'commander';
+import { type Command as Commander, Option } from 'commander';
 import { parse } from 'yaml';
 import { ConfigError, messageOf } from '../errors.js';
 import { kebabCase, validate, z } from '../options.js';
@@ -19,7 +19,8 @@ export interface Command<Options extends z.ZodObject = z.ZodObject> {
 }
 
 /** Lets TypeScript infer the options of a command. */
-export const defineCommand = <Options extends z.ZodObject>(command: Command<Options>): Command => command as unknown as Command;
+export const defineCommand = <Options extends z.ZodObject>(command: Command<Options>): Command =>
+  command as unknown as Command;
 
 interface Property {
   type?: string;
@@ -30,10 +31,13 @@ interface Property {
 
 /** Adds a command to the program. `done` hears of every run's end by promise. */
 export function addCommand(program: Commander, command: Command): void {
-  const { properties = {} } = z.toJSONSchema(command.options, { io: 'input' }) as { properties?: Record<string, Property> };
+  const { properties = {} } = z.toJSONSchema(command.options, { io: 'input' }) as {
+    properties?: Record<string, Property>;
+  };
   const added = program.command(command.name).summary(command.summary).description(command.summary);
   for (const { syntax, description } of command.arguments ?? []) added.argument(syntax, description);
-  if (command.configFile) added.option('--config <file>', 'options in YAML, under the names of the flags in camelCase; flags win');
+  if (command.configFile)
+    added.option('--config <file>', 'options in YAML, under the names of the flags in camelCase; flags win');
   for (const [key, property] of Object.entries(properties)) {
     for (const option of flagsFor(key, property)) added.addOption(option);
   }
@@ -42,7 +46,10 @@ export function addCommand(program: Commander, command: Command): void {
     const instance = given.at(-1) as Commander;
     const { config, ...flags } = instance.opts<Record<string, unknown>>();
     const values = { ...(config === undefined ? {} : readConfig(String(config))), ...flags };
-    await command.run(validate(command.options, values, config === undefined ? 'the command line' : String(config)), instance.args);
+    await command.run(
+      validate(command.options, values, config === undefined ? 'the command line' : String(config)),
+      instance.args,
+    );
   });
 }
 
@@ -55,7 +62,10 @@ function flagsFor(key: string, { type, description = '', default: initial, enum:
     // Commander would set a default for a flag that has a --no form; the schema has it already.
     return initial === true ? options.map((option) => option.default(undefined)).slice(1) : options;
   }
-  const option = new Option(`--${flag} <${type === 'integer' || type === 'number' ? 'number' : type === 'array' ? 'list' : 'value'}>`, text);
+  const option = new Option(
+    `--${flag} <${type === 'integer' || type === 'number' ? 'number' : type === 'array' ? 'list' : 'value'}>`,
+    text,
+  );
   if (choices) option.choices(choices);
   else if (type === 'integer' || type === 'number') option.argParser((value) => numberOf(flag, value));
   else if (type === 'array') option.argParser((value) => value.split(',').map((item) => numberOf(flag, item)));
@@ -75,6 +85,7 @@ function readConfig(file: string): Record<string, unknown> {
   } catch (error) {
     throw new ConfigError(`--config ${file} cannot be read: ${messageOf(error).split('\n')[0]}`, { cause: error });
   }
-  if (typeof values !== 'object' || values === null || Array.isArray(values)) throw new ConfigError(`--config ${file} holds no options.`);
+  if (typeof values !== 'object' || values === null || Array.isArray(values))
+    throw new ConfigError(`--config ${file} holds no options.`);
   return values as Record<string, unknown>;
 }

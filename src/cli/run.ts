@@ -30,7 +30,9 @@ export async function showRun(events: AsyncIterable<TrainEvent>, { json }: { jso
         case 'end':
           result = event.test;
           progress?.stop();
-          console.log(`student: ${accuracyText(event.test)}, ${durationText(event.seconds)}${event.out ? `, in ${event.out}` : ''}`);
+          console.log(
+            `student: ${accuracyText(event.test)}, ${durationText(event.seconds)}${event.out ? `, in ${event.out}` : ''}`,
+          );
       }
     }
   } finally {

@@ -9,7 +9,10 @@ import { DataError, messageOf } from '../errors.js';
 /** The bytes of the first of `candidates` that exists; `.gz` is unpacked. */
 export async function readFirst(candidates: string[]): Promise<{ file: string; bytes: Buffer }> {
   const file = candidates.find((candidate) => existsSync(candidate));
-  if (!file) throw new DataError(`${candidates[0]} is missing${candidates.length > 1 ? ` (nor is there ${candidates.slice(1).join(' or ')})` : ''}.`);
+  if (!file)
+    throw new DataError(
+      `${candidates[0]} is missing${candidates.length > 1 ? ` (nor is there ${candidates.slice(1).join(' or ')})` : ''}.`,
+    );
   const bytes = await readFile(file);
   if (!file.endsWith('.gz')) return { file, bytes };
   try {
@@ -29,7 +32,11 @@ export async function readXz(parts: string[]): Promise<Buffer> {
     child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => (trouble += chunk));
     child.on('error', () =>
-      reject(new DataError(`${parts[0]} needs the xz tool, which is not installed. Install xz-utils, or unpack the file yourself.`)),
+      reject(
+        new DataError(
+          `${parts[0]} needs the xz tool, which is not installed. Install xz-utils, or unpack the file yourself.`,
+        ),
+      ),
     );
     child.on('close', (code) => {
       if (code === 0) resolve(Buffer.concat(chunks));

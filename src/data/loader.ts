@@ -45,7 +45,9 @@ export class Loader {
     this.#order?.dispose();
     this.#order = undefined;
     if (this.#options.shuffle) {
-      this.#order = scope(() => keep(callOverload(overloadOf('srrl::epoch_order'), [this.count, this.#options.seed, epoch]) as Tensor));
+      this.#order = scope(() =>
+        keep(callOverload(overloadOf('srrl::epoch_order'), [this.count, this.#options.seed, epoch]) as Tensor),
+      );
     }
   }
 

@@ -41,7 +41,10 @@ export class SampleRandom {
   /** Unsigned, 32 bits. */
   bits(): number {
     if (this.#numbers.length === 0) {
-      this.#numbers = philox4x32([this.#block++, 0, this.sample, this.stream], [this.seed >>> 0, Math.floor(this.seed / 2 ** 32) >>> 0]);
+      this.#numbers = philox4x32(
+        [this.#block++, 0, this.sample, this.stream],
+        [this.seed >>> 0, Math.floor(this.seed / 2 ** 32) >>> 0],
+      );
     }
     return this.#numbers.shift() as number;
   }

@@ -19,7 +19,11 @@ export function featureMatchingLoss(hT: Tensor, rhS: Tensor): Tensor {
 /** Cross-entropy of two softmax distributions with a temperature: - s(z_T / tau) . log s(z / tau), mean over the batch. */
 function softCrossEntropy(zT: Tensor, z: Tensor, temperature: number): Tensor {
   const target = F.softmax(zT.div(temperature), 1);
-  return target.mul(F.logSoftmax(z.div(temperature), 1)).sum(1).mean().neg();
+  return target
+    .mul(F.logSoftmax(z.div(temperature), 1))
+    .sum(1)
+    .mean()
+    .neg();
 }
 
 /** (2)  L_SR = - s(W_T h_T) . log s(W_T r(h_S)) */

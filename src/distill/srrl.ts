@@ -9,7 +9,10 @@ import type { Method, Objective, StepValues, StudentContract, TeacherContract } 
 export const srrlOptions = z.strictObject({
   alpha: z.number().min(0).default(1).describe('weight of the feature matching loss'),
   beta: z.number().min(0).default(1).describe('weight of the softmax regression loss'),
-  sr: z.enum(['l2', 'ce']).default('l2').describe('softmax regression loss: squared error of the logits, or soft cross-entropy'),
+  sr: z
+    .enum(['l2', 'ce'])
+    .default('l2')
+    .describe('softmax regression loss: squared error of the logits, or soft cross-entropy'),
   temperature: z.number().positive().default(1).describe('temperature of the soft cross-entropy; with --sr ce'),
   connector: z.enum(connectorNames).default('map').describe('connector on the last map, or on the pooled feature'),
 });
@@ -32,7 +35,11 @@ export class SRRL implements Method {
     return { modules: { connector }, terms: (values) => this.terms(values, connector, teacher) };
   }
 
-  private terms({ student, teacher: targets, labels }: StepValues, connector: Connector, teacher: TeacherContract): Terms {
+  private terms(
+    { student, teacher: targets, labels }: StepValues,
+    connector: Connector,
+    teacher: TeacherContract,
+  ): Terms {
     if (!targets) throw new ConfigError('SRRL needs the teacher on every batch.');
     const { alpha, beta, sr, temperature } = this.options;
     const rhS = connector.forward(student);
@@ -42,7 +49,10 @@ export class SRRL implements Method {
     return {
       ce: { weight: 1, value: F.crossEntropy(student.logits, labels) },
       fm: { weight: alpha, value: featureMatchingLoss(targets.pooled, rhS) },
-      sr: { weight: beta, value: sr === 'l2' ? softmaxRegressionLossL2(zT, zTildeS) : softmaxRegressionLoss(zT, zTildeS, temperature) },
+      sr: {
+        weight: beta,
+        value: sr === 'l2' ? softmaxRegressionLossL2(zT, zTildeS) : softmaxRegressionLoss(zT, zTildeS, temperature),
+      },
     };
   }
 }

@@ -1,11 +1,10 @@
-import { existsSync } from 'node:fs';
-import { FileError, messageOf, SrrlError, TeacherError } from '../errors.js';
+import { messageOf, TeacherError } from '../errors.js';
 import type { TeacherForward } from '../flow.js';
 import { type Handle, native } from '../native.js';
 import type { ScriptSite, ScriptTap } from '../native-types.js';
 import { functional as F } from '../nn/index.js';
-import { keep, Tensor } from '../tensor/index.js';
 import { didYouMean } from '../suggest.js';
+import { keep, ScriptModule, Tensor } from '../tensor/index.js';
 import type { TeacherContract } from './method.js';
 
 export interface TeacherOptions {
@@ -57,16 +56,15 @@ export class Teacher implements TeacherContract {
    * found (the candidates are named) or where it was traced in training mode.
    */
   static load(file: string, { tap, device = 'cpu' }: TeacherOptions = {}): Teacher {
-    const module = loadScript(file, device);
+    const module = ScriptModule.load(file, { device });
     try {
-      let found = native().scriptTap(module, -1);
-      if (tap !== undefined) found = native().scriptTap(module, siteNamed(file, tap, found.sites));
+      const found = findClassifier(module, tap);
       refuseTraining(file, found);
       const { tapped, site, weight, bias } = found;
       if (tapped === null || !site || weight === undefined) throw new TeacherError(whyNot(file, found));
       return new Teacher(file, describeSite(site, found.sites), tapped, weight, bias ?? null);
     } finally {
-      native().release(module);
+      module.dispose();
     }
   }
 
@@ -77,7 +75,10 @@ export class Teacher implements TeacherContract {
     try {
       [output, input] = native().scriptRun(this.tapped, images.handle);
     } catch (error) {
-      throw new TeacherError(`The teacher ${this.file} does not take images [${images.shape.join(', ')}]: ${messageOf(error)}`, { cause: error });
+      throw new TeacherError(
+        `The teacher ${this.file} does not take images [${images.shape.join(', ')}]: ${messageOf(error)}`,
+        { cause: error },
+      );
     }
     const [logits, feature] = [new Tensor(output), new Tensor(input)];
     if (!this.classifier.convolution) return { pooled: feature.flatten(1), logits: logits.flatten(1) };
@@ -96,17 +97,9 @@ export class Teacher implements TeacherContract {
   }
 }
 
-function loadScript(file: string, device: string): Handle {
-  if (!existsSync(file)) throw new FileError(`The teacher file ${file} does not exist.`);
-  try {
-    return native().scriptLoad(file, device);
-  } catch (error) {
-    if (!(error instanceof SrrlError)) throw error;
-    const why = error.message.split('\n')[0];
-    throw new FileError(`${file} is no TorchScript file that can be read (${why}).\nExport one with torch.jit.script(model.eval()).save(path).`, {
-      cause: error,
-    });
-  }
+function findClassifier({ handle, file }: ScriptModule, tap: string | undefined): ScriptTap {
+  const found = native().scriptTap(handle, -1);
+  return tap === undefined ? found : native().scriptTap(handle, siteNamed(file, tap, found.sites));
 }
 
 const nameOf = (site: ScriptSite, sites: ScriptSite[]): string => site.path || `linear ${sites.indexOf(site)}`;
@@ -126,22 +119,29 @@ function siteNamed(file: string, tap: string, sites: ScriptSite[]): number {
   // A module that runs several times has several sites; its last is the one nearest to the result.
   const number = names.lastIndexOf(tap);
   if (number >= 0) return number;
-  throw new TeacherError(`--tap ${tap}: ${file} has no linear layer of that name; there are ${names.join(', ') || 'none'}.${didYouMean(tap, names)}`);
+  throw new TeacherError(
+    `--tap ${tap}: ${file} has no linear layer of that name; there are ${names.join(', ') || 'none'}.${didYouMean(tap, names)}`,
+  );
 }
 
 function refuseTraining(file: string, { training }: ScriptTap): void {
   if (training.length === 0) return;
-  throw new TeacherError(`${file} was traced in training mode (${training.join(', ')}).\nCall model.eval() before torch.jit.trace and export it again.`);
+  throw new TeacherError(
+    `${file} was traced in training mode (${training.join(', ')}).\nCall model.eval() before torch.jit.trace and export it again.`,
+  );
 }
 
 function whyNot(file: string, { sites, classifiers, obstacle }: ScriptTap): string {
-  const list = (some: ScriptSite[]) => some.map((site) => `${nameOf(site, sites)} (${site.width} -> ${site.classes})`).join(', ');
+  const list = (some: ScriptSite[]) =>
+    some.map((site) => `${nameOf(site, sites)} (${site.width} -> ${site.classes})`).join(', ');
   if (classifiers.some((site) => site.nested)) {
     return `${file} runs its classifier ${list(classifiers)} inside a condition or loop, where its input cannot be tapped.\nExport it with torch.jit.trace.`;
   }
-  if (classifiers.length > 1) return `${file} has ${classifiers.length} classifiers: ${list(classifiers)}.\nChoose one with --tap <path>.`;
+  if (classifiers.length > 1)
+    return `${file} has ${classifiers.length} classifiers: ${list(classifiers)}.\nChoose one with --tap <path>.`;
   const between = obstacle ? ` (its result comes from ${obstacle})` : '';
-  if (sites.length === 0) return `${file} has no linear classifier${between}: SRRL needs one at the end of the teacher.`;
+  if (sites.length === 0)
+    return `${file} has no linear classifier${between}: SRRL needs one at the end of the teacher.`;
   return `${file} does not end in a linear classifier${between}.\nIf one of ${list(sites)} is meant, name it with --tap <path>.`;
 }
 
@@ -162,13 +162,13 @@ export interface ScriptDescription {
 
 /** Looks into a TorchScript file. Throws FileError where it is none. */
 export function inspectScript(file: string, { tap }: { tap?: string } = {}): ScriptDescription {
-  const module = loadScript(file, 'cpu');
+  const module = ScriptModule.load(file);
   try {
-    const { type, modules, parameters, buffers } = native().scriptDescribe(module);
-    let found = native().scriptTap(module, -1);
-    if (tap !== undefined) found = native().scriptTap(module, siteNamed(file, tap, found.sites));
+    const { type, modules, parameters, buffers } = native().scriptDescribe(module.handle);
+    const found = findClassifier(module, tap);
     const sizes = parameters.map(({ shape }) => shape.reduce((product, size) => product * size, 1));
-    const problem = found.training.length > 0 ? `it was traced in training mode (${found.training.join(', ')})` : undefined;
+    const problem =
+      found.training.length > 0 ? `it was traced in training mode (${found.training.join(', ')})` : undefined;
     const description: ScriptDescription = {
       file,
       type,
@@ -179,8 +179,10 @@ export function inspectScript(file: string, { tap }: { tap?: string } = {}): Scr
       linears: found.sites.map((site) => describeSite(site, found.sites)),
     };
     if (problem) return { ...description, problem };
-    return found.site ? { ...description, classifier: describeSite(found.site, found.sites) } : { ...description, problem: whyNot(file, found) };
+    return found.site
+      ? { ...description, classifier: describeSite(found.site, found.sites) }
+      : { ...description, problem: whyNot(file, found) };
   } finally {
-    native().release(module);
+    module.dispose();
   }
 }

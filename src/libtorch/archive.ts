@@ -89,7 +89,8 @@ async function extractEntry(zip: ZipFile, entry: Entry, target: string, recorded
   const stream = await zip.openReadStreamPromise(entry);
   await pipeline(stream, check, createWriteStream(target, { mode: /\.so|\.dylib|bin\//.test(target) ? 0o755 : 0o644 }));
   const intact = recorded ? sha.digest('base64url') === recorded : crc === entry.crc32;
-  if (!intact) throw new FileError(`${entry.fileName} in the archive is damaged (checksum differs); download it again.`);
+  if (!intact)
+    throw new FileError(`${entry.fileName} in the archive is damaged (checksum differs); download it again.`);
 }
 
 /** Copies an unpacked libtorch, or the torch folder of a Python, into `folder`. */

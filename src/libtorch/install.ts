@@ -29,7 +29,8 @@ export interface InstallOptions {
 /** Installs the pinned libtorch into the cache and returns it. An installed copy of that flavour is replaced. */
 export async function installLibtorch(options: InstallOptions = {}): Promise<Libtorch> {
   const flavour = options.flavour ?? 'cpu';
-  if (!/^(cpu|cu\d{3})$/.test(flavour)) throw new ConfigError(`'${flavour}' is no flavour of libtorch: use cpu, or cu130 and the like.`);
+  if (!/^(cpu|cu\d{3})$/.test(flavour))
+    throw new ConfigError(`'${flavour}' is no flavour of libtorch: use cpu, or cu130 and the like.`);
   await mkdir(libtorchCache(), { recursive: true });
   const work = await mkdtemp(join(libtorchCache(), '.partial-'));
   try {
@@ -68,7 +69,8 @@ async function fetched(flavour: string, work: string, options: InstallOptions): 
 async function wheel(flavour: string, work: string, say: (line: string) => void): Promise<string> {
   const index = ['--index-url', pinned.wheelIndex.replace('{flavour}', flavour)];
   const requirement = `torch==${pinned.version}`;
-  const plain = flavour === 'cpu' && (process.platform !== 'linux' || (await plainVersion(requirement)).endsWith('+cpu'));
+  const plain =
+    flavour === 'cpu' && (process.platform !== 'linux' || (await plainVersion(requirement)).endsWith('+cpu'));
   say(`pip download ${requirement}${plain ? '' : ` from PyTorch's ${flavour} index`}`);
   const folder = join(work, 'wheel');
   await pip(['download', '--no-deps', '--dest', folder, ...(plain ? [] : [...index, '--retries', '1']), requirement]);
@@ -80,7 +82,16 @@ async function wheel(flavour: string, work: string, say: (line: string) => void)
 /** The version with flavour of what pip would download, found without downloading it; empty where pip cannot tell. */
 async function plainVersion(requirement: string): Promise<string> {
   try {
-    const report = await pip(['install', '--dry-run', '--ignore-installed', '--no-deps', '--quiet', '--report', '-', requirement]);
+    const report = await pip([
+      'install',
+      '--dry-run',
+      '--ignore-installed',
+      '--no-deps',
+      '--quiet',
+      '--report',
+      '-',
+      requirement,
+    ]);
     const parsed = JSON.parse(report) as { install: { metadata: { version: string } }[] };
     return parsed.install[0]?.metadata.version ?? '';
   } catch {
@@ -90,16 +101,27 @@ async function plainVersion(requirement: string): Promise<string> {
 
 function pip(args: string[]): Promise<string> {
   return new Promise((resolve, reject) => {
-    const child = spawn('python3', ['-m', 'pip', '--disable-pip-version-check', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('python3', ['-m', 'pip', '--disable-pip-version-check', ...args], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let out = '';
     let trouble = '';
     child.stdout.on('data', (chunk) => (out += chunk));
     child.stderr.on('data', (chunk) => (trouble += chunk));
     child.on('error', () =>
-      reject(new LibtorchError('python3 with pip is needed to fetch libtorch here. Install them, or give --from a zip, wheel or folder.')),
+      reject(
+        new LibtorchError(
+          'python3 with pip is needed to fetch libtorch here. Install them, or give --from a zip, wheel or folder.',
+        ),
+      ),
     );
     child.on('close', (code) => {
-      const last = trouble.trim().split('\n').filter((line) => /error/i.test(line)).at(-1) ?? trouble.trim().split('\n').at(-1);
+      const last =
+        trouble
+          .trim()
+          .split('\n')
+          .filter((line) => /error/i.test(line))
+          .at(-1) ?? trouble.trim().split('\n').at(-1);
       if (code === 0) resolve(out);
       else reject(new LibtorchError(`pip could not get torch: ${last}. Give --from a zip, wheel or folder instead.`));
     });
@@ -115,11 +137,14 @@ async function download(url: string, file: string, options: InstallOptions): Pro
     response = await fetch(url, { signal: abort.signal });
   } catch (error) {
     const { cause } = error as { cause?: { code?: string } };
-    throw new LibtorchError(`${new URL(url).host} did not answer: ${cause?.code ?? messageOf(error)}`, { cause: error });
+    throw new LibtorchError(`${new URL(url).host} did not answer: ${cause?.code ?? messageOf(error)}`, {
+      cause: error,
+    });
   } finally {
     clearTimeout(patience);
   }
-  if (!response.ok || !response.body) throw new LibtorchError(`${url} answered ${response.status} ${response.statusText}`);
+  if (!response.ok || !response.body)
+    throw new LibtorchError(`${url} answered ${response.status} ${response.statusText}`);
   const total = Number(response.headers.get('content-length') ?? 0);
   let done = 0;
   const count = new Transform({
@@ -129,7 +154,11 @@ async function download(url: string, file: string, options: InstallOptions): Pro
       next(null, chunk);
     },
   });
-  await pipeline(Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]), count, createWriteStream(file));
+  await pipeline(
+    Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]),
+    count,
+    createWriteStream(file),
+  );
   if (total > 0 && done !== total) throw new LibtorchError(`${url} ended after ${done} of ${total} bytes`);
   return file;
 }
@@ -139,7 +168,8 @@ async function unpack(source: string, folder: string, options: InstallOptions): 
   if ((await stat(source)).isDirectory()) return copyFolder(source, folder);
   if (options.sha256) {
     const actual = await sha256(source);
-    if (actual !== options.sha256.toLowerCase()) throw new FileError(`${source} has SHA-256 ${actual}, expected ${options.sha256}.`);
+    if (actual !== options.sha256.toLowerCase())
+      throw new FileError(`${source} has SHA-256 ${actual}, expected ${options.sha256}.`);
   }
   options.say?.('unpacking and checking every file');
   await extractArchive(source, folder, progress);
@@ -154,7 +184,9 @@ async function settle(folder: string, flavour: string, options: InstallOptions):
   }
   const hasCuda = (await readdir(join(folder, 'lib'))).some((name) => name.startsWith('libtorch_cuda'));
   if (!options.from && flavour === 'cpu' && hasCuda) {
-    throw new LibtorchError('What was fetched is a CUDA build, which does not load alone. Give --from the CPU build, or ask for --cuda.');
+    throw new LibtorchError(
+      'What was fetched is a CUDA build, which does not load alone. Give --from the CPU build, or ask for --cuda.',
+    );
   }
   const target = join(libtorchCache(), version.includes('+') ? version : `${version}+${hasCuda ? flavour : 'cpu'}`);
   await rm(target, { recursive: true, force: true });

@@ -64,7 +64,8 @@ function examine(source: Source, folder: string): Attempt {
   if (!existsSync(folder)) return { source, place, note: 'no such folder' };
   if (!existsSync(join(folder, 'lib', library))) return { source, place, note: `no lib/${library} in it` };
   const version = versionOf(folder);
-  if (!version) return { source, place, note: 'its version cannot be told (no build-version, version.py or version.h)' };
+  if (!version)
+    return { source, place, note: 'its version cannot be told (no build-version, version.py or version.h)' };
   return { source, place, libtorch: { source, folder, version }, note: `libtorch ${version}` };
 }
 
@@ -81,9 +82,11 @@ function cached(): Attempt[] {
 
 /** The torch of the active Python, found without importing it. */
 function python(): Attempt {
-  const find = "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
+  const find =
+    "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
   const answer = spawnSync('python3', ['-c', find], { encoding: 'utf8', timeout: 20_000 });
-  if (answer.error || answer.status !== 0) return { source: 'python', place: 'python3', note: 'no python3 that answers' };
+  if (answer.error || answer.status !== 0)
+    return { source: 'python', place: 'python3', note: 'no python3 that answers' };
   const folder = answer.stdout.trim();
   return folder ? examine('python', folder) : { source: 'python', place: 'python3', note: 'it has no torch' };
 }

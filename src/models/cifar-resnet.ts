@@ -19,7 +19,9 @@ class BasicBlock extends Module {
     this.conv2 = conv3x3(to, to);
     this.bn2 = new BatchNorm2d(to);
     const same = stride === 1 && from === to;
-    this.downsample = same ? null : new Sequential(new Conv2d(from, to, 1, { stride, bias: false }), new BatchNorm2d(to));
+    this.downsample = same
+      ? null
+      : new Sequential(new Conv2d(from, to, 1, { stride, bias: false }), new BatchNorm2d(to));
   }
 
   forward(x: Tensor): Tensor {
@@ -52,7 +54,9 @@ export class CifarResNet extends Classifier {
     const [stem, first, second, third] = widths;
     const blocks = (depth - 2) / 6;
     const stage = (from: number, to: number, stride: number) =>
-      new Sequential(...Array.from({ length: blocks }, (_, i) => new BasicBlock(i === 0 ? from : to, to, i === 0 ? stride : 1)));
+      new Sequential(
+        ...Array.from({ length: blocks }, (_, i) => new BasicBlock(i === 0 ? from : to, to, i === 0 ? stride : 1)),
+      );
     this.conv1 = conv3x3(inChannels, stem);
     this.bn1 = new BatchNorm2d(stem);
     this.layer1 = stage(stem, first, 1);

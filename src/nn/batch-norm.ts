@@ -1,4 +1,4 @@
-import { functions as torch, noGrad, type Tensor } from '../tensor/index.js';
+import { noGrad, type Tensor, functions as torch } from '../tensor/index.js';
 import { ones_, zeros_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';

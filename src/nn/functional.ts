@@ -1,6 +1,6 @@
 /** Pure functions, as torch.nn.functional: shapes and defaults are PyTorch's. */
 import { ConfigError } from '../errors.js';
-import { functions as torch, type Tensor } from '../tensor/index.js';
+import { type Tensor, functions as torch } from '../tensor/index.js';
 
 /** How a loss over many elements becomes one number; `none` keeps the elements. */
 export type Reduction = 'none' | 'mean' | 'sum';
@@ -52,7 +52,11 @@ export interface KlDivOptions {
 }
 
 /** Kullback-Leibler divergence KL(target || input), where `input` holds logarithms of probabilities. */
-export function klDiv(input: Tensor, target: Tensor, { reduction = 'batchmean', logTarget = false }: KlDivOptions = {}): Tensor {
+export function klDiv(
+  input: Tensor,
+  target: Tensor,
+  { reduction = 'batchmean', logTarget = false }: KlDivOptions = {},
+): Tensor {
   if (reduction !== 'batchmean') return torch.klDiv(input, target, reductionCode(reduction), { logTarget });
   return torch.klDiv(input, target, reductionCode('sum'), { logTarget }).div(input.shape[0] ?? 1);
 }

@@ -5,7 +5,8 @@ import { float, noGrad, type Tensor } from '../tensor/index.js';
 /** Inputs and outputs of one unit: for weights [out, in, ...kernel]. */
 export function calculateFanInAndFanOut(tensor: Tensor): { fanIn: number; fanOut: number } {
   const [out, input, ...kernel] = tensor.shape;
-  if (out === undefined || input === undefined) throw new ArgumentError('Fan in and fan out need a tensor of at least two dimensions.');
+  if (out === undefined || input === undefined)
+    throw new ArgumentError('Fan in and fan out need a tensor of at least two dimensions.');
   const field = kernel.reduce((product, size) => product * size, 1);
   return { fanIn: input * field, fanOut: out * field };
 }

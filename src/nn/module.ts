@@ -1,6 +1,15 @@
 import { ConfigError, ShapeError } from '../errors.js';
 import { native } from '../native.js';
-import { type DType, isFloatingPoint, keep, type MemoryFormat, noGrad, Tensor, type TensorHolder } from '../tensor/index.js';
+import {
+  type DType,
+  isFloatingPoint,
+  keep,
+  type MemoryFormat,
+  noGrad,
+  scope,
+  Tensor,
+  type TensorHolder,
+} from '../tensor/index.js';
 import { Parameter } from './parameter.js';
 
 /** Tensors by their names in PyTorch. */
@@ -51,7 +60,10 @@ export abstract class Module implements TensorHolder {
   }
 
   /** Tensors that are properties of this module or one below it. */
-  private *named(wanted: (value: Tensor, name: string, module: Module) => boolean, prefix: string): Generator<[string, Tensor]> {
+  private *named(
+    wanted: (value: Tensor, name: string, module: Module) => boolean,
+    prefix: string,
+  ): Generator<[string, Tensor]> {
     for (const [path, module] of this.namedModules(prefix)) {
       for (const [name, value] of Object.entries(module)) {
         if (value instanceof Tensor && wanted(value, name, module)) yield [path ? `${path}.${name}` : name, value];
@@ -96,7 +108,9 @@ export abstract class Module implements TensorHolder {
     const pairs = [...own].flatMap(([name, target]) => (state[name] ? [{ name, target, source: state[name] }] : []));
     for (const { name, target, source } of pairs) {
       if (target.shape.join() !== source.shape.join()) {
-        throw new ShapeError(`'${name}' has shape [${source.shape}] in the state dict and [${target.shape}] in ${this.constructor.name}.`);
+        throw new ShapeError(
+          `'${name}' has shape [${source.shape}] in the state dict and [${target.shape}] in ${this.constructor.name}.`,
+        );
       }
     }
     noGrad(() => {
@@ -116,16 +130,16 @@ export abstract class Module implements TensorHolder {
 
   /** Moves and converts parameters and buffers in place; a dtype applies to floating-point ones, a memory format to 4-d ones. */
   to({ device, dtype, memoryFormat }: { device?: string; dtype?: DType; memoryFormat?: MemoryFormat }): this {
-    noGrad(() => {
-      for (const tensor of this.heldTensors()) {
+    for (const tensor of this.heldTensors()) {
+      scope(() => {
         const moved = tensor.detach().to({
           ...(device && { device }),
           ...(dtype && isFloatingPoint(tensor.dtype) && { dtype }),
           ...(memoryFormat && tensor.ndim === 4 && { memoryFormat }),
         });
         native().setData(tensor.handle, moved.handle);
-      }
-    });
+      });
+    }
     return this;
   }
 

@@ -1,4 +1,4 @@
-import { functions as torch, type Tensor } from '../tensor/index.js';
+import { type Tensor, functions as torch } from '../tensor/index.js';
 import { type Pair, pair } from './conv.js';
 import { Module } from './module.js';
 

@@ -30,12 +30,15 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options) {
     const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];
     const grouped = given.some((item) => 'params' in item);
-    const groups = grouped ? (given as ParameterGroup<Options>[]) : [{ params: given as Tensor[] } as unknown as ParameterGroup<Options>];
+    const groups = grouped
+      ? (given as ParameterGroup<Options>[])
+      : [{ params: given as Tensor[] } as unknown as ParameterGroup<Options>];
     this.paramGroups = groups.map((group) => ({ ...defaults, ...group, params: [...group.params] }));
     const all = this.paramGroups.flatMap((group) => group.params);
     if (all.length === 0) throw new ConfigError('The optimizer was given no parameters.');
     if (new Set(all).size !== all.length) throw new ConfigError('A parameter is in the optimizer twice.');
-    for (const group of this.paramGroups) if (!(group.lr >= 0)) throw new ConfigError(`lr must be at least 0, not ${group.lr}.`);
+    for (const group of this.paramGroups)
+      if (!(group.lr >= 0)) throw new ConfigError(`lr must be at least 0, not ${group.lr}.`);
   }
 
   /** Updates the parameters from their gradients; parameters without one stay as they are. */
@@ -58,7 +61,11 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
    * The parameters of group `index` that have gradients, in buckets of equal stage. `prepare` makes what state a parameter lacks
    * and names its stage (such as: this is its first step); `names` are the state tensors that the step needs as lists.
    */
-  protected ready(index: number, prepare: (param: Tensor) => string, names: string[]): { stage: string; bucket: Bucket }[] {
+  protected ready(
+    index: number,
+    prepare: (param: Tensor) => string,
+    names: string[],
+  ): { stage: string; bucket: Bucket }[] {
     const { params } = this.paramGroups[index] as Group<Options>;
     const everything = this.bucket(`all ${index}`, params, []);
     const have = native().haveGrads(everything.params.handle);
@@ -77,7 +84,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   private bucket(key: string, members: Tensor[], names: string[]): Bucket {
     let bucket = this.#buckets.get(key);
     if (!bucket) {
-      const listOf = (name: string) => new TensorList(members.map((member) => this.state.get(member)?.[name] as Tensor));
+      const listOf = (name: string) =>
+        new TensorList(members.map((member) => this.state.get(member)?.[name] as Tensor));
       bucket = { members, params: new TensorList(members), state: new Map(names.map((name) => [name, listOf(name)])) };
       this.#buckets.set(key, bucket);
     }
@@ -96,7 +104,9 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     const params = this.paramGroups.flatMap((group) => group.params);
     let next = 0;
     return {
-      state: Object.fromEntries(params.flatMap((param, i) => (this.state.has(param) ? [[i, { ...this.state.get(param) }]] : []))),
+      state: Object.fromEntries(
+        params.flatMap((param, i) => (this.state.has(param) ? [[i, { ...this.state.get(param) }]] : [])),
+      ),
       paramGroups: this.paramGroups.map((group) => ({ ...group, params: group.params.map(() => next++) })),
     };
   }
@@ -105,7 +115,9 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   loadStateDict({ state, paramGroups }: OptimizerState<Options>): void {
     const sizes = (groups: { params: unknown[] }[]) => groups.map((group) => group.params.length).join();
     if (sizes(paramGroups) !== sizes(this.paramGroups)) {
-      throw new ConfigError(`The optimizer state has groups of ${sizes(paramGroups)} parameters, the optimizer of ${sizes(this.paramGroups)}.`);
+      throw new ConfigError(
+        `The optimizer state has groups of ${sizes(paramGroups)} parameters, the optimizer of ${sizes(this.paramGroups)}.`,
+      );
     }
     const params = this.paramGroups.flatMap((group) => group.params);
     for (const [i, saved] of paramGroups.entries()) {
@@ -116,7 +128,11 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     for (const [i, kept] of Object.entries(state)) {
       const param = params[Number(i)] as Tensor;
       for (const [name, value] of Object.entries(kept)) {
-        this.remember(param, name, typeof value === 'number' ? value : value.detach().to({ device: param.device, copy: true }));
+        this.remember(
+          param,
+          name,
+          typeof value === 'number' ? value : value.detach().to({ device: param.device, copy: true }),
+        );
       }
     }
   }
@@ -128,7 +144,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 
   private disposeBuckets(): void {
-    for (const { params, state } of this.#buckets.values()) for (const list of [params, ...state.values()]) list.dispose();
+    for (const { params, state } of this.#buckets.values())
+      for (const list of [params, ...state.values()]) list.dispose();
     this.#buckets.clear();
   }
 

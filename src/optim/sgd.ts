@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors.js';
-import { functions as torch, noGrad, type Tensor, TensorList } from '../tensor/index.js';
+import { noGrad, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
 import { Optimizer, type ParameterGroup } from './optimizer.js';
 
 export interface SGDOptions {
@@ -26,7 +26,8 @@ export class SGD extends Optimizer<SGDOptions> {
     for (const { momentum, dampening, nesterov, weightDecay } of this.paramGroups) {
       if (!(momentum >= 0)) throw new ConfigError(`momentum must be at least 0, not ${momentum}.`);
       if (!(weightDecay >= 0)) throw new ConfigError(`weightDecay must be at least 0, not ${weightDecay}.`);
-      if (nesterov && !(momentum > 0 && dampening === 0)) throw new ConfigError('nesterov needs a momentum above 0 and a dampening of 0.');
+      if (nesterov && !(momentum > 0 && dampening === 0))
+        throw new ConfigError('nesterov needs a momentum above 0 and a dampening of 0.');
     }
   }
 

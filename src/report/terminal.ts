@@ -6,7 +6,8 @@ import type { Accuracy, EpochRecord } from '../flow.js';
 export const percent = (value: number): string => `${value.toFixed(2)} %`;
 
 /** `61.24 % top-1, 92.10 % top-5 (1200 images)` */
-export const accuracyText = ({ top1, top5, count }: Accuracy): string => `${percent(top1)} top-1, ${percent(top5)} top-5 (${count} images)`;
+export const accuracyText = ({ top1, top5, count }: Accuracy): string =>
+  `${percent(top1)} top-1, ${percent(top5)} top-5 (${count} images)`;
 
 export function durationText(seconds: number): string {
   if (!Number.isFinite(seconds)) return '?';
@@ -17,7 +18,12 @@ export function durationText(seconds: number): string {
 }
 
 export function epochText({ epoch, epochs, loss, terms, test, imagesPerSecond }: EpochRecord): string {
-  const parts = Object.keys(terms).length > 1 ? ` (${Object.entries(terms).map(([name, value]) => `${name} ${value.toFixed(3)}`).join(', ')})` : '';
+  const parts =
+    Object.keys(terms).length > 1
+      ? ` (${Object.entries(terms)
+          .map(([name, value]) => `${name} ${value.toFixed(3)}`)
+          .join(', ')})`
+      : '';
   return `epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${parts}  test ${percent(test.top1)}  ${Math.round(imagesPerSecond)} images/s`;
 }
 
@@ -56,15 +62,16 @@ export class Progress {
     // Without a terminal: a line every ten seconds, not one an update.
     if (!this.#bar && seconds - this.#said >= 10) {
       this.#said = seconds;
-      this.#line(`${((100 * done) / this.total).toFixed(0)} %  ${Math.round(rate)} ${this.unit}/s  left ${left}  ${label}`);
+      this.#line(
+        `${((100 * done) / this.total).toFixed(0)} %  ${Math.round(rate)} ${this.unit}/s  left ${left}  ${label}`,
+      );
     }
   }
 
   /** A line above the bar, or just a line. */
   say(text: string): void {
-    if (!this.#bar) return this.#line(text);
-    process.stderr.write(`\r\u001b[K${text}\n`);
-    this.#bar.render();
+    if (this.#bar) process.stderr.write(`\r\u001b[K${text}\n`);
+    else this.#line(text);
   }
 
   stop(): void {

@@ -30,7 +30,8 @@ export interface Parameter {
 }
 
 export function parameterOf(argument: SchemaArgument): Parameter {
-  const [, kind = '', elementOptional, list, size, optional] = argument.type.match(/^(\w+)(\?(?=\[))?(\[(\d*)\])?(\?)?$/) ?? [];
+  const [, kind = '', elementOptional, list, size, optional] =
+    argument.type.match(/^(\w+)(\?(?=\[))?(\[(\d*)\])?(\?)?$/) ?? [];
   return {
     key: camelCase(argument.name),
     type: argument.type,
@@ -80,12 +81,15 @@ const matchers: Record<string, (value: unknown) => number> = {
   bool: (value) => (typeof value === 'boolean' ? 0 : no),
   Scalar: (value) => {
     if (typeof value === 'boolean') return 2;
-    return typeof value === 'number' || typeof value === 'bigint' || value instanceof Float || value instanceof Complex ? 1 : no;
+    return typeof value === 'number' || typeof value === 'bigint' || value instanceof Float || value instanceof Complex
+      ? 1
+      : no;
   },
   str: (value) => (typeof value === 'string' ? 1 : no),
   ScalarType: (value) => (isDType(value) ? 0 : no),
   Layout: (value) => (typeof value === 'string' && layoutCode(value as Layout) !== undefined ? 0 : no),
-  MemoryFormat: (value) => (typeof value === 'string' && memoryFormatCode(value as MemoryFormat) !== undefined ? 0 : no),
+  MemoryFormat: (value) =>
+    typeof value === 'string' && memoryFormatCode(value as MemoryFormat) !== undefined ? 0 : no,
   Device: (value) => (typeof value === 'string' && /^[a-z]+(:\d+)?$/.test(value) ? 1 : no),
   Generator: (value) => (value instanceof Generator ? 0 : no),
 };
@@ -112,7 +116,9 @@ export function encode(parameter: Parameter, value: unknown, flat: Flat[], opera
 function encodeOne(parameter: Parameter, value: unknown, operator: string): Flat {
   // The plan was made for other values of the same kinds, so each value is looked at again.
   if (matchOne(parameter.kind, value) === undefined) {
-    throw new ArgumentError(`${operator}: argument '${parameter.key}' must be ${parameter.type}, got ${describeValue(value)}.`);
+    throw new ArgumentError(
+      `${operator}: argument '${parameter.key}' must be ${parameter.type}, got ${describeValue(value)}.`,
+    );
   }
   if (value instanceof Tensor || value instanceof Generator) return value.handle;
   if (value instanceof Float) return Float64Array.of(value.value);
@@ -132,9 +138,11 @@ function encodeOne(parameter: Parameter, value: unknown, operator: string): Flat
 /** A value as error messages name it. */
 export function describeValue(value: unknown): string {
   if (value instanceof Tensor) return 'Tensor';
-  if (Array.isArray(value)) return `[${value.slice(0, 4).map(describeValue).join(', ')}${value.length > 4 ? ', ...' : ''}]`;
+  if (Array.isArray(value))
+    return `[${value.slice(0, 4).map(describeValue).join(', ')}${value.length > 4 ? ', ...' : ''}]`;
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
-  if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined) return String(value);
+  if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined)
+    return String(value);
   if (typeof value === 'bigint') return `${value}n`;
   return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
 }

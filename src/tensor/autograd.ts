@@ -17,7 +17,11 @@ export interface GradOptions {
 type Grads<O extends GradOptions> = O extends { allowUnused: true } ? (Tensor | null)[] : Tensor[];
 
 /** Gradients of `outputs` with respect to `inputs`, without touching anybody's `grad`. As `torch.autograd.grad`. */
-export function grad<O extends GradOptions>(outputs: Tensor | Tensor[], inputs: Tensor | Tensor[], options?: O): Grads<O> {
+export function grad<O extends GradOptions>(
+  outputs: Tensor | Tensor[],
+  inputs: Tensor | Tensor[],
+  options?: O,
+): Grads<O> {
   const { gradOutputs, retainGraph, createGraph = false, allowUnused = false } = options ?? {};
   const handles = (tensors: Tensor | Tensor[]) => [tensors].flat().map((tensor) => tensor.handle);
   const gradients = native().grad(

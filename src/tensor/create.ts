@@ -26,7 +26,8 @@ export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
 function fromData(data: TensorData, options: TensorOptions): Tensor {
   if (data instanceof Tensor) return data.detach().clone();
   if (ArrayBuffer.isView(data)) return fromArray(data as Bytes, [(data as Bytes).length]);
-  if (data instanceof Float) return fromData([data.value], { ...options, dtype: options.dtype ?? 'float32' }).reshape([]);
+  if (data instanceof Float)
+    return fromData([data.value], { ...options, dtype: options.dtype ?? 'float32' }).reshape([]);
   if (data instanceof Complex) return fromArray(Float32Array.of(data.re, data.im), [], { dtype: 'complex64' });
   const shape = shapeOf(data);
   const inferred = inferDType(data);
@@ -46,8 +47,13 @@ export interface FromArrayOptions extends TensorOptions {
 }
 
 /** A tensor of `shape` from a typed array in row-major order. Throws ShapeError where the sizes differ. */
-export function fromArray(array: Bytes, shape: readonly number[] = [array.length], options: FromArrayOptions = {}): Tensor {
-  if (!ArrayBuffer.isView(array) || array instanceof DataView) throw new ArgumentError('fromArray() takes a typed array.');
+export function fromArray(
+  array: Bytes,
+  shape: readonly number[] = [array.length],
+  options: FromArrayOptions = {},
+): Tensor {
+  if (!ArrayBuffer.isView(array) || array instanceof DataView)
+    throw new ArgumentError('fromArray() takes a typed array.');
   const own = dtypeOfArray(array);
   // A dtype with this very array type names the bits; any other is a conversion.
   const reinterpret = options.dtype && arrayFor(options.dtype).name === arrayFor(own).name;
@@ -58,7 +64,9 @@ export function fromArray(array: Bytes, shape: readonly number[] = [array.length
   }
   const shared = array.buffer instanceof SharedArrayBuffer;
   if (options.share && !shared) {
-    throw new ArgumentError('Only an array over a SharedArrayBuffer can be shared: another buffer may be transferred away. Leave `share` out to copy.');
+    throw new ArgumentError(
+      'Only an array over a SharedArrayBuffer can be shared: another buffer may be transferred away. Leave `share` out to copy.',
+    );
   }
   const handle = native().fromBytes(array, dtypeCode(dtype), [...shape], options.share ?? false);
   return finish(owned(new Tensor(handle)), options);

@@ -34,7 +34,8 @@ export function isDType(value: unknown): value is DType {
 
 export function dtypeCode(dtype: DType): number {
   const code = codes[dtype];
-  if (code === undefined) throw new ArgumentError(`'${dtype}' is no dtype; there are ${Object.keys(codes).join(', ')}.`);
+  if (code === undefined)
+    throw new ArgumentError(`'${dtype}' is no dtype; there are ${Object.keys(codes).join(', ')}.`);
   return code;
 }
 

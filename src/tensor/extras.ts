@@ -1,7 +1,7 @@
 /** Methods that PyTorch's front end has beside the operators, and that are made of them. */
 import { ArgumentError } from '../errors.js';
 import { type DType, isDType, type MemoryFormat } from './dtype.js';
-import { overloadOf, callOverload, type Overload } from './operators.js';
+import { callOverload, type Overload, overloadOf } from './operators.js';
 import { Tensor } from './tensor.js';
 
 /** Where and how a tensor is to be stored. */

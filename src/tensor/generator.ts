@@ -7,7 +7,8 @@ export type Seed = number | bigint;
 export function seedOf(seed: Seed): bigint {
   const whole = typeof seed === 'bigint' || (Number.isSafeInteger(seed) && seed >= 0);
   const big = whole ? BigInt(seed) : -1n;
-  if (big < 0n || big >= 1n << 64n) throw new ArgumentError(`${seed} is no seed: it must be a whole number from 0 to 2^64 - 1.`);
+  if (big < 0n || big >= 1n << 64n)
+    throw new ArgumentError(`${seed} is no seed: it must be a whole number from 0 to 2^64 - 1.`);
   return big;
 }
 

@@ -32,10 +32,11 @@ for (const name of methodNames) {
     configurable: true,
     writable: true,
     // The two commonest calls go past the choice of an overload once it was made; see Operator.unary.
-    value(this: Tensor, other?: unknown, ...more: unknown[]) {
-      if (arguments.length === 0 && operator.unary >= 0) return operator.callUnary(this);
-      if (arguments.length === 1 && operator.binary >= 0 && other instanceof Tensor) return operator.callBinary(this, other);
-      return operator.call(arguments.length === 0 ? [this] : [this, other, ...more]);
+    value(this: Tensor, ...args: unknown[]) {
+      const [other] = args;
+      if (args.length === 0 && operator.unary >= 0) return operator.callUnary(this);
+      if (args.length === 1 && operator.binary >= 0 && other instanceof Tensor) return operator.callBinary(this, other);
+      return operator.call([this, ...args]);
     },
   });
 }

@@ -39,7 +39,10 @@ export function inferDType(values: unknown): DType {
   let kind: DType = 'bool';
   let any = false;
   const visit = (value: unknown): void => {
-    if (Array.isArray(value)) return value.forEach(visit);
+    if (Array.isArray(value)) {
+      for (const item of value) visit(item);
+      return;
+    }
     any = true;
     if (typeof value === 'number' && !Number.isInteger(value)) kind = 'float32';
     else if ((typeof value === 'number' || typeof value === 'bigint') && kind === 'bool') kind = 'int64';
@@ -64,10 +67,13 @@ export function flatten(values: unknown, shape: number[], dtype: DType): Bytes {
       return;
     }
     if (typeof value !== 'number' && typeof value !== 'boolean' && typeof value !== 'bigint') {
-      throw new ArgumentError(`An element of the array is ${value === null ? 'null' : `a ${typeof value}`}, not a number or boolean.`);
+      throw new ArgumentError(
+        `An element of the array is ${value === null ? 'null' : `a ${typeof value}`}, not a number or boolean.`,
+      );
     }
     if (wide) {
-      if (typeof value === 'number' && !Number.isInteger(value)) throw new ArgumentError(`${value} is no whole number, as ${dtype} needs.`);
+      if (typeof value === 'number' && !Number.isInteger(value))
+        throw new ArgumentError(`${value} is no whole number, as ${dtype} needs.`);
       (data as BigInt64Array)[position++] = BigInt(value);
     } else {
       (data as Float64Array)[position++] = Number(value);

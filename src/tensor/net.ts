@@ -5,7 +5,7 @@
  */
 import { type Handle, native } from '../native.js';
 
-/** What the net needs of a tensor. The cohort is held by its members: it is forgotten when all of them are. */
+/** What the net needs of a tensor. The cohort is held by its members: it is forgotten when all of them are. Unset: not watched. */
 export interface Netted {
   readonly handle: Handle;
   cohort: object | undefined;
@@ -19,8 +19,13 @@ const registry = new FinalizationRegistry<Handle[]>((handles) => native().releas
 let waiting: Netted[] = [];
 let flushing = false;
 
-/** Watches over a tensor from the next turn of the event loop, or the next batch, on. */
+/** Stands in for the cohort of a tensor that is watched but in none. */
+const alone = {};
+
+/** Watches over a tensor from the next turn of the event loop, or the next batch, on. Watching it again changes nothing. */
 export function watch(tensor: Netted): void {
+  if (tensor.cohort) return;
+  tensor.cohort = alone;
   waiting.push(tensor);
   if (waiting.length >= batchSize) flush();
   else if (!flushing) {

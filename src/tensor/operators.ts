@@ -217,7 +217,8 @@ function spreads(overload: Overload, positional: unknown[]): number[] {
   const last = overload.positional - 1;
   const parameter = overload.parameters[last];
   const numbers = positional.slice(last).every((value) => Number.isInteger(value));
-  const spread = parameter?.list && parameter.kind === 'int' && parameter.size === 0 && positional.length > last && numbers;
+  const spread =
+    parameter?.list && parameter.kind === 'int' && parameter.size === 0 && positional.length > last && numbers;
   return spread ? [last, -1] : [-1];
 }
 
@@ -249,7 +250,9 @@ function run(plan: Plan, args: unknown[]): unknown {
   }
   const options = plan.withOptions ? (args.at(-1) as Options) : undefined;
   const positional = gather(options ? args.slice(0, -1) : args, plan.spreadFrom);
-  const values = overload.parameters.map((parameter, i) => (i < positional.length ? positional[i] : options?.[parameter.key]));
+  const values = overload.parameters.map((parameter, i) =>
+    i < positional.length ? positional[i] : options?.[parameter.key],
+  );
   const flat: Flat[] = [];
   for (const [i, parameter] of overload.parameters.entries()) encode(parameter, values[i], flat, overload.schema.name);
   while (flat.length > 0 && flat.at(-1) === undefined) flat.pop();

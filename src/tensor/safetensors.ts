@@ -2,13 +2,26 @@
 import { readFileSync } from 'node:fs';
 import { writeFileAtomic } from '../atomic.js';
 import { FileError, messageOf } from '../errors.js';
-import { arrayFor, arrayWidth, type DType } from './dtype.js';
 import { fromArray } from './create.js';
+import { arrayFor, arrayWidth, type DType } from './dtype.js';
 import type { Tensor } from './tensor.js';
 
 const names: Partial<Record<DType, string>> = {
-  bool: 'BOOL', uint8: 'U8', int8: 'I8', int16: 'I16', uint16: 'U16', int32: 'I32', uint32: 'U32', int64: 'I64', uint64: 'U64',
-  float16: 'F16', bfloat16: 'BF16', float32: 'F32', float64: 'F64', float8_e5m2: 'F8_E5M2', float8_e4m3fn: 'F8_E4M3',
+  bool: 'BOOL',
+  uint8: 'U8',
+  int8: 'I8',
+  int16: 'I16',
+  uint16: 'U16',
+  int32: 'I32',
+  uint32: 'U32',
+  int64: 'I64',
+  uint64: 'U64',
+  float16: 'F16',
+  bfloat16: 'BF16',
+  float32: 'F32',
+  float64: 'F64',
+  float8_e5m2: 'F8_E5M2',
+  float8_e4m3fn: 'F8_E4M3',
 };
 const dtypes = new Map(Object.entries(names).map(([dtype, name]) => [name, dtype as DType]));
 const largestHeader = 100_000_000;
@@ -20,7 +33,11 @@ interface Entry {
 }
 
 /** Writes tensors by name, and texts by name as metadata, atomically. */
-export function saveSafetensors(file: string, tensors: Record<string, Tensor>, metadata: Record<string, string> = {}): void {
+export function saveSafetensors(
+  file: string,
+  tensors: Record<string, Tensor>,
+  metadata: Record<string, string> = {},
+): void {
   const header: Record<string, Entry | Record<string, string>> = { __metadata__: metadata };
   const parts: Uint8Array[] = [];
   let offset = 0;
@@ -57,7 +74,8 @@ export function loadSafetensors(file: string): { tensors: Record<string, Tensor>
 
 function parseHeader(file: string, bytes: Buffer): { header: Record<string, unknown>; data: Buffer } {
   const length = bytes.length >= 8 ? Number(bytes.readBigUInt64LE()) : Number.NaN;
-  if (!(length <= largestHeader && 8 + length <= bytes.length)) throw new FileError(`${file} is no safetensors file, or it is truncated.`);
+  if (!(length <= largestHeader && 8 + length <= bytes.length))
+    throw new FileError(`${file} is no safetensors file, or it is truncated.`);
   try {
     const header: unknown = JSON.parse(bytes.toString('utf8', 8, 8 + length));
     if (typeof header === 'object' && header !== null && !Array.isArray(header)) {
@@ -81,7 +99,9 @@ function readEntry(file: string, name: string, entry: Entry, data: Buffer): Tens
   const array = new Type(0);
   const bytes = elements * array.BYTES_PER_ELEMENT;
   if ((end as number) - (begin as number) !== bytes || (end as number) > data.length) {
-    throw new FileError(`${file}: '${name}' needs ${bytes} bytes at ${begin}, but the file does not hold them; it is truncated or damaged.`);
+    throw new FileError(
+      `${file}: '${name}' needs ${bytes} bytes at ${begin}, but the file does not hold them; it is truncated or damaged.`,
+    );
   }
   const values = new Type(elements);
   new Uint8Array(values.buffer).set(data.subarray(begin, end));

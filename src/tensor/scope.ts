@@ -15,7 +15,7 @@ export interface TensorHolder {
 }
 
 const isHolder = (value: object): value is TensorHolder =>
-  typeof (value as Partial<TensorHolder>).heldTensors === 'function';
+  'heldTensors' in value && typeof value.heldTensors === 'function';
 
 /** The tensors inside a value: itself, the elements of arrays, maps, sets and plain objects, and what holders hold. */
 export function tensorsIn(value: unknown, found: Tensor[] = [], seen = new Set<object>()): Tensor[] {
@@ -48,7 +48,9 @@ export function scope<T>(body: () => T): T {
     const result = body();
     if (result instanceof Promise) {
       result.catch(() => {});
-      throw new ArgumentError('torch.scope() takes a synchronous function; await outside, and open a scope around each synchronous part.');
+      throw new ArgumentError(
+        'torch.scope() takes a synchronous function; await outside, and open a scope around each synchronous part.',
+      );
     }
     const tensors = tensorsIn(result);
     escaping = tensors.map((tensor) => tensor.handle);

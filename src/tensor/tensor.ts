@@ -99,7 +99,10 @@ export class Tensor {
    * Computes the gradients of the leaves that this tensor was made from and adds them to their `grad`.
    * `gradient` is needed where this tensor has more than one element.
    */
-  backward(gradient?: Tensor | null, options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {}): void {
+  backward(
+    gradient?: Tensor | null,
+    options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {},
+  ): void {
     native().backward(
       [this.handle],
       gradient ? [gradient.handle] : undefined,
@@ -121,7 +124,8 @@ export class Tensor {
 
   /** The value of a tensor of one element: a number, a boolean, a bigint beyond 2^53, or `[re, im]`. */
   item(): ScalarValue {
-    if (this.numel() !== 1) throw new ShapeError(`item() needs one element, the tensor has shape [${this.shape.join(', ')}].`);
+    if (this.numel() !== 1)
+      throw new ShapeError(`item() needs one element, the tensor has shape [${this.shape.join(', ')}].`);
     const readable = this.readable();
     return valueAt(readable.toTypedArray(), 0, readable.dtype);
   }

@@ -9,7 +9,7 @@ import { ConfigError, TeacherError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import { type Classifier, create } from '../models/index.js';
 import { validate } from '../options.js';
-import { manualSeed } from '../tensor/index.js';
+import { manualSeed, scope } from '../tensor/index.js';
 import { evaluate, evaluationBatchSize } from './evaluate.js';
 import { type LoopEvent, trainingLoop } from './loop.js';
 import { type EffectiveTrainOptions, type TrainOptions, trainOptions } from './options.js';
@@ -70,16 +70,30 @@ async function* run(setup: StudentSetup, method: Method, teacher?: Teacher): Asy
   const began = performance.now();
 
   manualSeed(options.seed);
-  const student = typeof chosen === 'string' ? create(chosen, { numClasses: data.classes.length, inChannels: data.channels }) : chosen;
+  const student =
+    typeof chosen === 'string'
+      ? create(chosen, { numClasses: data.classes.length, inChannels: data.channels })
+      : chosen;
   if (student.numClasses !== data.classes.length) {
     throw new ConfigError(`The student has ${student.numClasses} classes, ${data.source} has ${data.classes.length}.`);
   }
-  const objective = method.setUp(student, teacher);
+  const objective = scope(() => method.setUp(student, teacher));
   try {
     const teacherAccuracy = teacher && (await examine(teacher, data, signal));
-    const config = describe(typeof chosen === 'string' ? chosen : chosen.constructor.name, data, method, options, teacher);
+    const config = describe(
+      typeof chosen === 'string' ? chosen : chosen.constructor.name,
+      data,
+      method,
+      options,
+      teacher,
+    );
     const folder = out === undefined ? undefined : RunFolder.create(out, config, { overwrite });
-    const start = { type: 'start' as const, config, parameters: student.numParameters(), ...(teacherAccuracy && { teacher: teacherAccuracy }) };
+    const start = {
+      type: 'start' as const,
+      config,
+      parameters: student.numParameters(),
+      ...(teacherAccuracy && { teacher: teacherAccuracy }),
+    };
     folder?.event(start);
     yield start;
 
@@ -101,9 +115,19 @@ async function* run(setup: StudentSetup, method: Method, teacher?: Teacher): Asy
     }
     if (!last) throw new ConfigError('There was no epoch.');
     if (typeof chosen === 'string') {
-      folder?.saveStudent(student, { model: chosen, numClasses: student.numClasses, inChannels: data.channels, data: data.source });
+      folder?.saveStudent(student, {
+        model: chosen,
+        numClasses: student.numClasses,
+        inChannels: data.channels,
+        data: data.source,
+      });
     }
-    const end = { type: 'end' as const, test: last.test, seconds: (performance.now() - began) / 1000, ...(out !== undefined && { out }) };
+    const end = {
+      type: 'end' as const,
+      test: last.test,
+      seconds: (performance.now() - began) / 1000,
+      ...(out !== undefined && { out }),
+    };
     folder?.event(end);
     yield end;
   } finally {
@@ -115,7 +139,9 @@ async function* run(setup: StudentSetup, method: Method, teacher?: Teacher): Asy
 /** Refuses a teacher that does not fit the data, and measures how good it is. */
 async function examine(teacher: Teacher, data: Dataset, signal?: AbortSignal): Promise<Accuracy> {
   if (teacher.numClasses !== data.classes.length) {
-    throw new TeacherError(`The teacher ${teacher.file} has ${teacher.numClasses} classes, ${data.source} has ${data.classes.length}.`);
+    throw new TeacherError(
+      `The teacher ${teacher.file} has ${teacher.numClasses} classes, ${data.source} has ${data.classes.length}.`,
+    );
   }
   const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize });
   try {
@@ -125,7 +151,13 @@ async function examine(teacher: Teacher, data: Dataset, signal?: AbortSignal): P
   }
 }
 
-function describe(student: string, data: Dataset, method: Method, options: EffectiveTrainOptions, teacher?: Teacher): Record<string, unknown> {
+function describe(
+  student: string,
+  data: Dataset,
+  method: Method,
+  options: EffectiveTrainOptions,
+  teacher?: Teacher,
+): Record<string, unknown> {
   return {
     data: data.source,
     ...(teacher && { teacher: teacher.file, tap: teacher.classifier.name }),

@@ -1,7 +1,7 @@
 import type { Loader } from '../data/loader.js';
 import type { Accuracy } from '../flow.js';
 import { functional as F } from '../nn/index.js';
-import { functions as torch, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
+import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** Images a batch in every evaluation, so that repeated evaluations agree to the bit. */
 export const evaluationBatchSize = 200;
@@ -10,8 +10,12 @@ export const evaluationBatchSize = 200;
 export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /** Top-1, top-5 and mean cross-entropy of `logits(images)` over a loader. The model must be in evaluation mode. */
-export async function evaluate(logits: (images: Tensor) => Tensor, loader: Loader, signal?: AbortSignal): Promise<Accuracy> {
-  const sums = keep(torch.zeros([3], { dtype: 'float64' }));
+export async function evaluate(
+  logits: (images: Tensor) => Tensor,
+  loader: Loader,
+  signal?: AbortSignal,
+): Promise<Accuracy> {
+  const sums = scope(() => keep(torch.zeros([3], { dtype: 'float64' })));
   try {
     loader.begin(0);
     for (let step = 0; step < loader.steps; step++) {

@@ -1,5 +1,5 @@
 /** Runs. */
-export { distill, type DistillSetup, type StudentSetup, train, type TrainEvent } from './distill.js';
+export { type DistillSetup, distill, type StudentSetup, type TrainEvent, train } from './distill.js';
 export { evaluate, evaluationBatchSize } from './evaluate.js';
 export { type EffectiveTrainOptions, type TrainOptions, trainOptions } from './options.js';
 export { loadConfig, loadStudent, type StudentCard } from './run-folder.js';

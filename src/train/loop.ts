@@ -22,7 +22,9 @@ export interface LoopSetup {
 }
 
 /** What the loop says while it runs. `step` counts from 1 over all epochs. */
-export type LoopEvent = { type: 'step'; step: number; steps: number; epoch: number; epochs: number } | ({ type: 'epoch' } & EpochRecord);
+export type LoopEvent =
+  | { type: 'step'; step: number; steps: number; epoch: number; epochs: number }
+  | ({ type: 'epoch' } & EpochRecord);
 
 export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<LoopEvent, void> {
   const { student, objective, data, options, signal } = setup;
@@ -46,7 +48,13 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<LoopEvent,
       for (let step = 0; step < train.steps; step++) {
         signal?.throwIfAborted();
         scope(() => trainStep(setup, train, step, optimizer, meter));
-        yield { type: 'step', step: epoch * train.steps + step + 1, steps: epochs * train.steps, epoch: epoch + 1, epochs };
+        yield {
+          type: 'step',
+          step: epoch * train.steps + step + 1,
+          steps: epochs * train.steps,
+          epoch: epoch + 1,
+          epochs,
+        };
         await breathe();
       }
       schedule?.step();
@@ -56,7 +64,17 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<LoopEvent,
       student.eval();
       const accuracy = await evaluate((images) => student.forward(images), test, signal);
       const imagesPerSecond = train.count / seconds;
-      yield { type: 'epoch', epoch: epoch + 1, epochs, lr: rate, loss, terms, test: accuracy, imagesPerSecond, seconds };
+      yield {
+        type: 'epoch',
+        epoch: epoch + 1,
+        epochs,
+        lr: rate,
+        loss,
+        terms,
+        test: accuracy,
+        imagesPerSecond,
+        seconds,
+      };
     }
   } finally {
     for (const holder of [train, test, optimizer, meter]) holder.dispose();
@@ -64,7 +82,13 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<LoopEvent,
 }
 
 /** Forward, loss, backward, update. */
-function trainStep({ student, objective, targets }: LoopSetup, loader: Loader, step: number, optimizer: SGD, meter: TermMeter): void {
+function trainStep(
+  { student, objective, targets }: LoopSetup,
+  loader: Loader,
+  step: number,
+  optimizer: SGD,
+  meter: TermMeter,
+): void {
   const { images, labels } = loader.batch(step);
   const teacher = targets && noGrad(() => targets(images));
   const terms = objective.terms({ student: student.forwardFeatures(images), labels, ...(teacher && { teacher }) });
@@ -93,5 +117,8 @@ function scheduleFor(optimizer: SGD, { schedule, epochs, milestones }: Effective
 
 function divergence(epoch: number, terms: Record<string, number>): SrrlError {
   const values = Object.entries(terms).map(([name, value]) => `${name} ${value}`);
-  return new SrrlError('ERR_DIVERGED', `The loss is no longer a number in epoch ${epoch} (${values.join(', ')}).\nLower --lr, or the weights of the terms.`);
+  return new SrrlError(
+    'ERR_DIVERGED',
+    `The loss is no longer a number in epoch ${epoch} (${values.join(', ')}).\nLower --lr, or the weights of the terms.`,
+  );
 }

@@ -1,5 +1,5 @@
 import type { Terms } from '../flow.js';
-import { functions as torch, keep, type Tensor } from '../tensor/index.js';
+import { keep, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** Running means of loss terms, kept on the device: nothing is read before {@link read}. */
 export class TermMeter {
@@ -8,7 +8,10 @@ export class TermMeter {
 
   /** Adds the values of a batch of `count` samples. */
   add(terms: Terms, loss: Tensor, count: number): void {
-    for (const [name, value] of [...Object.entries(terms).map(([term, { value }]) => [term, value] as const), ['loss', loss] as const]) {
+    for (const [name, value] of [
+      ...Object.entries(terms).map(([term, { value }]) => [term, value] as const),
+      ['loss', loss] as const,
+    ]) {
       let sum = this.#sums.get(name);
       if (!sum) {
         sum = keep(torch.zeros([], { dtype: 'float64', device: value.device }));

@@ -9,7 +9,10 @@ export const trainOptions = z.strictObject({
   nesterov: z.boolean().default(false).describe("Nesterov's form of momentum"),
   weightDecay: z.number().min(0).default(5e-4).describe('L2 penalty on all parameters'),
   schedule: z.enum(['cosine', 'step', 'constant']).default('cosine').describe('how the learning rate falls'),
-  milestones: z.array(z.int().min(1)).optional().describe('epochs at which the rate falls to a tenth; with --schedule step'),
+  milestones: z
+    .array(z.int().min(1))
+    .optional()
+    .describe('epochs at which the rate falls to a tenth; with --schedule step'),
   augment: z.boolean().default(true).describe('random crops and flips as the data set says'),
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
 });

@@ -27,7 +27,8 @@ export class RunFolder {
   /** Makes the folder. Throws ConfigError where it has a run in it, unless `overwrite`. */
   static create(path: string, config: Record<string, unknown>, { overwrite = false } = {}): RunFolder {
     const occupied = existsSync(path) && readdirSync(path).some((file) => Object.values(files).includes(file));
-    if (occupied && !overwrite) throw new ConfigError(`${path} already holds a run. Choose another --out, or give --overwrite.`);
+    if (occupied && !overwrite)
+      throw new ConfigError(`${path} already holds a run. Choose another --out, or give --overwrite.`);
     try {
       mkdirSync(path, { recursive: true });
       for (const file of Object.values(files)) rmSync(join(path, file), { force: true });
@@ -67,7 +68,12 @@ export class RunFolder {
 
   /** The student's weights, without connector or teacher. */
   saveStudent(student: Classifier, card: StudentCard): void {
-    scope(() => saveSafetensors(join(this.path, files.student), student.stateDict(), { format: 'pt', srrl: JSON.stringify(card) }));
+    scope(() =>
+      saveSafetensors(join(this.path, files.student), student.stateDict(), {
+        format: 'pt',
+        srrl: JSON.stringify(card),
+      }),
+    );
   }
 }
 

@@ -5,8 +5,8 @@ import { Teacher } from '../../distill/teacher.js';
 import type { Accuracy } from '../../flow.js';
 import { packageRoot } from '../../native.js';
 import { z } from '../../options.js';
-import { durationText, meanAndSpread, percent, Progress, table } from '../../report/terminal.js';
-import { distill, train, type TrainEvent } from '../../train/index.js';
+import { durationText, meanAndSpread, Progress, percent, table } from '../../report/terminal.js';
+import { distill, type TrainEvent, train } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 import { interruptSignal } from '../run.js';
 
@@ -30,7 +30,8 @@ export const demoCommand = defineCommand({
     const common = { student, data, epochs, signal, overwrite: true };
     const kinds: Record<string, (seed: number, folder: string) => AsyncIterable<TrainEvent>> = {
       ce: (seed, folder) => train({ ...common, seed, out: folder }),
-      srrl: (seed, folder) => distill({ ...common, seed, out: folder, teacher, method: new SRRL({ alpha: 1, beta: 1 }) }),
+      srrl: (seed, folder) =>
+        distill({ ...common, seed, out: folder, teacher, method: new SRRL({ alpha: 1, beta: 1 }) }),
     };
 
     let progress: Progress | undefined;
@@ -49,7 +50,9 @@ export const demoCommand = defineCommand({
           if (event.type !== 'end') continue;
           top1[kind] = [...(top1[kind] ?? []), event.test.top1];
           seconds[kind] = (seconds[kind] ?? 0) + event.seconds;
-          progress?.say(`${student}, ${kind === 'ce' ? 'trained alone' : 'distilled by SRRL'}, seed ${seed}: ${percent(event.test.top1)}`);
+          progress?.say(
+            `${student}, ${kind === 'ce' ? 'trained alone' : 'distilled by SRRL'}, seed ${seed}: ${percent(event.test.top1)}`,
+          );
         }
         runs++;
       }
@@ -66,8 +69,16 @@ export const demoCommand = defineCommand({
     };
     console.log(
       table(
-        [`${data.source}: ${data.classes.length} classes, ${data.train.labels.length} training images`, `test top-1, ${seeds.length} seeds`, 'time'],
-        [['teacher', percent(teacherAccuracy?.top1 ?? Number.NaN), ''], row(`${student} trained alone`, 'ce'), row(`${student} distilled by SRRL`, 'srrl')],
+        [
+          `${data.source}: ${data.classes.length} classes, ${data.train.labels.length} training images`,
+          `test top-1, ${seeds.length} seeds`,
+          'time',
+        ],
+        [
+          ['teacher', percent(teacherAccuracy?.top1 ?? Number.NaN), ''],
+          row(`${student} trained alone`, 'ce'),
+          row(`${student} distilled by SRRL`, 'srrl'),
+        ],
       ),
     );
     console.log(`${durationText(total)} in all; the runs are in ${out}`);

@@ -32,6 +32,8 @@ export const distillCommand = defineCommand({
   async run({ teacher: file, tap, json, out, alpha, beta, sr, temperature, connector, ...rest }) {
     const teacher = Teacher.load(file, tap === undefined ? {} : { tap });
     const method = new SRRL({ alpha, beta, sr, temperature, connector });
-    await showRun(distill({ teacher, method, signal: interruptSignal(), ...(out !== undefined && { out }), ...rest }), { json });
+    await showRun(distill({ teacher, method, signal: interruptSignal(), ...(out !== undefined && { out }), ...rest }), {
+      json,
+    });
   },
 });

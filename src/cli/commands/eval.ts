@@ -24,7 +24,12 @@ export const evalCommand = defineCommand({
       );
     }
     student.to({ memoryFormat: 'channelsLast' });
-    const result = await evaluate((images) => student.forward(images), new Loader(data, 'test', { batchSize: evaluationBatchSize }));
-    console.log(json ? JSON.stringify({ run: path, data: data.source, model: card.model, ...result }) : accuracyText(result));
+    const result = await evaluate(
+      (images) => student.forward(images),
+      new Loader(data, 'test', { batchSize: evaluationBatchSize }),
+    );
+    console.log(
+      json ? JSON.stringify({ run: path, data: data.source, model: card.model, ...result }) : accuracyText(result),
+    );
   },
 });

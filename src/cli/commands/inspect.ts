@@ -19,13 +19,24 @@ export const inspectCommand = defineCommand({
       console.log(JSON.stringify(found));
     } else {
       const shapesOf = (path: string) =>
-        found.parameters.filter(({ name }) => name.slice(0, name.lastIndexOf('.')) === path).map(({ name, shape }) => `${name.slice(path.length + 1)} [${shape.join(', ')}]`);
-      console.log(table(['module', 'type', 'parameters'], found.modules.map(({ path, type }) => [path, type, shapesOf(path).join('  ')])));
-      console.log(`${found.type}: ${found.numParameters.toLocaleString('en')} parameters in ${found.modules.length} modules`);
+        found.parameters
+          .filter(({ name }) => name.slice(0, name.lastIndexOf('.')) === path)
+          .map(({ name, shape }) => `${name.slice(path.length + 1)} [${shape.join(', ')}]`);
+      console.log(
+        table(
+          ['module', 'type', 'parameters'],
+          found.modules.map(({ path, type }) => [path, type, shapesOf(path).join('  ')]),
+        ),
+      );
+      console.log(
+        `${found.type}: ${found.numParameters.toLocaleString('en')} parameters in ${found.modules.length} modules`,
+      );
       if (found.linears.length > 1) console.log(`linear layers: ${found.linears.map(({ name }) => name).join(', ')}`);
       const { classifier } = found;
       if (classifier) {
-        console.log(`classifier: ${classifier.name}, ${classifier.numClasses} classes; its input, the penultimate feature, has ${classifier.featureChannels} channels`);
+        console.log(
+          `classifier: ${classifier.name}, ${classifier.numClasses} classes; its input, the penultimate feature, has ${classifier.featureChannels} channels`,
+        );
       }
     }
     if (found.problem) throw new TeacherError(found.problem);

@@ -11,11 +11,18 @@ export const installLibtorchCommand = defineCommand({
   options: z.strictObject({
     cpu: z.boolean().default(false).describe('the build for the CPU (this is the default)'),
     cuda: z.string().optional().describe('a build for CUDA, such as cu130'),
-    from: z.string().optional().describe('a libtorch zip, a torch wheel, a folder, or a URL, in place of PyTorch and pip'),
+    from: z
+      .string()
+      .optional()
+      .describe('a libtorch zip, a torch wheel, a folder, or a URL, in place of PyTorch and pip'),
     sha256: z.string().optional().describe('checksum that the archive must have'),
     ifMissing: z.boolean().default(false).describe('do nothing where a fitting libtorch is found already'),
   }),
-  examples: ['srrl install-libtorch', 'srrl install-libtorch --cuda cu130', 'srrl install-libtorch --from torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl'],
+  examples: [
+    'srrl install-libtorch',
+    'srrl install-libtorch --cuda cu130',
+    'srrl install-libtorch --from torch-2.13.0+cpu-cp311-cp311-linux_x86_64.whl',
+  ],
   async run({ cuda, from, sha256, ifMissing }) {
     if (ifMissing) {
       const { libtorch } = locate((version) => baseVersion(version) === pinned.version);

@@ -24,7 +24,9 @@ async function readBinary(folder: string, name: string): Promise<Buffer> {
 async function readSplit(folder: string, name: string): Promise<ImageSet> {
   const bytes = await readBinary(folder, name);
   if (bytes.length === 0 || bytes.length % recordBytes !== 0) {
-    throw new DataError(`${join(folder, name)}.bin has ${bytes.length} bytes, not a multiple of ${recordBytes}: it is truncated, or no CIFAR-100 binary.`);
+    throw new DataError(
+      `${join(folder, name)}.bin has ${bytes.length} bytes, not a multiple of ${recordBytes}: it is truncated, or no CIFAR-100 binary.`,
+    );
   }
   const count = bytes.length / recordBytes;
   const images = new Uint8Array(count * pixels);
@@ -34,7 +36,8 @@ async function readSplit(folder: string, name: string): Promise<ImageSet> {
     labels[i] = bytes[start + 1] as number;
     images.set(bytes.subarray(start + 2, start + recordBytes), i * pixels);
   }
-  if (labels.some((label) => label >= numClasses)) throw new DataError(`${join(folder, name)}.bin has a fine label above ${numClasses - 1}.`);
+  if (labels.some((label) => label >= numClasses))
+    throw new DataError(`${join(folder, name)}.bin has a fine label above ${numClasses - 1}.`);
   return { images, labels };
 }
 

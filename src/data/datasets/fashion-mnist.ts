@@ -4,10 +4,25 @@ import { DataError } from '../../errors.js';
 import type { DatasetKind, ImageSet } from '../dataset.js';
 import { readFirst } from '../files.js';
 
-const classes = ['T-shirt/top', 'Trouser', 'Pullover', 'Dress', 'Coat', 'Sandal', 'Shirt', 'Sneaker', 'Bag', 'Ankle boot'];
+const classes = [
+  'T-shirt/top',
+  'Trouser',
+  'Pullover',
+  'Dress',
+  'Coat',
+  'Sandal',
+  'Shirt',
+  'Sneaker',
+  'Bag',
+  'Ankle boot',
+];
 
 /** Reads an idx file of unsigned bytes with the given number of dimensions. */
-async function readIdx(folder: string, name: string, dimensions: number): Promise<{ sizes: number[]; data: Uint8Array }> {
+async function readIdx(
+  folder: string,
+  name: string,
+  dimensions: number,
+): Promise<{ sizes: number[]; data: Uint8Array }> {
   const { file, bytes } = await readFirst([join(folder, `${name}.gz`), join(folder, name)]);
   const header = 4 + 4 * dimensions;
   if (bytes.length < header || bytes.readUInt32BE(0) !== 0x0800 + dimensions) {
@@ -16,7 +31,9 @@ async function readIdx(folder: string, name: string, dimensions: number): Promis
   const sizes = Array.from({ length: dimensions }, (_, i) => bytes.readUInt32BE(4 + 4 * i));
   const expected = sizes.reduce((product, size) => product * size, 1);
   if (bytes.length !== header + expected) {
-    throw new DataError(`${file} is truncated or too long: its header announces ${expected} bytes, ${bytes.length - header} follow.`);
+    throw new DataError(
+      `${file} is truncated or too long: its header announces ${expected} bytes, ${bytes.length - header} follow.`,
+    );
   }
   return { sizes, data: bytes.subarray(header) };
 }
@@ -24,9 +41,12 @@ async function readIdx(folder: string, name: string, dimensions: number): Promis
 async function readSplit(folder: string, prefix: string): Promise<ImageSet> {
   const images = await readIdx(folder, `${prefix}-images-idx3-ubyte`, 3);
   const labels = await readIdx(folder, `${prefix}-labels-idx1-ubyte`, 1);
-  if (images.sizes[1] !== 28 || images.sizes[2] !== 28) throw new DataError(`${folder}: the images are ${images.sizes[1]}x${images.sizes[2]}, not 28x28.`);
-  if (images.sizes[0] !== labels.sizes[0]) throw new DataError(`${folder}: ${images.sizes[0]} ${prefix} images, but ${labels.sizes[0]} labels.`);
-  if (labels.data.some((label) => label >= classes.length)) throw new DataError(`${folder}: a ${prefix} label is above ${classes.length - 1}.`);
+  if (images.sizes[1] !== 28 || images.sizes[2] !== 28)
+    throw new DataError(`${folder}: the images are ${images.sizes[1]}x${images.sizes[2]}, not 28x28.`);
+  if (images.sizes[0] !== labels.sizes[0])
+    throw new DataError(`${folder}: ${images.sizes[0]} ${prefix} images, but ${labels.sizes[0]} labels.`);
+  if (labels.data.some((label) => label >= classes.length))
+    throw new DataError(`${folder}: a ${prefix} label is above ${classes.length - 1}.`);
   return { images: images.data, labels: labels.data };
 }
 

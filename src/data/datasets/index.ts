@@ -14,7 +14,9 @@ export async function openDataset(source: string): Promise<Dataset> {
   const found = datasetKinds.find((candidate) => candidate.kind === kind);
   if (!found) {
     const kinds = datasetKinds.map((candidate) => candidate.kind);
-    throw new DataError(`'${kind}' is no kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, kinds)}`);
+    throw new DataError(
+      `'${kind}' is no kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, kinds)}`,
+    );
   }
   if (path === '' && found.usage.includes(':DIR')) throw new DataError(`${kind} needs a folder: ${found.usage}.`);
   return found.open(path);

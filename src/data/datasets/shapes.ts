@@ -44,7 +44,11 @@ const shapes: Record<string, Inside> = {
 const names = Object.keys(shapes);
 
 type Colour = [number, number, number];
-const colour = (random: SampleRandom): Colour => [random.uniform(30, 225), random.uniform(30, 225), random.uniform(30, 225)];
+const colour = (random: SampleRandom): Colour => [
+  random.uniform(30, 225),
+  random.uniform(30, 225),
+  random.uniform(30, 225),
+];
 const contrast = (a: Colour, b: Colour) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 
 /** Draws one sample into `image` ([3, 32, 32]): a shape somewhere, turned, on a shaded, noisy ground with strokes across. */
@@ -60,21 +64,39 @@ function draw(image: Uint8Array, inside: Inside, random: SampleRandom): void {
   const noise = random.uniform(4, 16);
   const strokes = Array.from({ length: random.below(3) }, () => {
     const turn = random.uniform(0, Math.PI);
-    return { nx: Math.cos(turn), ny: Math.sin(turn), at: random.uniform(-14, 14), half: random.uniform(0.5, 1.3), colour: colour(random) };
+    return {
+      nx: Math.cos(turn),
+      ny: Math.sin(turn),
+      at: random.uniform(-14, 14),
+      half: random.uniform(0.5, 1.3),
+      colour: colour(random),
+    };
   });
 
   for (let py = 0; py < size; py++) {
     for (let px = 0; px < size; px++) {
       let covered = 0;
-      for (const [dx, dy] of [[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]] as const) {
+      for (const [dx, dy] of [
+        [0.25, 0.25],
+        [0.75, 0.25],
+        [0.25, 0.75],
+        [0.75, 0.75],
+      ] as const) {
         const [x, y] = [(px + dx - cx) / radius, (py + dy - cy) / radius];
         if (inside(cos * x + sin * y, cos * y - sin * x)) covered += 0.25;
       }
-      const stroke = strokes.find(({ nx, ny, at, half }) => Math.abs((px - size / 2) * nx + (py - size / 2) * ny - at) < half);
+      const stroke = strokes.find(
+        ({ nx, ny, at, half }) => Math.abs((px - size / 2) * nx + (py - size / 2) * ny - at) < half,
+      );
       for (let channel = 0; channel < 3; channel++) {
         const shaded = (ground[channel] as number) + shade[0] * (px / size - 0.5) + shade[1] * (py / size - 0.5);
-        const painted = stroke ? (stroke.colour[channel] as number) : covered * (paint[channel] as number) + (1 - covered) * shaded;
-        image[channel * size * size + py * size + px] = Math.max(0, Math.min(255, Math.round(painted + random.uniform(-noise, noise))));
+        const painted = stroke
+          ? (stroke.colour[channel] as number)
+          : covered * (paint[channel] as number) + (1 - covered) * shaded;
+        image[channel * size * size + py * size + px] = Math.max(
+          0,
+          Math.min(255, Math.round(painted + random.uniform(-noise, noise))),
+        );
       }
     }
   }

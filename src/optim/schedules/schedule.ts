@@ -26,7 +26,8 @@ export abstract class LRScheduler {
   goTo(epoch: number): void {
     if (!(epoch >= 0)) throw new ConfigError(`A schedule cannot go to step ${epoch}.`);
     this.lastEpoch = epoch;
-    for (const [i, group] of this.optimizer.paramGroups.entries()) group.lr = this.lrAt(epoch, this.baseLrs[i] ?? group.lr);
+    for (const [i, group] of this.optimizer.paramGroups.entries())
+      group.lr = this.lrAt(epoch, this.baseLrs[i] ?? group.lr);
   }
 
   getLastLr(): number[] {

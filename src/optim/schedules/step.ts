@@ -8,7 +8,8 @@ export class StepLR extends LRScheduler {
 
   constructor(optimizer: Scheduled, { stepSize, gamma = 0.1 }: { stepSize: number; gamma?: number }) {
     super(optimizer);
-    if (!(Number.isInteger(stepSize) && stepSize > 0)) throw new ConfigError(`stepSize must be a whole number above 0, not ${stepSize}.`);
+    if (!(Number.isInteger(stepSize) && stepSize > 0))
+      throw new ConfigError(`stepSize must be a whole number above 0, not ${stepSize}.`);
     this.stepSize = stepSize;
     this.gamma = gamma;
   }

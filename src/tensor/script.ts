@@ -1,0 +1,55 @@
+import { existsSync } from 'node:fs';
+import { FileError } from '../errors.js';
+import { type Handle, native } from '../native.js';
+import type { ScriptResult } from '../native-types.js';
+import { owned } from './ownership.js';
+import { Tensor } from './tensor.js';
+
+/** Tensors, null for None, and arrays for tuples and lists. */
+export type ScriptOutput = Tensor | null | ScriptOutput[];
+
+/** A TorchScript module from a file, in evaluation mode. Lives until dispose(). */
+export class ScriptModule {
+  private constructor(
+    /** The file that it came from. */
+    readonly file: string,
+    /** @internal */
+    readonly handle: Handle,
+  ) {
+    native().keep(handle);
+  }
+
+  /** As torch.jit.load. Throws FileError where the file does not exist or is no TorchScript. */
+  static load(this: void, file: string, { device = 'cpu' }: { device?: string } = {}): ScriptModule {
+    if (!existsSync(file)) throw new FileError(`The TorchScript file ${file} does not exist.`);
+    try {
+      return new ScriptModule(file, native().scriptLoad(file, device));
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      const why = error.message.split(/\n|\. /)[0];
+      throw new FileError(
+        `${file} is no TorchScript file that can be read (${why}).\nExport one with torch.jit.script(model.eval()).save(path).`,
+        {
+          cause: error,
+        },
+      );
+    }
+  }
+
+  forward(...inputs: Tensor[]): ScriptOutput {
+    return wrapped(native().scriptForward(this.handle, ...inputs.map((input) => input.handle)));
+  }
+
+  dispose(): void {
+    native().release(this.handle);
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+function wrapped(result: ScriptResult): ScriptOutput {
+  if (Array.isArray(result)) return result.map(wrapped);
+  return result === null ? null : owned(new Tensor(result));
+}

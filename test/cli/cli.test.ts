@@ -1,0 +1,158 @@
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { commands } from '../../src/cli/commands/index.js';
+import { srrl } from '../helpers/cli.js';
+import { fixturePath } from '../helpers/inputs.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'srrl-cli-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const teacher = 'assets/shapes-teacher.pt';
+const shared = process.env.SRRL_TEST_DATA ?? '../shared/data';
+
+describe('help and usage', () => {
+  it('lists every command with an example', () => {
+    const { status, stdout } = srrl(['--help']);
+    expect(status).toBe(0);
+    for (const { name } of commands) expect(stdout).toContain(name);
+    const help = srrl(['distill', '--help']);
+    expect(help.stdout).toMatch(/--alpha <number>\s+weight of the feature matching loss \(default 1\)/);
+    expect(help.stdout).toContain('Examples:\n  srrl distill');
+  });
+
+  it.each([
+    [['distil'], /Did you mean distill/],
+    [['distill', '--alfa', '1'], /--alfa.*\n.*Did you mean --alpha/],
+    [['distill', '--data', 'shapes'], /'teacher'/],
+    [['train', '--data', 'shapes', '--epochs', 'many'], /--epochs takes a number, not 'many'/],
+    [['train', '--data', 'shapes', '--epochs', '0'], /'epochs'/],
+    [['train', '--data', 'shapes', '--schedule', 'sine'], /Allowed choices are cosine, step, constant/],
+    [['train', '--data', 'shapes', '--student', 'resnet9'], /no model 'resnet9'/],
+    [['eval'], /missing required argument/],
+    [['distill', '--config', 'nowhere.yaml'], /--config nowhere.yaml cannot be read/],
+  ])('%j is a mistake of usage, exit code 2', (args, message) => {
+    const { status, stderr, signal } = srrl(args.includes('distill') && args.includes('--data') ? args : args);
+    expect(stderr).toMatch(message);
+    expect([status, signal]).toEqual([2, null]);
+  });
+
+  it('refuses unknown keys of a configuration file, with the nearest', () => {
+    const file = join(folder, 'typo.yaml');
+    writeFileSync(file, 'data: shapes\nteacher: x.pt\nepoch: 3\n');
+    const { status, stderr } = srrl(['distill', '--config', file]);
+    expect(stderr).toMatch(/Unknown option 'epoch' in .*typo.yaml\. Did you mean epochs\?/);
+    expect(status).toBe(2);
+  });
+});
+
+describe('bad input ends with one or two lines and exit code 1', () => {
+  it.each([
+    [['distill', '--data', 'shapes', '--teacher', 'nowhere.pt'], /nowhere.pt does not exist/],
+    [['distill', '--data', 'shapes', '--teacher', 'package.json'], /no TorchScript file/],
+    [['distill', '--data', 'shapes', '--teacher', fixturePath('teachers/no-linear.bad.pt')], /no linear classifier/],
+    [
+      ['distill', '--data', 'shapes', '--teacher', fixturePath('teachers/plain.scripted.pt')],
+      /has 10 classes, shapes has 12/,
+    ],
+    [['train', '--data', 'fashion-mnist:/nowhere'], /does not exist/],
+    [['train', '--data', 'shappes'], /Did you mean shapes/],
+    [['eval', '/nowhere'], /no run folder/],
+    [['inspect', fixturePath('teachers/two-heads.bad.pt')], /--tap/],
+  ])('%j', (args, message) => {
+    const { status, signal, stderr } = srrl(args);
+    expect(stderr).toMatch(message);
+    expect(stderr.trim().split('\n').length).toBeLessThanOrEqual(2);
+    expect([status, signal]).toEqual([1, null]);
+  });
+});
+
+describe('libtorch that is absent or wrong', () => {
+  const empty = { SRRL_CACHE: join(folder, 'empty'), PATH: '' };
+
+  it('is said with the command that installs it', () => {
+    const { status, stderr } = srrl(['train', '--data', 'shapes'], empty);
+    expect(stderr).toMatch(/libtorch 2\.\d+\.\d+ was not found \(none\)\. Run `npx srrl install-libtorch`/);
+    expect(status).toBe(1);
+  });
+
+  it('is said where LIBTORCH points to nothing, or to another version', () => {
+    expect(srrl(['doctor'], { LIBTORCH: folder }).stderr).toMatch(/LIBTORCH=.* cannot be used: no lib\/libtorch_cpu/);
+    const old = join(folder, 'old');
+    mkdirSync(join(old, 'lib'), { recursive: true });
+    writeFileSync(join(old, 'lib', process.platform === 'darwin' ? 'libtorch_cpu.dylib' : 'libtorch_cpu.so'), '');
+    writeFileSync(join(old, 'build-version'), '1.13.1+cpu\n');
+    const { status, stderr } = srrl(['doctor'], { LIBTORCH: old });
+    expect(stderr).toMatch(/libtorch 1\.13\.1\+cpu, not the version that is needed \(needed: 2\./);
+    expect(status).toBe(1);
+  });
+
+  it('is said where the library itself is broken', () => {
+    const broken = join(folder, 'broken');
+    mkdirSync(join(broken, 'lib'), { recursive: true });
+    writeFileSync(join(broken, 'lib', 'libtorch_cpu.so'), 'not a library');
+    writeFileSync(join(broken, 'build-version'), JSON.parse(readFileSync('libtorch.json', 'utf8')).version);
+    const { status, stderr, signal } = srrl(['doctor'], { LIBTORCH: broken });
+    expect(stderr).toMatch(/cannot be loaded/);
+    expect([status, signal]).toEqual([1, null]);
+  });
+
+  it('shows the whole search in doctor', () => {
+    const { status, stdout } = srrl(['doctor', '--json'], empty);
+    const { search, problem } = JSON.parse(stdout) as { search: string[]; problem: string };
+    expect(search.map((line) => line.split(' ')[0])).toEqual([
+      'LIBTORCH',
+      'cache',
+      'python',
+      'system',
+      'system',
+      'system',
+      'system',
+    ]);
+    expect(problem).toMatch(/install-libtorch/);
+    expect(status).toBe(1);
+    expect(srrl(['doctor']).stdout).toContain('all is well');
+  });
+});
+
+describe('the main job', () => {
+  it('distils, and eval finds the accuracy that was printed', () => {
+    const out = join(folder, 'run');
+    const args = ['distill', '--data', 'shapes:120', '--teacher', teacher, '--epochs', '2', '--out', out, '--json'];
+    const { status, stdout, stderr } = srrl(args);
+    expect(stderr).toBe('');
+    expect(status).toBe(0);
+    const events = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.map(({ type }) => type)).toEqual(['start', 'epoch', 'epoch', 'end']);
+    expect(events[0].teacher.top1).toBeGreaterThan(90);
+    const again = JSON.parse(srrl(['eval', out, '--json']).stdout);
+    expect(again).toMatchObject(events.at(-1).test);
+    expect(srrl(args).stderr).toMatch(/already holds a run/);
+  }, 120_000);
+
+  it('takes options from a file, and flags win', () => {
+    const file = join(folder, 'run.yaml');
+    writeFileSync(file, `data: shapes:24\nteacher: ${teacher}\nepochs: 5\nbatchSize: 12\nbeta: 3\n`);
+    const { stdout } = srrl(['distill', '--config', file, '--epochs', '1', '--json']);
+    expect(JSON.parse(stdout.split('\n')[0] as string).config).toMatchObject({
+      epochs: 1,
+      batchSize: 12,
+      beta: 3,
+      alpha: 1,
+    });
+  });
+
+  it('inspects a teacher', () => {
+    const { stdout, status } = srrl(['inspect', teacher]);
+    expect(status).toBe(0);
+    expect(stdout).toMatch(/classifier: head, 12 classes/);
+  });
+
+  it.skipIf(!existsSync(join(shared, 'fashion-mnist')))('evaluates the real Fashion-MNIST teacher as good', () => {
+    const { stdout } = srrl(['inspect', 'assets/fashion-mnist-teacher.pt', '--json']);
+    expect(JSON.parse(stdout).classifier).toMatchObject({ numClasses: 10 });
+  });
+});

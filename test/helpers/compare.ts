@@ -1,0 +1,21 @@
+import { expect } from 'vitest';
+import type { Tensor } from '../../src/torch.js';
+
+/** Asserts that a tensor's elements are those of a fixture, to a relative error (against the largest element). */
+export function expectClose(actual: Tensor, expected: number[], tolerance = 1e-10): void {
+  const values = [...(actual.detach().to('float64').toTypedArray() as Float64Array)];
+  expect(values).toHaveLength(expected.length);
+  const scale = Math.max(1e-300, ...expected.map(Math.abs));
+  const worst = Math.max(0, ...values.map((value, i) => Math.abs(value - (expected[i] as number)) / scale));
+  expect(worst).toBeLessThanOrEqual(tolerance);
+}
+
+export function expectCloseNumber(actual: number, expected: number, tolerance = 1e-10): void {
+  expect(Math.abs(actual - expected) / Math.max(1e-300, Math.abs(expected))).toBeLessThanOrEqual(tolerance);
+}
+
+/** The largest absolute difference of two tensors. */
+export function maxDifference(a: Tensor, b: Tensor): number {
+  expect(a.shape).toEqual(b.shape);
+  return Number(a.to('float64').sub(b.to('float64')).abs().max().item());
+}
