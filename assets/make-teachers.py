@@ -1,9 +1,9 @@
 """Makes the TorchScript teachers in this folder with PyTorch alone.
 
     node scripts/export-dataset.mjs shapes:20000 /tmp/shapes
-    python assets/make-teachers.py /tmp/shapes assets/shapes-teacher.pt --epochs 14
+    python assets/make-teachers.py /tmp/shapes assets/shapes-teacher.pt --epochs 6
     node scripts/export-dataset.mjs fashion-mnist:DIR /tmp/fashion
-    python assets/make-teachers.py /tmp/fashion assets/fashion-mnist-teacher.pt --epochs 12
+    python assets/make-teachers.py /tmp/fashion assets/fashion-mnist-teacher.pt --epochs 6
 
 An ordinary residual network, trained on normalized images by SGD with a one-cycle schedule, and exported by torch.jit.script. Nothing in
 it knows of distillation.

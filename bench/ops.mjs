@@ -29,9 +29,13 @@ const ours = {
   },
 };
 
-const peer = spawn(process.env.SRRL_PYTHON ?? 'python3', [fileURLToPath(new URL('peers/ops.py', import.meta.url)), String(calls)], {
-  stdio: ['pipe', 'pipe', 'inherit'],
-});
+const peer = spawn(
+  process.env.SRRL_PYTHON ?? 'python3',
+  [fileURLToPath(new URL('peers/ops.py', import.meta.url)), String(calls)],
+  {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  },
+);
 peer.on('error', (error) => {
   console.error(`${error.message}: a python with torch is needed; name it in SRRL_PYTHON.`);
   process.exit(1);
@@ -49,7 +53,9 @@ const theirs = async (name) => {
 
 const median = (values) => [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)];
 const about = await next();
-console.log(`${about}; Node ${process.version}, libtorch ${torch.version}; ${cpus()[0].model}, 1 thread, ${rounds} rounds of ${calls} calls`);
+console.log(
+  `${about}; Node ${process.version}, libtorch ${torch.version}; ${cpus()[0].model}, 1 thread, ${rounds} rounds of ${calls} calls`,
+);
 const rows = [];
 for (const [name, run] of Object.entries(ours)) {
   run();

@@ -69,5 +69,29 @@ export default torch;
 export * from './errors.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
-export * from './tensor/index.js';
+export {
+  Complex,
+  complexNumber,
+  type DType,
+  Float,
+  type FromArrayOptions,
+  float,
+  fromArray,
+  Generator,
+  type Layout,
+  loadSafetensors,
+  type MemoryFormat,
+  type MemoryUse,
+  type Scalar,
+  ScriptModule,
+  type ScriptOutput,
+  type Seed,
+  saveSafetensors,
+  Tensor,
+  type TensorData,
+  type TensorHolder,
+  TensorList,
+  type TensorOptions,
+  type ToOptions,
+} from './tensor/index.js';
 export { torch };

@@ -4,7 +4,7 @@ import { type Handle, native } from '../native.js';
 import type { ScriptSite, ScriptTap } from '../native-types.js';
 import { functional as F } from '../nn/index.js';
 import { didYouMean } from '../suggest.js';
-import { keep, ScriptModule, Tensor } from '../tensor/index.js';
+import { keep, owned, ScriptModule, Tensor } from '../tensor/index.js';
 import type { TeacherContract } from './method.js';
 
 export interface TeacherOptions {
@@ -80,10 +80,15 @@ export class Teacher implements TeacherContract {
         { cause: error },
       );
     }
-    const [logits, feature] = [new Tensor(output), new Tensor(input)];
-    if (!this.classifier.convolution) return { pooled: feature.flatten(1), logits: logits.flatten(1) };
+    const [logits, feature] = [owned(new Tensor(output)), owned(new Tensor(input))];
     // Averaging and a 1x1 convolution commute, so the averaged input is the feature of the averaged output.
-    return { pooled: F.globalAvgPool(feature), logits: F.globalAvgPool(logits) };
+    if (this.classifier.convolution) return { pooled: F.globalAvgPool(feature), logits: F.globalAvgPool(logits) };
+    if (feature.ndim !== 2) {
+      throw new TeacherError(
+        `The classifier ${this.classifier.name} of ${this.file} works on [${feature.shape.join(', ')}], not on one feature an image.`,
+      );
+    }
+    return { pooled: feature, logits };
   }
 
   classify(h: Tensor): Tensor {

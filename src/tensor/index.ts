@@ -9,6 +9,7 @@ export type { ToOptions } from './extras.js';
 export { Generator, manualSeed, type Seed } from './generator.js';
 export { functions } from './methods.js';
 export { callOverload, overloadOf } from './operators.js';
+export { owned } from './ownership.js';
 export { loadSafetensors, saveSafetensors } from './safetensors.js';
 export { keep, type MemoryUse, memory, scope, type TensorHolder, tensorsIn } from './scope.js';
 export { ScriptModule, type ScriptOutput } from './script.js';

@@ -6,11 +6,10 @@ import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
 import type { Flat, Schema } from '../native-types.js';
 import { describeValue, encode, match, type Parameter, parameterOf } from './arguments.js';
-import { isDType } from './dtype.js';
+import { keyOf, type Options, splitOptions } from './call-shape.js';
 import { camelCase } from './names.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
-import { Complex, Float } from './types.js';
 
 /** One operator with one signature. */
 export interface Overload {
@@ -22,7 +21,6 @@ export interface Overload {
   written: number[];
 }
 
-type Options = Record<string, unknown>;
 /** Where each parameter of the chosen overload comes from. */
 interface Plan {
   overload: Overload;
@@ -80,7 +78,7 @@ export class Operator {
   }
 
   private choose(args: unknown[]): Plan {
-    const { positional, options } = split(args);
+    const { positional, options } = splitOptions(args);
     let best: Plan | undefined;
     let bestCost = Number.POSITIVE_INFINITY;
     for (const overload of this.all()) {
@@ -108,7 +106,7 @@ function makesOneTensor({ schema, written }: Overload): boolean {
 
 /** Calls one overload, by the same rules. */
 export function callOverload(overload: Overload, args: unknown[]): unknown {
-  const { positional, options } = split(args);
+  const { positional, options } = splitOptions(args);
   for (const spreadFrom of spreads(overload, positional)) {
     if (costOf(overload, gather(positional, spreadFrom), options) === undefined) continue;
     return run({ overload, direct: false, spreadFrom, withOptions: options !== undefined }, args);
@@ -152,64 +150,6 @@ function load(name: string, overload: string): Overload {
     positional: parameters.filter((parameter) => !parameter.keywordOnly).length,
     written: returnsWritten ? written : [],
   };
-}
-
-/** A number for the kinds of the arguments; a string where there are options or too many arguments for a number. */
-function keyOf(args: unknown[]): number | string {
-  let key = 1;
-  for (const arg of args) {
-    const kind = arg instanceof Tensor ? 1 : kindOf(arg);
-    if (kind === optionsKind) return `${key}:${optionsKey(arg as Options)}`;
-    key = key * 16 + kind;
-  }
-  return args.length <= 10 ? key : `${args.length}:${args.map(kindOf).join()}`;
-}
-
-const optionsKind = 15;
-
-function optionsKey(options: Options): string {
-  return Object.entries(options)
-    .map(([name, value]) => `${name}=${value instanceof Tensor ? 1 : kindOf(value)}`)
-    .join();
-}
-
-function kindOf(value: unknown): number {
-  switch (typeof value) {
-    case 'undefined':
-      return 0;
-    case 'number':
-      return Number.isInteger(value) ? 2 : 3;
-    case 'boolean':
-      return 4;
-    case 'string':
-      return isDType(value) ? 5 : 6;
-    case 'bigint':
-      return 7;
-    default:
-      break;
-  }
-  if (value === null) return 8;
-  if (value instanceof Tensor) return 1;
-  if (Array.isArray(value)) return arrayKind(value);
-  return value instanceof Float || value instanceof Complex || !isOptions(value) ? 14 : optionsKind;
-}
-
-function arrayKind(values: unknown[]): number {
-  if (values.length === 0) return 9;
-  if (values[0] instanceof Tensor || values[0] === null) return 10;
-  if (values.every((value) => Number.isInteger(value) || typeof value === 'bigint')) return 11;
-  return typeof values[0] === 'boolean' ? 13 : 12;
-}
-
-function isOptions(value: unknown): value is Options {
-  if (typeof value !== 'object' || value === null) return false;
-  const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null;
-}
-
-function split(args: unknown[]): { positional: unknown[]; options?: Options } {
-  const last = args.at(-1);
-  return isOptions(last) ? { positional: args.slice(0, -1), options: last } : { positional: args };
 }
 
 /** Where a list may be written out as separate numbers: the last positional parameter, a list of free length. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Dataset } from '../../data/dataset.js';
 import { openDataset } from '../../data/datasets/index.js';
 import { SRRL } from '../../distill/srrl.js';
 import { Teacher } from '../../distill/teacher.js';
@@ -12,12 +13,26 @@ import { interruptSignal } from '../run.js';
 
 const seeds = [0, 1, 2];
 const student = 'resnet8';
+const kinds = { ce: `${student} trained alone`, srrl: `${student} distilled by SRRL` };
+type Kind = keyof typeof kinds;
+
+/** What came out of the runs of one kind. */
+interface Outcome {
+  top1: number[];
+  seconds: number;
+}
+
+interface Comparison {
+  teacher?: Accuracy;
+  ce: Outcome;
+  srrl: Outcome;
+}
 
 export const demoCommand = defineCommand({
   name: 'demo',
   summary: 'distil a student on drawn shapes and compare it with one trained alone, over 3 seeds',
   options: z.strictObject({
-    epochs: z.int().min(1).default(20).describe('times through the training images'),
+    epochs: z.int().min(1).default(16).describe('times through the training images'),
     out: z.string().default('runs/demo').describe('folder for the runs'),
     json: z.boolean().default(false).describe('result as JSON on standard output'),
   }),
@@ -25,62 +40,60 @@ export const demoCommand = defineCommand({
   async run({ epochs, out, json }) {
     const began = performance.now();
     const data = await openDataset('shapes');
-    const teacher = Teacher.load(join(packageRoot, 'assets/shapes-teacher.pt'));
-    const signal = interruptSignal();
-    const common = { student, data, epochs, signal, overwrite: true };
-    const kinds: Record<string, (seed: number, folder: string) => AsyncIterable<TrainEvent>> = {
-      ce: (seed, folder) => train({ ...common, seed, out: folder }),
-      srrl: (seed, folder) =>
-        distill({ ...common, seed, out: folder, teacher, method: new SRRL({ alpha: 1, beta: 1 }) }),
-    };
-
-    let progress: Progress | undefined;
-    let teacherAccuracy: Accuracy | undefined;
-    const top1: Record<string, number[]> = {};
-    const seconds: Record<string, number> = {};
-    let runs = 0;
-    for (const [kind, start] of Object.entries(kinds)) {
-      for (const seed of seeds) {
-        for await (const event of start(seed, join(out, `${kind}-seed${seed}`))) {
-          if (event.type === 'start') teacherAccuracy ??= event.teacher;
-          if (event.type === 'step') {
-            progress ??= new Progress(event.steps * seeds.length * 2, 'steps', { quiet: json });
-            progress.update(runs * event.steps + event.step, `${kind} seed ${seed}, epoch ${event.epoch}/${epochs}`);
-          }
-          if (event.type !== 'end') continue;
-          top1[kind] = [...(top1[kind] ?? []), event.test.top1];
-          seconds[kind] = (seconds[kind] ?? 0) + event.seconds;
-          progress?.say(
-            `${student}, ${kind === 'ce' ? 'trained alone' : 'distilled by SRRL'}, seed ${seed}: ${percent(event.test.top1)}`,
-          );
-        }
-        runs++;
-      }
-    }
-    progress?.stop();
-    const total = (performance.now() - began) / 1000;
-    if (json) {
-      console.log(JSON.stringify({ teacher: teacherAccuracy, top1, seconds, total, out }));
-      return;
-    }
-    const row = (name: string, kind: string) => {
-      const { mean, spread } = meanAndSpread(top1[kind] ?? []);
-      return [name, `${percent(mean)} ± ${spread.toFixed(2)}`, durationText(seconds[kind] ?? 0)];
-    };
-    console.log(
-      table(
-        [
-          `${data.source}: ${data.classes.length} classes, ${data.train.labels.length} training images`,
-          `test top-1, ${seeds.length} seeds`,
-          'time',
-        ],
-        [
-          ['teacher', percent(teacherAccuracy?.top1 ?? Number.NaN), ''],
-          row(`${student} trained alone`, 'ce'),
-          row(`${student} distilled by SRRL`, 'srrl'),
-        ],
-      ),
-    );
-    console.log(`${durationText(total)} in all; the runs are in ${out}`);
+    const comparison = await compare(data, epochs, out, json);
+    const seconds = (performance.now() - began) / 1000;
+    if (json) console.log(JSON.stringify({ ...comparison, seconds, out }));
+    else console.log(`${resultTable(data, comparison)}\n${durationText(seconds)} in all; the runs are in ${out}`);
   },
 });
+
+/** Trains every seed of every kind, one after the other, and shows one bar over all of them. */
+async function compare(data: Dataset, epochs: number, out: string, quiet: boolean): Promise<Comparison> {
+  const teacher = Teacher.load(join(packageRoot, 'assets/shapes-teacher.pt'));
+  const common = { student, data, epochs, signal: interruptSignal(), overwrite: true, batchSize: 32, lr: 0.1 };
+  const method = new SRRL({ alpha: 10, beta: 1 });
+  const start: Record<Kind, (seed: number, folder: string) => AsyncIterable<TrainEvent>> = {
+    ce: (seed, folder) => train({ ...common, seed, out: folder }),
+    srrl: (seed, folder) => distill({ ...common, seed, out: folder, teacher, method }),
+  };
+  const comparison: Comparison = { ce: { top1: [], seconds: 0 }, srrl: { top1: [], seconds: 0 } };
+  let progress: Progress | undefined;
+  let before = 0;
+  try {
+    for (const kind of ['ce', 'srrl'] as const) {
+      for (const seed of seeds) {
+        let steps = 0;
+        for await (const event of start[kind](seed, join(out, `${kind}-seed${seed}`))) {
+          if (event.type === 'start' && event.teacher) comparison.teacher = event.teacher;
+          if (event.type === 'step') {
+            steps = event.steps;
+            progress ??= new Progress(steps * seeds.length * 2, 'steps', { quiet });
+            progress.update(before + event.step, `${kinds[kind]}, seed ${seed}, epoch ${event.epoch}/${epochs}`);
+          }
+          if (event.type !== 'end') continue;
+          comparison[kind].top1.push(event.test.top1);
+          comparison[kind].seconds += event.seconds;
+          progress?.say(`${kinds[kind]}, seed ${seed}: ${percent(event.test.top1)}`);
+        }
+        before += steps;
+      }
+    }
+  } finally {
+    progress?.stop();
+    teacher.dispose();
+  }
+  return comparison;
+}
+
+function resultTable(data: Dataset, comparison: Comparison): string {
+  const row = (kind: Kind) => {
+    const { top1, seconds } = comparison[kind];
+    const { mean, spread } = meanAndSpread(top1);
+    return [kinds[kind], `${percent(mean)} ± ${spread.toFixed(2)}`, durationText(seconds)];
+  };
+  const title = `${data.source}: ${data.classes.length} classes, ${data.train.labels.length} training images`;
+  return table(
+    [title, `test top-1, ${seeds.length} seeds`, 'time'],
+    [['teacher', percent(comparison.teacher?.top1 ?? Number.NaN), ''], row('ce'), row('srrl')],
+  );
+}

@@ -55,14 +55,14 @@ const contrast = (a: Colour, b: Colour) => Math.hypot(a[0] - b[0], a[1] - b[1], 
 function draw(image: Uint8Array, inside: Inside, random: SampleRandom): void {
   const ground = colour(random);
   let paint = colour(random);
-  while (contrast(paint, ground) < 110) paint = colour(random);
-  const radius = random.uniform(7, 12);
+  while (contrast(paint, ground) < 140) paint = colour(random);
+  const radius = random.uniform(8, 13);
   const [cx, cy] = [random.uniform(radius, size - radius), random.uniform(radius, size - radius)];
-  const angle = random.uniform(-0.35, 0.35);
+  const angle = random.uniform(-0.3, 0.3);
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   const shade = [random.uniform(-35, 35), random.uniform(-35, 35)] as const;
-  const noise = random.uniform(4, 16);
-  const strokes = Array.from({ length: random.below(3) }, () => {
+  const noise = random.uniform(2, 10);
+  const strokes = Array.from({ length: random.below(2) }, () => {
     const turn = random.uniform(0, Math.PI);
     return {
       nx: Math.cos(turn),
