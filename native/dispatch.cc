@@ -1,5 +1,7 @@
 #include "dispatch.h"
 
+#include <ATen/core/LegacyTypeDispatch.h>
+
 #include "convert.h"
 #include "errors.h"
 
@@ -8,6 +10,26 @@ namespace srrl {
 namespace {
 
 constexpr size_t kUsualArguments = 32;
+
+// Nothing here can need a gradient: no tensor has any autograd state, and all are plain ones on the CPU.
+bool beneathAutograd(const c10::Stack& stack) {
+  for (const c10::IValue& value : stack) {
+    if (!value.isTensor()) continue;
+    const at::TensorImpl* tensor = value.toTensor().unsafeGetTensorImpl();
+    if (tensor->autograd_meta() || !tensor->is_cpu()) return false;
+  }
+  return true;
+}
+
+void run(const Operator& op, c10::Stack& stack) {
+  if (op.functionalOnCpu && beneathAutograd(stack)) {
+    // What the autograd kernel would do as well, after finding out that there is nothing to record.
+    const at::AutoDispatchBelowADInplaceOrView guard;
+    op.handle.callBoxed(stack);
+  } else {
+    op.handle.callBoxed(stack);
+  }
+}
 
 // call(number, ...flat arguments): the hot path, in plain Node-API because every wrapper costs as much as the work.
 napi_value call(napi_env env, napi_callback_info info) {
@@ -34,7 +56,7 @@ napi_value call(napi_env env, napi_callback_info info) {
     stack.clear();
     for (const Argument& argument : called->arguments) stack.push_back(reader.read(argument));
     if (!reader.done()) throw Error(kType, "too many arguments");
-    called->handle.callBoxed(stack);
+    run(*called, stack);
 
     napi_value result;
     if (stack.size() == 1) {

@@ -87,9 +87,10 @@ void HandleTable::popScope(const std::vector<Handle>& escaping) {
   }
   const std::vector<Handle> made = std::move(scopes_.back());
   scopes_.pop_back();
-  for (Handle handle : made) {
-    const Slot* slot = find(handle);
-    if (slot && slot->scope == depth) release(handle);
+  // Youngest first: what malloc handed out last goes back to the top of its heap, and the next scope finds it warm.
+  for (auto handle = made.rbegin(); handle != made.rend(); ++handle) {
+    const Slot* slot = find(*handle);
+    if (slot && slot->scope == depth) release(*handle);
   }
 }
 

@@ -2,6 +2,8 @@
 
 #include <ATen/core/jit_type.h>
 
+#include <algorithm>
+
 #include "errors.h"
 
 namespace srrl {
@@ -77,6 +79,12 @@ Operator::Operator(c10::OperatorHandle found) : handle(found) {
     results.push_back(typeOf(result));
     resultNames.push_back(result.name());
   }
+  const bool aliases = std::any_of(schema.returns().begin(), schema.returns().end(), [](const auto& result) { return result.alias_info(); });
+  const bool writes = std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) { return argument.written; });
+  const bool lists = std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) {
+    return argument.type.kind == Kind::Tensor && argument.type.list;
+  });
+  functionalOnCpu = !aliases && !writes && !lists && handle.hasKernelForDispatchKey(c10::DispatchKey::CPU);
 }
 
 size_t OperatorTable::resolve(const std::string& name, const std::string& overload) {

@@ -3,7 +3,7 @@
  * The choice is made once for each shape of a call (the kinds of its arguments) and remembered.
  */
 import { ArgumentError } from '../errors.js';
-import { native } from '../native.js';
+import { type Native, native } from '../native.js';
 import type { Flat, Schema } from '../native-types.js';
 import { describeValue, encode, match, type Parameter, parameterOf } from './arguments.js';
 import { keyOf, type Options, splitOptions } from './call-shape.js';
@@ -36,6 +36,7 @@ export class Operator {
   /** The overload that takes one, or two, tensors and makes one new tensor; -1 until a call has chosen it. */
   unary = -1;
   binary = -1;
+  private invoke: Native['call'] = () => undefined;
   private overloads: Overload[] | undefined;
   private readonly plans = new Map<number | string, Plan>();
 
@@ -50,6 +51,7 @@ export class Operator {
       plan = this.choose(args);
       this.plans.set(key, plan);
       if (plan.direct && makesOneTensor(plan.overload)) {
+        this.invoke = native().call;
         if (args.length === 1) this.unary = plan.overload.number;
         if (args.length === 2) this.binary = plan.overload.number;
       }
@@ -58,11 +60,11 @@ export class Operator {
   }
 
   callUnary(self: Tensor): Tensor {
-    return owned(new Tensor(native().call(this.unary, self.handle) as number));
+    return owned(new Tensor(this.invoke(this.unary, self.handle) as number));
   }
 
   callBinary(self: Tensor, other: Tensor): Tensor {
-    return owned(new Tensor(native().call(this.binary, self.handle, other.handle) as number));
+    return owned(new Tensor(this.invoke(this.binary, self.handle, other.handle) as number));
   }
 
   /** `requiresGrad` is an option of PyTorch's factory functions that no schema knows. */

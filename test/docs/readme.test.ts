@@ -17,7 +17,14 @@ it('the example of the README runs as it stands', () => {
 });
 
 it('links of the documents lead to files', () => {
-  const documents = ['README.md', 'CONTRIBUTING.md', 'docs/method.md', 'docs/tensors.md', 'docs/libtorch.md', 'docs/performance.md'];
+  const documents = [
+    'README.md',
+    'CONTRIBUTING.md',
+    'docs/method.md',
+    'docs/tensors.md',
+    'docs/libtorch.md',
+    'docs/performance.md',
+  ];
   for (const document of documents) {
     const text = readFileSync(join(packageRoot, document), 'utf8');
     for (const [, target] of text.matchAll(/\]\(([^)#]+?)\)/g)) {

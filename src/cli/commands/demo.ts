@@ -32,7 +32,7 @@ export const demoCommand = defineCommand({
   name: 'demo',
   summary: 'distil a student on drawn shapes and compare it with one trained alone, over 3 seeds',
   options: z.strictObject({
-    epochs: z.int().min(1).default(16).describe('times through the training images'),
+    epochs: z.int().min(1).default(10).describe('times through the training images'),
     out: z.string().default('runs/demo').describe('folder for the runs'),
     json: z.boolean().default(false).describe('result as JSON on standard output'),
   }),
@@ -50,7 +50,7 @@ export const demoCommand = defineCommand({
 /** Trains every seed of every kind, one after the other, and shows one bar over all of them. */
 async function compare(data: Dataset, epochs: number, out: string, quiet: boolean): Promise<Comparison> {
   const teacher = Teacher.load(join(packageRoot, 'assets/shapes-teacher.pt'));
-  const common = { student, data, epochs, signal: interruptSignal(), overwrite: true, batchSize: 32, lr: 0.1 };
+  const common = { student, data, epochs, signal: interruptSignal(), overwrite: true, batchSize: 25, lr: 0.05 };
   const method = new SRRL({ alpha: 10, beta: 1 });
   const start: Record<Kind, (seed: number, folder: string) => AsyncIterable<TrainEvent>> = {
     ce: (seed, folder) => train({ ...common, seed, out: folder }),

@@ -116,7 +116,7 @@ export function drawShapes(seed: number, split: 'train' | 'test', count: number)
 }
 
 const seed = 2021;
-const defaultTrain = 1200;
+const defaultTrain = 2000;
 const testCount = 1200;
 
 export const shapesKind: DatasetKind = {
