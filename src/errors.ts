@@ -89,6 +89,13 @@ export class OutOfMemoryError extends NativeError {
   }
 }
 
+/** The user stopped the program, as by Ctrl-C. */
+export class InterruptedError extends SrrlError {
+  constructor() {
+    super('ERR_INTERRUPTED', 'interrupted');
+  }
+}
+
 /** What anything that was thrown has to say, in one line's worth of text. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command as Commander, CommanderError } from 'commander';
-import { ConfigError, messageOf, SrrlError } from '../errors.js';
+import { ConfigError, InterruptedError, messageOf, SrrlError } from '../errors.js';
 import { packageRoot } from '../native.js';
 import { addCommand } from './command.js';
 import { commands } from './commands/index.js';
@@ -26,6 +26,7 @@ try {
   } else {
     const stack = !(error instanceof SrrlError) && error instanceof Error ? `\n${error.stack}` : '';
     console.error(`srrl: ${messageOf(error)}${stack}`);
-    process.exitCode = error instanceof ConfigError ? 2 : 1;
+    // 130 is what a shell reports for a program that Ctrl-C ended.
+    process.exitCode = error instanceof InterruptedError ? 130 : error instanceof ConfigError ? 2 : 1;
   }
 }

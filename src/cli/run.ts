@@ -1,4 +1,5 @@
 /** Shows a run's events: a bar and lines for people, JSON lines for machines. */
+import { InterruptedError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
 import type { TrainEvent } from '../train/index.js';
@@ -44,6 +45,6 @@ export async function showRun(events: AsyncIterable<TrainEvent>, { json }: { jso
 /** An AbortSignal that fires at the first Ctrl-C; the second ends the process as usual. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
-  process.once('SIGINT', () => controller.abort(new Error('interrupted')));
+  process.once('SIGINT', () => controller.abort(new InterruptedError()));
   return controller.signal;
 }

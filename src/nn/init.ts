@@ -59,6 +59,14 @@ export function kaimingNormal_(tensor: Tensor, options: KaimingOptions = {}): Te
   return normal_(tensor, 0, kaimingStd(tensor, options));
 }
 
+/** PyTorch's default for linear and convolution layers: both uniform in +-1/sqrt(fan in). */
+export function resetWeightAndBias(weight: Tensor, bias: Tensor | null): void {
+  kaimingUniform_(weight, { a: Math.sqrt(5) });
+  const { fanIn } = calculateFanInAndFanOut(weight);
+  const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
+  if (bias) uniform_(bias, -bound, bound);
+}
+
 /** Glorot initialization from a uniform distribution. */
 export function xavierUniform_(tensor: Tensor, gain = 1): Tensor {
   const { fanIn, fanOut } = calculateFanInAndFanOut(tensor);

@@ -1,5 +1,5 @@
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { calculateFanInAndFanOut, kaimingUniform_, uniform_ } from './init.js';
+import { resetWeightAndBias } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
@@ -24,14 +24,8 @@ export class Linear extends Module {
     this.resetParameters();
   }
 
-  /** PyTorch's default: uniform in +-1/sqrt(inFeatures). */
   resetParameters(): void {
-    kaimingUniform_(this.weight, { a: Math.sqrt(5) });
-    if (this.bias) {
-      const { fanIn } = calculateFanInAndFanOut(this.weight);
-      const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
-      uniform_(this.bias, -bound, bound);
-    }
+    resetWeightAndBias(this.weight, this.bias);
   }
 
   forward(x: Tensor): Tensor {

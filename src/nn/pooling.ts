@@ -9,33 +9,31 @@ export interface PoolOptions {
   padding?: Pair;
 }
 
-/** Largest value of each window: [N, C, H, W] -> [N, C, H', W']. */
-export class MaxPool2d extends Module {
-  constructor(
-    readonly kernelSize: Pair,
-    readonly options: PoolOptions = {},
-  ) {
-    super();
-  }
+/** Slides a window over height and width: [N, C, H, W] -> [N, C, H', W']. */
+abstract class WindowPool2d extends Module {
+  protected readonly kernel: [number, number];
+  protected readonly stride: [number, number];
+  protected readonly padding: [number, number];
 
-  forward(x: Tensor): Tensor {
-    const { stride = this.kernelSize, padding = 0 } = this.options;
-    return torch.maxPool2d(x, pair(this.kernelSize), pair(stride), pair(padding));
+  constructor(kernelSize: Pair, { stride = kernelSize, padding = 0 }: PoolOptions = {}) {
+    super();
+    this.kernel = pair(kernelSize);
+    this.stride = pair(stride);
+    this.padding = pair(padding);
   }
 }
 
-/** Mean of each window: [N, C, H, W] -> [N, C, H', W']. */
-export class AvgPool2d extends Module {
-  constructor(
-    readonly kernelSize: Pair,
-    readonly options: PoolOptions = {},
-  ) {
-    super();
-  }
-
+/** Largest value of each window. */
+export class MaxPool2d extends WindowPool2d {
   forward(x: Tensor): Tensor {
-    const { stride = this.kernelSize, padding = 0 } = this.options;
-    return torch.avgPool2d(x, pair(this.kernelSize), pair(stride), pair(padding));
+    return torch.maxPool2d(x, this.kernel, this.stride, this.padding);
+  }
+}
+
+/** Mean of each window. */
+export class AvgPool2d extends WindowPool2d {
+  forward(x: Tensor): Tensor {
+    return torch.avgPool2d(x, this.kernel, this.stride, this.padding);
   }
 }
 

@@ -36,7 +36,10 @@ function diagnose(facts: Record<string, unknown>): string | undefined {
     facts.libtorch = `${libtorch.version} in ${libtorch.folder} (${libtorch.source})`;
     facts.devices = native().devices();
     facts.threads = native().numThreads();
-    facts.build = native().buildInformation();
+    facts.build =
+      native()
+        .buildInformation()
+        .match(/(CPU capability usage: \w+|Intel\(R\) MKL-DNN v[\d.]+|CUDA Runtime [\d.]+)/g) ?? [];
     return undefined;
   } catch (error) {
     return messageOf(error);
