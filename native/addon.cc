@@ -1,10 +1,13 @@
 // Module entry: what JavaScript can call. State lives per environment; there are no globals.
 #include <napi.h>
 
+#include "async.h"
 #include "autograd.h"
+#include "callbacks.h"
 #include "device.h"
 #include "dispatch.h"
 #include "environment.h"
+#include "modes.h"
 #include "script/script.h"
 #include "tensors.h"
 
@@ -24,6 +27,9 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportDispatch(env, exports);
   exportTensors(env, exports);
   exportAutograd(env, exports);
+  exportCallbacks(env, exports);
+  exportModes(env, exports);
+  exportAsync(env, exports);
   exportDevice(env, exports);
   exportScript(env, exports);
   return exports;

@@ -1,5 +1,6 @@
 #include "autograd.h"
 
+#include <c10/core/AutogradState.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 
@@ -21,9 +22,22 @@ std::optional<bool> optionalBool(const Napi::Value& value) {
   return value.ToBoolean().Value();
 }
 
+// Where the graph may call JavaScript, all of it runs on this thread: an engine thread that calls back while this one waits hangs.
+class EngineOnThisThread {
+ public:
+  explicit EngineOnThisThread(bool wanted) : before_(c10::AutogradState::get_tls_state().get_multithreading_enabled()) {
+    if (wanted) c10::AutogradState::get_tls_state().set_multithreading_enabled(false);
+  }
+  ~EngineOnThisThread() { c10::AutogradState::get_tls_state().set_multithreading_enabled(before_); }
+
+ private:
+  bool before_;
+};
+
 // backward(outputs, gradients | undefined, retainGraph | undefined, createGraph, inputs)
 Napi::Value backward(const Napi::CallbackInfo& info) {
   const auto outputs = tensorsOf(info[0]);
+  const EngineOnThisThread engine(Environment::of(info.Env()).callsBack);
   torch::autograd::backward(outputs, gradientsOf(info[1], outputs.size()), optionalBool(info[2]), info[3].ToBoolean(), tensorsOf(info[4]));
   return info.Env().Undefined();
 }
@@ -31,6 +45,7 @@ Napi::Value backward(const Napi::CallbackInfo& info) {
 // grad(outputs, inputs, gradients | undefined, retainGraph | undefined, createGraph, allowUnused) => handles, null where unused
 Napi::Value grad(const Napi::CallbackInfo& info) {
   const auto outputs = tensorsOf(info[0]);
+  const EngineOnThisThread engine(Environment::of(info.Env()).callsBack);
   const auto gradients = torch::autograd::grad(outputs, tensorsOf(info[1]), gradientsOf(info[2], outputs.size()), optionalBool(info[3]),
                                                info[4].ToBoolean(), info[5].ToBoolean());
   auto result = Napi::Array::New(info.Env(), gradients.size());
@@ -96,27 +111,6 @@ Napi::Value retainGrad(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value gradEnabled(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), at::GradMode::is_enabled()); }
-
-// setGradEnabled(on) => what it was
-Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
-  const bool before = at::GradMode::is_enabled();
-  at::GradMode::set_enabled(info[0].ToBoolean());
-  return Napi::Boolean::New(info.Env(), before);
-}
-
-Napi::Value pushInferenceMode(const Napi::CallbackInfo& info) {
-  Environment::of(info.Env()).inferenceModes.push_back(std::make_unique<c10::InferenceMode>(info[0].ToBoolean()));
-  return info.Env().Undefined();
-}
-
-Napi::Value popInferenceMode(const Napi::CallbackInfo& info) {
-  auto& modes = Environment::of(info.Env()).inferenceModes;
-  if (modes.empty()) throw Error(kState, "inference mode was not entered");
-  modes.pop_back();
-  return info.Env().Undefined();
-}
-
 Napi::Value isInference(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_inference()); }
 
 }  // namespace
@@ -134,10 +128,6 @@ void exportAutograd(Napi::Env, Napi::Object exports) {
   define<isLeaf>(exports, "isLeaf");
   define<gradFn>(exports, "gradFn");
   define<retainGrad>(exports, "retainGrad");
-  define<gradEnabled>(exports, "gradEnabled");
-  define<setGradEnabled>(exports, "setGradEnabled");
-  define<pushInferenceMode>(exports, "pushInferenceMode");
-  define<popInferenceMode>(exports, "popInferenceMode");
   define<isInference>(exports, "isInference");
 }
 

@@ -1,6 +1,5 @@
 #include "device.h"
 
-#include <ATen/CPUGeneratorImpl.h>
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
@@ -41,20 +40,6 @@ Napi::Value setNumThreads(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// manualSeed(seed): the default generators of the CPU and of every accelerator
-Napi::Value manualSeed(const Napi::CallbackInfo& info) {
-  bool lossless;
-  at::manual_seed(info[0].As<Napi::BigInt>().Uint64Value(&lossless));
-  return info.Env().Undefined();
-}
-
-// createGenerator(seed) => handle of a generator of its own on the CPU
-Napi::Value createGenerator(const Napi::CallbackInfo& info) {
-  bool lossless;
-  at::Generator generator = at::detail::createCPUGenerator(info[0].As<Napi::BigInt>().Uint64Value(&lossless));
-  return Napi::Number::New(info.Env(), static_cast<double>(Environment::of(info.Env()).handles.insert(std::move(generator))));
-}
-
 }  // namespace
 
 void exportDevice(Napi::Env, Napi::Object exports) {
@@ -63,8 +48,6 @@ void exportDevice(Napi::Env, Napi::Object exports) {
   define<buildInformation>(exports, "buildInformation");
   define<numThreads>(exports, "numThreads");
   define<setNumThreads>(exports, "setNumThreads");
-  define<manualSeed>(exports, "manualSeed");
-  define<createGenerator>(exports, "createGenerator");
 }
 
 }  // namespace srrl

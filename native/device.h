@@ -1,4 +1,4 @@
-// Devices, threads and random seeds.
+// Devices and threads.
 #pragma once
 
 #include <napi.h>

@@ -70,11 +70,21 @@ class BufferReaper {
   std::vector<napi_ref> retired_;
 };
 
+// What an autocast region restores when it ends.
+struct AutocastState {
+  c10::DeviceType device;
+  bool enabled;
+  at::ScalarType dtype;
+  bool cache;
+};
+
 struct Environment {
   HandleTable handles;
   OperatorTable operators;
   std::shared_ptr<BufferReaper> buffers = std::make_shared<BufferReaper>();
   std::vector<std::unique_ptr<c10::InferenceMode>> inferenceModes;
+  std::vector<AutocastState> autocasts;
+  bool callsBack = false;  // a graph may hold functions of JavaScript's
   c10::Stack spareStack;  // memory of the last call's, for the next
   Napi::FunctionReference makeError;  // (kind, message) => Error
 

@@ -3,7 +3,7 @@
 // Needs dist/ (npm run build:ts), a C++20 compiler and CMake. The only place that knows how CMake is called: binding.gyp
 // and prebuildify come here as well.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -12,7 +12,8 @@ import { pinned } from '../dist/native.js';
 import { hashOf, isStamped, stamp } from './stamp.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const log = join(root, 'build', 'build.log');
+// Not in build/, which cmake-js empties where the configuration has changed.
+const log = join(root, 'build-native.log');
 
 function fail(message) {
   console.error(message);
@@ -51,38 +52,32 @@ if (![process.env.CXX, 'c++', 'g++', 'clang++'].some((compiler) => compiler && a
 }
 
 console.log(`native addon: building against libtorch ${libtorch.version} in ${libtorch.folder} (about a minute)`);
-mkdirSync(join(root, 'build'), { recursive: true });
 const descriptor = openSync(log, 'w');
 const cmakeJs = join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js');
-const args = [
-  'compile',
-  '--directory',
-  root,
-  `--CDLIBTORCH=${libtorch.folder}`,
-  `--CDLIBTORCH_VERSION=${version}`,
-  '--parallel',
-  String(cpus().length),
-];
-const child = spawn(process.execPath, [cmakeJs, ...args], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
-for (const stream of [child.stdout, child.stderr]) {
-  stream.on('data', (chunk) => {
-    writeSync(descriptor, chunk);
-    for (const [step] of chunk.toString().matchAll(/^\[\d+\/\d+\] .*/gm)) {
-      const [, count, file] = step.match(/^\[([1-9]\d*\/\d+)\].*?([^/ ]+)$/) ?? [];
-      if (count) console.log(`  ${count} ${file.replace(/\.o$/, '')}`);
-    }
-  });
-}
-child.on('close', (code) => {
-  closeSync(descriptor);
-  if (code !== 0) {
-    const lines = readFileSync(log, 'utf8').split('\n');
-    const first = Math.max(
-      0,
-      lines.findIndex((line) => /error|FAILED/i.test(line)),
-    );
-    fail(`The native build failed; the whole log is in build/build.log:\n${lines.slice(first, first + 15).join('\n')}`);
+const args = ['--directory', root, `--CDLIBTORCH=${libtorch.folder}`, `--CDLIBTORCH_VERSION=${version}`];
+
+/** One command of cmake-js, with its output in the log and the compiler's steps on the terminal. */
+function run(command, ...more) {
+  const child = spawn(process.execPath, [cmakeJs, command, ...args, ...more], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk) => {
+      writeSync(descriptor, chunk);
+      for (const [step] of chunk.toString().matchAll(/^\[\d+\/\d+\] .*/gm)) {
+        const [, count, file] = step.match(/^\[([1-9]\d*\/\d+)\].*?([^/ ]+)$/) ?? [];
+        if (count) console.log(`  ${count} ${file.replace(/\.o$/, '')}`);
+      }
+    });
   }
-  stamp(stampFile, hash);
-  console.log('native addon: built');
-});
+  return new Promise((resolve) => child.on('close', resolve));
+}
+
+// Not `compile`, which after a failure throws the build away and does all of it again.
+const failed = (await run('configure')) || (await run('build', '--parallel', String(cpus().length)));
+closeSync(descriptor);
+if (failed) {
+  const lines = readFileSync(log, 'utf8').split('\n');
+  const first = Math.max(0, lines.findIndex((line) => /error|FAILED/i.test(line)));
+  fail(`The native build failed; the whole log is in build-native.log:\n${lines.slice(first, first + 15).join('\n')}`);
+}
+stamp(stampFile, hash);
+console.log('native addon: built');

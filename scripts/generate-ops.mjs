@@ -6,7 +6,8 @@ import { native } from '../dist/native.js';
 import { parameterOf } from '../dist/tensor/arguments.js';
 import { camelCase } from '../dist/tensor/names.js';
 import { Tensor } from '../dist/tensor/tensor.js';
-import '../dist/tensor/extras.js';
+import { handwritten } from '../dist/tensor/extras.js';
+import { methodNames as generatedBefore } from '../dist/tensor/ops.generated.js';
 
 const file = new URL('../src/tensor/ops.generated.ts', import.meta.url);
 const types = {
@@ -118,7 +119,8 @@ for (const base of families.keys()) {
   camels.set(camel, base);
 }
 
-const ownMembers = new Set(Object.getOwnPropertyNames(Tensor.prototype));
+const before = new Set(generatedBefore.map(camelCase));
+const ownMembers = new Set([...handwritten, ...Object.getOwnPropertyNames(Tensor.prototype).filter((name) => !before.has(name))]);
 const isMethod = (overload) =>
   overload.parameters[0]?.key === 'self' && overload.parameters[0].type === 'Tensor' && !overload.out;
 const functionLines = [];

@@ -124,6 +124,28 @@ export interface Native {
   pushInferenceMode(on: boolean): void;
   popInferenceMode(): void;
   isInference(tensor: Handle): boolean;
+  pushAutocast(device: string, on: boolean, dtype: number, cache: boolean): void;
+  popAutocast(): void;
+
+  attachBackward(
+    inputs: Handle[],
+    outputs: Handle[],
+    saved: Handle[],
+    backward: (gradients: (Handle | null)[], saved: Handle[]) => (Handle | null)[],
+  ): void;
+  registerHook(tensor: Handle, hook: (gradient: Handle) => Handle | undefined): number;
+  removeHook(tensor: Handle, hook: number): void;
+  setAnomalyMode(on: boolean, checkNaN: boolean): boolean;
+
+  callAsync(operator: number, ...flat: Flat[]): Promise<unknown>;
+  backwardAsync(
+    outputs: Handle[],
+    gradients: Handle[] | undefined,
+    retainGraph: boolean | undefined,
+    createGraph: boolean,
+  ): Promise<void>;
+  sendTensor(tensor: Handle): number;
+  receiveTensor(sent: number): Handle;
 
   devices(): string[];
   synchronize(): void;
@@ -132,6 +154,10 @@ export interface Native {
   setNumThreads(count: number): void;
   manualSeed(seed: bigint): void;
   createGenerator(seed: bigint): Handle;
+  /** 0 stands for the CPU's default generator. */
+  generatorState(generator: Handle): Handle;
+  setGeneratorState(generator: Handle, state: Handle): void;
+  generatorSeed(generator: Handle): bigint;
 
   scriptLoad(path: string, device: string): Handle;
   scriptDescribe(module: Handle): {

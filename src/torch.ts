@@ -7,12 +7,21 @@
  */
 import { native } from './native.js';
 import {
+  AutogradFunction,
+  asyncScope,
+  autocast,
   callOverload,
+  callOverloadAsync,
+  checkpoint,
+  detectAnomaly,
   enableGrad,
   float,
   fromArray,
   functions,
+  getRngState,
   grad,
+  gradcheck,
+  gradgradcheck,
   inferenceMode,
   isGradEnabled,
   keep,
@@ -20,10 +29,15 @@ import {
   memory,
   noGrad,
   overloadOf,
+  receiveTensor,
+  report,
   ScriptModule,
   scope,
+  sendTensor,
   setGradEnabled,
+  setRngState,
   tensor,
+  trackOrigins,
 } from './tensor/index.js';
 
 /** Runs one overload of any operator of any library, as in `dispatch('aten::add.Tensor', a, b, { alpha: 2 })`. */
@@ -31,21 +45,52 @@ export function dispatch(name: string, ...args: unknown[]): unknown {
   return callOverload(overloadOf(name), args);
 }
 
+/** As {@link dispatch}, off the event loop: for calls that take long. Gradients are recorded as in the caller. */
+export function dispatchAsync(name: string, ...args: unknown[]): Promise<unknown> {
+  return callOverloadAsync(overloadOf(name), args);
+}
+
+type Call = (...args: unknown[]) => unknown;
+/** `ops.aten.add.Tensor(a, b)`; an overload without a name is `default`. */
+type Ops = Record<string, Record<string, Record<string, Call>>>;
+
+const lookUp = <T>(make: (name: string) => T): Record<string, T> =>
+  new Proxy({} as Record<string, T>, { get: (_target, name) => (typeof name === 'string' ? make(name) : undefined) });
+
+const ops: Ops = lookUp((library) =>
+  lookUp((operator) =>
+    lookUp((overload) => {
+      const name = `${library}::${operator}${overload === 'default' ? '' : `.${overload}`}`;
+      return (...args: unknown[]) => dispatch(name, ...args);
+    }),
+  ),
+);
+
 const own = {
   tensor,
   fromArray,
   float,
   scope,
+  asyncScope,
   keep,
-  memory,
+  memory: Object.assign(memory, { report, track: trackOrigins }),
   grad,
   noGrad,
   enableGrad,
   setGradEnabled,
   isGradEnabled,
   inferenceMode,
+  autocast,
+  autograd: { Function: AutogradFunction, grad, gradcheck, gradgradcheck, detectAnomaly },
+  checkpoint,
   manualSeed,
+  getRngState,
+  setRngState,
   dispatch,
+  dispatchAsync,
+  ops,
+  sendTensor,
+  receiveTensor,
   jit: { load: ScriptModule.load },
   /** Threads that libtorch's operators use inside. */
   getNumThreads: (): number => native().numThreads(),
@@ -70,15 +115,23 @@ export * from './errors.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
 export {
+  type AutocastOptions,
+  AutogradFunction,
   Complex,
   complexNumber,
   type DType,
   Float,
   type FromArrayOptions,
+  FunctionContext,
   float,
   fromArray,
   Generator,
+  GradcheckError,
+  type GradcheckOptions,
+  type HookHandle,
+  type Index,
   type Layout,
+  type Leak,
   loadSafetensors,
   type MemoryFormat,
   type MemoryUse,
@@ -86,7 +139,10 @@ export {
   ScriptModule,
   type ScriptOutput,
   type Seed,
+  type SentTensor,
+  Slice,
   saveSafetensors,
+  slice,
   Tensor,
   type TensorData,
   type TensorHolder,

@@ -1,7 +1,10 @@
 /** Methods that PyTorch's front end has beside the operators, and that are made of them. */
 import { ArgumentError } from '../errors.js';
+import { native } from '../native.js';
 import { type DType, isDType, type MemoryFormat } from './dtype.js';
+import { at, type Index, put } from './indexing.js';
 import { callOverload, type Overload, overloadOf } from './operators.js';
+import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 
 /** Where and how a tensor is to be stored. */
@@ -29,6 +32,22 @@ export interface TensorExtras {
   int(): Tensor;
   long(): Tensor;
   bool(): Tensor;
+
+  /** What an index selects, as `t[...]` in Python: `t.at(0, '...', slice(1, 5, 2), null, mask)`. A view unless a tensor or array is used. */
+  at(...indices: Index[]): Tensor;
+  /** Writes into what an index selects, as `t[...] = value` in Python; several positions go into an array. */
+  put(index: Index | readonly Index[], value: Tensor | number | boolean): void;
+  /** The slices along the first dimension. */
+  [Symbol.iterator](): Iterator<Tensor>;
+
+  /** Calls `hook` with each gradient of this tensor; what it returns takes the gradient's place. */
+  registerHook(hook: (gradient: Tensor) => Tensor | undefined): HookHandle;
+  /** As backward(), off the event loop. Functions and hooks of JavaScript's must not be in the graph. */
+  backwardAsync(gradient?: Tensor | null, options?: { retainGraph?: boolean; createGraph?: boolean }): Promise<void>;
+}
+
+export interface HookHandle {
+  remove(): void;
 }
 
 let conversion: Overload | undefined;
@@ -46,7 +65,8 @@ function target(value: DType | string | Tensor | ToOptions): ToOptions {
   throw new ArgumentError(`to() takes a dtype, a device, a tensor or options, not ${String(value)}.`);
 }
 
-const extras: TensorExtras & ThisType<Tensor> = {
+const extras: Omit<TensorExtras, 'at' | 'put' | 'registerHook' | 'backwardAsync' | typeof Symbol.iterator> &
+  ThisType<Tensor> = {
   to(value, options = {}) {
     return convert(this, { ...target(value), ...options });
   },
@@ -79,6 +99,36 @@ const extras: TensorExtras & ThisType<Tensor> = {
   },
 };
 
-for (const [name, value] of Object.entries(extras)) {
+const beyond: Pick<TensorExtras, 'at' | 'put' | 'registerHook' | 'backwardAsync'> & ThisType<Tensor> = {
+  at(...indices) {
+    return at(this, indices);
+  },
+  put(index, value) {
+    // An array of whole numbers alone is one index of many positions; any other array is a list of indices.
+    const many = Array.isArray(index) && !index.every((part) => typeof part === 'number');
+    put(this, many ? (index as readonly Index[]) : [index as Index], value);
+  },
+  registerHook(hook) {
+    const number = native().registerHook(this.handle, (gradient) => hook(owned(new Tensor(gradient)))?.handle);
+    return { remove: () => native().removeHook(this.handle, number) };
+  },
+  backwardAsync(gradient, { retainGraph, createGraph = false } = {}) {
+    return native().backwardAsync([this.handle], gradient ? [gradient.handle] : undefined, retainGraph, createGraph);
+  },
+};
+
+Object.defineProperty(Tensor.prototype, Symbol.iterator, {
+  *value(this: Tensor) {
+    if (this.ndim === 0) throw new ArgumentError('A tensor without dimensions cannot be iterated.');
+    for (let i = 0; i < (this.shape[0] as number); i++) yield this.select(0, i);
+  },
+});
+
+const all = { ...extras, ...beyond };
+
+/** Names that the generated methods leave alone. */
+export const handwritten: readonly string[] = Object.keys(all);
+
+for (const [name, value] of Object.entries(all)) {
   Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });
 }

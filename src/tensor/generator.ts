@@ -1,5 +1,7 @@
 import { ArgumentError } from '../errors.js';
 import { type Handle, native } from '../native.js';
+import { owned } from './ownership.js';
+import { Tensor } from './tensor.js';
 
 /** Whole numbers from 0 to 2^53, or a bigint below 2^64. */
 export type Seed = number | bigint;
@@ -22,6 +24,21 @@ export class Generator {
     native().keep(this.handle);
     registry.register(this, this.handle);
   }
+
+  /** The seed that it began with. */
+  initialSeed(): bigint {
+    return native().generatorSeed(this.handle);
+  }
+
+  /** All of its state, as a uint8 tensor. */
+  getState(): Tensor {
+    return owned(new Tensor(native().generatorState(this.handle)));
+  }
+
+  /** Goes on from a state that {@link getState} gave. */
+  setState(state: Tensor): void {
+    native().setGeneratorState(this.handle, state.handle);
+  }
 }
 
 const registry = new FinalizationRegistry<Handle>((handle) => native().release(handle));
@@ -30,3 +47,11 @@ const registry = new FinalizationRegistry<Handle>((handle) => native().release(h
 export function manualSeed(seed: Seed): void {
   native().manualSeed(seedOf(seed));
 }
+
+const defaultGenerator = 0;
+
+/** The state of the CPU's default generator, as torch.get_rng_state. */
+export const getRngState = (): Tensor => owned(new Tensor(native().generatorState(defaultGenerator)));
+
+/** Puts the CPU's default generator into a state that {@link getRngState} gave. */
+export const setRngState = (state: Tensor): void => native().setGeneratorState(defaultGenerator, state.handle);

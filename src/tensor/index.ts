@@ -2,17 +2,23 @@
 import './extras.js';
 import './methods.js';
 
+export { type AutocastOptions, autocast, detectAnomaly } from './autocast.js';
 export { enableGrad, grad, inferenceMode, isGradEnabled, noGrad, setGradEnabled } from './autograd.js';
 export { type FromArrayOptions, fromArray, type TensorOptions, tensor } from './create.js';
 export { type DType, isFloatingPoint, type Layout, type MemoryFormat } from './dtype.js';
-export type { ToOptions } from './extras.js';
-export { Generator, manualSeed, type Seed } from './generator.js';
+export type { HookHandle, ToOptions } from './extras.js';
+export { AutogradFunction, checkpoint, FunctionContext } from './function.js';
+export { Generator, getRngState, manualSeed, type Seed, setRngState } from './generator.js';
+export { GradcheckError, type GradcheckOptions, gradcheck, gradgradcheck } from './gradcheck.js';
+export { type Index, Slice, slice } from './indexing.js';
 export { functions } from './methods.js';
-export { callOverload, overloadOf } from './operators.js';
+export { callOverload, callOverloadAsync, overloadOf } from './operators.js';
 export { owned } from './ownership.js';
 export { loadSafetensors, saveSafetensors } from './safetensors.js';
-export { keep, type MemoryUse, memory, scope, type TensorHolder, tensorsIn } from './scope.js';
+export { asyncScope, keep, type MemoryUse, memory, scope, type TensorHolder, tensorsIn } from './scope.js';
 export { ScriptModule, type ScriptOutput } from './script.js';
 export { Tensor } from './tensor.js';
 export { TensorList } from './tensor-list.js';
+export { type Leak, report, trackOrigins } from './tracking.js';
+export { receiveTensor, type SentTensor, sendTensor } from './transfer.js';
 export { Complex, complexNumber, Float, float, type Scalar, type TensorData } from './types.js';

@@ -108,12 +108,24 @@ function makesOneTensor({ schema, written }: Overload): boolean {
 
 /** Calls one overload, by the same rules. */
 export function callOverload(overload: Overload, args: unknown[]): unknown {
+  return run(planFor(overload, args).plan, args);
+}
+
+function planFor(overload: Overload, args: unknown[]): { plan: Plan; values: unknown[] } {
   const { positional, options } = splitOptions(args);
   for (const spreadFrom of spreads(overload, positional)) {
     if (costOf(overload, gather(positional, spreadFrom), options) === undefined) continue;
-    return run({ overload, direct: false, spreadFrom, withOptions: options !== undefined }, args);
+    const plan = { overload, direct: false, spreadFrom, withOptions: options !== undefined };
+    return { plan, values: valuesOf(plan, args) };
   }
   throw new ArgumentError(`${signature(overload)} does not take ${describeCall(positional, options)}.`);
+}
+
+/** Calls one overload off the event loop. */
+export async function callOverloadAsync(overload: Overload, args: unknown[]): Promise<unknown> {
+  const { plan, values } = planFor(overload, args);
+  const raw = await native().callAsync(plan.overload.number, ...flatten(overload, values));
+  return wrapAll(overload, raw, values);
 }
 
 /** The overload of a full name such as `aten::add.Tensor`. */
@@ -190,15 +202,22 @@ function run(plan: Plan, args: unknown[]): unknown {
     const handles = (args as Tensor[]).map((tensor) => tensor.handle);
     return wrapAll(overload, native().call(overload.number, ...handles), args);
   }
-  const options = plan.withOptions ? (args.at(-1) as Options) : undefined;
-  const positional = gather(options ? args.slice(0, -1) : args, plan.spreadFrom);
-  const values = overload.parameters.map((parameter, i) =>
-    i < positional.length ? positional[i] : options?.[parameter.key],
-  );
+  const values = valuesOf(plan, args);
+  return wrapAll(overload, native().call(overload.number, ...flatten(overload, values)), values);
+}
+
+/** The value of each parameter. */
+function valuesOf({ overload, spreadFrom, withOptions }: Plan, args: unknown[]): unknown[] {
+  const options = withOptions ? (args.at(-1) as Options) : undefined;
+  const positional = gather(options ? args.slice(0, -1) : args, spreadFrom);
+  return overload.parameters.map((parameter, i) => (i < positional.length ? positional[i] : options?.[parameter.key]));
+}
+
+function flatten(overload: Overload, values: unknown[]): Flat[] {
   const flat: Flat[] = [];
   for (const [i, parameter] of overload.parameters.entries()) encode(parameter, values[i], flat, overload.schema.name);
   while (flat.length > 0 && flat.at(-1) === undefined) flat.pop();
-  return wrapAll(overload, native().call(overload.number, ...flat), values);
+  return flat;
 }
 
 function wrapOne(type: string, raw: unknown): unknown {

@@ -4,8 +4,8 @@
  */
 import { ArgumentError } from '../errors.js';
 import { type Handle, native } from '../native.js';
-import { watch } from './net.js';
-import { enterScope, leaveScope } from './ownership.js';
+import { type Netted, watch } from './net.js';
+import { adopt, collecting, enterScope, leaveScope } from './ownership.js';
 import { Tensor } from './tensor.js';
 
 /** Objects that hold tensors and know which, such as modules and optimizers. */
@@ -49,16 +49,33 @@ export function scope<T>(body: () => T): T {
     if (result instanceof Promise) {
       result.catch(() => {});
       throw new ArgumentError(
-        'torch.scope() takes a synchronous function; await outside, and open a scope around each synchronous part.',
+        'torch.scope() takes a synchronous function; use torch.asyncScope() for one that awaits.',
       );
     }
     const tensors = tensorsIn(result);
     escaping = tensors.map((tensor) => tensor.handle);
-    if (depth === 1) for (const tensor of tensors) watch(tensor);
+    if (depth === 1) for (const tensor of tensors) adopt(tensor);
     return result;
   } finally {
     leaveScope();
     popScope(escaping);
+  }
+}
+
+/**
+ * As {@link scope}, for a body that awaits: frees what was made in it, also after its awaits and in what it calls, but not what other code
+ * makes meanwhile. Nests with both kinds. What escapes belongs to the asynchronous scope around, or to nobody.
+ */
+export async function asyncScope<T>(body: () => Promise<T>): Promise<T> {
+  const made = new Set<Netted>();
+  let escaping: Tensor[] = [];
+  try {
+    const result = await collecting(made, body);
+    escaping = tensorsIn(result);
+    return result;
+  } finally {
+    for (const tensor of escaping) if (made.delete(tensor)) adopt(tensor);
+    native().release(...[...made].filter((tensor) => tensor.cohort === undefined).map((tensor) => tensor.handle));
   }
 }
 

@@ -4,6 +4,7 @@ import { type Handle, native } from '../native.js';
 import type { Bytes } from '../native-types.js';
 import { arrayFor, arrayWidth, type DType, dtypeName, type MemoryFormat, memoryFormatCode } from './dtype.js';
 import type { TensorExtras } from './extras.js';
+import { format } from './format.js';
 import { nested, valueAt } from './nested.js';
 import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
@@ -167,14 +168,9 @@ export class Tensor {
     this.dispose();
   }
 
+  /** As PyTorch prints it. */
   toString(): string {
-    if (!this.isAlive) return 'Tensor(disposed)';
-    const { shape, dtype, device } = this;
-    const about = `shape=[${shape.join(', ')}], dtype=${dtype}${device === 'cpu' ? '' : `, device=${device}`}`;
-    const { gradFn, requiresGrad } = this;
-    const graph = gradFn ? `, gradFn=${gradFn}` : requiresGrad ? ', requiresGrad=true' : '';
-    const values = this.numel() <= 1000 ? `${inspect(this.tolist(), { depth: null, breakLength: 100 })}, ` : '';
-    return `Tensor(${values}${about}${graph})`;
+    return this.isAlive ? format(this) : 'tensor(disposed)';
   }
 
   [inspect.custom](): string {

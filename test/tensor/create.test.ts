@@ -105,7 +105,7 @@ describe('reading', () => {
   });
 
   it('prints values, shape and dtype', () => {
-    expect(inspect(torch.tensor([1.5, 2]))).toBe('Tensor([ 1.5, 2 ], shape=[2], dtype=float32)');
+    expect(inspect(torch.tensor([1.5, 2]))).toBe('tensor([1.5000, 2.0000])');
     expect(inspect(torch.ones([1], { requiresGrad: true }).mul(2))).toContain('gradFn=MulBackward');
   });
 

@@ -75,7 +75,7 @@ describe('dispose', () => {
     expect(() => x.add(1)).toThrow(DisposedError);
     expect(() => torch.ones([2]).add(x)).toThrow(DisposedError);
     expect(() => x.shape).toThrow(DisposedError);
-    expect(String(x)).toBe('Tensor(disposed)');
+    expect(String(x)).toBe('tensor(disposed)');
   });
 
   it('never hands a reused slot to an old tensor', () => {

@@ -1,0 +1,34 @@
+// JavaScript functions that libtorch calls: hooks on gradients, and the backward pass of functions written in TypeScript.
+#pragma once
+
+#include <napi.h>
+
+#include <thread>
+
+#include "environment.h"
+
+namespace srrl {
+
+// A JavaScript function that a graph holds. The graph can die on any thread; the reference is given back on its own.
+class JsCallback {
+ public:
+  explicit JsCallback(const Napi::Function& function);
+  ~JsCallback();
+  JsCallback(const JsCallback&) = delete;
+
+  // Throws Error(kState) on any thread but JavaScript's, where not even a handle scope may be opened.
+  void requireThread() const;
+  // Throws Napi::Error where the function throws.
+  Napi::Value call(const std::vector<napi_value>& arguments) const;
+  Napi::Env env() const { return env_; }
+
+ private:
+  napi_env env_;
+  napi_ref reference_;
+  std::thread::id thread_;
+  std::shared_ptr<BufferReaper> reaper_;
+};
+
+void exportCallbacks(Napi::Env env, Napi::Object exports);
+
+}  // namespace srrl

@@ -1,0 +1,40 @@
+import { ArgumentError } from '../errors.js';
+import { native } from '../native.js';
+import { type DType, dtypeCode } from './dtype.js';
+
+export interface AutocastOptions {
+  /** Default: bfloat16 on the CPU, float16 elsewhere. */
+  dtype?: 'bfloat16' | 'float16';
+  /** Default true; false switches it off inside a region. */
+  enabled?: boolean;
+  /** Remembers the casts of weights within the region. Default true. */
+  cacheEnabled?: boolean;
+}
+
+/** Runs `body` with operators in a narrow dtype where that is safe, as torch.autocast. `body` must be synchronous. */
+export function autocast<T>(
+  deviceType: string,
+  body: () => T,
+  { dtype, enabled = true, cacheEnabled = true }: AutocastOptions = {},
+): T {
+  const chosen: DType = dtype ?? (deviceType === 'cpu' ? 'bfloat16' : 'float16');
+  native().pushAutocast(deviceType, enabled, dtypeCode(chosen), cacheEnabled);
+  try {
+    const result = body();
+    if (!(result instanceof Promise)) return result;
+    result.catch(() => {});
+    throw new ArgumentError('autocast() takes a synchronous function: the mode would end before the promise does.');
+  } finally {
+    native().popAutocast();
+  }
+}
+
+/** Runs `body` so that a backward pass in it stops at the first node that makes a NaN, and names it. As torch.autograd.detect_anomaly. */
+export function detectAnomaly<T>(body: () => T, { checkNaN = true }: { checkNaN?: boolean } = {}): T {
+  const before = native().setAnomalyMode(true, checkNaN);
+  try {
+    return body();
+  } finally {
+    native().setAnomalyMode(before, checkNaN);
+  }
+}

@@ -1,0 +1,50 @@
+/** Where live tensors were made: kept only while it is asked for, since it costs a stack trace a tensor. */
+import { type Handle, native } from '../native.js';
+
+let origins: Map<Handle, string> | undefined;
+
+/** Notes the origin of every tensor made from now on, or stops and forgets. */
+export function trackOrigins(on = true): void {
+  origins = on ? new Map() : undefined;
+}
+
+/** @internal */
+export function note(handle: Handle): void {
+  if (origins) origins.set(handle, originOf(new Error().stack ?? ''));
+}
+
+const inside = /[\\/](?:src|dist)[\\/]tensor[\\/]/;
+
+/** The first lines of a stack that are not this room's. */
+function originOf(stack: string): string {
+  const lines = stack
+    .split('\n')
+    .slice(1)
+    .map((line) => line.trim());
+  const own = lines.findIndex((line) => !inside.test(line) && !line.includes('node:internal'));
+  return lines.slice(Math.max(0, own), Math.max(0, own) + 3).join('\n');
+}
+
+/** Live tensors that were made at one place. */
+export interface Leak {
+  /** The nearest lines of the stack. */
+  origin: string;
+  count: number;
+  /** A shape among them. */
+  shape: number[];
+}
+
+/** Where the tensors that are alive now were made, most first; only those made since {@link trackOrigins} was called. */
+export function report(): Leak[] {
+  const leaks = new Map<string, Leak>();
+  for (const [handle, origin] of origins ?? []) {
+    if (!native().alive(handle)) {
+      origins?.delete(handle);
+      continue;
+    }
+    const leak = leaks.get(origin) ?? { origin, count: 0, shape: native().shape(handle) };
+    leak.count++;
+    leaks.set(origin, leak);
+  }
+  return [...leaks.values()].sort((a, b) => b.count - a.count);
+}
