@@ -4,30 +4,46 @@ import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
-import torch from '../dist/torch.js';
+import torch, { nn } from '../dist/torch.js';
 
-const rounds = Number(process.argv[2] ?? 25);
-const calls = 20_000;
+const rounds = Number(process.argv[2] ?? 15);
+const calls = 5_000;
 torch.setNumThreads(1);
 const [a, b] = [torch.randn([8, 8]), torch.randn([8, 8])];
+const [image, kernel] = [torch.randn([1, 3, 8, 8]), torch.randn([4, 3, 3, 3])];
+const stack = torch.randn([4, 8, 8]);
+const mlp = new nn.Sequential(
+  new nn.Linear(16, 32),
+  new nn.ReLU(),
+  new nn.Linear(32, 32),
+  new nn.ReLU(),
+  new nn.Linear(32, 4),
+);
+const x = torch.randn([1, 16]);
 
-/** Nanoseconds a call. A scope every 1000 calls, as a training step would have. */
-const ours = {
-  'add 8x8': () => {
-    const began = process.hrtime.bigint();
-    for (let i = 0; i < calls / 1000; i++) {
-      torch.scope(() => {
-        for (let j = 0; j < 1000; j++) a.add(b);
-      });
-    }
-    return Number(process.hrtime.bigint() - began) / calls;
-  },
-  'add 8x8, no scope': () => {
-    const began = process.hrtime.bigint();
-    for (let i = 0; i < calls; i++) a.add(b);
-    return Number(process.hrtime.bigint() - began) / calls;
+/** One call of each case; the same work is in peers/ops.py. */
+const cases = {
+  'add 8x8': () => a.add(b),
+  'conv2d 1x3x8x8': () => torch.conv2d(image, kernel),
+  'sum over dims': () => stack.sum([0, 2]),
+  'MLP forward and backward': () => {
+    mlp.zeroGrad();
+    mlp.forward(x).sum().backward();
   },
 };
+
+/** Nanoseconds a call, with a scope every `size` calls, as a training step would have; without any scope for 0. */
+function time(call, size) {
+  const began = process.hrtime.bigint();
+  const several = (count) => {
+    for (let i = 0; i < count; i++) call();
+  };
+  if (size === 0) several(calls);
+  for (let done = 0; size > 0 && done < calls; done += size) torch.scope(() => several(size));
+  return Number(process.hrtime.bigint() - began) / calls;
+}
+const ours = Object.fromEntries(Object.entries(cases).map(([name, call]) => [name, () => time(call, 500)]));
+ours['add 8x8, no scope'] = () => time(cases['add 8x8'], 0);
 
 const peer = spawn(
   process.env.SRRL_PYTHON ?? 'python3',

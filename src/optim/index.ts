@@ -1,4 +1,5 @@
 /** Optimizers and learning-rate schedules, as torch.optim. */
+export { GradScaler, type GradScalerOptions, type ScaledOptimizer } from './grad-scaler.js';
 export { Optimizer, type OptimizerState, type ParameterGroup } from './optimizer.js';
 export { CosineAnnealingLR } from './schedules/cosine.js';
 export { LRScheduler, type Scheduled } from './schedules/schedule.js';

@@ -136,10 +136,14 @@ function encodeOne(parameter: Parameter, value: unknown, operator: string): Flat
 }
 
 /** A value as error messages name it. */
-export function describeValue(value: unknown): string {
+export function describeValue(value: unknown, depth = 0): string {
   if (value instanceof Tensor) return 'Tensor';
-  if (Array.isArray(value))
-    return `[${value.slice(0, 4).map(describeValue).join(', ')}${value.length > 4 ? ', ...' : ''}]`;
+  if (Array.isArray(value)) {
+    // An array can contain itself.
+    if (depth === 3) return '[...]';
+    const items = value.slice(0, 4).map((item) => describeValue(item, depth + 1));
+    return `[${items.join(', ')}${value.length > 4 ? ', ...' : ''}]`;
+  }
   if (typeof value === 'string') return JSON.stringify(value.slice(0, 40));
   if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined)
     return String(value);

@@ -251,7 +251,7 @@ function signature(overload: Overload): string {
 
 function describeCall(positional: unknown[], options: Options = {}): string {
   const named = Object.entries(options).map(([name, value]) => `${name}: ${describeValue(value)}`);
-  return `(${[...positional.map(describeValue), ...named].join(', ')})`;
+  return `(${[...positional.map((value) => describeValue(value)), ...named].join(', ')})`;
 }
 
 function noOverload(operator: Operator, positional: unknown[], options?: Options): string {

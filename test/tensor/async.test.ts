@@ -22,7 +22,6 @@ describe('asynchronous scopes', () => {
 
   it('nest, run side by side, and do not touch what others make meanwhile', async () => {
     const before = live();
-    let outside: Tensor | undefined;
     const run = (value: number) =>
       torch.asyncScope(async () => {
         const x = torch.full([2], torch.float(value));
@@ -33,7 +32,7 @@ describe('asynchronous scopes', () => {
       });
     const both = Promise.all([run(3), run(6)]);
     await sleep(1);
-    outside = torch.ones([4]);
+    const outside = torch.ones([4]);
     expect(await both).toEqual([8, 14]);
     expect(outside.tolist()).toEqual([1, 1, 1, 1]);
     expect(live() - before).toBe(1);
@@ -137,8 +136,10 @@ describe('generators', () => {
 describe('torch.ops', () => {
   it('reaches any overload by its path', () => {
     const x = torch.tensor([1, 2]);
-    expect((torch.ops.aten?.add?.Tensor?.(x, x) as Tensor).tolist()).toEqual([2, 4]);
-    expect((torch.ops.aten?.relu?.default?.(x) as Tensor).tolist()).toEqual([1, 2]);
+    const sum = torch.ops.aten?.add?.Tensor?.(x, x) as Tensor;
+    expect(sum.tolist()).toEqual([2, 4]);
+    const relu = torch.ops.aten?.relu?.default?.(x) as Tensor;
+    expect(relu.tolist()).toEqual([1, 2]);
     expect(() => torch.ops.aten?.add?.Nothing?.(x)).toThrow(/no operator/);
   });
 });
