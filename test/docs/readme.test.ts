@@ -24,6 +24,7 @@ it('links of the documents lead to files', () => {
     'docs/tensors.md',
     'docs/libtorch.md',
     'docs/performance.md',
+    'docs/conformance.md',
   ];
   for (const document of documents) {
     const text = readFileSync(join(packageRoot, document), 'utf8');
