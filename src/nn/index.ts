@@ -1,5 +1,19 @@
 /** Modules, as torch.nn. */
-export { Dropout, Identity, ReLU } from './activation.js';
+export {
+  Dropout,
+  ELU,
+  GELU,
+  type GELUOptions,
+  Identity,
+  LeakyReLU,
+  Mish,
+  ReLU,
+  ReLU6,
+  SELU,
+  Sigmoid,
+  SiLU,
+  Tanh,
+} from './activation.js';
 export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './batch-norm.js';
 export { Sequential } from './container.js';
 export { Conv2d, type Conv2dOptions, type Pair } from './conv.js';

@@ -1,51 +1,55 @@
-import { ArgumentError, SrrlError } from '../errors.js';
+import { ArgumentError } from '../errors.js';
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { checkNotNegative } from './checks.js';
 
-export interface ClipOptions {
-  /** Which norm; Infinity for the largest element. Default 2. */
+export interface ClipGradNormOptions {
+  /** The order of the norm; Infinity for the largest magnitude. Default 2. */
   normType?: number;
-  /** Throws where the norm is NaN or infinite, and changes nothing then. Waits for the device. Default false. */
+  /** Throws where the norm is infinite or not a number; it waits for the device. Default false. */
   errorIfNonfinite?: boolean;
 }
 
-const gradientsOf = (params: Iterable<Tensor>): Tensor[] =>
-  [...params].flatMap((param) => {
-    const { grad } = param;
-    return grad ? [grad] : [];
-  });
-
 /**
- * Scales the gradients of all parameters so that their common norm is at most `maxNorm`, as torch.nn.utils.clip_grad_norm_. Returns the norm
- * that they had.
+ * Scales the gradients of `params` down in place, so that their norm, taken over all of them as one vector, is at most `maxNorm`.
+ * Returns the norm that they had. As torch.nn.utils.clip_grad_norm_. Throws ConfigError where maxNorm is below 0, ArgumentError
+ * where the norm is not finite and `errorIfNonfinite` is set; the gradients are unchanged then.
  */
 export function clipGradNorm_(
   params: Iterable<Tensor>,
   maxNorm: number,
-  { normType = 2, errorIfNonfinite = false }: ClipOptions = {},
+  { normType = 2, errorIfNonfinite = false }: ClipGradNormOptions = {},
 ): Tensor {
-  if (!(maxNorm >= 0)) throw new ArgumentError(`maxNorm must be at least 0, not ${maxNorm}.`);
+  checkNotNegative({ maxNorm });
   return noGrad(() =>
     scope(() => {
       const gradients = gradientsOf(params);
-      if (gradients.length === 0) return torch.zeros([]);
-      const norms = torch._foreachNorm(gradients, normType);
+      const [first] = gradients;
+      if (!first) return torch.zeros([]);
+      const norms = torch._foreachNorm(gradients, normType).map((norm) => norm.to(first.device));
       const total = torch.linalgVectorNorm(torch.stack(norms), normType);
       if (errorIfNonfinite && !Number.isFinite(total.item())) {
-        throw new SrrlError(
-          'ERR_DIVERGED',
-          `The norm of the gradients is ${total.item()}; they were left as they are.`,
+        throw new ArgumentError(
+          `The norm of order ${normType} of the gradients is ${total.item()}, so they cannot be clipped to ${maxNorm}.`,
         );
       }
-      // 1e-6 and the clamp are PyTorch's: the factor is always applied, so nothing waits for the device.
-      torch._foreachMul_(gradients, torch.clamp(total.add(1e-6).reciprocal().mul(maxNorm), null, 1));
+      // Never above 1, rather than a question whether to scale: that would wait for the device.
+      const factor = total.add(1e-6).reciprocal().mul(maxNorm).clamp({ max: 1 });
+      for (const device of new Set(gradients.map((gradient) => gradient.device)))
+        torch._foreachMul_(
+          gradients.filter((gradient) => gradient.device === device),
+          factor.to(device),
+        );
       return total;
     }),
   );
 }
 
-/** Limits every element of the gradients to -value..value, as torch.nn.utils.clip_grad_value_. */
+/**
+ * Limits every element of the gradients of `params` to [-value, value] in place. As torch.nn.utils.clip_grad_value_. Throws
+ * ConfigError where value is below 0.
+ */
 export function clipGradValue_(params: Iterable<Tensor>, value: number): void {
-  if (!(value >= 0)) throw new ArgumentError(`value must be at least 0, not ${value}.`);
+  checkNotNegative({ value });
   noGrad(() =>
     scope(() => {
       const gradients = gradientsOf(params);
@@ -54,4 +58,8 @@ export function clipGradValue_(params: Iterable<Tensor>, value: number): void {
       torch._foreachClampMax_(gradients, value);
     }),
   );
+}
+
+function gradientsOf(params: Iterable<Tensor>): Tensor[] {
+  return [...params].flatMap((param) => param.grad ?? []);
 }

@@ -1,9 +1,20 @@
-/** Optimizers and learning-rate schedules, as torch.optim. */
-export { Adam, type AdamOptions, AdamW } from './adam.js';
-export { type ClipOptions, clipGradNorm_, clipGradValue_ } from './clip.js';
+/** Optimizers and learning-rate schedules, clipping and averaging, as torch.optim and torch.nn.utils. */
+export { Adam, type AdamOptions } from './adam.js';
+export { AdamW } from './adamw.js';
+export { type ClipGradNormOptions, clipGradNorm_, clipGradValue_ } from './clip.js';
+export { type Averageable, EMA, type EMAOptions, type EMAState } from './ema.js';
 export { GradScaler, type GradScalerOptions, type ScaledOptimizer } from './grad-scaler.js';
+export { Lion, type LionOptions } from './lion.js';
+export { Muon, type MuonOptions } from './muon.js';
 export { Optimizer, type OptimizerState, type ParameterGroup } from './optimizer.js';
+export { RMSprop, type RMSpropOptions } from './rmsprop.js';
 export { CosineAnnealingLR } from './schedules/cosine.js';
+export { ExponentialLR } from './schedules/exponential.js';
+export { OneCycleLR, type OneCycleOptions } from './schedules/one-cycle.js';
+export { type PlateauOptions, type PlateauState, ReduceLROnPlateau } from './schedules/plateau.js';
+export { PolynomialLR, type PolynomialOptions } from './schedules/polynomial.js';
 export { LRScheduler, type Scheduled } from './schedules/schedule.js';
+export { SequentialLR, type SequentialOptions } from './schedules/sequential.js';
 export { MultiStepLR, StepLR } from './schedules/step.js';
+export { ConstantLR, type ConstantOptions, LinearLR, type LinearOptions } from './schedules/warm-up.js';
 export { SGD, type SGDOptions } from './sgd.js';

@@ -1,12 +1,20 @@
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
-import { keep, type Tensor, type TensorHolder, TensorList } from '../tensor/index.js';
+import {
+  keep,
+  noGrad,
+  scope,
+  type Tensor,
+  type TensorHolder,
+  TensorList,
+  functions as torch,
+} from '../tensor/index.js';
 
 /** Parameters with options of their own, in place of the optimizer's. */
 export type ParameterGroup<Options> = { params: Iterable<Tensor> } & Partial<Options>;
 
-/** A group with all its options, and its parameters as an array. */
-export type Group<Options> = Options & { params: Tensor[] };
+/** A group with all its options, and its parameters as an array; `initialLr` is set by the first schedule that it gets. */
+export type Group<Options> = Options & { params: Tensor[]; initialLr?: number };
 
 /** What an optimizer keeps for one parameter: tensors and numbers, by name. */
 export type ParameterState = Record<string, Tensor | number>;
@@ -18,6 +26,15 @@ export interface Bucket {
   members: Tensor[];
 }
 
+/** What a step works on: parameters, their gradients and their state, in the same order. */
+export interface Lists {
+  members: Tensor[];
+  params: TensorList;
+  gradients: TensorList;
+  /** A state tensor of each parameter, by name. */
+  state(name: string): TensorList;
+}
+
 /**
  * The base of all optimizers: parameter groups, per-parameter state, and lists of both on the native side, so that a step is one
  * operator call over all parameters.
@@ -26,6 +43,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   readonly paramGroups: Group<Options>[];
   readonly state = new Map<Tensor, ParameterState>();
   readonly #buckets = new Map<string, Bucket>();
+  readonly #kinds = new Map<Tensor, string>();
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options) {
     const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];
@@ -72,13 +90,59 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     const byStage = new Map<string, Tensor[]>();
     for (const [i, param] of params.entries()) {
       if (!have[i]) continue;
-      const key = prepare(param);
-      byStage.set(key, [...(byStage.get(key) ?? []), param]);
+      const stage = prepare(param);
+      // The fused operators take one dtype and one device at a time.
+      const key = `${stage}|${this.kindOf(param)}`;
+      const members = byStage.get(key);
+      if (members) members.push(param);
+      else byStage.set(key, [param]);
     }
     return [...byStage].map(([key, members]) => {
       const which = members.length === params.length ? 'all' : members.map((member) => params.indexOf(member)).join();
-      return { stage: key, bucket: this.bucket(`${key} ${index} ${which}`, members, names) };
+      const stage = key.slice(0, key.indexOf('|'));
+      return { stage, bucket: this.bucket(`${key} ${index} ${which}`, members, names) };
     });
+  }
+
+  private kindOf(param: Tensor): string {
+    let kind = this.#kinds.get(param);
+    if (kind === undefined) {
+      kind = `${param.dtype} ${param.device}`;
+      this.#kinds.set(param, kind);
+    }
+    return kind;
+  }
+
+  /** Calls `update` for each group; records no gradients, and frees what is made and not kept. */
+  protected forEachGroup(update: (group: Group<Options>, index: number) => void): void {
+    noGrad(() =>
+      scope(() => {
+        for (const [index, group] of this.paramGroups.entries()) update(group, index);
+      }),
+    );
+  }
+
+  /**
+   * Calls `update` with those parameters of group `index` that have gradients. State tensors of `names` that a parameter lacks
+   * begin at zero: `step` as a number in float32, any other in the parameter's form.
+   */
+  protected forEachReady(index: number, names: string[], update: (lists: Lists) => void): void {
+    const stage = names.join();
+    const prepare = (param: Tensor) => {
+      for (const name of names) {
+        if (this.state.get(param)?.[name] === undefined) this.remember(param, name, initialState(param, name));
+      }
+      return stage;
+    };
+    for (const { bucket } of this.ready(index, prepare, names)) {
+      const gradients = TensorList.gradients(bucket.params);
+      try {
+        const { members, params, state } = bucket;
+        update({ members, params, gradients, state: (name) => state.get(name) as TensorList });
+      } finally {
+        gradients.dispose();
+      }
+    }
   }
 
   private bucket(key: string, members: Tensor[], names: string[]): Bucket {
@@ -111,7 +175,10 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     };
   }
 
-  /** Takes over options and copies of the state. Throws ConfigError where groups or their sizes differ. */
+  /**
+   * Takes over options and copies of the state, in the parameters' dtype (but `step`) and on their devices. Throws ConfigError
+   * where groups or their sizes differ, or the state names a parameter that is not there.
+   */
   loadStateDict({ state, paramGroups }: OptimizerState<Options>): void {
     const sizes = (groups: { params: unknown[] }[]) => groups.map((group) => group.params.length).join();
     if (sizes(paramGroups) !== sizes(this.paramGroups)) {
@@ -120,6 +187,12 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
       );
     }
     const params = this.paramGroups.flatMap((group) => group.params);
+    const stranger = Object.keys(state).find((number) => params[Number(number)] === undefined);
+    if (stranger !== undefined) {
+      throw new ConfigError(
+        `The optimizer state names parameter ${stranger}, the optimizer has ${params.length}, counted from 0.`,
+      );
+    }
     for (const [i, saved] of paramGroups.entries()) {
       const { params: _numbers, ...options } = saved;
       Object.assign(this.paramGroups[i] as Group<Options>, options);
@@ -128,11 +201,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     for (const [i, kept] of Object.entries(state)) {
       const param = params[Number(i)] as Tensor;
       for (const [name, value] of Object.entries(kept)) {
-        this.remember(
-          param,
-          name,
-          typeof value === 'number' ? value : value.detach().to({ device: param.device, copy: true }),
-        );
+        this.remember(param, name, typeof value === 'number' ? value : copyFor(param, name, value));
       }
     }
   }
@@ -140,6 +209,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   private forget(): void {
     for (const tensor of this.heldTensors()) tensor.dispose();
     this.state.clear();
+    this.#kinds.clear();
     this.disposeBuckets();
   }
 
@@ -157,5 +227,14 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
 
 export interface OptimizerState<Options> {
   state: Record<string, ParameterState>;
-  paramGroups: (Options & { params: number[] })[];
+  paramGroups: (Options & { params: number[]; initialLr?: number })[];
+}
+
+function initialState(param: Tensor, name: string): Tensor {
+  return name === 'step' ? torch.zeros([], { dtype: 'float32', device: param.device }) : torch.zerosLike(param);
+}
+
+function copyFor(param: Tensor, name: string, value: Tensor): Tensor {
+  const dtype = name === 'step' ? value.dtype : param.dtype;
+  return scope(() => value.detach().to({ dtype, device: param.device, copy: true }));
 }

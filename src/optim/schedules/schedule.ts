@@ -1,8 +1,8 @@
 import { ConfigError } from '../../errors.js';
 
-/** What a schedule needs of an optimizer. */
+/** What a schedule needs of an optimizer. `initialLr` is where the first schedule of a group found its rate. */
 export interface Scheduled {
-  paramGroups: { lr: number }[];
+  paramGroups: { lr: number; initialLr?: number }[];
 }
 
 /** A learning rate as a function of the number of steps taken: the closed form, so that resuming needs only that number. */
@@ -11,25 +11,30 @@ export abstract class LRScheduler {
   lastEpoch = 0;
 
   constructor(readonly optimizer: Scheduled) {
-    this.baseLrs = optimizer.paramGroups.map((group) => group.lr);
+    // A schedule made after another that has already changed the rate begins where that one began.
+    this.baseLrs = optimizer.paramGroups.map((group) => {
+      group.initialLr ??= group.lr;
+      return group.initialLr;
+    });
   }
 
-  /** The learning rate after `epoch` steps of a group that began with `baseLr`. */
-  abstract lrAt(epoch: number, baseLr: number): number;
+  /** The learning rate after `epoch` steps of a group that began with `baseLr`; `group` is the group's number. */
+  abstract lrAt(epoch: number, baseLr: number, group: number): number;
 
   /** Goes one step on, usually at the end of an epoch, and sets the optimizer's learning rates. */
   step(): void {
     this.goTo(this.lastEpoch + 1);
   }
 
-  /** Sets the learning rates of step `epoch`. */
+  /** Sets the learning rates of step `epoch`. Throws ConfigError where it is below 0. */
   goTo(epoch: number): void {
     if (!(epoch >= 0)) throw new ConfigError(`A schedule cannot go to step ${epoch}.`);
     this.lastEpoch = epoch;
     for (const [i, group] of this.optimizer.paramGroups.entries())
-      group.lr = this.lrAt(epoch, this.baseLrs[i] ?? group.lr);
+      group.lr = this.lrAt(epoch, this.baseLrs[i] ?? group.lr, i);
   }
 
+  /** The learning rates that the optimizer's groups have now. */
   getLastLr(): number[] {
     return this.optimizer.paramGroups.map((group) => group.lr);
   }

@@ -1,0 +1,115 @@
+import { ConfigError } from '../errors.js';
+import { keep, noGrad, type Tensor, type TensorHolder, TensorList, functions as torch } from '../tensor/index.js';
+
+/** What can be averaged: tensors by name, as a Module has them. */
+export interface Averageable {
+  namedParameters(): Iterable<[string, Tensor]>;
+  namedBuffers(): Iterable<[string, Tensor]>;
+}
+
+export interface EMAOptions {
+  /** The average's part in each update. Default 0.999. */
+  decay?: number;
+  /** Begins with less decay, (1 + n) / (10 + n) at update n from 0, until that reaches `decay`. Default false. */
+  warmUp?: boolean;
+}
+
+export interface EMAState {
+  /** The number of updates so far. */
+  updates: number;
+  /** Averaged parameters and copied buffers by name. */
+  averages: Record<string, Tensor>;
+}
+
+/**
+ * A copy of a module whose parameters are exponential moving averages of the module's, and whose buffers are the module's; as
+ * torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn. It begins as the module is. Throws ConfigError where decay is
+ * not in [0, 1] or there are no parameters.
+ */
+export class EMA implements TensorHolder {
+  readonly decay: number;
+  readonly warmUp: boolean;
+  /** The number of updates so far. */
+  updates = 0;
+  readonly #parameters: Followed;
+  readonly #buffers: Followed;
+
+  constructor(source: Averageable, { decay = 0.999, warmUp = false }: EMAOptions = {}) {
+    if (!(decay >= 0 && decay <= 1)) throw new ConfigError(`decay must be from 0 to 1, not ${decay}.`);
+    const parameters = [...source.namedParameters()];
+    if (parameters.length === 0) throw new ConfigError('EMA was given a module without parameters.');
+    this.decay = decay;
+    this.warmUp = warmUp;
+    this.#parameters = new Followed(parameters);
+    this.#buffers = new Followed([...source.namedBuffers()]);
+  }
+
+  /** Takes in the module's present parameters and buffers; usually after each optimizer step. */
+  update(): void {
+    const decay = this.warmUp ? Math.min(this.decay, (1 + this.updates) / (10 + this.updates)) : this.decay;
+    noGrad(() => {
+      torch._foreachLerp_(this.#parameters.copies, this.#parameters.sources, 1 - decay);
+      if (this.#buffers.sources.length > 0) torch._foreachCopy_(this.#buffers.copies, this.#buffers.sources);
+    });
+    this.updates++;
+  }
+
+  /** Averaged parameters and copied buffers by name. The tensors share this object's memory. */
+  averagedStateDict(): Record<string, Tensor> {
+    return Object.fromEntries([...this.#parameters.byName, ...this.#buffers.byName]);
+  }
+
+  /** Copies averages and buffers into `target`. Throws ConfigError where its names are others; it is unchanged then. */
+  copyTo(target: Averageable): void {
+    copyAll(this.averagedStateDict(), Object.fromEntries([...target.namedParameters(), ...target.namedBuffers()]));
+  }
+
+  /** What {@link loadStateDict} needs to go on. The tensors share this object's memory. */
+  stateDict(): EMAState {
+    return { updates: this.updates, averages: this.averagedStateDict() };
+  }
+
+  /** Takes over a copy of a state. Throws ConfigError where its names are others; nothing is changed then. */
+  loadStateDict({ updates, averages }: EMAState): void {
+    copyAll(averages, this.averagedStateDict());
+    this.updates = updates;
+  }
+
+  *heldTensors(): Generator<Tensor> {
+    yield* Object.values(this.averagedStateDict());
+  }
+
+  /** Frees the averages; the module stays. */
+  dispose(): void {
+    this.#parameters.dispose();
+    this.#buffers.dispose();
+  }
+}
+
+/** Tensors and copies of them, by name and as lists on the native side. */
+class Followed {
+  readonly byName: Map<string, Tensor>;
+  readonly sources: TensorList;
+  readonly copies: TensorList;
+
+  constructor(named: [string, Tensor][]) {
+    this.byName = new Map(named.map(([name, tensor]) => [name, keep(noGrad(() => tensor.clone()))]));
+    this.sources = new TensorList(named.map(([, tensor]) => tensor));
+    this.copies = new TensorList([...this.byName.values()]);
+  }
+
+  dispose(): void {
+    for (const item of [this.sources, this.copies, ...this.byName.values()]) item.dispose();
+  }
+}
+
+function copyAll(from: Record<string, Tensor>, to: Record<string, Tensor>): void {
+  const differing = [
+    ...Object.keys(to).filter((name) => !Object.hasOwn(from, name)),
+    ...Object.keys(from).filter((name) => !Object.hasOwn(to, name)),
+  ];
+  if (differing.length > 0) throw new ConfigError(`Only one of the two sides has ${differing.slice(0, 5).join(', ')}.`);
+  noGrad(() => {
+    for (const [name, target] of Object.entries(to)) target.copy_(from[name] as Tensor);
+  });
+}

@@ -1,0 +1,44 @@
+import { type Tensor, functions as torch } from '../tensor/index.js';
+import { checkBetas, checkNotNegative } from './checks.js';
+import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+
+export interface LionOptions {
+  /** Learning rate; every element moves by just this much. Default 1e-4. */
+  lr: number;
+  /** The average's part in the step's direction, and the average's decay rate. Default [0.9, 0.99]. */
+  betas: [number, number];
+  /** Decoupled, as in AdamW. Default 0. */
+  weightDecay: number;
+}
+
+const defaults: LionOptions = { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 };
+
+/**
+ * Lion of Chen et al., Symbolic Discovery of Optimization Algorithms (2023), by foreach operators: a step along the sign of an
+ * average of past gradients and the present one. PyTorch has no peer; the state's name is `exp_avg`. Throws ConfigError where
+ * lr or weightDecay is below 0, or one of the betas is not in [0, 1).
+ */
+export class Lion extends Optimizer<LionOptions> {
+  constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<LionOptions>>, options: Partial<LionOptions> = {}) {
+    super(params, { ...defaults, ...options });
+    for (const { betas, weightDecay } of this.paramGroups) {
+      checkBetas(betas);
+      checkNotNegative({ weightDecay });
+    }
+  }
+
+  step(): void {
+    this.forEachGroup((group, index) => this.stepGroup(group, index));
+  }
+
+  private stepGroup({ lr, betas, weightDecay }: Group<LionOptions>, index: number): void {
+    this.forEachReady(index, ['exp_avg'], ({ params, gradients, state }) => {
+      const averages = state('exp_avg');
+      const directions = torch._foreachLerp(averages, gradients, 1 - betas[0]);
+      torch._foreachSign_(directions);
+      torch._foreachMul_(params, 1 - lr * weightDecay);
+      torch._foreachAdd_(params, directions, { alpha: -lr });
+      torch._foreachLerp_(averages, gradients, 1 - betas[1]);
+    });
+  }
+}

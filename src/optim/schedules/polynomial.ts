@@ -1,0 +1,29 @@
+import { checkCount } from '../checks.js';
+import { LRScheduler, type Scheduled } from './schedule.js';
+
+export interface PolynomialOptions {
+  /** Steps until the rate is 0. Default 5. */
+  totalIters?: number;
+  /** Default 1: a straight line. */
+  power?: number;
+}
+
+/**
+ * From the initial rate down to 0 by a power of the part that is left, as torch.optim.lr_scheduler.PolynomialLR. Throws
+ * ConfigError where totalIters is not a whole number above 0.
+ */
+export class PolynomialLR extends LRScheduler {
+  readonly totalIters: number;
+  readonly power: number;
+
+  constructor(optimizer: Scheduled, { totalIters = 5, power = 1 }: PolynomialOptions = {}) {
+    checkCount('totalIters', totalIters);
+    super(optimizer);
+    this.totalIters = totalIters;
+    this.power = power;
+  }
+
+  lrAt(epoch: number, baseLr: number): number {
+    return baseLr * (1 - Math.min(this.totalIters, epoch) / this.totalIters) ** this.power;
+  }
+}
