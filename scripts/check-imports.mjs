@@ -10,6 +10,7 @@ const rows = [
   ['native.ts'],
   ['libtorch'],
   ['tensor'],
+  ['files'],
   ['flow.ts'],
   ['nn', 'optim', 'data'],
   ['models', 'distill'],

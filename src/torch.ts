@@ -112,6 +112,7 @@ const torch = Object.defineProperties(Object.create(functions), Object.getOwnPro
 
 export default torch;
 export * from './errors.js';
+export * from './files/index.js';
 export * as nn from './nn/index.js';
 export * as optim from './optim/index.js';
 export {
@@ -132,7 +133,6 @@ export {
   type Index,
   type Layout,
   type Leak,
-  loadSafetensors,
   type MemoryFormat,
   type MemoryUse,
   type Scalar,
@@ -141,7 +141,6 @@ export {
   type Seed,
   type SentTensor,
   Slice,
-  saveSafetensors,
   slice,
   Tensor,
   type TensorData,

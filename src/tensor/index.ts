@@ -14,7 +14,6 @@ export { type Index, Slice, slice } from './indexing.js';
 export { functions } from './methods.js';
 export { callOverload, callOverloadAsync, overloadOf } from './operators.js';
 export { owned } from './ownership.js';
-export { loadSafetensors, saveSafetensors } from './safetensors.js';
 export { asyncScope, keep, type MemoryUse, memory, scope, type TensorHolder, tensorsIn } from './scope.js';
 export { ScriptModule, type ScriptOutput } from './script.js';
 export { Tensor } from './tensor.js';

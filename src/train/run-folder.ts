@@ -4,9 +4,10 @@ import { join } from 'node:path';
 import { parse, stringify } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
+import { loadSafetensors, saveSafetensors } from '../files/index.js';
 import type { EpochRecord } from '../flow.js';
 import { type Classifier, create } from '../models/index.js';
-import { loadSafetensors, saveSafetensors, scope } from '../tensor/index.js';
+import { scope } from '../tensor/index.js';
 
 const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics.csv', student: 'student.safetensors' };
 

@@ -66,5 +66,6 @@ describe('safetensors', () => {
     expect(hostile({ a: { dtype: 'F32', shape: [2 ** 40, 2 ** 40], data_offsets: [0, 16] } })).toThrow(FileError);
     expect(hostile({ a: null })).toThrow(FileError);
     expect(() => loadSafetensors(join(folder, 'nothing'))).toThrow(/cannot be read/);
+    expect(() => saveSafetensors(cut, { __metadata__: torch.ones([1]) })).toThrow(/__metadata__/);
   });
 });

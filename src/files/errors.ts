@@ -1,0 +1,31 @@
+import { FileError, messageOf } from '../errors.js';
+
+const failure = (file: string, verb: string, error: unknown): FileError =>
+  new FileError(`${file} cannot be ${verb}: ${messageOf(error)}`, { cause: error });
+
+/** Runs `body`; whatever goes wrong in it is a FileError that names the file. */
+export function reading<T>(file: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw failure(file, 'read', error);
+  }
+}
+
+/** As {@link reading}, for a body that waits. */
+export async function readingAsync<T>(file: string, body: () => Promise<T>): Promise<T> {
+  try {
+    return await body();
+  } catch (error) {
+    throw failure(file, 'read', error);
+  }
+}
+
+/** Runs `body`; whatever goes wrong in it is a FileError that names the file. */
+export function writing<T>(file: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw failure(file, 'written', error);
+  }
+}

@@ -1,0 +1,13 @@
+/** Files of tensors: PyTorch's, safetensors, NumPy's. */
+export { loadNpy, saveNpy } from './npy.js';
+export { loadNpz, saveNpz } from './npz.js';
+export type { PthValue } from './pickle/plain.js';
+export { loadPth } from './pth-load.js';
+export { savePth } from './pth-save.js';
+export {
+  loadSafetensors,
+  openSafetensors,
+  type SafetensorsEntry,
+  SafetensorsFile,
+  saveSafetensors,
+} from './safetensors.js';

@@ -1,0 +1,55 @@
+import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { FileError } from '../errors.js';
+
+// The system refuses single reads of 2 GiB and more.
+const largestRead = 2 ** 30;
+
+/** A file that is read in parts, each into its own place. */
+export class Input {
+  readonly size: number;
+  #descriptor: number | undefined;
+
+  constructor(path: string) {
+    this.#descriptor = openSync(path, 'r');
+    const status = fstatSync(this.#descriptor);
+    this.size = status.size;
+    if (status.isFile()) return;
+    this.close();
+    throw new FileError('it is not a file.');
+  }
+
+  /** Fills `into` with the bytes from `position` on. */
+  read(into: Uint8Array, position: number): void {
+    if (this.#descriptor === undefined) throw new FileError('it was closed.');
+    this.#check(position, into.byteLength);
+    for (let done = 0; done < into.byteLength; ) {
+      const length = Math.min(into.byteLength - done, largestRead);
+      const count = readSync(this.#descriptor, into, done, length, position + done);
+      if (count === 0) throw new FileError('it became shorter while it was read.');
+      done += count;
+    }
+  }
+
+  /** The bytes from `position` on, in a buffer of their own. */
+  take(position: number, length: number): Buffer {
+    this.#check(position, length);
+    const bytes = Buffer.from(new ArrayBuffer(length));
+    this.read(bytes, position);
+    return bytes;
+  }
+
+  close(): void {
+    if (this.#descriptor !== undefined) closeSync(this.#descriptor);
+    this.#descriptor = undefined;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #check(position: number, length: number): void {
+    const inside = [position, length].every((value) => Number.isSafeInteger(value) && value >= 0);
+    if (!inside || position + length > this.size)
+      throw new FileError(`it is truncated or damaged: it should hold ${length} bytes at ${position}.`);
+  }
+}

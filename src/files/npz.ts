@@ -1,0 +1,54 @@
+/** NumPy's .npz archives: .npy files in a zip. */
+import { FileError } from '../errors.js';
+import type { Tensor } from '../tensor/index.js';
+import { bytesOf } from './bytes.js';
+import { readingAsync } from './errors.js';
+import { Input } from './input.js';
+import { npyHeader, readNpy, type Source } from './npy.js';
+import { writeAtomically } from './output.js';
+import { ZipReader } from './zip-reader.js';
+import { ZipWriter } from './zip-writer.js';
+
+const suffix = '.npy';
+
+/** Reads all arrays of an archive, stored or compressed, by name. */
+export async function loadNpz(file: string): Promise<Record<string, Tensor>> {
+  return readingAsync(file, async () => {
+    const input = new Input(file);
+    const tensors: Record<string, Tensor> = Object.create(null);
+    try {
+      const zip = await ZipReader.open(input);
+      for (const name of zip.names) {
+        if (!name.endsWith(suffix)) throw new FileError(`'${name}' in the archive is no .npy file.`);
+        tensors[name.slice(0, -suffix.length)] = readNpy(inMemory(await zip.read(name)));
+      }
+      return tensors;
+    } catch (error) {
+      for (const tensor of Object.values(tensors)) tensor.dispose();
+      throw error;
+    } finally {
+      input.close();
+    }
+  });
+}
+
+/** Writes tensors by name as an uncompressed archive, atomically and one tensor at a time. */
+export function saveNpz(file: string, tensors: Record<string, Tensor>): void {
+  writeAtomically(file, (output) => {
+    const zip = new ZipWriter(output);
+    for (const [name, tensor] of Object.entries(tensors)) zip.add(name + suffix, npyHeader(tensor), bytesOf(tensor));
+    zip.finish();
+  });
+}
+
+function inMemory(bytes: Buffer): Source {
+  const within = (position: number, length: number) => {
+    if (position + length > bytes.length) throw new FileError('it is truncated.');
+    return bytes.subarray(position, position + length);
+  };
+  return {
+    size: bytes.length,
+    take: within,
+    read: (into, position) => into.set(within(position, into.length)),
+  };
+}

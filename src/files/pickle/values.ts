@@ -1,0 +1,52 @@
+/** What a pickle of torch.save is made of, before it becomes JavaScript values and tensors. */
+import type { DType } from '../../tensor/dtype.js';
+
+/** How deep containers may nest, in reading and in writing. */
+export const deepest = 500;
+
+/** A dict of any kind. */
+export class Dict {
+  readonly items = new Map<unknown, unknown>();
+}
+
+/** A class or function that the pickle may name, and what calling it gives. */
+export class Callable {
+  constructor(
+    readonly name: string,
+    readonly call?: (args: readonly unknown[], spend: (count: number) => void) => unknown,
+  ) {}
+}
+
+/** A storage class; without a dtype it counts bytes. */
+export class StorageType {
+  constructor(
+    readonly name: string,
+    readonly dtype: DType | undefined,
+  ) {}
+}
+
+/** A storage that lies elsewhere in the file. */
+export class StorageReference {
+  constructor(
+    readonly key: string,
+    readonly dtype: DType | undefined,
+    readonly bytes: number,
+  ) {}
+}
+
+/** A tensor that looks into a storage. */
+export interface TensorPlan {
+  readonly storage: StorageReference;
+  readonly dtype: DType;
+  readonly offset: number;
+  readonly shape: readonly number[];
+  readonly strides: readonly number[];
+  readonly requiresGrad: boolean;
+  readonly conjugated: boolean;
+  readonly negated: boolean;
+}
+
+/** A tensor to be made; one object becomes one tensor. */
+export class PlannedTensor {
+  constructor(readonly plan: TensorPlan) {}
+}

@@ -1,0 +1,121 @@
+/** Files of torch.save, in the zip form and in the older one. */
+import { FileError } from '../errors.js';
+import type { DType } from '../tensor/dtype.js';
+import { fromArray, functions, scope, type Tensor } from '../tensor/index.js';
+import { isSize, itemSize, swapBytes, swapWidth } from './bytes.js';
+import { readingAsync } from './errors.js';
+import { Input } from './input.js';
+import { unpickle } from './pickle/machine.js';
+import { type PthValue, storagesIn, toPlain } from './pickle/plain.js';
+import { PickleSource } from './pickle/source.js';
+import { Dict, PlannedTensor, type StorageReference, type TensorPlan } from './pickle/values.js';
+import { ZipReader } from './zip-reader.js';
+
+const legacyMagic = 0x1950a86a20f9469cfc6cn;
+const legacyProtocol = 1001;
+
+/** The bytes of each storage, as a tensor of uint8. */
+type Storages = Map<string, Tensor>;
+
+/**
+ * Reads a state dict or checkpoint as `torch.load(file, weights_only=True, map_location='cpu')` does: data only, no code is ever
+ * run. Dicts with texts as keys become objects without a prototype, other dicts Maps, lists and tuples arrays, integers
+ * beyond 2^53 bigints, dtypes and devices texts. Throws FileError for anything else, or a file that is damaged.
+ */
+export async function loadPth(file: string): Promise<PthValue> {
+  return readingAsync(file, async () => {
+    const input = new Input(file);
+    const storages: Storages = new Map();
+    try {
+      const zipped = input.size >= 4 && input.take(0, 4).toString('latin1') === 'PK\x03\x04';
+      const value = zipped ? await readZip(input, storages) : readLegacy(input, storages);
+      return scope(() => toPlain(value, (tensor) => makeTensor(tensor, storages)));
+    } finally {
+      for (const storage of storages.values()) storage.dispose();
+      input.close();
+    }
+  });
+}
+
+async function readZip(input: Input, storages: Storages): Promise<unknown> {
+  const zip = await ZipReader.open(input);
+  const [pickle, ...others] = zip.names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
+  if (!pickle || others.length > 0) throw new FileError('the archive is not one of torch.save: it has no data.pkl.');
+  const folder = pickle.slice(0, -'data.pkl'.length);
+  if (zip.has(`${folder}constants.pkl`))
+    throw new FileError('it is a TorchScript module and no state dict; torch.jit.load() reads it.');
+  const order = zip.has(`${folder}byteorder`) ? (await zip.read(`${folder}byteorder`)).toString('latin1') : 'little';
+  if (order !== 'little' && order !== 'big')
+    throw new FileError(`its byte order '${order.slice(0, 20)}' is not known.`);
+  const value = unpickle(PickleSource.of(await zip.read(pickle)));
+  for (const [key, reference] of storagesIn(value)) {
+    const name = `${folder}data/${key}`;
+    if (zip.size(name) !== reference.bytes)
+      throw new FileError(`storage '${key}' has ${zip.size(name)} bytes, and should have ${reference.bytes}.`);
+    const bytes = await zip.read(name);
+    if (order === 'big') turn(bytes, reference);
+    storages.set(key, fromArray(bytes));
+  }
+  return value;
+}
+
+function turn(bytes: Buffer, { key, dtype }: StorageReference): void {
+  if (!dtype) throw new FileError(`storage '${key}' is big-endian and does not say of what.`);
+  swapBytes(bytes, swapWidth(dtype));
+}
+
+/** A magic number, a protocol, the writer's platform, the value, the keys of the storages, and the storages. */
+function readLegacy(input: Input, storages: Storages): unknown {
+  const source = new PickleSource((position, length) => input.take(position, length), input.size);
+  const unknown = 'it is no file of torch.save, or one of PyTorch before 0.4; save it again with Python.';
+  if (input.size < 2 || input.take(0, 1)[0] !== 0x80 || unpickle(source) !== legacyMagic) throw new FileError(unknown);
+  if (unpickle(source) !== legacyProtocol || !(unpickle(source) instanceof Dict)) throw new FileError(unknown);
+  const value = unpickle(source);
+  const keys = unpickle(source);
+  const references = storagesIn(value);
+  if (!Array.isArray(keys) || keys.length !== references.size)
+    throw new FileError('the list of its storages is not valid.');
+  let { position } = source;
+  for (const key of keys) {
+    const reference = references.get(String(key));
+    if (!reference || storages.has(reference.key)) throw new FileError('the list of its storages is not valid.');
+    const count = Number(input.take(position, 8).readBigInt64LE());
+    if (count * (reference.dtype ? itemSize(reference.dtype) : 1) !== reference.bytes)
+      throw new FileError(`storage '${reference.key}' has ${count} elements, which is not what the value says.`);
+    storages.set(reference.key, fromArray(input.take(position + 8, reference.bytes)));
+    position += 8 + reference.bytes;
+  }
+  if (position !== input.size) throw new FileError('bytes follow its last storage; it is damaged.');
+  return value;
+}
+
+function makeTensor(source: PlannedTensor | StorageReference, storages: Storages): Tensor {
+  const plan = source instanceof PlannedTensor ? source.plan : wholeStorage(source);
+  const { dtype, offset, shape, strides } = plan;
+  const storage = storages.get(plan.storage.key) as Tensor;
+  const width = itemSize(dtype);
+  const count = Math.floor(plan.storage.bytes / width);
+  checkInside(plan, count);
+  const typed = storage.narrow(0, 0, count * width).view(dtype);
+  // Not a view for autograd: each tensor is a leaf with a version of its own, as after torch.load.
+  let tensor = functions.empty([0], { dtype }).set_(typed, offset, shape, strides);
+  if (plan.conjugated) tensor = tensor._conj();
+  if (plan.negated) tensor = tensor._negView();
+  return plan.requiresGrad ? tensor.requiresGrad_() : tensor;
+}
+
+function wholeStorage(storage: StorageReference): TensorPlan {
+  const dtype: DType = storage.dtype ?? 'uint8';
+  const shape = [storage.bytes / itemSize(dtype)];
+  return { storage, dtype, offset: 0, shape, strides: [1], requiresGrad: false, conjugated: false, negated: false };
+}
+
+function checkInside({ storage, offset, shape, strides }: TensorPlan, count: number): void {
+  const empty = shape.includes(0);
+  const numel = empty ? 0 : shape.reduce((product, size) => product * size, 1);
+  const last = empty ? -1 : shape.reduce((sum, size, i) => sum + (size - 1) * (strides[i] as number), offset);
+  if (!isSize(numel) || !isSize(last + 1) || last >= count || offset > count)
+    throw new FileError(
+      `a tensor of shape [${shape.join(', ')}] reaches beyond the ${count} elements of storage '${storage.key}'.`,
+    );
+}

@@ -1,0 +1,104 @@
+import { FileError } from '../errors.js';
+import { native } from '../native.js';
+import type { DType } from '../tensor/dtype.js';
+import { scope, type Tensor, tensorsIn } from '../tensor/index.js';
+import { bytesOf, itemSize } from './bytes.js';
+import { writeAtomically } from './output.js';
+import { storageClasses } from './pickle/globals.js';
+import { PickleWriter, type TensorPlace } from './pickle/writer.js';
+import { ZipWriter } from './zip-writer.js';
+
+// Every element size divides it.
+const grain = 16;
+
+/** Tensors that share memory, and the bytes of it that they look at. */
+interface Shared {
+  key: string;
+  members: Tensor[];
+  begin: number;
+  end: number;
+}
+
+/**
+ * Writes a value so that Python's `torch.load(file, weights_only=True)` reads it, atomically: tensors, numbers, texts,
+ * Uint8Arrays, arrays, plain objects, Maps and Sets in each other. Tensors that share memory share it in the file, where only
+ * what they look at is written. Whole numbers are integers; `float(1)` is a float. All tensors are written as of the CPU.
+ */
+export function savePth(file: string, value: unknown): void {
+  writeAtomically(file, (output) => {
+    scope(() => {
+      const plain = new Map(tensorsIn(value).map((tensor) => [tensor, materialized(tensor)]));
+      const shared = sharedStorages([...plain.values()]);
+      const places = new Map(shared.flatMap((storage) => storage.members.map((member) => [member, storage])));
+      const pickle = new PickleWriter((tensor) => {
+        const stored = plain.get(tensor) as Tensor;
+        return placeIn(places.get(stored) as Shared, stored, tensor.requiresGrad);
+      }).pickle(value);
+      const zip = new ZipWriter(output);
+      const text = (name: string, content: string) => zip.add(`archive/${name}`, Buffer.from(content));
+      zip.add('archive/data.pkl', pickle);
+      text('.format_version', '1');
+      text('.storage_alignment', '64');
+      text('byteorder', 'little');
+      for (const storage of shared)
+        zip.add(
+          `archive/data/${storage.key}`,
+          scope(() => bytesIn(storage)),
+        );
+      text('version', '3\n');
+      zip.finish();
+    });
+  });
+}
+
+/** The tensor outside autograd, with its elements as they lie in memory. */
+function materialized(tensor: Tensor): Tensor {
+  if (tensor.device === 'meta') throw new FileError('a tensor on the meta device has no data.');
+  return tensor.detach().resolveConj().resolveNeg();
+}
+
+function sharedStorages(tensors: Tensor[]): Shared[] {
+  const { sameStorage } = native();
+  const all: Shared[] = [];
+  for (const tensor of tensors) {
+    const [begin, end] = extent(tensor);
+    const found = all.find(({ members: [first] }) => sameStorage((first as Tensor).handle, tensor.handle));
+    if (!found) {
+      all.push({ key: String(all.length), members: [tensor], begin, end });
+      continue;
+    }
+    found.members.push(tensor);
+    if (begin === end) continue;
+    const none = found.begin === found.end;
+    found.begin = none ? begin : Math.min(found.begin, begin);
+    found.end = none ? end : Math.max(found.end, end);
+  }
+  return all;
+}
+
+/** The bytes that a tensor looks at, from a multiple of the grain on. */
+function extent(tensor: Tensor): [number, number] {
+  if (tensor.numel() === 0) return [0, 0];
+  const { shape, strides } = tensor;
+  const width = itemSize(tensor.dtype);
+  const first = tensor.storageOffset();
+  const last = shape.reduce((sum, size, i) => sum + (size - 1) * (strides[i] as number), first);
+  return [Math.floor((first * width) / grain) * grain, (last + 1) * width];
+}
+
+function placeIn({ key, members, begin, end }: Shared, tensor: Tensor, requiresGrad: boolean): TensorPlace {
+  const { dtype, shape, strides } = tensor;
+  const oneType = members.every((member) => member.dtype === dtype);
+  const storageClass = oneType ? storageClasses[dtype] : undefined;
+  const width = itemSize(dtype);
+  const storageSize = (end - begin) / (storageClass ? width : 1);
+  const offset = tensor.numel() === 0 ? 0 : tensor.storageOffset() - begin / width;
+  return { storageClass, dtype, key, storageSize, offset, shape, strides, requiresGrad };
+}
+
+function bytesIn({ members, begin, end }: Shared): Uint8Array {
+  const width = (tensor: Tensor) => itemSize(tensor.dtype as DType);
+  const narrowest = members.reduce((least, member) => (width(member) < width(least) ? member : least));
+  const size = width(narrowest);
+  return bytesOf(narrowest.asStrided([(end - begin) / size], [1], { storageOffset: begin / size }));
+}

@@ -1,0 +1,103 @@
+/** Random access to the entries of a zip archive that nobody vouches for. */
+import { crc32, inflateRawSync } from 'node:zlib';
+import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
+import { FileError } from '../errors.js';
+import type { Input } from './input.js';
+
+const stored = 0;
+const deflated = 8;
+// What deflate can make of one byte at the most.
+const largestRatio = 1032;
+
+/** Gives yauzl its reads; a position that no file has becomes an error and not an exception between two turns. */
+class Reader extends RandomAccessReader {
+  constructor(private readonly input: Input) {
+    super();
+  }
+
+  override read(
+    buffer: Buffer,
+    offset: number,
+    length: number,
+    position: number,
+    callback: (error: Error | null) => void,
+  ): void {
+    let failure: Error | null = null;
+    try {
+      this.input.read(buffer.subarray(offset, offset + length), position);
+    } catch (error) {
+      failure = error as Error;
+    }
+    setImmediate(callback, failure);
+  }
+}
+
+/** An open archive: its entries by name. */
+export class ZipReader {
+  private constructor(
+    private readonly input: Input,
+    private readonly zip: ZipFile,
+    private readonly entries: Map<string, Entry>,
+  ) {}
+
+  /** Reads the directory. Throws FileError where names repeat, or entries lie about their sizes. */
+  static async open(input: Input): Promise<ZipReader> {
+    const zip = await fromRandomAccessReaderPromise(new Reader(input), input.size, { autoClose: false });
+    const entries = new Map<string, Entry>();
+    let total = 0;
+    for await (const entry of zip.eachEntry()) {
+      if (entries.has(entry.fileName)) throw new FileError(`'${entry.fileName}' is twice in the archive.`);
+      total += entry.compressedSize;
+      checkSizes(entry);
+      // Entries that share bytes make much out of little.
+      if (total > input.size) throw new FileError('the entries of the archive are larger than the archive.');
+      entries.set(entry.fileName, entry);
+    }
+    return new ZipReader(input, zip, entries);
+  }
+
+  get names(): string[] {
+    return [...this.entries.keys()];
+  }
+
+  has(name: string): boolean {
+    return this.entries.has(name);
+  }
+
+  /** The size of an entry's content. */
+  size(name: string): number {
+    return this.#entry(name).uncompressedSize;
+  }
+
+  /** The content of an entry, checked against its CRC-32. */
+  async read(name: string): Promise<Buffer> {
+    const entry = this.#entry(name);
+    const { fileDataStart } = await this.zip.readLocalFileHeaderPromise(entry, { minimal: true });
+    const raw = this.input.take(fileDataStart, entry.compressedSize);
+    const content = entry.compressionMethod === stored ? raw : inflate(raw, entry);
+    if (crc32(content) !== entry.crc32) throw new FileError(`'${name}' in the archive is damaged (CRC-32 differs).`);
+    return content;
+  }
+
+  #entry(name: string): Entry {
+    const entry = this.entries.get(name);
+    if (!entry) throw new FileError(`the archive holds no '${name}'.`);
+    return entry;
+  }
+}
+
+function checkSizes({ fileName, compressionMethod, compressedSize, uncompressedSize, ...entry }: Entry): void {
+  if (compressionMethod !== stored && compressionMethod !== deflated)
+    throw new FileError(`'${fileName}' is packed by method ${compressionMethod}; only stored and deflated are read.`);
+  if (entry.generalPurposeBitFlag & 1) throw new FileError(`'${fileName}' is encrypted.`);
+  const most = compressionMethod === stored ? compressedSize : compressedSize * largestRatio;
+  if (uncompressedSize > most || (compressionMethod === stored && uncompressedSize !== compressedSize))
+    throw new FileError(`'${fileName}' cannot be as large as the archive says; it is damaged.`);
+}
+
+function inflate(raw: Buffer, { fileName, uncompressedSize }: Entry): Buffer {
+  // zlib takes no limit of 0.
+  const content = inflateRawSync(raw, { maxOutputLength: Math.max(1, uncompressedSize) });
+  if (content.length !== uncompressedSize) throw new FileError(`'${fileName}' has another size than the archive says.`);
+  return content;
+}
