@@ -58,7 +58,10 @@ const args = ['--directory', root, `--CDLIBTORCH=${libtorch.folder}`, `--CDLIBTO
 
 /** One command of cmake-js, with its output in the log and the compiler's steps on the terminal. */
 function run(command, ...more) {
-  const child = spawn(process.execPath, [cmakeJs, command, ...args, ...more], { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [cmakeJs, command, ...args, ...more], {
+    cwd: root,
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk) => {
       writeSync(descriptor, chunk);
@@ -76,7 +79,10 @@ const failed = (await run('configure')) || (await run('build', '--parallel', Str
 closeSync(descriptor);
 if (failed) {
   const lines = readFileSync(log, 'utf8').split('\n');
-  const first = Math.max(0, lines.findIndex((line) => /error|FAILED/i.test(line)));
+  const first = Math.max(
+    0,
+    lines.findIndex((line) => /error|FAILED/i.test(line)),
+  );
   fail(`The native build failed; the whole log is in build-native.log:\n${lines.slice(first, first + 15).join('\n')}`);
 }
 stamp(stampFile, hash);

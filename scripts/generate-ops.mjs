@@ -4,10 +4,10 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { native } from '../dist/native.js';
 import { parameterOf } from '../dist/tensor/arguments.js';
-import { camelCase } from '../dist/tensor/names.js';
-import { Tensor } from '../dist/tensor/tensor.js';
 import { handwritten } from '../dist/tensor/extras.js';
+import { camelCase } from '../dist/tensor/names.js';
 import { methodNames as generatedBefore } from '../dist/tensor/ops.generated.js';
+import { Tensor } from '../dist/tensor/tensor.js';
 
 const file = new URL('../src/tensor/ops.generated.ts', import.meta.url);
 const types = {
@@ -120,7 +120,10 @@ for (const base of families.keys()) {
 }
 
 const before = new Set(generatedBefore.map(camelCase));
-const ownMembers = new Set([...handwritten, ...Object.getOwnPropertyNames(Tensor.prototype).filter((name) => !before.has(name))]);
+const ownMembers = new Set([
+  ...handwritten,
+  ...Object.getOwnPropertyNames(Tensor.prototype).filter((name) => !before.has(name)),
+]);
 const isMethod = (overload) =>
   overload.parameters[0]?.key === 'self' && overload.parameters[0].type === 'Tensor' && !overload.out;
 const functionLines = [];
