@@ -1,16 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 
-/** Writes a whole file or nothing: beside its place, flushed to disk, then renamed. */
-export function writeFileAtomic(file: string, ...parts: (string | Uint8Array)[]): void {
+/** Makes a file whole or not at all: `body` writes to a descriptor beside its place, which is flushed to disk and then renamed. */
+export function replaceFile(file: string, body: (descriptor: number) => void): void {
   const temporary = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
   const descriptor = openSync(temporary, 'w');
   try {
     try {
-      for (const part of parts) {
-        const bytes = typeof part === 'string' ? Buffer.from(part) : part;
-        for (let written = 0; written < bytes.byteLength; ) written += writeSync(descriptor, bytes, written);
-      }
+      body(descriptor);
       fsyncSync(descriptor);
     } finally {
       closeSync(descriptor);
@@ -20,4 +17,9 @@ export function writeFileAtomic(file: string, ...parts: (string | Uint8Array)[])
     rmSync(temporary, { force: true });
     throw error;
   }
+}
+
+/** Writes a whole file or nothing. */
+export function writeFileAtomic(file: string, content: string): void {
+  replaceFile(file, (descriptor) => writeFileSync(descriptor, content));
 }

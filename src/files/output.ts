@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { writeSync } from 'node:fs';
+import { replaceFile } from '../atomic.js';
 import { writing } from './errors.js';
 
 const largestWrite = 2 ** 30;
@@ -20,22 +20,7 @@ export class Output {
   }
 }
 
-/** Writes a whole file or nothing, part by part: beside its place, flushed to disk, then renamed. */
+/** Writes a whole file or nothing, part by part. */
 export function writeAtomically(file: string, body: (output: Output) => void): void {
-  writing(file, () => {
-    const temporary = `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
-    const descriptor = openSync(temporary, 'w');
-    try {
-      try {
-        body(new Output(descriptor));
-        fsyncSync(descriptor);
-      } finally {
-        closeSync(descriptor);
-      }
-      renameSync(temporary, file);
-    } catch (error) {
-      rmSync(temporary, { force: true });
-      throw error;
-    }
-  });
+  writing(file, () => replaceFile(file, (descriptor) => body(new Output(descriptor))));
 }

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import torch, { ConfigError, nn, optim, type Tensor } from '../../src/torch.js';
+import torch, { ConfigError, optim, type Tensor } from '../../src/torch.js';
 import { expectClose } from '../helpers/compare.js';
-import { fixture, ramp } from '../helpers/inputs.js';
+import { fixture } from '../helpers/inputs.js';
+import { copiesOf, groupsOf, optionsOf, parameters, step, type Three } from '../helpers/optimizer.js';
 
 interface Case {
   name: 'Adam' | 'AdamW';
@@ -17,31 +18,8 @@ interface Case {
 }
 const { cases } = fixture<{ cases: Case[] }>('adam');
 
-const parameters = () =>
-  [[3, 4], [5], [2]].map((shape, i) => new nn.Parameter(ramp(shape, { step: [41, 43, 47][i] as number })));
-
-function optimizerFor(
-  name: Case['name'],
-  [a, b, late]: nn.Parameter[],
-  { weight_decay: weightDecay, ...options }: Case['options'],
-): optim.Adam {
-  const groups = [{ params: [a as Tensor] }, { params: [b as Tensor, late as Tensor], lr: 0.02 }];
-  return new optim[name](groups, { ...options, ...(weightDecay !== undefined && { weightDecay }) });
-}
-
-function step([a, b, late]: nn.Parameter[], optimizer: optim.Adam, number: number): void {
-  torch.scope(() => {
-    optimizer.zeroGrad();
-    let loss = (a as Tensor)
-      .sin()
-      .mul(number + 1)
-      .sum()
-      .add((b as Tensor).square().sum().mul(0.3));
-    if (number >= 5) loss = loss.add((late as Tensor).pow(3).sum());
-    loss.backward();
-    optimizer.step();
-  });
-}
+const optimizerFor = (name: Case['name'], params: Three, options: Case['options']): optim.Adam =>
+  new optim[name](groupsOf(params), optionsOf(options));
 
 describe('Adam and AdamW', () => {
   it.each(cases)('$name goes 20 steps as PyTorch does with $options', ({ name, options, values }) => {
@@ -55,7 +33,7 @@ describe('Adam and AdamW', () => {
     const through = parameters();
     const whole = optimizerFor('AdamW', through, { amsgrad: true });
     for (let i = 0; i < 8; i++) step(through, whole, i);
-    const copies = through.map((parameter) => new nn.Parameter(parameter.detach().clone()));
+    const copies = copiesOf(through);
     const resumed = optimizerFor('AdamW', copies, { amsgrad: true });
     resumed.loadStateDict(whole.stateDict());
     const before = torch.memory().tensors;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import torch, { nn, optim, type Tensor } from '../../src/torch.js';
 import { expectClose } from '../helpers/compare.js';
-import { fixture, ramp } from '../helpers/inputs.js';
+import { fixture } from '../helpers/inputs.js';
+import { copiesOf, groupsOf, optionsOf, parameters, step, type Three } from '../helpers/optimizer.js';
 
 type Name = 'RMSprop' | 'Lion' | 'Muon';
 interface Case {
@@ -23,41 +24,21 @@ interface Stepping {
   loadStateDict(state: never): void;
 }
 
-function parameters(name: Name): nn.Parameter[] {
-  const shapes =
-    name === 'Muon'
-      ? [
-          [3, 4],
-          [5, 2],
-          [2, 3],
-        ]
-      : [[3, 4], [5], [2]];
-  return shapes.map((shape, i) => new nn.Parameter(ramp(shape, { step: [41, 43, 47][i] as number })));
-}
+const parametersFor = (name: Name): Three =>
+  name === 'Muon'
+    ? parameters([
+        [3, 4],
+        [5, 2],
+        [2, 3],
+      ])
+    : parameters();
 
-function optimizerFor({ name, options }: Case, [a, b, late]: nn.Parameter[]): Stepping {
-  const { weight_decay: weightDecay, ...rest } = options;
-  const groups = [{ params: [a as Tensor] }, { params: [b as Tensor, late as Tensor], lr: 0.02 }];
-  return new optim[name](groups, { ...rest, ...(weightDecay !== undefined && { weightDecay }) }) as unknown as Stepping;
-}
-
-function step([a, b, late]: nn.Parameter[], optimizer: Stepping, number: number): void {
-  torch.scope(() => {
-    optimizer.zeroGrad();
-    let loss = (a as Tensor)
-      .sin()
-      .mul(number + 1)
-      .sum()
-      .add((b as Tensor).square().sum().mul(0.3));
-    if (number >= 5) loss = loss.add((late as Tensor).pow(3).sum());
-    loss.backward();
-    optimizer.step();
-  });
-}
+const optimizerFor = ({ name, options }: Case, params: Three): Stepping =>
+  new optim[name](groupsOf(params), optionsOf(options)) as unknown as Stepping;
 
 describe('RMSprop, Lion and Muon', () => {
   it.each(expected.optimizers)('$name goes 20 steps as its reference does with $options', (given) => {
-    const params = parameters(given.name);
+    const params = parametersFor(given.name);
     const optimizer = optimizerFor(given, params);
     for (let i = 0; i < 20; i++) step(params, optimizer, i);
     // Muon orthogonalizes in bfloat16, whose rounding depends on the CPU.
@@ -68,10 +49,10 @@ describe('RMSprop, Lion and Muon', () => {
   it.each(expected.optimizers)(
     '$name goes on to the bit from a saved state, with constant memory ($options)',
     (given) => {
-      const through = parameters(given.name);
+      const through = parametersFor(given.name);
       const whole = optimizerFor(given, through);
       for (let i = 0; i < 8; i++) step(through, whole, i);
-      const copies = through.map((parameter) => new nn.Parameter(parameter.detach().clone()));
+      const copies = copiesOf(through);
       const resumed = optimizerFor(given, copies);
       resumed.loadStateDict(whole.stateDict());
       step(through, whole, 8);

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import torch, { ConfigError, nn, optim, type Tensor } from '../../src/torch.js';
 import { expectClose } from '../helpers/compare.js';
-import { fixture, ramp } from '../helpers/inputs.js';
+import { fixture } from '../helpers/inputs.js';
+import { copiesOf, groupsOf, optionsOf, parameters, step, type Three } from '../helpers/optimizer.js';
 
 interface SgdCase {
   options: {
@@ -16,34 +17,8 @@ interface SgdCase {
 }
 const { sgd, schedules } = fixture<{ sgd: SgdCase[]; schedules: Record<string, number[]> }>('nn');
 
-const parameters = () => [
-  new nn.Parameter(ramp([3, 4], { step: 41 })),
-  new nn.Parameter(ramp([5], { step: 43 })),
-  new nn.Parameter(ramp([2], { step: 47 })),
-];
-
-function optimizerFor(
-  [a, b, late]: nn.Parameter[],
-  { weight_decay: weightDecay, ...options }: SgdCase['options'],
-): optim.SGD {
-  const groups = [{ params: [a as Tensor] }, { params: [b as Tensor, late as Tensor], lr: 0.02 }];
-  return new optim.SGD(groups, { ...options, ...(weightDecay !== undefined && { weightDecay }) });
-}
-
-function step([a, b, late]: nn.Parameter[], optimizer: optim.SGD, number: number): void {
-  torch.scope(() => {
-    optimizer.zeroGrad();
-    let loss = (a as Tensor)
-      .sin()
-      .mul(number + 1)
-      .sum()
-      .add((b as Tensor).square().sum().mul(0.3));
-    // A parameter whose first gradient comes late.
-    if (number >= 5) loss = loss.add((late as Tensor).pow(3).sum());
-    loss.backward();
-    optimizer.step();
-  });
-}
+const optimizerFor = (params: Three, options: SgdCase['options']): optim.SGD =>
+  new optim.SGD(groupsOf(params), optionsOf(options));
 
 describe('SGD', () => {
   it.each(sgd)('goes 20 steps as PyTorch does with $options', ({ options, values }) => {
@@ -62,7 +37,7 @@ describe('SGD', () => {
     const first = parameters();
     const before = optimizerFor(first, options);
     for (let i = 0; i < 7; i++) step(first, before, i);
-    const second = first.map((parameter) => new nn.Parameter(parameter.detach().clone()));
+    const second = copiesOf(first);
     const after = optimizerFor(second, { lr: 1 });
     after.loadStateDict(before.stateDict());
     for (let i = 7; i < 12; i++) step(second, after, i);
