@@ -1,7 +1,7 @@
 /** The folder of a run: what it was asked, what happened, and the student that came out. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 import { loadSafetensors, saveSafetensors } from '../files/index.js';
@@ -90,9 +90,4 @@ export function loadStudent(path: string): { student: Classifier; card: StudentC
     student.loadStateDict(tensors);
     return { student: student.eval(), card };
   });
-}
-
-/** The effective configuration of a run. */
-export function loadConfig(path: string): Record<string, unknown> {
-  return parse(readFileSync(join(path, files.config), 'utf8')) as Record<string, unknown>;
 }
