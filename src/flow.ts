@@ -11,24 +11,27 @@ export interface Batch {
   indices: Tensor;
 }
 
-/** What a student makes of a batch. */
-export interface StudentForward {
-  /** The last feature map, [N, C_S, H', W']. */
-  map: Tensor;
-  /** The penultimate feature h_S, [N, C_S]. */
+/** What a network makes of a batch. */
+export interface Features {
+  /** The penultimate feature h, [N, C]: the input of the classifier. */
   pooled: Tensor;
-  /** z_S, [N, K]. */
+  /** z, [N, K]. */
   logits: Tensor;
-  /** The output of each stage, from the first to `map`. */
+  /** The last feature map before pooling, [N, C', H, W], where there is one. */
+  map?: Tensor;
+  /** The output of each stage from the first to the last, [N, C, H, W] each; methods that compare inner maps look at them. */
   stages: Tensor[];
 }
 
-/** What a teacher makes of a batch; nothing of it carries a gradient. */
-export interface TeacherForward {
-  /** The penultimate feature h_T, [N, C_T]. */
-  pooled: Tensor;
-  /** z_T = W_T h_T + b_T, [N, K]. */
-  logits: Tensor;
+/** Of one image: the sizes of {@link Features} without N. */
+export interface FeatureShapes {
+  /** C */
+  pooled: number;
+  /** [C', H, W] */
+  map?: number[];
+  stages: number[][];
+  /** Whether `pooled` is the average of `map`. */
+  pooledIsMeanOfMap: boolean;
 }
 
 /** One part of a loss: a scalar and the weight with which it enters the sum. */

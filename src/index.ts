@@ -6,11 +6,21 @@
 export type { Dataset, DatasetKind, ImageSet } from './data/dataset.js';
 export { datasetKinds, openDataset } from './data/datasets/index.js';
 export { Loader, type LoaderOptions } from './data/loader.js';
-export { Connector, type ConnectorName, createConnector, MapConnector, PooledConnector } from './distill/connector.js';
-export { CrossEntropy } from './distill/cross-entropy.js';
+export * from './distill/connector.js';
 export * as losses from './distill/losses.js';
-export type { Method, Objective, StepValues, StudentContract, TeacherContract } from './distill/method.js';
-export { SRRL, type SRRLOptions } from './distill/srrl.js';
+export type {
+  Method,
+  MethodKind,
+  Objective,
+  Setting,
+  StepValues,
+  StudentContract,
+  TeacherContract,
+} from './distill/method.js';
+export { CrossEntropy } from './distill/methods/cross-entropy.js';
+export { createMethod, methodKinds } from './distill/methods/index.js';
+export { SRRL, type SRRLOptions } from './distill/methods/srrl.js';
+export { settingFor } from './distill/setting.js';
 export {
   type ClassifierSite,
   inspectScript,

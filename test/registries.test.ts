@@ -1,7 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { commands } from '../src/cli/commands/index.js';
-import { datasetKinds, models } from '../src/index.js';
+import { datasetKinds, methodKinds, models } from '../src/index.js';
 
 const filesIn = (folder: string, ...others: string[]) =>
   readdirSync(new URL(`../src/${folder}`, import.meta.url))
@@ -20,8 +20,12 @@ describe('every file of a folder of definitions is in its registry', () => {
     expect(datasetKinds.map(({ kind }) => kind).sort()).toEqual(filesIn('data/datasets'));
   });
 
+  it('methods', () => {
+    expect(methodKinds).toHaveLength(filesIn('distill/methods').length);
+  });
+
   it('models', () => {
-    expect(models.modelFamilies).toHaveLength(filesIn('models', 'contract.ts').length);
+    expect(models.modelFamilies).toHaveLength(filesIn('models', 'contract.ts', 'measure.ts').length);
     expect(new Set(models.list()).size).toBe(models.list().length);
   });
 });

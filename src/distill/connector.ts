@@ -1,10 +1,15 @@
 import { ConfigError } from '../errors.js';
-import type { StudentForward } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, init, Module } from '../nn/index.js';
+import type { FeatureShapes, Features } from '../flow.js';
+import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 
 /** r(.): takes the student's feature to the teacher's width, [N, C_S(, H, W)] -> [N, C_T]. Trained with the student, and never exported. */
 export abstract class Connector extends Module {
+  abstract override forward(student: Features): Tensor;
+}
+
+/** 1x1 convolution, batch normalization, ReLU; a ReLU because the teacher's feature usually comes from one. */
+abstract class ConvConnector extends Connector {
   readonly conv: Conv2d;
   readonly bn: BatchNorm2d;
 
@@ -17,40 +22,98 @@ export abstract class Connector extends Module {
     this.bn = new BatchNorm2d(teacherChannels);
   }
 
-  /** 1x1 convolution, batch normalization, ReLU; a ReLU because the teacher's feature usually comes from one. */
   protected transform(x: Tensor): Tensor {
     return F.relu(this.bn.forward(this.conv.forward(x)));
   }
-
-  abstract override forward(student: StudentForward): Tensor;
 }
 
 /** As in the authors' code: transforms the last map and averages afterwards. Also where the widths are equal. */
-export class MapConnector extends Connector {
+export class MapConnector extends ConvConnector {
   constructor(studentChannels: number, teacherChannels: number) {
     super(studentChannels, teacherChannels);
     init.normal_(this.conv.weight, 0, Math.sqrt(2 / teacherChannels));
   }
 
-  override forward({ map }: StudentForward): Tensor {
+  override forward({ map }: Features): Tensor {
+    if (!map) throw new ConfigError('The map connector needs a student with a last map; use the pooled connector.');
     return F.globalAvgPool(this.transform(map));
   }
 }
 
 /** As in SimKD's benchmark code: transforms the averaged feature. Another function than {@link MapConnector}, for students without a map. */
-export class PooledConnector extends Connector {
-  override forward({ pooled }: StudentForward): Tensor {
+export class PooledConnector extends ConvConnector {
+  override forward({ pooled }: Features): Tensor {
     return this.transform(pooled.unsqueeze(2).unsqueeze(3)).flatten(1);
   }
 }
 
-const connectors = { map: MapConnector, pooled: PooledConnector };
+/** One linear layer on the pooled feature, for teachers whose feature is not behind a ReLU. */
+export class LinearConnector extends Connector {
+  readonly linear: Linear;
 
-export type ConnectorName = keyof typeof connectors;
-export const connectorNames = Object.keys(connectors) as [ConnectorName, ...ConnectorName[]];
+  constructor(studentChannels: number, teacherChannels: number) {
+    super();
+    this.linear = new Linear(studentChannels, teacherChannels);
+  }
 
-export function createConnector(name: ConnectorName, studentChannels: number, teacherChannels: number): Connector {
-  const Chosen = connectors[name];
-  if (!Chosen) throw new ConfigError(`There is no connector '${name}'; there are ${connectorNames.join(', ')}.`);
-  return new Chosen(studentChannels, teacherChannels);
+  override forward({ pooled }: Features): Tensor {
+    return this.linear.forward(pooled);
+  }
+}
+
+/** Two linear layers with a ReLU between; the hidden width is the teacher's. */
+export class MLPConnector extends Connector {
+  readonly linear1: Linear;
+  readonly linear2: Linear;
+
+  constructor(studentChannels: number, teacherChannels: number) {
+    super();
+    this.linear1 = new Linear(studentChannels, teacherChannels);
+    this.linear2 = new Linear(teacherChannels, teacherChannels);
+  }
+
+  override forward({ pooled }: Features): Tensor {
+    return this.linear2.forward(F.relu(this.linear1.forward(pooled)));
+  }
+}
+
+/** Nothing at all: the widths must be equal. */
+export class IdentityConnector extends Connector {
+  override forward({ pooled }: Features): Tensor {
+    return pooled;
+  }
+}
+
+export const connectorNames = ['auto', 'map', 'pooled', 'linear', 'mlp', 'identity'] as const;
+export type ConnectorName = (typeof connectorNames)[number];
+
+/**
+ * A connector from a student to a feature of `teacherChannels`. `auto` is the authors' `map` where the student's pooled feature is the average
+ * of its last map, and `pooled` elsewhere (transformers, heads with hidden layers). Throws ConfigError for `map` without a map and for
+ * `identity` between different widths.
+ */
+export function createConnector(name: ConnectorName, student: FeatureShapes, teacherChannels: number): Connector {
+  const { pooled, map, pooledIsMeanOfMap } = student;
+  switch (name) {
+    case 'auto':
+      return createConnector(pooledIsMeanOfMap ? 'map' : 'pooled', student, teacherChannels);
+    case 'map':
+      if (!map) throw new ConfigError('The map connector needs a student with a last map; use --connector pooled.');
+      return new MapConnector(map[0] as number, teacherChannels);
+    case 'pooled':
+      return new PooledConnector(pooled, teacherChannels);
+    case 'linear':
+      return new LinearConnector(pooled, teacherChannels);
+    case 'mlp':
+      return new MLPConnector(pooled, teacherChannels);
+    case 'identity':
+      if (pooled !== teacherChannels) {
+        throw new ConfigError(
+          `The identity connector needs equal widths: the student's feature has ${pooled}, the teacher's ${teacherChannels}.`,
+        );
+      }
+      return new IdentityConnector();
+    default:
+      throw new ConfigError(`There is no connector '${name}'; there are ${connectorNames.join(', ')}.`);
+  }
 }

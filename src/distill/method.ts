@@ -1,30 +1,47 @@
 /** What a distillation method is to the training loop: trainable parts and named loss terms. */
-import type { StudentForward, TeacherForward, Terms } from '../flow.js';
+import { ConfigError } from '../errors.js';
+import type { FeatureShapes, Features, Terms } from '../flow.js';
+import type { Classifier } from '../models/index.js';
 import type { Module } from '../nn/index.js';
+import type { z } from '../options.js';
 import type { Tensor } from '../tensor/index.js';
 
 /** What a method may ask of a teacher. */
 export interface TeacherContract {
-  /** C_T */
-  readonly featureChannels: number;
   readonly numClasses: number;
-  /** W_T h + b_T for any feature [N, C_T]. The classifier is frozen; the gradient flows through it to `h`. */
+  readonly features: FeatureShapes;
+  /** W_T, [K, C_T], frozen. */
+  readonly weight: Tensor;
+  /** b_T, [K], frozen. */
+  readonly bias: Tensor | null;
+  /** W_T h + b_T for any feature [N, C_T]. The gradient flows through the frozen classifier to `h`. */
   classify(h: Tensor): Tensor;
 }
 
 export interface StudentContract {
-  /** C_S */
-  readonly featureChannels: number;
   readonly numClasses: number;
+  readonly features: FeatureShapes;
+}
+
+/** What a method is set up for. */
+export interface Setting {
+  student: StudentContract;
+  teacher?: TeacherContract;
+  /** The class numbers of the training samples; memory banks are as long. */
+  trainLabels: Uint8Array;
 }
 
 /** One training step's values. */
 export interface StepValues {
-  student: StudentForward;
-  /** Absent for methods that need no teacher. */
-  teacher?: TeacherForward;
+  student: Features;
+  /** Without gradient. Absent for methods that need no teacher. */
+  teacher?: Features;
   /** int64 [N] */
   labels: Tensor;
+  /** int64 [N], which training samples these are. */
+  indices: Tensor;
+  /** Counted from 1. */
+  epoch: number;
 }
 
 /** A method that was set up for one student and one teacher. */
@@ -32,11 +49,48 @@ export interface Objective {
   /** What is trained besides the student, by name: it goes into optimizer and checkpoint, not into the export. */
   modules: Record<string, Module>;
   terms(values: StepValues): Terms;
+  /** Where the student predicts through something else than its own classifier: the network that is evaluated and exported. */
+  deploy?(student: Classifier): Classifier;
+  /** Frees what is not in `modules`. */
+  dispose?(): void;
 }
 
 export interface Method {
   readonly name: string;
   readonly needsTeacher: boolean;
-  /** Draws the initial weights of its modules from the default generator. */
-  setUp(student: StudentContract, teacher?: TeacherContract): Objective;
+  /** What the method was asked, with its defaults, for the record of the run. */
+  readonly options: Record<string, unknown>;
+  /**
+   * Draws the initial weights of its modules from the default generator. Throws ConfigError where student and teacher do not have what
+   * the method compares.
+   */
+  setUp(setting: Setting): Objective;
+}
+
+/** A method in the registry: one file each in methods/. */
+export interface MethodKind {
+  name: string;
+  summary: string;
+  options: z.ZodObject;
+  create(options: Record<string, unknown>): Method;
+}
+
+/** Lets TypeScript infer the options of a method. */
+export const methodKind = <Options extends z.ZodObject>(kind: {
+  name: string;
+  summary: string;
+  options: Options;
+  create(options: z.output<Options>): Method;
+}): MethodKind => kind as unknown as MethodKind;
+
+/** The teacher of a setting. Throws ConfigError where there is none. */
+export function teacherOf({ teacher }: Setting, method: string): TeacherContract {
+  if (!teacher) throw new ConfigError(`${method} needs a teacher.`);
+  return teacher;
+}
+
+/** The teacher's features of a step. Throws ConfigError where there are none. */
+export function targetsOf({ teacher }: StepValues, method: string): Features {
+  if (!teacher) throw new ConfigError(`${method} needs the teacher on every batch.`);
+  return teacher;
 }

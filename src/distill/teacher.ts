@@ -1,11 +1,10 @@
 import { messageOf, TeacherError } from '../errors.js';
-import type { TeacherForward } from '../flow.js';
+import type { Features } from '../flow.js';
 import { type Handle, native } from '../native.js';
 import type { ScriptSite, ScriptTap } from '../native-types.js';
 import { functional as F } from '../nn/index.js';
 import { didYouMean } from '../suggest.js';
 import { keep, owned, ScriptModule, Tensor } from '../tensor/index.js';
-import type { TeacherContract } from './method.js';
 
 export interface TeacherOptions {
   /** Path of the module that is the classifier, where it cannot be found or is not unique. */
@@ -28,7 +27,7 @@ export interface ClassifierSite {
  * A frozen classifier from a TorchScript file: its penultimate feature h_T is the input of its last linear layer (or 1x1 convolution), and
  * W_T, b_T are that layer's. Nothing of it is ever trained.
  */
-export class Teacher implements TeacherContract {
+export class Teacher {
   readonly featureChannels: number;
   readonly numClasses: number;
   /** W_T, [K, C_T]. */
@@ -69,7 +68,7 @@ export class Teacher implements TeacherContract {
   }
 
   /** Feature and logits of images [N, C, H, W], without gradient. */
-  forward(images: Tensor): TeacherForward {
+  forward(images: Tensor): Features {
     let output: Handle;
     let input: Handle;
     try {
@@ -82,13 +81,14 @@ export class Teacher implements TeacherContract {
     }
     const [logits, feature] = [owned(new Tensor(output)), owned(new Tensor(input))];
     // Averaging and a 1x1 convolution commute, so the averaged input is the feature of the averaged output.
-    if (this.classifier.convolution) return { pooled: F.globalAvgPool(feature), logits: F.globalAvgPool(logits) };
+    if (this.classifier.convolution)
+      return { pooled: F.globalAvgPool(feature), logits: F.globalAvgPool(logits), map: feature, stages: [] };
     if (feature.ndim !== 2) {
       throw new TeacherError(
         `The classifier ${this.classifier.name} of ${this.file} works on [${feature.shape.join(', ')}], not on one feature an image.`,
       );
     }
-    return { pooled: feature, logits };
+    return { pooled: feature, logits, stages: [] };
   }
 
   classify(h: Tensor): Tensor {

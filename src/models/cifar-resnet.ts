@@ -1,4 +1,4 @@
-import type { StudentForward } from '../flow.js';
+import type { Features } from '../flow.js';
 import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module, Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 import { Classifier, type ModelFamily } from './contract.js';
@@ -69,7 +69,7 @@ export class CifarResNet extends Classifier {
     });
   }
 
-  forwardFeatures(images: Tensor): StudentForward {
+  forwardFeatures(images: Tensor): Features {
     const stem = F.relu(this.bn1.forward(this.conv1.forward(images)));
     const first = this.layer1.forward(stem);
     const second = this.layer2.forward(first);

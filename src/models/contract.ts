@@ -1,15 +1,15 @@
-import type { StudentForward } from '../flow.js';
+import type { Features } from '../flow.js';
 import { Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 
 /** A classifier that also hands out what distillation looks at. */
 export abstract class Classifier extends Module {
-  /** C_S: the width of the penultimate feature, and of the last map. */
+  /** The width of the penultimate feature. */
   abstract readonly featureChannels: number;
   abstract readonly numClasses: number;
 
   /** Logits with the features that they were made from. images: [N, C, H, W]. */
-  abstract forwardFeatures(images: Tensor): StudentForward;
+  abstract forwardFeatures(images: Tensor): Features;
 
   /** Logits [N, K]. */
   forward(images: Tensor): Tensor {

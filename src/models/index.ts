@@ -7,6 +7,7 @@ import type { Classifier, ModelFamily, ModelOptions } from './contract.js';
 
 export { CifarResNet } from './cifar-resnet.js';
 export { Classifier, type ModelFamily, type ModelOptions } from './contract.js';
+export { measureFeatures } from './measure.js';
 
 export const modelFamilies: readonly ModelFamily[] = [cifarResNets];
 

@@ -1,9 +1,10 @@
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
 import { Loader } from '../data/loader.js';
-import { CrossEntropy } from '../distill/cross-entropy.js';
 import type { Method } from '../distill/method.js';
-import { SRRL } from '../distill/srrl.js';
+import { CrossEntropy } from '../distill/methods/cross-entropy.js';
+import { SRRL } from '../distill/methods/srrl.js';
+import { settingFor } from '../distill/setting.js';
 import { Teacher } from '../distill/teacher.js';
 import { ConfigError, TeacherError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
@@ -77,9 +78,9 @@ async function* run(setup: StudentSetup, method: Method, teacher?: Teacher): Asy
   if (student.numClasses !== data.classes.length) {
     throw new ConfigError(`The student has ${student.numClasses} classes, ${data.source} has ${data.classes.length}.`);
   }
-  const objective = scope(() => method.setUp(student, teacher));
+  const teacherAccuracy = teacher && (await examine(teacher, data, signal));
+  const objective = scope(() => method.setUp(settingFor(student, teacher, data)));
   try {
-    const teacherAccuracy = teacher && (await examine(teacher, data, signal));
     const config = describe(
       typeof chosen === 'string' ? chosen : chosen.constructor.name,
       data,
@@ -163,7 +164,7 @@ function describe(
     ...(teacher && { teacher: teacher.file, tap: teacher.classifier.name }),
     student,
     method: method.name,
-    ...('options' in method && (method.options as object)),
+    ...method.options,
     ...options,
   };
 }

@@ -3,7 +3,7 @@ import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
 import { SrrlError } from '../errors.js';
-import type { EpochRecord, TeacherForward, Terms } from '../flow.js';
+import type { EpochRecord, Features, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { CosineAnnealingLR, type LRScheduler, MultiStepLR, SGD } from '../optim/index.js';
 import { noGrad, scope, type Tensor } from '../tensor/index.js';
@@ -15,7 +15,7 @@ export interface LoopSetup {
   student: Classifier;
   objective: Objective;
   /** h_T and z_T of a batch; absent for methods without a teacher. */
-  targets?: (images: Tensor) => TeacherForward;
+  targets?: (images: Tensor) => Features;
   data: Dataset;
   options: EffectiveTrainOptions;
   signal?: AbortSignal;
@@ -47,7 +47,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<LoopEvent,
       train.begin(epoch);
       for (let step = 0; step < train.steps; step++) {
         signal?.throwIfAborted();
-        scope(() => trainStep(setup, train, step, optimizer, meter));
+        scope(() => trainStep(setup, train, { epoch: epoch + 1, step }, optimizer, meter));
         yield {
           type: 'step',
           step: epoch * train.steps + step + 1,
@@ -85,13 +85,14 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<LoopEvent,
 function trainStep(
   { student, objective, targets }: LoopSetup,
   loader: Loader,
-  step: number,
+  { epoch, step }: { epoch: number; step: number },
   optimizer: SGD,
   meter: TermMeter,
 ): void {
-  const { images, labels } = loader.batch(step);
+  const { images, labels, indices } = loader.batch(step);
   const teacher = targets && noGrad(() => targets(images));
-  const terms = objective.terms({ student: student.forwardFeatures(images), labels, ...(teacher && { teacher }) });
+  const features = student.forwardFeatures(images);
+  const terms = objective.terms({ student: features, labels, indices, epoch, ...(teacher && { teacher }) });
   const loss = weightedSum(terms);
   optimizer.zeroGrad();
   loss.backward();

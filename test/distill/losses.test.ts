@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { type ConnectorName, createConnector, losses } from '../../src/index.js';
+import {
+  type ConnectorName,
+  createConnector,
+  losses,
+  type MapConnector,
+  type PooledConnector,
+} from '../../src/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
 import { expectClose, expectCloseNumber } from '../helpers/compare.js';
 import { fixture, ramp } from '../helpers/inputs.js';
@@ -92,7 +98,9 @@ describe('the equations of the paper, value and gradients against PyTorch in flo
 describe('the whole method through a connector, in training mode', () => {
   it.each(['map', 'pooled'] as ConnectorName[])('%s form', (kind) => {
     const { hT, wT, bT, zT, leaves } = setUp();
-    const connector = createConnector(kind, cS, cT).to({ dtype: 'float64' }).train();
+    const features = { pooled: cS, map: [cS, size, size], stages: [], pooledIsMeanOfMap: true };
+    const connector = createConnector(kind, features, cT) as MapConnector | PooledConnector;
+    connector.to({ dtype: 'float64' }).train();
     torch.noGrad(() => {
       connector.conv.weight.copy_(ramp([cT, cS, 1, 1], { step: 67 }));
       connector.bn.weight?.copy_(ramp([cT], { scale: 0.4, offset: 1, step: 19 }));

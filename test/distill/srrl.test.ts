@@ -1,18 +1,35 @@
 import { describe, expect, it } from 'vitest';
-import { ConfigError, CrossEntropy, MapConnector, models, SRRL, Teacher } from '../../src/index.js';
+import {
+  ConfigError,
+  CrossEntropy,
+  MapConnector,
+  models,
+  openDataset,
+  SRRL,
+  settingFor,
+  Teacher,
+} from '../../src/index.js';
 import torch, { optim, type Tensor } from '../../src/torch.js';
 import { fixturePath } from '../helpers/inputs.js';
 
 const teacherFile = fixturePath('teachers/plain.scripted.pt');
 const labels = torch.tensor([1, 2, 3, 4]);
 const images = torch.randn([4, 3, 32, 32]);
+const indices = torch.arange(4);
+const data = await openDataset('shapes:12');
 
 function setUp(options: ConstructorParameters<typeof SRRL>[0] = {}) {
   const teacher = Teacher.load(teacherFile);
   const student = models.create('resnet8', { numClasses: 10 });
-  const objective = new SRRL(options).setUp(student, teacher);
+  const objective = new SRRL(options).setUp(settingFor(student, teacher, data));
   const terms = () =>
-    objective.terms({ student: student.forwardFeatures(images), teacher: teacher.forward(images), labels });
+    objective.terms({
+      student: student.forwardFeatures(images),
+      teacher: teacher.forward(images),
+      labels,
+      indices,
+      epoch: 1,
+    });
   return { teacher, student, objective, terms };
 }
 
@@ -71,8 +88,14 @@ describe('SRRL', () => {
   });
 
   it('has its connector also where the widths are equal', () => {
-    const contract = { featureChannels: 64, numClasses: 10, classify: (h: Tensor) => h };
-    const { connector } = new SRRL().setUp(contract, contract).modules;
+    const features = { pooled: 64, map: [64, 8, 8], stages: [], pooledIsMeanOfMap: true };
+    const weight = torch.zeros([10, 64]);
+    const contract = { features, numClasses: 10, weight, bias: null, classify: (h: Tensor) => h };
+    const { connector } = new SRRL().setUp({
+      student: contract,
+      teacher: contract,
+      trainLabels: new Uint8Array(4),
+    }).modules;
     expect(connector).toBeInstanceOf(MapConnector);
     expect(connector?.numParameters()).toBe(64 * 64 + 2 * 64);
   });
@@ -85,7 +108,8 @@ describe('SRRL', () => {
   });
 
   it('needs a teacher, and sane options', () => {
-    expect(() => new SRRL().setUp({ featureChannels: 4, numClasses: 2 })).toThrow(ConfigError);
+    const student = models.create('resnet8', { numClasses: 12 });
+    expect(() => new SRRL().setUp(settingFor(student, undefined, data))).toThrow(ConfigError);
     expect(() => new SRRL({ alpha: -1 })).toThrow();
     expect(() => new SRRL({ temperature: 0 })).toThrow();
   });
@@ -94,7 +118,9 @@ describe('SRRL', () => {
 describe('plain cross-entropy', () => {
   it('is one term', () => {
     const student = models.create('resnet8', { numClasses: 10 });
-    const terms = new CrossEntropy().setUp().terms({ student: student.forwardFeatures(images), labels });
+    const terms = new CrossEntropy()
+      .setUp()
+      .terms({ student: student.forwardFeatures(images), labels, indices, epoch: 1 });
     expect(Object.keys(terms)).toEqual(['ce']);
   });
 });

@@ -23,7 +23,7 @@ describe('registry', () => {
       const { map, pooled, logits, stages } = model.forwardFeatures(torch.randn([2, 1, 16, 16]));
       expect(logits.shape).toEqual([2, 7]);
       expect(pooled.shape).toEqual([2, model.featureChannels]);
-      expect(map.shape.slice(0, 2)).toEqual([2, model.featureChannels]);
+      expect(map?.shape.slice(0, 2)).toEqual([2, model.featureChannels]);
       expect(stages.at(-1)).toBe(map);
       logits.sum().backward();
       for (const [key, parameter] of model.namedParameters())

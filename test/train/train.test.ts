@@ -9,11 +9,11 @@ import {
   type DistillSetup,
   distill,
   evaluate,
+  type Features,
   Loader,
   loadStudent,
   models,
   SRRL,
-  type StudentForward,
   Teacher,
   TeacherError,
   type TrainEvent,
@@ -197,7 +197,7 @@ class Tiny extends models.Classifier {
   readonly conv = new nn.Conv2d(3, 4, 3);
   readonly fc = new nn.Linear(4, 10);
 
-  forwardFeatures(images: Tensor): StudentForward {
+  forwardFeatures(images: Tensor): Features {
     const map = this.conv.forward(images).relu();
     const pooled = map.mean([2, 3]);
     return { map, pooled, logits: this.fc.forward(pooled), stages: [map] };

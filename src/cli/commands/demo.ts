@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Dataset } from '../../data/dataset.js';
 import { openDataset } from '../../data/datasets/index.js';
-import { SRRL } from '../../distill/srrl.js';
+import { SRRL } from '../../distill/methods/srrl.js';
 import { Teacher } from '../../distill/teacher.js';
 import type { Accuracy } from '../../flow.js';
 import { packageRoot } from '../../native.js';

@@ -1,4 +1,4 @@
-import { SRRL, srrlOptions } from '../../distill/srrl.js';
+import { SRRL, srrlOptions } from '../../distill/methods/srrl.js';
 import { Teacher } from '../../distill/teacher.js';
 import { z } from '../../options.js';
 import { distill, trainOptions } from '../../train/index.js';

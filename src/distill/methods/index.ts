@@ -1,0 +1,19 @@
+/** Distillation methods by name. A new one is a file in this folder and a line here; a test walks the folder. */
+import { ConfigError } from '../../errors.js';
+import { validate } from '../../options.js';
+import { didYouMean } from '../../suggest.js';
+import type { Method, MethodKind } from '../method.js';
+import { crossEntropyKind } from './cross-entropy.js';
+import { srrlKind } from './srrl.js';
+
+export const methodKinds: readonly MethodKind[] = [srrlKind, crossEntropyKind];
+
+/** A method by name. Throws ConfigError for unknown names and options, with the nearest ones. */
+export function createMethod(name: string, options: Record<string, unknown> = {}): Method {
+  const kind = methodKinds.find((candidate) => candidate.name === name);
+  if (!kind) {
+    const names = methodKinds.map((candidate) => candidate.name);
+    throw new ConfigError(`There is no method '${name}'; there are ${names.join(', ')}.${didYouMean(name, names)}`);
+  }
+  return kind.create(validate(kind.options, options, `the method ${name}`));
+}

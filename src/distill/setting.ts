@@ -1,0 +1,28 @@
+import type { Dataset } from '../data/dataset.js';
+import type { Features } from '../flow.js';
+import { type Classifier, measureFeatures } from '../models/index.js';
+import type { Tensor } from '../tensor/index.js';
+import type { Setting } from './method.js';
+import type { Teacher } from './teacher.js';
+
+/** Measures what student and teacher give for the images of a data set. The student is in training mode afterwards. */
+export function settingFor(student: Classifier, teacher: Teacher | undefined, data: Dataset): Setting {
+  const image = [data.channels, data.height, data.width];
+  const measure = (forward: (images: Tensor) => Features) => measureFeatures(forward, image);
+  student.eval();
+  const studentFeatures = measure((images) => student.forwardFeatures(images));
+  student.train();
+  return {
+    student: { numClasses: student.numClasses, features: studentFeatures },
+    ...(teacher && {
+      teacher: {
+        numClasses: teacher.numClasses,
+        features: measure((images) => teacher.forward(images)),
+        weight: teacher.weight,
+        bias: teacher.bias,
+        classify: (h) => teacher.classify(h),
+      },
+    }),
+    trainLabels: data.train.labels,
+  };
+}
