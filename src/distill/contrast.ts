@@ -1,0 +1,149 @@
+/** Contrastive representation distillation: embeddings, memory banks, loss, and the choice of negatives. */
+import { ConfigError } from '../errors.js';
+import { init, Linear, Module } from '../nn/index.js';
+import { keep, noGrad, type Tensor, tensor, functions as torch } from '../tensor/index.js';
+import { normalizeRows } from './feature-losses.js';
+
+/**
+ * Noise-contrastive estimation with the noise 1/n: mean over the batch of -log(P_0 / (P_0 + m/n)) - sum_j log((m/n) / (P_j + m/n)).
+ *
+ * @param scores P, [N, 1 + m]: of the positive, and of m negatives @param n training samples
+ */
+export function noiseContrastiveLoss(scores: Tensor, n: number): Tensor {
+  const negatives = (scores.shape[1] as number) - 1;
+  const noise = negatives / n;
+  const [positive, others] = [scores.narrow(1, 0, 1), scores.narrow(1, 1, negatives)];
+  const isData = positive.div(positive.add(noise)).log().sum();
+  const isNoise = others.div(noise).add(1).log().sum();
+  return isNoise.sub(isData).div(scores.shape[0] as number);
+}
+
+export interface ContrastOptions {
+  /** Training samples. */
+  samples: number;
+  /** Width of the embeddings. */
+  dim: number;
+  temperature: number;
+  /** Share of its old entry that a bank keeps. */
+  momentum: number;
+}
+
+/** One network's half: an embedding that is trained, its bank, and the constant of the scores against that bank. */
+class Side extends Module {
+  readonly embed: Linear;
+  /** [n, dim], rows of unit length once they were seen. */
+  declare readonly bank: Tensor;
+  /** Z; 0 before the first batch, which sets it for good. */
+  declare readonly normalizer: Tensor;
+
+  constructor(features: number, samples: number, dim: number) {
+    super();
+    this.embed = new Linear(features, dim);
+    const bound = Math.sqrt(3 / dim);
+    this.registerBuffer('bank', init.uniform_(torch.zeros([samples, dim]), -bound, bound));
+    this.registerBuffer('normalizer', torch.zeros([]));
+  }
+
+  forward(pooled: Tensor): Tensor {
+    return normalizeRows(this.embed.forward(pooled));
+  }
+
+  /** P of embeddings [N, dim] of the other network with this bank's entries `chosen` [N, 1 + m]. */
+  score(embedded: Tensor, chosen: Tensor, temperature: number): Tensor {
+    // The bank changes before the backward pass. All scores at once: a product with the whole bank is cheaper than N (1 + m) gathered rows.
+    const scores = embedded.matmul(this.bank.clone().t()).gather(1, chosen).div(temperature).exp();
+    noGrad(() => {
+      const first = scores.mean().mul(this.bank.shape[0] as number);
+      this.normalizer.copy_(torch.where(this.normalizer.gt(0), this.normalizer, first));
+    });
+    return scores.div(this.normalizer.clone());
+  }
+
+  remember(embedded: Tensor, indices: Tensor, momentum: number): void {
+    noGrad(() => {
+      const old = this.bank.indexSelect(0, indices);
+      const mixed = old.mul(momentum).add(embedded.mul(1 - momentum));
+      this.bank.indexCopy_(0, indices, normalizeRows(mixed));
+    });
+  }
+}
+
+/**
+ * Tian et al., ICLR 2020: each network's embedding of a sample is told from the other network's embeddings of other samples, which memory banks
+ * keep. Banks and constants are buffers: saved, not trained.
+ */
+export class Contrast extends Module {
+  readonly student: Side;
+  readonly teacher: Side;
+
+  constructor(
+    studentChannels: number,
+    teacherChannels: number,
+    readonly options: ContrastOptions,
+  ) {
+    super();
+    const { samples, dim } = options;
+    this.student = new Side(studentChannels, samples, dim);
+    this.teacher = new Side(teacherChannels, samples, dim);
+  }
+
+  /**
+   * The loss of a batch; afterwards the banks hold its embeddings.
+   *
+   * @param hS [N, C_S] @param hT [N, C_T] @param indices [N] sample numbers @param negatives [N, m] sample numbers
+   */
+  forward(hS: Tensor, hT: Tensor, indices: Tensor, negatives: Tensor): Tensor {
+    const { samples, temperature, momentum } = this.options;
+    const [vS, vT] = [this.student.forward(hS), this.teacher.forward(hT)];
+    const chosen = torch.cat([indices.unsqueeze(1), negatives], 1);
+    const scoresS = this.teacher.score(vS, chosen, temperature);
+    const scoresT = this.student.score(vT, chosen, temperature);
+    this.student.remember(vS, indices, momentum);
+    this.teacher.remember(vT, indices, momentum);
+    return noiseContrastiveLoss(scoresS, samples).add(noiseContrastiveLoss(scoresT, samples));
+  }
+}
+
+/** Draws samples of other classes, uniformly and with replacement, from the default generator. */
+export class NegativeSampler {
+  /** Sample numbers ordered by class. */
+  readonly #byClass: Tensor;
+  /** Where each class begins in that order, and how many it has, [classes]. */
+  readonly #begins: Tensor;
+  readonly #counts: Tensor;
+  readonly #samples: number;
+
+  /** Throws ConfigError where one class has all samples. */
+  constructor(labels: Uint8Array) {
+    const counts = new Array<number>(1 + labels.reduce((most, label) => Math.max(most, label), 0)).fill(0);
+    for (const label of labels) counts[label] = (counts[label] as number) + 1;
+    if (counts.some((count) => count === labels.length))
+      throw new ConfigError(
+        'CRD contrasts classes, and all training samples are of one.\nUse data of two classes or more.',
+      );
+    const begins = counts.map((_, label) => counts.slice(0, label).reduce((sum, count) => sum + count, 0));
+    const order = [...labels.keys()].sort((a, b) => (labels[a] as number) - (labels[b] as number));
+    const whole = (values: number[]) => keep(tensor(values, { dtype: 'int64' }));
+    this.#samples = labels.length;
+    this.#byClass = whole(order);
+    this.#begins = whole(begins);
+    this.#counts = whole(counts);
+  }
+
+  /** [N, count] sample numbers for labels [N]. */
+  draw(labels: Tensor, count: number): Tensor {
+    const [begins, own] = [this.#begins, this.#counts].map((of) => of.indexSelect(0, labels).unsqueeze(1)) as [
+      Tensor,
+      Tensor,
+    ];
+    const uniform = torch.rand([labels.shape[0] as number, count], { dtype: 'float64' });
+    const place = uniform.mul(own.neg().add(this.#samples)).floor().to('int64');
+    // Places from the own class on are those behind it.
+    const order = place.add(torch.where(place.lt(begins), torch.zerosLike(own), own));
+    return this.#byClass.take(order);
+  }
+
+  dispose(): void {
+    for (const held of [this.#byClass, this.#begins, this.#counts]) held.dispose();
+  }
+}

@@ -1,0 +1,53 @@
+import { ConfigError } from '../errors.js';
+import { BatchNorm2d, Conv2d, functional as F, init, Module, Parameter } from '../nn/index.js';
+import { type Tensor, functions as torch } from '../tensor/index.js';
+
+/** Doubles height and width: a transposed 4x4 convolution with stride 2. Weight: [from, to, 4, 4], as in PyTorch. */
+class DoublingConv extends Module {
+  readonly weight: Parameter;
+  readonly bias: Parameter;
+
+  constructor(from: number, to: number) {
+    super();
+    this.weight = new Parameter(torch.zeros([from, to, 4, 4]));
+    this.bias = new Parameter(torch.zeros([to]));
+    init.resetWeightAndBias(this.weight, this.bias);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.convTranspose2d(x, this.weight, this.bias, 2, 1);
+  }
+}
+
+/**
+ * FitNets' regressor: a convolution that takes a student's map [N, C, H, W] to the size of the teacher's, batch normalization, ReLU. The
+ * convolution halves, doubles, or trims what is too large. Throws ConfigError for other sizes.
+ */
+export class Regressor extends Module {
+  readonly conv: Conv2d | DoublingConv;
+  readonly bn: BatchNorm2d;
+
+  /** @param student [C, H, W] @param teacher [C, H, W] */
+  constructor(student: readonly number[], teacher: readonly number[]) {
+    super();
+    this.conv = fittingConv(student, teacher);
+    this.bn = new BatchNorm2d(teacher[0] as number);
+  }
+
+  forward(map: Tensor): Tensor {
+    return F.relu(this.bn.forward(this.conv.forward(map)));
+  }
+}
+
+function fittingConv(student: readonly number[], teacher: readonly number[]): Conv2d | DoublingConv {
+  const [from, height, width] = student as [number, number, number];
+  const [to, wantedHeight, wantedWidth] = teacher as [number, number, number];
+  if (height === 2 * wantedHeight && width === 2 * wantedWidth)
+    return new Conv2d(from, to, 3, { stride: 2, padding: 1 });
+  if (2 * height === wantedHeight && 2 * width === wantedWidth) return new DoublingConv(from, to);
+  if (height >= wantedHeight && width >= wantedWidth)
+    return new Conv2d(from, to, [1 + height - wantedHeight, 1 + width - wantedWidth]);
+  throw new ConfigError(
+    `FitNets has no layer from ${height}x${width} to ${wantedHeight}x${wantedWidth}: the student's map may be half as large as the teacher's, or larger.\nChoose another stage.`,
+  );
+}
