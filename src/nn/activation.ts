@@ -1,32 +1,16 @@
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
-
-export class ReLU extends Module {
-  forward(x: Tensor): Tensor {
-    return torch.relu(x);
-  }
-}
-
-export class Identity extends Module {
-  forward(x: Tensor): Tensor {
-    return x;
-  }
-}
-
-/** Sets elements to zero with probability `p` in training mode, and scales the others by 1 / (1 - p). */
-export class Dropout extends Module {
-  constructor(readonly p = 0.5) {
-    super();
-  }
-
-  forward(x: Tensor): Tensor {
-    return torch.dropout(x, this.p, this.training);
-  }
-}
+import { Parameter } from './parameter.js';
 
 /** Applies one function to each element; the shape stays. */
 abstract class Elementwise extends Module {
   abstract override forward(x: Tensor): Tensor;
+}
+
+export class ReLU extends Elementwise {
+  forward(x: Tensor): Tensor {
+    return torch.relu(x);
+  }
 }
 
 /** min(max(0, x), 6) */
@@ -106,5 +90,93 @@ export class Sigmoid extends Elementwise {
 export class Tanh extends Elementwise {
   forward(x: Tensor): Tensor {
     return torch.tanh(x);
+  }
+}
+
+/** x * relu6(x + 3) / 6 */
+export class Hardswish extends Elementwise {
+  forward(x: Tensor): Tensor {
+    return torch.hardswish(x);
+  }
+}
+
+/** relu6(x + 3) / 6 */
+export class Hardsigmoid extends Elementwise {
+  forward(x: Tensor): Tensor {
+    return torch.hardsigmoid(x);
+  }
+}
+
+/** x, at least `minVal` and at most `maxVal`. Defaults -1 and 1. */
+export class Hardtanh extends Elementwise {
+  constructor(
+    readonly minVal = -1,
+    readonly maxVal = 1,
+  ) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.hardtanh(x, this.minVal, this.maxVal);
+  }
+}
+
+/** log(1 + exp(beta x)) / beta; x itself where beta x is above `threshold`. Defaults 1 and 20. */
+export class Softplus extends Elementwise {
+  constructor(
+    readonly beta = 1,
+    readonly threshold = 20,
+  ) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.softplus(x, this.beta, this.threshold);
+  }
+}
+
+/** x / (1 + |x|) */
+export class Softsign extends Elementwise {
+  forward(x: Tensor): Tensor {
+    return x.div(x.abs().add(1));
+  }
+}
+
+/** max(0, x) + min(0, alpha (exp(x / alpha) - 1)). Default 1. */
+export class CELU extends Elementwise {
+  constructor(readonly alpha = 1) {
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.celu(x, this.alpha);
+  }
+}
+
+/** log(sigmoid(x)) */
+export class LogSigmoid extends Elementwise {
+  forward(x: Tensor): Tensor {
+    return torch.logSigmoid(x);
+  }
+}
+
+export interface PReLUOptions {
+  /** 1, or the number of channels of [N, C, ...]. Default 1. */
+  numParameters?: number;
+  /** First slope. Default 0.25. */
+  init?: number;
+}
+
+/** x where positive, weight * x elsewhere; the weight is trained. */
+export class PReLU extends Elementwise {
+  readonly weight: Parameter;
+
+  constructor({ numParameters = 1, init = 0.25 }: PReLUOptions = {}) {
+    super();
+    this.weight = new Parameter(torch.full([numParameters], init, { dtype: 'float32' }));
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.prelu(x, this.weight);
   }
 }

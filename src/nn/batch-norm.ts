@@ -1,4 +1,4 @@
-import { noGrad, type Tensor, functions as torch } from '../tensor/index.js';
+import { noGrad, Tensor, functions as torch } from '../tensor/index.js';
 import { ones_, zeros_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
@@ -71,3 +71,27 @@ export class BatchNorm1d extends BatchNorm {}
 
 /** [N, C, H, W]. */
 export class BatchNorm2d extends BatchNorm {}
+
+/** [N, C, D, H, W]. */
+export class BatchNorm3d extends BatchNorm {}
+
+/** Batch normalization of any number of dimensions; statistics are those of this process, as PyTorch's are where there is only one. */
+export class SyncBatchNorm extends BatchNorm {
+  /** Replaces every batch normalization below a module, or the module itself, sharing parameters and statistics. */
+  static convertSyncBatchnorm<T extends Module>(module: T): T | SyncBatchNorm {
+    if (module instanceof BatchNorm && !(module instanceof SyncBatchNorm)) {
+      const { numFeatures, eps, momentum, trackRunningStats, training } = module;
+      const options = { eps, momentum, affine: module.weight !== null, trackRunningStats };
+      const converted = new SyncBatchNorm(numFeatures, options).train(training);
+      for (const old of converted.heldTensors()) old.dispose();
+      for (const [name] of Object.entries(converted)) {
+        const value = (module as unknown as Record<string, unknown>)[name];
+        if (value instanceof Tensor) (converted as unknown as Record<string, unknown>)[name] = value;
+      }
+      return converted;
+    }
+    for (const [name, child] of module.namedChildren())
+      (module as unknown as Record<string, Module>)[name] = SyncBatchNorm.convertSyncBatchnorm(child);
+    return module;
+  }
+}

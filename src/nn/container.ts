@@ -1,22 +1,122 @@
+import { ArgumentError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
 import { type Layer, Module } from './module.js';
+import type { Parameter } from './parameter.js';
+
+/** Children whose names are their numbers. */
+abstract class Numbered<Child extends Module> extends Module {
+  #length = 0;
+
+  get length(): number {
+    return this.#length;
+  }
+
+  push(...children: Child[]): this {
+    for (const child of children) {
+      (this as unknown as Record<number, Child>)[this.#length] = child;
+      this.#length++;
+    }
+    return this;
+  }
+
+  /** Child number `index`; negative numbers count from the end. Throws ArgumentError where there is none. */
+  at(index: number): Child {
+    const child = (this as unknown as Record<number, Child>)[index < 0 ? this.#length + index : index];
+    if (!child) throw new ArgumentError(`There is no module number ${index}: there are ${this.#length}.`);
+    return child;
+  }
+
+  *[Symbol.iterator](): Generator<Child> {
+    for (let i = 0; i < this.#length; i++) yield this.at(i);
+  }
+}
 
 /** Modules one after the other; their names are their numbers. */
-export class Sequential extends Module {
-  readonly length: number;
-
+export class Sequential extends Numbered<Layer> {
   constructor(...layers: Layer[]) {
     super();
-    this.length = layers.length;
-    for (const [i, layer] of layers.entries()) (this as unknown as Record<number, Layer>)[i] = layer;
+    this.push(...layers);
   }
 
   /** The layers in order. */
   layers(): Layer[] {
-    return Array.from({ length: this.length }, (_, i) => (this as unknown as Record<number, Layer>)[i] as Layer);
+    return [...this];
   }
 
   forward(x: Tensor): Tensor {
-    return this.layers().reduce((value, layer) => layer.forward(value), x);
+    let value = x;
+    for (const layer of this) value = layer.forward(value);
+    return value;
+  }
+}
+
+/** A list of modules that its owner calls as it likes. */
+export class ModuleList<Child extends Module = Layer> extends Numbered<Child> {
+  constructor(modules: Iterable<Child> = []) {
+    super();
+    this.push(...modules);
+  }
+
+  forward(): never {
+    throw new ArgumentError('A ModuleList computes nothing: call its members.');
+  }
+}
+
+/** Modules by name. */
+export class ModuleDict<Child extends Module = Layer> extends Module {
+  constructor(modules: Record<string, Child> = {}) {
+    super();
+    for (const [name, module] of Object.entries(modules)) this.set(name, module);
+  }
+
+  set(name: string, module: Child): this {
+    if (name in Module.prototype || name === 'training')
+      throw new ArgumentError(`'${name}' cannot be the name of a module: modules have a member of that name.`);
+    (this as unknown as Record<string, Child>)[name] = module;
+    return this;
+  }
+
+  /** Throws ArgumentError where there is none. */
+  get(name: string): Child {
+    const child = Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
+    if (!(child instanceof Module))
+      throw new ArgumentError(`There is no module '${name}'; there are ${this.keys().join(', ')}.`);
+    return child as Child;
+  }
+
+  keys(): string[] {
+    return [...this.namedChildren()].map(([name]) => name);
+  }
+
+  forward(): never {
+    throw new ArgumentError('A ModuleDict computes nothing: call its members.');
+  }
+}
+
+/** Parameters whose names are their numbers. */
+export class ParameterList extends Module {
+  readonly #items: Parameter[] = [];
+
+  constructor(parameters: Iterable<Parameter> = []) {
+    super();
+    for (const parameter of parameters) this.push(parameter);
+  }
+
+  get length(): number {
+    return this.#items.length;
+  }
+
+  push(parameter: Parameter): this {
+    (this as unknown as Record<number, Parameter>)[this.#items.length] = parameter;
+    this.#items.push(parameter);
+    return this;
+  }
+
+  [Symbol.iterator](): Iterator<Parameter> {
+    return this.#items[Symbol.iterator]();
+  }
+
+  forward(): never {
+    throw new ArgumentError('A ParameterList computes nothing: use its members.');
   }
 }

@@ -1,47 +1,66 @@
+import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { resetWeightAndBias } from './init.js';
 import { Module } from './module.js';
+import { type PaddingMode, pad } from './pad.js';
 import { Parameter } from './parameter.js';
+import { type Pair, type Sizes, sizesOf } from './sizes.js';
 
-/** One number for height and width, or both. */
-export type Pair = number | readonly [number, number];
-
-export const pair = (value: Pair): [number, number] => (typeof value === 'number' ? [value, value] : [...value]);
-
-export interface Conv2dOptions {
+export interface ConvOptions<Size extends Sizes = Sizes> {
   /** Default 1. */
-  stride?: Pair;
-  /** Zeros around the image. Default 0. */
-  padding?: Pair;
+  stride?: Size;
+  /** Around the input; `same` keeps its size (stride 1 only), `valid` is none. Default 0. */
+  padding?: Size | 'same' | 'valid';
+  /** What the padding holds. Default `zeros`. */
+  paddingMode?: 'zeros' | Exclude<PaddingMode, 'constant'>;
   /** Default 1. */
-  dilation?: Pair;
+  dilation?: Size;
   /** Default 1; channels must be multiples of it. */
   groups?: number;
   /** Default true. */
   bias?: boolean;
 }
+export type Conv2dOptions = ConvOptions<Pair>;
 
-/** 2-d convolution: [N, inChannels, H, W] -> [N, outChannels, H', W']. */
-export class Conv2d extends Module {
+/** Throws ConfigError where channels are not multiples of `groups`. */
+export function checkGroups(inChannels: number, outChannels: number, groups: number): void {
+  if (!(Number.isInteger(groups) && groups > 0 && inChannels % groups === 0 && outChannels % groups === 0))
+    throw new ConfigError(
+      `inChannels ${inChannels} and outChannels ${outChannels} must be multiples of groups ${groups}.`,
+    );
+}
+
+/** Convolution over `dimensions` spatial dimensions. */
+abstract class ConvNd extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;
-  readonly stride: [number, number];
-  readonly padding: [number, number];
-  readonly dilation: [number, number];
+  readonly stride: number[];
+  readonly padding: number[] | 'same' | 'valid';
+  readonly paddingMode: 'zeros' | Exclude<PaddingMode, 'constant'>;
+  readonly dilation: number[];
   readonly groups: number;
+  /** Before and after each dimension, the last one first, as pad() takes it. */
+  readonly #around: number[];
 
   constructor(
+    dimensions: number,
     readonly inChannels: number,
     readonly outChannels: number,
-    kernelSize: Pair,
-    { stride = 1, padding = 0, dilation = 1, groups = 1, bias = true }: Conv2dOptions = {},
+    kernelSize: Sizes,
+    { stride = 1, padding = 0, paddingMode = 'zeros', dilation = 1, groups = 1, bias = true }: ConvOptions = {},
   ) {
     super();
-    this.stride = pair(stride);
-    this.padding = pair(padding);
-    this.dilation = pair(dilation);
+    checkGroups(inChannels, outChannels, groups);
+    const kernel = sizesOf(kernelSize, dimensions, 'kernelSize');
+    this.stride = sizesOf(stride, dimensions, 'stride');
+    this.padding = typeof padding === 'string' ? padding : sizesOf(padding, dimensions, 'padding');
+    this.paddingMode = paddingMode;
+    this.dilation = sizesOf(dilation, dimensions, 'dilation');
     this.groups = groups;
-    this.weight = new Parameter(torch.empty([outChannels, inChannels / groups, ...pair(kernelSize)]));
+    if (padding === 'same' && this.stride.some((step) => step !== 1))
+      throw new ConfigError("padding 'same' needs stride 1.");
+    this.#around = kernel.flatMap((size, i) => this.around(size, i)).reverse();
+    this.weight = new Parameter(torch.empty([outChannels, inChannels / groups, ...kernel]));
     this.bias = bias ? new Parameter(torch.empty([outChannels])) : null;
     this.resetParameters();
   }
@@ -50,7 +69,51 @@ export class Conv2d extends Module {
     resetWeightAndBias(this.weight, this.bias);
   }
 
+  /** What is put after and before dimension `i`. */
+  private around(size: number, i: number): [after: number, before: number] {
+    if (this.padding === 'valid') return [0, 0];
+    if (this.padding !== 'same') return [this.padding[i] as number, this.padding[i] as number];
+    const total = (this.dilation[i] as number) * (size - 1);
+    return [total - Math.floor(total / 2), Math.floor(total / 2)];
+  }
+
   forward(x: Tensor): Tensor {
-    return torch.conv2d(x, this.weight, this.bias, this.stride, this.padding, this.dilation, this.groups);
+    if (this.paddingMode === 'zeros') return this.convolve(x, this.padding);
+    return this.convolve(pad(x, this.#around, { mode: this.paddingMode }), new Array(this.stride.length).fill(0));
+  }
+
+  protected abstract convolve(x: Tensor, padding: number[] | 'same' | 'valid'): Tensor;
+}
+
+/** 1-d convolution: [N, inChannels, L] -> [N, outChannels, L']. */
+export class Conv1d extends ConvNd {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvOptions = {}) {
+    super(1, inChannels, outChannels, kernelSize, options);
+  }
+
+  protected convolve(x: Tensor, padding: number[] | string): Tensor {
+    return torch.conv1d(x, this.weight, this.bias, this.stride, padding as number[], this.dilation, this.groups);
+  }
+}
+
+/** 2-d convolution: [N, inChannels, H, W] -> [N, outChannels, H', W']. */
+export class Conv2d extends ConvNd {
+  constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
+    super(2, inChannels, outChannels, kernelSize, options);
+  }
+
+  protected convolve(x: Tensor, padding: number[] | string): Tensor {
+    return torch.conv2d(x, this.weight, this.bias, this.stride, padding as number[], this.dilation, this.groups);
+  }
+}
+
+/** 3-d convolution: [N, inChannels, D, H, W] -> [N, outChannels, D', H', W']. */
+export class Conv3d extends ConvNd {
+  constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvOptions = {}) {
+    super(3, inChannels, outChannels, kernelSize, options);
+  }
+
+  protected convolve(x: Tensor, padding: number[] | string): Tensor {
+    return torch.conv3d(x, this.weight, this.bias, this.stride, padding as number[], this.dilation, this.groups);
   }
 }

@@ -1,25 +1,24 @@
 /** Modules, as torch.nn. */
-export {
-  Dropout,
-  ELU,
-  GELU,
-  type GELUOptions,
-  Identity,
-  LeakyReLU,
-  Mish,
-  ReLU,
-  ReLU6,
-  SELU,
-  Sigmoid,
-  SiLU,
-  Tanh,
-} from './activation.js';
-export { BatchNorm1d, BatchNorm2d, type BatchNormOptions } from './batch-norm.js';
-export { Sequential } from './container.js';
-export { Conv2d, type Conv2dOptions, type Pair } from './conv.js';
+export * from './activation.js';
+export { type AttentionCall, MultiheadAttention, type MultiheadAttentionOptions } from './attention.js';
+export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions, SyncBatchNorm } from './batch-norm.js';
+export { ModuleDict, ModuleList, ParameterList, Sequential } from './container.js';
+export { Conv1d, Conv2d, type Conv2dOptions, Conv3d, type ConvOptions } from './conv.js';
+export * from './conv-transpose.js';
+export * from './dropout.js';
+export * from './embedding.js';
 export * as functional from './functional.js';
 export * as init from './init.js';
+export * from './instance-norm.js';
 export { Linear, type LinearOptions } from './linear.js';
+export * from './loss.js';
 export { type Layer, type LoadReport, Module, type StateDict } from './module.js';
+export * from './norm.js';
+export * from './pad.js';
 export { Parameter } from './parameter.js';
-export { AdaptiveAvgPool2d, AvgPool2d, Flatten, MaxPool2d, type PoolOptions } from './pooling.js';
+export * from './pooling.js';
+export { GRU, LSTM, type RecurrentOptions, RNN } from './recurrent.js';
+export * from './shape.js';
+export type { Pair, Sizes } from './sizes.js';
+export * from './softmax.js';
+export { type InterpolateOptions, Upsample } from './upsample.js';

@@ -1,6 +1,6 @@
 /** Initializers, as torch.nn.init: they fill a tensor in place, draw from the default generator, and return the tensor. */
 import { ArgumentError } from '../errors.js';
-import { float, noGrad, type Tensor } from '../tensor/index.js';
+import { float, fromArray, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** Inputs and outputs of one unit: for weights [out, in, ...kernel]. */
 export function calculateFanInAndFanOut(tensor: Tensor): { fanIn: number; fanOut: number } {
@@ -78,4 +78,94 @@ export function xavierUniform_(tensor: Tensor, gain = 1): Tensor {
 export function xavierNormal_(tensor: Tensor, gain = 1): Tensor {
   const { fanIn, fanOut } = calculateFanInAndFanOut(tensor);
   return normal_(tensor, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
+}
+
+export interface TruncNormalOptions {
+  /** Default 0. */
+  mean?: number;
+  /** Default 1. */
+  std?: number;
+  /** Absolute bounds. Default -2. */
+  a?: number;
+  /** Default 2. */
+  b?: number;
+}
+
+/** A normal distribution without what is outside [a, b], by the inverse of its cumulative function. */
+export function truncNormal_(tensor: Tensor, { mean = 0, std = 1, a = -2, b = 2 }: TruncNormalOptions = {}): Tensor {
+  if (!(a < b)) throw new ArgumentError(`The bounds of truncNormal_ must rise: ${a}, ${b}.`);
+  return noGrad(() =>
+    scope(() => {
+      const bounds = torch.specialNdtr(fromArray(Float64Array.of((a - mean) / std, (b - mean) / std)));
+      const [low, high] = bounds.tolist() as [number, number];
+      // In float64 and between 2l - 1 and 2u - 1, where the inverse error function is at home.
+      const drawn = torch.empty(tensor.shape, { dtype: 'float64', device: tensor.device });
+      drawn
+        .uniform_(2 * low - 1, 2 * high - 1)
+        .erfinv_()
+        .mul_(std * Math.SQRT2)
+        .add_(mean);
+      return tensor.copy_(drawn.clamp_({ min: a, max: b }));
+    }),
+  );
+}
+
+/** Rows (or columns, where there are fewer) that are orthogonal and of length `gain`. */
+export function orthogonal_(tensor: Tensor, gain = 1): Tensor {
+  const [rows, ...rest] = tensor.shape;
+  if (rows === undefined || rest.length === 0) throw new ArgumentError('orthogonal_ needs at least two dimensions.');
+  const columns = rest.reduce((product, size) => product * size, 1);
+  return noGrad(() =>
+    scope(() => {
+      const drawn = torch.empty([rows, columns], { dtype: tensor.dtype, device: tensor.device }).normal_();
+      const [q, r] = torch.linalgQr(rows < columns ? drawn.t() : drawn);
+      // The signs of R's diagonal make the result uniform over all orthogonal matrices.
+      const uniform = q.mul(r.diagonal().sign());
+      return tensor.copy_((rows < columns ? uniform.t() : uniform).reshape(tensor.shape).mul(gain));
+    }),
+  );
+}
+
+/** The identity matrix; the tensor has two dimensions. */
+export function eye_(tensor: Tensor): Tensor {
+  const [rows, columns, ...rest] = tensor.shape;
+  if (rows === undefined || columns === undefined || rest.length > 0)
+    throw new ArgumentError('eye_ needs two dimensions.');
+  return noGrad(() => scope(() => tensor.copy_(torch.eye(rows, columns))));
+}
+
+/** Convolution weights that hand as many channels through as there can be, group by group. */
+export function dirac_(tensor: Tensor, groups = 1): Tensor {
+  const [out, input, ...kernel] = tensor.shape;
+  if (out === undefined || input === undefined || kernel.length === 0 || out % groups !== 0)
+    throw new ArgumentError('dirac_ needs weights of 3 to 5 dimensions, the first a multiple of groups.');
+  const centre = kernel.map((size) => Math.floor(size / 2));
+  return noGrad(() =>
+    scope(() => {
+      tensor.zero_();
+      const perGroup = out / groups;
+      for (let group = 0; group < groups; group++)
+        for (let i = 0; i < Math.min(perGroup, input); i++) {
+          const index = [group * perGroup + i, i, ...centre];
+          index.reduce((part: Tensor, position) => part.select(0, position), tensor).fill_(float(1));
+        }
+      return tensor;
+    }),
+  );
+}
+
+/** A matrix with a share of zeros in every column, the rest normal with deviation `std`. Default 0.01. */
+export function sparse_(tensor: Tensor, sparsity: number, std = 0.01): Tensor {
+  const [rows, columns, ...rest] = tensor.shape;
+  if (rows === undefined || columns === undefined || rest.length > 0)
+    throw new ArgumentError('sparse_ needs two dimensions.');
+  const zeros = Math.ceil(sparsity * rows);
+  return noGrad(() =>
+    scope(() => {
+      tensor.normal_(0, std);
+      for (let column = 0; column < columns; column++)
+        tensor.select(1, column).indexFill_(0, torch.randperm(rows).slice(0, 0, zeros), 0);
+      return tensor;
+    }),
+  );
 }

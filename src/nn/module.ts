@@ -2,6 +2,7 @@ import { ConfigError, ShapeError } from '../errors.js';
 import { native } from '../native.js';
 import {
   type DType,
+  type HookHandle,
   isFloatingPoint,
   keep,
   type MemoryFormat,
@@ -10,6 +11,7 @@ import {
   Tensor,
   type TensorHolder,
 } from '../tensor/index.js';
+import { type ForwardHook, type ForwardPreHook, hookForward } from './hooks.js';
 import { Parameter } from './parameter.js';
 
 /** Tensors by their names in PyTorch. */
@@ -157,6 +159,19 @@ export abstract class Module implements TensorHolder {
     for (const [, child] of this.namedChildren()) child.apply(visit);
     visit(this);
     return this;
+  }
+
+  /**
+   * Calls `hook` with the inputs before every forward; what it returns, an array, takes their place. Modules without hooks pay nothing.
+   * Hooks run in the order in which they were registered.
+   */
+  registerForwardPreHook(hook: ForwardPreHook): HookHandle {
+    return hookForward(this, 'before', hook);
+  }
+
+  /** Calls `hook` with inputs and output after every forward; what it returns, unless undefined, takes the output's place. */
+  registerForwardHook(hook: ForwardHook): HookHandle {
+    return hookForward(this, 'after', hook);
   }
 
   /** The number of elements of all parameters. */

@@ -1,60 +1,206 @@
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { type Pair, pair } from './conv.js';
 import { Module } from './module.js';
+import { type Sizes, sizesOf } from './sizes.js';
 
-export interface PoolOptions {
+export interface PoolOptions<Size extends Sizes = Sizes> {
   /** Default: the kernel's size. */
-  stride?: Pair;
+  stride?: Size;
   /** Default 0. */
-  padding?: Pair;
+  padding?: Size;
+  /** Also windows that begin inside and end outside. Default false. */
+  ceilMode?: boolean;
+}
+export interface MaxPoolOptions<Size extends Sizes = Sizes> extends PoolOptions<Size> {
+  /** Default 1. */
+  dilation?: Size;
+}
+export interface AvgPoolOptions<Size extends Sizes = Sizes> extends PoolOptions<Size> {
+  /** Zeros of the padding count in the mean. Default true. */
+  countIncludePad?: boolean;
 }
 
-/** Slides a window over height and width: [N, C, H, W] -> [N, C, H', W']. */
-abstract class WindowPool2d extends Module {
-  protected readonly kernel: [number, number];
-  protected readonly stride: [number, number];
-  protected readonly padding: [number, number];
+/** Slides a window over the last `dimensions` dimensions. */
+abstract class WindowPool extends Module {
+  readonly kernelSize: number[];
+  readonly stride: number[];
+  readonly padding: number[];
+  readonly ceilMode: boolean;
 
-  constructor(kernelSize: Pair, { stride = kernelSize, padding = 0 }: PoolOptions = {}) {
+  constructor(
+    dimensions: number,
+    kernelSize: Sizes,
+    { stride = kernelSize, padding = 0, ceilMode = false }: PoolOptions,
+  ) {
     super();
-    this.kernel = pair(kernelSize);
-    this.stride = pair(stride);
-    this.padding = pair(padding);
+    this.kernelSize = sizesOf(kernelSize, dimensions, 'kernelSize');
+    this.stride = sizesOf(stride, dimensions, 'stride');
+    this.padding = sizesOf(padding, dimensions, 'padding');
+    this.ceilMode = ceilMode;
   }
 }
 
-/** Largest value of each window. */
-export class MaxPool2d extends WindowPool2d {
+abstract class MaxPool extends WindowPool {
+  readonly dilation: number[];
+
+  constructor(dimensions: number, kernelSize: Sizes, options: MaxPoolOptions) {
+    super(dimensions, kernelSize, options);
+    this.dilation = sizesOf(options.dilation ?? 1, dimensions, 'dilation');
+  }
+}
+
+abstract class AvgPool extends WindowPool {
+  readonly countIncludePad: boolean;
+
+  constructor(dimensions: number, kernelSize: Sizes, options: AvgPoolOptions) {
+    super(dimensions, kernelSize, options);
+    this.countIncludePad = options.countIncludePad ?? true;
+  }
+}
+
+/** Largest value of each window: [N, C, L] -> [N, C, L']. */
+export class MaxPool1d extends MaxPool {
+  constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
+    super(1, kernelSize, options);
+  }
+
   forward(x: Tensor): Tensor {
-    return torch.maxPool2d(x, this.kernel, this.stride, this.padding);
+    return torch.maxPool1d(x, this.kernelSize, this.stride, this.padding, this.dilation, this.ceilMode);
   }
 }
 
-/** Mean of each window. */
-export class AvgPool2d extends WindowPool2d {
+/** Largest value of each window: [N, C, H, W] -> [N, C, H', W']. */
+export class MaxPool2d extends MaxPool {
+  constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
+    super(2, kernelSize, options);
+  }
+
   forward(x: Tensor): Tensor {
-    return torch.avgPool2d(x, this.kernel, this.stride, this.padding);
+    return torch.maxPool2d(x, this.kernelSize, this.stride, this.padding, this.dilation, this.ceilMode);
   }
 }
 
-/** Mean over windows whose size follows from that of the result: [N, C, H, W] -> [N, C, ...outputSize]. */
-export class AdaptiveAvgPool2d extends Module {
-  constructor(readonly outputSize: Pair) {
+/** Largest value of each window: [N, C, D, H, W] -> [N, C, D', H', W']. */
+export class MaxPool3d extends MaxPool {
+  constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
+    super(3, kernelSize, options);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.maxPool3d(x, this.kernelSize, this.stride, this.padding, this.dilation, this.ceilMode);
+  }
+}
+
+/** Mean of each window: [N, C, L] -> [N, C, L']. */
+export class AvgPool1d extends AvgPool {
+  constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+    super(1, kernelSize, options);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.avgPool1d(x, this.kernelSize, this.stride, this.padding, this.ceilMode, this.countIncludePad);
+  }
+}
+
+/** Mean of each window: [N, C, H, W] -> [N, C, H', W']. */
+export class AvgPool2d extends AvgPool {
+  constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+    super(2, kernelSize, options);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.avgPool2d(x, this.kernelSize, this.stride, this.padding, this.ceilMode, this.countIncludePad);
+  }
+}
+
+/** Mean of each window: [N, C, D, H, W] -> [N, C, D', H', W']. */
+export class AvgPool3d extends AvgPool {
+  constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+    super(3, kernelSize, options);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.avgPool3d(x, this.kernelSize, this.stride, this.padding, this.ceilMode, this.countIncludePad);
+  }
+}
+
+/** Windows whose size follows from that of the result; null keeps a dimension. */
+abstract class AdaptivePool extends Module {
+  constructor(
+    private readonly dimensions: number,
+    readonly outputSize: number | null | readonly (number | null)[],
+  ) {
     super();
   }
 
-  forward(x: Tensor): Tensor {
-    return torch.adaptiveAvgPool2d(x, pair(this.outputSize));
+  protected sizeFor(x: Tensor): number[] {
+    const { outputSize, dimensions } = this;
+    const wanted = Array.isArray(outputSize) ? outputSize : new Array(dimensions).fill(outputSize);
+    return wanted.map((size: number | null, i) => size ?? (x.shape.at(i - dimensions) as number));
   }
 }
 
-/** Makes one dimension of those from `startDim` on. Default 1: [N, ...] -> [N, M]. */
-export class Flatten extends Module {
-  constructor(readonly startDim = 1) {
-    super();
+/** [N, C, L] -> [N, C, outputSize]. */
+export class AdaptiveAvgPool1d extends AdaptivePool {
+  constructor(outputSize: number | readonly number[]) {
+    super(1, outputSize);
   }
 
   forward(x: Tensor): Tensor {
-    return torch.flatten(x, this.startDim);
+    return torch.adaptiveAvgPool1d(x, this.sizeFor(x));
+  }
+}
+
+/** [N, C, H, W] -> [N, C, ...outputSize]. */
+export class AdaptiveAvgPool2d extends AdaptivePool {
+  constructor(outputSize: number | null | readonly (number | null)[]) {
+    super(2, outputSize);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.adaptiveAvgPool2d(x, this.sizeFor(x));
+  }
+}
+
+/** [N, C, D, H, W] -> [N, C, ...outputSize]. */
+export class AdaptiveAvgPool3d extends AdaptivePool {
+  constructor(outputSize: number | null | readonly (number | null)[]) {
+    super(3, outputSize);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.adaptiveAvgPool3d(x, this.sizeFor(x));
+  }
+}
+
+/** [N, C, L] -> [N, C, outputSize]. */
+export class AdaptiveMaxPool1d extends AdaptivePool {
+  constructor(outputSize: number | readonly number[]) {
+    super(1, outputSize);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.adaptiveMaxPool1d(x, this.sizeFor(x))[0];
+  }
+}
+
+/** [N, C, H, W] -> [N, C, ...outputSize]. */
+export class AdaptiveMaxPool2d extends AdaptivePool {
+  constructor(outputSize: number | null | readonly (number | null)[]) {
+    super(2, outputSize);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.adaptiveMaxPool2d(x, this.sizeFor(x))[0];
+  }
+}
+
+/** [N, C, D, H, W] -> [N, C, ...outputSize]. */
+export class AdaptiveMaxPool3d extends AdaptivePool {
+  constructor(outputSize: number | null | readonly (number | null)[]) {
+    super(3, outputSize);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.adaptiveMaxPool3d(x, this.sizeFor(x))[0];
   }
 }

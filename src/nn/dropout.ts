@@ -1,0 +1,47 @@
+import { ConfigError } from '../errors.js';
+import { type Tensor, functions as torch } from '../tensor/index.js';
+import { Module } from './module.js';
+
+/** Active in training mode only; draws from the default generator. */
+abstract class Dropping extends Module {
+  constructor(readonly p = 0.5) {
+    super();
+    if (!(p >= 0 && p <= 1)) throw new ConfigError(`The probability of dropout must be from 0 to 1, not ${p}.`);
+  }
+
+  abstract override forward(x: Tensor): Tensor;
+}
+
+/** Sets elements to zero with probability `p`, and scales the others by 1 / (1 - p). */
+export class Dropout extends Dropping {
+  forward(x: Tensor): Tensor {
+    return torch.dropout(x, this.p, this.training);
+  }
+}
+
+/** Drops whole channels: [N, C, L]. */
+export class Dropout1d extends Dropping {
+  forward(x: Tensor): Tensor {
+    return torch.featureDropout(x, this.p, this.training);
+  }
+}
+
+/** Drops whole channels: [N, C, H, W]. */
+export class Dropout2d extends Dropout1d {}
+
+/** Drops whole channels: [N, C, D, H, W]. */
+export class Dropout3d extends Dropout1d {}
+
+/** Keeps mean and variance of inputs that have mean 0 and variance 1; goes with SELU. */
+export class AlphaDropout extends Dropping {
+  forward(x: Tensor): Tensor {
+    return torch.alphaDropout(x, this.p, this.training);
+  }
+}
+
+/** {@link AlphaDropout} of whole channels. */
+export class FeatureAlphaDropout extends Dropping {
+  forward(x: Tensor): Tensor {
+    return torch.featureAlphaDropout(x, this.p, this.training);
+  }
+}

@@ -1,0 +1,119 @@
+import { ArgumentError } from '../errors.js';
+import { noGrad, type Tensor, functions as torch } from '../tensor/index.js';
+import { normal_ } from './init.js';
+import { Module } from './module.js';
+import { Parameter } from './parameter.js';
+
+export interface EmbeddingOptions {
+  /** A row that starts as zeros and gets no gradient; negative counts from the end. */
+  paddingIdx?: number;
+  /** Rows that are looked up are first scaled down, in place, to this norm. */
+  maxNorm?: number;
+  /** Which norm that is. Default 2. */
+  normType?: number;
+  /** Divides gradients by how often a row was looked up. Default false. */
+  scaleGradByFreq?: boolean;
+  /** Sparse gradient of the weight. Default false. */
+  sparse?: boolean;
+}
+
+/** Looks up rows of a trained table: integers [...] -> [..., embeddingDim]. */
+export class Embedding extends Module {
+  readonly weight: Parameter;
+  /** -1 for none, as the operator takes it. */
+  readonly paddingIdx: number;
+  readonly options: EmbeddingOptions;
+
+  constructor(
+    readonly numEmbeddings: number,
+    readonly embeddingDim: number,
+    options: EmbeddingOptions = {},
+  ) {
+    super();
+    this.options = options;
+    this.paddingIdx = rowOf(options.paddingIdx, numEmbeddings);
+    this.weight = new Parameter(torch.empty([numEmbeddings, embeddingDim]));
+    this.resetParameters();
+  }
+
+  resetParameters(): void {
+    normal_(this.weight);
+    clearRow(this.weight, this.paddingIdx);
+  }
+
+  forward(indices: Tensor): Tensor {
+    const { maxNorm, normType = 2, scaleGradByFreq = false, sparse = false } = this.options;
+    if (maxNorm !== undefined) renorm(this.weight, indices, maxNorm, normType);
+    return torch.embedding(this.weight, indices, this.paddingIdx, scaleGradByFreq, sparse);
+  }
+}
+
+export interface EmbeddingBagOptions extends EmbeddingOptions {
+  /** How the rows of a bag become one. Default `mean`. */
+  mode?: 'sum' | 'mean' | 'max';
+  /** `offsets` has a last entry that is the number of indices. Default false. */
+  includeLastOffset?: boolean;
+}
+
+const modes = { sum: 0, mean: 1, max: 2 };
+
+/** Looks up rows and joins those of a bag: [N, L] -> [N, embeddingDim], or [L] with offsets [N]. */
+export class EmbeddingBag extends Module {
+  readonly weight: Parameter;
+  readonly paddingIdx: number;
+  readonly options: EmbeddingBagOptions;
+
+  constructor(
+    readonly numEmbeddings: number,
+    readonly embeddingDim: number,
+    options: EmbeddingBagOptions = {},
+  ) {
+    super();
+    this.options = options;
+    this.paddingIdx = rowOf(options.paddingIdx, numEmbeddings);
+    this.weight = new Parameter(torch.empty([numEmbeddings, embeddingDim]));
+    this.resetParameters();
+  }
+
+  resetParameters(): void {
+    normal_(this.weight);
+    clearRow(this.weight, this.paddingIdx);
+  }
+
+  /** @param perSampleWeights a factor for each index, with mode `sum` */
+  forward(indices: Tensor, offsets?: Tensor, perSampleWeights?: Tensor): Tensor {
+    const { maxNorm, normType = 2, scaleGradByFreq = false, sparse = false } = this.options;
+    const { mode = 'mean', includeLastOffset = false } = this.options;
+    const [rows = 0, length = 0] = indices.shape;
+    if ((indices.ndim === 1) !== (offsets !== undefined))
+      throw new ArgumentError('EmbeddingBag takes indices [L] with offsets, or indices [N, L] without.');
+    if (maxNorm !== undefined) renorm(this.weight, indices, maxNorm, normType);
+    const [bags] = torch.embeddingBag(
+      this.weight,
+      indices.reshape([-1]),
+      offsets ?? torch.arange(0, rows * length, length, { device: indices.device }),
+      scaleGradByFreq,
+      modes[mode],
+      sparse,
+      perSampleWeights?.reshape([-1]) ?? null,
+      includeLastOffset,
+      this.paddingIdx < 0 ? null : this.paddingIdx,
+    );
+    return bags;
+  }
+}
+
+function rowOf(index: number | undefined, rows: number): number {
+  if (index === undefined) return -1;
+  if (!Number.isInteger(index) || index >= rows || index < -rows)
+    throw new ArgumentError(`paddingIdx ${index} is no row of ${rows}.`);
+  return index < 0 ? rows + index : index;
+}
+
+function clearRow(weight: Tensor, row: number): void {
+  if (row >= 0) noGrad(() => weight.select(0, row).zero_());
+}
+
+function renorm(weight: Tensor, indices: Tensor, maxNorm: number, normType: number): void {
+  noGrad(() => torch.embeddingRenorm_(weight, indices.contiguous().reshape([-1]), maxNorm, normType));
+}

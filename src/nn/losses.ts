@@ -1,0 +1,220 @@
+/** Losses as functions, with torch.nn.functional's shapes and defaults. */
+import { ConfigError } from '../errors.js';
+import { type Tensor, functions as torch } from '../tensor/index.js';
+
+/** How a loss over many elements becomes one number; `none` keeps the elements. */
+export type Reduction = 'none' | 'mean' | 'sum';
+
+const codes: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
+
+function codeOf(reduction: Reduction): number {
+  const code = codes[reduction];
+  if (code === undefined) throw new ConfigError(`reduction must be 'none', 'mean' or 'sum', not '${reduction}'.`);
+  return code;
+}
+
+function reduce(values: Tensor, reduction: Reduction): Tensor {
+  codeOf(reduction);
+  if (reduction === 'none') return values;
+  return reduction === 'mean' ? values.mean() : values.sum();
+}
+
+export interface LossOptions {
+  /** Default `mean`. */
+  reduction?: Reduction;
+}
+
+export interface CrossEntropyOptions extends LossOptions {
+  /** One weight a class. */
+  weight?: Tensor;
+  /** Targets of this value do not count. Default -100. */
+  ignoreIndex?: number;
+  /** Default 0. */
+  labelSmoothing?: number;
+}
+
+/** Cross-entropy of logits [N, K, ...] with class numbers int64 [N, ...], or with probabilities [N, K, ...]. */
+export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  const { weight = null, ignoreIndex = -100, reduction = 'mean', labelSmoothing = 0 } = options;
+  return torch.crossEntropyLoss(logits, target, weight, codeOf(reduction), ignoreIndex, labelSmoothing);
+}
+
+export interface NllOptions extends LossOptions {
+  weight?: Tensor;
+  /** Default -100. */
+  ignoreIndex?: number;
+}
+
+/** Negative log-likelihood: logarithms of probabilities [N, K, ...] at class numbers [N, ...]. */
+export function nllLoss(input: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
+  const { weight = null, ignoreIndex = -100, reduction = 'mean' } = options;
+  return torch.nllLossNd(input, target, weight, codeOf(reduction), ignoreIndex);
+}
+
+/** Squared error; `mean` is over all elements. */
+export function mseLoss(input: Tensor, target: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
+  return torch.mseLoss(input, target, codeOf(reduction));
+}
+
+/** Absolute error. */
+export function l1Loss(input: Tensor, target: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
+  return torch.l1Loss(input, target, codeOf(reduction));
+}
+
+/** Squared error / (2 beta) below `beta`, absolute error - beta / 2 above. Default beta 1. */
+export function smoothL1Loss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = 'mean', beta = 1 }: LossOptions & { beta?: number } = {},
+): Tensor {
+  return torch.smoothL1Loss(input, target, codeOf(reduction), beta);
+}
+
+/** Half the squared error below `delta`, delta * (absolute error - delta / 2) above. Default delta 1. */
+export function huberLoss(
+  input: Tensor,
+  target: Tensor,
+  { reduction = 'mean', delta = 1 }: LossOptions & { delta?: number } = {},
+): Tensor {
+  return torch.huberLoss(input, target, codeOf(reduction), delta);
+}
+
+export interface KlDivOptions {
+  /** `batchmean` divides the sum by N and is the mathematical divergence; `mean` divides by all elements. Default `mean`, as in PyTorch. */
+  reduction?: Reduction | 'batchmean';
+  /** Whether `target` holds logarithms. Default false. */
+  logTarget?: boolean;
+}
+
+/** Kullback-Leibler divergence KL(target || input), where `input` holds logarithms of probabilities. */
+export function klDiv(
+  input: Tensor,
+  target: Tensor,
+  { reduction = 'mean', logTarget = false }: KlDivOptions = {},
+): Tensor {
+  if (reduction !== 'batchmean') return torch.klDiv(input, target, codeOf(reduction), { logTarget });
+  return torch.klDiv(input, target, codes.sum, { logTarget }).div(input.shape[0] ?? 1);
+}
+
+/** Cross-entropy of probabilities in 0..1 with targets in 0..1. */
+export function binaryCrossEntropy(
+  input: Tensor,
+  target: Tensor,
+  { reduction = 'mean', weight = null }: LossOptions & { weight?: Tensor | null } = {},
+): Tensor {
+  return torch.binaryCrossEntropy(input, target, weight, codeOf(reduction));
+}
+
+export interface BCEWithLogitsOptions extends LossOptions {
+  weight?: Tensor | null;
+  /** Weight of the positive targets. */
+  posWeight?: Tensor | null;
+}
+
+/** {@link binaryCrossEntropy} of sigmoid(input), computed without overflow. */
+export function binaryCrossEntropyWithLogits(
+  input: Tensor,
+  target: Tensor,
+  options: BCEWithLogitsOptions = {},
+): Tensor {
+  const { reduction = 'mean', weight = null, posWeight = null } = options;
+  return torch.binaryCrossEntropyWithLogits(input, target, weight, posWeight, codeOf(reduction));
+}
+
+export interface PoissonNllOptions extends LossOptions {
+  /** `input` holds logarithms. Default true. */
+  logInput?: boolean;
+  /** Adds Stirling's approximation. Default false. */
+  full?: boolean;
+  /** Added to the input before its logarithm. Default 1e-8. */
+  eps?: number;
+}
+
+export function poissonNllLoss(input: Tensor, target: Tensor, options: PoissonNllOptions = {}): Tensor {
+  const { reduction = 'mean', logInput = true, full = false, eps = 1e-8 } = options;
+  return torch.poissonNllLoss(input, target, logInput, full, eps, codeOf(reduction));
+}
+
+export interface GaussianNllOptions extends LossOptions {
+  /** Adds the constant. Default false. */
+  full?: boolean;
+  /** The least variance. Default 1e-6. */
+  eps?: number;
+}
+
+/** Negative log-likelihood of normal distributions with means `input` and variances `variance`. */
+export function gaussianNllLoss(
+  input: Tensor,
+  target: Tensor,
+  variance: Tensor,
+  options: GaussianNllOptions = {},
+): Tensor {
+  const { reduction = 'mean', full = false, eps = 1e-6 } = options;
+  // The clamp bounds the value only, as in PyTorch: the gradient of the variance passes through it.
+  const bounded = variance.add(variance.detach().clamp({ min: eps }).sub(variance.detach()));
+  const loss = bounded.log().add(input.sub(target).square().div(bounded)).mul(0.5);
+  return reduce(full ? loss.add(0.5 * Math.log(2 * Math.PI)) : loss, reduction);
+}
+
+export interface MarginOptions extends LossOptions {
+  margin?: number;
+}
+
+/** 1 - cos for pairs of label 1, max(0, cos - margin) for pairs of label -1. Default margin 0. */
+export function cosineEmbeddingLoss(a: Tensor, b: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
+  return torch.cosineEmbeddingLoss(a, b, label, options.margin ?? 0, codeOf(options.reduction ?? 'mean'));
+}
+
+/** max(0, -label (a - b) + margin). Default margin 0. */
+export function marginRankingLoss(a: Tensor, b: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
+  return torch.marginRankingLoss(a, b, label, options.margin ?? 0, codeOf(options.reduction ?? 'mean'));
+}
+
+/** The input for label 1, max(0, margin - input) for label -1. Default margin 1. */
+export function hingeEmbeddingLoss(input: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
+  return torch.hingeEmbeddingLoss(input, label, options.margin ?? 1, codeOf(options.reduction ?? 'mean'));
+}
+
+/** log(1 + exp(-label input)), labels 1 and -1. */
+export function softMarginLoss(input: Tensor, label: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
+  return torch.softMarginLoss(input, label, codeOf(reduction));
+}
+
+export interface TripletMarginOptions extends MarginOptions {
+  /** The norm. Default 2. */
+  p?: number;
+  /** Default 1e-6. */
+  eps?: number;
+  /** Takes the nearer of anchor and positive to the negative. Default false. */
+  swap?: boolean;
+}
+
+/** max(0, |anchor - positive| - |anchor - negative| + margin). Default margin 1. */
+export function tripletMarginLoss(
+  anchor: Tensor,
+  positive: Tensor,
+  negative: Tensor,
+  options: TripletMarginOptions = {},
+): Tensor {
+  const { margin = 1, p = 2, eps = 1e-6, swap = false, reduction = 'mean' } = options;
+  return torch.tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, codeOf(reduction));
+}
+
+export interface CtcOptions extends LossOptions {
+  /** The class that stands for none. Default 0. */
+  blank?: number;
+  /** Infinite losses become zero. Default false. */
+  zeroInfinity?: boolean;
+}
+
+/** Connectionist temporal classification: logarithms [T, N, K], targets [N, S], and the lengths of both. */
+export function ctcLoss(
+  logProbs: Tensor,
+  targets: Tensor,
+  inputLengths: Tensor,
+  targetLengths: Tensor,
+  options: CtcOptions = {},
+): Tensor {
+  const { blank = 0, zeroInfinity = false, reduction = 'mean' } = options;
+  return torch.ctcLoss(logProbs, targets, inputLengths, targetLengths, blank, codeOf(reduction), zeroInfinity);
+}

@@ -1,0 +1,146 @@
+/** Normalizations that do not look at other samples. */
+import { ConfigError } from '../errors.js';
+import { type Tensor, functions as torch } from '../tensor/index.js';
+import { ones_, zeros_ } from './init.js';
+import { Module } from './module.js';
+import { Parameter } from './parameter.js';
+
+/** Holds a scale and a shift. */
+abstract class Affine extends Module {
+  readonly weight: Parameter | null;
+  readonly bias: Parameter | null;
+
+  constructor(shape: number[], affine: boolean, bias: boolean) {
+    super();
+    this.weight = affine ? new Parameter(torch.ones(shape)) : null;
+    this.bias = affine && bias ? new Parameter(torch.zeros(shape)) : null;
+  }
+
+  resetParameters(): void {
+    if (this.weight) ones_(this.weight);
+    if (this.bias) zeros_(this.bias);
+  }
+}
+
+export interface LayerNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  eps?: number;
+  /** Trains weight and bias. Default true. */
+  elementwiseAffine?: boolean;
+  /** Default true. */
+  bias?: boolean;
+}
+
+/** Mean 0 and variance 1 over the last dimensions, which have sizes `normalizedShape`. */
+export class LayerNorm extends Affine {
+  readonly normalizedShape: number[];
+  readonly eps: number;
+
+  constructor(
+    normalizedShape: number | readonly number[],
+    { eps = 1e-5, elementwiseAffine = true, bias = true }: LayerNormOptions = {},
+  ) {
+    const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
+    super(shape, elementwiseAffine, bias);
+    this.normalizedShape = shape;
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.layerNorm(x, this.normalizedShape, this.weight, this.bias, this.eps);
+  }
+}
+
+export interface RMSNormOptions {
+  /** Added to the mean square; null for the dtype's epsilon. Default null. */
+  eps?: number | null;
+  /** Trains a weight. Default true. */
+  elementwiseAffine?: boolean;
+}
+
+/** Root mean square 1 over the last dimensions. */
+export class RMSNorm extends Affine {
+  readonly normalizedShape: number[];
+  readonly eps: number | null;
+
+  constructor(
+    normalizedShape: number | readonly number[],
+    { eps = null, elementwiseAffine = true }: RMSNormOptions = {},
+  ) {
+    const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
+    super(shape, elementwiseAffine, false);
+    this.normalizedShape = shape;
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.rmsNorm(x, this.normalizedShape, this.weight, this.eps);
+  }
+}
+
+export interface GroupNormOptions {
+  /** Added to the variance. Default 1e-5. */
+  eps?: number;
+  /** Trains weight and bias. Default true. */
+  affine?: boolean;
+}
+
+/** Mean 0 and variance 1 over each group of channels of a sample: [N, C, ...]. */
+export class GroupNorm extends Affine {
+  readonly eps: number;
+
+  constructor(
+    readonly numGroups: number,
+    readonly numChannels: number,
+    { eps = 1e-5, affine = true }: GroupNormOptions = {},
+  ) {
+    if (numChannels % numGroups !== 0)
+      throw new ConfigError(`numChannels ${numChannels} must be a multiple of numGroups ${numGroups}.`);
+    super([numChannels], affine, true);
+    this.eps = eps;
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.groupNorm(x, this.numGroups, this.weight, this.bias, this.eps);
+  }
+}
+
+export interface LocalResponseNormOptions {
+  /** Default 1e-4. */
+  alpha?: number;
+  /** Default 0.75. */
+  beta?: number;
+  /** Default 1. */
+  k?: number;
+}
+
+/** Divides by (k + alpha * mean square over `size` neighbouring channels)^beta: [N, C, ...]. */
+export class LocalResponseNorm extends Module {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly k: number;
+
+  constructor(
+    readonly size: number,
+    { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions = {},
+  ) {
+    super();
+    this.alpha = alpha;
+    this.beta = beta;
+    this.k = k;
+  }
+
+  forward(x: Tensor): Tensor {
+    // Channels as the length of a 1-d pooling: [N, C, ...] -> [N * ..., 1, C] and back.
+    const [n = 1, c = 1, ...rest] = x.shape;
+    const before = Math.floor(this.size / 2);
+    const channelsLast = x.square().reshape([n, c, -1]).transpose(1, 2).reshape([-1, 1, c]);
+    const padded = torch.pad(channelsLast, [before, this.size - 1 - before]);
+    const mean = torch.avgPool1d(padded, this.size, 1);
+    const square = mean
+      .reshape([n, -1, c])
+      .transpose(1, 2)
+      .reshape([n, c, ...rest]);
+    return x.div(square.mul(this.alpha).add(this.k).pow(this.beta));
+  }
+}

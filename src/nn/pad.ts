@@ -1,0 +1,133 @@
+import { type Tensor, functions as torch } from '../tensor/index.js';
+import { Module } from './module.js';
+import { type Sizes, sizesOf } from './sizes.js';
+
+export type PaddingMode = 'constant' | 'reflect' | 'replicate' | 'circular';
+
+export interface PadOptions {
+  /** Default `constant`. */
+  mode?: PaddingMode;
+  /** What `constant` puts there. Default 0. */
+  value?: number;
+}
+
+/** Puts elements around a tensor. `padding`: before and after the last dimension, then the one before it, and so on; negative values cut. */
+export function pad(x: Tensor, padding: readonly number[], { mode = 'constant', value = 0 }: PadOptions = {}): Tensor {
+  return mode === 'constant' ? torch.pad(x, [...padding], 'constant', value) : torch.pad(x, [...padding], mode);
+}
+
+/** Pads the last dimensions of its input. */
+abstract class PadNd extends Module {
+  /** Before and after each dimension, the last one first. */
+  readonly padding: number[];
+
+  constructor(
+    dimensions: number,
+    padding: Sizes,
+    private readonly mode: PaddingMode,
+    readonly value = 0,
+  ) {
+    super();
+    this.padding = sizesOf(padding, 2 * dimensions, 'padding');
+  }
+
+  forward(x: Tensor): Tensor {
+    return pad(x, this.padding, { mode: this.mode, value: this.value });
+  }
+}
+
+/** Zeros around the last dimension; `padding` is one number, or before and after. */
+export class ZeroPad1d extends PadNd {
+  constructor(padding: Sizes) {
+    super(1, padding, 'constant');
+  }
+}
+
+/** Zeros around height and width; `padding` is one number, or [left, right, top, bottom]. */
+export class ZeroPad2d extends PadNd {
+  constructor(padding: Sizes) {
+    super(2, padding, 'constant');
+  }
+}
+
+/** Zeros around the last three dimensions. */
+export class ZeroPad3d extends PadNd {
+  constructor(padding: Sizes) {
+    super(3, padding, 'constant');
+  }
+}
+
+export class ConstantPad1d extends PadNd {
+  constructor(padding: Sizes, value: number) {
+    super(1, padding, 'constant', value);
+  }
+}
+
+export class ConstantPad2d extends PadNd {
+  constructor(padding: Sizes, value: number) {
+    super(2, padding, 'constant', value);
+  }
+}
+
+export class ConstantPad3d extends PadNd {
+  constructor(padding: Sizes, value: number) {
+    super(3, padding, 'constant', value);
+  }
+}
+
+/** Mirrors without repeating the edge. */
+export class ReflectionPad1d extends PadNd {
+  constructor(padding: Sizes) {
+    super(1, padding, 'reflect');
+  }
+}
+
+export class ReflectionPad2d extends PadNd {
+  constructor(padding: Sizes) {
+    super(2, padding, 'reflect');
+  }
+}
+
+export class ReflectionPad3d extends PadNd {
+  constructor(padding: Sizes) {
+    super(3, padding, 'reflect');
+  }
+}
+
+/** Repeats the edge. */
+export class ReplicationPad1d extends PadNd {
+  constructor(padding: Sizes) {
+    super(1, padding, 'replicate');
+  }
+}
+
+export class ReplicationPad2d extends PadNd {
+  constructor(padding: Sizes) {
+    super(2, padding, 'replicate');
+  }
+}
+
+export class ReplicationPad3d extends PadNd {
+  constructor(padding: Sizes) {
+    super(3, padding, 'replicate');
+  }
+}
+
+/** Goes on from the other side. */
+export class CircularPad1d extends PadNd {
+  constructor(padding: Sizes) {
+    super(1, padding, 'circular');
+  }
+}
+
+export class CircularPad2d extends PadNd {
+  constructor(padding: Sizes) {
+    super(2, padding, 'circular');
+  }
+}
+
+export class CircularPad3d extends PadNd {
+  constructor(padding: Sizes) {
+    super(3, padding, 'circular');
+  }
+}

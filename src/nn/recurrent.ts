@@ -1,0 +1,149 @@
+import { ArgumentError, ConfigError } from '../errors.js';
+import { type Tensor, functions as torch } from '../tensor/index.js';
+import { uniform_ } from './init.js';
+import { Module } from './module.js';
+import { Parameter } from './parameter.js';
+
+export interface RecurrentOptions {
+  /** One on top of the other. Default 1. */
+  numLayers?: number;
+  /** Default true. */
+  bias?: boolean;
+  /** Inputs are [N, L, inputSize] instead of [L, N, inputSize]. Default false. */
+  batchFirst?: boolean;
+  /** Between the layers, in training mode. Default 0. */
+  dropout?: number;
+  /** Also reads backwards, and joins both results. Default false. */
+  bidirectional?: boolean;
+}
+
+/** Several layers of one recurrence, with the parameter names of PyTorch: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, ... */
+abstract class Recurrent extends Module {
+  readonly numLayers: number;
+  readonly bias: boolean;
+  readonly batchFirst: boolean;
+  readonly dropout: number;
+  readonly bidirectional: boolean;
+  readonly #weights: Parameter[] = [];
+
+  /** @param gates rows of a weight, in multiples of the hidden size @param projSize width of the hidden state; 0: the hidden size */
+  constructor(
+    readonly inputSize: number,
+    readonly hiddenSize: number,
+    gates: number,
+    { numLayers = 1, bias = true, batchFirst = false, dropout = 0, bidirectional = false }: RecurrentOptions,
+    readonly projSize = 0,
+  ) {
+    super();
+    if (projSize < 0 || projSize >= hiddenSize)
+      throw new ConfigError(`projSize ${projSize} must be from 0 to below hiddenSize ${hiddenSize}.`);
+    this.numLayers = numLayers;
+    this.bias = bias;
+    this.batchFirst = batchFirst;
+    this.dropout = dropout;
+    this.bidirectional = bidirectional;
+    for (let layer = 0; layer < numLayers; layer++) {
+      for (const suffix of bidirectional ? ['', '_reverse'] : ['']) this.addLayer(`l${layer}${suffix}`, layer, gates);
+    }
+    this.resetParameters();
+  }
+
+  private addLayer(name: string, layer: number, gates: number): void {
+    const state = this.projSize || this.hiddenSize;
+    const width = layer === 0 ? this.inputSize : state * (this.bidirectional ? 2 : 1);
+    const rows = gates * this.hiddenSize;
+    const add = (kind: string, shape: number[]) => {
+      const parameter = new Parameter(torch.empty(shape));
+      this.#weights.push(parameter);
+      (this as unknown as Record<string, Parameter>)[`${kind}_${name}`] = parameter;
+    };
+    add('weight_ih', [rows, width]);
+    add('weight_hh', [rows, state]);
+    if (this.bias) add('bias_ih', [rows]);
+    if (this.bias) add('bias_hh', [rows]);
+    if (this.projSize > 0) add('weight_hr', [this.projSize, this.hiddenSize]);
+  }
+
+  resetParameters(): void {
+    const bound = this.hiddenSize > 0 ? 1 / Math.sqrt(this.hiddenSize) : 0;
+    for (const weight of this.#weights) uniform_(weight, -bound, bound);
+  }
+
+  /** The arguments that all recurrences of libtorch have. */
+  protected rest(): [Tensor[], boolean, number, number, boolean, boolean, boolean] {
+    const { bias, numLayers, dropout, training, bidirectional, batchFirst } = this;
+    return [this.#weights, bias, numLayers, dropout, training, bidirectional, batchFirst];
+  }
+
+  /** [layers * directions, N, width] of zeros. */
+  protected zeroState(x: Tensor, width: number): Tensor {
+    const batch = x.shape[this.batchFirst ? 0 : 1] as number;
+    const layers = this.numLayers * (this.bidirectional ? 2 : 1);
+    return torch.zeros([layers, batch, width], { dtype: x.dtype, device: x.device });
+  }
+
+  protected check(x: Tensor): void {
+    if (x.ndim === 3 && x.shape[2] === this.inputSize) return;
+    const order = this.batchFirst ? '[N, L' : '[L, N';
+    throw new ArgumentError(
+      `${this.constructor.name} takes ${order}, ${this.inputSize}], not [${x.shape.join(', ')}]; add a dimension for a single sequence.`,
+    );
+  }
+}
+
+/** Elman's recurrence: h = tanh(W_ih x + b_ih + W_hh h + b_hh). */
+export class RNN extends Recurrent {
+  readonly nonlinearity: 'tanh' | 'relu';
+
+  constructor(
+    inputSize: number,
+    hiddenSize: number,
+    {
+      nonlinearity = 'tanh',
+      ...options
+    }: RecurrentOptions & { /** Default `tanh`. */ nonlinearity?: 'tanh' | 'relu' } = {},
+  ) {
+    super(inputSize, hiddenSize, 1, options);
+    this.nonlinearity = nonlinearity;
+  }
+
+  /** Results [L, N, D * hiddenSize] of the last layer, and the last state [layers * D, N, hiddenSize]. */
+  forward(x: Tensor, state: Tensor = this.zeroState(x, this.hiddenSize)): [Tensor, Tensor] {
+    this.check(x);
+    return this.nonlinearity === 'tanh'
+      ? torch.rnnTanh(x, state, ...this.rest())
+      : torch.rnnRelu(x, state, ...this.rest());
+  }
+}
+
+/** Gated recurrent unit. */
+export class GRU extends Recurrent {
+  constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
+    super(inputSize, hiddenSize, 3, options);
+  }
+
+  /** Results [L, N, D * hiddenSize] of the last layer, and the last state [layers * D, N, hiddenSize]. */
+  forward(x: Tensor, state: Tensor = this.zeroState(x, this.hiddenSize)): [Tensor, Tensor] {
+    this.check(x);
+    return torch.gru(x, state, ...this.rest());
+  }
+}
+
+/** Long short-term memory; `projSize` projects the hidden state to that width. */
+export class LSTM extends Recurrent {
+  constructor(
+    inputSize: number,
+    hiddenSize: number,
+    { projSize = 0, ...options }: RecurrentOptions & { /** Default 0: none. */ projSize?: number } = {},
+  ) {
+    super(inputSize, hiddenSize, 4, options, projSize);
+  }
+
+  /** Results [L, N, D * width] of the last layer, and the last hidden and cell states. */
+  forward(x: Tensor, state?: [h: Tensor, c: Tensor]): [Tensor, [h: Tensor, c: Tensor]] {
+    this.check(x);
+    const first = state ?? [this.zeroState(x, this.projSize || this.hiddenSize), this.zeroState(x, this.hiddenSize)];
+    const [output, h, c] = torch.lstm(x, first, ...this.rest());
+    return [output, [h, c]];
+  }
+}

@@ -1,0 +1,42 @@
+/** Activations along a dimension. */
+import { type Tensor, functions as torch } from '../tensor/index.js';
+import { Module } from './module.js';
+
+abstract class AlongDim extends Module {
+  constructor(readonly dim: number) {
+    super();
+  }
+
+  abstract override forward(x: Tensor): Tensor;
+}
+
+/** exp(x), divided by its sum along `dim`. */
+export class Softmax extends AlongDim {
+  forward(x: Tensor): Tensor {
+    return torch.softmax(x, this.dim);
+  }
+}
+
+export class LogSoftmax extends AlongDim {
+  forward(x: Tensor): Tensor {
+    return torch.logSoftmax(x, this.dim);
+  }
+}
+
+/** Softmax of -x. */
+export class Softmin extends AlongDim {
+  forward(x: Tensor): Tensor {
+    return torch.softmax(x.neg(), this.dim);
+  }
+}
+
+/** The first half along `dim` times the sigmoid of the second. */
+export class GLU extends AlongDim {
+  constructor(dim = -1) {
+    super(dim);
+  }
+
+  forward(x: Tensor): Tensor {
+    return torch.glu(x, this.dim);
+  }
+}
