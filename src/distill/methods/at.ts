@@ -1,0 +1,53 @@
+import { functional as F } from '../../nn/index.js';
+import { z } from '../../options.js';
+import { attentionLoss } from '../feature-losses.js';
+import { type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
+import { stageNumbers, stageOf } from '../requirements.js';
+
+export const atOptions = z.strictObject({
+  ce: z.number().min(0).default(1).describe('weight of the cross-entropy with the labels'),
+  at: z
+    .number()
+    .min(0)
+    .default(1000)
+    .describe('weight of the sum over the stages; large, as each is a mean over positions'),
+  power: z.number().positive().default(2).describe('power of a feature in the attention map'),
+  stages: z.array(z.int()).min(1).optional().describe('numbers of the stages to compare; all where not given'),
+});
+
+export type ATOptions = z.input<typeof atOptions>;
+
+/** Attention transfer (Zagoruyko and Komodakis, ICLR 2017): L = ce L_CE + at sum over stages of the attention maps' difference. */
+export class AT implements Method {
+  readonly name = 'at';
+  readonly needsTeacher = true;
+  readonly options: z.output<typeof atOptions>;
+
+  constructor(options: ATOptions = {}) {
+    this.options = atOptions.parse(options);
+  }
+
+  setUp(setting: Setting): Objective {
+    const { ce, at, power, stages } = this.options;
+    const numbers = stageNumbers(setting, stages, 'AT');
+    return {
+      modules: {},
+      terms(values) {
+        const { student, labels } = values;
+        const teacher = targetsOf(values, 'AT');
+        const losses = numbers.map((i) => attentionLoss(stageOf(student, i), stageOf(teacher, i), power));
+        return {
+          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          at: { weight: at, value: losses.reduce((sum, loss) => sum.add(loss)) },
+        };
+      },
+    };
+  }
+}
+
+export const atKind = methodKind({
+  name: 'at',
+  summary: 'attention maps of all stages (Zagoruyko and Komodakis, ICLR 2017)',
+  options: atOptions,
+  create: (options) => new AT(options),
+});

@@ -1,0 +1,47 @@
+import { functional as F } from '../../nn/index.js';
+import { z } from '../../options.js';
+import { similarityLoss } from '../feature-losses.js';
+import { type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
+import { stageOf, stagePair } from '../requirements.js';
+
+export const spOptions = z.strictObject({
+  ce: z.number().min(0).default(1).describe('weight of the cross-entropy with the labels'),
+  sp: z.number().min(0).default(3000).describe('weight of the difference of the similarities'),
+  stage: z.int().default(-1).describe('number of the stage to compare; -1 is the last'),
+});
+
+export type SPOptions = z.input<typeof spOptions>;
+
+/** Similarity-preserving distillation (Tung and Mori, ICCV 2019): L = ce L_CE + sp ||G_S - G_T||^2 / N^2. */
+export class SP implements Method {
+  readonly name = 'sp';
+  readonly needsTeacher = true;
+  readonly options: z.output<typeof spOptions>;
+
+  constructor(options: SPOptions = {}) {
+    this.options = spOptions.parse(options);
+  }
+
+  setUp(setting: Setting): Objective {
+    const { ce, sp, stage } = this.options;
+    stagePair(setting, stage, 'SP');
+    return {
+      modules: {},
+      terms(values) {
+        const { student, labels } = values;
+        const teacher = targetsOf(values, 'SP');
+        return {
+          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          sp: { weight: sp, value: similarityLoss(stageOf(student, stage), stageOf(teacher, stage)) },
+        };
+      },
+    };
+  }
+}
+
+export const spKind = methodKind({
+  name: 'sp',
+  summary: "similarities of a batch's images (Tung and Mori, ICCV 2019)",
+  options: spOptions,
+  create: (options) => new SP(options),
+});
