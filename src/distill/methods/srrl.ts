@@ -1,7 +1,9 @@
-import type { Terms } from '../../flow.js';
+import type { Features, Terms } from '../../flow.js';
 import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
-import { type Connector, connectorNames, createConnector } from '../connector.js';
+import type { Tensor } from '../../tensor/index.js';
+import { type Connector, connectorNames, createConnector, MapConnector } from '../connector.js';
+import { klDistillationLoss, standardizeLogits } from '../logit-losses.js';
 import { featureMatchingLoss, softmaxRegressionLoss, softmaxRegressionLossL2 } from '../losses.js';
 import {
   type Method,
@@ -13,6 +15,7 @@ import {
   targetsOf,
   teacherOf,
 } from '../method.js';
+import { stageOf, stagePair } from '../requirements.js';
 
 export const srrlOptions = z.strictObject({
   alpha: z.number().min(0).default(1).describe('weight of the feature matching loss'),
@@ -26,11 +29,20 @@ export const srrlOptions = z.strictObject({
     .enum(connectorNames)
     .default('auto')
     .describe("what takes the student's feature to the teacher's width; auto: on the last map where there is one"),
+  ce: z.number().min(0).default(1).describe('weight of the cross-entropy with the labels'),
+  fmStage: z.int().optional().describe('number of the stage for feature matching, from 0, instead of the last feature'),
+  kd: z.number().min(0).default(0).describe('weight of an added divergence of the logits; 0: none'),
+  kdTemperature: z.number().positive().default(4).describe('temperature of that divergence'),
+  standardize: z.boolean().default(false).describe('standardize the logits of each image for that divergence'),
 });
 
 export type SRRLOptions = z.input<typeof srrlOptions>;
 
-/** SRRL: L = L_CE + alpha L_FM + beta L_SR, equation (5). */
+/**
+ * SRRL: L = ce L_CE + alpha L_FM + beta L_SR, equation (5); with `kd` also + kd T^2 KL(teacher || student), as later benchmarks add it.
+ * Without L_SR: beta 0; without L_FM: alpha 0. `fmStage` matches averaged maps of an inner stage through a connector of their own, for the
+ * comparison of positions.
+ */
 export class SRRL implements Method {
   readonly name = 'srrl';
   readonly needsTeacher = true;
@@ -42,25 +54,54 @@ export class SRRL implements Method {
 
   setUp(setting: Setting): Objective {
     const teacher = teacherOf(setting, 'SRRL');
-    const connector = createConnector(this.options.connector, setting.student.features, teacher.features.pooled);
-    return { modules: { connector }, terms: (values) => this.terms(values, connector, teacher) };
+    const { connector: name, fmStage } = this.options;
+    const inner = fmStage === undefined ? undefined : stagePair(setting, fmStage, 'SRRL with fmStage');
+    const connector = createConnector(name, setting.student.features, teacher.features.pooled);
+    const fmConnector = inner && new MapConnector(inner.student[0] as number, inner.teacher[0] as number);
+    return {
+      modules: { connector, ...(fmConnector && { fmConnector }) },
+      terms: (values) => this.terms(values, teacher, connector, fmConnector),
+    };
   }
 
-  private terms(values: StepValues, connector: Connector, teacher: TeacherContract): Terms {
+  private terms(
+    values: StepValues,
+    teacher: TeacherContract,
+    connector: Connector,
+    fmConnector: MapConnector | undefined,
+  ): Terms {
     const { student, labels } = values;
-    const { pooled: hT, logits: zT } = targetsOf(values, 'SRRL');
-    const { alpha, beta, sr, temperature } = this.options;
+    const targets = targetsOf(values, 'SRRL');
+    const zT = targets.logits;
+    const { ce, alpha, beta, sr, temperature, kd } = this.options;
     const rhS = connector.forward(student);
     // Not under noGrad: only the classifier's weights are frozen, the gradient passes through them.
     const zTildeS = teacher.classify(rhS);
+    const fm = fmConnector
+      ? this.innerMatching(student, targets, fmConnector)
+      : featureMatchingLoss(targets.pooled, rhS);
     return {
-      ce: { weight: 1, value: F.crossEntropy(student.logits, labels) },
-      fm: { weight: alpha, value: featureMatchingLoss(hT, rhS) },
+      ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+      fm: { weight: alpha, value: fm },
       sr: {
         weight: beta,
         value: sr === 'l2' ? softmaxRegressionLossL2(zT, zTildeS) : softmaxRegressionLoss(zT, zTildeS, temperature),
       },
+      ...(kd > 0 && { kd: { weight: kd, value: this.divergence(student.logits, zT) } }),
     };
+  }
+
+  /** Equation (1) at an inner stage. */
+  private innerMatching(student: Features, teacher: Features, connector: MapConnector): Tensor {
+    const stage = this.options.fmStage as number;
+    const rfS = connector.forward({ ...student, map: stageOf(student, stage) });
+    return featureMatchingLoss(F.globalAvgPool(stageOf(teacher, stage)), rfS);
+  }
+
+  private divergence(zS: Tensor, zT: Tensor): Tensor {
+    const { standardize, kdTemperature } = this.options;
+    if (!standardize) return klDistillationLoss(zS, zT, kdTemperature);
+    return klDistillationLoss(standardizeLogits(zS), standardizeLogits(zT), kdTemperature);
   }
 }
 
