@@ -17,10 +17,22 @@ export type {
   StudentContract,
   TeacherContract,
 } from './distill/method.js';
+export { parseMethods } from './distill/method-spec.js';
+export { AT, type ATOptions } from './distill/methods/at.js';
+export { CRD, type CRDOptions } from './distill/methods/crd.js';
 export { CrossEntropy } from './distill/methods/cross-entropy.js';
+export { DIST, type DISTOptions } from './distill/methods/dist.js';
+export { DKD, type DKDOptions } from './distill/methods/dkd.js';
+export { FitNets, type FitNetsOptions } from './distill/methods/fitnets.js';
 export { createMethod, methodKinds } from './distill/methods/index.js';
+export { KD, type KDOptions } from './distill/methods/kd.js';
+export { ReviewKD, type ReviewKDOptions } from './distill/methods/review-kd.js';
+export { SimKD, type SimKDOptions } from './distill/methods/simkd.js';
+export { SP, type SPOptions } from './distill/methods/sp.js';
 export { SRRL, type SRRLOptions } from './distill/methods/srrl.js';
+export { ProjectedClassifier, Projector } from './distill/projector.js';
 export { settingFor } from './distill/setting.js';
+export { SumOfMethods } from './distill/sum.js';
 export {
   type ClassifierSite,
   inspectScript,
