@@ -86,6 +86,8 @@ const names = [...[8, 14, 20, 32, 44, 56, 110].map((depth) => `resnet${depth}`),
 export const cifarResNets: ModelFamily = {
   names,
   summary: 'ResNet for 32x32 images (CRD benchmark)',
+  imageSize: 32,
+  numClasses: 100,
   create(name, { numClasses, inChannels }) {
     const [, depth, factor] = name.match(/^resnet(\d+?)(x4)?$/) ?? [];
     return new CifarResNet(Number(depth), factor ? wide : thin, numClasses, inChannels);

@@ -21,12 +21,32 @@ export interface ModelOptions {
   numClasses: number;
   /** Channels of the images. Default 3. */
   inChannels?: number;
+  /** Height and width of the images, for architectures that are made for one size (vision transformers). Default: the family's. */
+  imageSize?: number;
 }
 
 /** A family of architectures: one file. */
 export interface ModelFamily {
-  /** Every name that it makes. */
+  /** The names that are listed. */
   names: readonly string[];
+  /** Names that it makes besides. */
+  pattern?: RegExp;
   summary: string;
+  /** Height and width of the images that it was published for. */
+  imageSize: number;
+  /** Classes of the data set that it was published for. */
+  numClasses: number;
   create(name: string, options: Required<ModelOptions>): Classifier;
+}
+
+/** What {@link describe} tells of an architecture, for the images and classes that it was published for. */
+export interface ModelDescription {
+  name: string;
+  summary: string;
+  /** [C, H, W] */
+  input: [number, number, number];
+  numClasses: number;
+  parameters: number;
+  /** The width of the penultimate feature. */
+  featureChannels: number;
 }

@@ -1,30 +1,84 @@
 /** Architectures by name. A new family is a file in this folder and a line here; a test walks the folder. */
 import { ConfigError } from '../errors.js';
 import { didYouMean } from '../suggest.js';
-import { scope } from '../tensor/index.js';
+import { getRngState, scope, setRngState } from '../tensor/index.js';
+import { cifarMobileNetV2 } from './cifar-mobilenet-v2.js';
 import { cifarResNets } from './cifar-resnet.js';
-import type { Classifier, ModelFamily, ModelOptions } from './contract.js';
+import { cifarResNet50 } from './cifar-resnet50.js';
+import { cifarShuffleNetsV2 } from './cifar-shufflenet-v2.js';
+import { cifarVggs } from './cifar-vgg.js';
+import type { Classifier, ModelDescription, ModelFamily, ModelOptions } from './contract.js';
+import { convNeXts } from './convnext.js';
+import { efficientNets } from './efficientnet.js';
+import { mobileNetV1 } from './mobilenet-v1.js';
+import { mobileNetV2 } from './mobilenet-v2.js';
+import { mobileNetsV3 } from './mobilenet-v3.js';
+import { resNets } from './resnet.js';
+import { shuffleNetV1 } from './shufflenet-v1.js';
+import { shuffleNetsV2 } from './shufflenet-v2.js';
+import { vggs } from './vgg.js';
+import { visionTransformers } from './vit.js';
+import { wideResNets } from './wide-resnet.js';
 
 export { CifarResNet } from './cifar-resnet.js';
-export { Classifier, type ModelFamily, type ModelOptions } from './contract.js';
+export { Classifier, type ModelDescription, type ModelFamily, type ModelOptions } from './contract.js';
 export { measureFeatures } from './measure.js';
 
-export const modelFamilies: readonly ModelFamily[] = [cifarResNets];
+export const modelFamilies: readonly ModelFamily[] = [
+  cifarResNets,
+  wideResNets,
+  cifarVggs,
+  cifarResNet50,
+  cifarMobileNetV2,
+  shuffleNetV1,
+  cifarShuffleNetsV2,
+  resNets,
+  mobileNetV1,
+  mobileNetV2,
+  mobileNetsV3,
+  shuffleNetsV2,
+  efficientNets,
+  vggs,
+  convNeXts,
+  visionTransformers,
+];
 
-/** Every name that {@link create} knows. */
+/** The names that {@link create} knows; some families make more by a pattern (`wrn_<depth>_<width>`). */
 export function list(): string[] {
   return modelFamilies.flatMap((family) => family.names);
+}
+
+function familyOf(name: string): ModelFamily {
+  const family = modelFamilies.find(({ names, pattern }) => names.includes(name) || pattern?.test(name));
+  if (family) return family;
+  throw new ConfigError(`There is no model '${name}'; there are ${list().join(', ')}.${didYouMean(name, list())}`);
 }
 
 /**
  * A new model with initial weights from the default generator (see `torch.manualSeed`). Throws ConfigError for an unknown name,
  * with the nearest ones.
  */
-export function create(name: string, { numClasses, inChannels = 3 }: ModelOptions): Classifier {
-  const family = modelFamilies.find((candidate) => candidate.names.includes(name));
-  if (!family)
-    throw new ConfigError(`There is no model '${name}'; there are ${list().join(', ')}.${didYouMean(name, list())}`);
-  if (!(Number.isInteger(numClasses) && numClasses > 0))
-    throw new ConfigError(`numClasses must be a whole number above 0, not ${numClasses}.`);
-  return scope(() => family.create(name, { numClasses, inChannels }));
+export function create(name: string, options: ModelOptions): Classifier {
+  const family = familyOf(name);
+  const complete = { inChannels: 3, imageSize: family.imageSize, ...options };
+  for (const [key, value] of Object.entries(complete)) {
+    if (!(Number.isInteger(value) && value > 0))
+      throw new ConfigError(`${key} must be a whole number above 0, not ${value}.`);
+  }
+  return scope(() => family.create(name, complete));
+}
+
+/** Facts of an architecture. It is created for that, which takes seconds for the largest ones; the default generator is left as it was. */
+export function describe(name: string): ModelDescription {
+  const { summary, imageSize, numClasses } = familyOf(name);
+  const state = getRngState();
+  const model = create(name, { numClasses });
+  try {
+    const { featureChannels } = model;
+    const parameters = model.numParameters();
+    return { name, summary, input: [3, imageSize, imageSize], numClasses, parameters, featureChannels };
+  } finally {
+    model.dispose();
+    setRngState(state);
+  }
 }
