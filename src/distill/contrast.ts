@@ -1,8 +1,7 @@
 /** Contrastive representation distillation: embeddings, memory banks, loss, and the choice of negatives. */
 import { ConfigError } from '../errors.js';
-import { init, Linear, Module } from '../nn/index.js';
+import { functional as F, init, Linear, Module } from '../nn/index.js';
 import { keep, noGrad, type Tensor, tensor, functions as torch } from '../tensor/index.js';
-import { normalizeRows } from './feature-losses.js';
 
 /**
  * Noise-contrastive estimation with the noise 1/n: mean over the batch of -log(P_0 / (P_0 + m/n)) - sum_j log((m/n) / (P_j + m/n)).
@@ -45,7 +44,7 @@ class Side extends Module {
   }
 
   forward(pooled: Tensor): Tensor {
-    return normalizeRows(this.embed.forward(pooled));
+    return F.normalize(this.embed.forward(pooled));
   }
 
   /** P of embeddings [N, dim] of the other network with this bank's entries `chosen` [N, 1 + m]. */
@@ -63,7 +62,7 @@ class Side extends Module {
     noGrad(() => {
       const old = this.bank.indexSelect(0, indices);
       const mixed = old.mul(momentum).add(embedded.mul(1 - momentum));
-      this.bank.indexCopy_(0, indices, normalizeRows(mixed));
+      this.bank.indexCopy_(0, indices, F.normalize(mixed));
     });
   }
 }

@@ -15,17 +15,12 @@ export function pooledToSmaller(a: Tensor, b: Tensor): [Tensor, Tensor] {
     : [a, pooledTo(b, a.shape.slice(2))];
 }
 
-/** Rows of unit length; rows of zeros stay. */
-export function normalizeRows(x: Tensor): Tensor {
-  return x.div(x.norm(2, [1], true).clampMin(1e-12));
-}
-
 /**
  * Squared difference of attention maps, mean over batch and positions (Zagoruyko and Komodakis, ICLR 2017): the mean of f^p over channels,
  * flattened and normalized. The larger map is averaged to the size of the smaller one.
  */
 export function attentionLoss(fS: Tensor, fT: Tensor, power = 2): Tensor {
-  const attention = (f: Tensor) => normalizeRows(f.pow(power).mean([1]).flatten(1));
+  const attention = (f: Tensor) => F.normalize(f.pow(power).mean([1]).flatten(1));
   const [s, t] = pooledToSmaller(fS, fT);
   return F.mseLoss(attention(s), attention(t));
 }
@@ -37,7 +32,7 @@ export function attentionLoss(fS: Tensor, fT: Tensor, power = 2): Tensor {
 export function similarityLoss(fS: Tensor, fT: Tensor): Tensor {
   const similarities = (f: Tensor) => {
     const flat = f.flatten(1);
-    return normalizeRows(flat.matmul(flat.t()));
+    return F.normalize(flat.matmul(flat.t()));
   };
   return F.mseLoss(similarities(fS), similarities(fT));
 }

@@ -1,11 +1,5 @@
-import { BatchNorm2d, Conv2d, init, Module } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, functional as F, init, Module } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-
-/** The nearest element at another height and width. */
-function resized(map: Tensor, [height, width]: readonly number[]): Tensor {
-  if (map.shape[2] === height && map.shape[3] === width) return map;
-  return torch.upsampleNearest2d(map, [height as number, width as number]);
-}
 
 function convolution(from: number, to: number, size: 1 | 3): Conv2d {
   const conv = new Conv2d(from, to, size, { padding: (size - 1) / 2, bias: false });
@@ -44,12 +38,12 @@ class FusionLevel extends Module {
   forward(map: Tensor, deeper?: Tensor): { output: Tensor; passedOn: Tensor } {
     const own = this.bn1.forward(this.conv1.forward(map));
     const mixed = this.attention && deeper ? this.mix(this.attention, own, deeper) : own;
-    const passedOn = resized(mixed, this.teacherShape.slice(1));
+    const passedOn = F.interpolate(mixed, { size: this.teacherShape.slice(1) });
     return { output: this.bn2.forward(this.conv2.forward(passedOn)), passedOn };
   }
 
   private mix(attention: Conv2d, own: Tensor, deeper: Tensor): Tensor {
-    const other = resized(deeper, own.shape.slice(2));
+    const other = F.interpolate(deeper, { size: own.shape.slice(2) });
     const weights = attention.forward(torch.cat([own, other], 1)).sigmoid();
     return own.mul(weights.narrow(1, 0, 1)).add(other.mul(weights.narrow(1, 1, 1)));
   }

@@ -1,30 +1,13 @@
 import { ConfigError } from '../errors.js';
-import { BatchNorm2d, Conv2d, functional as F, init, Module, Parameter } from '../nn/index.js';
-import { type Tensor, functions as torch } from '../tensor/index.js';
-
-/** Doubles height and width: a transposed 4x4 convolution with stride 2. Weight: [from, to, 4, 4], as in PyTorch. */
-class DoublingConv extends Module {
-  readonly weight: Parameter;
-  readonly bias: Parameter;
-
-  constructor(from: number, to: number) {
-    super();
-    this.weight = new Parameter(torch.zeros([from, to, 4, 4]));
-    this.bias = new Parameter(torch.zeros([to]));
-    init.resetWeightAndBias(this.weight, this.bias);
-  }
-
-  forward(x: Tensor): Tensor {
-    return torch.convTranspose2d(x, this.weight, this.bias, 2, 1);
-  }
-}
+import { BatchNorm2d, Conv2d, ConvTranspose2d, functional as F, Module } from '../nn/index.js';
+import type { Tensor } from '../tensor/index.js';
 
 /**
  * FitNets' regressor: a convolution that takes a student's map [N, C, H, W] to the size of the teacher's, batch normalization, ReLU. The
  * convolution halves, doubles, or trims what is too large. Throws ConfigError for other sizes.
  */
 export class Regressor extends Module {
-  readonly conv: Conv2d | DoublingConv;
+  readonly conv: Conv2d | ConvTranspose2d;
   readonly bn: BatchNorm2d;
 
   /** @param student [C, H, W] @param teacher [C, H, W] */
@@ -39,12 +22,13 @@ export class Regressor extends Module {
   }
 }
 
-function fittingConv(student: readonly number[], teacher: readonly number[]): Conv2d | DoublingConv {
+function fittingConv(student: readonly number[], teacher: readonly number[]): Conv2d | ConvTranspose2d {
   const [from, height, width] = student as [number, number, number];
   const [to, wantedHeight, wantedWidth] = teacher as [number, number, number];
   if (height === 2 * wantedHeight && width === 2 * wantedWidth)
     return new Conv2d(from, to, 3, { stride: 2, padding: 1 });
-  if (2 * height === wantedHeight && 2 * width === wantedWidth) return new DoublingConv(from, to);
+  if (2 * height === wantedHeight && 2 * width === wantedWidth)
+    return new ConvTranspose2d(from, to, 4, { stride: 2, padding: 1 });
   if (height >= wantedHeight && width >= wantedWidth)
     return new Conv2d(from, to, [1 + height - wantedHeight, 1 + width - wantedWidth]);
   throw new ConfigError(
