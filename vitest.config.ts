@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/cuda/**'],
+    exclude: ['test/cuda/**', 'test/long/**'],
     // Each test file is a process of its own: libtorch's threads and default generator are the process's.
     pool: 'forks',
     execArgv: ['--expose-gc'],

@@ -25,7 +25,7 @@ describe('every file of a folder of definitions is in its registry', () => {
   });
 
   it('models', () => {
-    expect(models.modelFamilies).toHaveLength(filesIn('models', 'contract.ts', 'measure.ts').length);
+    expect(models.modelFamilies).toHaveLength(filesIn('models', 'blocks.ts', 'contract.ts', 'measure.ts').length);
     expect(new Set(models.list()).size).toBe(models.list().length);
   });
 });
