@@ -7,6 +7,7 @@
 #include "device.h"
 #include "dispatch.h"
 #include "environment.h"
+#include "flops.h"
 #include "modes.h"
 #include "script/script.h"
 #include "tensors.h"
@@ -31,6 +32,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportModes(env, exports);
   exportAsync(env, exports);
   exportDevice(env, exports);
+  exportFlops(env, exports);
   exportScript(env, exports);
   return exports;
 }

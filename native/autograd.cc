@@ -111,8 +111,6 @@ Napi::Value retainGrad(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value isInference(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_inference()); }
-
 }  // namespace
 
 void exportAutograd(Napi::Env, Napi::Object exports) {
@@ -128,7 +126,6 @@ void exportAutograd(Napi::Env, Napi::Object exports) {
   define<isLeaf>(exports, "isLeaf");
   define<gradFn>(exports, "gradFn");
   define<retainGrad>(exports, "retainGrad");
-  define<isInference>(exports, "isInference");
 }
 
 }  // namespace srrl

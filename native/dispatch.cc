@@ -22,13 +22,31 @@ bool beneathAutograd(const c10::Stack& stack) {
 }
 
 void run(const Operator& op, c10::Stack& stack) {
-  if (op.functionalOnCpu && beneathAutograd(stack)) {
+  if (op.pureOnCpu && beneathAutograd(stack)) {
     // What the autograd kernel would do as well, after finding out that there is nothing to record.
     const at::AutoDispatchBelowADInplaceOrView guard;
     op.handle.callBoxed(stack);
   } else {
     op.handle.callBoxed(stack);
   }
+}
+
+napi_value results(napi_env env, Environment& environment, c10::Stack& stack) {
+  napi_value result;
+  if (stack.size() == 1) {
+    result = toJs(env, environment.handles, std::move(stack[0]));
+    environment.spareStack = std::move(stack);
+    return result;
+  }
+  if (stack.empty()) {
+    napi_get_undefined(env, &result);
+    return result;
+  }
+  napi_create_array_with_length(env, stack.size(), &result);
+  for (size_t i = 0; i < stack.size(); i++) {
+    napi_set_element(env, result, i, toJs(env, environment.handles, std::move(stack[i])));
+  }
+  return result;
 }
 
 // call(number, ...flat arguments): the hot path, in plain Node-API because every wrapper costs as much as the work.
@@ -58,23 +76,65 @@ napi_value call(napi_env env, napi_callback_info info) {
     if (!reader.done()) throw Error(kType, "too many arguments");
     run(*called, stack);
 
-    napi_value result;
-    if (stack.size() == 1) {
-      result = toJs(env, environment.handles, std::move(stack[0]));
-      environment.spareStack = std::move(stack);
-      return result;
-    }
-    if (stack.empty()) {
-      napi_get_undefined(env, &result);
-      return result;
-    }
-    napi_create_array_with_length(env, stack.size(), &result);
-    for (size_t i = 0; i < stack.size(); i++) {
-      napi_set_element(env, result, i, toJs(env, environment.handles, std::move(stack[i])));
-    }
-    return result;
+    return results(env, environment, stack);
   } catch (...) {
     throwCurrent(env, called ? called->name.c_str() : nullptr);
+    return nullptr;
+  }
+}
+
+// prepare(number, ...flat arguments) => id of a call in which only the tensors change. A module calls the same convolution with the same
+// strides again and again; here they are read once.
+Napi::Value prepare(const Napi::CallbackInfo& info) {
+  auto& environment = Environment::of(info.Env());
+  std::vector<napi_value> values(info.Length());
+  for (size_t i = 0; i < values.size(); i++) values[i] = info[i];
+  const Operator& op = environment.operators.at(info[0].As<Napi::Number>().Uint32Value());
+  ArgumentReader reader(info.Env(), environment.handles, values.data() + 1, values.size() - 1);
+  PreparedCall prepared{&op, {}, {}};
+  for (const Argument& argument : op.arguments) {
+    c10::IValue value = reader.read(argument);
+    if (value.isTensor()) {
+      prepared.tensors.push_back(prepared.stack.size());
+      value = c10::IValue();
+    }
+    prepared.stack.push_back(std::move(value));
+  }
+  if (!reader.done()) throw Error(kType, "too many arguments");
+  environment.prepared.push_back(std::move(prepared));
+  return Napi::Number::New(info.Env(), static_cast<double>(environment.prepared.size() - 1));
+}
+
+// callPrepared(id, ...tensors)
+napi_value callPrepared(napi_env env, napi_callback_info info) {
+  napi_value values[kUsualArguments];
+  size_t count = kUsualArguments;
+  void* data;
+  napi_get_cb_info(env, info, &count, values, nullptr, &data);
+  auto& environment = *static_cast<Environment*>(data);
+  const PreparedCall* call = nullptr;
+  try {
+    uint32_t id = UINT32_MAX;
+    if (count > 0) napi_get_value_uint32(env, values[0], &id);
+    if (id >= environment.prepared.size()) throw Error(kType, "no such prepared call");
+    call = &environment.prepared[id];
+    if (count - 1 != call->tensors.size()) throw Error(kType, "a prepared call got another number of tensors");
+    c10::Stack stack = std::move(environment.spareStack);
+    stack.assign(call->stack.begin(), call->stack.end());
+    for (size_t i = 0; i < call->tensors.size(); i++) {
+      double handle;
+      if (napi_get_value_double(env, values[i + 1], &handle) != napi_ok) throw Error(kType, "expected a tensor");
+      const size_t position = call->tensors[i];
+      try {
+        stack[position] = environment.handles.tensor(static_cast<Handle>(handle));
+      } catch (const Error& error) {
+        throw Error(error.kind, "tensor '" + call->op->arguments[position].name + "' cannot be used: " + error.what());
+      }
+    }
+    run(*call->op, stack);
+    return results(env, environment, stack);
+  } catch (...) {
+    throwCurrent(env, call ? call->op->name.c_str() : nullptr);
     return nullptr;
   }
 }
@@ -131,6 +191,9 @@ void exportDispatch(Napi::Env env, Napi::Object exports) {
   napi_value function;
   napi_create_function(env, "call", NAPI_AUTO_LENGTH, call, &Environment::of(env), &function);
   exports.Set("call", function);
+  napi_create_function(env, "callPrepared", NAPI_AUTO_LENGTH, callPrepared, &Environment::of(env), &function);
+  exports.Set("callPrepared", function);
+  exports.Set("prepare", Napi::Function::New<guarded<prepare>>(env, "prepare"));
   exports.Set("resolve", Napi::Function::New<guarded<resolve>>(env, "resolve"));
   exports.Set("schema", Napi::Function::New<guarded<schema>>(env, "schema"));
   exports.Set("operatorNames", Napi::Function::New<guarded<names>>(env, "operatorNames"));

@@ -8,6 +8,7 @@
 #include <napi.h>
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <vector>
@@ -78,9 +79,17 @@ struct AutocastState {
   bool cache;
 };
 
+// A call whose arguments are known except for its tensors.
+struct PreparedCall {
+  const Operator* op;
+  c10::Stack stack;
+  std::vector<size_t> tensors;  // their places in the stack
+};
+
 struct Environment {
   HandleTable handles;
   OperatorTable operators;
+  std::deque<PreparedCall> prepared;
   std::shared_ptr<BufferReaper> buffers = std::make_shared<BufferReaper>();
   std::vector<std::unique_ptr<c10::InferenceMode>> inferenceModes;
   std::vector<AutocastState> autocasts;

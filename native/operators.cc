@@ -3,6 +3,7 @@
 #include <ATen/core/jit_type.h>
 
 #include <algorithm>
+#include <unordered_set>
 
 #include "errors.h"
 
@@ -61,6 +62,10 @@ std::string Type::text() const {
   return text;
 }
 
+// Composites whose results never share memory with their arguments, which no schema says.
+static const std::unordered_set<std::string> pureComposites{"aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::convolution",
+                                                            "aten::linear"};
+
 Operator::Operator(c10::OperatorHandle found) : handle(found) {
   const c10::FunctionSchema& schema = handle.schema();
   name = schema.name();
@@ -84,7 +89,8 @@ Operator::Operator(c10::OperatorHandle found) : handle(found) {
   const bool lists = std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) {
     return argument.type.kind == Kind::Tensor && argument.type.list;
   });
-  functionalOnCpu = !aliases && !writes && !lists && handle.hasKernelForDispatchKey(c10::DispatchKey::CPU);
+  const bool makes = handle.hasKernelForDispatchKey(c10::DispatchKey::CPU) || pureComposites.contains(name);
+  pureOnCpu = !aliases && !writes && !lists && makes;
 }
 
 size_t OperatorTable::resolve(const std::string& name, const std::string& overload) {

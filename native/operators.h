@@ -42,8 +42,8 @@ struct Operator {
   std::vector<Argument> arguments;
   std::vector<Type> results;
   std::vector<std::string> resultNames;
-  // Makes new tensors by a CPU kernel of its own, out of plain tensors: neither views, nor changes in place, nor a composite.
-  bool functionalOnCpu = false;
+  // Makes new tensors out of plain ones on the CPU, by a kernel of its own or as a composite that is known to: neither views, nor changes in place.
+  bool pureOnCpu = false;
 };
 
 class OperatorTable {

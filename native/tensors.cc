@@ -20,12 +20,13 @@ Napi::Value release(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// releaseAll(Float64Array of handles): the safety net's bulk form.
+// releaseAll(Float64Array of handles, bytes): the safety net's bulk form; the bytes are those that weigh() told V8 of.
 Napi::Value releaseAll(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   const auto handles = info[0].As<Napi::Float64Array>();
   for (size_t i = 0; i < handles.ElementLength(); i++) environment.handles.release(static_cast<Handle>(handles[i]));
   environment.buffers->drain(info.Env());
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -static_cast<int64_t>(info[1].As<Napi::Number>().DoubleValue()));
   return info.Env().Undefined();
 }
 
@@ -51,20 +52,34 @@ Napi::Value keep(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// weigh(Float64Array of handles) => Uint8Array: 0 dead, 1 heavy, 2 light: small and without a graph behind it, so that
-// keeping it a little longer costs nothing.
+// What a tensor costs besides its elements: its own object, its storage's, its slot, and what malloc adds.
+constexpr double kTensorOverhead = 400;
+
+// weigh(Float64Array of handles) => Float64Array: bytes that each holds, 0 for a dead one; negative for one that is heavy, not small or with a
+// graph behind it, which must not be kept longer than needed. The sum is told to V8, whose collector sees small objects only.
 Napi::Value weigh(const Napi::CallbackInfo& info) {
   const auto& table = Environment::of(info.Env()).handles;
   const auto handles = info[0].As<Napi::Float64Array>();
-  auto weights = Napi::Uint8Array::New(info.Env(), handles.ElementLength());
+  auto weights = Napi::Float64Array::New(info.Env(), handles.ElementLength());
+  double sum = 0;
   for (size_t i = 0; i < handles.ElementLength(); i++) {
     const auto handle = static_cast<Handle>(handles[i]);
+    weights[i] = 0;
     if (!table.alive(handle)) continue;
     const c10::IValue& value = table.at(handle);
-    const bool light = value.isTensor() && !value.toTensor().requires_grad() && value.toTensor().has_storage() &&
-                       value.toTensor().storage().nbytes() <= 1024;
-    weights[i] = light ? 2 : 1;
+    double bytes = kTensorOverhead;
+    bool light = false;
+    if (value.isTensor() && value.toTensor().has_storage()) {
+      const at::Tensor& tensor = value.toTensor();
+      const c10::Storage& storage = tensor.storage();
+      light = !tensor.requires_grad() && storage.nbytes() <= 1024;
+      // Tensors that share a storage each count their part.
+      if (tensor.is_cpu()) bytes += static_cast<double>(storage.nbytes()) / static_cast<double>(storage.use_count());
+    }
+    sum += bytes;
+    weights[i] = light ? bytes : -bytes;
   }
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), static_cast<int64_t>(sum));
   return weights;
 }
 

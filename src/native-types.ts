@@ -69,17 +69,22 @@ export interface Native {
   setErrorFactory(make: (kind: string, message: string) => Error): void;
 
   call(operator: number, ...flat: Flat[]): unknown;
+  prepare(operator: number, ...flat: Flat[]): number;
+  callPrepared(prepared: number, ...tensors: Handle[]): unknown;
   resolve(name: string, overload: string): number;
+  startFlops(): void;
+  readFlops(): Record<string, number>;
+  stopFlops(): void;
   schema(operator: number): Schema;
   operatorNames(): string[];
 
   release(...handles: Handle[]): void;
-  releaseAll(handles: Float64Array): void;
+  releaseAll(handles: Float64Array, bytes: number): void;
   alive(handle: Handle): boolean;
   pushScope(): void;
   popScope(escaping: Handle[]): void;
   keep(handle: Handle): void;
-  weigh(handles: Float64Array): Uint8Array;
+  weigh(handles: Float64Array): Float64Array;
   memory(): Record<string, { tensors: number; bytes: number }>;
 
   shape(tensor: Handle): number[];
@@ -123,7 +128,6 @@ export interface Native {
   setGradEnabled(on: boolean): boolean;
   pushInferenceMode(on: boolean): void;
   popInferenceMode(): void;
-  isInference(tensor: Handle): boolean;
   pushAutocast(device: string, on: boolean, dtype: number, cache: boolean): void;
   popAutocast(): void;
 

@@ -78,7 +78,7 @@ export class BatchNorm3d extends BatchNorm {}
 /** Batch normalization of any number of dimensions; statistics are those of this process, as PyTorch's are where there is only one. */
 export class SyncBatchNorm extends BatchNorm {
   /** Replaces every batch normalization below a module, or the module itself, sharing parameters and statistics. */
-  static convertSyncBatchnorm<T extends Module>(module: T): T | SyncBatchNorm {
+  static convertSyncBatchnorm<T extends Module>(module: T): T {
     if (module instanceof BatchNorm && !(module instanceof SyncBatchNorm)) {
       const { numFeatures, eps, momentum, trackRunningStats, training } = module;
       const options = { eps, momentum, affine: module.weight !== null, trackRunningStats };
@@ -88,7 +88,7 @@ export class SyncBatchNorm extends BatchNorm {
         const value = (module as unknown as Record<string, unknown>)[name];
         if (value instanceof Tensor) (converted as unknown as Record<string, unknown>)[name] = value;
       }
-      return converted;
+      return converted as Module as T;
     }
     for (const [name, child] of module.namedChildren())
       (module as unknown as Record<string, Module>)[name] = SyncBatchNorm.convertSyncBatchnorm(child);

@@ -70,7 +70,7 @@ export class ModuleDict<Child extends Module = Layer> extends Module {
   }
 
   set(name: string, module: Child): this {
-    if (name in Module.prototype || name === 'training')
+    if (name in ModuleDict.prototype || name === 'training')
       throw new ArgumentError(`'${name}' cannot be the name of a module: modules have a member of that name.`);
     (this as unknown as Record<string, Child>)[name] = module;
     return this;

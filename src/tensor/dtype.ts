@@ -84,6 +84,10 @@ const arrays: Record<DType, ArrayConstructor> = {
 /** How many array elements one tensor element takes. */
 export const arrayWidth = (dtype: DType): number => (dtype === 'complex64' || dtype === 'complex128' ? 2 : 1);
 
+/** Bytes of one tensor element. */
+export const elementSize = (dtype: DType): number =>
+  arrayWidth(dtype) * (arrays[dtype] as unknown as { BYTES_PER_ELEMENT: number }).BYTES_PER_ELEMENT;
+
 export const arrayFor = (dtype: DType): ArrayConstructor => arrays[dtype];
 
 const ofArray = new Map<string, DType>([

@@ -14,7 +14,15 @@ export interface Netted {
 const cohortSize = 32;
 const batchSize = 256;
 
-const registry = new FinalizationRegistry<Handle[]>((handles) => native().releaseAll(Float64Array.from(handles)));
+/** Handles that are freed together, and the bytes that V8 was told they hold. */
+interface Catch {
+  handles: Handle[];
+  bytes: number;
+}
+
+const registry = new FinalizationRegistry<Catch>(({ handles, bytes }) =>
+  native().releaseAll(Float64Array.from(handles), bytes),
+);
 
 let waiting: Netted[] = [];
 let flushing = false;
@@ -42,22 +50,22 @@ function flush(): void {
   waiting = [];
   const weights = native().weigh(Float64Array.from(batch, (tensor) => tensor.handle));
   let members: Netted[] = [];
+  let bytes = 0;
   for (const [i, tensor] of batch.entries()) {
-    if (weights[i] === 1) registry.register(tensor, [tensor.handle]);
-    if (weights[i] === 2) members.push(tensor);
-    if (members.length === cohortSize) {
-      registerCohort(members);
-      members = [];
-    }
+    const weight = weights[i] as number;
+    if (weight < 0) registry.register(tensor, { handles: [tensor.handle], bytes: -weight });
+    if (weight <= 0) continue;
+    members.push(tensor);
+    bytes += weight;
+    if (members.length < cohortSize) continue;
+    registerCohort(members, bytes);
+    [members, bytes] = [[], 0];
   }
-  if (members.length > 0) registerCohort(members);
+  if (members.length > 0) registerCohort(members, bytes);
 }
 
-function registerCohort(members: Netted[]): void {
+function registerCohort(members: Netted[], bytes: number): void {
   const cohort = {};
   for (const tensor of members) tensor.cohort = cohort;
-  registry.register(
-    cohort,
-    members.map((tensor) => tensor.handle),
-  );
+  registry.register(cohort, { handles: members.map((tensor) => tensor.handle), bytes });
 }

@@ -9,6 +9,7 @@ import { describeValue, encode, match, type Parameter, parameterOf } from './arg
 import { keyOf, type Options, splitOptions } from './call-shape.js';
 import { camelCase } from './names.js';
 import { owned } from './ownership.js';
+import { PreparedCalls } from './prepared.js';
 import { Tensor } from './tensor.js';
 
 /** One operator with one signature. */
@@ -39,11 +40,14 @@ export class Operator {
   private invoke: Native['call'] = () => undefined;
   private overloads: Overload[] | undefined;
   private readonly plans = new Map<number | string, Plan>();
+  private readonly prepared = new PreparedCalls();
 
   /** @param name with its namespace, as in `aten::add` */
   constructor(readonly name: string) {}
 
   call(args: unknown[]): unknown {
+    const result = this.prepared.call(args);
+    if (result !== undefined) return result;
     const key = keyOf(args);
     if (typeof key === 'string' && key.includes('requiresGrad=')) return this.callRequiringGrad(args);
     let plan = this.plans.get(key);
@@ -55,6 +59,9 @@ export class Operator {
         if (args.length === 1) this.unary = plan.overload.number;
         if (args.length === 2) this.binary = plan.overload.number;
       }
+    }
+    if (makesOneTensor(plan.overload)) {
+      this.prepared.consider(args, plan.overload.number, () => flatten(plan.overload, valuesOf(plan, args)));
     }
     return run(plan, args);
   }

@@ -2,7 +2,15 @@ import { inspect } from 'node:util';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Handle, native } from '../native.js';
 import type { Bytes } from '../native-types.js';
-import { arrayFor, arrayWidth, type DType, dtypeName, type MemoryFormat, memoryFormatCode } from './dtype.js';
+import {
+  arrayFor,
+  arrayWidth,
+  type DType,
+  dtypeName,
+  elementSize,
+  type MemoryFormat,
+  memoryFormatCode,
+} from './dtype.js';
 import type { TensorExtras } from './extras.js';
 import { format } from './format.js';
 import { nested, valueAt } from './nested.js';
@@ -86,6 +94,11 @@ export class Tensor {
   /** The number of elements. */
   numel(): number {
     return this.shape.reduce((product, size) => product * size, 1);
+  }
+
+  /** Bytes of one element. */
+  elementSize(): number {
+    return elementSize(this.dtype);
   }
 
   dim(): number {

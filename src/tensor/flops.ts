@@ -1,0 +1,32 @@
+import { native } from '../native.js';
+
+export interface FlopCount {
+  /** A multiplication and an addition count two. */
+  total: number;
+  /** By operator, as in `aten::convolution`. */
+  byOperator: Record<string, number>;
+}
+
+/**
+ * Runs `body` and counts the floating-point operations of its matrix products, convolutions and attention, forward and backward, whatever they were
+ * called through. Elementwise work is not counted. As torch.utils.flop_counter. Does not nest.
+ */
+export function countFlops(body: () => void): FlopCount {
+  return watchFlops((soFar) => {
+    body();
+    return soFar();
+  });
+}
+
+/** Runs `body` with a function that tells what was counted since it began. */
+export function watchFlops<T>(body: (soFar: () => FlopCount) => T): T {
+  native().startFlops();
+  try {
+    return body(() => {
+      const byOperator = native().readFlops();
+      return { total: Object.values(byOperator).reduce((sum, count) => sum + count, 0), byOperator };
+    });
+  } finally {
+    native().stopFlops();
+  }
+}
