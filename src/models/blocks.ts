@@ -80,7 +80,10 @@ export class SqueezeExcitation extends Module {
   }
 }
 
-/** In training mode, sets whole samples of a residual branch to zero with probability `p` and scales the others by 1 / (1 - p). */
+/**
+ * In training mode, sets whole samples of a residual branch to zero with probability `p` and scales the others by 1 /
+ * (1 - p).
+ */
 export class StochasticDepth extends Module {
   constructor(readonly p: number) {
     super();

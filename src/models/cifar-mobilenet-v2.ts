@@ -42,8 +42,8 @@ const settings = [
 ] as const;
 
 /**
- * MobileNetV2 of half width for small images as the CRD benchmark (RepDistiller) defines it: ReLU instead of ReLU6, every block has an expansion.
- * Its map is that of the last 1x1 convolution, 1280 channels. Any image size.
+ * MobileNetV2 of half width for small images as the CRD benchmark (RepDistiller) defines it: ReLU instead of ReLU6,
+ * every block has an expansion. Its map is that of the last 1x1 convolution, 1280 channels. Any image size.
  */
 export class CifarMobileNetV2 extends Classifier {
   readonly conv1: Sequential;

@@ -31,8 +31,9 @@ class BasicBlock extends Module {
 }
 
 /**
- * The ResNet for small images of He et al. 2016, section 4.2, as the CRD benchmark (RepDistiller) defines it: a 3x3 stem, three stages
- * of n BasicBlocks at full, half and quarter size, 1x1-convolution shortcuts, depth 6n + 2. Any image size.
+ * The ResNet for small images of He et al. 2016, section 4.2, as the CRD benchmark (RepDistiller) defines it: a 3x3
+ * stem, three stages of n BasicBlocks at full, half and quarter size, 1x1-convolution shortcuts, depth 6n + 2. Any
+ * image size.
  */
 export class CifarResNet extends Classifier {
   readonly conv1: Conv2d;

@@ -33,7 +33,10 @@ class Bottleneck extends Module {
   }
 }
 
-/** ResNet-50 for small images as the CRD benchmark (RepDistiller) defines it: a 3x3 stem without pooling, four stages. Any image size. */
+/**
+ * ResNet-50 for small images as the CRD benchmark (RepDistiller) defines it: a 3x3 stem without pooling, four stages.
+ * Any image size.
+ */
 export class CifarResNet50 extends Classifier {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;

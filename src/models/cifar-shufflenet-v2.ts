@@ -74,8 +74,8 @@ class DownUnit extends Module {
 }
 
 /**
- * ShuffleNetV2 (Ma et al. 2018) for small images as the CRD benchmark (RepDistiller) defines it, with a 1x1 stem. Its map is that of the last 1x1
- * convolution, 1024 channels. Any image size.
+ * ShuffleNetV2 (Ma et al. 2018) for small images as the CRD benchmark (RepDistiller) defines it, with a 1x1 stem. Its
+ * map is that of the last 1x1 convolution, 1024 channels. Any image size.
  */
 export class CifarShuffleNetV2 extends Classifier {
   readonly conv1: Conv2d;

@@ -15,9 +15,9 @@ function block(from: number, to: number, convolutions: number): Sequential {
 }
 
 /**
- * VGG with batch normalization for small images as the CRD benchmark (RepDistiller) defines it: five blocks, one linear layer after the mean
- * of the last map. It halves three times; images of 64x64 a fourth time. Stages are blocks 1 to 4 after their ReLU: the benchmark compares
- * those.
+ * VGG with batch normalization for small images as the CRD benchmark (RepDistiller) defines it: five blocks, one linear
+ * layer after the mean of the last map. It halves three times; images of 64x64 a fourth time. Stages are blocks 1 to 4
+ * after their ReLU: the benchmark compares those.
  */
 export class CifarVGG extends Classifier {
   readonly block0: Sequential;

@@ -21,7 +21,10 @@ export interface ModelOptions {
   numClasses: number;
   /** Channels of the images. Default 3. */
   inChannels?: number;
-  /** Height and width of the images, for architectures that are made for one size (vision transformers). Default: the family's. */
+  /**
+   * Height and width of the images, for architectures that are made for one size (vision transformers). Default: the
+   * family's.
+   */
   imageSize?: number;
 }
 

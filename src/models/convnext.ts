@@ -25,6 +25,18 @@ class LayerNorm2d extends LayerNorm {
   }
 }
 
+class ToChannelsLast extends Identity {
+  override forward(x: Tensor): Tensor {
+    return x.permute([0, 2, 3, 1]);
+  }
+}
+
+class ToChannelsFirst extends Identity {
+  override forward(x: Tensor): Tensor {
+    return x.permute([0, 3, 1, 2]);
+  }
+}
+
 /** 7x7 depthwise convolution, then a two-layer network at each place; the branch is scaled channel by channel. */
 class Block extends Module {
   readonly layer_scale: Parameter;
@@ -51,18 +63,6 @@ class Block extends Module {
   }
 }
 
-class ToChannelsLast extends Identity {
-  override forward(x: Tensor): Tensor {
-    return x.permute([0, 2, 3, 1]);
-  }
-}
-
-class ToChannelsFirst extends Identity {
-  override forward(x: Tensor): Tensor {
-    return x.permute([0, 3, 1, 2]);
-  }
-}
-
 /** Of each stage: channels and blocks. */
 const stages = [
   [96, 3],
@@ -73,8 +73,8 @@ const stages = [
 const total = stages.reduce((sum, [, count]) => sum + count, 0);
 
 /**
- * The ConvNeXt-T of Liu et al. 2022 with torchvision's names and initial weights. `pooled` is the mean of the map after the classifier's layer
- * normalization. Images from 32x32 on.
+ * The ConvNeXt-T of Liu et al. 2022 with torchvision's names and initial weights. `pooled` is the mean of the map after
+ * the classifier's layer normalization. Images from 32x32 on.
  */
 export class ConvNeXt extends Classifier {
   readonly features: Sequential;

@@ -53,8 +53,9 @@ const total = stages.reduce((sum, [, , , , , count]) => sum + count, 0);
 const ends = [...endsOfStages([2, ...stages.map(([, , stride]) => stride)]), stages.length + 1];
 
 /**
- * The EfficientNet-B0 of Tan and Le 2019 with torchvision's names and initial weights. Its map is that of the last 1x1 convolution, 1280 channels;
- * its stages are the outputs at a quarter to a 32nd of the size. `pooled` is before the dropout. Any image size.
+ * The EfficientNet-B0 of Tan and Le 2019 with torchvision's names and initial weights. Its map is that of the last 1x1
+ * convolution, 1280 channels; its stages are the outputs at a quarter to a 32nd of the size. `pooled` is before the
+ * dropout. Any image size.
  */
 export class EfficientNet extends Classifier {
   readonly features: Sequential;

@@ -51,24 +51,27 @@ export function list(): string[] {
 function familyOf(name: string): ModelFamily {
   const family = modelFamilies.find(({ names, pattern }) => names.includes(name) || pattern?.test(name));
   if (family) return family;
-  throw new ConfigError(`There is no model '${name}'; there are ${list().join(', ')}.${didYouMean(name, list())}`);
+  throw new ConfigError(`There is no model '${name}'.${didYouMean(name, list())} Known are ${list().join(', ')}.`);
 }
 
 /**
- * A new model with initial weights from the default generator (see `torch.manualSeed`). Throws ConfigError for an unknown name,
- * with the nearest ones.
+ * A new model with initial weights from the default generator (see `torch.manualSeed`). Throws ConfigError for an
+ * unknown name, with the nearest ones.
  */
-export function create(name: string, options: ModelOptions): Classifier {
+export function create(name: string, { numClasses, inChannels = 3, imageSize }: ModelOptions): Classifier {
   const family = familyOf(name);
-  const complete = { inChannels: 3, imageSize: family.imageSize, ...options };
-  for (const [key, value] of Object.entries(complete)) {
+  const options = { numClasses, inChannels, imageSize: imageSize ?? family.imageSize };
+  for (const [key, value] of Object.entries(options)) {
     if (!(Number.isInteger(value) && value > 0))
       throw new ConfigError(`${key} must be a whole number above 0, not ${value}.`);
   }
-  return scope(() => family.create(name, complete));
+  return scope(() => family.create(name, options));
 }
 
-/** Facts of an architecture. It is created for that, which takes seconds for the largest ones; the default generator is left as it was. */
+/**
+ * Facts of an architecture. It is created for that, which takes seconds for the largest ones; the default generator is
+ * left as it was.
+ */
 export function describe(name: string): ModelDescription {
   const { summary, imageSize, numClasses } = familyOf(name);
   const state = getRngState();

@@ -29,8 +29,8 @@ const separable = (from: number, to: number, stride: number) =>
   );
 
 /**
- * The MobileNet of Howard et al. 2017: a stem and 13 depthwise separable blocks in `model`, one linear layer `fc`, the names under which PyTorch
- * weights of it are known. Initial weights are the layers' own. Any image size.
+ * The MobileNet of Howard et al. 2017: a stem and 13 depthwise separable blocks in `model`, one linear layer `fc`, the
+ * names under which PyTorch weights of it are known. Initial weights are the layers' own. Any image size.
  */
 export class MobileNetV1 extends Classifier {
   readonly model: Sequential;

@@ -44,8 +44,9 @@ const blocks = settings.flatMap(([expansion, to, count, stride]) =>
 const strides = [2, ...blocks.map(({ stride }) => stride)];
 
 /**
- * The MobileNetV2 of Sandler et al. 2018 with torchvision's names and initial weights. Its map is that of the last 1x1 convolution, 1280 channels;
- * its stages are the outputs at a quarter to a 32nd of the size. `pooled` is before the dropout. Any image size.
+ * The MobileNetV2 of Sandler et al. 2018 with torchvision's names and initial weights. Its map is that of the last 1x1
+ * convolution, 1280 channels; its stages are the outputs at a quarter to a 32nd of the size. `pooled` is before the
+ * dropout. Any image size.
  */
 export class MobileNetV2 extends Classifier {
   readonly features: Sequential;

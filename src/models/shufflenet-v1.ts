@@ -7,7 +7,10 @@ import { Classifier, type ModelFamily } from './contract.js';
 const groups = 3;
 const stemChannels = 24;
 
-/** Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1. With stride 2 the pooled input is put beside the result, else it is added. */
+/**
+ * Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1. With stride 2 the pooled input is put beside the result, else it is
+ * added.
+ */
 class Unit extends Module {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -39,7 +42,10 @@ class Unit extends Module {
   }
 }
 
-/** ShuffleNet of 3 groups (Zhang et al. 2018) for small images as the CRD benchmark (RepDistiller) defines it, with a 1x1 stem. Any image size. */
+/**
+ * ShuffleNet of 3 groups (Zhang et al. 2018) for small images as the CRD benchmark (RepDistiller) defines it, with a
+ * 1x1 stem. Any image size.
+ */
 export class ShuffleNetV1 extends Classifier {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;

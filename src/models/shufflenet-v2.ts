@@ -24,7 +24,10 @@ const depthwise = (channels: number, stride: number): Layer[] => [
   new BatchNorm2d(channels),
 ];
 
-/** With stride 1, works on one half of the channels and leaves the other alone; with stride 2, both branches see all channels. */
+/**
+ * With stride 1, works on one half of the channels and leaves the other alone; with stride 2, both branches see all
+ * channels.
+ */
 class InvertedResidual extends Module {
   readonly branch1: Sequential;
   readonly branch2: Sequential;
@@ -51,8 +54,8 @@ class InvertedResidual extends Module {
 }
 
 /**
- * The ShuffleNetV2 of Ma et al. 2018 with torchvision's names; initial weights are the layers' own, as there. Its map is that of the last 1x1
- * convolution. Any image size.
+ * The ShuffleNetV2 of Ma et al. 2018 with torchvision's names; initial weights are the layers' own, as there. Its map
+ * is that of the last 1x1 convolution. Any image size.
  */
 export class ShuffleNetV2 extends Classifier {
   readonly conv1: Sequential;

@@ -18,9 +18,9 @@ const lastReLUs = lengths.map((_, i) => lengths.slice(0, i + 1).reduce((sum, len
 const lastPool = (lastReLUs.at(-1) as number) + 1;
 
 /**
- * The VGG-16 of Simonyan and Zisserman 2015 with batch normalization, torchvision's names and initial weights. Its map is that after the last
- * max-pooling; it is pooled to 7x7 and passes two linear layers, after which `pooled` is taken, before the dropout. Stages are what the pooling
- * layers get. Images from 32x32 on.
+ * The VGG-16 of Simonyan and Zisserman 2015 with batch normalization, torchvision's names and initial weights. Its map
+ * is that after the last max-pooling; it is pooled to 7x7 and passes two linear layers, after which `pooled` is taken,
+ * before the dropout. Stages are what the pooling layers get. Images from 32x32 on.
  */
 export class VGG extends Classifier {
   readonly features: Sequential;

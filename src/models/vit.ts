@@ -12,7 +12,10 @@ const depth = 12;
 /** The blocks whose outputs are handed out. */
 const stageEnds = [2, 5, 8, 11];
 
-/** timm's truncated normal distribution with standard deviation 0.02, by the inverse of the cumulative function; the cut is at 100 deviations. */
+/**
+ * timm's truncated normal distribution with standard deviation 0.02, by the inverse of the cumulative function; the cut
+ * is at 100 deviations.
+ */
 function truncNormal_(tensor: Tensor): void {
   noGrad(() =>
     tensor
@@ -73,9 +76,10 @@ class PatchEmbedding extends Module {
 }
 
 /**
- * The vision transformer ViT-S/16 (Dosovitskiy et al. 2021; DeiT-S of Touvron et al. 2021 is the same network) with timm's names and initial weights.
- * `pooled` is the class token after the last normalization, `map` the other tokens then, as a grid [N, 384, H/16, W/16]; stages are the grids after
- * blocks 3, 6, 9 and 12. Images of the one size that it was made for.
+ * The vision transformer ViT-S/16 (Dosovitskiy et al. 2021; DeiT-S of Touvron et al. 2021 is the same network) with
+ * timm's names and initial weights. `pooled` is the class token after the last normalization, `map` the other tokens
+ * then, as a grid [N, 384, H/16, W/16]; stages are the grids after blocks 3, 6, 9 and 12. Images of the one size that
+ * it was made for.
  */
 export class VisionTransformer extends Classifier {
   readonly cls_token: Parameter;
@@ -114,7 +118,8 @@ export class VisionTransformer extends Classifier {
     const { imageSize } = this;
     if (height !== imageSize || breadth !== imageSize)
       throw new ShapeError(
-        `The transformer was made for ${imageSize}x${imageSize} images and got [${images.shape.join(', ')}]. Resize them, or create it with { imageSize }.`,
+        `The transformer was made for ${imageSize}x${imageSize} images and got [${images.shape.join(', ')}]. ` +
+          'Resize them, or create it with { imageSize }.',
       );
     const grid = (tokens: Tensor) =>
       tokens

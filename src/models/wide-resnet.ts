@@ -7,7 +7,10 @@ import { Classifier, type ModelFamily } from './contract.js';
 
 const conv3x3 = (from: number, to: number, stride = 1) => new Conv2d(from, to, 3, { stride, padding: 1, bias: false });
 
-/** Normalizes and activates before each convolution; a shortcut that changes the width starts after the first activation. */
+/**
+ * Normalizes and activates before each convolution; a shortcut that changes the width starts after the first
+ * activation.
+ */
 class PreActivationBlock extends Module {
   readonly bn1: BatchNorm2d;
   readonly conv1: Conv2d;
@@ -48,8 +51,9 @@ class Stage extends Module {
 }
 
 /**
- * The wide ResNet of Zagoruyko and Komodakis 2016 as the CRD benchmark (RepDistiller) defines it: depth 6n + 4, widths 16, 16k, 32k, 64k, no
- * dropout. Its map is that after the final normalization and ReLU, which the classifier sees; its stages are before them. Any image size.
+ * The wide ResNet of Zagoruyko and Komodakis 2016 as the CRD benchmark (RepDistiller) defines it: depth 6n + 4, widths
+ * 16, 16k, 32k, 64k, no dropout. Its map is that after the final normalization and ReLU, which the classifier sees; its
+ * stages are before them. Any image size.
  */
 export class WideResNet extends Classifier {
   readonly conv1: Conv2d;

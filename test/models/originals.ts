@@ -24,6 +24,9 @@ interface Original {
 export const originals = fixture<{ models: Record<string, Original> }>('models').models;
 /** Too slow in float64 for every run of the tests; each has a smaller relative that is not. */
 export const large = [
+  'resnet56',
+  'resnet110',
+  'resnet32x4',
   'wrn_28_10',
   'wrn_40_4',
   'vgg13',
