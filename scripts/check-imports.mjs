@@ -15,6 +15,7 @@ const rows = [
   ['nn', 'optim', 'data'],
   ['models'],
   ['distill'],
+  ['analysis'],
   ['train'],
   ['report'],
   ['index.ts', 'torch.ts'],

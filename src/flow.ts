@@ -5,7 +5,7 @@ import type { Tensor } from './tensor/index.js';
 export interface Batch {
   /** float32 [N, C, H, W], normalized, channels_last. */
   images: Tensor;
-  /** int64 [N], class numbers. */
+  /** int64 [N], class numbers; or where images were mixed float32 [N, K], probabilities. */
   labels: Tensor;
   /** int64 [N], which samples of the data set these are. */
   indices: Tensor;
@@ -62,6 +62,8 @@ export interface EpochRecord {
   loss: number;
   /** Mean of each term over the epoch, unweighted. */
   terms: Record<string, number>;
+  /** Of the held-out training images, where there are some. */
+  validation?: Accuracy;
   test: Accuracy;
   imagesPerSecond: number;
   seconds: number;

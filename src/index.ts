@@ -3,8 +3,30 @@
  *
  *     import { distill, SRRL } from 'srrl';
  */
-export type { Dataset, DatasetKind, ImageSet } from './data/dataset.js';
+export {
+  type AnalysisRecord,
+  type AnalysisSetup,
+  analyze,
+  type Calibration,
+  type CalibrationBin,
+  type ClassRecord,
+  type ClusterRecord,
+  type Likeness,
+  type NetworkRecord,
+} from './analysis/index.js';
+export type { AugmentOptions } from './data/augment/index.js';
+export type {
+  Dataset,
+  DatasetKind,
+  EncodedSet,
+  ImageSet,
+  Labels,
+  MappedSet,
+  Split,
+  SplitName,
+} from './data/dataset.js';
 export { datasetKinds, openDataset } from './data/datasets/index.js';
+export { holdOut } from './data/hold-out.js';
 export { Loader, type LoaderOptions } from './data/loader.js';
 export * from './distill/connector.js';
 export * as losses from './distill/losses.js';
@@ -30,16 +52,18 @@ export { ReviewKD, type ReviewKDOptions } from './distill/methods/review-kd.js';
 export { SimKD, type SimKDOptions } from './distill/methods/simkd.js';
 export { SP, type SPOptions } from './distill/methods/sp.js';
 export { SRRL, type SRRLOptions } from './distill/methods/srrl.js';
+export { ModelTeacher } from './distill/model-teacher.js';
 export { ProjectedClassifier, Projector } from './distill/projector.js';
-export { settingFor } from './distill/setting.js';
-export { SumOfMethods } from './distill/sum.js';
+export { loadStudent, type StudentCard, saveStudent } from './distill/saved-student.js';
 export {
   type ClassifierSite,
   inspectScript,
   type ScriptDescription,
-  Teacher,
-  type TeacherOptions,
-} from './distill/teacher.js';
+  ScriptTeacher,
+} from './distill/script-teacher.js';
+export { settingFor } from './distill/setting.js';
+export { SumOfMethods } from './distill/sum.js';
+export { Teacher, type TeacherOptions } from './distill/teacher.js';
 export * from './errors.js';
 export type * from './flow.js';
 export * as models from './models/index.js';
@@ -47,7 +71,6 @@ export {
   type DistillSetup,
   distill,
   evaluate,
-  loadStudent,
   type StudentSetup,
   type TrainEvent,
   type TrainOptions,

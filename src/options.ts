@@ -23,3 +23,15 @@ export function validate<Schema extends z.ZodObject>(schema: Schema, values: unk
   const path = issue?.path.join('.') ?? '';
   throw new ConfigError(`Option '${path}' in ${where}: ${issue?.message ?? 'not valid'}.`);
 }
+
+/**
+ * The same options without their defaults: who validates the result can tell what was given. Descriptions name the defaults.
+ */
+export function withoutDefaults(schema: z.ZodObject): z.ZodObject {
+  const shape = Object.entries(schema.shape as Record<string, z.ZodType>).map(([name, option]) => {
+    if (!(option instanceof z.ZodDefault)) return [name, option.optional().describe(option.description ?? '')];
+    const text = `${option.description ?? ''} (default ${option.def.defaultValue})`;
+    return [name, (option.unwrap() as z.ZodType).optional().describe(text)];
+  });
+  return z.strictObject(Object.fromEntries(shape));
+}

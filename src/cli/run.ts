@@ -2,47 +2,91 @@
 import { InterruptedError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
-import type { TrainEvent } from '../train/index.js';
+import type { Run, TrainEvent } from '../train/index.js';
 
-/** Consumes a run and returns the student's accuracy. */
-export async function showRun(events: AsyncIterable<TrainEvent>, { json }: { json: boolean }): Promise<Accuracy> {
+export type End = Extract<TrainEvent, { type: 'end' }>;
+
+/** Consumes a run and returns how it ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the second ends the process. */
+export async function showRun(run: Run, { json }: { json: boolean }): Promise<End> {
+  const stopListening = stopOnSignal(run);
   let progress: Progress | undefined;
-  let result: Accuracy | undefined;
+  let end: End | undefined;
   const print = (text: string) => (progress ? progress.say(text) : console.error(text));
   try {
-    for await (const event of events) {
+    for await (const event of run) {
+      if (event.type === 'end') end = event;
       if (json) {
         if (event.type !== 'step') console.log(JSON.stringify(event));
-        if (event.type === 'end') result = event.test;
         continue;
       }
-      switch (event.type) {
-        case 'start':
-          if (event.teacher) print(`teacher: ${accuracyText(event.teacher)}`);
-          print(`student: ${event.config.student}, ${event.parameters.toLocaleString('en')} parameters`);
-          break;
-        case 'step':
-          progress ??= new Progress(event.steps, 'steps');
-          progress.update(event.step, `epoch ${event.epoch}/${event.epochs}`);
-          break;
-        case 'epoch':
-          print(epochText(event));
-          break;
-        case 'end':
-          result = event.test;
-          progress?.stop();
-          console.log(
-            `student: ${accuracyText(event.test)}, ${durationText(event.seconds)}${event.out ? `, in ${event.out}` : ''}`,
-          );
-      }
+      if (event.type === 'step') {
+        progress ??= new Progress(event.steps, 'steps', { from: event.step - 1 });
+        progress.update(event.step, `epoch ${event.epoch}/${event.epochs}`);
+      } else if (event.type === 'end') progress?.stop();
+      for (const line of linesOf(event)) print(line);
     }
   } finally {
     progress?.stop();
+    stopListening();
   }
-  return result as Accuracy;
+  if (!json && end) console.log(endText(end));
+  return end as End;
 }
 
-/** An AbortSignal that fires at the first Ctrl-C; the second ends the process as usual. */
+function linesOf(event: TrainEvent): string[] {
+  switch (event.type) {
+    case 'start':
+      return startLines(event);
+    case 'notice':
+      return [`note: ${event.message}`];
+    case 'epoch':
+      return [epochText(event)];
+    case 'checkpoint':
+      return [`saved step ${event.step} in ${event.file}`];
+    default:
+      return [];
+  }
+}
+
+function startLines(event: Extract<TrainEvent, { type: 'start' }>): string[] {
+  const { teacher, config, parameters, terms, estimate, resumedAt } = event;
+  const values = Object.entries(terms).map(([name, value]) => `${name} ${value.toPrecision(3)}`);
+  const gibibytes = (estimate.bytes / 2 ** 30).toFixed(1);
+  return [
+    ...(teacher ? [`teacher: ${accuracyText(teacher)}`] : []),
+    `student: ${config.student}, ${parameters.toLocaleString('en')} parameters`,
+    `before the first step: ${values.join(', ')}`,
+    `about ${durationText(estimate.seconds)} and ${gibibytes} GiB of memory, ${Math.ceil(estimate.diskBytes / 2 ** 20)} MiB on disk`,
+    ...(resumedAt === undefined ? [] : [`going on after step ${resumedAt}`]),
+  ];
+}
+
+const accuracy = (test: Accuracy): string => (test.count > 0 ? accuracyText(test) : 'not evaluated');
+
+function endText({ test, epoch, seconds, stopped, out }: End): string {
+  const why = stopped ? `, ended early (${stopped})` : '';
+  const kept = epoch > 0 ? `, epoch ${epoch}` : '';
+  return `student: ${accuracy(test)}${kept}, ${durationText(seconds)}${why}${out ? `, in ${out}` : ''}`;
+}
+
+/** Exit codes as a shell gives them for these signals. */
+const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
+
+function stopOnSignal(run: Run): () => void {
+  const handlers = Object.entries(exitCodes).map(([signal, code]) => {
+    const handler = () => {
+      process.exitCode = code;
+      run.stop();
+    };
+    process.once(signal, handler);
+    return () => process.removeListener(signal, handler);
+  });
+  return () => {
+    for (const remove of handlers) remove();
+  };
+}
+
+/** An AbortSignal that fires at the first Ctrl-C, for work that has nothing to save; the second ends the process as usual. */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   process.once('SIGINT', () => controller.abort(new InterruptedError()));

@@ -1,12 +1,46 @@
-/** What a data set is: images as bytes in memory, and what a model must know of them. */
+/** What a data set is: images with class numbers, and what a model must know of them. */
 
-/** One split. */
-export interface ImageSet {
+/**
+ * Class numbers, one a sample. Uint16Array and Int32Array hold those of more than 256 classes; {@link labelsOf} chooses, and
+ * whoever reads labels reads them by index.
+ */
+export type Labels = Uint8Array | Uint16Array | Int32Array;
+
+interface Samples {
+  labels: Labels;
+  /**
+   * Which images the samples are, where they are not all in their order: sample i is image `rows[i]`. A view is a function of
+   * the image's number, so that a part of a set shows its images as the whole does.
+   */
+  rows?: Int32Array;
+}
+
+/** A split of images of one size, in memory. */
+export interface ImageSet extends Samples {
   /** uint8 [N, C, H, W] in row-major order. */
   images: Uint8Array;
-  /** Class numbers, one an image. */
-  labels: Uint8Array;
 }
+
+/** A split of images of one size, in a file that is mapped into memory when a loader opens it. */
+export interface MappedSet extends Samples {
+  file: string;
+  /** Where uint8 [count, C, H, W] begins. */
+  offset: number;
+  /** How many images lie there. */
+  count: number;
+}
+
+/** A split of JPEG, PNG or WebP files of any size, which are decoded as they are needed. */
+export interface EncodedSet extends Samples {
+  /** The encoded bytes of an image. */
+  read(image: number): Promise<Uint8Array>;
+  /** What errors call an image: its file. */
+  nameOf(image: number): string;
+}
+
+/** One split. */
+export type Split = ImageSet | MappedSet | EncodedSet;
+export type SplitName = 'train' | 'validation' | 'test';
 
 export interface Dataset {
   /** As the user named it, `kind:path`. */
@@ -18,10 +52,15 @@ export interface Dataset {
   /** Per channel, in the scale 0..1. */
   mean: readonly number[];
   std: readonly number[];
-  /** The usual augmentation in training: random crop out of `pad` zeros around the image, random flip. */
+  /**
+   * The usual augmentation in training: random flip, and a random crop out of `pad` zeros around images of one size. Of encoded
+   * images a random part is resized instead.
+   */
   augment: { pad: number; flip: boolean };
-  train: ImageSet;
-  test: ImageSet;
+  train: Split;
+  /** A part of the training images that {@link holdOut} took out. */
+  validation?: Split;
+  test: Split;
 }
 
 /** A kind of data set: what stands before the colon. One file each in datasets/. */
@@ -32,4 +71,13 @@ export interface DatasetKind {
   summary: string;
   /** `path` is what stands after the colon. Throws DataError where the data are missing or not what they should be. */
   open(path: string): Promise<Dataset>;
+}
+
+/** Per channel, of ImageNet's training images: what networks for photos are usually fed with. */
+export const imagenetStatistics = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
+
+/** The smallest array that holds the numbers of `classes` classes. */
+export function labelsOf(numbers: ArrayLike<number>, classes: number): Labels {
+  const kind = classes <= 2 ** 8 ? Uint8Array : classes <= 2 ** 16 ? Uint16Array : Int32Array;
+  return kind.from(numbers);
 }

@@ -27,7 +27,21 @@ export function philox4x32([c0, c1, c2, c3]: Four, [k0, k1]: [number, number]): 
   return [a, b, c, d];
 }
 
-/** A stream of random numbers that belongs to one sample. */
+/**
+ * Streams of {@link SampleRandom}, so that no two decisions share bits. native/ops/views.cc has 0 as the last word of the counter,
+ * and drawn data sets have 0 and 1.
+ */
+export const streams = {
+  resizedCrop: 16,
+  flip: 17,
+  colorJitter: 18,
+  randAugment: 19,
+  randomErasing: 20,
+  mix: 21,
+  holdOut: 22,
+} as const;
+
+/** A stream of random numbers that belongs to one sample, or to one sample in one epoch. */
 export class SampleRandom {
   #block = 0;
   #numbers: number[] = [];
@@ -36,13 +50,14 @@ export class SampleRandom {
     readonly seed: number,
     readonly stream: number,
     readonly sample: number,
+    readonly epoch = 0,
   ) {}
 
   /** Unsigned, 32 bits. */
   bits(): number {
     if (this.#numbers.length === 0) {
       this.#numbers = philox4x32(
-        [this.#block++, 0, this.sample, this.stream],
+        [this.#block++, this.epoch, this.sample, this.stream],
         [this.seed >>> 0, Math.floor(this.seed / 2 ** 32) >>> 0],
       );
     }

@@ -1,7 +1,9 @@
 /** Contrastive representation distillation: embeddings, memory banks, loss, and the choice of negatives. */
+
 import { ConfigError } from '../errors.js';
 import { functional as F, init, Linear, Module } from '../nn/index.js';
 import { keep, noGrad, type Tensor, tensor, functions as torch } from '../tensor/index.js';
+import type { Setting } from './method.js';
 
 /**
  * Noise-contrastive estimation with the noise 1/n: mean over the batch of -log(P_0 / (P_0 + m/n)) - sum_j log((m/n) / (P_j + m/n)).
@@ -113,7 +115,8 @@ export class NegativeSampler {
   readonly #samples: number;
 
   /** Throws ConfigError where one class has all samples. */
-  constructor(labels: Uint8Array) {
+  constructor(given: Setting['trainLabels']) {
+    const labels = Int32Array.from(given);
     const counts = new Array<number>(1 + labels.reduce((most, label) => Math.max(most, label), 0)).fill(0);
     for (const label of labels) counts[label] = (counts[label] as number) + 1;
     if (counts.some((count) => count === labels.length))

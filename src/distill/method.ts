@@ -2,7 +2,7 @@
 import { ConfigError } from '../errors.js';
 import type { FeatureShapes, Features, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
-import type { Module } from '../nn/index.js';
+import { functional as F, type Module } from '../nn/index.js';
 import type { z } from '../options.js';
 import type { Tensor } from '../tensor/index.js';
 
@@ -28,7 +28,7 @@ export interface Setting {
   student: StudentContract;
   teacher?: TeacherContract;
   /** The class numbers of the training samples; memory banks are as long. */
-  trainLabels: Uint8Array;
+  trainLabels: readonly number[] | Uint8Array | Uint16Array | Int32Array;
 }
 
 /** One training step's values. */
@@ -36,8 +36,10 @@ export interface StepValues {
   student: Features;
   /** Without gradient. Absent for methods that need no teacher. */
   teacher?: Features;
-  /** int64 [N] */
+  /** int64 [N]; or float [N, K], probabilities, where images were mixed. */
   labels: Tensor;
+  /** Of the cross-entropy with the labels. Default 0. */
+  labelSmoothing?: number;
   /** int64 [N], which training samples these are. */
   indices: Tensor;
   /** Counted from 1. */
@@ -93,4 +95,15 @@ export function teacherOf({ teacher }: Setting, method: string): TeacherContract
 export function targetsOf({ teacher }: StepValues, method: string): Features {
   if (!teacher) throw new ConfigError(`${method} needs the teacher on every batch.`);
   return teacher;
+}
+
+/** L_CE of some logits with the labels of a step. */
+export function labelLoss({ labels, labelSmoothing = 0 }: StepValues, logits: Tensor): Tensor {
+  return F.crossEntropy(logits, labels, { labelSmoothing });
+}
+
+/** Class numbers of a step. Throws ConfigError where images were mixed, so that there is none. */
+export function classNumbers({ labels }: StepValues, method: string): Tensor {
+  if (labels.ndim === 1) return labels;
+  throw new ConfigError(`${method} needs one class an image: it does not go with mixup or CutMix.`);
 }

@@ -14,7 +14,11 @@ export class Projector extends Module {
   readonly bn3: BatchNorm2d;
 
   /** @param factor by which the inner width is less than the teacher's */
-  constructor(studentChannels: number, teacherChannels: number, factor = 2) {
+  constructor(
+    studentChannels: number,
+    teacherChannels: number,
+    readonly factor = 2,
+  ) {
     super();
     const inner = Math.max(1, Math.floor(teacherChannels / factor));
     this.conv1 = new Conv2d(studentChannels, inner, 1, { bias: false });

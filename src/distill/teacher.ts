@@ -1,193 +1,96 @@
-import { messageOf, TeacherError } from '../errors.js';
-import type { Features } from '../flow.js';
-import { type Handle, native } from '../native.js';
-import type { ScriptSite, ScriptTap } from '../native-types.js';
-import { functional as F } from '../nn/index.js';
+/** Where teachers come from. */
+import { existsSync, statSync } from 'node:fs';
+import { extname } from 'node:path';
+import { TeacherError } from '../errors.js';
+import { loadPth, loadSafetensors } from '../files/index.js';
+import { type Classifier, create, list } from '../models/index.js';
 import { didYouMean } from '../suggest.js';
-import { keep, owned, ScriptModule, Tensor } from '../tensor/index.js';
+import { scope, Tensor } from '../tensor/index.js';
+import { ModelTeacher } from './model-teacher.js';
+import { loadStudent } from './saved-student.js';
+import { ScriptTeacher, type ScriptTeacherOptions } from './script-teacher.js';
+import type { TeacherBase } from './teacher-base.js';
 
-export interface TeacherOptions {
-  /** Path of the module that is the classifier, where it cannot be found or is not unique. */
-  tap?: string;
-  /** Default `cpu`. */
-  device?: string;
-}
+export type Teacher = TeacherBase;
+export type TeacherOptions = ScriptTeacherOptions;
 
-/** A place in a TorchScript file that could be the classifier. */
-export interface ClassifierSite {
-  /** Path of its module, or `linear 3` where no parameter is its weight as it stands. */
-  name: string;
-  numClasses: number;
-  featureChannels: number;
-  /** A 1x1 convolution over a map, whose positions are averaged. */
-  convolution: boolean;
-}
-
-/**
- * A frozen classifier from a TorchScript file: its penultimate feature h_T is the input of its last linear layer (or 1x1 convolution), and
- * W_T, b_T are that layer's. Nothing of it is ever trained.
- */
-export class Teacher {
-  readonly featureChannels: number;
-  readonly numClasses: number;
-  /** W_T, [K, C_T]. */
-  readonly weight: Tensor;
-  /** b_T, [K], or null. */
-  readonly bias: Tensor | null;
-
-  private constructor(
-    /** The file that it came from. */
-    readonly file: string,
-    readonly classifier: ClassifierSite,
-    private readonly tapped: Handle,
-    weight: Handle,
-    bias: Handle | null,
-  ) {
-    this.featureChannels = classifier.featureChannels;
-    this.numClasses = classifier.numClasses;
-    this.weight = keep(new Tensor(weight));
-    this.bias = bias === null ? null : keep(new Tensor(bias));
-    native().keep(tapped);
-  }
-
+export const Teacher = {
   /**
-   * Loads a TorchScript classifier, scripted or traced. Throws FileError where the file is none, TeacherError where its classifier cannot be
-   * found (the candidates are named) or where it was traced in training mode.
+   * A teacher from one of:
+   * - a TorchScript file, scripted or traced (`teacher.pt`);
+   * - a model of the zoo with its weights, `<model>:<file>`, where the file is a `.pth` or `.safetensors` state dict, or a checkpoint that holds one
+   *   (`wrn_40_2:wrn_40_2.pth`);
+   * - a run of this package, by its folder or its `student.safetensors`.
+   *
+   * Throws FileError where the file is none of these, TeacherError where its classifier cannot be found or the weights do not fit.
    */
-  static load(file: string, { tap, device = 'cpu' }: TeacherOptions = {}): Teacher {
-    const module = ScriptModule.load(file, { device });
-    try {
-      const found = findClassifier(module, tap);
-      refuseTraining(file, found);
-      const { tapped, site, weight, bias } = found;
-      if (tapped === null || !site || weight === undefined) throw new TeacherError(whyNot(file, found));
-      return new Teacher(file, describeSite(site, found.sites), tapped, weight, bias ?? null);
-    } finally {
-      module.dispose();
+  async load(source: string, options: TeacherOptions = {}): Promise<Teacher> {
+    const [, model, file] = source.match(/^([\w.]+):(.+\.(?:pth|pt|bin|tar|safetensors))$/) ?? [];
+    if (model !== undefined && file !== undefined) return fromZoo(source, model, file, options);
+    const isFolder = existsSync(source) && statSync(source).isDirectory();
+    if (isFolder || extname(source) === '.safetensors') {
+      refuseTap(source, options);
+      return placed(loadStudent(source).student, source, options);
     }
-  }
+    return ScriptTeacher.load(source, options);
+  },
 
-  /** Feature and logits of images [N, C, H, W], without gradient. */
-  forward(images: Tensor): Features {
-    let output: Handle;
-    let input: Handle;
+  /** A network of your own as a teacher; it is frozen. */
+  of: (model: Classifier, source = model.constructor.name): Teacher => ModelTeacher.of(model, source),
+};
+
+function placed(model: Classifier, source: string, { device }: TeacherOptions): Teacher {
+  return ModelTeacher.of(device === undefined ? model : model.to({ device }), source);
+}
+
+function refuseTap(source: string, { tap }: TeacherOptions): void {
+  if (tap === undefined) return;
+  throw new TeacherError(`--tap ${tap} is for TorchScript teachers; ${source} knows its own classifier.`);
+}
+
+async function fromZoo(source: string, name: string, file: string, options: TeacherOptions): Promise<Teacher> {
+  if (!list().includes(name) && !/^wrn_\d+_\d+$/.test(name))
+    throw new TeacherError(`There is no model '${name}' for the teacher ${source}.${didYouMean(name, list())}`);
+  refuseTap(source, options);
+  const content = file.endsWith('.safetensors') ? loadSafetensors(file).tensors : await loadPth(file);
+  return scope(() => {
+    const state = stateDictIn(file, content);
+    const matrices = Object.entries(state).filter(([key, { ndim }]) => key.endsWith('.weight') && ndim === 2);
+    const firstMap = Object.values(state).find(({ ndim }) => ndim === 4);
+    const numClasses = matrices.at(-1)?.[1].shape[0];
+    if (numClasses === undefined)
+      throw new TeacherError(`${file} holds no linear layer: it is no classifier's weights.`);
+    const model = create(name, { numClasses, inChannels: firstMap?.shape[1] ?? 3 });
     try {
-      [output, input] = native().scriptRun(this.tapped, images.handle);
+      model.loadStateDict(state);
     } catch (error) {
-      throw new TeacherError(
-        `The teacher ${this.file} does not take images [${images.shape.join(', ')}]: ${messageOf(error)}`,
-        { cause: error },
-      );
+      throw new TeacherError(`The weights in ${file} are not those of ${name}: ${(error as Error).message}`, {
+        cause: error,
+      });
     }
-    const [logits, feature] = [owned(new Tensor(output)), owned(new Tensor(input))];
-    // Averaging and a 1x1 convolution commute, so the averaged input is the feature of the averaged output.
-    if (this.classifier.convolution)
-      return { pooled: F.globalAvgPool(feature), logits: F.globalAvgPool(logits), map: feature, stages: [] };
-    if (feature.ndim !== 2) {
-      throw new TeacherError(
-        `The classifier ${this.classifier.name} of ${this.file} works on [${feature.shape.join(', ')}], not on one feature an image.`,
-      );
-    }
-    return { pooled: feature, logits, stages: [] };
+    return placed(model, source, options);
+  });
+}
+
+/** Where training checkpoints keep their weights. */
+const usualKeys = ['state_dict', 'model', 'model_state_dict', 'net'];
+
+/** The tensors of a file by name, or those under a usual key of a checkpoint; without the `module.` of data parallelism. */
+function stateDictIn(file: string, content: unknown): Record<string, Tensor> {
+  const inner = usualKeys.map((key) => (content as Record<string, unknown> | null)?.[key]);
+  const found = [content, ...inner].map(asStateDict).find((candidate) => candidate !== undefined);
+  if (!found) {
+    throw new TeacherError(
+      `${file} holds no state dict: neither tensors by name, nor a checkpoint with them under ${usualKeys.join(', ')}.`,
+    );
   }
-
-  classify(h: Tensor): Tensor {
-    return F.linear(h, this.weight, this.bias);
-  }
-
-  dispose(): void {
-    native().release(this.tapped);
-    this.weight.dispose();
-    this.bias?.dispose();
-  }
+  return Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name.replace(/^module\./, ''), tensor]));
 }
 
-function findClassifier({ handle, file }: ScriptModule, tap: string | undefined): ScriptTap {
-  const found = native().scriptTap(handle, -1);
-  return tap === undefined ? found : native().scriptTap(handle, siteNamed(file, tap, found.sites));
-}
-
-const nameOf = (site: ScriptSite, sites: ScriptSite[]): string => site.path || `linear ${sites.indexOf(site)}`;
-
-function describeSite(site: ScriptSite, sites: ScriptSite[]): ClassifierSite {
-  const number = sites.findIndex((other) => JSON.stringify(other) === JSON.stringify(site));
-  return {
-    name: site.path || `linear ${number}`,
-    numClasses: site.classes,
-    featureChannels: site.width,
-    convolution: site.convolution,
-  };
-}
-
-function siteNamed(file: string, tap: string, sites: ScriptSite[]): number {
-  const names = sites.map((site) => nameOf(site, sites));
-  // A module that runs several times has several sites; its last is the one nearest to the result.
-  const number = names.lastIndexOf(tap);
-  if (number >= 0) return number;
-  throw new TeacherError(
-    `--tap ${tap}: ${file} has no linear layer of that name; there are ${names.join(', ') || 'none'}.${didYouMean(tap, names)}`,
-  );
-}
-
-function refuseTraining(file: string, { training }: ScriptTap): void {
-  if (training.length === 0) return;
-  throw new TeacherError(
-    `${file} was traced in training mode (${training.join(', ')}).\nCall model.eval() before torch.jit.trace and export it again.`,
-  );
-}
-
-function whyNot(file: string, { sites, classifiers, obstacle }: ScriptTap): string {
-  const list = (some: ScriptSite[]) =>
-    some.map((site) => `${nameOf(site, sites)} (${site.width} -> ${site.classes})`).join(', ');
-  if (classifiers.some((site) => site.nested)) {
-    return `${file} runs its classifier ${list(classifiers)} inside a condition or loop, where its input cannot be tapped.\nExport it with torch.jit.trace.`;
-  }
-  if (classifiers.length > 1)
-    return `${file} has ${classifiers.length} classifiers: ${list(classifiers)}.\nChoose one with --tap <path>.`;
-  const between = obstacle ? ` (its result comes from ${obstacle})` : '';
-  if (sites.length === 0)
-    return `${file} has no linear classifier${between}: SRRL needs one at the end of the teacher.`;
-  return `${file} does not end in a linear classifier${between}.\nIf one of ${list(sites)} is meant, name it with --tap <path>.`;
-}
-
-/** What is in a TorchScript file, for `srrl inspect`. */
-export interface ScriptDescription {
-  file: string;
-  type: string;
-  modules: { path: string; type: string }[];
-  parameters: { name: string; shape: number[] }[];
-  buffers: { name: string; shape: number[] }[];
-  numParameters: number;
-  /** Linear layers and 1x1 convolutions in order of execution. */
-  linears: ClassifierSite[];
-  /** The one whose input is the penultimate feature; absent where it cannot be told, `problem` then says why. */
-  classifier?: ClassifierSite;
-  problem?: string;
-}
-
-/** Looks into a TorchScript file. Throws FileError where it is none. */
-export function inspectScript(file: string, { tap }: { tap?: string } = {}): ScriptDescription {
-  const module = ScriptModule.load(file);
-  try {
-    const { type, modules, parameters, buffers } = native().scriptDescribe(module.handle);
-    const found = findClassifier(module, tap);
-    const sizes = parameters.map(({ shape }) => shape.reduce((product, size) => product * size, 1));
-    const problem =
-      found.training.length > 0 ? `it was traced in training mode (${found.training.join(', ')})` : undefined;
-    const description: ScriptDescription = {
-      file,
-      type,
-      modules,
-      parameters: parameters.map(({ name, shape }) => ({ name, shape })),
-      buffers: buffers.map(({ name, shape }) => ({ name, shape })),
-      numParameters: sizes.reduce((sum, size) => sum + size, 0),
-      linears: found.sites.map((site) => describeSite(site, found.sites)),
-    };
-    if (problem) return { ...description, problem };
-    return found.site
-      ? { ...description, classifier: describeSite(found.site, found.sites) }
-      : { ...description, problem: whyNot(file, found) };
-  } finally {
-    module.dispose();
-  }
+function asStateDict(value: unknown): Record<string, Tensor> | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const items = Object.values(value);
+  return items.length > 0 && items.every((item) => item instanceof Tensor)
+    ? (value as Record<string, Tensor>)
+    : undefined;
 }

@@ -9,6 +9,18 @@ export interface ClipGradNormOptions {
   errorIfNonfinite?: boolean;
 }
 
+/** The norm of the gradients of `params`, taken over all of them as one vector; as torch.nn.utils.get_total_norm. */
+export function getTotalNorm(params: Iterable<Tensor>, normType = 2): Tensor {
+  return noGrad(() => scope(() => totalNorm(gradientsOf(params), normType)));
+}
+
+function totalNorm(gradients: Tensor[], normType: number): Tensor {
+  const [first] = gradients;
+  if (!first) return torch.zeros([]);
+  const norms = torch._foreachNorm(gradients, normType).map((norm) => norm.to(first.device));
+  return torch.linalgVectorNorm(torch.stack(norms), normType);
+}
+
 /**
  * Scales the gradients of `params` down in place, so that their norm, taken over all of them as one vector, is at most `maxNorm`.
  * Returns the norm that they had. As torch.nn.utils.clip_grad_norm_. Throws ConfigError where maxNorm is below 0, ArgumentError
@@ -23,10 +35,7 @@ export function clipGradNorm_(
   return noGrad(() =>
     scope(() => {
       const gradients = gradientsOf(params);
-      const [first] = gradients;
-      if (!first) return torch.zeros([]);
-      const norms = torch._foreachNorm(gradients, normType).map((norm) => norm.to(first.device));
-      const total = torch.linalgVectorNorm(torch.stack(norms), normType);
+      const total = totalNorm(gradients, normType);
       if (errorIfNonfinite && !Number.isFinite(total.item())) {
         throw new ArgumentError(
           `The norm of order ${normType} of the gradients is ${total.item()}, so they cannot be clipped to ${maxNorm}.`,

@@ -1,7 +1,7 @@
 /** Optimizers and learning-rate schedules, clipping and averaging, as torch.optim and torch.nn.utils. */
 export { Adam, type AdamOptions } from './adam.js';
 export { AdamW } from './adamw.js';
-export { type ClipGradNormOptions, clipGradNorm_, clipGradValue_ } from './clip.js';
+export { type ClipGradNormOptions, clipGradNorm_, clipGradValue_, getTotalNorm } from './clip.js';
 export { type Averageable, EMA, type EMAOptions, type EMAState } from './ema.js';
 export { GradScaler, type GradScalerOptions, type ScaledOptimizer } from './grad-scaler.js';
 export { Lion, type LionOptions } from './lion.js';

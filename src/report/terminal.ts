@@ -17,31 +17,38 @@ export function durationText(seconds: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-export function epochText({ epoch, epochs, loss, terms, test, imagesPerSecond }: EpochRecord): string {
+export function epochText({ epoch, epochs, loss, terms, validation, test, imagesPerSecond }: EpochRecord): string {
   const parts =
     Object.keys(terms).length > 1
       ? ` (${Object.entries(terms)
           .map(([name, value]) => `${name} ${value.toFixed(3)}`)
           .join(', ')})`
       : '';
-  return `epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${parts}  test ${percent(test.top1)}  ${Math.round(imagesPerSecond)} images/s`;
+  return `epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${parts}${validation ? `  validation ${percent(validation.top1)}` : ''}  test ${percent(test.top1)}  ${Math.round(imagesPerSecond)} images/s`;
 }
 
 /** Progress over a number of units, with rate and estimated time. */
 export class Progress {
   readonly #bar: SingleBar | undefined;
   readonly #began = performance.now();
+  readonly #from: number;
   #said = 0;
 
   /**
    * @param unit what is counted, as in `images`
    * @param quiet shows nothing
+   * @param from units that were done before
    */
   constructor(
     readonly total: number,
     readonly unit: string,
-    { quiet = false, stream = process.stderr }: { quiet?: boolean; stream?: NodeJS.WriteStream } = {},
+    {
+      quiet = false,
+      from = 0,
+      stream = process.stderr,
+    }: { quiet?: boolean; from?: number; stream?: NodeJS.WriteStream } = {},
   ) {
+    this.#from = from;
     if (quiet) return;
     if (stream.isTTY) {
       const format = `{bar} {percentage} %  {rate} ${unit}/s  left {left}  {label}`;
@@ -56,7 +63,7 @@ export class Progress {
 
   update(done: number, label = ''): void {
     const seconds = (performance.now() - this.#began) / 1000;
-    const rate = done / seconds;
+    const rate = (done - this.#from) / seconds;
     const left = durationText((this.total - done) / rate);
     this.#bar?.update(done, { rate: Math.round(rate), left, label });
     // Without a terminal: a line every ten seconds, not one an update.

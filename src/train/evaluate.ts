@@ -20,6 +20,7 @@ export async function evaluate(
     loader.begin(0);
     for (let step = 0; step < loader.steps; step++) {
       signal?.throwIfAborted();
+      await loader.ready(step);
       noGrad(() => scope(() => sums.add_(scores(loader, step, logits))));
       await breathe();
     }

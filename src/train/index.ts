@@ -1,5 +1,7 @@
 /** Runs. */
-export { type DistillSetup, distill, type StudentSetup, type TrainEvent, train } from './distill.js';
+export { distill, Run, train } from './distill.js';
 export { evaluate, evaluationBatchSize } from './evaluate.js';
+export type { Estimate, TrainEvent } from './events.js';
+export { DivergenceError } from './guards.js';
 export { type EffectiveTrainOptions, type TrainOptions, trainOptions } from './options.js';
-export { loadStudent, type StudentCard } from './run-folder.js';
+export type { DistillSetup, StudentSetup } from './setup.js';

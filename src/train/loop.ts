@@ -1,125 +1,133 @@
-/** The training loop. It knows no method: an objective gives named terms, and their weighted sum is descended. */
-import type { Dataset } from '../data/dataset.js';
+/** The training loop: epochs of steps, each epoch evaluated. Everything that it changes is the trainer's. */
 import { Loader } from '../data/loader.js';
-import type { Objective } from '../distill/method.js';
-import { SrrlError } from '../errors.js';
-import type { EpochRecord, Features, Terms } from '../flow.js';
-import type { Classifier } from '../models/index.js';
-import { CosineAnnealingLR, type LRScheduler, MultiStepLR, SGD } from '../optim/index.js';
-import { noGrad, scope, type Tensor } from '../tensor/index.js';
+import type { Accuracy, EpochRecord } from '../flow.js';
+import { scope } from '../tensor/index.js';
+import type { Progress } from './checkpoint.js';
+import type { Control } from './control.js';
 import { breathe, evaluate, evaluationBatchSize } from './evaluate.js';
-import { TermMeter } from './meter.js';
-import type { EffectiveTrainOptions } from './options.js';
+import type { TrainEvent } from './events.js';
+import { DivergenceError } from './guards.js';
+import type { Trainer } from './trainer.js';
 
 export interface LoopSetup {
-  student: Classifier;
-  objective: Objective;
-  /** h_T and z_T of a batch; absent for methods without a teacher. */
-  targets?: (images: Tensor) => Features;
-  data: Dataset;
-  options: EffectiveTrainOptions;
-  signal?: AbortSignal;
+  trainer: Trainer;
+  progress: Progress;
+  control: Control;
+  /** Writes a checkpoint; its file, or undefined where nothing is written. */
+  save: () => string | undefined;
+  /** Keeps the student as the best so far. */
+  keepBest: () => void;
 }
 
-/** What the loop says while it runs. `step` counts from 1 over all epochs. */
-export type LoopEvent =
-  | { type: 'step'; step: number; steps: number; epoch: number; epochs: number }
-  | ({ type: 'epoch' } & EpochRecord);
+export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
 
-export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<LoopEvent, void> {
-  const { student, objective, data, options, signal } = setup;
-  const { batchSize, seed, augment, epochs, lr, momentum, nesterov, weightDecay } = options;
-  const trained = [student, ...Object.values(objective.modules)];
-  for (const module of trained) module.to({ memoryFormat: 'channelsLast' });
-  const train = new Loader(data, 'train', { batchSize, seed, shuffle: true, augment });
-  const test = new Loader(data, 'test', { batchSize: evaluationBatchSize });
-  const optimizer = new SGD(
-    trained.flatMap((module) => [...module.parameters()]),
-    { lr, momentum, nesterov, weightDecay },
+/** Yields what happens; returns why it ended before the last epoch. */
+export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent, Ending> {
+  const { trainer, control, save } = setup;
+  const { data, options } = trainer.setup;
+  const { epochs, timeBudget, checkpointSteps } = options;
+  const began = performance.now();
+  const splits = { test: data.test, ...(data.validation && { validation: data.validation }) };
+  const loaders = Object.keys(splits).map(
+    (split) => [split, new Loader(data, split as 'test' | 'validation', { batchSize: evaluationBatchSize })] as const,
   );
-  const schedule = scheduleFor(optimizer, options);
-  const meter = new TermMeter();
   try {
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      const began = performance.now();
-      const rate = optimizer.paramGroups[0]?.lr ?? lr;
-      for (const module of trained) module.train();
-      train.begin(epoch);
-      for (let step = 0; step < train.steps; step++) {
-        signal?.throwIfAborted();
-        scope(() => trainStep(setup, train, { epoch: epoch + 1, step }, optimizer, meter));
-        yield {
-          type: 'step',
-          step: epoch * train.steps + step + 1,
-          steps: epochs * train.steps,
-          epoch: epoch + 1,
-          epochs,
-        };
-        await breathe();
+    while (trainer.epoch < epochs) {
+      const epoch = trainer.epoch + 1;
+      const [epochBegan, firstStep, lr] = [performance.now(), trainer.step, rateOf(trainer)];
+      trainer.beginEpoch();
+      while (trainer.step < epoch * trainer.stepsPerEpoch) {
+        await control.pass();
+        const over = timeBudget !== undefined && performance.now() - began > timeBudget * 60_000;
+        if (control.stopping || over) {
+          yield* saved(setup);
+          return over ? 'time budget' : 'asked';
+        }
+        yield* step(setup, epoch);
+        const due = checkpointSteps > 0 && trainer.step % checkpointSteps === 0;
+        if (due && trainer.step % trainer.stepsPerEpoch !== 0) yield* saved(setup);
       }
-      schedule?.step();
-      const seconds = (performance.now() - began) / 1000;
-      const { loss = Number.NaN, ...terms } = meter.read();
-      if (!Number.isFinite(loss)) throw divergence(epoch + 1, terms);
-      student.eval();
-      const accuracy = await evaluate((images) => student.forward(images), test, signal);
-      const imagesPerSecond = train.count / seconds;
-      yield {
-        type: 'epoch',
-        epoch: epoch + 1,
+      trainer.endEpoch();
+      const seconds = (performance.now() - epochBegan) / 1000;
+      const images = (trainer.step - firstStep) * options.batchSize;
+      const accuracies = await measure(trainer, loaders, control);
+      const { loss = Number.NaN, ...terms } = trainer.meter.read();
+      const record: EpochRecord = {
+        epoch,
         epochs,
-        lr: rate,
+        lr,
         loss,
         terms,
-        test: accuracy,
-        imagesPerSecond,
+        ...accuracies,
+        imagesPerSecond: images / seconds,
         seconds,
       };
+      remember(setup, record);
+      save();
+      yield { type: 'epoch', ...record };
+      if (overdue(setup, epoch)) return 'early stop';
     }
+    return undefined;
   } finally {
-    for (const holder of [train, test, optimizer, meter]) holder.dispose();
+    for (const [, loader] of loaders) loader.dispose();
   }
 }
 
-/** Forward, loss, backward, update. */
-function trainStep(
-  { student, objective, targets }: LoopSetup,
-  loader: Loader,
-  { epoch, step }: { epoch: number; step: number },
-  optimizer: SGD,
-  meter: TermMeter,
-): void {
-  const { images, labels, indices } = loader.batch(step);
-  const teacher = targets && noGrad(() => targets(images));
-  const features = student.forwardFeatures(images);
-  const terms = objective.terms({ student: features, labels, indices, epoch, ...(teacher && { teacher }) });
-  const loss = weightedSum(terms);
-  optimizer.zeroGrad();
-  loss.backward();
-  optimizer.step();
-  meter.add(terms, loss, labels.shape[0] ?? 0);
+async function* step({ trainer, progress, save }: LoopSetup, epoch: number): AsyncGenerator<TrainEvent> {
+  const { options } = trainer.setup;
+  await trainer.loader.ready(trainer.step % trainer.stepsPerEpoch);
+  const outcome = scope(() => trainer.runStep());
+  if (outcome.microBatch !== undefined)
+    yield { type: 'notice', message: `memory ran out: from now on ${outcome.microBatch} images go through at once` };
+  if (outcome.nonFinite !== undefined) {
+    if (options.onNonFinite === 'stop') {
+      trainer.step--;
+      throw new DivergenceError(trainer.step + 1, outcome.nonFinite, save());
+    }
+    progress.skipped++;
+    yield { type: 'notice', message: `step ${trainer.step} was skipped: ${outcome.nonFinite} is no number` };
+  }
+  const steps = options.epochs * trainer.stepsPerEpoch;
+  yield { type: 'step', step: trainer.step, steps, epoch, epochs: options.epochs };
+  await breathe();
 }
 
-/** A term of weight 0 is recorded, but takes no part in the graph. */
-function weightedSum(terms: Terms): Tensor {
-  const parts = Object.values(terms)
-    .filter(({ weight }) => weight !== 0)
-    .map(({ weight, value }) => (weight === 1 ? value : value.mul(weight)));
-  return parts.reduce((sum, part) => sum.add(part));
+function* saved({ trainer, save }: LoopSetup): Generator<TrainEvent> {
+  const file = save();
+  if (file !== undefined) yield { type: 'checkpoint', step: trainer.step, file };
 }
 
-function scheduleFor(optimizer: SGD, { schedule, epochs, milestones }: EffectiveTrainOptions): LRScheduler | undefined {
-  if (schedule === 'cosine') return new CosineAnnealingLR(optimizer, { tMax: epochs });
-  if (schedule === 'constant') return undefined;
-  // Where the CRD benchmark has them in its 240 epochs: 150, 180, 210.
-  const usual = [5 / 8, 3 / 4, 7 / 8].map((part) => Math.round(part * epochs));
-  return new MultiStepLR(optimizer, { milestones: milestones ?? usual });
+async function measure(
+  trainer: Trainer,
+  loaders: (readonly [string, Loader])[],
+  { signal }: Control,
+): Promise<{ test: Accuracy; validation?: Accuracy }> {
+  const network = trainer.deployed().eval();
+  const found: Record<string, Accuracy> = {};
+  await trainer.withAverages(async () => {
+    for (const [split, loader] of loaders)
+      found[split] = await evaluate((images) => network.forward(images), loader, signal);
+  });
+  return found as { test: Accuracy; validation?: Accuracy };
 }
 
-function divergence(epoch: number, terms: Record<string, number>): SrrlError {
-  const values = Object.entries(terms).map(([name, value]) => `${name} ${value}`);
-  return new SrrlError(
-    'ERR_DIVERGED',
-    `The loss is no longer a number in epoch ${epoch} (${values.join(', ')}).\nLower --lr, or the weights of the terms.`,
-  );
+const rateOf = ({ optimizer }: Trainer): number => optimizer.paramGroups[0]?.lr ?? Number.NaN;
+
+/** What the best epoch is chosen by. */
+export const chosenBy = ({ setup: { options } }: Trainer): 'last' | 'validation' | 'test' =>
+  options.best ?? (options.validation > 0 ? 'validation' : 'last');
+
+function remember({ trainer, progress, keepBest }: LoopSetup, record: EpochRecord): void {
+  progress.epochs.push(record);
+  const by = chosenBy(trainer);
+  const top1 = by === 'last' ? undefined : record[by]?.top1;
+  if (top1 === undefined || (progress.best && progress.best.top1 >= top1)) return;
+  progress.best = { epoch: record.epoch, top1 };
+  keepBest();
+}
+
+function overdue({ trainer, progress }: LoopSetup, epoch: number): boolean {
+  const { earlyStop, epochs } = trainer.setup.options;
+  if (earlyStop === undefined || epoch === epochs) return false;
+  return epoch - (progress.best?.epoch ?? epoch) >= earlyStop;
 }

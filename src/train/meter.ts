@@ -1,5 +1,5 @@
 import type { Terms } from '../flow.js';
-import { keep, type Tensor, functions as torch } from '../tensor/index.js';
+import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** Running means of loss terms, kept on the device: nothing is read before {@link read}. */
 export class TermMeter {
@@ -8,10 +8,8 @@ export class TermMeter {
 
   /** Adds the values of a batch of `count` samples. */
   add(terms: Terms, loss: Tensor, count: number): void {
-    for (const [name, value] of [
-      ...Object.entries(terms).map(([term, { value }]) => [term, value] as const),
-      ['loss', loss] as const,
-    ]) {
+    const values = Object.entries(terms).map(([name, { value }]) => [name, value] as const);
+    for (const [name, value] of [...values, ['loss', loss] as const]) {
       let sum = this.#sums.get(name);
       if (!sum) {
         sum = keep(torch.zeros([], { dtype: 'float64', device: value.device }));
@@ -31,6 +29,25 @@ export class TermMeter {
     }
     this.#count = 0;
     return means;
+  }
+
+  /** Sums and count, to go on later. */
+  state(): { count: number; sums: Record<string, number> } {
+    return {
+      count: this.#count,
+      sums: Object.fromEntries([...this.#sums].map(([name, sum]) => [name, Number(sum.item())])),
+    };
+  }
+
+  load({ count, sums }: { count: number; sums: Record<string, number> }): void {
+    this.dispose();
+    this.#count = count;
+    noGrad(() =>
+      scope(() => {
+        for (const [name, value] of Object.entries(sums))
+          this.#sums.set(name, keep(torch.full([], value, { dtype: 'float64' })));
+      }),
+    );
   }
 
   dispose(): void {

@@ -4,16 +4,55 @@ import { z } from '../options.js';
 export const trainOptions = z.strictObject({
   epochs: z.int().min(1).default(60).describe('times through the training images'),
   batchSize: z.int().min(1).default(64).describe('images a step'),
+  microBatch: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('images that go through the network at once; their gradients are accumulated to a step'),
+  optimizer: z.enum(['sgd', 'adamw', 'lion']).default('sgd').describe('optimizer'),
   lr: z.number().positive().default(0.05).describe('learning rate at the start'),
   momentum: z.number().min(0).default(0.9).describe('momentum of SGD'),
   nesterov: z.boolean().default(false).describe("Nesterov's form of momentum"),
-  weightDecay: z.number().min(0).default(5e-4).describe('L2 penalty on all parameters'),
+  weightDecay: z.number().min(0).default(5e-4).describe('weight decay (an L2 penalty for SGD)'),
+  decayNorms: z
+    .boolean()
+    .default(true)
+    .describe('weight decay also on biases and normalizations, as in the CRD protocol'),
   schedule: z.enum(['cosine', 'step', 'constant']).default('cosine').describe('how the learning rate falls'),
   milestones: z
     .array(z.int().min(1))
     .optional()
     .describe('epochs at which the rate falls to a tenth; with --schedule step'),
+  warmupEpochs: z.int().min(0).default(0).describe('epochs in which the rate grows to its start'),
+  labelSmoothing: z.number().min(0).max(1).default(0).describe('of the cross-entropy with the labels'),
+  clipNorm: z.number().positive().optional().describe('largest norm of all gradients together'),
+  ema: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe('decay of a moving average of the weights, which is then evaluated and saved'),
+  precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32').describe('of the forward, by autocast'),
   augment: z.boolean().default(true).describe('random crops and flips as the data set says'),
+  validation: z
+    .number()
+    .min(0)
+    .max(0.5)
+    .default(0)
+    .describe('share of the training images that is held out to choose the best epoch'),
+  best: z
+    .enum(['last', 'validation', 'test'])
+    .optional()
+    .describe('epoch whose student is kept; default validation where images are held out, else last'),
+  earlyStop: z.int().min(1).optional().describe('epochs without a better validation accuracy after which to stop'),
+  timeBudget: z.number().positive().optional().describe('minutes after which to stop'),
+  onNonFinite: z.enum(['stop', 'skip']).default('stop').describe('what to do when a loss or gradient is no number'),
+  checkpointSteps: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('steps between checkpoints, besides the one of each epoch; 0 for none'),
+  keepCheckpoints: z.int().min(1).default(2).describe('newest checkpoints that are kept'),
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
 });
 

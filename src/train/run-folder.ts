@@ -1,93 +1,168 @@
-/** The folder of a run: what it was asked, what happened, and the student that came out. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+/** The folder of a run: what it was asked, what happened, its checkpoints, and the student that came out. */
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
+import { studentFiles } from '../distill/saved-student.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
-import { loadSafetensors, saveSafetensors } from '../files/index.js';
 import type { EpochRecord } from '../flow.js';
-import { type Classifier, create } from '../models/index.js';
-import { scope } from '../tensor/index.js';
 
-const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics.csv', student: 'student.safetensors' };
-
-/** What a student needs to be made again, in the metadata of its file. */
-export interface StudentCard {
-  model: string;
-  numClasses: number;
-  inChannels: number;
-  /** The data set it was trained on. */
-  data: string;
-}
+const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics.csv', ...studentFiles };
+const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
 
 export class RunFolder {
-  #columns: string[] | undefined;
-
   private constructor(readonly path: string) {}
 
-  /** Makes the folder. Throws ConfigError where it has a run in it, unless `overwrite`. */
+  /** Makes the folder. Throws ConfigError where it has a run in it, unless `overwrite`; FileError where it cannot be written. */
   static create(path: string, config: Record<string, unknown>, { overwrite = false } = {}): RunFolder {
-    const occupied = existsSync(path) && readdirSync(path).some((file) => Object.values(files).includes(file));
-    if (occupied && !overwrite)
-      throw new ConfigError(`${path} already holds a run. Choose another --out, or give --overwrite.`);
-    try {
-      mkdirSync(path, { recursive: true });
-      for (const file of Object.values(files)) rmSync(join(path, file), { force: true });
-      writeFileAtomic(join(path, files.config), stringify(config));
-    } catch (error) {
-      throw new FileError(`The run folder ${path} cannot be written: ${messageOf(error)}.`, { cause: error });
+    if (RunFolder.holdsRun(path) && !overwrite) {
+      throw new ConfigError(
+        `${path} already holds a run. Choose another --out, go on with --resume, or begin anew with --overwrite.`,
+      );
     }
+    const folder = new RunFolder(path);
+    folder.writing(() => {
+      mkdirSync(path, { recursive: true });
+      for (const file of readdirSync(path)) if (isOurs(file)) rmSync(join(path, file));
+      writeFileAtomic(join(path, files.config), stringify(config));
+    });
+    return folder;
+  }
+
+  /** The folder of a run that goes on. */
+  static open(path: string): RunFolder {
     return new RunFolder(path);
+  }
+
+  static holdsRun(path: string): boolean {
+    return existsSync(path) && readdirSync(path).some(isOurs);
+  }
+
+  /** The newest checkpoint. */
+  latestCheckpoint(): string | undefined {
+    const newest = this.checkpoints().at(-1);
+    return newest && join(this.path, newest);
+  }
+
+  private checkpoints(): string[] {
+    return existsSync(this.path)
+      ? readdirSync(this.path)
+          .filter((file) => checkpointName.test(file))
+          .sort()
+      : [];
+  }
+
+  /** Where the checkpoint of a step goes. */
+  checkpointFile(step: number): string {
+    return join(this.path, `checkpoint-${String(step).padStart(9, '0')}.safetensors`);
+  }
+
+  /** Removes all checkpoints but the newest ones. */
+  prune(keep: number): void {
+    for (const file of this.checkpoints().slice(0, -keep)) rmSync(join(this.path, file));
   }
 
   /** One line of events.jsonl. */
   event(event: object): void {
-    appendFileSync(join(this.path, files.events), `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+    this.append(files.events, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
   }
 
   /** One row of metrics.csv, and an event. */
   epoch(record: EpochRecord): void {
-    const row: Record<string, number> = {
-      epoch: record.epoch,
-      lr: record.lr,
-      loss: record.loss,
-      ...record.terms,
-      top1: record.test.top1,
-      top5: record.test.top5,
-      test_loss: record.test.loss,
-      images_per_second: record.imagesPerSecond,
-      seconds: record.seconds,
-    };
-    const file = join(this.path, files.metrics);
-    if (!this.#columns) {
-      this.#columns = Object.keys(row);
-      appendFileSync(file, `${this.#columns.join()}\n`);
-    }
-    appendFileSync(file, `${this.#columns.map((column) => row[column]).join()}\n`);
     this.event({ type: 'epoch', ...record });
+    const row = rowOf(record);
+    const file = join(this.path, files.metrics);
+    if (!existsSync(file)) this.append(files.metrics, `${Object.keys(row).join()}\n`);
+    this.append(files.metrics, `${Object.values(row).join()}\n`);
   }
 
-  /** The student's weights, without connector or teacher. */
-  saveStudent(student: Classifier, card: StudentCard): void {
-    scope(() =>
-      saveSafetensors(join(this.path, files.student), student.stateDict(), {
-        format: 'pt',
-        srrl: JSON.stringify(card),
-      }),
-    );
+  /** Makes the records those of a run that has done these epochs: what came after the checkpoint that goes on is forgotten. */
+  rewind(epochs: readonly EpochRecord[]): void {
+    const kept = readFileSync(join(this.path, files.events), 'utf8')
+      .split('\n')
+      .filter((line) => line.endsWith('}') && isStillTrue(line, epochs.length));
+    this.writing(() => {
+      writeFileAtomic(join(this.path, files.events), kept.map((line) => `${line}\n`).join(''));
+      const rows = epochs.map(rowOf);
+      const [first] = rows;
+      if (first) {
+        const lines = [Object.keys(first), ...rows.map((row) => Object.values(row))].map((cells) => cells.join());
+        writeFileAtomic(join(this.path, files.metrics), `${lines.join('\n')}\n`);
+      } else rmSync(join(this.path, files.metrics), { force: true });
+    });
+  }
+
+  studentFile(which: keyof typeof studentFiles): string {
+    return join(this.path, studentFiles[which]);
+  }
+
+  /** Checks that `bytes` more fit, by writing them; throws FileError where they do not. */
+  reserve(bytes: number): void {
+    const probe = join(this.path, '.reserve');
+    this.writing(() => {
+      try {
+        const chunk = Buffer.alloc(Math.min(bytes, 1 << 24));
+        const file = openSync(probe, 'w');
+        try {
+          for (let done = 0; done < bytes; done += chunk.length) writeFileSync(file, chunk);
+          fsyncSync(file);
+        } finally {
+          closeSync(file);
+        }
+      } finally {
+        rmSync(probe, { force: true });
+      }
+    });
+  }
+
+  private append(name: string, text: string): void {
+    this.writing(() => appendFileSync(join(this.path, name), text));
+  }
+
+  private writing(body: () => void): void {
+    try {
+      body();
+    } catch (error) {
+      throw new FileError(`The run folder ${this.path} cannot be written: ${messageOf(error)}.`, { cause: error });
+    }
   }
 }
 
-/** The student of a run folder, or of a student.safetensors, ready to evaluate. */
-export function loadStudent(path: string): { student: Classifier; card: StudentCard } {
-  const file = path.endsWith('.safetensors') ? path : join(path, files.student);
-  if (!existsSync(file)) throw new FileError(`${file} does not exist: ${path} is no run folder with a student in it.`);
-  return scope(() => {
-    const { tensors, metadata } = loadSafetensors(file);
-    if (!metadata.srrl) throw new FileError(`${file} was not written by a run: it does not say which model it holds.`);
-    const card = JSON.parse(metadata.srrl) as StudentCard;
-    const student = create(card.model, card);
-    student.loadStateDict(tensors);
-    return { student: student.eval(), card };
-  });
+const isOurs = (file: string): boolean =>
+  (Object.values(files) as string[]).includes(file) || checkpointName.test(file);
+
+function rowOf(record: EpochRecord): Record<string, number> {
+  const { validation } = record;
+  return {
+    epoch: record.epoch,
+    lr: record.lr,
+    loss: record.loss,
+    ...record.terms,
+    ...(validation && { validation_top1: validation.top1, validation_top5: validation.top5 }),
+    top1: record.test.top1,
+    top5: record.test.top5,
+    test_loss: record.test.loss,
+    images_per_second: record.imagesPerSecond,
+    seconds: record.seconds,
+  };
+}
+
+function isStillTrue(line: string, epochs: number): boolean {
+  try {
+    const event = JSON.parse(line) as { type?: string; epoch?: number };
+    return event.type !== 'end' && !(event.type === 'epoch' && (event.epoch ?? 0) > epochs);
+  } catch {
+    return false;
+  }
 }

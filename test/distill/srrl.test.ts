@@ -5,9 +5,9 @@ import {
   MapConnector,
   models,
   openDataset,
+  ScriptTeacher,
   SRRL,
   settingFor,
-  Teacher,
 } from '../../src/index.js';
 import torch, { optim, type Tensor } from '../../src/torch.js';
 import { fixturePath } from '../helpers/inputs.js';
@@ -19,7 +19,7 @@ const indices = torch.arange(4);
 const data = await openDataset('shapes:12');
 
 function setUp(options: ConstructorParameters<typeof SRRL>[0] = {}) {
-  const teacher = Teacher.load(teacherFile);
+  const teacher = ScriptTeacher.load(teacherFile);
   const student = models.create('resnet8', { numClasses: 10 });
   const objective = new SRRL(options).setUp(settingFor(student, teacher, data));
   const terms = () =>

@@ -2,7 +2,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { FileError, inspectScript, Teacher, TeacherError } from '../../src/index.js';
+import { FileError, inspectScript, ScriptTeacher, TeacherError } from '../../src/index.js';
 import torch, { type Tensor } from '../../src/torch.js';
 import { maxDifference } from '../helpers/compare.js';
 import { fixture, fixturePath, ramp } from '../helpers/inputs.js';
@@ -25,7 +25,7 @@ describe.each(Object.keys(teachers))('%s', (name) => {
 
   it.each(['scripted', 'traced'])('%s: the tapped feature and the logits are exactly those of PyTorch', (kind) => {
     const reference = torch.jit.load(file(`${name}.reference`));
-    const teacher = Teacher.load(file(`${name}.${kind}`));
+    const teacher = ScriptTeacher.load(file(`${name}.${kind}`));
     expect([teacher.numClasses, teacher.featureChannels]).toEqual([expected.classes, expected.width]);
     // Several passes: libtorch's executor specializes after the first ones.
     for (let pass = 0; pass < 4; pass++) {
@@ -54,25 +54,27 @@ describe.each(Object.keys(teachers))('%s', (name) => {
 
 describe('the tap', () => {
   it('can be chosen by the path of a module', () => {
-    const first = Teacher.load(file('vgg.scripted'), { tap: 'classifier.0' });
+    const first = ScriptTeacher.load(file('vgg.scripted'), { tap: 'classifier.0' });
     expect([first.featureChannels, first.numClasses]).toEqual([32, 24]);
-    const second = Teacher.load(file('two-heads.bad'), { tap: 'aux' });
+    const second = ScriptTeacher.load(file('two-heads.bad'), { tap: 'aux' });
     expect(second.numClasses).toBe(10);
-    expect(Teacher.load(file('cosine.bad'), { tap: 'fc' }).featureChannels).toBe(12);
-    expect(() => Teacher.load(file('vgg.scripted'), { tap: 'clasifier.6' })).toThrow(
+    expect(ScriptTeacher.load(file('cosine.bad'), { tap: 'fc' }).featureChannels).toBe(12);
+    expect(() => ScriptTeacher.load(file('vgg.scripted'), { tap: 'clasifier.6' })).toThrow(
       /classifier.0, classifier.3, classifier.6.*Did you mean classifier.6/s,
     );
   });
 
   it('is refused with the candidates where it cannot be told', () => {
-    expect(() => Teacher.load(file('two-heads.bad'))).toThrow(
+    expect(() => ScriptTeacher.load(file('two-heads.bad'))).toThrow(
       /2 classifiers: fc \(12 -> 10\), aux \(12 -> 10\)[\s\S]*--tap/,
     );
-    expect(() => Teacher.load(file('cosine.bad'))).toThrow(/does not end in a linear classifier[\s\S]*fc \(12 -> 10\)/);
-    expect(() => Teacher.load(file('no-linear.bad'))).toThrow(/no linear classifier/);
-    expect(() => Teacher.load(file('training.bad'))).toThrow(/training mode[\s\S]*model.eval\(\)/);
+    expect(() => ScriptTeacher.load(file('cosine.bad'))).toThrow(
+      /does not end in a linear classifier[\s\S]*fc \(12 -> 10\)/,
+    );
+    expect(() => ScriptTeacher.load(file('no-linear.bad'))).toThrow(/no linear classifier/);
+    expect(() => ScriptTeacher.load(file('training.bad'))).toThrow(/training mode[\s\S]*model.eval\(\)/);
     for (const bad of ['two-heads', 'cosine', 'no-linear', 'training']) {
-      expect(() => Teacher.load(file(`${bad}.bad`))).toThrow(TeacherError);
+      expect(() => ScriptTeacher.load(file(`${bad}.bad`))).toThrow(TeacherError);
       expect(inspectScript(file(`${bad}.bad`)).problem).toBeTruthy();
     }
   });
@@ -80,12 +82,12 @@ describe('the tap', () => {
 
 describe('files that are no teachers', () => {
   it('are named with what to do', () => {
-    expect(() => Teacher.load(join(scratch, 'nothing.pt'))).toThrow(/does not exist/);
-    expect(() => Teacher.load(file('state-dict.bad'))).toThrow(/no TorchScript file[\s\S]*torch.jit.script/);
+    expect(() => ScriptTeacher.load(join(scratch, 'nothing.pt'))).toThrow(/does not exist/);
+    expect(() => ScriptTeacher.load(file('state-dict.bad'))).toThrow(/no TorchScript file[\s\S]*torch.jit.script/);
     const text = join(scratch, 'text.pt');
     writeFileSync(text, 'hello');
-    expect(() => Teacher.load(text)).toThrow(FileError);
-    expect(() => Teacher.load(scratch)).toThrow(FileError);
+    expect(() => ScriptTeacher.load(text)).toThrow(FileError);
+    expect(() => ScriptTeacher.load(scratch)).toThrow(FileError);
   });
 
   it('are refused when damaged or cut off at any place, without a crash', () => {
@@ -93,7 +95,7 @@ describe('files that are no teachers', () => {
     const damaged = join(scratch, 'damaged.pt');
     for (let i = 1; i < 12; i++) {
       writeFileSync(damaged, bytes.subarray(0, Math.floor((bytes.length * i) / 12)));
-      expect(() => Teacher.load(damaged)).toThrow(FileError);
+      expect(() => ScriptTeacher.load(damaged)).toThrow(FileError);
     }
   });
 
@@ -101,7 +103,7 @@ describe('files that are no teachers', () => {
     const before = torch.memory().tensors;
     for (const name of readdirSync(fixturePath('teachers')).filter((entry) => entry.includes('.bad'))) {
       copyFileSync(fixturePath(`teachers/${name}`), join(scratch, name));
-      torch.scope(() => expect(() => Teacher.load(join(scratch, name))).toThrow());
+      torch.scope(() => expect(() => ScriptTeacher.load(join(scratch, name))).toThrow());
     }
     expect(torch.memory().tensors).toBe(before);
   });
@@ -109,7 +111,7 @@ describe('files that are no teachers', () => {
 
 describe('images', () => {
   it('that a teacher does not take are refused with its own reason', () => {
-    const teacher = Teacher.load(file('vit.traced'));
+    const teacher = ScriptTeacher.load(file('vit.traced'));
     expect(() => teacher.forward(torch.randn([2, 3, 24, 24]))).toThrow(TeacherError);
     expect(() => teacher.forward(torch.randn([2, 1, 32, 32]))).toThrow(/\[2, 1, 32, 32\]/);
   });

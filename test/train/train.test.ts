@@ -13,8 +13,8 @@ import {
   Loader,
   loadStudent,
   models,
+  ScriptTeacher,
   SRRL,
-  Teacher,
   TeacherError,
   type TrainEvent,
   train,
@@ -136,7 +136,7 @@ describe('distill()', () => {
   });
 
   it('takes a loaded teacher and leaves it alive and unchanged', async () => {
-    const teacher = Teacher.load(teacherFile);
+    const teacher = ScriptTeacher.load(teacherFile);
     const images = torch.randn([2, 3, 32, 32]);
     const before = teacher.forward(images);
     await all(distill(setup({ teacher, epochs: 1 })));

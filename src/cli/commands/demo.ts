@@ -1,15 +1,12 @@
 import { join } from 'node:path';
 import type { Dataset } from '../../data/dataset.js';
 import { openDataset } from '../../data/datasets/index.js';
-import { SRRL } from '../../distill/methods/srrl.js';
-import { Teacher } from '../../distill/teacher.js';
 import type { Accuracy } from '../../flow.js';
 import { packageRoot } from '../../native.js';
 import { z } from '../../options.js';
 import { durationText, meanAndSpread, Progress, percent, table } from '../../report/terminal.js';
 import { distill, type TrainEvent, train } from '../../train/index.js';
 import { defineCommand } from '../command.js';
-import { interruptSignal } from '../run.js';
 
 const seeds = [0, 1, 2];
 const student = 'resnet8';
@@ -49,9 +46,9 @@ export const demoCommand = defineCommand({
 
 /** Trains every seed of every kind, one after the other, and shows one bar over all of them. */
 async function compare(data: Dataset, epochs: number, out: string, quiet: boolean): Promise<Comparison> {
-  const teacher = Teacher.load(join(packageRoot, 'assets/shapes-teacher.pt'));
-  const common = { student, data, epochs, signal: interruptSignal(), overwrite: true, batchSize: 25, lr: 0.05 };
-  const method = new SRRL({ alpha: 10, beta: 1 });
+  const teacher = join(packageRoot, 'assets/shapes-teacher.pt');
+  const common = { student, data: data.source, epochs, overwrite: true, batchSize: 25, lr: 0.05 };
+  const method = 'srrl:alpha=10,beta=1';
   const start: Record<Kind, (seed: number, folder: string) => AsyncIterable<TrainEvent>> = {
     ce: (seed, folder) => train({ ...common, seed, out: folder }),
     srrl: (seed, folder) => distill({ ...common, seed, out: folder, teacher, method }),
@@ -80,7 +77,6 @@ async function compare(data: Dataset, epochs: number, out: string, quiet: boolea
     }
   } finally {
     progress?.stop();
-    teacher.dispose();
   }
   return comparison;
 }

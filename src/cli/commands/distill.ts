@@ -1,39 +1,78 @@
+import { createMethod } from '../../distill/methods/index.js';
 import { SRRL, srrlOptions } from '../../distill/methods/srrl.js';
-import { Teacher } from '../../distill/teacher.js';
-import { z } from '../../options.js';
-import { distill, trainOptions } from '../../train/index.js';
+import { ConfigError } from '../../errors.js';
+import { kebabCase, withoutDefaults, z } from '../../options.js';
+import { type DistillSetup, distill, trainOptions } from '../../train/index.js';
 import { defineCommand } from '../command.js';
-import { interruptSignal, showRun } from '../run.js';
+import { trainAndShow } from '../seeds.js';
 
 /** What every command that trains a student takes. */
 export const studentOptions = z.strictObject({
-  data: z.string().describe('data set as kind:path, such as shapes or fashion-mnist:DIR'),
-  student: z.string().default('resnet8').describe('model to train'),
-  out: z.string().optional().describe('folder for configuration, metrics and weights'),
+  data: z.string().describe('data set as kind:path, such as shapes or fashion-mnist:DIR, or module:FILE'),
+  student: z.string().default('resnet8').describe('model to train (see srrl models), or module:FILE'),
+  out: z.string().optional().describe('folder for configuration, metrics, checkpoints and weights'),
   overwrite: z.boolean().default(false).describe('replace a run that is in the folder'),
+  resume: z.boolean().default(false).describe('go on from the newest checkpoint in the folder'),
+  dryRun: z.boolean().default(false).describe('check and measure everything, and end before the first step'),
+  seeds: z.int().min(1).default(1).describe('runs with this and the following seeds, one after the other'),
   ...trainOptions.shape,
   json: z.boolean().default(false).describe('events as JSON lines on standard output'),
 });
 
+/** The options of SRRL have flags of their own; those of other methods are written behind the method's name. */
+const srrlFlags = withoutDefaults(srrlOptions);
+
 export const distillCommand = defineCommand({
   name: 'distill',
-  summary: 'train a student from a TorchScript teacher by SRRL',
+  summary: 'train a student from a teacher, by SRRL or another method',
   configFile: true,
   options: z.strictObject({
-    teacher: z.string().describe('TorchScript file of a classifier'),
+    teacher: z.string().describe('TorchScript file of a classifier, model:weights.pth, or a run folder'),
     tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
+    method: z.string().default('srrl').describe('one or several, as in kd:temperature=2+at, or module:FILE'),
     ...studentOptions.shape,
-    ...srrlOptions.shape,
+    ...srrlFlags.shape,
   }),
   examples: [
     'srrl distill --data shapes --teacher assets/shapes-teacher.pt --student resnet8 --out runs/a',
-    'srrl distill --data cifar100:DIR --teacher wrn_40_2.pt --student resnet8x4 --epochs 240 --schedule step',
+    'srrl distill --data cifar100:DIR --teacher wrn_40_2:wrn_40_2.pth --student wrn_16_2 --epochs 240 --schedule step',
+    'srrl distill --config recipes/cifar100/wrn_40_2-wrn_16_2.yaml --data cifar100:DIR --teacher wrn_40_2.pt',
+    'srrl distill --data shapes --teacher assets/shapes-teacher.pt --method kd:temperature=2 --seeds 3',
   ],
-  async run({ teacher: file, tap, json, out, alpha, beta, sr, temperature, connector, ...rest }) {
-    const teacher = Teacher.load(file, tap === undefined ? {} : { tap });
-    const method = new SRRL({ alpha, beta, sr, temperature, connector });
-    await showRun(distill({ teacher, method, signal: interruptSignal(), ...(out !== undefined && { out }), ...rest }), {
+  async run({ json, seeds, method, ...rest }) {
+    const { flags, setup } = separate(rest);
+    const chosen = withFlags(method, flags);
+    await trainAndShow((options) => distill({ ...(setup as unknown as DistillSetup), ...options, method: chosen }), {
       json,
+      seeds,
+      setup,
     });
   },
 });
+
+function separate(values: Record<string, unknown>): {
+  flags: Record<string, unknown>;
+  setup: Record<string, unknown>;
+} {
+  const given = Object.entries(values).filter(([, value]) => value !== undefined);
+  const isFlag = ([name]: [string, unknown]) => Object.hasOwn(srrlFlags.shape, name);
+  return {
+    flags: Object.fromEntries(given.filter(isFlag)),
+    setup: Object.fromEntries(given.filter((entry) => !isFlag(entry))),
+  };
+}
+
+/** The method as text, so that the run can have a thread of its own. */
+function withFlags(method: string, flags: Record<string, unknown>): string {
+  const given = Object.entries(flags);
+  if (given.length === 0) return method;
+  if (method !== new SRRL().name) {
+    const names = given.map(([name]) => `--${kebabCase(name)}`).join(', ');
+    throw new ConfigError(
+      `${names} belong to the method srrl alone; write the options behind a method's name, as in --method kd:temperature=2.`,
+    );
+  }
+  // Refused here already where a value is wrong, with the flag's own name.
+  createMethod(method, flags);
+  return `${method}:${given.map(([name, value]) => `${name}=${value}`).join()}`;
+}

@@ -1,9 +1,10 @@
 import { openDataset } from '../../data/datasets/index.js';
 import { Loader } from '../../data/loader.js';
+import { loadStudent } from '../../distill/saved-student.js';
 import { ConfigError } from '../../errors.js';
 import { z } from '../../options.js';
 import { accuracyText } from '../../report/terminal.js';
-import { evaluate, evaluationBatchSize, loadStudent } from '../../train/index.js';
+import { evaluate, evaluationBatchSize } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 
 export const evalCommand = defineCommand({

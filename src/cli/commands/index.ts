@@ -1,11 +1,14 @@
 /** The commands, in the order of the help. A new one is a file in this folder and a line here; a test walks the folder. */
 import type { Command } from '../command.js';
+import { analyzeCommand } from './analyze.js';
+import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { distillCommand } from './distill.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { inspectCommand } from './inspect.js';
 import { installLibtorchCommand } from './install-libtorch.js';
+import { reportCommand } from './report.js';
 import { trainCommand } from './train.js';
 
 export const commands: readonly Command[] = [
@@ -13,6 +16,9 @@ export const commands: readonly Command[] = [
   distillCommand,
   trainCommand,
   evalCommand,
+  analyzeCommand,
+  reportCommand,
+  compareCommand,
   inspectCommand,
   doctorCommand,
   installLibtorchCommand,

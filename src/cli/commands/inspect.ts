@@ -1,4 +1,4 @@
-import { inspectScript } from '../../distill/teacher.js';
+import { inspectScript } from '../../distill/script-teacher.js';
 import { TeacherError } from '../../errors.js';
 import { z } from '../../options.js';
 import { table } from '../../report/terminal.js';

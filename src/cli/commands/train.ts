@@ -1,6 +1,6 @@
-import { train } from '../../train/index.js';
+import { type StudentSetup, train } from '../../train/index.js';
 import { defineCommand } from '../command.js';
-import { interruptSignal, showRun } from '../run.js';
+import { trainAndShow } from '../seeds.js';
 import { studentOptions } from './distill.js';
 
 export const trainCommand = defineCommand({
@@ -9,7 +9,12 @@ export const trainCommand = defineCommand({
   configFile: true,
   options: studentOptions,
   examples: ['srrl train --data fashion-mnist:DIR --student resnet8 --epochs 10 --out runs/plain'],
-  async run({ json, out, ...rest }) {
-    await showRun(train({ signal: interruptSignal(), ...(out !== undefined && { out }), ...rest }), { json });
+  async run({ json, seeds, ...rest }) {
+    const setup = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
+    await trainAndShow((options) => train({ ...(setup as unknown as StudentSetup), ...options }), {
+      json,
+      seeds,
+      setup,
+    });
   },
 });

@@ -1,7 +1,6 @@
-import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
 import { attentionLoss } from '../feature-losses.js';
-import { type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
+import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
 import { stageNumbers, stageOf } from '../requirements.js';
 
 export const atOptions = z.strictObject({
@@ -33,11 +32,11 @@ export class AT implements Method {
     return {
       modules: {},
       terms(values) {
-        const { student, labels } = values;
+        const { student } = values;
         const teacher = targetsOf(values, 'AT');
         const losses = numbers.map((i) => attentionLoss(stageOf(student, i), stageOf(teacher, i), power));
         return {
-          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          ce: { weight: ce, value: labelLoss(values, student.logits) },
           at: { weight: at, value: losses.reduce((sum, loss) => sum.add(loss)) },
         };
       },

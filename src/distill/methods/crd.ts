@@ -1,7 +1,15 @@
-import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
 import { Contrast, NegativeSampler } from '../contrast.js';
-import { type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
+import {
+  classNumbers,
+  labelLoss,
+  type Method,
+  methodKind,
+  type Objective,
+  type Setting,
+  targetsOf,
+  teacherOf,
+} from '../method.js';
 
 export const crdOptions = z.strictObject({
   ce: z.number().min(0).default(1).describe('weight of the cross-entropy with the labels'),
@@ -38,11 +46,11 @@ export class CRD implements Method {
     return {
       modules: { contrast },
       terms(values) {
-        const { student, labels, indices } = values;
-        const others = sampler.draw(labels, negatives);
+        const { student, indices } = values;
+        const others = sampler.draw(classNumbers(values, 'CRD'), negatives);
         const loss = contrast.forward(student.pooled, targetsOf(values, 'CRD').pooled, indices, others);
         return {
-          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          ce: { weight: ce, value: labelLoss(values, student.logits) },
           crd: { weight: crd, value: loss },
         };
       },

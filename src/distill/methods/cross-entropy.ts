@@ -1,6 +1,5 @@
-import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
-import { type Method, methodKind, type Objective } from '../method.js';
+import { labelLoss, type Method, methodKind, type Objective } from '../method.js';
 
 /** Plain training on the labels: L = L_CE. */
 export class CrossEntropy implements Method {
@@ -11,7 +10,7 @@ export class CrossEntropy implements Method {
   setUp(): Objective {
     return {
       modules: {},
-      terms: ({ student, labels }) => ({ ce: { weight: 1, value: F.crossEntropy(student.logits, labels) } }),
+      terms: (values) => ({ ce: { weight: 1, value: labelLoss(values, values.student.logits) } }),
     };
   }
 }

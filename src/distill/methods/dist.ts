@@ -1,7 +1,6 @@
-import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
 import { relationLosses } from '../logit-losses.js';
-import { type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
+import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
 
 export const distOptions = z.strictObject({
   ce: z.number().min(0).default(1).describe('weight of the cross-entropy with the labels'),
@@ -29,10 +28,10 @@ export class DIST implements Method {
     return {
       modules: {},
       terms(values) {
-        const { student, labels } = values;
+        const { student } = values;
         const { inter, intra } = relationLosses(student.logits, targetsOf(values, 'DIST').logits, temperature);
         return {
-          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          ce: { weight: ce, value: labelLoss(values, student.logits) },
           inter: { weight: weight * beta, value: inter },
           intra: { weight: weight * gamma, value: intra },
         };

@@ -1,7 +1,15 @@
-import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
 import { decoupledLosses, standardizeLogits } from '../logit-losses.js';
-import { type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
+import {
+  classNumbers,
+  labelLoss,
+  type Method,
+  methodKind,
+  type Objective,
+  type Setting,
+  targetsOf,
+  teacherOf,
+} from '../method.js';
 import { warmUpFactor } from '../warm-up.js';
 
 export const dkdOptions = z.strictObject({
@@ -31,15 +39,15 @@ export class DKD implements Method {
     return {
       modules: {},
       terms(values) {
-        const { student, labels, epoch } = values;
+        const { student, epoch } = values;
         const teacher = targetsOf(values, 'DKD');
         const [zS, zT] = standardize
           ? [standardizeLogits(student.logits), standardizeLogits(teacher.logits)]
           : [student.logits, teacher.logits];
-        const { target, others } = decoupledLosses(zS, zT, labels, temperature);
+        const { target, others } = decoupledLosses(zS, zT, classNumbers(values, 'DKD'), temperature);
         const growth = warmUpFactor(epoch, warmUp);
         return {
-          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          ce: { weight: ce, value: labelLoss(values, student.logits) },
           tckd: { weight: alpha * growth, value: target },
           nckd: { weight: beta * growth, value: others },
         };

@@ -1,6 +1,6 @@
 import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
-import { type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
+import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
 import { Regressor } from '../regressor.js';
 import { stageOf, stagePair } from '../requirements.js';
 
@@ -29,10 +29,10 @@ export class FitNets implements Method {
     return {
       modules: { regressor },
       terms(values) {
-        const { student, labels } = values;
+        const { student } = values;
         const target = stageOf(targetsOf(values, 'FitNets'), stage);
         return {
-          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          ce: { weight: ce, value: labelLoss(values, student.logits) },
           hint: { weight: hint, value: F.mseLoss(regressor.forward(stageOf(student, stage)), target) },
         };
       },

@@ -1,7 +1,6 @@
-import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
 import { klDistillationLoss, standardizeLogits } from '../logit-losses.js';
-import { type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
+import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
 
 export const kdOptions = z.strictObject({
   ce: z.number().min(0).default(0.1).describe('weight of the cross-entropy with the labels'),
@@ -34,7 +33,7 @@ export class KD implements Method {
           ? klDistillationLoss(standardizeLogits(zS), standardizeLogits(zT), temperature)
           : klDistillationLoss(zS, zT, temperature);
         return {
-          ce: { weight: ce, value: F.crossEntropy(zS, values.labels) },
+          ce: { weight: ce, value: labelLoss(values, zS) },
           kd: { weight: kd, value: divergence },
         };
       },

@@ -1,10 +1,9 @@
 import type { FeatureShapes, Features } from '../../flow.js';
-import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
 import type { Tensor } from '../../tensor/index.js';
 import { contextLoss } from '../feature-losses.js';
 import { Fusion } from '../fusion.js';
-import { type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
+import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
 import { stageNumbers, stageOf } from '../requirements.js';
 import { warmUpFactor } from '../warm-up.js';
 
@@ -41,13 +40,13 @@ export class ReviewKD implements Method {
     return {
       modules: { fusion },
       terms(values) {
-        const { student, labels, epoch } = values;
+        const { student, epoch } = values;
         const targets = levelsOf(targetsOf(values, 'ReviewKD'), numbers);
         const losses = fusion
           .forward(levelsOf(student, numbers))
           .map((output, i) => contextLoss(output, targets[i] as Tensor));
         return {
-          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          ce: { weight: ce, value: labelLoss(values, student.logits) },
           hcl: {
             weight: hcl * warmUpFactor(epoch, warmUp),
             value: losses.reduce((sum, loss) => sum.add(loss)),

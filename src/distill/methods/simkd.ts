@@ -4,6 +4,7 @@ import { z } from '../../options.js';
 import { noGrad, type Tensor } from '../../tensor/index.js';
 import { pooledTo } from '../feature-losses.js';
 import {
+  labelLoss,
   type Method,
   methodKind,
   type Objective,
@@ -55,12 +56,12 @@ export class SimKD implements Method {
     return {
       modules: { projector },
       terms(values) {
-        const { student, labels } = values;
+        const { student } = values;
         const projected = projector.forward(projectable(student.map as Tensor, teacherMap));
         const target = pooledTo(targetsOf(values, 'SimKD').map as Tensor, projected.shape.slice(2));
         const prediction = teacher.classify(F.globalAvgPool(projected));
         return {
-          ce: { weight: ce, value: F.crossEntropy(prediction, labels) },
+          ce: { weight: ce, value: labelLoss(values, prediction) },
           simkd: { weight: simkd, value: F.mseLoss(projected, target) },
         };
       },

@@ -1,7 +1,6 @@
-import { functional as F } from '../../nn/index.js';
 import { z } from '../../options.js';
 import { similarityLoss } from '../feature-losses.js';
-import { type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
+import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
 import { stageOf, stagePair } from '../requirements.js';
 
 export const spOptions = z.strictObject({
@@ -28,10 +27,10 @@ export class SP implements Method {
     return {
       modules: {},
       terms(values) {
-        const { student, labels } = values;
+        const { student } = values;
         const teacher = targetsOf(values, 'SP');
         return {
-          ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+          ce: { weight: ce, value: labelLoss(values, student.logits) },
           sp: { weight: sp, value: similarityLoss(stageOf(student, stage), stageOf(teacher, stage)) },
         };
       },

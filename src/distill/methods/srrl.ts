@@ -6,6 +6,7 @@ import { type Connector, connectorNames, createConnector, MapConnector } from '.
 import { klDistillationLoss, standardizeLogits } from '../logit-losses.js';
 import { featureMatchingLoss, softmaxRegressionLoss, softmaxRegressionLossL2 } from '../losses.js';
 import {
+  labelLoss,
   type Method,
   methodKind,
   type Objective,
@@ -70,7 +71,7 @@ export class SRRL implements Method {
     connector: Connector,
     fmConnector: MapConnector | undefined,
   ): Terms {
-    const { student, labels } = values;
+    const { student } = values;
     const targets = targetsOf(values, 'SRRL');
     const zT = targets.logits;
     const { ce, alpha, beta, sr, temperature, kd } = this.options;
@@ -81,7 +82,7 @@ export class SRRL implements Method {
       ? this.innerMatching(student, targets, fmConnector)
       : featureMatchingLoss(targets.pooled, rhS);
     return {
-      ce: { weight: ce, value: F.crossEntropy(student.logits, labels) },
+      ce: { weight: ce, value: labelLoss(values, student.logits) },
       fm: { weight: alpha, value: fm },
       sr: {
         weight: beta,

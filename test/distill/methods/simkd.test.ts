@@ -5,9 +5,9 @@ import {
   models,
   openDataset,
   type ProjectedClassifier,
+  ScriptTeacher,
   SimKD,
   settingFor,
-  Teacher,
 } from '../../../src/index.js';
 import torch, { nn, type Tensor } from '../../../src/torch.js';
 import { maxDifference } from '../../helpers/compare.js';
@@ -100,7 +100,7 @@ describe('what does not fit SimKD', () => {
   });
 
   it('a TorchScript teacher, which gives no maps', async () => {
-    const teacher = Teacher.load(fixturePath('teachers/plain.scripted.pt'));
+    const teacher = ScriptTeacher.load(fixturePath('teachers/plain.scripted.pt'));
     const data = await openDataset('shapes:12');
     expect(() => new SimKD().setUp(settingFor(student, teacher, data))).toThrow(/teacher from the model zoo/);
     teacher.dispose();

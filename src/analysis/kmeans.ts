@@ -1,0 +1,91 @@
+import { SampleRandom } from '../data/philox.js';
+import { ArgumentError } from '../errors.js';
+import { fromArray, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+
+export interface KMeansOptions {
+  /** Of the first centres. Default 0. */
+  seed?: number;
+  /** Most rounds of Lloyd's algorithm; it ends sooner where nothing changes. Default 100. */
+  iterations?: number;
+}
+
+/**
+ * Clusters points [N, C] into `clusters` by Lloyd's algorithm, from centres chosen by greedy k-means++ (Arthur and Vassilvitskii, SODA 2007).
+ * Returns int64 [N], cluster numbers. A cluster that loses all its points stays where it was. Throws ArgumentError where there are fewer
+ * points than clusters.
+ */
+export function kMeans(points: Tensor, clusters: number, { seed = 0, iterations = 100 }: KMeansOptions = {}): Tensor {
+  const [count = 0] = points.shape;
+  if (points.ndim !== 2 || !Number.isInteger(clusters) || clusters < 1 || clusters > count) {
+    throw new ArgumentError(
+      `kMeans() cannot make ${clusters} clusters of points [${points.shape.join(', ')}]: it takes [N, C] and 1 to N clusters.`,
+    );
+  }
+  return noGrad(() =>
+    scope(() => {
+      // Distances do not change, but lose fewer digits around the origin.
+      const centered = points.sub(points.mean(0));
+      let centres = firstCentres(centered, clusters, seed);
+      let assigned = nearest(centered, centres);
+      for (let round = 0; round < iterations; round++) {
+        const [nextCentres, next] = scope(() => {
+          const moved = means(centered, assigned, centres);
+          return [moved, nearest(centered, moved)] as const;
+        });
+        const settled = next.equal(assigned);
+        assigned.dispose();
+        centres.dispose();
+        [centres, assigned] = [nextCentres, next];
+        if (settled) break;
+      }
+      return assigned;
+    }),
+  );
+}
+
+/** Squared distances [M, N] of points [M, C] from points [N, C]. */
+function distances(from: Tensor, to: Tensor): Tensor {
+  const squares = from.square().sum(1, true).add(to.square().sum(1));
+  return squares.addmm(from, to.t(), { alpha: -2 }).clamp(0);
+}
+
+/**
+ * Each next centre is a point drawn with a probability in proportion to its squared distance from the centres so far; of several drawn, the
+ * one that leaves the smallest sum of distances.
+ */
+function firstCentres(points: Tensor, clusters: number, seed: number): Tensor {
+  const [count = 0] = points.shape;
+  const random = new SampleRandom(seed, 0, 0);
+  const trials = 2 + Math.floor(Math.log(clusters));
+  const chosen = [points.narrow(0, random.below(count), 1)];
+  let closest = distances(chosen[0] as Tensor, points);
+  while (chosen.length < clusters) {
+    const [centre, next] = scope(() => {
+      const cumulated = closest.squeeze(0).cumsum(0, { dtype: 'float64' });
+      const draws = fromArray(Float64Array.from({ length: trials }, () => random.uniform()));
+      const drawn = draws.to({ device: points.device }).mul(cumulated.at(-1));
+      const candidates = points.indexSelect(
+        0,
+        torch.searchsorted(cumulated, drawn, { right: true }).clamp(null, count - 1),
+      );
+      const left = distances(candidates, points).minimum(closest);
+      const best = left.sum(1).argmin(0, true);
+      return [candidates.indexSelect(0, best), left.indexSelect(0, best)] as const;
+    });
+    closest.dispose();
+    closest = next;
+    chosen.push(centre);
+  }
+  return torch.cat(chosen, 0);
+}
+
+function nearest(points: Tensor, centres: Tensor): Tensor {
+  return distances(points, centres).argmin(1);
+}
+
+function means(points: Tensor, assigned: Tensor, centres: Tensor): Tensor {
+  const counts = torch.zeros([centres.shape[0] as number, 1], { dtype: points.dtype, device: points.device });
+  counts.indexAdd_(0, assigned, torch.onesLike(points.narrow(1, 0, 1)));
+  const sums = torch.zerosLike(centres).indexAdd_(0, assigned, points);
+  return torch.where(counts.gt(0), sums.div(counts), centres);
+}

@@ -1,0 +1,93 @@
+/** Mixup (Zhang et al., 2018) and CutMix (Yun et al., 2019), image by image. */
+import { z } from '../../options.js';
+import { functions, type Tensor } from '../../tensor/index.js';
+import { SampleRandom, streams } from '../philox.js';
+import { type Draw, insideOf, perImage, type Rectangle } from './rows.js';
+
+export const mixOptions = z.strictObject({
+  alpha: z.number().positive().default(1).describe('of the Beta(alpha, alpha) from which the share of an image comes'),
+});
+
+export interface MixOptions {
+  mixup?: z.output<typeof mixOptions> | undefined;
+  cutmix?: z.output<typeof mixOptions> | undefined;
+}
+
+/** What is mixed with an image. */
+export interface Mix {
+  /** Which sample of the split, 0 to count - 1. */
+  partner: number;
+  /** The image's own share, as drawn. */
+  share: number;
+  kind: 'mixup' | 'cutmix';
+  /** Where the middle of the pasted rectangle lies, in parts of width and height. */
+  centre: readonly [x: number, y: number];
+}
+
+function normal(random: SampleRandom): number {
+  return Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
+}
+
+/** Marsaglia and Tsang, "A simple method for generating gamma variables", 2000. */
+function gamma(random: SampleRandom, shape: number): number {
+  if (shape < 1) return gamma(random, shape + 1) * (1 - random.uniform()) ** (1 / shape);
+  const d = shape - 1 / 3;
+  for (;;) {
+    const x = normal(random);
+    const v = (1 + x / Math.sqrt(9 * d)) ** 3;
+    if (v > 0 && Math.log(1 - random.uniform()) < 0.5 * x * x + d - d * v + d * Math.log(v)) return d * v;
+  }
+}
+
+/** Beta(alpha, alpha). */
+export function beta(random: SampleRandom, alpha: number): number {
+  const [a, b] = [gamma(random, alpha), gamma(random, alpha)];
+  return a + b > 0 ? a / (a + b) : random.below(2);
+}
+
+/** Each image's partner out of `count` and its share; where both kinds are asked for, one of them. */
+export function drawMixes({ seed, epoch, images }: Draw, count: number, { mixup, cutmix }: MixOptions): Mix[] {
+  return images.map((image) => {
+    const random = new SampleRandom(seed, streams.mix, image, epoch);
+    const kind =
+      mixup && cutmix ? ((['mixup', 'cutmix'] as const)[random.below(2)] ?? 'mixup') : mixup ? 'mixup' : 'cutmix';
+    const partner = random.below(count);
+    const centre = [random.uniform(), random.uniform()] as const;
+    const { alpha } = (kind === 'mixup' ? mixup : cutmix) ?? { alpha: 1 };
+    return { partner, kind, centre, share: beta(random, alpha) };
+  });
+}
+
+/** torchvision's rectangle of CutMix, cut off at the borders; empty for mixup. */
+function pasted({ kind, share, centre: [x, y] }: Mix, height: number, width: number): Rectangle {
+  if (kind === 'mixup') return { top: 0, left: 0, height: 0, width: 0 };
+  const half = 0.5 * Math.sqrt(1 - share);
+  const span = (at: number, size: number) => {
+    const [centre, reach] = [Math.floor(at * size), Math.trunc(half * size)];
+    const begin = Math.max(0, centre - reach);
+    return [begin, Math.min(size, centre + reach) - begin] as const;
+  };
+  const [[left, w], [top, h]] = [span(x, width), span(y, height)];
+  return { top, left, height: h, width: w };
+}
+
+/**
+ * Images [N, C, H, W] and one-hot labels [N, K] mixed with those of their partners, row by row. CutMix's labels follow the area
+ * that was pasted.
+ */
+export function mix(
+  own: { images: Tensor; labels: Tensor },
+  partners: { images: Tensor; labels: Tensor },
+  mixes: readonly Mix[],
+): { images: Tensor; labels: Tensor } {
+  const [, , height = 0, width = 0] = own.images.shape;
+  const rectangles = mixes.map((one) => pasted(one, height, width));
+  const area = (row: number) => (rectangles[row]?.height ?? 0) * (rectangles[row]?.width ?? 0);
+  const pixelShare = perImage(mixes.map(({ kind, share }) => (kind === 'mixup' ? share : 1)));
+  const blended = weigh(own.images, partners.images, pixelShare);
+  const images = functions.where(insideOf(rectangles, height, width), partners.images, blended);
+  const labelShare = mixes.map(({ kind, share }, row) => (kind === 'mixup' ? share : 1 - area(row) / (height * width)));
+  return { images, labels: weigh(own.labels, partners.labels, perImage(labelShare).view(-1, 1)) };
+}
+
+const weigh = (a: Tensor, b: Tensor, share: Tensor): Tensor => a.mul(share).add(b.mul(share.neg().add(1)));

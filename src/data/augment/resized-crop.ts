@@ -1,0 +1,19 @@
+import { functions, type Tensor } from '../../tensor/index.js';
+import { type Box, type ResizedCropRange, randomResizedCrop } from '../crop.js';
+import { SampleRandom, streams } from '../philox.js';
+import type { Draw } from './rows.js';
+
+/** torchvision's RandomResizedCrop of images that are in memory; encoded ones are cropped while they are decoded. */
+export function resizedCrop(images: Tensor, { seed, epoch, images: numbers }: Draw, range: ResizedCropRange): Tensor {
+  const [, , height = 0, width = 0] = images.shape;
+  const boxes = numbers.map((number) =>
+    randomResizedCrop(new SampleRandom(seed, streams.resizedCrop, number, epoch), width, height, range),
+  );
+  return functions.cat(boxes.map((box, row) => cropAndResize(images.narrow(0, row, 1), box)));
+}
+
+/** A part in the size of the whole, bilinear with antialias. */
+export function cropAndResize(image: Tensor, { left, top, width, height }: Box): Tensor {
+  const size = image.shape.slice(2);
+  return functions._upsampleBilinear2dAa(image.narrow(2, top, height).narrow(3, left, width), size, false);
+}

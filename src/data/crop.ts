@@ -1,0 +1,55 @@
+/** Which part of an image is looked at: torchvision's rules, with numbers from a sample's own stream. */
+import type { SampleRandom } from './philox.js';
+
+export interface Box {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
+
+export interface ResizedCropRange {
+  /** Share of the image's area. */
+  scale: readonly [number, number];
+  /** Width to height. */
+  ratio: readonly [number, number];
+}
+
+/** As Python's round(): halves go to the even number. */
+export function roundHalfEven(value: number): number {
+  const rounded = Math.round(value);
+  return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
+}
+
+const attempts = 10;
+
+/** torchvision's RandomResizedCrop.get_params: a part of random area and ratio; after ten that do not fit, the centre. */
+export function randomResizedCrop(
+  random: SampleRandom,
+  width: number,
+  height: number,
+  { scale, ratio }: ResizedCropRange,
+): Box {
+  const [lowest, highest] = ratio;
+  for (let attempt = 0; attempt < attempts; attempt++) {
+    const area = width * height * random.uniform(...scale);
+    const shape = Math.exp(random.uniform(Math.log(lowest), Math.log(highest)));
+    const [w, h] = [roundHalfEven(Math.sqrt(area * shape)), roundHalfEven(Math.sqrt(area / shape))];
+    const [x, y] = [random.uniform(), random.uniform()];
+    if (w > 0 && w <= width && h > 0 && h <= height)
+      return { left: Math.floor(x * (width - w + 1)), top: Math.floor(y * (height - h + 1)), width: w, height: h };
+  }
+  const shape = width / height;
+  const w = shape > highest ? roundHalfEven(height * highest) : width;
+  const h = shape < lowest ? roundHalfEven(width / lowest) : height;
+  return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
+}
+
+/** The evaluation's view: the shorter side becomes size * 256 / 224, and the centre of size x size is taken. */
+export function centreView(width: number, height: number, size: number): { width: number; height: number; box: Box } {
+  const short = Math.floor((size * 256) / 224);
+  const long = Math.floor((short * Math.max(width, height)) / Math.min(width, height));
+  const [w, h] = width <= height ? [short, long] : [long, short];
+  const box = { left: roundHalfEven((w - size) / 2), top: roundHalfEven((h - size) / 2), width: size, height: size };
+  return { width: w, height: h, box };
+}

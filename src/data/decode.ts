@@ -1,0 +1,62 @@
+/** From the bytes of a JPEG, PNG or WebP file to pixels of one size, off the main thread. */
+import sharp, { type Sharp } from 'sharp';
+import { DataError, messageOf } from '../errors.js';
+import { type Box, centreView } from './crop.js';
+
+// Images are decoded side by side, each by one thread; and each is decoded once, so that a cache only holds memory.
+sharp.concurrency(1);
+sharp.cache(false);
+
+// Bilinear, over all source pixels that a target pixel covers: torchvision's antialias.
+const kernel = 'linear';
+
+export type Crop = (width: number, height: number) => Box;
+
+/**
+ * RGB pixels, row by row, [size, size, 3]: the part of the image that `crop` chooses from its size, or without one the
+ * evaluation's view. As with torchvision, neither EXIF orientation nor colour profile is applied, and alpha is dropped. Throws
+ * DataError naming `name` where the bytes are no whole image.
+ */
+export async function decode(bytes: Uint8Array, name: string, size: number, crop?: Crop): Promise<Uint8Array> {
+  try {
+    const { width, height } = await open(bytes).metadata();
+    if (!width || !height) throw new DataError('it has no size');
+    const view = crop ? cropped(bytes, crop(width, height), width, height, size) : centred(bytes, width, height, size);
+    return await pixels(view);
+  } catch (error) {
+    throw new DataError(`${name} cannot be decoded: ${messageOf(error)}. Replace the file, or remove it.`, {
+      cause: error,
+    });
+  }
+}
+
+const open = (bytes: Uint8Array): Sharp => sharp(bytes, { failOn: 'error', ignoreIcc: true });
+
+/**
+ * A part, resized. Where two or more of its pixels make one, the whole is resized and the part taken afterwards, because only
+ * then does libjpeg scale by 1/2, 1/4 or 1/8 while it decodes; never below the resolution needed. The part then lies within
+ * half a target pixel of its place.
+ */
+function cropped(bytes: Uint8Array, box: Box, width: number, height: number, size: number): Sharp {
+  const [across, down] = [box.width / size, box.height / size];
+  if (Math.min(across, down) < 2) return open(bytes).extract(box).resize(size, size, { fit: 'fill', kernel });
+  const [w, h] = [Math.round(width / across), Math.round(height / down)];
+  const inside = (position: number, whole: number) => Math.max(0, Math.min(Math.round(position), whole - size));
+  return open(bytes)
+    .resize(w, h, { fit: 'fill', kernel })
+    .extract({ left: inside(box.left / across, w), top: inside(box.top / down, h), width: size, height: size });
+}
+
+function centred(bytes: Uint8Array, width: number, height: number, size: number): Sharp {
+  const view = centreView(width, height, size);
+  return open(bytes)
+    .resize(view.width, view.height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
+    .extract(view.box);
+}
+
+async function pixels(image: Sharp): Promise<Uint8Array> {
+  const { data, info } = await image.toColourspace('srgb').removeAlpha().raw().toBuffer({ resolveWithObject: true });
+  if (info.channels === 3) return data;
+  if (info.channels !== 1) throw new DataError(`it has ${info.channels} channels`);
+  return Uint8Array.from({ length: data.length * 3 }, (_, i) => data[Math.floor(i / 3)] as number);
+}

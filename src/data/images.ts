@@ -1,0 +1,122 @@
+/** The images of a split, from wherever they come, as float tensors. */
+import { callOverload, fromArray, functions, keep, overloadOf, scope, type Tensor } from '../tensor/index.js';
+import type { EffectiveAugmentOptions } from './augment/index.js';
+import { randomResizedCrop } from './crop.js';
+import type { Dataset, EncodedSet, Split } from './dataset.js';
+import { decode } from './decode.js';
+import { SampleRandom, streams } from './philox.js';
+import { ReadAhead } from './read-ahead.js';
+
+/** What decides how images look. */
+export interface View {
+  seed: number;
+  epoch: number;
+  /** Zeros around the image, out of which it is cropped. */
+  pad: number;
+  flip: boolean;
+  /** Subtracted and divided by at once; absent for images in 0..1. */
+  normalize?: { mean: readonly number[]; std: readonly number[] };
+}
+
+export interface ImageSource {
+  /** Makes the images of a step ready. */
+  ready(step: number): Promise<void>;
+  /** float32 [N, C, H, W], channels_last; `numbers` are those of the images of step `step`. */
+  take(numbers: number[], step: number, view: View): Tensor;
+  dispose(): void;
+}
+
+export interface SourceSetup {
+  data: Dataset;
+  augment?: EffectiveAugmentOptions;
+  seed: number;
+  steps: number;
+  workers: number;
+  ahead: number;
+  /** The numbers of the images of a step, and the epoch that they belong to. */
+  imagesOf(step: number): number[];
+  epoch(): number;
+}
+
+export const isEncoded = (split: Split): split is EncodedSet => 'read' in split;
+
+export function openImages(split: Split, setup: SourceSetup): ImageSource {
+  return isEncoded(split) ? new DecodedImages(split, setup) : new HeldImages(split, setup.data);
+}
+
+/** Images of one size, in memory or mapped into it. */
+class HeldImages implements ImageSource {
+  readonly #images: Tensor;
+
+  constructor(split: Exclude<Split, EncodedSet>, { channels, height, width }: Dataset) {
+    const size = channels * height * width;
+    this.#images = scope(() => {
+      if ('images' in split)
+        return keep(fromArray(split.images, [Math.floor(split.images.length / size), channels, height, width]));
+      const bytes = split.offset + split.count * size;
+      const mapped = functions.fromFile(split.file, true, bytes, { dtype: 'uint8' });
+      return keep(mapped.narrow(0, split.offset, split.count * size).view([split.count, channels, height, width]));
+    });
+  }
+
+  async ready(): Promise<void> {}
+
+  take(numbers: number[], _step: number, { seed, epoch, pad, flip, normalize }: View): Tensor {
+    const channels = this.#images.shape[1] as number;
+    const { mean, std } = normalize ?? { mean: new Array(channels).fill(0), std: new Array(channels).fill(1) };
+    const indices = fromArray(BigInt64Array.from(numbers, BigInt));
+    const operator = overloadOf('srrl::normalized_views');
+    return callOverload(operator, [this.#images, indices, mean, std, pad, flip, seed, epoch]) as Tensor;
+  }
+
+  dispose(): void {
+    this.#images.dispose();
+  }
+}
+
+/** Images that are decoded ahead of their step. */
+class DecodedImages implements ImageSource {
+  readonly #ahead: ReadAhead;
+  readonly #size: number;
+
+  constructor(split: EncodedSet, { data, augment, seed, steps, workers, ahead, imagesOf, epoch }: SourceSetup) {
+    this.#size = data.height;
+    const make = async (image: number) => {
+      const crop =
+        augment && augment.crop !== 'none'
+          ? (width: number, height: number) =>
+              randomResizedCrop(new SampleRandom(seed, streams.resizedCrop, image, epoch()), width, height, augment)
+          : undefined;
+      return decode(await split.read(image), split.nameOf(image), data.height, crop);
+    };
+    this.#ahead = new ReadAhead({ steps, workers, ahead, size: 3 * data.height * data.width, imagesOf, make });
+  }
+
+  ready(step: number): Promise<void> {
+    return this.#ahead.ready(step);
+  }
+
+  take(numbers: number[], step: number, { seed, epoch, flip, normalize }: View): Tensor {
+    const bytes = fromArray(this.#ahead.take(step), [numbers.length, this.#size, this.#size, 3]);
+    // As the pixels lie, [N, H, W, C], is what channels_last means.
+    const images = bytes.permute(0, 3, 1, 2).to('float32').div(255);
+    const flipped = flip ? numbers.map((image) => new SampleRandom(seed, streams.flip, image, epoch).below(2)) : [];
+    const rows = flipped.flatMap((turn, row) => (turn === 1 ? [row] : []));
+    const turned = rows.length === 0 ? images : turnedRows(images, rows);
+    return normalize ? normalized(turned, normalize) : turned;
+  }
+
+  dispose(): void {
+    this.#ahead.cancel();
+  }
+}
+
+function turnedRows(images: Tensor, rows: number[]): Tensor {
+  const index = fromArray(BigInt64Array.from(rows, BigInt));
+  return images.indexCopy(0, index, images.indexSelect(0, index).flip([3]));
+}
+
+export function normalized(images: Tensor, { mean, std }: { mean: readonly number[]; std: readonly number[] }): Tensor {
+  const perChannel = (values: readonly number[]) => fromArray(Float32Array.from(values), [1, values.length, 1, 1]);
+  return images.sub(perChannel(mean)).div(perChannel(std));
+}

@@ -1,0 +1,112 @@
+import { DataError } from '../errors.js';
+
+export interface ReadAheadSetup {
+  steps: number;
+  /** Images made at the same time. 0: one at a time, and none before its step. */
+  workers: number;
+  /** Batches made before their step. */
+  ahead: number;
+  /** Bytes of one image. */
+  size: number;
+  imagesOf(step: number): number[];
+  make(image: number): Promise<Uint8Array>;
+}
+
+interface Pending {
+  bytes: Uint8Array;
+  done: Promise<void>;
+  whole: boolean;
+  cancelled: boolean;
+}
+
+/** Makes batches of bytes before they are asked for: never more than `ahead` + 1 of them, by a fixed number of workers. */
+export class ReadAhead {
+  readonly #setup: ReadAheadSetup;
+  readonly #batches = new Map<number, Pending>();
+  readonly #queue: (() => Promise<void>)[] = [];
+  #running = 0;
+
+  constructor(setup: ReadAheadSetup) {
+    this.#setup = setup;
+  }
+
+  /** Waits for one batch, gives up those before it, and goes on with those behind it. Throws what making an image threw. */
+  async ready(step: number): Promise<void> {
+    const { ahead, workers, steps } = this.#setup;
+    const last = Math.min(workers > 0 ? step + ahead : step, steps - 1);
+    for (const known of [...this.#batches.keys()]) if (known < step || known > last) this.#drop(known);
+    for (let next = step; next <= last; next++) if (!this.#batches.has(next)) this.#start(next);
+    await this.#batches.get(step)?.done;
+  }
+
+  /** The bytes of a batch that is ready. */
+  take(step: number): Uint8Array {
+    const batch = this.#batches.get(step);
+    if (!batch?.whole) throw new DataError(`Batch ${step} is not decoded yet: await loader.ready(${step}) before it.`);
+    return batch.bytes;
+  }
+
+  /** How many batches are held or under way. */
+  get held(): number {
+    return this.#batches.size;
+  }
+
+  cancel(): void {
+    for (const step of [...this.#batches.keys()]) this.#drop(step);
+  }
+
+  #drop(step: number): void {
+    const batch = this.#batches.get(step);
+    if (batch) batch.cancelled = true;
+    this.#batches.delete(step);
+  }
+
+  #start(step: number): void {
+    const { imagesOf, size, make } = this.#setup;
+    const images = imagesOf(step);
+    const batch: Pending = {
+      bytes: new Uint8Array(images.length * size),
+      done: Promise.resolve(),
+      whole: false,
+      cancelled: false,
+    };
+    const jobs = images.map((image, i) =>
+      this.#enqueue(async () => {
+        if (batch.cancelled) throw new DataError(`Batch ${step} was given up for another one.`);
+        batch.bytes.set(await make(image), i * size);
+      }),
+    );
+    batch.done = Promise.all(jobs).then(
+      () => {
+        batch.whole = true;
+      },
+      (error: unknown) => {
+        batch.cancelled = true;
+        throw error;
+      },
+    );
+    // Whoever asks for the batch hears of the error; until then nobody does.
+    batch.done.catch(() => {});
+    this.#batches.set(step, batch);
+  }
+
+  #enqueue(job: () => Promise<void>): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#queue.push(() => job().then(resolve, reject));
+      this.#pump();
+    });
+  }
+
+  #pump(): void {
+    const limit = Math.max(1, this.#setup.workers);
+    while (this.#running < limit) {
+      const job = this.#queue.shift();
+      if (!job) return;
+      this.#running++;
+      void job().finally(() => {
+        this.#running--;
+        this.#pump();
+      });
+    }
+  }
+}

@@ -1,0 +1,62 @@
+import { messageOf, TeacherError } from '../errors.js';
+import type { Features } from '../flow.js';
+import type { Classifier } from '../models/index.js';
+import { functional as F, Linear } from '../nn/index.js';
+import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { TeacherBase } from './teacher-base.js';
+
+/** A teacher that is a network of the model zoo, or one of your own: it gives its stage maps as well. */
+export class ModelTeacher extends TeacherBase {
+  private constructor(
+    source: string,
+    readonly model: Classifier,
+    name: string,
+    { weight, bias }: Linear,
+  ) {
+    // Parameters of their own on the same memory, so that the teacher's life does not hang on the module's objects.
+    super(source, name, keep(weight.detach()), bias && keep(bias.detach()));
+  }
+
+  /** Freezes a network. Throws TeacherError where its last linear layer is not its classifier. */
+  static of(model: Classifier, source: string): ModelTeacher {
+    model.eval().requiresGrad_(false);
+    const linear = [...model.namedModules()].filter(
+      (entry): entry is [string, Linear] => entry[1] instanceof Linear && entry[1].outFeatures === model.numClasses,
+    );
+    const [name, classifier] = linear.at(-1) ?? [];
+    if (name === undefined || !classifier) {
+      throw new TeacherError(
+        `${source} has no linear layer with ${model.numClasses} outputs: SRRL needs a linear classifier at the end of the teacher.`,
+      );
+    }
+    return new ModelTeacher(source, model, name, classifier);
+  }
+
+  override forward(images: Tensor): Features {
+    try {
+      return noGrad(() => this.model.forwardFeatures(images));
+    } catch (error) {
+      throw new TeacherError(
+        `The teacher ${this.source} does not take images [${images.shape.join(', ')}]: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  /** Throws TeacherError where the logits of images are not W_T h_T + b_T. */
+  check(images: Tensor): void {
+    scope(() => {
+      const { pooled, logits } = this.forward(images);
+      const own = F.linear(pooled, this.weight, this.bias);
+      if (own.shape.join() === logits.shape.join() && torch.allclose(own, logits, 1e-3, 1e-4)) return;
+      throw new TeacherError(
+        `The logits of ${this.source} are not its layer ${this.classifierName} applied to its feature.\nSRRL needs a teacher whose last layer is linear.`,
+      );
+    });
+  }
+
+  override dispose(): void {
+    this.model.dispose();
+    super.dispose();
+  }
+}

@@ -1,0 +1,178 @@
+import { messageOf, TeacherError } from '../errors.js';
+import type { Features } from '../flow.js';
+import { type Handle, native } from '../native.js';
+import type { ScriptSite, ScriptTap } from '../native-types.js';
+import { functional as F } from '../nn/index.js';
+import { didYouMean } from '../suggest.js';
+import { owned, ScriptModule, Tensor } from '../tensor/index.js';
+import { TeacherBase } from './teacher-base.js';
+
+export interface ScriptTeacherOptions {
+  /** Path of the module that is the classifier, where it cannot be found or is not unique. */
+  tap?: string;
+  /** Default `cpu`. */
+  device?: string;
+}
+
+/** A place in a TorchScript file that could be the classifier. */
+export interface ClassifierSite {
+  /** Path of its module, or `linear 3` where no parameter is its weight as it stands. */
+  name: string;
+  numClasses: number;
+  featureChannels: number;
+  /** A 1x1 convolution over a map, whose positions are averaged. */
+  convolution: boolean;
+}
+
+/**
+ * A frozen classifier from a TorchScript file: its penultimate feature h_T is the input of its last linear layer (or 1x1 convolution), and
+ * W_T, b_T are that layer's. Nothing of it is ever trained.
+ */
+export class ScriptTeacher extends TeacherBase {
+  private constructor(
+    source: string,
+    readonly classifier: ClassifierSite,
+    private readonly tapped: Handle,
+    weight: Handle,
+    bias: Handle | null,
+  ) {
+    super(source, classifier.name, new Tensor(weight), bias === null ? null : new Tensor(bias));
+    native().keep(tapped);
+  }
+
+  /**
+   * Loads a TorchScript classifier, scripted or traced. Throws FileError where the file is none, TeacherError where its classifier cannot be
+   * found (the candidates are named) or where it was traced in training mode.
+   */
+  static load(file: string, { tap, device = 'cpu' }: ScriptTeacherOptions = {}): ScriptTeacher {
+    const module = ScriptModule.load(file, { device });
+    try {
+      const found = findClassifier(module, tap);
+      refuseTraining(file, found);
+      const { tapped, site, weight, bias } = found;
+      if (tapped === null || !site || weight === undefined) throw new TeacherError(whyNot(file, found));
+      return new ScriptTeacher(file, describeSite(site, found.sites), tapped, weight, bias ?? null);
+    } finally {
+      module.dispose();
+    }
+  }
+
+  /** Feature and logits of images [N, C, H, W], without gradient. */
+  forward(images: Tensor): Features {
+    let output: Handle;
+    let input: Handle;
+    try {
+      [output, input] = native().scriptRun(this.tapped, images.handle);
+    } catch (error) {
+      throw new TeacherError(
+        `The teacher ${this.source} does not take images [${images.shape.join(', ')}]: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+    const [logits, feature] = [owned(new Tensor(output)), owned(new Tensor(input))];
+    // Averaging and a 1x1 convolution commute, so the averaged input is the feature of the averaged output.
+    if (this.classifier.convolution)
+      return { pooled: F.globalAvgPool(feature), logits: F.globalAvgPool(logits), map: feature, stages: [] };
+    if (feature.ndim !== 2) {
+      throw new TeacherError(
+        `The classifier ${this.classifier.name} of ${this.source} works on [${feature.shape.join(', ')}], not on one feature an image.`,
+      );
+    }
+    return { pooled: feature, logits, stages: [] };
+  }
+
+  override dispose(): void {
+    native().release(this.tapped);
+    super.dispose();
+  }
+}
+
+function findClassifier({ handle, file }: ScriptModule, tap: string | undefined): ScriptTap {
+  const found = native().scriptTap(handle, -1);
+  return tap === undefined ? found : native().scriptTap(handle, siteNamed(file, tap, found.sites));
+}
+
+const nameOf = (site: ScriptSite, sites: ScriptSite[]): string => site.path || `linear ${sites.indexOf(site)}`;
+
+function describeSite(site: ScriptSite, sites: ScriptSite[]): ClassifierSite {
+  const number = sites.findIndex((other) => JSON.stringify(other) === JSON.stringify(site));
+  return {
+    name: site.path || `linear ${number}`,
+    numClasses: site.classes,
+    featureChannels: site.width,
+    convolution: site.convolution,
+  };
+}
+
+function siteNamed(file: string, tap: string, sites: ScriptSite[]): number {
+  const names = sites.map((site) => nameOf(site, sites));
+  // A module that runs several times has several sites; its last is the one nearest to the result.
+  const number = names.lastIndexOf(tap);
+  if (number >= 0) return number;
+  throw new TeacherError(
+    `--tap ${tap}: ${file} has no linear layer of that name; there are ${names.join(', ') || 'none'}.${didYouMean(tap, names)}`,
+  );
+}
+
+function refuseTraining(file: string, { training }: ScriptTap): void {
+  if (training.length === 0) return;
+  throw new TeacherError(
+    `${file} was traced in training mode (${training.join(', ')}).\nCall model.eval() before torch.jit.trace and export it again.`,
+  );
+}
+
+function whyNot(file: string, { sites, classifiers, obstacle }: ScriptTap): string {
+  const list = (some: ScriptSite[]) =>
+    some.map((site) => `${nameOf(site, sites)} (${site.width} -> ${site.classes})`).join(', ');
+  if (classifiers.some((site) => site.nested)) {
+    return `${file} runs its classifier ${list(classifiers)} inside a condition or loop, where its input cannot be tapped.\nExport it with torch.jit.trace.`;
+  }
+  if (classifiers.length > 1)
+    return `${file} has ${classifiers.length} classifiers: ${list(classifiers)}.\nChoose one with --tap <path>.`;
+  const between = obstacle ? ` (its result comes from ${obstacle})` : '';
+  if (sites.length === 0)
+    return `${file} has no linear classifier${between}: SRRL needs one at the end of the teacher.`;
+  return `${file} does not end in a linear classifier${between}.\nIf one of ${list(sites)} is meant, name it with --tap <path>.`;
+}
+
+/** What is in a TorchScript file, for `srrl inspect`. */
+export interface ScriptDescription {
+  file: string;
+  type: string;
+  modules: { path: string; type: string }[];
+  parameters: { name: string; shape: number[] }[];
+  buffers: { name: string; shape: number[] }[];
+  numParameters: number;
+  /** Linear layers and 1x1 convolutions in order of execution. */
+  linears: ClassifierSite[];
+  /** The one whose input is the penultimate feature; absent where it cannot be told, `problem` then says why. */
+  classifier?: ClassifierSite;
+  problem?: string;
+}
+
+/** Looks into a TorchScript file. Throws FileError where it is none. */
+export function inspectScript(file: string, { tap }: { tap?: string } = {}): ScriptDescription {
+  const module = ScriptModule.load(file);
+  try {
+    const { type, modules, parameters, buffers } = native().scriptDescribe(module.handle);
+    const found = findClassifier(module, tap);
+    const sizes = parameters.map(({ shape }) => shape.reduce((product, size) => product * size, 1));
+    const problem =
+      found.training.length > 0 ? `it was traced in training mode (${found.training.join(', ')})` : undefined;
+    const description: ScriptDescription = {
+      file,
+      type,
+      modules,
+      parameters: parameters.map(({ name, shape }) => ({ name, shape })),
+      buffers: buffers.map(({ name, shape }) => ({ name, shape })),
+      numParameters: sizes.reduce((sum, size) => sum + size, 0),
+      linears: found.sites.map((site) => describeSite(site, found.sites)),
+    };
+    if (problem) return { ...description, problem };
+    return found.site
+      ? { ...description, classifier: describeSite(found.site, found.sites) }
+      : { ...description, problem: whyNot(file, found) };
+  } finally {
+    module.dispose();
+  }
+}

@@ -1,0 +1,38 @@
+import type { Features } from '../flow.js';
+import { functional as F } from '../nn/index.js';
+import { keep, type Tensor } from '../tensor/index.js';
+
+/** A frozen classifier: its penultimate feature h_T, and its own classifier W_T, b_T. Nothing of it is ever trained. */
+export abstract class TeacherBase {
+  readonly featureChannels: number;
+  readonly numClasses: number;
+  /** W_T, [K, C_T]. */
+  readonly weight: Tensor;
+  /** b_T, [K], or null. */
+  readonly bias: Tensor | null;
+
+  /** @param source where it came from, as Teacher.load() takes it @param classifierName path of the module that is its classifier */
+  constructor(
+    readonly source: string,
+    readonly classifierName: string,
+    weight: Tensor,
+    bias: Tensor | null,
+  ) {
+    this.weight = keep(weight);
+    this.bias = bias && keep(bias);
+    [this.numClasses, this.featureChannels] = weight.shape as [number, number];
+  }
+
+  /** Feature, logits, and maps where it has them, of images [N, C, H, W], without gradient. */
+  abstract forward(images: Tensor): Features;
+
+  /** W_T h + b_T for any feature [N, C_T]. The gradient flows through the frozen classifier to `h`. */
+  classify(h: Tensor): Tensor {
+    return F.linear(h, this.weight, this.bias);
+  }
+
+  dispose(): void {
+    this.weight.dispose();
+    this.bias?.dispose();
+  }
+}

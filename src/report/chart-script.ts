@@ -1,0 +1,84 @@
+/** What draws charts in the browser: uPlot, and the lines that call it. */
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join } from 'node:path';
+
+const folder = join(createRequire(import.meta.url).resolve('uplot'), '..');
+
+/** uPlot with its licence, whose notice has to go with every copy. */
+export function chartLibrary(): { script: string; style: string } {
+  const { version } = JSON.parse(readFileSync(join(folder, '..', 'package.json'), 'utf8')) as { version: string };
+  const licence = readFileSync(join(folder, '..', 'LICENSE'), 'utf8').trim();
+  const script = readFileSync(join(folder, 'uPlot.iife.min.js'), 'utf8').replace(/^\/\*!.*?\*\/\n?/, '');
+  return {
+    script: `/*! uPlot ${version}\n\n${licence}\n*/\n${script}`,
+    style: readFileSync(join(folder, 'uPlot.min.css'), 'utf8'),
+  };
+}
+
+/**
+ * Defines drawCharts(charts): fills the element `charts`, and on later calls changes what is there. Colours come from the style sheet, so
+ * that they follow light and dark; on paper it is always light.
+ */
+export const chartScript = `
+const drawn = [];
+const paper = matchMedia('print');
+const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const seriesColour = (index) => colour('--line-' + (index % 8));
+const valueText = (value) => (value == null ? '-' : String(Number(value.toPrecision(5))));
+
+function optionsOf(chart, width) {
+  const axis = { stroke: () => colour('--text'), grid: { stroke: () => colour('--rule'), width: 1 }, ticks: { stroke: () => colour('--rule'), width: 1 } };
+  const wholes = (self, splits) => splits.map((value) => (Number.isInteger(value) ? value : ''));
+  return {
+    title: chart.title,
+    width,
+    height: 240,
+    scales: { x: { time: false } },
+    axes: [{ ...axis, values: wholes, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }, { ...axis, size: 64 }],
+    series: [
+      { label: 'epoch' },
+      ...chart.series.map(({ label }, index) => ({
+        label,
+        stroke: () => seriesColour(index),
+        width: 2,
+        dash: index < 8 ? [] : [6, 4],
+        points: { show: chart.x.length < 40 },
+        value: (self, value) => valueText(value),
+      })),
+    ],
+  };
+}
+
+function widthOf(place) {
+  return paper.matches || document.documentElement.dataset.paper ? 330 : Math.max(place.clientWidth, 240);
+}
+
+function drawCharts(charts) {
+  const root = document.getElementById('charts');
+  charts.forEach((chart, index) => {
+    const data = [chart.x, ...chart.series.map(({ values }) => values)];
+    const names = JSON.stringify(chart.series.map(({ label }) => label)) + (chart.x.length < 40);
+    const known = drawn[index];
+    if (known && known.names === names) return known.plot.setData(data);
+    const place = known ? known.place : root.appendChild(document.createElement('figure'));
+    place.replaceChildren();
+    drawn[index] = { names, place, plot: new uPlot(optionsOf(chart, widthOf(place)), data, place) };
+  });
+}
+
+function redraw() {
+  for (const { plot, place } of drawn) {
+    plot.setSize({ width: widthOf(place), height: 240 });
+    plot.root.querySelectorAll('.u-series:not(:first-child) .u-marker').forEach((marker, index) => {
+      marker.style.borderColor = seriesColour(index);
+    });
+    plot.redraw();
+  }
+}
+
+addEventListener('resize', redraw);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+addEventListener('beforeprint', () => { document.documentElement.dataset.paper = 'yes'; redraw(); });
+addEventListener('afterprint', () => { delete document.documentElement.dataset.paper; redraw(); });
+`;

@@ -1,0 +1,30 @@
+import { html, type Markup } from './markup.js';
+import type { RunAnalysis } from './run-analysis.js';
+
+/** Up to this many classes, cells say how many; beyond, colour does, and the number is in the cell's tooltip. */
+const namedLimit = 24;
+/** Beyond this the table is larger than anyone reads; the most frequent mistakes say it better. */
+const drawnLimit = 200;
+
+/** The student's confusion matrix: a row a class, a column a prediction, as dark as the share of the row. Nothing for very many classes. */
+export function confusionTable({ classes, student }: RunAnalysis): Markup | undefined {
+  if (classes.length > drawnLimit) return undefined;
+  const named = classes.length <= namedLimit;
+  const names = classes.map(({ name }) => name);
+  const rows = student.confusion.map((row, i) => {
+    const total = row.reduce((sum, count) => sum + count, 0);
+    const cells = row.map((count, j) => {
+      if (count === 0) return html`<td></td>`;
+      const share = count / total;
+      const tip = named ? undefined : html` title="${names[i]}: ${names[j]} ${count}"`;
+      return html`<td class="${share > 0.55 ? 'full' : ''}" style="--share:${share.toFixed(3)}"${tip}>${named ? count : undefined}</td>`;
+    });
+    return html`<tr><th>${named ? names[i] : undefined}</th>${cells}</tr>\n`;
+  });
+  const head = named
+    ? html`<thead><tr><th></th>${names.map((name) => html`<th>${name}</th>`)}</tr></thead>`
+    : undefined;
+  return html`<h2>Confusion matrix of the student</h2>
+<p class="quiet">A row is a class, a column what its images were taken for.</p>
+<div class="wide"><table id="confusion" class="confusion ${named ? 'named' : ''}">${head}<tbody>${rows}</tbody></table></div>`;
+}

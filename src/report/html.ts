@@ -1,0 +1,155 @@
+/** The report of a run: one file with its curves, its mistakes, what it was asked and what came out. */
+import { runCharts } from './charts.js';
+import { confusionTable } from './confusion.js';
+import { html, type Markup } from './markup.js';
+import { digits, page, tableOf } from './page.js';
+import { mixUps, type RunAnalysis } from './run-analysis.js';
+import { bestEpoch, type RunRecords } from './run-records.js';
+import { durationText, percent } from './terminal.js';
+
+/** The report of a run's records as the text of an HTML file. It asks nothing of any network, and text from the records is only ever text. */
+export function reportPage(run: RunRecords): string {
+  const body = html`<h1>${run.name}</h1>
+<p class="quiet">${headline(run)}</p>
+<section><h2>Results</h2>${tableOf(['', 'result'], resultRows(run), 'results')}</section>
+<section><h2>Curves</h2><div id="charts"></div></section>
+${run.analysis && analysisSection(run.analysis)}
+<section class="tables">
+<div><h2>Configuration</h2>${tableOf(['option', 'value'], valueRows(run.config), 'config')}</div>
+${
+  run.start?.environment &&
+  html`<div><h2>Environment</h2>${tableOf(['', 'value'], valueRows(run.start.environment), 'environment')}</div>`
+}
+</section>
+<section><h2>Epochs</h2>${epochTable(run)}</section>`;
+  return page({ title: `${run.name} - srrl`, body, data: runCharts(run), script: 'drawCharts(data);' });
+}
+
+/** What is known of a run in one line: method, networks, data and how far it is. */
+export function headline({ config, epochs, end }: RunRecords): string {
+  const done = epochs.at(-1);
+  const asked = done?.epochs ?? config.epochs;
+  const state = end ? (end.stopped ? `stopped (${end.stopped})` : 'finished') : 'not finished';
+  const teacher = config.teacher === undefined ? '' : ` from ${valueText(config.teacher)}`;
+  return `${valueText(config.method)}: ${valueText(config.student)}${teacher} on ${valueText(config.data)}; ${done?.epoch ?? 0} of ${valueText(asked)} epochs, ${state}`;
+}
+
+/** The final table. */
+export function resultRows(run: RunRecords): string[][] {
+  const { start, end, epochs } = run;
+  const last = epochs.at(-1);
+  const best = bestEpoch(run);
+  const seconds = end?.seconds ?? epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
+  return [
+    ...(end
+      ? [
+          ['student kept, top-1', percent(end.test.top1)],
+          ['student kept, top-5', percent(end.test.top5)],
+        ]
+      : []),
+    ...(last
+      ? [
+          [`last epoch (${last.epoch}), top-1`, percent(last.test.top1)],
+          [`last epoch (${last.epoch}), top-5`, percent(last.test.top5)],
+          [`last epoch (${last.epoch}), test cross-entropy`, digits(last.test.loss)],
+        ]
+      : []),
+    ...(best
+      ? [
+          [`best epoch (${best.epoch}), top-1`, percent(best.test.top1)],
+          [`best epoch (${best.epoch}), top-5`, percent(best.test.top5)],
+        ]
+      : []),
+    ...(start?.teacher
+      ? [
+          ['teacher, top-1', percent(start.teacher.top1)],
+          ['teacher, top-5', percent(start.teacher.top5)],
+        ]
+      : []),
+    ...(start ? [['student, parameters', start.parameters.toLocaleString('en')]] : []),
+    ...(start?.time ? [['begun', start.time]] : []),
+    ['time', durationText(seconds)],
+  ];
+}
+
+const valueText = (value: unknown): string =>
+  typeof value === 'string' ? value : value === undefined ? '-' : JSON.stringify(value);
+
+const valueRows = (values: Record<string, unknown>): string[][] =>
+  Object.entries(values).map(([key, value]) => [key, valueText(value)]);
+
+function epochTable({ epochs }: RunRecords): Markup {
+  const terms = [...new Set(epochs.flatMap(({ terms }) => Object.keys(terms)))];
+  const validated = epochs.some(({ validation }) => validation);
+  const head = [
+    'epoch',
+    'lr',
+    'loss',
+    ...terms,
+    ...(validated ? ['validation top-1'] : []),
+    'top-1',
+    'top-5',
+    'test loss',
+  ];
+  const rows = epochs.map((epoch) => [
+    String(epoch.epoch),
+    digits(epoch.lr),
+    digits(epoch.loss),
+    ...terms.map((term) => (term in epoch.terms ? digits(epoch.terms[term] as number) : '-')),
+    ...(validated ? [epoch.validation ? percent(epoch.validation.top1) : '-'] : []),
+    percent(epoch.test.top1),
+    percent(epoch.test.top5),
+    digits(epoch.test.loss),
+    digits(epoch.imagesPerSecond),
+    durationText(epoch.seconds),
+  ]);
+  return tableOf([...head, 'images/s', 'time'], rows, 'epochs');
+}
+
+/** Of many classes, those in which the student is worst and best; of mix-ups, the most frequent. */
+const shown = 10;
+
+function analysisSection(analysis: RunAnalysis): Markup {
+  const { overall, cka, split, teacher, student } = analysis;
+  const ranked = analysis.classes
+    .filter(({ studentAccuracy }) => studentAccuracy !== null)
+    .sort((a, b) => (a.studentAccuracy as number) - (b.studentAccuracy as number));
+  const all = ranked.length <= 2 * shown;
+  const classes = (list: RunAnalysis['classes'], id: string) =>
+    tableOf(
+      ['class', 'images', 'student', 'teacher', 'same'],
+      list.map((one) => [
+        one.name,
+        String(one.count),
+        shareText(one.studentAccuracy),
+        shareText(one.teacherAccuracy),
+        shareText(one.agreement),
+      ]),
+      id,
+    );
+  const pairs = mixUps(analysis).slice(0, shown);
+  return html`<section><h2>Student and teacher on ${overall.count} ${split} images</h2>
+${tableOf(
+  ['', 'value'],
+  [
+    ['same prediction', shareText(overall.agreement)],
+    ['student, top-1', percent(100 * student.accuracy)],
+    ['teacher, top-1', percent(100 * teacher.accuracy)],
+    ['KL(teacher || student)', overall.klDivergence === null ? '-' : digits(overall.klDivergence)],
+    ['linear CKA of features', cka === null ? '-' : digits(cka)],
+  ],
+  'agreement',
+)}
+<div class="tables">
+<div><h2>${all ? 'Classes, worst first' : 'Worst classes'}</h2>${classes(all ? ranked : ranked.slice(0, shown), 'worst')}</div>
+${all ? undefined : html`<div><h2>Best classes</h2>${classes(ranked.slice(-shown).reverse(), 'best')}</div>`}
+<div><h2>Most frequent mistakes</h2>${tableOf(
+    ['class', 'taken for', 'images'],
+    pairs.map(({ label, taken, count }) => [label, taken, String(count)]),
+    'mistakes',
+  )}</div>
+</div>
+${confusionTable(analysis)}</section>`;
+}
+
+const shareText = (share: number | null): string => (share === null ? '-' : percent(100 * share));

@@ -1,0 +1,169 @@
+/** A page that follows a run while it goes on, served to this machine only. */
+import { statSync } from 'node:fs';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { ConfigError, messageOf } from '../errors.js';
+import { runCharts } from './charts.js';
+import { headline, resultRows } from './html.js';
+import { livePage } from './live-page.js';
+import { addEvent, type RunRecords, readRun, recordFiles } from './run-records.js';
+
+export interface LiveOptions {
+  /** Default 0: any that is free. */
+  port?: number;
+  /**
+   * A run folder, which is looked at twice a second, or the events of a run. A run that is consumed elsewhere can be written to a
+   * `PassThrough({ objectMode: true })` as well.
+   */
+  source: string | AsyncIterable<object>;
+}
+
+export interface LiveServer {
+  url: string;
+  close(): Promise<void>;
+}
+
+const address = '127.0.0.1';
+const lookEvery = 500;
+/** Milliseconds between two reports of steps. */
+const stepsEvery = 200;
+/** Bytes that may wait for a reader that does not read. */
+const patience = 8 << 20;
+
+/**
+ * Serves the live page on 127.0.0.1. It is for people at this machine: requests under another host name, as a web page could make by DNS
+ * rebinding, are refused. Throws FileError where the folder holds no run, ConfigError where the port cannot be had.
+ */
+export async function serveLive({ port = 0, source }: LiveOptions): Promise<LiveServer> {
+  const broadcast = new Broadcast();
+  const stop = new AbortController();
+  const show = (run: RunRecords, problem?: string) => broadcast.send('state', stateOf(run, problem));
+  if (typeof source === 'string') show(readRun(source));
+
+  const server = createServer((request, response) => answer(request, response, broadcast));
+  await new Promise<void>((done, fail) => {
+    server.once('error', (error) => fail(new ConfigError(`Port ${port} cannot be used: ${messageOf(error)}.`)));
+    server.listen(port, address, done);
+  });
+  const events = typeof source === 'string' ? undefined : source[Symbol.asyncIterator]();
+  if (events) void followEvents(events, broadcast, show);
+  else void followFolder(source as string, stop.signal, show);
+
+  return {
+    url: `http://${address}:${(server.address() as AddressInfo).port}/`,
+    async close() {
+      stop.abort();
+      void events?.return?.();
+      broadcast.end();
+      const closed = new Promise<void>((done) => server.close(() => done()));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+/** What the page shows. */
+const stateOf = (run: RunRecords, problem?: string) => ({
+  name: run.name,
+  headline: headline(run),
+  ended: run.end !== undefined,
+  problem: problem ?? null,
+  results: resultRows(run),
+  charts: runCharts(run),
+});
+
+/** Sends messages to all listeners; whoever comes later gets the latest of each kind. */
+class Broadcast {
+  readonly #listeners = new Set<ServerResponse>();
+  readonly #latest = new Map<string, string>();
+
+  send(kind: string, value: unknown): void {
+    const message = `event: ${kind}\ndata: ${JSON.stringify(value)}\n\n`;
+    this.#latest.set(kind, message);
+    for (const listener of this.#listeners) {
+      if (listener.writableLength > patience) listener.destroy();
+      else listener.write(message);
+    }
+  }
+
+  add(listener: ServerResponse): void {
+    this.#listeners.add(listener);
+    listener.on('close', () => this.#listeners.delete(listener));
+    listener.write([...this.#latest.values()].join('') || ':\n\n');
+  }
+
+  end(): void {
+    for (const listener of this.#listeners) listener.end();
+  }
+}
+
+function answer(request: IncomingMessage, response: ServerResponse, broadcast: Broadcast): void {
+  const { port } = request.socket.address() as AddressInfo;
+  const refuse = (status: number, text: string) =>
+    response.writeHead(status, { 'content-type': 'text/plain; charset=utf-8', ...common }).end(`${text}\n`);
+  const hosts = [address, 'localhost'].flatMap((name) => (port === 80 ? [name, `${name}:80`] : [`${name}:${port}`]));
+  if (!hosts.includes(request.headers.host ?? '')) refuse(403, 'This page is for this machine only.');
+  else if (request.method !== 'GET') refuse(405, 'Only GET.');
+  else if (request.url === '/') {
+    response.writeHead(200, { 'content-type': 'text/html; charset=utf-8', ...common }).end(livePage());
+  } else if (request.url === '/events') {
+    response.writeHead(200, { 'content-type': 'text/event-stream', ...common });
+    broadcast.add(response);
+  } else refuse(404, 'There is only / and /events.');
+}
+
+const common = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+type Show = (run: RunRecords, problem?: string) => void;
+
+async function followFolder(path: string, signal: AbortSignal, show: Show): Promise<void> {
+  const stamp = () =>
+    Object.values(recordFiles)
+      .map((file) => statSync(join(path, file), { throwIfNoEntry: false }))
+      .map((found) => `${found?.mtimeMs} ${found?.size}`)
+      .join();
+  let seen = '';
+  let run = readRun(path);
+  while (!signal.aborted) {
+    const now = stamp();
+    if (now !== seen) {
+      seen = now;
+      try {
+        run = readRun(path);
+        show(run);
+      } catch (error) {
+        show(run, messageOf(error));
+      }
+    }
+    await sleep(lookEvery, undefined, { signal }).catch(() => undefined);
+  }
+}
+
+async function followEvents(events: AsyncIterator<object>, broadcast: Broadcast, show: Show): Promise<void> {
+  const run: RunRecords = { name: 'run', config: {}, epochs: [] };
+  let told = 0;
+  try {
+    for (;;) {
+      const { value: event, done } = await events.next();
+      if (done) return;
+      if ('type' in event && event.type === 'step') {
+        if (performance.now() - told < stepsEvery) continue;
+        told = performance.now();
+        broadcast.send('step', event);
+        continue;
+      }
+      addEvent(run, event, 'the events of the run');
+      if (run.start) run.config = run.start.config;
+      show(run);
+    }
+  } catch (error) {
+    show(run, messageOf(error));
+  }
+}

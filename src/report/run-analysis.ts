@@ -1,0 +1,57 @@
+/** The part of an analysis (srrl analyze) that a report shows. */
+import { existsSync, readFileSync } from 'node:fs';
+import { FileError, messageOf } from '../errors.js';
+import { z } from '../options.js';
+
+const share = z.number().nullable();
+const network = z.object({ accuracy: z.number(), confusion: z.array(z.array(z.number())) });
+
+const runAnalysis = z
+  .object({
+    split: z.string(),
+    overall: z.object({ count: z.number(), agreement: share, klDivergence: z.number().nullable() }),
+    cka: z.number().nullable(),
+    teacher: network,
+    student: network,
+    classes: z.array(
+      z.object({
+        name: z.string(),
+        count: z.number(),
+        agreement: share,
+        teacherAccuracy: share,
+        studentAccuracy: share,
+      }),
+    ),
+  })
+  .refine(
+    ({ classes, student }) => [student.confusion, ...student.confusion].every((row) => row.length === classes.length),
+    'the confusion matrix is not as wide and high as there are classes',
+  );
+
+/** Shares and accuracies are 0..1, confusion is [label][prediction] in images; see src/analysis/record.ts. */
+export type RunAnalysis = z.output<typeof runAnalysis>;
+export type ClassAnalysis = RunAnalysis['classes'][number];
+
+/** Undefined where there is no such file; FileError where it is no analysis. */
+export function readAnalysis(file: string): RunAnalysis | undefined {
+  if (!existsSync(file)) return undefined;
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new FileError(`${file}, line 1: ${messageOf(error)}. Write it anew with srrl analyze.`, { cause: error });
+  }
+  const result = runAnalysis.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new FileError(`${file}, line 1: ${issue?.path.join('.')} ${issue?.message}. Write it anew with srrl analyze.`);
+}
+
+/** Which class is most often taken for which other, most frequent first; diagonal and zeros left out. */
+export function mixUps({ classes, student }: RunAnalysis): { label: string; taken: string; count: number }[] {
+  const nameOf = (index: number) => classes[index]?.name ?? '';
+  return student.confusion
+    .flatMap((row, i) => row.map((count, j) => ({ label: nameOf(i), taken: nameOf(j), count: i === j ? 0 : count })))
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => b.count - a.count);
+}

@@ -1,0 +1,150 @@
+/** What a run folder says of its run, as one typed record. Reads only; no weights are opened. */
+import { existsSync, readFileSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import { LineCounter, parseDocument } from 'yaml';
+import { FileError, messageOf } from '../errors.js';
+import { z } from '../options.js';
+import { type RunAnalysis, readAnalysis } from './run-analysis.js';
+
+export const recordFiles = { config: 'config.yaml', events: 'events.jsonl', analysis: 'analysis.json' };
+
+/** JSON has no NaN: what was none when it was written is null there. */
+const number = z
+  .number()
+  .nullable()
+  .transform((value) => value ?? Number.NaN);
+
+const accuracy = z.object({ top1: number, top5: number, loss: number, count: number });
+const time = z.string().optional();
+
+const startEvent = z.object({
+  type: z.literal('start'),
+  time,
+  config: z.record(z.string(), z.unknown()),
+  parameters: z.number(),
+  teacher: accuracy.optional(),
+  environment: z.record(z.string(), z.unknown()).optional(),
+});
+
+const epochEvent = z.object({
+  type: z.literal('epoch'),
+  time,
+  epoch: z.int().min(1),
+  epochs: z.int().min(1),
+  lr: number,
+  loss: number,
+  terms: z.record(z.string(), number),
+  validation: accuracy.optional(),
+  test: accuracy,
+  imagesPerSecond: number,
+  seconds: number,
+});
+
+const endEvent = z.object({
+  type: z.literal('end'),
+  time,
+  test: accuracy,
+  epoch: z.int().optional(),
+  seconds: number,
+  stopped: z.string().optional(),
+});
+
+export type StartRecord = z.output<typeof startEvent>;
+/** An EpochRecord and, in ISO 8601, when it was written. */
+export type TimedEpoch = z.output<typeof epochEvent>;
+export type EndRecord = z.output<typeof endEvent>;
+
+export interface RunRecords {
+  /** The folder's name, or what the run is called elsewhere. */
+  name: string;
+  /** The folder, where there is one. */
+  path?: string;
+  config: Record<string, unknown>;
+  start?: StartRecord;
+  /** In their order; of a run that was resumed, the latest record of each epoch. */
+  epochs: TimedEpoch[];
+  /** Absent while the run goes on, or where it was broken off. */
+  end?: EndRecord;
+  analysis?: RunAnalysis;
+}
+
+/**
+ * Reads a run folder. A last line of events.jsonl that was torn by the end of the process is passed over, and so are events of other types.
+ * Throws FileError, with file and line, for anything else that cannot be read.
+ */
+export function readRun(path: string): RunRecords {
+  const config = readConfig(path);
+  const records: RunRecords = { name: basename(resolve(path)), path, config, epochs: [] };
+  const file = join(path, recordFiles.events);
+  // A run writes its configuration first: for a moment there are no events.
+  const lines = existsSync(file) ? readText(file).split('\n') : [];
+  for (const [index, line] of lines.entries()) {
+    if (line === '') continue;
+    const torn = index === lines.length - 1;
+    const event = parseJson(line);
+    if (event === undefined && torn) break;
+    addEvent(records, event, `${file}, line ${index + 1}`);
+  }
+  const analysis = readAnalysis(join(path, recordFiles.analysis));
+  return analysis ? { ...records, analysis } : records;
+}
+
+/** Adds an event of a run to its records; types that have no place in them are passed over. `where` is named in the FileError. */
+export function addEvent(records: RunRecords, event: unknown, where: string): void {
+  const type = z.object({ type: z.string() }).safeParse(event).data?.type;
+  if (type === undefined) throw new FileError(`${where}: no event of a run. Expected a JSON object with a "type".`);
+  if (type === 'start') {
+    records.start = checked(startEvent, event, where);
+    // A run that goes on after its end has not ended.
+    delete records.end;
+  } else if (type === 'epoch') {
+    const epoch = checked(epochEvent, event, where);
+    records.epochs = [...records.epochs.filter((other) => other.epoch !== epoch.epoch), epoch];
+    records.epochs.sort((a, b) => a.epoch - b.epoch);
+  } else if (type === 'end') {
+    records.end = checked(endEvent, event, where);
+  }
+}
+
+/** The epoch with the highest top-1 accuracy on the test split; the first of several. */
+export function bestEpoch({ epochs }: RunRecords): TimedEpoch | undefined {
+  return epochs.reduce<TimedEpoch | undefined>(
+    (best, epoch) => (best === undefined || epoch.test.top1 > best.test.top1 ? epoch : best),
+    undefined,
+  );
+}
+
+function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, where: string): z.output<Schema> {
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  const [issue] = result.error.issues;
+  throw new FileError(`${where}: ${issue?.path.join('.')}: ${issue?.message}.`);
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function readConfig(path: string): Record<string, unknown> {
+  const file = join(path, recordFiles.config);
+  if (!existsSync(file)) throw new FileError(`${file} does not exist: ${path} is no run folder.`);
+  const lines = new LineCounter();
+  const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
+  const [problem] = document.errors;
+  if (problem) throw new FileError(`${file}, line ${lines.linePos(problem.pos[0]).line}: ${problem.message}`);
+  const config = z.record(z.string(), z.unknown()).safeParse(document.toJS());
+  if (!config.success) throw new FileError(`${file}, line 1: expected options as 'name: value'.`);
+  return config.data;
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw new FileError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
+}

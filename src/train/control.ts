@@ -1,0 +1,55 @@
+/** How a run is held, let go on and ended from outside; it looks at this between steps. */
+export class Control {
+  #resume: (() => void) | undefined;
+  #paused: Promise<void> | undefined;
+  #stopping = false;
+
+  #tell: ((command: 'pause' | 'resume' | 'stop' | 'abort') => void) | undefined;
+
+  constructor(readonly signal?: AbortSignal) {
+    const onAbort = () => {
+      this.#tell?.('abort');
+      this.resume();
+    };
+    signal?.addEventListener('abort', onAbort, { once: true });
+  }
+
+  /** The run is in another thread, which must be told. */
+  forward(tell: (command: 'pause' | 'resume' | 'stop' | 'abort') => void): void {
+    this.#tell = tell;
+    if (this.#stopping) tell('stop');
+    else if (this.#paused) tell('pause');
+  }
+
+  /** Holds the run after the step that it is in. */
+  pause(): void {
+    this.#tell?.('pause');
+    this.#paused ??= new Promise((resolve) => {
+      this.#resume = resolve;
+    });
+  }
+
+  resume(): void {
+    this.#tell?.('resume');
+    this.#resume?.();
+    this.#paused = undefined;
+  }
+
+  /** Ends the run after the step that it is in; it saves first. */
+  stop(): void {
+    this.#stopping = true;
+    this.#tell?.('stop');
+    this.resume();
+  }
+
+  get stopping(): boolean {
+    return this.#stopping;
+  }
+
+  /** Waits while the run is held. Throws the signal's reason where it was aborted. */
+  async pass(): Promise<void> {
+    this.signal?.throwIfAborted();
+    if (this.#paused) await this.#paused;
+    this.signal?.throwIfAborted();
+  }
+}

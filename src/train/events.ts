@@ -1,0 +1,42 @@
+import type { Accuracy, EpochRecord } from '../flow.js';
+
+/** What a run says while it goes on, in the order in which it does. Steps and epochs count from 1. */
+export type TrainEvent =
+  | {
+      type: 'start';
+      config: Record<string, unknown>;
+      parameters: number;
+      /** The teacher's own accuracy on the test split. */
+      teacher?: Accuracy;
+      /** What the first batch's terms were, unweighted, before any step. */
+      terms: Record<string, number>;
+      estimate: Estimate;
+      /** The step that a checkpoint had reached. */
+      resumedAt?: number;
+    }
+  | { type: 'step'; step: number; steps: number; epoch: number; epochs: number }
+  | { type: 'notice'; message: string }
+  | ({ type: 'epoch' } & EpochRecord)
+  | { type: 'checkpoint'; step: number; file: string }
+  | {
+      type: 'end';
+      /** Of the student that was kept. */
+      test: Accuracy;
+      /** The epoch that it is from. */
+      epoch: number;
+      seconds: number;
+      /** Why it ended before the last epoch. */
+      stopped?: 'asked' | 'time budget' | 'early stop' | 'dry run';
+      out?: string;
+    };
+
+export interface Estimate {
+  /** Of one step, measured on the first batch. */
+  secondsPerStep: number;
+  /** Of the whole run. */
+  seconds: number;
+  /** The process's memory after the first batch. */
+  bytes: number;
+  /** Of everything that will be in the run folder. */
+  diskBytes: number;
+}

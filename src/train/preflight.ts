@@ -1,0 +1,91 @@
+/** What is found out before the first step, so that a run does not fail hours later. */
+
+import type { Dataset } from '../data/dataset.js';
+import { Loader } from '../data/loader.js';
+import { ModelTeacher } from '../distill/model-teacher.js';
+import type { Teacher } from '../distill/teacher.js';
+import { ConfigError, TeacherError } from '../errors.js';
+import type { Accuracy } from '../flow.js';
+import type { Classifier } from '../models/index.js';
+import { getRngState, keep, noGrad, scope, setRngState } from '../tensor/index.js';
+import { evaluate, evaluationBatchSize } from './evaluate.js';
+import type { Estimate } from './events.js';
+import type { Trainer } from './trainer.js';
+
+/** Refuses networks that do not fit the data or each other. */
+export function checkClasses(student: Classifier, teacher: Teacher | undefined, data: Dataset): void {
+  const classes = data.classes.length;
+  if (student.numClasses !== classes)
+    throw new ConfigError(`The student has ${student.numClasses} classes, ${data.source} has ${classes}.`);
+  if (teacher && teacher.numClasses !== classes)
+    throw new TeacherError(
+      `The teacher ${teacher.source} has ${teacher.numClasses} classes, ${data.source} has ${classes}.`,
+    );
+}
+
+/** The teacher's own accuracy on the test split. Throws TeacherError where its classifier is not what it seems. */
+export async function examineTeacher(teacher: Teacher, data: Dataset, signal?: AbortSignal): Promise<Accuracy> {
+  const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize });
+  try {
+    if (teacher instanceof ModelTeacher) {
+      loader.begin(0);
+      await loader.ready(0);
+      scope(() => teacher.check(loader.batch(0).images));
+    }
+    return await evaluate((images) => teacher.forward(images).logits, loader, signal);
+  } finally {
+    loader.dispose();
+  }
+}
+
+/** A teacher that is hardly better than chance was probably trained on images that were normalized in another way. */
+export function teacherWarning(teacher: Teacher, { top1 }: Accuracy, data: Dataset): string | undefined {
+  const chance = 100 / data.classes.length;
+  if (top1 > 2 * chance || data.classes.length < 3) return undefined;
+  return (
+    `the teacher ${teacher.source} is right in ${top1.toFixed(2)} %, chance is ${chance.toFixed(2)} %: ` +
+    `do its classes stand in the order of ${data.source}, and was it trained on images normalized with mean ${data.mean.join(', ')} and std ${data.std.join(', ')}?`
+  );
+}
+
+/**
+ * Runs forward and loss of the first batch without any update, and says what the terms are and what the run will take. Weights,
+ * statistics and the generator are afterwards as they were.
+ */
+export async function rehearse(trainer: Trainer): Promise<{ terms: Record<string, number>; estimate: Estimate }> {
+  const { options } = trainer.setup;
+  const state = scope(() => ({
+    random: keep(getRngState()),
+    modules: Object.entries(trainer.modules).map(([name, module]) => {
+      const copies = Object.entries(module.stateDict()).map(
+        ([key, tensor]) => [key, keep(noGrad(() => tensor.clone()))] as const,
+      );
+      return [name, Object.fromEntries(copies)] as const;
+    }),
+  }));
+  trainer.beginEpoch();
+  await trainer.loader.ready(trainer.step % trainer.stepsPerEpoch);
+  const began = performance.now();
+  const terms = scope(() => trainer.rehearse());
+  const secondsPerStep = (performance.now() - began) / 1000;
+  for (const [name, copies] of state.modules) {
+    trainer.modules[name]?.loadStateDict(copies);
+    for (const copy of Object.values(copies)) copy.dispose();
+  }
+  setRngState(state.random);
+  state.random.dispose();
+  const steps = options.epochs * trainer.stepsPerEpoch - trainer.step;
+  const weights = Object.values(trainer.modules).flatMap((module) => [...module.heldTensors()]);
+  const bytes = weights.reduce((sum, tensor) => sum + tensor.numel() * tensor.elementSize(), 0);
+  // Weights with momentum (twice for Adam's kind), in as many checkpoints as are kept and one more while it is written, and two students.
+  const copies = (options.keepCheckpoints + 1) * (options.optimizer === 'adamw' ? 3 : 2) + 2;
+  return {
+    terms,
+    estimate: {
+      secondsPerStep,
+      seconds: secondsPerStep * steps,
+      bytes: process.memoryUsage.rss(),
+      diskBytes: bytes * copies,
+    },
+  };
+}

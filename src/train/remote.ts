@@ -1,0 +1,94 @@
+/** A run in a worker thread, from the side of the caller. */
+import { once } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import * as errors from '../errors.js';
+import type { Control } from './control.js';
+import type { TrainEvent } from './events.js';
+import { type DistillSetup, isNamed, type StudentSetup } from './setup.js';
+
+/** What the worker says. */
+export type Message =
+  | { type: 'event'; event: TrainEvent }
+  | { type: 'done' }
+  | { type: 'error'; name: string; message: string; code?: string; stack?: string };
+/** What it is told. */
+export type Command = 'pause' | 'resume' | 'stop' | 'abort';
+
+/** Whether another thread can make everything that the setup names. */
+export function canRunElsewhere(setup: StudentSetup | DistillSetup): boolean {
+  const { student, data, teacher, method } = setup as Partial<DistillSetup>;
+  return [student, data, teacher, method].every(isNamed);
+}
+
+// From sources, as tests run, the thread still needs what was compiled: Node cannot read TypeScript.
+const entry = new URL(import.meta.url.endsWith('.ts') ? '../../dist/train/worker.js' : './worker.js', import.meta.url);
+
+export async function* remoteRun(
+  setup: StudentSetup | DistillSetup,
+  control: Control,
+): AsyncGenerator<TrainEvent, void> {
+  const { signal, ...plain } = setup;
+  signal?.throwIfAborted();
+  const worker = new Worker(entry, { workerData: plain });
+  const inbox = new Inbox(worker);
+  const tell = (command: Command) => worker.postMessage(command);
+  control.forward(tell);
+  try {
+    for (;;) {
+      const message = await inbox.take();
+      if (message.type === 'done') return;
+      if (message.type === 'error') throw signal?.aborted ? signal.reason : revive(message);
+      yield message.event;
+    }
+  } finally {
+    tell('abort');
+    // It closes its files by itself; a thread that hangs is not waited for.
+    await Promise.race([once(worker, 'exit'), new Promise((resolve) => setTimeout(resolve, 5_000).unref())]);
+    await worker.terminate();
+  }
+}
+
+/** Messages in their order; a step that nobody has taken yet gives way to the next one. */
+class Inbox {
+  #waiting: Message[] = [];
+  #wake: () => void = () => {};
+
+  constructor(worker: Worker) {
+    worker.on('message', (message: Message) => this.put(message));
+    worker.on('error', (error: Error) => this.put({ type: 'error', name: error.name, message: error.message }));
+    worker.on('exit', (code) => {
+      if (code !== 0)
+        this.put({ type: 'error', name: 'SrrlError', message: `the run's thread ended with code ${code}` });
+    });
+  }
+
+  private put(message: Message): void {
+    const last = this.#waiting.at(-1);
+    if (isStep(message) && last && isStep(last)) this.#waiting.pop();
+    this.#waiting.push(message);
+    this.#wake();
+  }
+
+  async take(): Promise<Message> {
+    while (this.#waiting.length === 0) {
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+    return this.#waiting.shift() as Message;
+  }
+}
+
+const isStep = (message: Message): boolean => message.type === 'event' && message.event.type === 'step';
+
+/** The error that the thread threw, in its own class. */
+function revive({ name, message, code, stack }: Extract<Message, { type: 'error' }>): Error {
+  const known = (errors as unknown as Record<string, { prototype: Error } | undefined>)[name];
+  const error = known ? (Object.create(known.prototype) as Error) : new Error(message);
+  return Object.defineProperties(error, {
+    message: { value: message, configurable: true },
+    name: { value: name, configurable: true },
+    stack: { value: stack ?? `${name}: ${message}`, configurable: true },
+    ...(code !== undefined && { code: { value: code, configurable: true } }),
+  });
+}

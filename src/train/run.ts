@@ -1,0 +1,190 @@
+/** One run from the first check to the saved student, in the thread that calls it. */
+import type { Dataset } from '../data/dataset.js';
+import { holdOut } from '../data/hold-out.js';
+import type { Method, Objective } from '../distill/method.js';
+import { CrossEntropy } from '../distill/methods/cross-entropy.js';
+import { SRRL } from '../distill/methods/srrl.js';
+import { type StudentCard, saveStudent } from '../distill/saved-student.js';
+import { ScriptTeacher } from '../distill/script-teacher.js';
+import { settingFor } from '../distill/setting.js';
+import { Teacher } from '../distill/teacher.js';
+import type { Accuracy, EpochRecord } from '../flow.js';
+import type { Classifier } from '../models/index.js';
+import { validate } from '../options.js';
+import { manualSeed, scope } from '../tensor/index.js';
+import { loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
+import type { Control } from './control.js';
+import type { TrainEvent } from './events.js';
+import { chosenBy, trainingLoop } from './loop.js';
+import { type EffectiveTrainOptions, trainOptions } from './options.js';
+import { checkClasses, examineTeacher, rehearse, teacherWarning } from './preflight.js';
+import { RunFolder } from './run-folder.js';
+import { type DistillSetup, resolveData, resolveMethod, resolveStudent, type StudentSetup } from './setup.js';
+import { Trainer } from './trainer.js';
+
+/** Everything that a run uses, made and checked. */
+interface Parts {
+  setup: StudentSetup;
+  options: EffectiveTrainOptions;
+  data: Dataset;
+  student: Classifier;
+  teacher?: Teacher;
+  method: Method;
+  objective: Objective;
+  teacherAccuracy?: Accuracy;
+  config: Record<string, unknown>;
+}
+
+export async function* run(setup: StudentSetup | DistillSetup, control: Control): AsyncGenerator<TrainEvent, void> {
+  const parts = await prepare(setup, control.signal);
+  const { student, teacher, objective, data, options, config } = parts;
+  const began = performance.now();
+  const trainer = new Trainer({
+    student,
+    objective,
+    data,
+    options,
+    ...(teacher && { targets: (images) => teacher.forward(images) }),
+  });
+  try {
+    const { folder, progress, resumedAt } = openFolder(parts, trainer);
+    const record = (event: TrainEvent): TrainEvent => {
+      if (event.type === 'epoch') folder?.epoch(event);
+      else if (event.type !== 'step') folder?.event(event);
+      return event;
+    };
+    const rehearsal = await rehearse(trainer);
+    folder?.reserve(rehearsal.estimate.diskBytes);
+    yield record({
+      type: 'start',
+      config,
+      parameters: trainer.deployed().numParameters(),
+      ...(parts.teacherAccuracy && { teacher: parts.teacherAccuracy }),
+      ...rehearsal,
+      ...(resumedAt !== undefined && { resumedAt }),
+    });
+    const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
+    if (warning) yield record({ type: 'notice', message: warning });
+
+    const save = () => {
+      if (!folder) return undefined;
+      const file = folder.checkpointFile(trainer.step);
+      saveCheckpoint(file, trainer, progress, config);
+      folder.prune(options.keepCheckpoints);
+      return file;
+    };
+    const keep = (which: 'last' | 'best') => folder && keepStudent(folder.studentFile(which), trainer, parts);
+    let stopped: Extract<TrainEvent, { type: 'end' }>['stopped'];
+    if (setup.dryRun) stopped = 'dry run';
+    else {
+      const loop = trainingLoop({ trainer, progress, control, save, keepBest: () => keep('best') });
+      for (;;) {
+        const { value, done } = await loop.next();
+        if (done) {
+          stopped = value;
+          break;
+        }
+        yield record(value);
+      }
+      await trainer.withAverages(async () => void keep('last'));
+    }
+    const kept = keptEpoch(trainer, progress);
+    yield record({
+      type: 'end',
+      test: kept?.test ?? { top1: Number.NaN, top5: Number.NaN, loss: Number.NaN, count: 0 },
+      epoch: kept?.epoch ?? 0,
+      seconds: (performance.now() - began) / 1000,
+      ...(stopped && { stopped }),
+      ...(setup.out !== undefined && { out: setup.out }),
+    });
+  } finally {
+    trainer.dispose();
+    discard(parts);
+  }
+}
+
+async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal): Promise<Parts> {
+  const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
+  const { teacher: wanted, tap, method: chosenMethod, ...given } = rest as Partial<DistillSetup>;
+  const options = validate(trainOptions, given, 'the training options');
+  const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
+  const whole = await resolveData(source);
+  const data = options.validation > 0 ? holdOut(whole, options.validation, options.seed) : whole;
+
+  manualSeed(options.seed);
+  const { channels: inChannels, height: imageSize } = data;
+  const student = await resolveStudent(chosen, { numClasses: data.classes.length, inChannels, imageSize });
+  let teacher: Teacher | undefined;
+  try {
+    const text = typeof wanted === 'string';
+    teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
+    checkClasses(student, teacher, data);
+    const objective = scope(() => method.setUp(settingFor(student, teacher, data)));
+    const teacherAccuracy = teacher && (await examineTeacher(teacher, data, signal));
+    const config = {
+      data: data.source,
+      ...(teacher && { teacher: teacher.source }),
+      ...(teacher instanceof ScriptTeacher && { tap: teacher.classifierName }),
+      student: typeof chosen === 'string' ? chosen : chosen.constructor.name,
+      method: method.name,
+      [method.name]: method.options,
+      ...options,
+    };
+    return {
+      setup,
+      options,
+      data,
+      student,
+      method,
+      objective,
+      config,
+      ...(teacher && { teacher }),
+      ...(teacherAccuracy && { teacherAccuracy }),
+    };
+  } catch (error) {
+    if (typeof chosen === 'string') student.dispose();
+    if (typeof wanted === 'string') teacher?.dispose();
+    throw error;
+  }
+}
+
+function openFolder(
+  { setup, config }: Parts,
+  trainer: Trainer,
+): { folder?: RunFolder; progress: Progress; resumedAt?: number } {
+  const { out, overwrite = false, resume = false } = setup;
+  const fresh: Progress = { epochs: [], skipped: 0 };
+  if (out === undefined) return { progress: fresh };
+  const checkpoint = resume ? RunFolder.open(out).latestCheckpoint() : undefined;
+  if (checkpoint === undefined)
+    return { folder: RunFolder.create(out, config, { overwrite: overwrite || resume }), progress: fresh };
+  const folder = RunFolder.open(out);
+  const progress = loadCheckpoint(checkpoint, trainer, config);
+  folder.rewind(progress.epochs);
+  return { folder, progress, resumedAt: trainer.step };
+}
+
+/** Writes the network that would be deployed, where it can be made again by name. */
+function keepStudent(file: string, trainer: Trainer, { setup, data }: Parts): void {
+  if (typeof setup.student !== 'string') return;
+  const card: StudentCard = {
+    model: setup.student,
+    numClasses: data.classes.length,
+    inChannels: data.channels,
+    input: [data.channels, data.height, data.width],
+    data: data.source,
+  };
+  saveStudent(file, trainer.deployed(), card);
+}
+
+function keptEpoch(trainer: Trainer, { epochs, best }: Progress): EpochRecord | undefined {
+  return chosenBy(trainer) === 'last' ? epochs.at(-1) : epochs.find(({ epoch }) => epoch === best?.epoch);
+}
+
+/** Frees what was made here; what the caller passed stays his. */
+function discard({ setup, student, teacher, objective }: Parts): void {
+  for (const module of Object.values(objective.modules)) module.dispose();
+  objective.dispose?.();
+  if (typeof setup.student === 'string') student.dispose();
+  if (typeof (setup as Partial<DistillSetup>).teacher === 'string') teacher?.dispose();
+}

@@ -1,0 +1,76 @@
+/** What a run is asked to do, and how names become the things that they name. */
+import { resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type { Dataset } from '../data/dataset.js';
+import { openDataset } from '../data/datasets/index.js';
+import type { Method } from '../distill/method.js';
+import { parseMethods } from '../distill/method-spec.js';
+import type { Teacher } from '../distill/teacher.js';
+import { ConfigError, messageOf } from '../errors.js';
+import { type Classifier, create, type ModelOptions } from '../models/index.js';
+import type { TrainOptions } from './options.js';
+
+export interface StudentSetup extends TrainOptions {
+  /** A model of the registry by name, one of your own, or `module:FILE` whose default export makes it from {@link ModelOptions}. */
+  student: string | Classifier;
+  /** A data set, `kind:path`, or `module:FILE` whose default export is one, or a function that gives one. */
+  data: string | Dataset;
+  /** Folder for configuration, metrics, checkpoints and weights; nothing is written without one. */
+  out?: string;
+  /** Replaces a run that is in `out`. Default false. */
+  overwrite?: boolean;
+  /** Goes on from the newest checkpoint in `out`, or begins where there is none. Default false. */
+  resume?: boolean;
+  /** Ends before the first step, after everything was checked and measured. Default false. */
+  dryRun?: boolean;
+  signal?: AbortSignal;
+}
+
+export interface DistillSetup extends StudentSetup {
+  /** A teacher, or what Teacher.load() takes. */
+  teacher: string | Teacher;
+  /** Path of the teacher's classifier, where it cannot be found by itself. */
+  tap?: string;
+  /** A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one. Default: SRRL with alpha = beta = 1. */
+  method?: string | Method;
+}
+
+const prefix = 'module:';
+
+/** Whether a part of a setup is text, so that another thread can make the thing itself. */
+export const isNamed = (value: unknown): boolean => value === undefined || typeof value === 'string';
+
+async function importDefault(text: string, what: string): Promise<unknown> {
+  const file = resolve(text.slice(prefix.length));
+  try {
+    const { default: content } = (await import(pathToFileURL(file).href)) as { default?: unknown };
+    if (content === undefined) throw new Error('it has no default export');
+    return content;
+  } catch (error) {
+    throw new ConfigError(`The ${what} ${text} cannot be imported: ${messageOf(error)}`, { cause: error });
+  }
+}
+
+export async function resolveData(data: string | Dataset): Promise<Dataset> {
+  if (typeof data !== 'string') return data;
+  if (!data.startsWith(prefix)) return openDataset(data);
+  const content = await importDefault(data, 'data set');
+  return (typeof content === 'function' ? await content() : content) as Dataset;
+}
+
+export async function resolveStudent(
+  student: string | Classifier,
+  options: Required<ModelOptions>,
+): Promise<Classifier> {
+  if (typeof student !== 'string') return student;
+  if (!student.startsWith(prefix)) return create(student, options);
+  const make = await importDefault(student, 'student');
+  if (typeof make !== 'function')
+    throw new ConfigError(`The default export of ${student} must be a function that makes a Classifier.`);
+  return make(options) as Classifier;
+}
+
+export async function resolveMethod(method: string | Method): Promise<Method> {
+  if (typeof method !== 'string') return method;
+  return method.startsWith(prefix) ? ((await importDefault(method, 'method')) as Method) : parseMethods(method);
+}
