@@ -234,7 +234,14 @@ function initialState(param: Tensor, name: string): Tensor {
   return name === 'step' ? torch.zeros([], { dtype: 'float32', device: param.device }) : torch.zerosLike(param);
 }
 
+/** In the parameter's own layout: the fused operators walk through both as they lie in memory. */
 function copyFor(param: Tensor, name: string, value: Tensor): Tensor {
-  const dtype = name === 'step' ? value.dtype : param.dtype;
-  return scope(() => value.detach().to({ dtype, device: param.device, copy: true }));
+  return scope(() => {
+    if (name === 'step') return value.detach().to({ device: param.device, copy: true });
+    const sameShape = value.shape.join() === param.shape.join();
+    const copy = sameShape
+      ? torch.zerosLike(param)
+      : torch.zeros(value.shape, { dtype: param.dtype, device: param.device });
+    return noGrad(() => copy.copy_(value));
+  });
 }

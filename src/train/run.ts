@@ -74,18 +74,12 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
       return file;
     };
     const keep = (which: 'last' | 'best') => folder && keepStudent(folder.studentFile(which), trainer, parts);
-    let stopped: Extract<TrainEvent, { type: 'end' }>['stopped'];
-    if (setup.dryRun) stopped = 'dry run';
-    else {
-      const loop = trainingLoop({ trainer, progress, control, save, keepBest: () => keep('best') });
-      for (;;) {
-        const { value, done } = await loop.next();
-        if (done) {
-          stopped = value;
-          break;
-        }
-        yield record(value);
-      }
+    let stopped: Extract<TrainEvent, { type: 'end' }>['stopped'] = 'dry run';
+    if (!setup.dryRun) {
+      stopped = yield* recorded(
+        trainingLoop({ trainer, progress, control, save, keepBest: () => keep('best') }),
+        record,
+      );
       await trainer.withAverages(async () => void keep('last'));
     }
     const kept = keptEpoch(trainer, progress);
@@ -100,6 +94,19 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
   } finally {
     trainer.dispose();
     discard(parts);
+  }
+}
+
+/** Hands events on after they were recorded. Ends the inner generator when the outer one ends, which a loop over next() would not. */
+async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) => T): AsyncGenerator<T, R> {
+  try {
+    for (;;) {
+      const { value, done } = await events.next();
+      if (done) return value;
+      yield record(value);
+    }
+  } finally {
+    await events.return(undefined as R);
   }
 }
 

@@ -1,0 +1,145 @@
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import {
+  type Features,
+  loadStudent,
+  models,
+  openDataset,
+  type StudentSetup,
+  type TrainEvent,
+  train,
+} from '../../src/index.js';
+import torch, { nn, type Tensor } from '../../src/torch.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'srrl-options-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const data = await openDataset('shapes:72');
+
+/** Without batch normalization, in float64: what is summed in another order stays equal to 1e-12. */
+class Plain extends models.Classifier {
+  readonly featureChannels = 6;
+  readonly numClasses = 12;
+  readonly conv = new nn.Conv2d(3, 6, 5, { stride: 2 });
+  readonly fc = new nn.Linear(6, 12);
+
+  forwardFeatures(images: Tensor): Features {
+    const map = this.conv.forward(images.to(this.conv.weight.dtype)).tanh();
+    const pooled = map.mean([2, 3]);
+    return { map, pooled, logits: this.fc.forward(pooled), stages: [map] };
+  }
+}
+
+async function trained(options: Partial<StudentSetup> = {}): Promise<{ student: Plain; events: TrainEvent[] }> {
+  torch.manualSeed(1);
+  const student = new Plain().to({ dtype: 'float64' });
+  const events: TrainEvent[] = [];
+  for await (const event of train({ data, student, epochs: 3, batchSize: 24, ...options })) events.push(event);
+  return { student, events };
+}
+
+const difference = (a: Plain, b: Plain): number => {
+  const others = new Map(b.namedParameters());
+  return Math.max(
+    ...[...a.namedParameters()].map(([name, p]) =>
+      Number(
+        p
+          .sub(others.get(name) as Tensor)
+          .abs()
+          .max()
+          .item(),
+      ),
+    ),
+  );
+};
+const epochs = (events: TrainEvent[]) => events.filter((event) => event.type === 'epoch');
+const end = (events: TrainEvent[]) => events.at(-1) as Extract<TrainEvent, { type: 'end' }>;
+
+describe('options of training', () => {
+  it('accumulates micro-batches to the same step', async () => {
+    const whole = await trained();
+    expect(difference(whole.student, (await trained({ microBatch: 24 })).student)).toBe(0);
+    for (const microBatch of [8, 7])
+      expect(difference(whole.student, (await trained({ microBatch })).student)).toBeLessThan(1e-12);
+    expect(difference(whole.student, (await trained({ batchSize: 12 })).student)).toBeGreaterThan(1e-6);
+  });
+
+  it('clips gradients, smooths labels, warms up, and leaves norms without decay', async () => {
+    const plain = await trained();
+    for (const options of [
+      { clipNorm: 1e-3 },
+      { labelSmoothing: 0.2 },
+      { warmupEpochs: 2 },
+      { optimizer: 'adamw', lr: 1e-3 },
+      { optimizer: 'lion', lr: 1e-4 },
+      { decayNorms: false, weightDecay: 0.1 },
+    ] as const)
+      expect(difference(plain.student, (await trained(options)).student)).toBeGreaterThan(1e-9);
+    const { events } = await trained({ warmupEpochs: 2, schedule: 'constant', lr: 0.3 });
+    expect(epochs(events).map(({ lr }) => Number(lr.toFixed(6)))).toEqual([0.1, 0.2, 0.3]);
+  });
+
+  it('computes in a narrow type where it is asked to', async () => {
+    const losses: number[] = [];
+    for (const precision of ['float32', 'bfloat16', 'float16'] as const) {
+      const setup = { data, student: 'resnet8', epochs: 1, batchSize: 36, precision };
+      for await (const event of train(setup)) if (event.type === 'epoch') losses.push(event.loss);
+    }
+    const [single = 0, ...narrow] = losses;
+    for (const loss of narrow) {
+      expect(loss).not.toBe(single);
+      expect(Math.abs(loss - single) / single).toBeLessThan(0.05);
+    }
+  });
+
+  it('evaluates and keeps averaged weights', async () => {
+    const out = join(folder, 'ema');
+    const run = train({ data, student: 'resnet8', epochs: 2, batchSize: 24, ema: 0.5, out });
+    let test: unknown;
+    for await (const event of run) if (event.type === 'end') test = event.test;
+    const { student } = loadStudent(out);
+    student.to({ memoryFormat: 'channelsLast' });
+    const { evaluate, Loader } = await import('../../src/index.js');
+    expect(await evaluate((x) => student.forward(x), new Loader(data, 'test', { batchSize: 200 }))).toEqual(test);
+  });
+
+  it('chooses by held-out images, and never shows them in training', async () => {
+    const out = join(folder, 'validation');
+    const events: TrainEvent[] = [];
+    for await (const event of train({ data, student: 'resnet8', epochs: 4, batchSize: 12, validation: 0.25, out }))
+      events.push(event);
+    const records = epochs(events);
+    // A quarter of the six images of each of twelve classes, rounded.
+    expect(records.map(({ validation }) => validation?.count)).toEqual([24, 24, 24, 24]);
+    const best = records.reduce((a, b) => ((b.validation?.top1 ?? 0) > (a.validation?.top1 ?? 0) ? b : a));
+    expect(end(events)).toMatchObject({ epoch: best.epoch, test: best.test });
+    expect(readFileSync(join(out, 'metrics.csv'), 'utf8').split('\n')[0]).toContain('validation_top1');
+    const { student } = loadStudent(out);
+    student.to({ memoryFormat: 'channelsLast' });
+    const { evaluate, Loader } = await import('../../src/index.js');
+    expect(await evaluate((x) => student.forward(x), new Loader(data, 'test', { batchSize: 200 }))).toEqual(best.test);
+  });
+
+  it('stops early, by the clock, or before the first step', async () => {
+    const early = await trained({ epochs: 40, validation: 0.25, earlyStop: 1, lr: 1e-9 });
+    expect(end(early.events).stopped).toBe('early stop');
+    expect(epochs(early.events).length).toBeLessThan(5);
+    expect(end((await trained({ epochs: 1000, timeBudget: 0.005 })).events).stopped).toBe('time budget');
+    const dry = await trained({ dryRun: true });
+    expect(dry.events.map(({ type }) => type)).toEqual(['start', 'end']);
+    torch.manualSeed(1);
+    expect(difference(dry.student, new Plain().to({ dtype: 'float64' }))).toBe(0);
+  });
+
+  it('skips steps that are no numbers when asked to', async () => {
+    const poisoned = { ...data, std: [1e-45, 0.25, 0.25] };
+    const events: TrainEvent[] = [];
+    const setup = { data: poisoned, student: 'resnet8', epochs: 1, batchSize: 36, onNonFinite: 'skip' } as const;
+    for await (const event of train(setup)) events.push(event);
+    expect(events.filter(({ type }) => type === 'notice').map((event) => 'message' in event && event.message)).toEqual([
+      'step 1 was skipped: the term ce is no number',
+      'step 2 was skipped: the term ce is no number',
+    ]);
+  });
+});
