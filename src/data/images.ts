@@ -1,4 +1,6 @@
 /** The images of a split, from wherever they come, as float tensors. */
+import { statSync } from 'node:fs';
+import { DataError } from '../errors.js';
 import { callOverload, fromArray, functions, keep, overloadOf, scope, type Tensor } from '../tensor/index.js';
 import type { EffectiveAugmentOptions } from './augment/index.js';
 import { randomResizedCrop } from './crop.js';
@@ -19,6 +21,8 @@ export interface View {
 }
 
 export interface ImageSource {
+  /** Gives up what was made ahead: another epoch begins. */
+  restart(): void;
   /** Makes the images of a step ready. */
   ready(step: number): Promise<void>;
   /** float32 [N, C, H, W], channels_last; `numbers` are those of the images of step `step`. */
@@ -54,10 +58,15 @@ class HeldImages implements ImageSource {
       if ('images' in split)
         return keep(fromArray(split.images, [Math.floor(split.images.length / size), channels, height, width]));
       const bytes = split.offset + split.count * size;
-      const mapped = functions.fromFile(split.file, true, bytes, { dtype: 'uint8' });
+      // Mapping what is not there would end the process at the first look.
+      if (statSync(split.file).size < bytes)
+        throw new DataError(`${split.file} is truncated: it should have ${bytes} bytes.`);
+      const mapped = functions.fromFile(split.file, false, bytes, { dtype: 'uint8' });
       return keep(mapped.narrow(0, split.offset, split.count * size).view([split.count, channels, height, width]));
     });
   }
+
+  restart(): void {}
 
   async ready(): Promise<void> {}
 
@@ -78,8 +87,11 @@ class HeldImages implements ImageSource {
 class DecodedImages implements ImageSource {
   readonly #ahead: ReadAhead;
   readonly #size: number;
+  #disposed = false;
 
   constructor(split: EncodedSet, { data, augment, seed, steps, workers, ahead, imagesOf, epoch }: SourceSetup) {
+    if (data.height !== data.width)
+      throw new DataError(`${data.source} decodes square images only, not ${data.width}x${data.height}.`);
     this.#size = data.height;
     const make = async (image: number) => {
       const crop =
@@ -92,8 +104,13 @@ class DecodedImages implements ImageSource {
     this.#ahead = new ReadAhead({ steps, workers, ahead, size: 3 * data.height * data.width, imagesOf, make });
   }
 
-  ready(step: number): Promise<void> {
-    return this.#ahead.ready(step);
+  restart(): void {
+    this.#ahead.cancel();
+  }
+
+  async ready(step: number): Promise<void> {
+    if (this.#disposed) throw new DataError('The loader was disposed.');
+    await this.#ahead.ready(step);
   }
 
   take(numbers: number[], step: number, { seed, epoch, flip, normalize }: View): Tensor {
@@ -107,6 +124,7 @@ class DecodedImages implements ImageSource {
   }
 
   dispose(): void {
+    this.#disposed = true;
     this.#ahead.cancel();
   }
 }

@@ -81,6 +81,7 @@ export class Loader {
   /** Chooses the epoch, counted from 0, that {@link batch} reads from. */
   begin(epoch: number): void {
     this.#epoch = epoch;
+    this.#images.restart();
     this.#order = undefined;
     if (!this.#options.shuffle) return;
     this.#order = scope(() => {

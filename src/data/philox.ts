@@ -39,6 +39,7 @@ export const streams = {
   randomErasing: 20,
   mix: 21,
   holdOut: 22,
+  cutout: 23,
 } as const;
 
 /** A stream of random numbers that belongs to one sample, or to one sample in one epoch. */

@@ -50,6 +50,8 @@ export interface ModelDescription {
   input: [number, number, number];
   numClasses: number;
   parameters: number;
+  /** Of one image; a multiplication and an addition count two. */
+  flops: number;
   /** The width of the penultimate feature. */
   featureChannels: number;
 }

@@ -1,7 +1,8 @@
 /** Architectures by name. A new family is a file in this folder and a line here; a test walks the folder. */
 import { ConfigError } from '../errors.js';
+import { summary as measureModule } from '../nn/index.js';
 import { didYouMean } from '../suggest.js';
-import { getRngState, scope, setRngState } from '../tensor/index.js';
+import { getRngState, scope, setRngState, functions as torch } from '../tensor/index.js';
 import { cifarMobileNetV2 } from './cifar-mobilenet-v2.js';
 import { cifarResNets } from './cifar-resnet.js';
 import { cifarResNet50 } from './cifar-resnet50.js';
@@ -77,9 +78,11 @@ export function describe(name: string): ModelDescription {
   const state = getRngState();
   const model = create(name, { numClasses });
   try {
+    const image = torch.zeros([1, 3, imageSize, imageSize]);
+    const { parameters, flops } = measureModule(model, image);
+    image.dispose();
     const { featureChannels } = model;
-    const parameters = model.numParameters();
-    return { name, summary, input: [3, imageSize, imageSize], numClasses, parameters, featureChannels };
+    return { name, summary, input: [3, imageSize, imageSize], numClasses, parameters, flops, featureChannels };
   } finally {
     model.dispose();
     setRngState(state);

@@ -140,8 +140,7 @@ describe('the main job', () => {
     expect(JSON.parse(stdout.split('\n')[0] as string).config).toMatchObject({
       epochs: 1,
       batchSize: 12,
-      beta: 3,
-      alpha: 1,
+      srrl: { alpha: 1, beta: 3 },
     });
   });
 

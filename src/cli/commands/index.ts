@@ -8,6 +8,7 @@ import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
 import { inspectCommand } from './inspect.js';
 import { installLibtorchCommand } from './install-libtorch.js';
+import { modelsCommand } from './models.js';
 import { reportCommand } from './report.js';
 import { trainCommand } from './train.js';
 
@@ -20,6 +21,7 @@ export const commands: readonly Command[] = [
   reportCommand,
   compareCommand,
   inspectCommand,
+  modelsCommand,
   doctorCommand,
   installLibtorchCommand,
 ];

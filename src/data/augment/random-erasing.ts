@@ -64,23 +64,34 @@ export function randomErasing(
   options: RandomErasingOptions,
   fill: readonly number[],
 ): Tensor {
-  return eraseDrawn(images, draw, (random, height, width) => erasedRectangle(random, height, width, options), fill);
+  return eraseDrawn(
+    images,
+    draw,
+    streams.randomErasing,
+    (random, height, width) => erasedRectangle(random, height, width, options),
+    fill,
+  );
 }
 
 /** Erases a square, which may reach beyond the image. */
 export function cutout(images: Tensor, draw: Draw, options: CutoutOptions, fill: readonly number[]): Tensor {
-  return eraseDrawn(images, draw, (random, height, width) => cutSquare(random, height, width, options), fill);
+  return eraseDrawn(
+    images,
+    draw,
+    streams.cutout,
+    (random, height, width) => cutSquare(random, height, width, options),
+    fill,
+  );
 }
 
 function eraseDrawn(
   images: Tensor,
   { seed, epoch, images: numbers }: Draw,
+  stream: number,
   choose: (random: SampleRandom, height: number, width: number) => Rectangle,
   fill: readonly number[],
 ): Tensor {
   const [, , height = 0, width = 0] = images.shape;
-  const rectangles = numbers.map((number) =>
-    choose(new SampleRandom(seed, streams.randomErasing, number, epoch), height, width),
-  );
+  const rectangles = numbers.map((number) => choose(new SampleRandom(seed, stream, number, epoch), height, width));
   return erase(images, rectangles, fill);
 }
