@@ -1,5 +1,6 @@
 /** What a command is, and how its options become flags. */
 import { readFileSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { type Command as Commander, Option } from 'commander';
 import { parse } from 'yaml';
 import { ConfigError, messageOf } from '../errors.js';
@@ -45,7 +46,7 @@ export function addCommand(program: Commander, command: Command): void {
   added.action(async (...given: unknown[]) => {
     const instance = given.at(-1) as Commander;
     const { config, ...flags } = instance.opts<Record<string, unknown>>();
-    const values = { ...(config === undefined ? {} : readConfig(String(config))), ...flags };
+    const values = { ...(config === undefined ? {} : readConfig(resolve(String(config)))), ...flags };
     await command.run(
       validate(command.options, values, config === undefined ? 'the command line' : String(config)),
       instance.args,
@@ -78,7 +79,9 @@ function numberOf(flag: string, value: string): number {
   return number;
 }
 
-function readConfig(file: string): Record<string, unknown> {
+/** The options of a file; `extends` names another, relative to it, whose options hold where this one says nothing. */
+function readConfig(file: string, from: string[] = []): Record<string, unknown> {
+  if (from.includes(file)) throw new ConfigError(`${[...from, file].join(' extends ')}: a circle.`);
   let values: unknown;
   try {
     values = parse(readFileSync(file, 'utf8'));
@@ -87,5 +90,8 @@ function readConfig(file: string): Record<string, unknown> {
   }
   if (typeof values !== 'object' || values === null || Array.isArray(values))
     throw new ConfigError(`--config ${file} holds no options.`);
-  return values as Record<string, unknown>;
+  const { extends: base, ...own } = values as Record<string, unknown>;
+  if (base === undefined) return own;
+  if (typeof base !== 'string') throw new ConfigError(`extends in ${file} must be the path of a file.`);
+  return { ...readConfig(resolve(dirname(file), base), [...from, file]), ...own };
 }

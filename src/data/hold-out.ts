@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors.js';
-import type { Dataset, Split } from './dataset.js';
+import type { Dataset, Labels, Split } from './dataset.js';
 import { SampleRandom, streams } from './philox.js';
 
 /**
@@ -8,23 +8,11 @@ import { SampleRandom, streams } from './philox.js';
  */
 export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
   if (!(share > 0 && share < 1)) throw new ConfigError(`The share to hold out must be between 0 and 1, not ${share}.`);
-  const { labels } = data.train;
-  const ofClass = new Map<number, number[]>();
-  for (let sample = 0; sample < labels.length; sample++) {
-    const label = labels[sample] as number;
-    const members = ofClass.get(label);
-    if (members) members.push(sample);
-    else ofClass.set(label, [sample]);
-  }
-  const taken = new Set<number>();
-  for (const members of ofClass.values()) {
-    const keyed = members.map((sample) => ({ sample, key: new SampleRandom(seed, streams.holdOut, sample).uniform() }));
-    keyed.sort((a, b) => a.key - b.key || a.sample - b.sample);
-    for (const { sample } of keyed.slice(0, Math.round(share * members.length))) taken.add(sample);
-  }
-  if (taken.size === 0 || taken.size === labels.length)
-    throw new ConfigError(`A share of ${share} of ${labels.length} training images leaves none on one side.`);
-  const samples = Array.from({ length: labels.length }, (_, sample) => sample);
+  const count = data.train.labels.length;
+  const taken = choose(data.train.labels, seed, (members) => Math.round(share * members));
+  if (taken.size === 0 || taken.size === count)
+    throw new ConfigError(`A share of ${share} of ${count} training images leaves none on one side.`);
+  const samples = Array.from({ length: count }, (_, sample) => sample);
   return {
     ...data,
     train: partOf(
@@ -36,6 +24,48 @@ export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
       samples.filter((sample) => taken.has(sample)),
     ),
   };
+}
+
+/**
+ * The same data with fewer training images, equally many of each class; the seed decides which. Throws ConfigError where `images` is no multiple of
+ * the number of classes, or a class has too few.
+ */
+export function takeTraining(data: Dataset, images: number, seed = 0): Dataset {
+  const each = images / data.classes.length;
+  if (!Number.isInteger(each))
+    throw new ConfigError(
+      `${images} training images cannot be equally many of each of ${data.classes.length} classes.`,
+    );
+  const taken = choose(data.train.labels, seed, () => each);
+  if (taken.size < images)
+    throw new ConfigError(
+      `${data.source} has a class with fewer than ${each} training images, so that ${images} cannot be taken.`,
+    );
+  return {
+    ...data,
+    train: partOf(
+      data.train,
+      [...taken].sort((a, b) => a - b),
+    ),
+  };
+}
+
+/** Samples of each class, `wanted` of its members. */
+function choose(labels: Labels, seed: number, wanted: (members: number) => number): Set<number> {
+  const ofClass = new Map<number, number[]>();
+  for (let sample = 0; sample < labels.length; sample++) {
+    const label = labels[sample] as number;
+    const members = ofClass.get(label);
+    if (members) members.push(sample);
+    else ofClass.set(label, [sample]);
+  }
+  const taken = new Set<number>();
+  for (const members of ofClass.values()) {
+    const keyed = members.map((sample) => ({ sample, key: new SampleRandom(seed, streams.holdOut, sample).uniform() }));
+    keyed.sort((a, b) => a.key - b.key || a.sample - b.sample);
+    for (const { sample } of keyed.slice(0, wanted(members.length))) taken.add(sample);
+  }
+  return taken;
 }
 
 function partOf(split: Split, samples: number[]): Split {

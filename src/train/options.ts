@@ -34,6 +34,7 @@ export const trainOptions = z.strictObject({
     .describe('decay of a moving average of the weights, which is then evaluated and saved'),
   precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32').describe('of the forward, by autocast'),
   augment: z.boolean().default(true).describe('random crops and flips as the data set says'),
+  trainImages: z.int().min(1).optional().describe('training images to use, equally many of each class; default all'),
   validation: z
     .number()
     .min(0)

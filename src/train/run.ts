@@ -1,6 +1,6 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
 import type { Dataset } from '../data/dataset.js';
-import { holdOut } from '../data/hold-out.js';
+import { holdOut, takeTraining } from '../data/hold-out.js';
 import type { Method, Objective } from '../distill/method.js';
 import { CrossEntropy } from '../distill/methods/cross-entropy.js';
 import { SRRL } from '../distill/methods/srrl.js';
@@ -115,7 +115,9 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
   const { teacher: wanted, tap, method: chosenMethod, ...given } = rest as Partial<DistillSetup>;
   const options = validate(trainOptions, given, 'the training options');
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
-  const whole = await resolveData(source);
+  const opened = await resolveData(source);
+  // The same images for every seed, so that runs with several seeds differ in nothing else.
+  const whole = options.trainImages === undefined ? opened : takeTraining(opened, options.trainImages);
   const data = options.validation > 0 ? holdOut(whole, options.validation, options.seed) : whole;
 
   manualSeed(options.seed);

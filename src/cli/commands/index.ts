@@ -11,6 +11,7 @@ import { installLibtorchCommand } from './install-libtorch.js';
 import { modelsCommand } from './models.js';
 import { reportCommand } from './report.js';
 import { trainCommand } from './train.js';
+import { verifyResumeCommand } from './verify-resume.js';
 
 export const commands: readonly Command[] = [
   demoCommand,
@@ -22,6 +23,7 @@ export const commands: readonly Command[] = [
   compareCommand,
   inspectCommand,
   modelsCommand,
+  verifyResumeCommand,
   doctorCommand,
   installLibtorchCommand,
 ];

@@ -1,0 +1,123 @@
+import { spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { studentFiles } from '../../distill/saved-student.js';
+import { SrrlError } from '../../errors.js';
+import { openSafetensors } from '../../files/index.js';
+import { packageRoot } from '../../native.js';
+import { z } from '../../options.js';
+import { durationText } from '../../report/terminal.js';
+import { defineCommand } from '../command.js';
+
+export const verifyResumeCommand = defineCommand({
+  name: 'verify-resume',
+  summary: 'prove that a run which is killed at random moments ends with the same weights, to the bit',
+  arguments: [
+    { syntax: '[options-of-distill...]', description: 'behind --, what the run is asked; default: a small one' },
+  ],
+  options: z.strictObject({
+    kills: z.int().min(1).default(3).describe('times that the run is killed'),
+    json: z.boolean().default(false).describe('result as JSON on standard output'),
+  }),
+  examples: [
+    'srrl verify-resume',
+    'srrl verify-resume --kills 20 -- --data shapes:240 --teacher assets/shapes-teacher.pt --epochs 3 --method crd',
+  ],
+  async run({ kills, json }, given) {
+    const folder = mkdtempSync(join(tmpdir(), 'srrl-verify-'));
+    try {
+      const result = await verify(
+        folder,
+        given.length > 0 ? given : smallRun(),
+        kills,
+        json ? () => {} : console.error,
+      );
+      if (json) console.log(JSON.stringify(result));
+      if (result.same) {
+        if (!json) console.log(`${kills} kills, ${result.torn} torn files: the weights are the same to the bit`);
+        return;
+      }
+      throw new SrrlError(
+        'ERR_RESUME',
+        `The weights differ after ${kills} kills: ${result.whole} and ${result.resumed}.`,
+      );
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+});
+
+const smallRun = (): string[] => [
+  ...['--data', 'shapes:240', '--teacher', join(packageRoot, 'assets/shapes-teacher.pt')],
+  ...['--epochs', '3', '--batch-size', '24'],
+];
+
+interface Verdict {
+  kills: number;
+  /** Checkpoints that could not be read after a kill. */
+  torn: number;
+  whole: string;
+  resumed: string;
+  same: boolean;
+}
+
+async function verify(folder: string, args: string[], kills: number, say: (text: string) => void): Promise<Verdict> {
+  const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
+  const began = performance.now();
+  await runOnce([...args, '--out', whole]);
+  const milliseconds = performance.now() - began;
+  say(`uninterrupted: ${durationText(milliseconds / 1000)}`);
+  const resuming = [...args, '--out', parts, '--resume', '--checkpoint-steps', '1'];
+  let torn = 0;
+  for (let kill = 1; kill <= kills; kill++) {
+    const moment = Math.random() * milliseconds;
+    const killed = await runOnce(resuming, moment);
+    torn += tornFiles(parts);
+    say(`kill ${kill} after ${durationText(moment / 1000)}${killed ? '' : ' (it had ended)'}`);
+  }
+  await runOnce(resuming);
+  const hashes = [whole, parts].map((run) => hashOf(join(run, studentFiles.last))) as [string, string];
+  return { kills, torn, whole: hashes[0], resumed: hashes[1], same: hashes[0] === hashes[1] && torn === 0 };
+}
+
+/** Runs `srrl distill` in a process of its own, killed after `milliseconds`; whether it was. Throws what the run said where it failed. */
+function runOnce(args: string[], milliseconds?: number): Promise<boolean> {
+  const child = spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), 'distill', ...args, '--json'], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const timer = milliseconds === undefined ? undefined : setTimeout(() => child.kill('SIGKILL'), milliseconds);
+  let said = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    said += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      if (signal === 'SIGKILL') resolve(true);
+      else if (code === 0) resolve(false);
+      else reject(new SrrlError('ERR_RESUME', `The run ended with ${code ?? signal}: ${said.trim()}`));
+    });
+  });
+}
+
+function tornFiles(run: string): number {
+  let files: string[];
+  try {
+    files = readdirSync(run).filter((file) => file.endsWith('.safetensors'));
+  } catch {
+    return 0;
+  }
+  return files.filter((file) => {
+    try {
+      openSafetensors(join(run, file)).close();
+      return false;
+    } catch {
+      return true;
+    }
+  }).length;
+}
+
+const hashOf = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
