@@ -114,7 +114,7 @@ bool matchLinear(Node* node, LinearSite& site) {
 
 // What may stand between the classifier and the result.
 bool passesThrough(const Node* node) {
-  return isAny(node, {"aten::log_softmax", "aten::softmax", "aten::dropout", "aten::flatten", "aten::view", "aten::reshape",
+  return isAny(node, {"aten::dropout", "aten::flatten", "aten::view", "aten::reshape",
                       "aten::squeeze", "aten::contiguous", "aten::to", "aten::type_as", "aten::float", "aten::detach", "aten::clone",
                       "aten::alias", "aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
 }
@@ -133,29 +133,58 @@ std::vector<LinearSite> linearSites(Graph& graph, const torch::jit::Module& orig
   return sites;
 }
 
+namespace {
+
+// The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the other factor is `rest`.
+std::optional<double> constantFactor(const Node* node, Value*& rest) {
+  if (!isAny(node, {"aten::mul", "aten::div"})) return std::nullopt;
+  const auto number = [](const Value* value) -> std::optional<double> {
+    const auto constant = torch::jit::toIValue(value);
+    if (!constant) return std::nullopt;
+    if (constant->isDouble()) return constant->toDouble();
+    if (constant->isInt()) return static_cast<double>(constant->toInt());
+    if (constant->isTensor() && constant->toTensor().numel() == 1) return constant->toTensor().item<double>();
+    return std::nullopt;
+  };
+  rest = const_cast<Value*>(node->input(0));
+  if (const auto right = number(node->input(1))) return is(node, "aten::div") ? 1 / *right : *right;
+  if (is(node, "aten::div")) return std::nullopt;
+  rest = const_cast<Value*>(node->input(1));
+  return number(node->input(0));
+}
+
+}  // namespace
+
 std::vector<LinearSite> classifierSites(Graph& graph, const std::vector<LinearSite>& sites, std::string& obstacle) {
   std::vector<LinearSite> found;
   std::set<const Value*> seen;
-  const std::function<void(Value*)> walk = [&](Value* value) {
+  const std::function<void(Value*, double)> walk = [&](Value* value, double scale) {
     if (!seen.insert(value).second) return;
     for (const LinearSite& site : sites) {
-      if (site.output == value) return found.push_back(site);
+      if (site.output != value) continue;
+      found.push_back(site);
+      found.back().scale = scale;
+      return;
     }
     Node* node = value->node();
-    if (passesThrough(node)) return walk(node->input(0));
+    // A factor of probabilities is none of the classifier's.
+    if (isAny(node, {"aten::log_softmax", "aten::softmax"})) return walk(node->input(0), 1);
+    if (passesThrough(node)) return walk(node->input(0), scale);
+    Value* rest = nullptr;
+    if (const auto factor = constantFactor(node, rest); factor && *factor > 0) return walk(rest, scale * *factor);
     if (isAny(node, {"prim::TupleConstruct", "prim::ListConstruct", "prim::DictConstruct"})) {
       for (Value* part : node->inputs()) {
-        if (!torch::jit::toIValue(part)) walk(part);
+        if (!torch::jit::toIValue(part)) walk(part, scale);
       }
       return;
     }
     if (is(node, "prim::If")) {
-      for (Block* branch : node->blocks()) walk(branch->outputs()[value->offset()]);
+      for (Block* branch : node->blocks()) walk(branch->outputs()[value->offset()], scale);
       return;
     }
     if (obstacle.empty()) obstacle = node->kind().toQualString();
   };
-  for (Value* output : graph.outputs()) walk(output);
+  for (Value* output : graph.outputs()) walk(output, 1);
   return found;
 }
 
@@ -172,7 +201,12 @@ std::vector<std::string> trainingOperators(Graph& graph) {
 
 void returnTap(Graph& graph, const LinearSite& site) {
   while (!graph.outputs().empty()) graph.eraseOutput(0);
-  Node* tuple = graph.createTuple({site.output, site.input});
+  Value* logits = site.output;
+  if (site.scale != 1) {
+    const torch::jit::WithInsertPoint end(graph.block());
+    logits = graph.insert(c10::Symbol::fromQualString("aten::mul"), {site.output, site.scale});
+  }
+  Node* tuple = graph.createTuple({logits, site.input});
   graph.appendNode(tuple);
   graph.registerOutput(tuple->output());
   torch::jit::EliminateDeadCode(graph.block());

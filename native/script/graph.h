@@ -16,6 +16,7 @@ struct LinearSite {
   at::Tensor bias;     // [classes] or undefined
   bool convolution = false;  // a 1x1 convolution: input and output are maps
   bool nested = false;       // inside an if or a loop, where no value can be handed out
+  double scale = 1;          // of the output on its way to the result; it belongs to the classifier
   torch::jit::Value* input = nullptr;
   torch::jit::Value* output = nullptr;
 };
@@ -24,14 +25,14 @@ struct LinearSite {
 std::vector<LinearSite> linearSites(torch::jit::Graph& graph, const torch::jit::Module& original);
 
 // The sites among `sites` whose output reaches the result of the graph through nothing that changes which class is
-// the largest or which coordinates there are: views, averages over positions, softmax, casts, dropout. Empty where something
+// the largest or which coordinates there are: views, averages over positions, softmax, casts, dropout, positive constant factors. Empty where something
 // else stands between; `obstacle` then names it.
 std::vector<LinearSite> classifierSites(torch::jit::Graph& graph, const std::vector<LinearSite>& sites, std::string& obstacle);
 
 // Names of operators that run in training mode by a constant of the graph, as in a module traced before eval().
 std::vector<std::string> trainingOperators(torch::jit::Graph& graph);
 
-// Makes the graph return (site output, site input) and nothing else.
+// Makes the graph return (site output times its scale, site input) and nothing else.
 void returnTap(torch::jit::Graph& graph, const LinearSite& site);
 
 }  // namespace srrl

@@ -1,6 +1,7 @@
 #include "script/script.h"
 
 #include <torch/csrc/jit/api/function_impl.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
@@ -31,12 +32,21 @@ torch::jit::Module moduleOf(const Napi::CallbackInfo& info) {
   return torch::jit::Module(held.toObject());
 }
 
+// Half precision is for accelerators; the CPU computes it slowly, and many operators not at all.
+bool isNarrow(const torch::jit::Module& module) {
+  for (const at::Tensor& parameter : module.parameters()) {
+    if (parameter.is_cpu() && (parameter.scalar_type() == at::kHalf || parameter.scalar_type() == at::kBFloat16)) return true;
+  }
+  return false;
+}
+
 // scriptLoad(path, device) => handle of a module in evaluation mode
 Napi::Value load(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   try {
     torch::jit::Module module = torch::jit::load(path, c10::Device(info[1].As<Napi::String>().Utf8Value()));
     module.eval();
+    if (isNarrow(module)) module.to(at::kFloat);
     return hold(info.Env(), module._ivalue());
   } catch (const c10::Error& error) {
     throw Error(kFile, error.what_without_backtrace());
@@ -121,6 +131,8 @@ Napi::Value tap(const Napi::CallbackInfo& info) {
   const torch::jit::Module frozen = torch::jit::freeze_module(original);
   auto graph = frozen.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
+  // Weights that are computed from parameters, as the normalized ones of cosine heads, become constants.
+  torch::jit::ConstantPropagation(graph);
 
   const std::vector<LinearSite> sites = linearSites(*graph, original);
   std::string obstacle;
@@ -149,8 +161,11 @@ Napi::Value tap(const Napi::CallbackInfo& info) {
   returnTap(*graph, *chosen);
   tapped->function = std::make_unique<torch::jit::GraphFunction>("tapped", graph, nullptr);
   result.Set("site", siteEntry(env, *chosen));
-  result.Set("weight", wrap(env, chosen->weight.detach().contiguous()));
-  result.Set("bias", wrap(env, chosen->bias.defined() ? chosen->bias.detach().contiguous() : at::Tensor()));
+  const auto scaled = [chosen](const at::Tensor& tensor) {
+    return chosen->scale == 1 ? tensor.detach().contiguous() : tensor.detach().mul(chosen->scale);
+  };
+  result.Set("weight", wrap(env, scaled(chosen->weight)));
+  result.Set("bias", wrap(env, chosen->bias.defined() ? scaled(chosen->bias) : at::Tensor()));
   result.Set("tapped", hold(env, c10::IValue::make_capsule(tapped)));
   return result;
 }

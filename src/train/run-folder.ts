@@ -68,8 +68,9 @@ export class RunFolder {
     return join(this.path, `checkpoint-${String(step).padStart(9, '0')}.safetensors`);
   }
 
-  /** Removes all checkpoints but the newest ones. */
+  /** Removes all checkpoints but the newest ones, and what a process that was killed left half written. */
   prune(keep: number): void {
+    for (const file of readdirSync(this.path)) if (isLeftOver(file)) rmSync(join(this.path, file), { force: true });
     for (const file of this.checkpoints().slice(0, -keep)) rmSync(join(this.path, file));
   }
 
@@ -141,6 +142,9 @@ export class RunFolder {
 
 const isOurs = (file: string): boolean =>
   (Object.values(files) as string[]).includes(file) || checkpointName.test(file);
+
+/** A temporary file of writeFileAtomic's, of another process. */
+const isLeftOver = (file: string): boolean => file.endsWith('.tmp') && !file.includes(`.${process.pid}-`);
 
 function rowOf(record: EpochRecord): Record<string, number> {
   const { validation } = record;

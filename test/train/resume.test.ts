@@ -71,7 +71,9 @@ describe('a run that is interrupted and goes on', () => {
       join(out, 'events.jsonl'),
       `${readFileSync(join(out, 'events.jsonl'))}{"type":"epoch","epoch":2}\n{"torn`,
     );
+    writeFileSync(join(out, 'checkpoint-000000010.safetensors.1-abcd.tmp'), 'half');
     const [start] = await run({ out, resume: true });
+    expect(readdirSync(out).filter((file) => file.endsWith('.tmp'))).toEqual([]);
     expect(start).toMatchObject({ resumedAt: 8 });
     const epochs = readFileSync(join(out, 'events.jsonl'), 'utf8')
       .trim()
