@@ -19,8 +19,9 @@ export const groupsOf = ([a, b, late]: Three): ({ params: Tensor[] } & { lr?: nu
 ];
 
 /** PyTorch's option names to ours. */
-export function optionsOf<Given extends { weight_decay?: number }>({ weight_decay: weightDecay, ...rest }: Given) {
-  return { ...rest, ...(weightDecay !== undefined && { weightDecay }) };
+export function optionsOf(given: Record<string, unknown>): Record<string, unknown> {
+  const camel = (name: string) => name.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
+  return Object.fromEntries(Object.entries(given).map(([name, value]) => [camel(name), value]));
 }
 
 /** Step `number`: forward, backward, update. The third parameter's first gradient comes late. */

@@ -15,6 +15,7 @@ const expected = fixture<{
   schedules: Record<string, number[]>;
   plateau: number[];
   plateauAbsolute: number[];
+  oneCycleGroups: [number, number][][];
 }>('optim');
 
 interface Stepping {
@@ -119,7 +120,111 @@ describe('schedules', () => {
   });
 });
 
+describe('schedules of several groups, and those that remember', () => {
+  const two = (momentum: number) =>
+    new optim.SGD(
+      [{ params: [new nn.Parameter(torch.zeros([1]))] }, { params: [new nn.Parameter(torch.zeros([1]))], lr: 0.1 }],
+      { lr: 0.4, momentum },
+    );
+
+  it('one-cycle moves rate and momentum of each group as PyTorch does', () => {
+    const optimizer = two(0.9);
+    const schedule = new optim.OneCycleLR(optimizer, {
+      maxLr: [0.8, 0.2],
+      totalSteps: 31,
+      baseMomentum: 0.7,
+      maxMomentum: 0.93,
+    });
+    for (const [i, groups] of expected.oneCycleGroups.entries()) {
+      for (const [j, [lr, momentum]] of groups.entries()) {
+        const group = optimizer.paramGroups[j];
+        expect([i, j, Math.abs((group?.lr ?? 0) - lr) + Math.abs((group?.momentum ?? 0) - momentum) <= 1e-12]).toEqual([
+          i,
+          j,
+          true,
+        ]);
+      }
+      schedule.step();
+    }
+  });
+
+  it('plateau goes on from a saved state', () => {
+    const metrics = [5, 4, 4.5, 4.4, 4.3, 4.2, 4.1, 4.6, 4.7, 3.9, 4.2, 4.3, 4.4];
+    const rates = (from: number) => {
+      const optimizer = two(0);
+      const schedule = new optim.ReduceLROnPlateau(optimizer, { patience: 1, cooldown: 1 });
+      let current = { optimizer, schedule };
+      return metrics.map((metric, i) => {
+        if (i === from) {
+          const next = two(0);
+          next.loadStateDict(optimizer.stateDict());
+          const resumed = new optim.ReduceLROnPlateau(next, { patience: 1, cooldown: 1 });
+          resumed.loadStateDict(schedule.stateDict());
+          current = { optimizer: next, schedule: resumed };
+        }
+        current.schedule.step(metric);
+        return current.optimizer.paramGroups.map(({ lr }) => lr);
+      });
+    };
+    const whole = rates(-1);
+    expect(new Set(whole.map(String)).size).toBeGreaterThan(2);
+    for (const from of [1, 4, 6, 9]) expect(rates(from)).toEqual(whole);
+  });
+});
+
+describe('state of another memory layout', () => {
+  it.each([
+    ['SGD', () => ({ lr: 0.1, momentum: 0.9 })],
+    ['AdamW', () => ({ lr: 0.1 })],
+  ] as const)('%s takes it over in the layout of its parameters', (name, options) => {
+    const conv = () => {
+      const parameter = new nn.Parameter(
+        torch.arange(24, { dtype: 'float32' }).reshape([2, 3, 2, 2]).contiguous({ memoryFormat: 'channelsLast' }),
+      );
+      return { parameter, optimizer: new optim[name]([parameter], options()) };
+    };
+    const advance = ({ parameter, optimizer }: ReturnType<typeof conv>) => {
+      optimizer.zeroGrad();
+      parameter
+        .square()
+        .mul(torch.arange(24, { dtype: 'float32' }).reshape([2, 3, 2, 2]))
+        .sum()
+        .backward();
+      optimizer.step();
+    };
+    const [whole, resumed] = [conv(), conv()];
+    advance(whole);
+    torch.noGrad(() => resumed.parameter.copy_(whole.parameter));
+    const { state, paramGroups } = whole.optimizer.stateDict();
+    // As a file gives it: row by row.
+    const rows = Object.fromEntries(
+      Object.entries(state[0] ?? {}).map(([key, value]) => [
+        key,
+        typeof value === 'number' ? value : value.contiguous(),
+      ]),
+    );
+    resumed.optimizer.loadStateDict({ state: { 0: rows }, paramGroups } as never);
+    advance(whole);
+    advance(resumed);
+    expect(resumed.parameter.equal(whole.parameter)).toBe(true);
+  });
+});
+
 describe('EMA', () => {
+  it('begins with less decay where it warms up', () => {
+    const model = new nn.Linear(1, 1, { bias: false }).to({ dtype: 'float64' });
+    torch.noGrad(() => model.weight.fill_(0));
+    const ema = new optim.EMA(model, { decay: 0.3, warmUp: true });
+    let average = 0;
+    for (let update = 0; update < 6; update++) {
+      torch.noGrad(() => model.weight.fill_(torch.float(update + 1)));
+      ema.update();
+      const decay = Math.min(0.3, (1 + update) / (10 + update));
+      average = decay * average + (1 - decay) * (update + 1);
+      expect(Math.abs(Number(ema.averagedStateDict().weight?.item()) - average)).toBeLessThan(1e-12);
+    }
+  });
+
   it('averages parameters with its decay, copies buffers, and goes on from a saved state', () => {
     const model = new nn.Sequential(new nn.Linear(2, 2), new nn.BatchNorm1d(2));
     const ema = new optim.EMA(model, { decay: 0.75 });
