@@ -55,6 +55,8 @@ export function addCommand(program: Commander, command: Command): void {
 }
 
 function flagsFor(key: string, { type, description = '', default: initial, enum: choices }: Property): Option[] {
+  // Groups of options have no flags: they are written in a file.
+  if (type === 'object') return [];
   const flag = kebabCase(key);
   const text = initial === undefined || type === 'boolean' ? description : `${description} (default ${initial})`;
   if (type === 'boolean') {

@@ -1,3 +1,4 @@
+import { augmentOptions } from '../data/augment/index.js';
 import { z } from '../options.js';
 
 /** How a student is trained, whatever the method. The defaults suit small images and short runs. */
@@ -34,6 +35,7 @@ export const trainOptions = z.strictObject({
     .describe('decay of a moving average of the weights, which is then evaluated and saved'),
   precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32').describe('of the forward, by autocast'),
   augment: z.boolean().default(true).describe('random crops and flips as the data set says'),
+  augmentation: augmentOptions.optional().describe('what is done to training images instead, in a file or a program'),
   trainImages: z.int().min(1).optional().describe('training images to use, equally many of each class; default all'),
   validation: z
     .number()

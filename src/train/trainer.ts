@@ -44,10 +44,10 @@ export class Trainer {
 
   constructor(readonly setup: TrainerSetup) {
     const { student, objective, data, options } = setup;
-    const { batchSize, seed, augment, ema, precision } = options;
+    const { batchSize, seed, augment, augmentation, ema, precision } = options;
     this.modules = { student, ...objective.modules };
     for (const module of Object.values(this.modules)) module.to({ memoryFormat: 'channelsLast' });
-    this.loader = new Loader(data, 'train', { batchSize, seed, shuffle: true, augment });
+    this.loader = new Loader(data, 'train', { batchSize, seed, shuffle: true, augment: augmentation ?? augment });
     this.optimizer = createOptimizer(Object.values(this.modules), options);
     this.schedule = createSchedule(this.optimizer, options);
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });

@@ -131,6 +131,11 @@ describe('the main job', () => {
     const again = JSON.parse(srrl(['eval', out, '--json']).stdout);
     expect(again).toMatchObject(events.at(-1).test);
     expect(srrl(args).stderr).toMatch(/already holds a run/);
+    expect(JSON.parse(srrl(['export', out, join(folder, 'student.pth'), '--json']).stdout)).toMatchObject({
+      model: 'resnet8',
+      parameters: 78_172,
+    });
+    expect(srrl(['export', out, join(folder, 'student.onnx')]).stderr).toMatch(/must end in .pth or .safetensors/);
   }, 120_000);
 
   it('takes options from a file, and flags win', () => {

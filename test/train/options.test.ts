@@ -74,6 +74,9 @@ describe('options of training', () => {
       { optimizer: 'adamw', lr: 1e-3 },
       { optimizer: 'lion', lr: 1e-4 },
       { decayNorms: false, weightDecay: 0.1 },
+      { augment: false },
+      { augmentation: { cutout: { length: 8 }, flip: false } },
+      { augmentation: { mixup: { alpha: 0.4 } } },
     ] as const)
       expect(difference(plain.student, (await trained(options)).student)).toBeGreaterThan(1e-9);
     const { events } = await trained({ warmupEpochs: 2, schedule: 'constant', lr: 0.3 });

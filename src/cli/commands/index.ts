@@ -6,6 +6,7 @@ import { demoCommand } from './demo.js';
 import { distillCommand } from './distill.js';
 import { doctorCommand } from './doctor.js';
 import { evalCommand } from './eval.js';
+import { exportCommand } from './export.js';
 import { inspectCommand } from './inspect.js';
 import { installLibtorchCommand } from './install-libtorch.js';
 import { modelsCommand } from './models.js';
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   analyzeCommand,
   reportCommand,
   compareCommand,
+  exportCommand,
   inspectCommand,
   modelsCommand,
   verifyResumeCommand,
