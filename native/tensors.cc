@@ -5,6 +5,10 @@
 #include <map>
 #include <set>
 
+#include <ATen/ScalarOps.h>
+
+#include <cmath>
+
 #include "arguments.h"
 
 namespace srrl {
@@ -128,6 +132,25 @@ Napi::Value isContiguous(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_contiguous(format));
 }
 
+// wrapNumber(number | bigint | boolean) => a tensor of no dimensions that gives way in type promotion, as a number in Python does.
+Napi::Value wrapNumber(const Napi::CallbackInfo& info) {
+  const Napi::Value value = info[0];
+  at::Scalar scalar;
+  if (value.IsBoolean()) {
+    scalar = at::Scalar(value.ToBoolean().Value());
+  } else if (value.IsBigInt()) {
+    bool lossless;
+    scalar = at::Scalar(value.As<Napi::BigInt>().Int64Value(&lossless));
+  } else {
+    const double number = value.ToNumber().DoubleValue();
+    const bool whole = std::abs(number) <= 9007199254740991.0 && number == std::trunc(number) && !(number == 0 && std::signbit(number));
+    scalar = whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
+  }
+  at::Tensor tensor = c10::scalar_to_tensor(scalar);
+  tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
+  return wrap(info.Env(), std::move(tensor));
+}
+
 // sameStorage(a, b)
 Napi::Value sameStorage(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_alias_of(tensorOf(info, 1)));
@@ -239,6 +262,7 @@ void exportTensors(Napi::Env, Napi::Object exports) {
   define<dtype>(exports, "dtype");
   define<device>(exports, "device");
   define<isContiguous>(exports, "isContiguous");
+  define<wrapNumber>(exports, "wrapNumber");
   define<sameStorage>(exports, "sameStorage");
   define<setData>(exports, "setData");
   define<tensorList>(exports, "tensorList");

@@ -71,6 +71,7 @@ export interface Native {
   call(operator: number, ...flat: Flat[]): unknown;
   prepare(operator: number, ...flat: Flat[]): number;
   callPrepared(prepared: number, ...tensors: Handle[]): unknown;
+  wrapNumber(value: number | bigint | boolean): Handle;
   resolve(name: string, overload: string): number;
   startFlops(): void;
   readFlops(): Record<string, number>;

@@ -19,7 +19,8 @@ export class ModelTeacher extends TeacherBase {
 
   /** Freezes a network. Throws TeacherError where its last linear layer is not its classifier. */
   static of(model: Classifier, source: string): ModelTeacher {
-    model.eval().requiresGrad_(false);
+    // The layout in which images come and convolutions are fastest.
+    model.eval().requiresGrad_(false).to({ memoryFormat: 'channelsLast' });
     const linear = [...model.namedModules()].filter(
       (entry): entry is [string, Linear] => entry[1] instanceof Linear && entry[1].outFeatures === model.numClasses,
     );

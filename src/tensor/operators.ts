@@ -113,9 +113,26 @@ function makesOneTensor({ schema, written }: Overload): boolean {
   return written.length === 0 && schema.results.length === 1 && schema.results[0]?.type === 'Tensor';
 }
 
-/** Calls one overload, by the same rules. */
+/** Calls one overload, by the same rules; where PyTorch does, a number stands for a tensor. */
 export function callOverload(overload: Overload, args: unknown[]): unknown {
-  return run(planFor(overload, args).plan, args);
+  const given = withNumbersAsTensors(overload, args);
+  return run(planFor(overload, given).plan, given);
+}
+
+/** Operators whose tensor arguments may be numbers when an overload is called by its name; PyTorch's own list. */
+const numbersAsTensors = new Set(
+  'add sub mul div floor_divide true_divide subtract multiply divide'
+    .split(' ')
+    .flatMap((name) => [`aten::${name}`, `aten::${name}_`]),
+);
+
+function withNumbersAsTensors({ schema, parameters }: Overload, args: unknown[]): unknown[] {
+  if (!numbersAsTensors.has(schema.name.split('.')[0] as string)) return args;
+  return args.map((arg, i) =>
+    parameters[i]?.plainTensor && ['number', 'bigint', 'boolean'].includes(typeof arg)
+      ? owned(new Tensor(native().wrapNumber(arg as number)))
+      : arg,
+  );
 }
 
 function planFor(overload: Overload, args: unknown[]): { plan: Plan; values: unknown[] } {
@@ -130,7 +147,7 @@ function planFor(overload: Overload, args: unknown[]): { plan: Plan; values: unk
 
 /** Calls one overload off the event loop. */
 export async function callOverloadAsync(overload: Overload, args: unknown[]): Promise<unknown> {
-  const { plan, values } = planFor(overload, args);
+  const { plan, values } = planFor(overload, withNumbersAsTensors(overload, args));
   const raw = await native().callAsync(plan.overload.number, ...flatten(overload, values));
   return wrapAll(overload, raw, values);
 }

@@ -75,6 +75,24 @@ describe('calls that come again', () => {
   });
 });
 
+describe('numbers in the place of tensors', () => {
+  it('give way in type promotion, as in PyTorch', () => {
+    const whole = torch.arange(3);
+    const half = torch.ones([2], { dtype: 'float16' });
+    const call = (name: string, x: Tensor, value: number | boolean) => torch.dispatch(name, x, value) as Tensor;
+    for (const [name, x, value, dtype] of [
+      ['aten::add.Tensor', whole, 2, 'int64'],
+      ['aten::subtract.Tensor', whole, 2.5, 'float32'],
+      ['aten::mul.Tensor', half, 2.5, 'float16'],
+      ['aten::true_divide.Tensor', whole, true, 'float32'],
+      ['aten::add.Tensor', torch.ones([], { dtype: 'float16' }), 0.5, 'float16'],
+    ] as const)
+      expect([name, call(name, x, value).dtype]).toEqual([name, dtype]);
+    expect(call('aten::subtract.Tensor', whole, 2.5).tolist()).toEqual([-2.5, -1.5, -0.5]);
+    expect(() => call('aten::maximum', whole, 1)).toThrow(/does not take/);
+  });
+});
+
 describe('memory without any scope', () => {
   it('stays bounded when the event loop turns now and then', async () => {
     const a = torch.ones([8, 8]);
