@@ -19,9 +19,16 @@ const descriptor = fromJson(FileDescriptorProtoSchema, {
     {
       name: 'Event',
       field: [
-        { name: 'wall_time', number: 1, label: optional, type: 'TYPE_DOUBLE' },
+        { name: 'wall_time', jsonName: 'wallTime', number: 1, label: optional, type: 'TYPE_DOUBLE' },
         { name: 'step', number: 2, label: optional, type: 'TYPE_INT64' },
-        { name: 'file_version', number: 3, label: optional, type: 'TYPE_STRING', oneofIndex: 0 },
+        {
+          name: 'file_version',
+          jsonName: 'fileVersion',
+          number: 3,
+          label: optional,
+          type: 'TYPE_STRING',
+          oneofIndex: 0,
+        },
         {
           name: 'summary',
           number: 5,
@@ -49,7 +56,14 @@ const descriptor = fromJson(FileDescriptorProtoSchema, {
           name: 'Value',
           field: [
             { name: 'tag', number: 1, label: optional, type: 'TYPE_STRING' },
-            { name: 'simple_value', number: 2, label: optional, type: 'TYPE_FLOAT', oneofIndex: 0 },
+            {
+              name: 'simple_value',
+              jsonName: 'simpleValue',
+              number: 2,
+              label: optional,
+              type: 'TYPE_FLOAT',
+              oneofIndex: 0,
+            },
           ],
           oneofDecl: [{ name: 'value' }],
         },
