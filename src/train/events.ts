@@ -11,6 +11,8 @@ export type TrainEvent =
       /** What the first batch's terms were, unweighted, before any step. */
       terms: Record<string, number>;
       estimate: Estimate;
+      /** Versions and machine, for the record. */
+      environment: Record<string, unknown>;
       /** The step that a checkpoint had reached. */
       resumedAt?: number;
     }

@@ -1,4 +1,5 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
+import { cpus } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import { holdOut, takeTraining } from '../data/hold-out.js';
 import type { Method, Objective } from '../distill/method.js';
@@ -10,6 +11,7 @@ import { settingFor } from '../distill/setting.js';
 import { Teacher } from '../distill/teacher.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import type { Classifier } from '../models/index.js';
+import { native } from '../native.js';
 import { validate } from '../options.js';
 import { manualSeed, scope } from '../tensor/index.js';
 import { loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
@@ -61,6 +63,7 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
       parameters: trainer.deployed().numParameters(),
       ...(parts.teacherAccuracy && { teacher: parts.teacherAccuracy }),
       ...rehearsal,
+      environment: environment(),
       ...(resumedAt !== undefined && { resumedAt }),
     });
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
@@ -96,6 +99,14 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
     discard(parts);
   }
 }
+
+const environment = (): Record<string, unknown> => ({
+  node: process.version,
+  libtorch: native().libtorchVersion,
+  threads: native().numThreads(),
+  processor: cpus()[0]?.model ?? 'unknown',
+  system: `${process.platform} ${process.arch}`,
+});
 
 /** Hands events on after they were recorded. Ends the inner generator when the outer one ends, which a loop over next() would not. */
 async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) => T): AsyncGenerator<T, R> {
