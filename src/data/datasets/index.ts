@@ -2,11 +2,14 @@
 import { DataError } from '../../errors.js';
 import { didYouMean } from '../../suggest.js';
 import type { Dataset, DatasetKind } from '../dataset.js';
+import { cifar10 } from './cifar10.js';
 import { cifar100 } from './cifar100.js';
 import { fashionMnist } from './fashion-mnist.js';
+import { imageFolder } from './folder.js';
+import { mnist } from './mnist.js';
 import { shapesKind } from './shapes.js';
 
-export const datasetKinds: readonly DatasetKind[] = [shapesKind, fashionMnist, cifar100];
+export const datasetKinds: readonly DatasetKind[] = [shapesKind, mnist, fashionMnist, cifar10, cifar100, imageFolder];
 
 /** Opens a data set by `kind:path`. Throws DataError where the kind is unknown or the data are missing or damaged. */
 export async function openDataset(source: string): Promise<Dataset> {
