@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { writePacked } from '../../src/data/formats/packed.js';
 import {
   DataError,
   type Dataset,
@@ -167,6 +168,46 @@ describe('CIFAR-10 and MNIST', () => {
     writeFileSync(join(path, 'data_batch_3.bin'), record(1, 1).subarray(2));
     await expect(openDataset(`cifar10:${path}`)).rejects.toThrow(/data_batch_3\.bin has 3071 bytes.*CIFAR-10 binary/);
     await expect(openDataset(`mnist:${path}`)).rejects.toThrow(/train-images-idx3-ubyte/);
+  });
+});
+
+describe('packed files', () => {
+  it('hold what they were made of', async () => {
+    const file = join(root, 'shapes.pack');
+    const data = await openDataset('shapes:36');
+    await writePacked(data, file);
+    const packed = await openDataset(`packed:${file}`);
+    expect([...packed.train.labels]).toEqual([...data.train.labels]);
+    const batch = (of: Dataset, split: 'train' | 'test') => {
+      const loader = new Loader(of, split, { batchSize: 36, seed: 2, augment: true, shuffle: true });
+      loader.begin(1);
+      return loader.batch(0);
+    };
+    for (const split of ['train', 'test'] as const)
+      expect(batch(packed, split).images.equal(batch(data, split).images)).toBe(true);
+    const whole = readFileSync(file);
+    for (const length of [10, 40_000, whole.length - 1]) {
+      writeFileSync(join(root, 'cut.pack'), whole.subarray(0, length));
+      await expect(openDataset(`packed:${join(root, 'cut.pack')}`)).rejects.toThrow(
+        /no file of srrl pack, or not whole/,
+      );
+    }
+    writeFileSync(join(root, 'cut.pack'), whole.subarray(1));
+    await expect(openDataset(`packed:${join(root, 'cut.pack')}`)).rejects.toThrow(/not as many as its header says/);
+  });
+
+  it.skipIf(!existsSync(photos))('are made of photos in the view of evaluation', async () => {
+    const file = join(root, 'photos.pack');
+    const data = await openDataset(`folder:${smallFolder('packed')}?size=20`);
+    await writePacked(data, file);
+    const packed = await openDataset(`packed:${file}`);
+    const plain = async (of: Dataset) => {
+      const loader = new Loader(of, 'test', { batchSize: 8 });
+      loader.begin(0);
+      await loader.ready(0);
+      return loader.batch(0).images;
+    };
+    expect((await plain(packed)).allclose(await plain(data), 1e-6, 1e-6)).toBe(true);
   });
 });
 

@@ -10,6 +10,7 @@ import { exportCommand } from './export.js';
 import { inspectCommand } from './inspect.js';
 import { installLibtorchCommand } from './install-libtorch.js';
 import { modelsCommand } from './models.js';
+import { packCommand } from './pack.js';
 import { reportCommand } from './report.js';
 import { trainCommand } from './train.js';
 import { verifyResumeCommand } from './verify-resume.js';
@@ -25,6 +26,7 @@ export const commands: readonly Command[] = [
   exportCommand,
   inspectCommand,
   modelsCommand,
+  packCommand,
   verifyResumeCommand,
   doctorCommand,
   installLibtorchCommand,

@@ -7,9 +7,18 @@ import { cifar100 } from './cifar100.js';
 import { fashionMnist } from './fashion-mnist.js';
 import { imageFolder } from './folder.js';
 import { mnist } from './mnist.js';
+import { packed } from './packed.js';
 import { shapesKind } from './shapes.js';
 
-export const datasetKinds: readonly DatasetKind[] = [shapesKind, mnist, fashionMnist, cifar10, cifar100, imageFolder];
+export const datasetKinds: readonly DatasetKind[] = [
+  shapesKind,
+  mnist,
+  fashionMnist,
+  cifar10,
+  cifar100,
+  imageFolder,
+  packed,
+];
 
 /** Opens a data set by `kind:path`. Throws DataError where the kind is unknown or the data are missing or damaged. */
 export async function openDataset(source: string): Promise<Dataset> {
@@ -21,6 +30,6 @@ export async function openDataset(source: string): Promise<Dataset> {
       `'${kind}' is no kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, kinds)}`,
     );
   }
-  if (path === '' && found.usage.includes(':DIR')) throw new DataError(`${kind} needs a folder: ${found.usage}.`);
+  if (path === '' && /:[A-Z]/.test(found.usage)) throw new DataError(`${kind} needs a path: ${found.usage}.`);
   return found.open(path);
 }
