@@ -9,6 +9,7 @@ import { imageFolder } from './folder.js';
 import { mnist } from './mnist.js';
 import { packed } from './packed.js';
 import { shapesKind } from './shapes.js';
+import { shards } from './shards.js';
 
 export const datasetKinds: readonly DatasetKind[] = [
   shapesKind,
@@ -17,6 +18,7 @@ export const datasetKinds: readonly DatasetKind[] = [
   cifar10,
   cifar100,
   imageFolder,
+  shards,
   packed,
 ];
 
