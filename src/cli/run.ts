@@ -1,19 +1,23 @@
 /** Shows a run's events: a bar and lines for people, JSON lines for machines. */
+import { PassThrough } from 'node:stream';
 import { InterruptedError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
+import { serveLive } from '../report/live.js';
 import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
 import type { Run, TrainEvent } from '../train/index.js';
 
 export type End = Extract<TrainEvent, { type: 'end' }>;
 
 /** Consumes a run and returns how it ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the second ends the process. */
-export async function showRun(run: Run, { json }: { json: boolean }): Promise<End> {
+export async function showRun(run: Run, { json, ui = false }: { json: boolean; ui?: boolean }): Promise<End> {
   const stopListening = stopOnSignal(run);
+  const live = ui ? await serveEvents() : undefined;
   let progress: Progress | undefined;
   let end: End | undefined;
   const print = (text: string) => (progress ? progress.say(text) : console.error(text));
   try {
     for await (const event of run) {
+      live?.events.write(event);
       if (event.type === 'end') end = event;
       if (json) {
         if (event.type !== 'step') console.log(JSON.stringify(event));
@@ -28,9 +32,24 @@ export async function showRun(run: Run, { json }: { json: boolean }): Promise<En
   } finally {
     progress?.stop();
     stopListening();
+    await live?.close();
   }
   if (!json && end) console.log(endText(end));
   return end as End;
+}
+
+/** The live page of a run that is consumed here. */
+async function serveEvents(): Promise<{ events: PassThrough; close: () => Promise<void> }> {
+  const events = new PassThrough({ objectMode: true });
+  const server = await serveLive({ source: events });
+  console.error(`live page: ${server.url}`);
+  return {
+    events,
+    close: () => {
+      events.end();
+      return server.close();
+    },
+  };
 }
 
 function linesOf(event: TrainEvent): string[] {

@@ -6,6 +6,7 @@ import { type End, showRun } from './run.js';
 
 interface Plan {
   json: boolean;
+  ui: boolean;
   seeds: number;
   setup: Record<string, unknown>;
 }
@@ -14,9 +15,12 @@ interface Plan {
 export type SeedOptions = { seed?: number; out?: string };
 
 /** Starts the runs one after the other and shows them; with several seeds each has a folder below `out`, and a summary follows. */
-export async function trainAndShow(start: (options: SeedOptions) => Run, { json, seeds, setup }: Plan): Promise<void> {
+export async function trainAndShow(
+  start: (options: SeedOptions) => Run,
+  { json, ui, seeds, setup }: Plan,
+): Promise<void> {
   if (seeds === 1) {
-    await showRun(start({}), { json });
+    await showRun(start({}), { json, ui });
     return;
   }
   const [first, out] = [Number(setup.seed ?? 0), setup.out as string | undefined];
@@ -24,7 +28,7 @@ export async function trainAndShow(start: (options: SeedOptions) => Run, { json,
   for (let seed = first; seed < first + seeds; seed++) {
     if (!json) console.error(`seed ${seed}:`);
     const folder = out === undefined ? {} : { out: join(out, `seed-${seed}`) };
-    const end = await showRun(start({ seed, ...folder }), { json });
+    const end = await showRun(start({ seed, ...folder }), { json, ui });
     if (end.stopped === 'asked') return;
     ends.push(end);
   }

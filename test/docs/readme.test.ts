@@ -27,6 +27,7 @@ it('links of the documents lead to files', () => {
     'docs/conformance.md',
     'docs/methods.md',
     'docs/training.md',
+    'docs/data.md',
     'docs/results.md',
     'recipes/README.md',
   ];

@@ -16,6 +16,7 @@ export const studentOptions = z.strictObject({
   dryRun: z.boolean().default(false).describe('check and measure everything, and end before the first step'),
   seeds: z.int().min(1).default(1).describe('runs with this and the following seeds, one after the other'),
   ...trainOptions.shape,
+  ui: z.boolean().default(false).describe('a page on this machine that shows the run while it goes on'),
   json: z.boolean().default(false).describe('events as JSON lines on standard output'),
 });
 
@@ -39,11 +40,12 @@ export const distillCommand = defineCommand({
     'srrl distill --config recipes/cifar100/wrn_40_2-wrn_16_2.yaml --data cifar100:DIR --teacher wrn_40_2.pt',
     'srrl distill --data shapes --teacher assets/shapes-teacher.pt --method kd:temperature=2 --seeds 3',
   ],
-  async run({ json, seeds, method, ...rest }) {
+  async run({ json, ui, seeds, method, ...rest }) {
     const { flags, setup } = separate(rest);
     const chosen = withFlags(method, flags);
     await trainAndShow((options) => distill({ ...(setup as unknown as DistillSetup), ...options, method: chosen }), {
       json,
+      ui,
       seeds,
       setup,
     });

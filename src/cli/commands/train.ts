@@ -9,10 +9,11 @@ export const trainCommand = defineCommand({
   configFile: true,
   options: studentOptions,
   examples: ['srrl train --data fashion-mnist:DIR --student resnet8 --epochs 10 --out runs/plain'],
-  async run({ json, seeds, ...rest }) {
+  async run({ json, ui, seeds, ...rest }) {
     const setup = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
     await trainAndShow((options) => train({ ...(setup as unknown as StudentSetup), ...options }), {
       json,
+      ui,
       seeds,
       setup,
     });
