@@ -17,20 +17,18 @@ export interface EmbeddingOptions {
   sparse?: boolean;
 }
 
-/** Looks up rows of a trained table: integers [...] -> [..., embeddingDim]. */
-export class Embedding extends Module {
+/** A trained table, rows of which are looked up. */
+abstract class Table<Options extends EmbeddingOptions> extends Module {
   readonly weight: Parameter;
-  /** -1 for none, as the operator takes it. */
+  /** -1 for none, as the operators take it. */
   readonly paddingIdx: number;
-  readonly options: EmbeddingOptions;
 
   constructor(
     readonly numEmbeddings: number,
     readonly embeddingDim: number,
-    options: EmbeddingOptions = {},
+    readonly options: Options,
   ) {
     super();
-    this.options = options;
     this.paddingIdx = rowOf(options.paddingIdx, numEmbeddings);
     this.weight = new Parameter(torch.empty([numEmbeddings, embeddingDim]));
     this.resetParameters();
@@ -38,12 +36,26 @@ export class Embedding extends Module {
 
   resetParameters(): void {
     normal_(this.weight);
-    clearRow(this.weight, this.paddingIdx);
+    if (this.paddingIdx >= 0) noGrad(() => this.weight.select(0, this.paddingIdx).zero_());
+  }
+
+  /** Scales the rows that are about to be looked up down to the largest norm. */
+  protected renorm(indices: Tensor): void {
+    const { maxNorm, normType = 2 } = this.options;
+    if (maxNorm === undefined) return;
+    noGrad(() => torch.embeddingRenorm_(this.weight, indices.contiguous().reshape([-1]), maxNorm, normType));
+  }
+}
+
+/** Looks up rows of a trained table: integers [...] -> [..., embeddingDim]. */
+export class Embedding extends Table<EmbeddingOptions> {
+  constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingOptions = {}) {
+    super(numEmbeddings, embeddingDim, options);
   }
 
   forward(indices: Tensor): Tensor {
-    const { maxNorm, normType = 2, scaleGradByFreq = false, sparse = false } = this.options;
-    if (maxNorm !== undefined) renorm(this.weight, indices, maxNorm, normType);
+    const { scaleGradByFreq = false, sparse = false } = this.options;
+    this.renorm(indices);
     return torch.embedding(this.weight, indices, this.paddingIdx, scaleGradByFreq, sparse);
   }
 }
@@ -58,36 +70,19 @@ export interface EmbeddingBagOptions extends EmbeddingOptions {
 const modes = { sum: 0, mean: 1, max: 2 };
 
 /** Looks up rows and joins those of a bag: [N, L] -> [N, embeddingDim], or [L] with offsets [N]. */
-export class EmbeddingBag extends Module {
-  readonly weight: Parameter;
-  readonly paddingIdx: number;
-  readonly options: EmbeddingBagOptions;
-
-  constructor(
-    readonly numEmbeddings: number,
-    readonly embeddingDim: number,
-    options: EmbeddingBagOptions = {},
-  ) {
-    super();
-    this.options = options;
-    this.paddingIdx = rowOf(options.paddingIdx, numEmbeddings);
-    this.weight = new Parameter(torch.empty([numEmbeddings, embeddingDim]));
-    this.resetParameters();
-  }
-
-  resetParameters(): void {
-    normal_(this.weight);
-    clearRow(this.weight, this.paddingIdx);
+export class EmbeddingBag extends Table<EmbeddingBagOptions> {
+  constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingBagOptions = {}) {
+    super(numEmbeddings, embeddingDim, options);
   }
 
   /** @param perSampleWeights a factor for each index, with mode `sum` */
   forward(indices: Tensor, offsets?: Tensor, perSampleWeights?: Tensor): Tensor {
-    const { maxNorm, normType = 2, scaleGradByFreq = false, sparse = false } = this.options;
+    const { scaleGradByFreq = false, sparse = false } = this.options;
     const { mode = 'mean', includeLastOffset = false } = this.options;
     const [rows = 0, length = 0] = indices.shape;
     if ((indices.ndim === 1) !== (offsets !== undefined))
       throw new ArgumentError('EmbeddingBag takes indices [L] with offsets, or indices [N, L] without.');
-    if (maxNorm !== undefined) renorm(this.weight, indices, maxNorm, normType);
+    this.renorm(indices);
     const [bags] = torch.embeddingBag(
       this.weight,
       indices.reshape([-1]),
@@ -108,12 +103,4 @@ function rowOf(index: number | undefined, rows: number): number {
   if (!Number.isInteger(index) || index >= rows || index < -rows)
     throw new ArgumentError(`paddingIdx ${index} is no row of ${rows}.`);
   return index < 0 ? rows + index : index;
-}
-
-function clearRow(weight: Tensor, row: number): void {
-  if (row >= 0) noGrad(() => weight.select(0, row).zero_());
-}
-
-function renorm(weight: Tensor, indices: Tensor, maxNorm: number, normType: number): void {
-  noGrad(() => torch.embeddingRenorm_(weight, indices.contiguous().reshape([-1]), maxNorm, normType));
 }

@@ -1,6 +1,5 @@
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { Module } from './module.js';
-import { Parameter } from './parameter.js';
+import { RunningNorm } from './running-norm.js';
 
 export interface InstanceNormOptions {
   /** Added to the variance. Default 1e-5. */
@@ -13,32 +12,14 @@ export interface InstanceNormOptions {
   trackRunningStats?: boolean;
 }
 
-/** Mean 0 and variance 1 over the positions of each channel of each sample. */
-abstract class InstanceNorm extends Module {
-  readonly weight: Parameter | null;
-  readonly bias: Parameter | null;
-  declare running_mean: Tensor;
-  declare running_var: Tensor;
-  declare num_batches_tracked: Tensor;
-  readonly eps: number;
-  readonly momentum: number;
-  readonly trackRunningStats: boolean;
+const defaults = { eps: 1e-5, momentum: 0.1, affine: false, trackRunningStats: false };
 
-  constructor(
-    readonly numFeatures: number,
-    { eps = 1e-5, momentum = 0.1, affine = false, trackRunningStats = false }: InstanceNormOptions = {},
-  ) {
-    super();
-    this.eps = eps;
-    this.momentum = momentum;
-    this.trackRunningStats = trackRunningStats;
-    this.weight = affine ? new Parameter(torch.ones([numFeatures])) : null;
-    this.bias = affine ? new Parameter(torch.zeros([numFeatures])) : null;
-    if (trackRunningStats) {
-      this.registerBuffer('running_mean', torch.zeros([numFeatures]));
-      this.registerBuffer('running_var', torch.ones([numFeatures]));
-      this.registerBuffer('num_batches_tracked', torch.zeros([], { dtype: 'int64' }));
-    }
+/** Mean 0 and variance 1 over the positions of each channel of each sample. */
+abstract class InstanceNorm extends RunningNorm {
+  declare readonly momentum: number;
+
+  constructor(numFeatures: number, options: InstanceNormOptions = {}) {
+    super(numFeatures, { ...defaults, ...options });
   }
 
   forward(x: Tensor): Tensor {

@@ -77,7 +77,7 @@ function describe(run: RunRecords, name: string, varied: string[]): ComparedRun 
     method: String(config.method ?? '-'),
     student: String(config.student ?? '-'),
     teacher: config.teacher === undefined ? '-' : basename(String(config.teacher)),
-    differs: varied.map((key) => `${key}=${config[key] === undefined ? '-' : textOf(config[key])}`),
+    differs: varied.filter((key) => key in config).map((key) => `${key}=${textOf(config[key])}`),
     epochs: epochs.length,
     seed: typeof config.seed === 'number' ? config.seed : null,
     lastTop1: last?.top1 ?? null,
@@ -116,11 +116,13 @@ function namesOf(records: readonly RunRecords[]): string[] {
   return records.map(({ name, path }) => (count(name) > 1 ? (path ?? name) : name));
 }
 
+/** Options on which runs that have them differ; one that only some methods have says no more than the method does. */
 function variedOptions(records: readonly RunRecords[]): string[] {
   const keys = [...new Set(records.flatMap(({ config }) => Object.keys(config)))];
-  return keys.filter(
-    (key) => !columns.includes(key) && new Set(records.map(({ config }) => canonical(config[key]))).size > 1,
-  );
+  return keys.filter((key) => {
+    const values = records.filter(({ config }) => key in config).map(({ config }) => canonical(config[key]));
+    return !columns.includes(key) && new Set(values).size > 1;
+  });
 }
 
 /** JSON that does not depend on the order of keys. */

@@ -51,7 +51,7 @@ export function page({ title, body, data, script, connects = false }: PageOption
     `${chartScript}\nconst data = JSON.parse(document.getElementById('data').textContent);${script}`,
   ];
   const hashes = scripts.map((text) => `'sha256-${createHash('sha256').update(text).digest('base64')}'`).join(' ');
-  const policy = `default-src 'none'; script-src ${hashes}; style-src 'unsafe-inline'; connect-src ${connects ? "'self'" : "'none'"}; base-uri 'none'; form-action 'none'`;
+  const policy = `default-src 'none'; script-src ${hashes}; style-src 'unsafe-inline'; img-src data:; connect-src ${connects ? "'self'" : "'none'"}; base-uri 'none'; form-action 'none'`;
   return `${
     html`<!doctype html>
 <html lang="en">

@@ -20,7 +20,7 @@ const descriptor = fromJson(FileDescriptorProtoSchema, {
       name: 'Event',
       field: [
         { name: 'wall_time', jsonName: 'wallTime', number: 1, label: optional, type: 'TYPE_DOUBLE' },
-        { name: 'step', number: 2, label: optional, type: 'TYPE_INT64' },
+        { name: 'step', jsonName: 'step', number: 2, label: optional, type: 'TYPE_INT64' },
         {
           name: 'file_version',
           jsonName: 'fileVersion',
@@ -31,6 +31,7 @@ const descriptor = fromJson(FileDescriptorProtoSchema, {
         },
         {
           name: 'summary',
+          jsonName: 'summary',
           number: 5,
           label: optional,
           type: 'TYPE_MESSAGE',
@@ -45,6 +46,7 @@ const descriptor = fromJson(FileDescriptorProtoSchema, {
       field: [
         {
           name: 'value',
+          jsonName: 'value',
           number: 1,
           label: 'LABEL_REPEATED',
           type: 'TYPE_MESSAGE',
@@ -55,7 +57,7 @@ const descriptor = fromJson(FileDescriptorProtoSchema, {
         {
           name: 'Value',
           field: [
-            { name: 'tag', number: 1, label: optional, type: 'TYPE_STRING' },
+            { name: 'tag', jsonName: 'tag', number: 1, label: optional, type: 'TYPE_STRING' },
             {
               name: 'simple_value',
               jsonName: 'simpleValue',

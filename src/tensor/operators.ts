@@ -7,9 +7,9 @@ import { type Native, native } from '../native.js';
 import type { Flat, Schema } from '../native-types.js';
 import { describeValue, encode, match, type Parameter, parameterOf } from './arguments.js';
 import { keyOf, type Options, splitOptions } from './call-shape.js';
-import { camelCase } from './names.js';
 import { owned } from './ownership.js';
 import { PreparedCalls } from './prepared.js';
+import { wrapAll } from './results.js';
 import { Tensor } from './tensor.js';
 
 /** One operator with one signature. */
@@ -242,30 +242,6 @@ function flatten(overload: Overload, values: unknown[]): Flat[] {
   for (const [i, parameter] of overload.parameters.entries()) encode(parameter, values[i], flat, overload.schema.name);
   while (flat.length > 0 && flat.at(-1) === undefined) flat.pop();
   return flat;
-}
-
-function wrapOne(type: string, raw: unknown): unknown {
-  if (raw === null || !type.startsWith('Tensor')) return raw;
-  return Array.isArray(raw) ? raw.map((item) => wrapOne('Tensor', item)) : owned(new Tensor(raw as number));
-}
-
-function wrapAll(overload: Overload, raw: unknown, values: unknown[]): unknown {
-  const { results } = overload.schema;
-  const { written } = overload;
-  if (written.length > 0) {
-    // In place: the caller's own objects are the results, and the new handles to them are given back.
-    const changed = written.map((i) => values[i]);
-    native().release(...((written.length === 1 ? [raw] : raw) as number[]).flat());
-    return changed.length === 1 ? changed[0] : changed;
-  }
-  const [first] = results;
-  if (results.length === 0 || first === undefined) return undefined;
-  if (results.length === 1) return wrapOne(first.type, raw);
-  const items = (raw as unknown[]).map((item, i) => wrapOne(results[i]?.type ?? '', item));
-  for (const [i, { name }] of results.entries()) {
-    if (name) Object.defineProperty(items, camelCase(name), { value: items[i], enumerable: false });
-  }
-  return items;
 }
 
 function signature(overload: Overload): string {
