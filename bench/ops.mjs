@@ -1,10 +1,8 @@
 // Time of one operator call against the same in Python, alternating within one run.
 //   node bench/ops.mjs [rounds]        SRRL_PYTHON names a python with torch (default python3)
-import { spawn } from 'node:child_process';
 import { cpus } from 'node:os';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import torch, { nn } from '../dist/torch.js';
+import { median, startPeer } from './peer.mjs';
 
 const rounds = Number(process.argv[2] ?? 15);
 const calls = 5_000;
@@ -45,32 +43,11 @@ function time(call, size) {
 const ours = Object.fromEntries(Object.entries(cases).map(([name, call]) => [name, () => time(call, 500)]));
 ours['add 8x8, no scope'] = () => time(cases['add 8x8'], 0);
 
-const peer = spawn(
-  process.env.SRRL_PYTHON ?? 'python3',
-  [fileURLToPath(new URL('peers/ops.py', import.meta.url)), String(calls)],
-  {
-    stdio: ['pipe', 'pipe', 'inherit'],
-  },
-);
-peer.on('error', (error) => {
-  console.error(`${error.message}: a python with torch is needed; name it in SRRL_PYTHON.`);
-  process.exit(1);
-});
-const lines = createInterface({ input: peer.stdout })[Symbol.asyncIterator]();
-const next = async () => {
-  const { value, done } = await lines.next();
-  if (done) throw new Error('the Python peer ended');
-  return value;
-};
-const theirs = async (name) => {
-  peer.stdin.write(`${name.replace(', no scope', '')}\n`);
-  return Number(await next());
-};
+const peer = await startPeer('ops.py', [String(calls)]);
+const theirs = (name) => peer.ask(name.replace(', no scope', ''));
 
-const median = (values) => [...values].sort((x, y) => x - y)[Math.floor(values.length / 2)];
-const about = await next();
 console.log(
-  `${about}; Node ${process.version}, libtorch ${torch.version}; ${cpus()[0].model}, 1 thread, ${rounds} rounds of ${calls} calls`,
+  `${peer.about}; Node ${process.version}, libtorch ${torch.version}; ${cpus()[0].model}, 1 thread, ${rounds} rounds of ${calls} calls`,
 );
 const rows = [];
 for (const [name, run] of Object.entries(ours)) {
@@ -102,5 +79,5 @@ for (const [name, run] of Object.entries(ours)) {
     }),
   });
 }
-peer.stdin.end();
+peer.end();
 console.table(rows);

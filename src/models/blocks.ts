@@ -1,5 +1,6 @@
 /** Pieces and initial weights that several architectures share. */
 import {
+  anyHooks,
   BatchNorm2d,
   type BatchNormOptions,
   Conv2d,
@@ -10,7 +11,24 @@ import {
   ReLU,
   Sequential,
 } from '../nn/index.js';
-import { type Tensor, functions as torch } from '../tensor/index.js';
+import { scope, type Tensor, functions as torch } from '../tensor/index.js';
+
+/**
+ * A Sequential that gives back what its layers make and nobody else sees as soon as the next layer has run: the memory is warm for that, and a
+ * frozen teacher needs little of it. What backward needs, the graph holds. Where hooks look on, everything stays until the scope ends.
+ */
+export class Chain extends Sequential {
+  override forward(x: Tensor): Tensor {
+    if (anyHooks()) return super.forward(x);
+    let value = x;
+    for (const layer of this) {
+      const next = scope(() => layer.forward(value));
+      if (value !== x && value !== next) value.dispose();
+      value = next;
+    }
+    return value;
+  }
+}
 
 export interface ConvBnOptions {
   /** Default 1. */
@@ -26,7 +44,7 @@ export interface ConvBnOptions {
 export function convBn(from: number, to: number, kernel: number, options: ConvBnOptions = {}): Sequential {
   const { stride = 1, groups = 1, activation = () => new ReLU(), norm = {} } = options;
   const conv = new Conv2d(from, to, kernel, { stride, padding: (kernel - 1) / 2, groups, bias: false });
-  return new Sequential(conv, new BatchNorm2d(to, norm), ...(activation ? [activation()] : []));
+  return new Chain(conv, new BatchNorm2d(to, norm), ...(activation ? [activation()] : []));
 }
 
 /** The output of every layer whose number is in `ends`, in order. */

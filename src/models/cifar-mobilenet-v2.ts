@@ -1,7 +1,7 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, Linear, Module, ReLU, Sequential } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, functional as F, Linear, Module, ReLU, type Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import { convBn, initConvolutions, initLinears, outputsAfter } from './blocks.js';
+import { Chain, convBn, initConvolutions, initLinears, outputsAfter } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 class InvertedResidual extends Module {
@@ -12,7 +12,7 @@ class InvertedResidual extends Module {
     super();
     const inner = from * expansion;
     this.residual = stride === 1 && from === to;
-    this.conv = new Sequential(
+    this.conv = new Chain(
       new Conv2d(from, inner, 1, { bias: false }),
       new BatchNorm2d(inner),
       new ReLU(),
@@ -60,11 +60,11 @@ export class CifarMobileNetV2 extends Classifier {
     const width = 0.5;
     let from = 32 * width;
     this.conv1 = convBn(inChannels, from, 3, { stride: 2 });
-    this.blocks = new Sequential(
+    this.blocks = new Chain(
       ...settings.map(([expansion, channels, count, stride]) => {
         const [first, to] = [from, channels * width];
         from = to;
-        return new Sequential(
+        return new Chain(
           ...Array.from(
             { length: count },
             (_, i) => new InvertedResidual(i ? to : first, to, i ? 1 : stride, expansion),
@@ -73,7 +73,7 @@ export class CifarMobileNetV2 extends Classifier {
       }),
     );
     this.conv2 = convBn(from, this.featureChannels, 1);
-    this.classifier = new Sequential(new Linear(this.featureChannels, numClasses));
+    this.classifier = new Chain(new Linear(this.featureChannels, numClasses));
     initConvolutions(this);
     initLinears(this);
   }

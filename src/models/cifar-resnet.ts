@@ -1,6 +1,7 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module, Sequential } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module, type Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
+import { Chain } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const conv3x3 = (from: number, to: number, stride = 1) => new Conv2d(from, to, 3, { stride, padding: 1, bias: false });
@@ -19,9 +20,7 @@ class BasicBlock extends Module {
     this.conv2 = conv3x3(to, to);
     this.bn2 = new BatchNorm2d(to);
     const same = stride === 1 && from === to;
-    this.downsample = same
-      ? null
-      : new Sequential(new Conv2d(from, to, 1, { stride, bias: false }), new BatchNorm2d(to));
+    this.downsample = same ? null : new Chain(new Conv2d(from, to, 1, { stride, bias: false }), new BatchNorm2d(to));
   }
 
   forward(x: Tensor): Tensor {
@@ -55,7 +54,7 @@ export class CifarResNet extends Classifier {
     const [stem, first, second, third] = widths;
     const blocks = (depth - 2) / 6;
     const stage = (from: number, to: number, stride: number) =>
-      new Sequential(
+      new Chain(
         ...Array.from({ length: blocks }, (_, i) => new BasicBlock(i === 0 ? from : to, to, i === 0 ? stride : 1)),
       );
     this.conv1 = conv3x3(inChannels, stem);

@@ -1,7 +1,7 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, Linear, Module, Sequential } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, functional as F, Linear, Module, type Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import { convBn, initConvolutions } from './blocks.js';
+import { Chain, convBn, initConvolutions } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 class Bottleneck extends Module {
@@ -23,7 +23,7 @@ class Bottleneck extends Module {
     this.conv3 = new Conv2d(width, to, 1, { bias: false });
     this.bn3 = new BatchNorm2d(to);
     const same = stride === 1 && from === to;
-    this.shortcut = same ? new Sequential() : convBn(from, to, 1, { stride, activation: null });
+    this.shortcut = same ? new Chain() : convBn(from, to, 1, { stride, activation: null });
   }
 
   forward(x: Tensor): Tensor {
@@ -53,7 +53,7 @@ export class CifarResNet50 extends Classifier {
   ) {
     super();
     const stage = (blocks: number, from: number, width: number, stride: number) =>
-      new Sequential(
+      new Chain(
         ...Array.from({ length: blocks }, (_, i) => new Bottleneck(i ? 4 * width : from, width, i ? 1 : stride)),
       );
     this.conv1 = new Conv2d(inChannels, 64, 3, { padding: 1, bias: false });

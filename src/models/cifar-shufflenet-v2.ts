@@ -1,7 +1,7 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, Linear, Module, Sequential } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, functional as F, Linear, Module, type Sequential } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { shuffleChannels } from './blocks.js';
+import { Chain, shuffleChannels } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const conv1x1 = (from: number, to: number) => new Conv2d(from, to, 1, { bias: false });
@@ -96,7 +96,7 @@ export class CifarShuffleNetV2 extends Classifier {
   ) {
     super();
     const stage = (units: number, from: number, to: number) =>
-      new Sequential(new DownUnit(from, to), ...Array.from({ length: units }, () => new Unit(to)));
+      new Chain(new DownUnit(from, to), ...Array.from({ length: units }, () => new Unit(to)));
     this.conv1 = conv1x1(inChannels, 24);
     this.bn1 = new BatchNorm2d(24);
     this.layer1 = stage(3, 24, channels);

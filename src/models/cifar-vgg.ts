@@ -1,7 +1,16 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, type Layer, Linear, MaxPool2d, ReLU, Sequential } from '../nn/index.js';
+import {
+  BatchNorm2d,
+  Conv2d,
+  functional as F,
+  type Layer,
+  Linear,
+  MaxPool2d,
+  ReLU,
+  type Sequential,
+} from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import { initConvolutions, initLinears } from './blocks.js';
+import { Chain, initConvolutions, initLinears } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 /** Convolutions with normalization and ReLU in between; the last ReLU is the caller's. */
@@ -11,7 +20,7 @@ function block(from: number, to: number, convolutions: number): Sequential {
     new BatchNorm2d(to),
     new ReLU(),
   ]).flat();
-  return new Sequential(...layers.slice(0, -1));
+  return new Chain(...layers.slice(0, -1));
 }
 
 /**

@@ -9,10 +9,10 @@ import {
   Linear,
   Module,
   Parameter,
-  Sequential,
+  type Sequential,
 } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { outputsAfter, StochasticDepth } from './blocks.js';
+import { Chain, outputsAfter, StochasticDepth } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const eps = 1e-6;
@@ -46,7 +46,7 @@ class Block extends Module {
   constructor(channels: number, dropProbability: number) {
     super();
     this.layer_scale = new Parameter(torch.full([channels, 1, 1], layerScale, { dtype: 'float32' }));
-    this.block = new Sequential(
+    this.block = new Chain(
       new Conv2d(channels, channels, 7, { padding: 3, groups: channels }),
       new ToChannelsLast(),
       new LayerNorm(channels, { eps }),
@@ -87,16 +87,16 @@ export class ConvNeXt extends Classifier {
   ) {
     super();
     let made = 0;
-    const stem = new Sequential(new Conv2d(inChannels, 96, 4, { stride: 4 }), new LayerNorm2d(96, { eps }));
+    const stem = new Chain(new Conv2d(inChannels, 96, 4, { stride: 4 }), new LayerNorm2d(96, { eps }));
     const layers = stages.flatMap(([channels, count], i) => {
       const next = stages[i + 1]?.[0];
       const blocks = Array.from({ length: count }, () => new Block(channels, (0.1 * made++) / (total - 1)));
-      const stage = new Sequential(...blocks);
+      const stage = new Chain(...blocks);
       if (!next) return [stage];
-      return [stage, new Sequential(new LayerNorm2d(channels, { eps }), new Conv2d(channels, next, 2, { stride: 2 }))];
+      return [stage, new Chain(new LayerNorm2d(channels, { eps }), new Conv2d(channels, next, 2, { stride: 2 }))];
     });
-    this.features = new Sequential(stem, ...layers);
-    this.classifier = new Sequential(new LayerNorm2d(768, { eps }), new Identity(), new Linear(768, numClasses));
+    this.features = new Chain(stem, ...layers);
+    this.classifier = new Chain(new LayerNorm2d(768, { eps }), new Identity(), new Linear(768, numClasses));
     this.apply((module) => {
       if (!(module instanceof Conv2d || module instanceof Linear)) return;
       init.normal_(module.weight, 0, 0.02);

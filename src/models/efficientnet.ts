@@ -1,7 +1,15 @@
 import type { Features } from '../flow.js';
-import { Dropout, functional as F, init, Linear, Module, Sequential, SiLU } from '../nn/index.js';
+import { Dropout, functional as F, init, Linear, Module, type Sequential, SiLU } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { convBn, endsOfStages, initConvolutions, outputsAfter, SqueezeExcitation, StochasticDepth } from './blocks.js';
+import {
+  Chain,
+  convBn,
+  endsOfStages,
+  initConvolutions,
+  outputsAfter,
+  SqueezeExcitation,
+  StochasticDepth,
+} from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const activation = () => new SiLU();
@@ -24,7 +32,7 @@ class MBConv extends Module {
     super();
     const inner = from * expansion;
     this.residual = stride === 1 && from === to;
-    this.block = new Sequential(
+    this.block = new Chain(
       ...(expansion === 1 ? [] : [convBn(from, inner, 1, { activation })]),
       convBn(inner, inner, kernel, { stride, groups: inner, activation }),
       new SqueezeExcitation(inner, Math.max(1, from / 4), torch.silu, torch.sigmoid),
@@ -69,19 +77,19 @@ export class EfficientNet extends Classifier {
     super();
     let made = 0;
     const stage = ([expansion, kernel, stride, from, to, count]: (typeof stages)[number]) =>
-      new Sequential(
+      new Chain(
         ...Array.from({ length: count }, (_, i) => {
           const setting = { expansion, kernel, stride: i ? 1 : stride, from: i ? to : from, to };
           return new MBConv(setting, (0.2 * made++) / total);
         }),
       );
-    this.features = new Sequential(
+    this.features = new Chain(
       convBn(inChannels, 32, 3, { stride: 2, activation }),
       ...stages.map(stage),
       convBn(320, this.featureChannels, 1, { activation }),
     );
     const linear = new Linear(this.featureChannels, numClasses);
-    this.classifier = new Sequential(new Dropout(0.2), linear);
+    this.classifier = new Chain(new Dropout(0.2), linear);
     initConvolutions(this);
     init.uniform_(linear.weight, -1 / Math.sqrt(numClasses), 1 / Math.sqrt(numClasses));
     if (linear.bias) init.zeros_(linear.bias);

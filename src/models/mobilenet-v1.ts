@@ -1,7 +1,7 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, Linear, ReLU, Sequential } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, functional as F, Linear, ReLU, type Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import { convBn, endsOfStages, outputsAfter } from './blocks.js';
+import { Chain, convBn, endsOfStages, outputsAfter } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 /** Of each block: output channels and stride of the depthwise convolution. */
@@ -19,7 +19,7 @@ const settings = [
 const strides = [2, ...settings.map(([, stride]) => stride)];
 
 const separable = (from: number, to: number, stride: number) =>
-  new Sequential(
+  new Chain(
     new Conv2d(from, from, 3, { stride, padding: 1, groups: from, bias: false }),
     new BatchNorm2d(from),
     new ReLU(),
@@ -42,7 +42,7 @@ export class MobileNetV1 extends Classifier {
     inChannels: number,
   ) {
     super();
-    this.model = new Sequential(
+    this.model = new Chain(
       convBn(inChannels, 32, 3, { stride: 2 }),
       ...settings.map(([to, stride], i) => separable(settings[i - 1]?.[0] ?? 32, to, stride)),
     );

@@ -1,7 +1,7 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, Dropout, functional as F, Linear, Module, ReLU6, Sequential } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, Dropout, functional as F, Linear, Module, ReLU6, type Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import { convBn, endsOfStages, initConvolutions, initLinears, outputsAfter } from './blocks.js';
+import { Chain, convBn, endsOfStages, initConvolutions, initLinears, outputsAfter } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const activation = () => new ReLU6();
@@ -14,7 +14,7 @@ class InvertedResidual extends Module {
     super();
     const inner = from * expansion;
     this.residual = stride === 1 && from === to;
-    this.conv = new Sequential(
+    this.conv = new Chain(
       ...(expansion === 1 ? [] : [convBn(from, inner, 1, { activation })]),
       convBn(inner, inner, 3, { stride, groups: inner, activation }),
       new Conv2d(inner, to, 1, { bias: false }),
@@ -58,14 +58,14 @@ export class MobileNetV2 extends Classifier {
     inChannels: number,
   ) {
     super();
-    this.features = new Sequential(
+    this.features = new Chain(
       convBn(inChannels, 32, 3, { stride: 2, activation }),
       ...blocks.map(
         ({ expansion, to, stride }, i) => new InvertedResidual(blocks[i - 1]?.to ?? 32, to, stride, expansion),
       ),
       convBn(320, this.featureChannels, 1, { activation }),
     );
-    this.classifier = new Sequential(new Dropout(0.2), new Linear(this.featureChannels, numClasses));
+    this.classifier = new Chain(new Dropout(0.2), new Linear(this.featureChannels, numClasses));
     initConvolutions(this);
     initLinears(this);
   }

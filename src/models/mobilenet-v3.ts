@@ -1,7 +1,8 @@
 import type { Features } from '../flow.js';
-import { Dropout, functional as F, Hardswish, Linear, Module, ReLU, Sequential } from '../nn/index.js';
+import { Dropout, functional as F, Hardswish, Linear, Module, ReLU, type Sequential } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import {
+  Chain,
   convBn,
   divisible,
   endsOfStages,
@@ -49,7 +50,7 @@ class InvertedResidual extends Module {
     super();
     const activation = smooth ? hardswish : () => new ReLU();
     this.residual = stride === 1 && from === to;
-    this.block = new Sequential(
+    this.block = new Chain(
       ...(from === inner ? [] : [convBn(from, inner, 1, { activation, norm })]),
       convBn(inner, inner, kernel, { stride, groups: inner, activation, norm }),
       ...(squeeze ? [new SqueezeExcitation(inner, divisible(inner / 4), torch.relu, torch.hardsigmoid)] : []),
@@ -81,12 +82,12 @@ export class MobileNetV3 extends Classifier {
   ) {
     super();
     const last = settings.at(-1) as Setting;
-    this.features = new Sequential(
+    this.features = new Chain(
       convBn(inChannels, 16, 3, { stride: 2, activation: hardswish, norm }),
       ...settings.map((each, i) => new InvertedResidual(settings[i - 1]?.to ?? 16, each)),
       convBn(last.to, 6 * last.to, 1, { activation: hardswish, norm }),
     );
-    this.classifier = new Sequential(
+    this.classifier = new Chain(
       new Linear(6 * last.to, featureChannels),
       new Hardswish(),
       new Dropout(0.2),

@@ -7,10 +7,10 @@ import {
   Linear,
   MaxPool2d,
   Module,
-  Sequential,
+  type Sequential,
 } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import { convBn, initConvolutions } from './blocks.js';
+import { Chain, convBn, initConvolutions } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 /** What a block is made from; `width` is that of its 3x3 convolution relative to the stage's. */
@@ -103,7 +103,7 @@ export class ResNet extends Classifier {
   ) {
     super();
     const stage = (count: number, first: number, channels: number, stride: number) =>
-      new Sequential(
+      new Chain(
         ...Array.from({ length: count }, (_, i) => {
           const from = i ? channels * expansion : first;
           return new Block({ from, channels, stride: i ? 1 : stride, width });

@@ -1,7 +1,7 @@
 import type { Features } from '../flow.js';
-import { AvgPool2d, BatchNorm2d, Conv2d, functional as F, Linear, Module, Sequential } from '../nn/index.js';
+import { AvgPool2d, BatchNorm2d, Conv2d, functional as F, Linear, Module, type Sequential } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { shuffleChannels } from './blocks.js';
+import { Chain, shuffleChannels } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const groups = 3;
@@ -61,7 +61,7 @@ export class ShuffleNetV1 extends Classifier {
   ) {
     super();
     const stage = (units: number, from: number, to: number) =>
-      new Sequential(new Unit(from, to - from, 2), ...Array.from({ length: units - 1 }, () => new Unit(to, to, 1)));
+      new Chain(new Unit(from, to - from, 2), ...Array.from({ length: units - 1 }, () => new Unit(to, to, 1)));
     this.conv1 = new Conv2d(inChannels, stemChannels, 1, { bias: false });
     this.bn1 = new BatchNorm2d(stemChannels);
     this.layer1 = stage(4, stemChannels, 240);

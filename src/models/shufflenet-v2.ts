@@ -8,10 +8,10 @@ import {
   MaxPool2d,
   Module,
   ReLU,
-  Sequential,
+  type Sequential,
 } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { convBn, shuffleChannels } from './blocks.js';
+import { Chain, convBn, shuffleChannels } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const pointwise = (from: number, to: number): Layer[] => [
@@ -39,8 +39,8 @@ class InvertedResidual extends Module {
   ) {
     super();
     const half = to / 2;
-    this.branch1 = new Sequential(...(stride === 2 ? [...depthwise(from, 2), ...pointwise(from, half)] : []));
-    this.branch2 = new Sequential(
+    this.branch1 = new Chain(...(stride === 2 ? [...depthwise(from, 2), ...pointwise(from, half)] : []));
+    this.branch2 = new Chain(
       ...pointwise(stride === 2 ? from : half, half),
       ...depthwise(half, stride),
       ...pointwise(half, half),
@@ -75,7 +75,7 @@ export class ShuffleNetV2 extends Classifier {
   ) {
     super();
     const stage = (blocks: number, from: number, to: number) =>
-      new Sequential(
+      new Chain(
         new InvertedResidual(from, to, 2),
         ...Array.from({ length: blocks - 1 }, () => new InvertedResidual(to, to, 1)),
       );

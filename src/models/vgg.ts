@@ -1,7 +1,7 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, Dropout, type Layer, Linear, MaxPool2d, ReLU, Sequential } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, Dropout, type Layer, Linear, MaxPool2d, ReLU, type Sequential } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { initConvolutions, initLinears, outputsAfter } from './blocks.js';
+import { Chain, initConvolutions, initLinears, outputsAfter } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 /** Of each stage: channels and convolutions; a pooling layer ends it. */
@@ -41,8 +41,8 @@ export class VGG extends Classifier {
       }).flat(),
       new MaxPool2d(2),
     ]);
-    this.features = new Sequential(...layers);
-    this.classifier = new Sequential(
+    this.features = new Chain(...layers);
+    this.classifier = new Chain(
       new Linear(512 * 7 * 7, 4096),
       new ReLU(),
       new Dropout(0.5),

@@ -1,7 +1,8 @@
 import { ConfigError, ShapeError } from '../errors.js';
 import type { Features } from '../flow.js';
-import { Conv2d, GELU, init, LayerNorm, Linear, Module, Parameter, Sequential } from '../nn/index.js';
+import { Conv2d, GELU, init, LayerNorm, Linear, Module, Parameter, type Sequential } from '../nn/index.js';
 import { noGrad, type Tensor, functions as torch } from '../tensor/index.js';
+import { Chain } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const eps = 1e-6;
@@ -101,7 +102,7 @@ export class VisionTransformer extends Classifier {
     this.cls_token = new Parameter(torch.zeros([1, 1, width], { dtype: 'float32' }));
     this.pos_embed = new Parameter(torch.zeros([1, (imageSize / patch) ** 2 + 1, width], { dtype: 'float32' }));
     this.patch_embed = new PatchEmbedding(inChannels);
-    this.blocks = new Sequential(...Array.from({ length: depth }, () => new Block()));
+    this.blocks = new Chain(...Array.from({ length: depth }, () => new Block()));
     this.norm = new LayerNorm(width, { eps });
     this.head = new Linear(width, numClasses);
     truncNormal_(this.pos_embed);

@@ -1,8 +1,8 @@
 import { ConfigError } from '../errors.js';
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module, Sequential } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module, type Sequential } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import { initConvolutions } from './blocks.js';
+import { Chain, initConvolutions } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const conv3x3 = (from: number, to: number, stride = 1) => new Conv2d(from, to, 3, { stride, padding: 1, bias: false });
@@ -40,7 +40,7 @@ class Stage extends Module {
 
   constructor(blocks: number, from: number, to: number, stride: number) {
     super();
-    this.layer = new Sequential(
+    this.layer = new Chain(
       ...Array.from({ length: blocks }, (_, i) => new PreActivationBlock(i ? to : from, to, i ? 1 : stride)),
     );
   }

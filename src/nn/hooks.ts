@@ -13,6 +13,10 @@ interface Hooks {
 }
 
 const hooked = new WeakMap<Module, Hooks>();
+let count = 0;
+
+/** Whether any module has hooks: what they see must then outlive the forward. */
+export const anyHooks = (): boolean => count > 0;
 
 export function hookForward<When extends keyof Hooks>(
   module: Module,
@@ -46,10 +50,11 @@ function install(module: Module): Hooks {
   };
   Object.defineProperty(module, 'forward', { value, configurable: true, writable: true, enumerable: false });
   hooked.set(module, hooks);
+  count++;
   return hooks;
 }
 
 function uninstall(module: Module): void {
   delete (module as { forward?: unknown }).forward;
-  hooked.delete(module);
+  if (hooked.delete(module)) count--;
 }

@@ -8,7 +8,7 @@ export * from './conv-transpose.js';
 export * from './dropout.js';
 export * from './embedding.js';
 export * as functional from './functional.js';
-export type { ForwardHook, ForwardPreHook } from './hooks.js';
+export { anyHooks, type ForwardHook, type ForwardPreHook } from './hooks.js';
 export * as init from './init.js';
 export * from './instance-norm.js';
 export { Linear, type LinearOptions } from './linear.js';

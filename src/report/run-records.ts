@@ -15,7 +15,7 @@ const number = z
   .transform((value) => value ?? Number.NaN);
 
 const accuracy = z.object({ top1: number, top5: number, loss: number, count: number });
-const time = z.string().optional();
+const time = z.iso.datetime({ offset: true }).optional();
 
 const startEvent = z.object({
   type: z.literal('start'),

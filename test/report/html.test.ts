@@ -1,0 +1,113 @@
+import { type HTMLElement, parse } from 'node-html-parser';
+import { describe, expect, it } from 'vitest';
+import type { Chart } from '../../src/report/charts.js';
+import { comparisonPage } from '../../src/report/compare.js';
+import { reportPage } from '../../src/report/html.js';
+import { livePage } from '../../src/report/live-page.js';
+import { readRun } from '../../src/report/run-records.js';
+import { configOf, hostile, makeRun } from './runs.js';
+
+const parsed = (text: string) => parse(text, { blockTextElements: { script: true, style: true } });
+const cells = (root: HTMLElement, id: string) =>
+  root.querySelectorAll(`#${id} tbody tr`).map((row) => row.querySelectorAll('td').map(({ text }) => text));
+const chartsOf = (root: HTMLElement) => JSON.parse(root.querySelector('#data')?.rawText ?? '') as Chart[];
+
+const run = readRun(makeRun({ analysed: true, config: configOf({ note: hostile }) }));
+const text = reportPage(run);
+const root = parsed(text);
+
+describe('the report', () => {
+  it('has the curves of the records', () => {
+    const charts = Object.fromEntries(
+      chartsOf(root).map(({ title, x, series }) => {
+        expect(x).toEqual([1, 2, 3]);
+        return [title, Object.fromEntries(series.map(({ label, values }) => [label, values]))];
+      }),
+    );
+    expect(charts).toEqual({
+      Loss: {
+        'weighted sum, train': run.epochs.map(({ loss }) => loss),
+        'cross-entropy, test': run.epochs.map(({ test }) => test.loss),
+      },
+      'Loss terms, unweighted': {
+        ce: run.epochs.map(({ terms }) => terms.ce),
+        [hostile]: run.epochs.map(({ terms }) => terms[hostile]),
+      },
+      'Accuracy, %': {
+        'test top-1': [40, 60, 55],
+        'test top-5': [70, 90, 85],
+        'validation top-1': [39, 59, 54],
+        'validation top-5': [69, 89, 84],
+      },
+      'Learning rate': { 'learning rate': [0.1, 0.05, 0.1 / 3] },
+      'Throughput, images/s': { 'images/s': [101, 102, 103] },
+    });
+  });
+
+  it('has the results, configuration and epochs of the records', () => {
+    const results = Object.fromEntries(cells(root, 'results'));
+    expect(results).toMatchObject({
+      'student kept, top-1': '55.00 %',
+      'last epoch (3), top-5': '85.00 %',
+      'best epoch (2), top-1': '60.00 %',
+      'teacher, top-1': '69.00 %',
+      time: '1 min 15 s',
+    });
+    expect(Object.fromEntries(cells(root, 'config'))).toMatchObject({ seed: '0', student: 'resnet8' });
+    expect(cells(root, 'epochs')[1]).toEqual([
+      '2',
+      '0.05',
+      '2.625',
+      '1.0625',
+      '0.25',
+      '59.00 %',
+      '60.00 %',
+      '90.00 %',
+      '1.8',
+      '102',
+      '2.0 s',
+    ]);
+  });
+
+  it('has the mistakes of the analysis', () => {
+    expect(cells(root, 'confusion')).toEqual([
+      ['4', ''],
+      ['2', '2'],
+    ]);
+    expect(cells(root, 'worst').map(([name, , share]) => [name, share])).toEqual([
+      ['disc', '50.00 %'],
+      [hostile, '100.00 %'],
+    ]);
+    expect(cells(root, 'mistakes')).toEqual([['disc', hostile, '2']]);
+    expect(cells(root, 'agreement')[0]).toEqual(['same prediction', '62.50 %']);
+  });
+
+  it('does without an analysis, and without epochs', () => {
+    const early = parsed(reportPage(readRun(makeRun({ events: '' }))));
+    expect(early.querySelector('#confusion')).toBeNull();
+    expect(chartsOf(early).flatMap(({ series }) => series)).toEqual([]);
+  });
+});
+
+describe.each([
+  ['the report', text],
+  ['the comparison', comparisonPage([run, readRun(makeRun({ config: configOf({ note: hostile }) }))])],
+  ['the live page', livePage()],
+])('%s', (_, page) => {
+  it('runs its own scripts only', () => {
+    expect(parsed(page).querySelectorAll('script')).toHaveLength(3);
+    expect(page).not.toContain('<script>alert');
+    expect(page).toContain("default-src 'none'");
+  });
+
+  it('refers to no other place', () => {
+    const found = parsed(page).querySelectorAll('[src], [href], [action], [data], [srcset], base, iframe, object');
+    expect(found.map(({ attributes }) => attributes.href)).toEqual(['data:,']);
+    expect(page.match(/(?:https?:)?\/\/[a-z0-9-]+\.[a-z]+|@import|url\(/gi) ?? []).toEqual([]);
+  });
+
+  it("carries uPlot's licence, and styles for dark screens and paper", () => {
+    for (const part of ['Permission is hereby granted, free of charge', 'prefers-color-scheme: dark', '@media print'])
+      expect(page).toContain(part);
+  });
+});

@@ -1,0 +1,81 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+
+export const hostile = '</script><script>alert("&")</script>';
+
+export const accuracyOf = (top1: number) => ({ top1, top5: top1 + 30, loss: 3 - top1 / 50, count: 400 });
+
+export const epochOf = (epoch: number, top1: number) => ({
+  time: `2026-11-24T10:00:0${epoch}.500Z`,
+  type: 'epoch',
+  epoch,
+  epochs: 3,
+  lr: 0.1 / epoch,
+  loss: 5.25 / epoch,
+  terms: { ce: 2.125 / epoch, [hostile]: 0.5 / epoch },
+  validation: accuracyOf(top1 - 1),
+  test: accuracyOf(top1),
+  imagesPerSecond: 100 + epoch,
+  seconds: 2,
+});
+
+export const configOf = (values: Record<string, unknown> = {}) => ({
+  method: 'srrl',
+  student: 'resnet8',
+  teacher: 'somewhere/teacher.pt',
+  data: 'shapes:240',
+  seed: 0,
+  ...values,
+});
+
+export const startOf = (config: object) => ({
+  time: '2026-11-24T10:00:00.000Z',
+  type: 'start',
+  config,
+  parameters: 78042,
+  teacher: accuracyOf(69),
+});
+
+export const endOf = (top1: number) => ({ type: 'end', test: accuracyOf(top1), epoch: 3, seconds: 75 });
+
+export const analysis = {
+  split: 'test',
+  overall: { count: 8, agreement: 0.625, klDivergence: 0.75 },
+  cka: 0.5,
+  teacher: { accuracy: 0.875, confusion: [] },
+  student: {
+    accuracy: 0.75,
+    confusion: [
+      [4, 0],
+      [2, 2],
+    ],
+  },
+  classes: [
+    { name: hostile, count: 4, agreement: 0.75, teacherAccuracy: 1, studentAccuracy: 1 },
+    { name: 'disc', count: 4, agreement: 0.5, teacherAccuracy: 0.75, studentAccuracy: 0.5 },
+  ],
+};
+
+export const linesOf = (events: object[]): string => events.map((event) => `${JSON.stringify(event)}\n`).join('');
+
+/** A run folder with these accuracies, one an epoch. */
+export function makeRun({
+  config = configOf(),
+  top1 = [40, 60, 55],
+  events,
+  analysed = false,
+}: {
+  config?: object;
+  top1?: number[];
+  events?: string;
+  analysed?: boolean;
+} = {}): string {
+  const folder = mkdtempSync(join(tmpdir(), 'srrl-report-'));
+  const all = [startOf(config), ...top1.map((value, index) => epochOf(index + 1, value)), endOf(top1.at(-1) ?? 0)];
+  writeFileSync(join(folder, 'config.yaml'), stringify(config));
+  writeFileSync(join(folder, 'events.jsonl'), events ?? linesOf(all));
+  if (analysed) writeFileSync(join(folder, 'analysis.json'), JSON.stringify(analysis));
+  return folder;
+}

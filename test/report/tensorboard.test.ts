@@ -1,0 +1,91 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromBinary, toJson } from '@bufbuild/protobuf';
+import { describe, expect, it } from 'vitest';
+import { readRun } from '../../src/report/run-records.js';
+import { EventWriter, eventSchema, maskedCrc, writeTensorBoard } from '../../src/report/tensorboard.js';
+import { hostile, makeRun } from './runs.js';
+
+interface Scalar {
+  tag: string;
+  value: number;
+  step: number;
+  wallTime: number;
+}
+
+const fixture = JSON.parse(readFileSync(new URL('../fixtures/data/tensorboard.json', import.meta.url), 'utf8')) as {
+  scalars: Scalar[];
+  file: string;
+};
+
+const newFolder = () => mkdtempSync(join(tmpdir(), 'srrl-tensorboard-'));
+
+/** The payloads of TFRecord frames, whose checksums are checked. */
+function records(file: Buffer): Buffer[] {
+  const found: Buffer[] = [];
+  for (let at = 0; at < file.length; ) {
+    const length = Number(file.readBigUInt64LE(at));
+    const payload = file.subarray(at + 12, at + 12 + length);
+    expect(file.readUInt32LE(at + 8)).toBe(maskedCrc(file.subarray(at, at + 8)));
+    expect(file.readUInt32LE(at + 12 + length)).toBe(maskedCrc(payload));
+    found.push(payload);
+    at += 16 + length;
+  }
+  return found;
+}
+
+const decode = (payload: Uint8Array) => toJson(eventSchema, fromBinary(eventSchema, payload));
+
+describe('event files', () => {
+  it("are, byte for byte, those of TensorBoard's writer after the first event", () => {
+    const [header, ...theirs] = records(Buffer.from(fixture.file, 'base64'));
+    const writer = new EventWriter(newFolder(), { began: 1700000000 });
+    for (const { tag, value, step, wallTime } of fixture.scalars) writer.scalar(tag, value, step, wallTime);
+    writer.close();
+    const [first, ...ours] = records(readFileSync(writer.file));
+    expect(ours.map((payload) => payload.toString('hex'))).toEqual(theirs.map((payload) => payload.toString('hex')));
+    expect(decode(first as Buffer)).toMatchObject({ wallTime: 1700000000, fileVersion: 'brain.Event:2' });
+    expect(decode(header as Buffer)).toMatchObject({ fileVersion: 'brain.Event:2' });
+  });
+
+  it('hold numbers that are none', () => {
+    const writer = new EventWriter(newFolder());
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, 1e39]) writer.scalar('loss', value, 1, 1);
+    writer.close();
+    const values = records(readFileSync(writer.file)).slice(1).map(decode);
+    expect(values).toMatchObject(
+      ['NaN', 'Infinity', 'Infinity'].map((simpleValue) => ({ summary: { value: [{ tag: 'loss', simpleValue }] } })),
+    );
+  });
+
+  it.skipIf(!process.env.SRRL_PYTHON)('are read by TensorBoard', () => {
+    const run = readRun(makeRun());
+    const folder = newFolder();
+    writeTensorBoard(run, folder);
+    const program = `
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+found = EventAccumulator(sys.argv[1])
+found.Reload()
+print(json.dumps({tag: [[e.step, e.wall_time, e.value] for e in found.Scalars(tag)] for tag in found.Tags()["scalars"]}))`;
+    const { stdout, stderr } = spawnSync(process.env.SRRL_PYTHON as string, ['-c', program, folder], {
+      encoding: 'utf8',
+    });
+    const at = (value: (epoch: (typeof run.epochs)[number]) => number | undefined) =>
+      run.epochs.map((one) => [one.epoch, Date.parse(one.time ?? '') / 1000, Math.fround(value(one) as number)]);
+    expect(JSON.parse(stdout || JSON.stringify(stderr))).toEqual({
+      'train/loss': at(({ loss }) => loss),
+      'train/terms/ce': at(({ terms }) => terms.ce),
+      [`train/terms/${hostile}`]: at(({ terms }) => terms[hostile]),
+      'validation/top1': at(({ validation }) => validation?.top1),
+      'validation/top5': at(({ validation }) => validation?.top5),
+      'test/top1': at(({ test }) => test.top1),
+      'test/top5': at(({ test }) => test.top5),
+      'test/loss': at(({ test }) => test.loss),
+      lr: at(({ lr }) => lr),
+      images_per_second: at(({ imagesPerSecond }) => imagesPerSecond),
+    });
+  });
+});
