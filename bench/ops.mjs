@@ -51,18 +51,14 @@ console.log(
 );
 const rows = [];
 for (const [name, run] of Object.entries(ours)) {
-  const operator = name.replace(', no scope', '');
-  const hasAlone = operator !== 'MLP forward and backward';
   run();
   await theirs(name);
-  if (hasAlone) await theirs(`alone ${operator}`);
   const samples = [];
   for (let round = 0; round < rounds; round++) {
     const mine = run();
     await new Promise(setImmediate);
     const other = await theirs(name);
-    const alone = hasAlone ? await theirs(`alone ${operator}`) : 0;
-    samples.push({ mine, other, alone, ratio: mine / other });
+    samples.push({ mine, other, ratio: mine / other });
   }
   const ratios = samples.map(({ ratio }) => ratio).sort((x, y) => x - y);
   const middle = (key) => median(samples.map((sample) => sample[key]));
@@ -70,13 +66,8 @@ for (const [name, run] of Object.entries(ours)) {
     name,
     'ns here': Math.round(middle('mine')),
     'ns Python': Math.round(middle('other')),
-    ...(hasAlone && { 'operator alone': Math.round(middle('alone')) }),
     ratio: median(ratios).toFixed(2),
     'quartiles of the ratio': `${ratios[Math.floor(rounds / 4)].toFixed(2)} .. ${ratios[Math.floor((3 * rounds) / 4)].toFixed(2)}`,
-    // What the host language adds to the operator.
-    ...(hasAlone && {
-      'ratio of overheads': ((middle('mine') - middle('alone')) / (middle('other') - middle('alone'))).toFixed(2),
-    }),
   });
 }
 peer.end();

@@ -28,45 +28,6 @@ cases = {
 }
 
 
-@torch.jit.script
-def add_loop(x: torch.Tensor, y: torch.Tensor, n: int):
-    z = x
-    for _ in range(n):
-        z = x + y
-    return z
-
-
-@torch.jit.script
-def conv_loop(x: torch.Tensor, y: torch.Tensor, n: int):
-    z = x
-    for _ in range(n):
-        z = torch.conv2d(x, y)
-    return z
-
-
-@torch.jit.script
-def sum_loop(x: torch.Tensor, n: int):
-    z = x
-    for _ in range(n):
-        z = x.sum([0, 2])
-    return z
-
-
-# The operator alone: called from libtorch's own interpreter of TorchScript, without any host language in the loop.
-alone = {
-    "add 8x8": lambda: add_loop(a, b, calls),
-    "conv2d 1x3x8x8": lambda: conv_loop(image, kernel, calls),
-    "sum over dims": lambda: sum_loop(stack, calls),
-}
-
-
-def measure_alone(name):
-    with torch.no_grad():
-        began = time.perf_counter_ns()
-        alone[name]()
-        return (time.perf_counter_ns() - began) / calls
-
-
 def add():
     """Without the lambda, which costs as much as a tenth of the call."""
     began = time.perf_counter_ns()
@@ -85,7 +46,4 @@ def measure(call):
 print(f"Python {sys.version.split()[0]}, torch {torch.__version__}", flush=True)
 for line in sys.stdin:
     name = line.strip()
-    if name.startswith("alone "):
-        print(measure_alone(name.removeprefix("alone ")), flush=True)
-        continue
     print(add() if name == "add 8x8" else measure(cases[name]), flush=True)

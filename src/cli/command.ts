@@ -1,6 +1,6 @@
 /** What a command is, and how its options become flags. */
 import { readFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type Command as Commander, Option } from 'commander';
 import { parse } from 'yaml';
 import { ConfigError, messageOf } from '../errors.js';
@@ -46,7 +46,7 @@ export function addCommand(program: Commander, command: Command): void {
   added.action(async (...given: unknown[]) => {
     const instance = given.at(-1) as Commander;
     const { config, ...flags } = instance.opts<Record<string, unknown>>();
-    const values = { ...(config === undefined ? {} : readConfig(resolve(String(config)))), ...flags };
+    const values = { ...(config === undefined ? {} : readConfig(String(config))), ...flags };
     await command.run(
       validate(command.options, values, config === undefined ? 'the command line' : String(config)),
       instance.args,
@@ -95,5 +95,5 @@ function readConfig(file: string, from: string[] = []): Record<string, unknown> 
   const { extends: base, ...own } = values as Record<string, unknown>;
   if (base === undefined) return own;
   if (typeof base !== 'string') throw new ConfigError(`extends in ${file} must be the path of a file.`);
-  return { ...readConfig(resolve(dirname(file), base), [...from, file]), ...own };
+  return { ...readConfig(join(dirname(file), base), [...from, file]), ...own };
 }

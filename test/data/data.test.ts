@@ -82,7 +82,7 @@ describe('Fashion-MNIST', () => {
 
   it('refuses what is missing, cut off, of another size or no idx', async () => {
     await expect(openDataset('fashion-mnist:/nowhere')).rejects.toThrow(/does not exist/);
-    await expect(openDataset('fashion-mnist')).rejects.toThrow(/needs a folder/);
+    await expect(openDataset('fashion-mnist')).rejects.toThrow(/needs a path: fashion-mnist:DIR/);
     const empty = scratch();
     await expect(openDataset(`fashion-mnist:${empty}`)).rejects.toThrow(/train-images-idx3-ubyte.gz is missing/);
     const cut = scratch();

@@ -88,6 +88,8 @@ describe('registry', () => {
       summary: 'ResNet for 224x224 images (torchvision)',
       input: [3, 224, 224],
       numClasses: 1000,
+      // torchvision documents 1.814 giga multiply-accumulates.
+      flops: 3_628_146_688,
       parameters: 11_689_512,
       featureChannels: 512,
     });

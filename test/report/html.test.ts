@@ -97,7 +97,8 @@ describe.each([
   it('runs its own scripts only', () => {
     expect(parsed(page).querySelectorAll('script')).toHaveLength(3);
     expect(page).not.toContain('<script>alert');
-    expect(page).toContain("default-src 'none'");
+    const policy = parsed(page).querySelector('meta[http-equiv="Content-Security-Policy"]')?.getAttribute('content');
+    expect(policy).toContain("default-src 'none'");
   });
 
   it('refers to no other place', () => {

@@ -26,6 +26,7 @@ export const configOf = (values: Record<string, unknown> = {}) => ({
   student: 'resnet8',
   teacher: 'somewhere/teacher.pt',
   data: 'shapes:240',
+  lr: 0.05,
   seed: 0,
   ...values,
 });

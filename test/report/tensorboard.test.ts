@@ -6,6 +6,7 @@ import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { readRun } from '../../src/report/run-records.js';
 import { EventWriter, eventSchema, maskedCrc, writeTensorBoard } from '../../src/report/tensorboard.js';
+import { fixture } from '../helpers/inputs.js';
 import { hostile, makeRun } from './runs.js';
 
 interface Scalar {
@@ -15,10 +16,7 @@ interface Scalar {
   wallTime: number;
 }
 
-const fixture = JSON.parse(readFileSync(new URL('../fixtures/data/tensorboard.json', import.meta.url), 'utf8')) as {
-  scalars: Scalar[];
-  file: string;
-};
+const { scalars, file } = fixture<{ scalars: Scalar[]; file: string }>('event_files');
 
 const newFolder = () => mkdtempSync(join(tmpdir(), 'srrl-tensorboard-'));
 
@@ -40,9 +38,9 @@ const decode = (payload: Uint8Array) => toJson(eventSchema, fromBinary(eventSche
 
 describe('event files', () => {
   it("are, byte for byte, those of TensorBoard's writer after the first event", () => {
-    const [header, ...theirs] = records(Buffer.from(fixture.file, 'base64'));
+    const [header, ...theirs] = records(Buffer.from(file, 'base64'));
     const writer = new EventWriter(newFolder(), { began: 1700000000 });
-    for (const { tag, value, step, wallTime } of fixture.scalars) writer.scalar(tag, value, step, wallTime);
+    for (const { tag, value, step, wallTime } of scalars) writer.scalar(tag, value, step, wallTime);
     writer.close();
     const [first, ...ours] = records(readFileSync(writer.file));
     expect(ours.map((payload) => payload.toString('hex'))).toEqual(theirs.map((payload) => payload.toString('hex')));

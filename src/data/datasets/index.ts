@@ -32,6 +32,6 @@ export async function openDataset(source: string): Promise<Dataset> {
       `'${kind}' is no kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, kinds)}`,
     );
   }
-  if (path === '' && /:[A-Z]/.test(found.usage)) throw new DataError(`${kind} needs a path: ${found.usage}.`);
+  if (path === '' && found.usage.startsWith(`${kind}:`)) throw new DataError(`${kind} needs a path: ${found.usage}.`);
   return found.open(path);
 }
