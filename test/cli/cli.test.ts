@@ -149,6 +149,16 @@ describe('the main job', () => {
     });
   });
 
+  it('proves that a killed run goes on to the same weights', () => {
+    const run = ['--data', 'shapes:48', '--teacher', teacher, '--epochs', '2', '--batch-size', '12'];
+    const { stdout, stderr, status } = srrl(['verify-resume', '--kills', '1', '--json', '--', ...run]);
+    expect([stderr, status]).toEqual(['', 0]);
+    const { whole, resumed, torn, same } = JSON.parse(stdout);
+    expect([torn, same]).toEqual([0, true]);
+    expect(resumed).toEqual([whole]);
+    expect(srrl(['verify-resume', '--', '--data', 'nowhere']).stderr).toMatch(/The run ended with 2[\s\S]*teacher/);
+  }, 120_000);
+
   it('inspects a teacher', () => {
     const { stdout, status } = srrl(['inspect', teacher]);
     expect(status).toBe(0);
