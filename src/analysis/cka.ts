@@ -40,7 +40,8 @@ export class LinearCKA {
       const [xx, yy] = [rows[0].narrow(1, 0, this.#width).norm(), rows[1].slice(1, this.#width).norm()];
       const xy = rows[0].slice(1, this.#width).square().sum();
       const value = Number(xy.div(xx.mul(yy)).item());
-      return Number.isFinite(value) ? value : null;
+      // Rounding alone takes it above 1.
+      return Number.isFinite(value) ? Math.min(1, value) : null;
     });
   }
 

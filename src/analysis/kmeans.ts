@@ -1,4 +1,4 @@
-import { SampleRandom } from '../data/philox.js';
+import { SampleRandom, streams } from '../data/philox.js';
 import { ArgumentError } from '../errors.js';
 import { fromArray, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
@@ -55,7 +55,7 @@ function distances(from: Tensor, to: Tensor): Tensor {
  */
 function firstCentres(points: Tensor, clusters: number, seed: number): Tensor {
   const [count = 0] = points.shape;
-  const random = new SampleRandom(seed, 0, 0);
+  const random = new SampleRandom(seed, streams.kMeans, 0);
   const trials = 2 + Math.floor(Math.log(clusters));
   const chosen = [points.narrow(0, random.below(count), 1)];
   let closest = distances(chosen[0] as Tensor, points);

@@ -40,6 +40,7 @@ export const streams = {
   mix: 21,
   holdOut: 22,
   cutout: 23,
+  kMeans: 24,
 } as const;
 
 /** A stream of random numbers that belongs to one sample, or to one sample in one epoch. */

@@ -100,7 +100,7 @@ export function loadCheckpoint(file: string, trainer: Trainer, config: Record<st
     if (whole.scaler) trainer.scaler?.loadStateDict(whole.scaler);
     trainer.meter.load(whole.meter);
     trainer.step = whole.step;
-    trainer.microBatch = whole.microBatch;
+    trainer.microBatch = Math.min(trainer.microBatch, whole.microBatch);
     setRngState(tensors['generator.default'] ?? fromArray(new Uint8Array(0)));
     return whole.progress;
   });

@@ -1,10 +1,12 @@
+/** What a run can be told. */
+export type Command = 'pause' | 'resume' | 'stop' | 'abort';
+
 /** How a run is held, let go on and ended from outside; it looks at this between steps. */
 export class Control {
   #resume: (() => void) | undefined;
   #paused: Promise<void> | undefined;
   #stopping = false;
-
-  #tell: ((command: 'pause' | 'resume' | 'stop' | 'abort') => void) | undefined;
+  #tell: ((command: Command) => void) | undefined;
 
   constructor(readonly signal?: AbortSignal) {
     const onAbort = () => {
@@ -15,7 +17,7 @@ export class Control {
   }
 
   /** The run is in another thread, which must be told. */
-  forward(tell: (command: 'pause' | 'resume' | 'stop' | 'abort') => void): void {
+  forward(tell: (command: Command) => void): void {
     this.#tell = tell;
     if (this.#stopping) tell('stop');
     else if (this.#paused) tell('pause');

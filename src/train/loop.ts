@@ -15,8 +15,8 @@ export interface LoopSetup {
   control: Control;
   /** Writes a checkpoint; its file, or undefined where nothing is written. */
   save: () => string | undefined;
-  /** Keeps the student as the best so far. */
-  keepBest: () => void;
+  /** Writes the student as the last, or as the best so far. */
+  keep: (which: 'last' | 'best') => void;
 }
 
 export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
@@ -49,20 +49,16 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
       }
       trainer.endEpoch();
       const seconds = (performance.now() - epochBegan) / 1000;
-      const images = (trainer.step - firstStep) * options.batchSize;
-      const accuracies = await measure(trainer, loaders, control);
+      // The last batch of an epoch may be smaller.
+      const images = Math.min((trainer.step - firstStep) * options.batchSize, trainer.loader.count);
       const { loss = Number.NaN, ...terms } = trainer.meter.read();
-      const record: EpochRecord = {
-        epoch,
-        epochs,
-        lr,
-        loss,
-        terms,
-        ...accuracies,
-        imagesPerSecond: images / seconds,
-        seconds,
-      };
-      remember(setup, record);
+      const speed = { imagesPerSecond: images / seconds, seconds };
+      const record = await trainer.withAverages(async () => {
+        const accuracies = await measure(trainer, loaders, control);
+        const measured: EpochRecord = { epoch, epochs, lr, loss, terms, ...accuracies, ...speed };
+        remember(setup, measured);
+        return measured;
+      });
       save();
       yield { type: 'epoch', ...record };
       if (overdue(setup, epoch)) return 'early stop';
@@ -104,10 +100,8 @@ async function measure(
 ): Promise<{ test: Accuracy; validation?: Accuracy }> {
   const network = trainer.deployed().eval();
   const found: Record<string, Accuracy> = {};
-  await trainer.withAverages(async () => {
-    for (const [split, loader] of loaders)
-      found[split] = await evaluate((images) => network.forward(images), loader, signal);
-  });
+  for (const [split, loader] of loaders)
+    found[split] = await evaluate((images) => network.forward(images), loader, signal);
   return found as { test: Accuracy; validation?: Accuracy };
 }
 
@@ -117,13 +111,15 @@ const rateOf = ({ optimizer }: Trainer): number => optimizer.paramGroups[0]?.lr 
 export const chosenBy = ({ setup: { options } }: Trainer): 'last' | 'validation' | 'test' =>
   options.best ?? (options.validation > 0 ? 'validation' : 'last');
 
-function remember({ trainer, progress, keepBest }: LoopSetup, record: EpochRecord): void {
+/** Notes an epoch, and writes its student while the weights are those that were measured. */
+function remember({ trainer, progress, keep }: LoopSetup, record: EpochRecord): void {
   progress.epochs.push(record);
+  keep('last');
   const by = chosenBy(trainer);
   const top1 = by === 'last' ? undefined : record[by]?.top1;
   if (top1 === undefined || (progress.best && progress.best.top1 >= top1)) return;
   progress.best = { epoch: record.epoch, top1 };
-  keepBest();
+  keep('best');
 }
 
 function overdue({ trainer, progress }: LoopSetup, epoch: number): boolean {

@@ -1,8 +1,7 @@
 /** A run in a worker thread, from the side of the caller. */
-import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import * as errors from '../errors.js';
-import type { Control } from './control.js';
+import type { Command, Control } from './control.js';
 import type { TrainEvent } from './events.js';
 import { type DistillSetup, isNamed, type StudentSetup } from './setup.js';
 
@@ -11,8 +10,6 @@ export type Message =
   | { type: 'event'; event: TrainEvent }
   | { type: 'done' }
   | { type: 'error'; name: string; message: string; code?: string; stack?: string };
-/** What it is told. */
-export type Command = 'pause' | 'resume' | 'stop' | 'abort';
 
 /** Whether another thread can make everything that the setup names. */
 export function canRunElsewhere(setup: StudentSetup | DistillSetup): boolean {
@@ -31,6 +28,8 @@ export async function* remoteRun(
   signal?.throwIfAborted();
   const worker = new Worker(entry, { workerData: plain });
   const inbox = new Inbox(worker);
+  // From the start: a caller that is slow to ask again must not wait for an exit that has been.
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const tell = (command: Command) => worker.postMessage(command);
   control.forward(tell);
   try {
@@ -42,9 +41,10 @@ export async function* remoteRun(
     }
   } finally {
     tell('abort');
-    // It closes its files by itself; a thread that hangs is not waited for.
-    await Promise.race([once(worker, 'exit'), new Promise((resolve) => setTimeout(resolve, 5_000).unref())]);
-    await worker.terminate();
+    // It closes its files by itself; a thread that hangs is ended.
+    const patience = setTimeout(() => void worker.terminate(), 5_000);
+    await exited;
+    clearTimeout(patience);
   }
 }
 
@@ -56,10 +56,14 @@ class Inbox {
   constructor(worker: Worker) {
     worker.on('message', (message: Message) => this.put(message));
     worker.on('error', (error: Error) => this.put({ type: 'error', name: error.name, message: error.message }));
-    worker.on('exit', (code) => {
-      if (code !== 0)
-        this.put({ type: 'error', name: 'SrrlError', message: `the run's thread ended with code ${code}` });
-    });
+    // Behind `done` nobody looks at it.
+    worker.on('exit', (code) =>
+      this.put({
+        type: 'error',
+        name: 'Error',
+        message: `The run's thread ended with code ${code} before the run did.`,
+      }),
+    );
   }
 
   private put(message: Message): void {

@@ -1,16 +1,5 @@
 /** The folder of a run: what it was asked, what happened, its checkpoints, and the student that came out. */
-import {
-  appendFileSync,
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
@@ -24,13 +13,23 @@ const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
 export class RunFolder {
   private constructor(readonly path: string) {}
 
-  /** Makes the folder. Throws ConfigError where it has a run in it, unless `overwrite`; FileError where it cannot be written. */
-  static create(path: string, config: Record<string, unknown>, { overwrite = false } = {}): RunFolder {
-    if (RunFolder.holdsRun(path) && !overwrite) {
+  /** Throws ConfigError where a run would take the place of another one. */
+  static refuse(path: string, { overwrite = false, resume = false }: { overwrite?: boolean; resume?: boolean }): void {
+    if (overwrite || !RunFolder.holdsRun(path)) return;
+    const folder = new RunFolder(path);
+    if (!resume) {
       throw new ConfigError(
         `${path} already holds a run. Choose another --out, go on with --resume, or begin anew with --overwrite.`,
       );
     }
+    if (folder.latestCheckpoint() === undefined && existsSync(folder.studentFile('last')))
+      throw new ConfigError(
+        `${path} holds a run without a checkpoint to go on from. Choose another --out, or --overwrite.`,
+      );
+  }
+
+  /** Makes the folder, and removes what a run left in it. Throws FileError where it cannot be written. */
+  static create(path: string, config: Record<string, unknown>): RunFolder {
     const folder = new RunFolder(path);
     folder.writing(() => {
       mkdirSync(path, { recursive: true });
@@ -76,7 +75,7 @@ export class RunFolder {
 
   /** One line of events.jsonl. */
   event(event: object): void {
-    this.append(files.events, `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`);
+    this.append(files.events, eventLine(event));
   }
 
   /** One row of metrics.csv, and an event. */
@@ -94,7 +93,14 @@ export class RunFolder {
       .split('\n')
       .filter((line) => line.endsWith('}') && isStillTrue(line, epochs.length));
     this.writing(() => {
-      writeFileAtomic(join(this.path, files.events), kept.map((line) => `${line}\n`).join(''));
+      // The process may have died between the checkpoint of an epoch and the record of it.
+      const known = new Set(
+        kept.map((line) => JSON.parse(line)).flatMap(({ type, epoch }) => (type === 'epoch' ? [epoch] : [])),
+      );
+      const lost = epochs
+        .filter(({ epoch }) => !known.has(epoch))
+        .map((record) => eventLine({ type: 'epoch', ...record }));
+      writeFileAtomic(join(this.path, files.events), [...kept.map((line) => `${line}\n`), ...lost].join(''));
       const rows = epochs.map(rowOf);
       const [first] = rows;
       if (first) {
@@ -108,23 +114,14 @@ export class RunFolder {
     return join(this.path, studentFiles[which]);
   }
 
-  /** Checks that `bytes` more fit, by writing them; throws FileError where they do not. */
-  reserve(bytes: number): void {
-    const probe = join(this.path, '.reserve');
-    this.writing(() => {
-      try {
-        const chunk = Buffer.alloc(Math.min(bytes, 1 << 24));
-        const file = openSync(probe, 'w');
-        try {
-          for (let done = 0; done < bytes; done += chunk.length) writeFileSync(file, chunk);
-          fsyncSync(file);
-        } finally {
-          closeSync(file);
-        }
-      } finally {
-        rmSync(probe, { force: true });
-      }
-    });
+  /** Throws FileError where the disk has less than `bytes` left. */
+  checkSpace(bytes: number): void {
+    const { bavail, bsize } = statfsSync(this.path);
+    if (bavail * bsize >= bytes) return;
+    const mebibytes = (count: number) => Math.ceil(count / 2 ** 20);
+    throw new FileError(
+      `${this.path} has ${mebibytes(bavail * bsize)} MiB left on its disk, and the run will need ${mebibytes(bytes)}. Free some, or choose another --out.`,
+    );
   }
 
   private append(name: string, text: string): void {
@@ -139,6 +136,8 @@ export class RunFolder {
     }
   }
 }
+
+const eventLine = (event: object): string => `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`;
 
 const isOurs = (file: string): boolean =>
   (Object.values(files) as string[]).includes(file) || checkpointName.test(file);

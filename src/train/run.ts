@@ -9,6 +9,7 @@ import { type StudentCard, saveStudent } from '../distill/saved-student.js';
 import { ScriptTeacher } from '../distill/script-teacher.js';
 import { settingFor } from '../distill/setting.js';
 import { Teacher } from '../distill/teacher.js';
+import { ConfigError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { native } from '../native.js';
@@ -39,24 +40,21 @@ interface Parts {
 
 export async function* run(setup: StudentSetup | DistillSetup, control: Control): AsyncGenerator<TrainEvent, void> {
   const parts = await prepare(setup, control.signal);
-  const { student, teacher, objective, data, options, config } = parts;
+  const { teacher, data, config } = parts;
   const began = performance.now();
-  const trainer = new Trainer({
-    student,
-    objective,
-    data,
-    options,
-    ...(teacher && { targets: (images) => teacher.forward(images) }),
-  });
+  let trainer: Trainer | undefined;
   try {
-    const { folder, progress, resumedAt } = openFolder(parts, trainer);
+    trainer = new Trainer({ ...parts, ...(teacher && { targets: (images) => teacher.forward(images) }) });
+    const resumed = resumeFrom(parts, trainer);
+    const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
+    const rehearsal = await rehearse(trainer);
+    const folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
+    folder?.checkSpace(rehearsal.estimate.diskBytes);
     const record = (event: TrainEvent): TrainEvent => {
       if (event.type === 'epoch') folder?.epoch(event);
       else if (event.type !== 'step') folder?.event(event);
       return event;
     };
-    const rehearsal = await rehearse(trainer);
-    folder?.reserve(rehearsal.estimate.diskBytes);
     yield record({
       type: 'start',
       config,
@@ -64,27 +62,12 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
       ...(parts.teacherAccuracy && { teacher: parts.teacherAccuracy }),
       ...rehearsal,
       environment: environment(),
-      ...(resumedAt !== undefined && { resumedAt }),
+      ...(resumed && { resumedAt: trainer.step }),
     });
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
     if (warning) yield record({ type: 'notice', message: warning });
-
-    const save = () => {
-      if (!folder) return undefined;
-      const file = folder.checkpointFile(trainer.step);
-      saveCheckpoint(file, trainer, progress, config);
-      folder.prune(options.keepCheckpoints);
-      return file;
-    };
-    const keep = (which: 'last' | 'best') => folder && keepStudent(folder.studentFile(which), trainer, parts);
-    let stopped: Extract<TrainEvent, { type: 'end' }>['stopped'] = 'dry run';
-    if (!setup.dryRun) {
-      stopped = yield* recorded(
-        trainingLoop({ trainer, progress, control, save, keepBest: () => keep('best') }),
-        record,
-      );
-      await trainer.withAverages(async () => void keep('last'));
-    }
+    const loop = { trainer, progress, control, ...writers(folder, trainer, progress, parts) };
+    const stopped = setup.dryRun ? 'dry run' : yield* recorded(trainingLoop(loop), record);
     const kept = keptEpoch(trainer, progress);
     yield record({
       type: 'end',
@@ -92,12 +75,28 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
       epoch: kept?.epoch ?? 0,
       seconds: (performance.now() - began) / 1000,
       ...(stopped && { stopped }),
-      ...(setup.out !== undefined && { out: setup.out }),
+      ...(folder && { out: folder.path }),
     });
   } finally {
-    trainer.dispose();
+    trainer?.dispose();
     discard(parts);
   }
+}
+
+/** What the loop writes, into a folder where there is one. */
+function writers(folder: RunFolder | undefined, trainer: Trainer, progress: Progress, parts: Parts) {
+  return {
+    save: () => {
+      if (!folder) return undefined;
+      const file = folder.checkpointFile(trainer.step);
+      saveCheckpoint(file, trainer, progress, parts.config);
+      folder.prune(parts.options.keepCheckpoints);
+      return file;
+    },
+    keep: (which: 'last' | 'best') => {
+      if (folder) keepStudent(folder.studentFile(which), trainer, parts);
+    },
+  };
 }
 
 const environment = (): Record<string, unknown> => ({
@@ -125,6 +124,8 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
   const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
   const { teacher: wanted, tap, method: chosenMethod, ...given } = rest as Partial<DistillSetup>;
   const options = validate(trainOptions, given, 'the training options');
+  if (out !== undefined && !dryRun)
+    RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
   const opened = await resolveData(source);
   // The same images for every seed, so that runs with several seeds differ in nothing else.
@@ -134,12 +135,14 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
   manualSeed(options.seed);
   const { channels: inChannels, height: imageSize } = data;
   const student = await resolveStudent(chosen, { numClasses: data.classes.length, inChannels, imageSize });
+  refuseBlindChoice(options, data);
   let teacher: Teacher | undefined;
+  let objective: Objective | undefined;
   try {
     const text = typeof wanted === 'string';
     teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
     checkClasses(student, teacher, data);
-    const objective = scope(() => method.setUp(settingFor(student, teacher, data)));
+    objective = scope(() => method.setUp(settingFor(student, teacher, data)));
     const teacherAccuracy = teacher && (await examineTeacher(teacher, data, signal));
     const config = {
       data: data.source,
@@ -162,26 +165,35 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
       ...(teacherAccuracy && { teacherAccuracy }),
     };
   } catch (error) {
-    if (typeof chosen === 'string') student.dispose();
-    if (typeof wanted === 'string') teacher?.dispose();
+    discard({ setup, student, ...(teacher && { teacher }), ...(objective && { objective }) });
     throw error;
   }
 }
 
-function openFolder(
-  { setup, config }: Parts,
-  trainer: Trainer,
-): { folder?: RunFolder; progress: Progress; resumedAt?: number } {
-  const { out, overwrite = false, resume = false } = setup;
-  const fresh: Progress = { epochs: [], skipped: 0 };
-  if (out === undefined) return { progress: fresh };
-  const checkpoint = resume ? RunFolder.open(out).latestCheckpoint() : undefined;
-  if (checkpoint === undefined)
-    return { folder: RunFolder.create(out, config, { overwrite: overwrite || resume }), progress: fresh };
+/** An epoch cannot be chosen, nor a run stopped, by images that nobody held out. */
+function refuseBlindChoice({ best, earlyStop }: EffectiveTrainOptions, data: Dataset): void {
+  if (data.validation || best === 'test') return;
+  if (best === 'validation' || earlyStop !== undefined) {
+    throw new ConfigError(
+      `${earlyStop === undefined ? '--best validation' : '--early-stop'} needs images to judge by: hold some out with --validation 0.1.`,
+    );
+  }
+}
+
+/** Takes the newest checkpoint over, where the run is to go on and there is one. */
+function resumeFrom({ setup, config }: Parts, trainer: Trainer): { folder: RunFolder; progress: Progress } | undefined {
+  const { out, resume = false, dryRun = false } = setup;
+  if (out === undefined || !resume) return undefined;
   const folder = RunFolder.open(out);
+  const checkpoint = folder.latestCheckpoint();
+  if (checkpoint === undefined) return undefined;
   const progress = loadCheckpoint(checkpoint, trainer, config);
-  folder.rewind(progress.epochs);
-  return { folder, progress, resumedAt: trainer.step };
+  if (!dryRun) folder.rewind(progress.epochs);
+  return { folder, progress };
+}
+
+function newFolder({ setup: { out }, config }: Parts): RunFolder | undefined {
+  return out === undefined ? undefined : RunFolder.create(out, config);
 }
 
 /** Writes the network that would be deployed, where it can be made again by name. */
@@ -202,9 +214,14 @@ function keptEpoch(trainer: Trainer, { epochs, best }: Progress): EpochRecord | 
 }
 
 /** Frees what was made here; what the caller passed stays his. */
-function discard({ setup, student, teacher, objective }: Parts): void {
-  for (const module of Object.values(objective.modules)) module.dispose();
-  objective.dispose?.();
+function discard({
+  setup,
+  student,
+  teacher,
+  objective,
+}: Pick<Parts, 'setup' | 'student' | 'teacher'> & Partial<Parts>): void {
+  for (const module of Object.values(objective?.modules ?? {})) module.dispose();
+  objective?.dispose?.();
   if (typeof setup.student === 'string') student.dispose();
   if (typeof (setup as Partial<DistillSetup>).teacher === 'string') teacher?.dispose();
 }

@@ -7,6 +7,7 @@ import type { Classifier } from '../models/index.js';
 import type { Module } from '../nn/index.js';
 import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
 import { autocast, noGrad, type Tensor } from '../tensor/index.js';
+import { BufferGuard } from './buffer-guard.js';
 import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
@@ -23,7 +24,7 @@ export interface TrainerSetup {
 
 /** What a step did. */
 export interface StepOutcome {
-  /** The first term or gradient that was no number; the weights were not changed then. */
+  /** The first term or gradient that was no number; weights and statistics are as before the step then. */
   nonFinite?: string;
   /** The images that go through at once from now on, where memory ran out. */
   microBatch?: number;
@@ -38,6 +39,7 @@ export class Trainer {
   readonly meter = new TermMeter();
   readonly ema: EMA | undefined;
   readonly scaler: GradScaler | undefined;
+  private readonly buffers: BufferGuard;
   /** Steps done since the beginning. */
   step = 0;
   microBatch: number;
@@ -52,6 +54,7 @@ export class Trainer {
     this.schedule = createSchedule(this.optimizer, options);
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
     this.scaler = precision === 'float16' ? new GradScaler() : undefined;
+    this.buffers = new BufferGuard(Object.values(this.modules));
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
 
@@ -74,13 +77,16 @@ export class Trainer {
   runStep(): StepOutcome {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
     let shrunk: number | undefined;
+    this.buffers.remember();
     for (;;) {
       try {
         const nonFinite = this.attempt(batch);
+        if (nonFinite !== undefined) this.buffers.restore();
         this.step++;
         return { ...(nonFinite !== undefined && { nonFinite }), ...(shrunk !== undefined && { microBatch: shrunk }) };
       } catch (error) {
         if (!outOfMemory(error) || this.microBatch === 1) throw error;
+        this.buffers.restore();
         this.microBatch = Math.ceil(this.microBatch / 2);
         shrunk = this.microBatch;
       }
@@ -181,7 +187,8 @@ export class Trainer {
   }
 
   dispose(): void {
-    for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler]) holder?.dispose();
+    for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler, this.buffers])
+      holder?.dispose();
   }
 }
 

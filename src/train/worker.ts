@@ -1,7 +1,7 @@
 /** The thread of a run: does it, and says what happens. */
 import { parentPort, workerData } from 'node:worker_threads';
-import { Control } from './control.js';
-import type { Command, Message } from './remote.js';
+import { type Command, Control } from './control.js';
+import type { Message } from './remote.js';
 import { run } from './run.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
 

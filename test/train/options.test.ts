@@ -1,9 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  evaluate,
   type Features,
+  Loader,
   loadStudent,
   models,
   openDataset,
@@ -37,6 +39,13 @@ async function trained(options: Partial<StudentSetup> = {}): Promise<{ student: 
   const events: TrainEvent[] = [];
   for await (const event of train({ data, student, epochs: 3, batchSize: 24, ...options })) events.push(event);
   return { student, events };
+}
+
+/** Of the student that a run left. */
+async function accuracyIn(out: string) {
+  const { student } = loadStudent(out);
+  student.to({ memoryFormat: 'channelsLast' });
+  return evaluate((images) => student.forward(images), new Loader(data, 'test', { batchSize: 200 }));
 }
 
 const difference = (a: Plain, b: Plain): number => {
@@ -101,10 +110,7 @@ describe('options of training', () => {
     const run = train({ data, student: 'resnet8', epochs: 2, batchSize: 24, ema: 0.5, out });
     let test: unknown;
     for await (const event of run) if (event.type === 'end') test = event.test;
-    const { student } = loadStudent(out);
-    student.to({ memoryFormat: 'channelsLast' });
-    const { evaluate, Loader } = await import('../../src/index.js');
-    expect(await evaluate((x) => student.forward(x), new Loader(data, 'test', { batchSize: 200 }))).toEqual(test);
+    expect(await accuracyIn(out)).toEqual(test);
   });
 
   it('chooses by held-out images, and never shows them in training', async () => {
@@ -118,10 +124,38 @@ describe('options of training', () => {
     const best = records.reduce((a, b) => ((b.validation?.top1 ?? 0) > (a.validation?.top1 ?? 0) ? b : a));
     expect(end(events)).toMatchObject({ epoch: best.epoch, test: best.test });
     expect(readFileSync(join(out, 'metrics.csv'), 'utf8').split('\n')[0]).toContain('validation_top1');
-    const { student } = loadStudent(out);
-    student.to({ memoryFormat: 'channelsLast' });
-    const { evaluate, Loader } = await import('../../src/index.js');
-    expect(await evaluate((x) => student.forward(x), new Loader(data, 'test', { batchSize: 200 }))).toEqual(best.test);
+    expect(await accuracyIn(out)).toEqual(best.test);
+  });
+
+  it('keeps the averaged weights of the best epoch where both are asked for', async () => {
+    const out = join(folder, 'both');
+    let kept: unknown;
+    const setup = { data, student: 'resnet8', epochs: 4, batchSize: 12, validation: 0.25, ema: 0.8, out };
+    for await (const event of train(setup)) if (event.type === 'end') kept = event.test;
+    expect(await accuracyIn(out)).toEqual(kept);
+  });
+
+  it('leaves the student of the last whole epoch when it is stopped within one', async () => {
+    const out = join(folder, 'within');
+    const run = train({ data, student: 'resnet8', epochs: 4, batchSize: 12, out });
+    let kept: Extract<TrainEvent, { type: 'end' }> | undefined;
+    for await (const event of run) {
+      if (event.type === 'step' && event.step === 9) run.stop();
+      if (event.type === 'end') kept = event;
+    }
+    expect(kept).toMatchObject({ epoch: 1, stopped: 'asked' });
+    expect(await accuracyIn(out)).toEqual(kept?.test);
+  });
+
+  it('refuses to choose by images that nobody held out', async () => {
+    for (const options of [{ best: 'validation' }, { earlyStop: 2 }] as const)
+      await expect(trained(options)).rejects.toThrow(/--validation 0\.1/);
+  });
+
+  it('writes nothing in a dry run', async () => {
+    const out = join(folder, 'dry');
+    for await (const _event of train({ data, student: 'resnet8', epochs: 2, dryRun: true, out }));
+    expect(existsSync(out)).toBe(false);
   });
 
   it('stops early, by the clock, or before the first step', async () => {
@@ -133,6 +167,26 @@ describe('options of training', () => {
     expect(dry.events.map(({ type }) => type)).toEqual(['start', 'end']);
     torch.manualSeed(1);
     expect(difference(dry.student, new Plain().to({ dtype: 'float64' }))).toBe(0);
+  });
+
+  it('takes the statistics of a skipped step back', async () => {
+    class Failing extends Plain {
+      readonly bn = new nn.BatchNorm2d(3);
+      forwards = 0;
+
+      override forwardFeatures(images: Tensor): Features {
+        // The second training step goes wrong in front of the normalization.
+        const wrong = this.training && ++this.forwards === 3;
+        return super.forwardFeatures(this.bn.forward(wrong ? images.mul(Number.NaN) : images));
+      }
+    }
+    const student = new Failing();
+    const notices: string[] = [];
+    for await (const event of train({ data, student, epochs: 1, batchSize: 24, onNonFinite: 'skip' }))
+      if (event.type === 'notice') notices.push(event.message);
+    expect(notices).toEqual(['step 2 was skipped: the term ce is no number']);
+    expect(student.bn.running_mean.isfinite().all().item()).toBe(true);
+    expect(Number(student.bn.num_batches_tracked.item())).toBe(2);
   });
 
   it('skips steps that are no numbers when asked to', async () => {

@@ -83,6 +83,37 @@ describe('a run that is interrupted and goes on', () => {
     expect(epochs.map(({ epoch }) => epoch)).toEqual([1, 2, 3]);
   }, 60_000);
 
+  it('records an epoch that died between its checkpoint and its record', async () => {
+    const out = join(folder, 'lost');
+    await run({ out }, 12);
+    const events = join(out, 'events.jsonl');
+    const lines = readFileSync(events, 'utf8').trim().split('\n');
+    writeFileSync(
+      events,
+      `${lines.filter((line) => !(JSON.parse(line).type === 'epoch' && JSON.parse(line).epoch === 2)).join('\n')}\n`,
+    );
+    await run({ out, resume: true });
+    const epochs = readFileSync(events, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(
+      epochs
+        .filter(({ type }) => type === 'epoch')
+        .map(({ epoch }) => epoch)
+        .sort(),
+    ).toEqual([1, 2, 3]);
+  }, 60_000);
+
+  it('never takes the place of a finished student', async () => {
+    const out = join(folder, 'finished');
+    await run({ out, epochs: 1 });
+    for (const file of readdirSync(out)) if (file.startsWith('checkpoint-')) rmSync(join(out, file));
+    const before = bytes(out);
+    await expect(run({ out, epochs: 1, resume: true })).rejects.toThrow(/without a checkpoint/);
+    expect(bytes(out).equals(before)).toBe(true);
+  }, 60_000);
+
   it('refuses other options and damaged files, and leaves the folder as it was', async () => {
     const out = join(folder, 'refused');
     await run({ out }, 4);

@@ -1,6 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import {
@@ -21,6 +22,7 @@ import {
   train,
 } from '../../src/index.js';
 import torch, { loadSafetensors, nn, type Tensor } from '../../src/torch.js';
+import { node, packageRoot } from '../helpers/cli.js';
 import { fixturePath } from '../helpers/inputs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-train-'));
@@ -165,6 +167,20 @@ describe('distill()', () => {
     await expect(all(distill({ ...named, data: 'shapes:1' }))).rejects.toMatchObject({ code: 'ERR_DATA' });
   }, 60_000);
 
+  it('ends also for a caller who is slow to ask again', () => {
+    const file = join(folder, 'slow.mjs');
+    const setup = { data: 'shapes:24', teacher: 'assets/shapes-teacher.pt', student: 'resnet8', epochs: 1 };
+    // The thread has ended long before the question after the last event; a process that waits for it in vain ends with code 13.
+    writeFileSync(
+      file,
+      `import { distill } from ${JSON.stringify(pathToFileURL(join(packageRoot, 'dist/index.js')))};
+      for await (const event of distill(${JSON.stringify(setup)}))
+        if (event.type === 'end') await new Promise((resolve) => setTimeout(resolve, 1500));
+      console.log('ended');`,
+    );
+    expect(node(file, [])).toMatchObject({ status: 0, stdout: 'ended\n' });
+  }, 60_000);
+
   it('pauses, goes on, and stops after a step in either thread', async () => {
     for (const source of ['shapes:48', await openDataset('shapes:48')]) {
       const run = distill({
@@ -229,7 +245,9 @@ describe('distill()', () => {
 
   it('stops with the terms when the loss is no longer a number', async () => {
     const out = join(folder, 'diverged');
-    await expect(all(train({ data: dataset(40), student: 'resnet8', epochs: 3, lr: 1e30, out }))).rejects.toThrow(
+    await expect(
+      all(train({ data: dataset(40), student: 'resnet8', epochs: 3, batchSize: 16, lr: 1e30, out })),
+    ).rejects.toThrow(
       /In step \d, the term ce is no longer a number[\s\S]*--lr[\s\S]*before the step is in .*checkpoint-/,
     );
     expect(existsSync(join(out, 'student.safetensors'))).toBe(false);

@@ -7,7 +7,7 @@ import { openDataset } from '../../data/datasets/index.js';
 import { loadStudent } from '../../distill/saved-student.js';
 import { Teacher } from '../../distill/teacher.js';
 import { ConfigError, FileError, messageOf } from '../../errors.js';
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { Progress, percent, table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
 import { interruptSignal } from '../run.js';
@@ -60,10 +60,11 @@ function readRun(path: string): RunConfig {
   const file = join(path, 'config.yaml');
   if (!existsSync(file)) throw new FileError(`${file} does not exist: srrl analyze takes the folder of a run.`);
   try {
-    return runConfig.parse(parse(readFileSync(file, 'utf8'))) as RunConfig;
+    return validate(runConfig, parse(readFileSync(file, 'utf8')), 'it') as RunConfig;
   } catch (error) {
-    const reason = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
-    throw new FileError(`${file} is not the configuration of a run: ${reason.split('\n')[0]}.`, { cause: error });
+    throw new FileError(`${file} is not the configuration of a run: ${messageOf(error).split('\n')[0]}`, {
+      cause: error,
+    });
   }
 }
 
