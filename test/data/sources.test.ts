@@ -1,66 +1,14 @@
-import { execFileSync } from 'node:child_process';
-import {
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { writePacked } from '../../src/data/formats/packed.js';
-import {
-  DataError,
-  type Dataset,
-  type EncodedSet,
-  holdOut,
-  Loader,
-  type LoaderOptions,
-  openDataset,
-  train,
-} from '../../src/index.js';
-import torch, { type Tensor } from '../../src/torch.js';
+import { DataError, type Dataset, type EncodedSet, holdOut, Loader, openDataset, train } from '../../src/index.js';
+import torch from '../../src/torch.js';
+import { photos, smallFolder, views } from './photos.js';
 
 const root = mkdtempSync(join(tmpdir(), 'srrl-sources-'));
 afterAll(() => rmSync(root, { recursive: true }));
-const photos = join(process.env.SRRL_TEST_DATA ?? '../shared/data', 'photos');
-
-const files = (folder: string) => readdirSync(folder).filter((name) => name.endsWith('.jpg'));
-
-/** A few of the real photos, in two classes. */
-function smallFolder(name: string, perClass = 4): string {
-  const path = join(root, name);
-  for (const split of ['train', 'val'])
-    for (const kind of ['daisy', 'tulips']) {
-      const [from, to] = [join(photos, split, kind), join(path, split, kind)];
-      mkdirSync(to, { recursive: true });
-      for (const file of files(from).slice(0, perClass)) copyFileSync(join(from, file), join(to, file));
-    }
-  return path;
-}
-
-async function views(
-  data: Dataset,
-  options: Partial<LoaderOptions>,
-  epoch = 1,
-): Promise<{ images: Tensor; labels: number[] }> {
-  const loader = new Loader(data, 'train', { batchSize: 3, seed: 7, shuffle: true, augment: true, ...options });
-  loader.begin(epoch);
-  const parts: Tensor[] = [];
-  const labels: number[] = [];
-  for (let step = 0; step < loader.steps; step++) {
-    await loader.ready(step);
-    const batch = loader.batch(step);
-    parts.push(batch.images);
-    labels.push(...(batch.labels.tolist() as number[]));
-  }
-  loader.dispose();
-  return { images: torch.cat(parts), labels };
-}
 
 describe.skipIf(!existsSync(photos))('a folder of photos', () => {
   it('is read whole: classes in order, a number each', async () => {
@@ -72,7 +20,7 @@ describe.skipIf(!existsSync(photos))('a folder of photos', () => {
   });
 
   it('gives the same views for any batch size and any number of workers, and others in another epoch', async () => {
-    const data = await openDataset(`folder:${smallFolder('views')}?size=24`);
+    const data = await openDataset(`folder:${smallFolder(root, 'views')}?size=24`);
     const expected = await views(data, { workers: 0 });
     expect(expected.images.shape).toEqual([8, 3, 24, 24]);
     for (const options of [{ workers: 1 }, { workers: 4, ahead: 1 }, { batchSize: 1 }, { batchSize: 8, ahead: 0 }]) {
@@ -83,7 +31,7 @@ describe.skipIf(!existsSync(photos))('a folder of photos', () => {
   });
 
   it('gives up what was made for another epoch, and holds no more than it may', async () => {
-    const data = await openDataset(`folder:${smallFolder('epochs')}?size=16`);
+    const data = await openDataset(`folder:${smallFolder(root, 'epochs')}?size=16`);
     let reading = 0;
     let most = 0;
     const split = data.train as EncodedSet;
@@ -122,7 +70,7 @@ describe.skipIf(!existsSync(photos))('a folder of photos', () => {
   });
 
   it('trains a student, and names a file that is no image', async () => {
-    const path = smallFolder('train');
+    const path = smallFolder(root, 'train');
     const seen: string[] = [];
     for await (const event of train({ data: `folder:${path}?size=32`, student: 'resnet8', epochs: 1, batchSize: 4 }))
       seen.push(event.type);
@@ -134,7 +82,7 @@ describe.skipIf(!existsSync(photos))('a folder of photos', () => {
   }, 60_000);
 
   it('refuses what is no data set, with the reason', async () => {
-    const path = smallFolder('bad');
+    const path = smallFolder(root, 'bad');
     await expect(openDataset(`folder:${path}?size=4`)).rejects.toThrow(/size must be/);
     await expect(openDataset(`folder:${root}/nowhere`)).rejects.toThrow(/does not exist/);
     mkdirSync(join(path, 'val', 'roses'));
@@ -147,72 +95,11 @@ describe.skipIf(!existsSync(photos))('a folder of photos', () => {
     rmSync(join(path, 'val'), { recursive: true });
     rmSync(join(path, 'train', 'weeds'), { recursive: true });
     await expect(openDataset(`folder:${path}`)).rejects.toThrow(/no folder val or test/);
-    const data = await openDataset(`folder:${smallFolder('mix')}?size=16`);
+    const data = await openDataset(`folder:${smallFolder(root, 'mix')}?size=16`);
     expect(() => new Loader(data, 'train', { batchSize: 2, augment: { mixup: {} } })).toThrow(
       /srrl pack|images of one size/,
     );
     expect(() => new Loader(data, 'validation', { batchSize: 2 })).toThrow(/no validation split/);
-  });
-});
-
-describe.skipIf(!existsSync(photos))('tar shards', () => {
-  /** Packs photos of two classes by the system's tar, which we did not write. */
-  function pack(name: string, options: string[] = []): string {
-    const [folder, path] = [smallFolder(`${name}-photos`), join(root, name)];
-    mkdirSync(path);
-    for (const split of ['train', 'val']) {
-      const stage = join(
-        root,
-        `${name}-${split}`,
-        'a folder whose name is so long that it does not fit into the hundred bytes of a header, by far',
-      );
-      mkdirSync(stage, { recursive: true });
-      for (const [label, kind] of ['daisy', 'tulips'].entries())
-        for (const [i, file] of files(join(folder, split, kind)).entries()) {
-          copyFileSync(join(folder, split, kind, file), join(stage, `${kind}${i}.jpg`));
-          writeFileSync(join(stage, `${kind}${i}.cls`), `${label}\n`);
-        }
-      execFileSync('tar', [
-        '-C',
-        join(root, `${name}-${split}`),
-        ...options,
-        '-cf',
-        join(path, `${split}-000.tar`),
-        '.',
-      ]);
-    }
-    return path;
-  }
-
-  it.each([['gnu'], ['ustar'], ['pax']])('of the %s form are read in place', async (format) => {
-    const name = `shards-${format}`;
-    const path = pack(name, [`--format=${format}`, '--sort=name']);
-    const data = await openDataset(`shards:${path}?size=24`);
-    expect([...data.train.labels].sort()).toEqual([0, 0, 0, 0, 1, 1, 1, 1]);
-    const plain = await openDataset(`folder:${join(root, `${name}-photos`)}?size=24`);
-    const bytes = async (of: Dataset) => {
-      const split = of.train as EncodedSet;
-      const all = await Promise.all(Array.from({ length: 8 }, (_, i) => split.read(i)));
-      return all.map((image, i) => `${of.train.labels[i]} ${Buffer.from(image).toString('base64')}`).sort();
-    };
-    expect(await bytes(data)).toEqual(await bytes(plain));
-    expect((await views(data, { workers: 2 })).images.shape).toEqual([8, 3, 24, 24]);
-  });
-
-  it('that are cut off, or lack a label, are refused by name', async () => {
-    const path = pack('shards-bad', ['--sort=name']);
-    const file = join(path, 'train-000.tar');
-    const whole = readFileSync(file);
-    for (const length of [100, 700, 30_000, whole.length - 10_240 - 512]) {
-      writeFileSync(file, whole.subarray(0, length));
-      await expect(openDataset(`shards:${path}`)).rejects.toThrow(/train-000\.tar .*cut off/);
-    }
-    writeFileSync(file, Buffer.alloc(2048, 7));
-    await expect(openDataset(`shards:${path}`)).rejects.toThrow(/is no tar archive/);
-    writeFileSync(file, Buffer.alloc(1024));
-    await expect(openDataset(`shards:${path}`)).rejects.toThrow(/holds no image/);
-    rmSync(file);
-    await expect(openDataset(`shards:${path}`)).rejects.toThrow(/no shard train/);
   });
 });
 
@@ -260,7 +147,7 @@ describe('packed files', () => {
 
   it.skipIf(!existsSync(photos))('are made of photos in the view of evaluation', async () => {
     const file = join(root, 'photos.pack');
-    const data = await openDataset(`folder:${smallFolder('packed')}?size=20`);
+    const data = await openDataset(`folder:${smallFolder(root, 'packed')}?size=20`);
     await writePacked(data, file);
     const packed = await openDataset(`packed:${file}`);
     const plain = async (of: Dataset) => {
