@@ -9,6 +9,7 @@
 #include "environment.h"
 #include "flops.h"
 #include "modes.h"
+#include "script/frozen.h"
 #include "script/script.h"
 #include "tensors.h"
 
@@ -34,6 +35,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportDevice(env, exports);
   exportFlops(env, exports);
   exportScript(env, exports);
+  exportFrozen(env, exports);
   return exports;
 }
 

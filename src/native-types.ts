@@ -56,6 +56,9 @@ export interface ScriptTap {
   classifiers: ScriptSite[];
   obstacle: string;
   training: string[];
+  /** Constant leading sizes of views: where the file was traced with a fixed batch, one of them is it. */
+  leadingSizes: number[];
+  /** Gives [logits, feature, map before the pooling | null]. */
   tapped: Handle | null;
   site?: ScriptSite;
   weight?: Handle;
@@ -172,7 +175,11 @@ export interface Native {
     buffers: ScriptTensor[];
   };
   scriptTap(module: Handle, site: number): ScriptTap;
-  scriptRun(tapped: Handle, image: Handle): [Handle, Handle];
   /** Handles in place of tensors; arrays in place of tuples and lists. */
   scriptForward(module: Handle, ...images: Handle[]): ScriptResult;
+
+  frozenTrace(images: Handle, forward: (images: Handle) => Handle[]): Handle;
+  frozenFold(frozen: Handle): Handle;
+  frozenRun(frozen: Handle, images: Handle): (Handle | null)[];
+  frozenText(frozen: Handle): string;
 }

@@ -1,8 +1,8 @@
 #include "script/graph.h"
 
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/dead_code_elimination.h>
 
+#include <algorithm>
 #include <functional>
 #include <set>
 
@@ -13,8 +13,6 @@ using torch::jit::Graph;
 using torch::jit::Node;
 using torch::jit::Value;
 
-namespace {
-
 bool is(const Node* node, const char* name) { return node->kind() == c10::Symbol::fromQualString(name); }
 
 bool isAny(const Node* node, std::initializer_list<const char*> names) {
@@ -23,6 +21,8 @@ bool isAny(const Node* node, std::initializer_list<const char*> names) {
   }
   return false;
 }
+
+namespace {
 
 void forEachNode(Block* block, const std::function<void(Node*)>& visit) {
   for (Node* node : block->nodes()) {
@@ -112,13 +112,6 @@ bool matchLinear(Node* node, LinearSite& site) {
   return false;
 }
 
-// What may stand between the classifier and the result.
-bool passesThrough(const Node* node) {
-  return isAny(node, {"aten::dropout", "aten::flatten", "aten::view", "aten::reshape",
-                      "aten::squeeze", "aten::contiguous", "aten::to", "aten::type_as", "aten::float", "aten::detach", "aten::clone",
-                      "aten::alias", "aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
-}
-
 }  // namespace
 
 std::vector<LinearSite> linearSites(Graph& graph, const torch::jit::Module& original) {
@@ -133,61 +126,6 @@ std::vector<LinearSite> linearSites(Graph& graph, const torch::jit::Module& orig
   return sites;
 }
 
-namespace {
-
-// The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the other factor is `rest`.
-std::optional<double> constantFactor(const Node* node, Value*& rest) {
-  if (!isAny(node, {"aten::mul", "aten::div"})) return std::nullopt;
-  const auto number = [](const Value* value) -> std::optional<double> {
-    const auto constant = torch::jit::toIValue(value);
-    if (!constant) return std::nullopt;
-    if (constant->isDouble()) return constant->toDouble();
-    if (constant->isInt()) return static_cast<double>(constant->toInt());
-    if (constant->isTensor() && constant->toTensor().numel() == 1) return constant->toTensor().item<double>();
-    return std::nullopt;
-  };
-  rest = const_cast<Value*>(node->input(0));
-  if (const auto right = number(node->input(1))) return is(node, "aten::div") ? 1 / *right : *right;
-  if (is(node, "aten::div")) return std::nullopt;
-  rest = const_cast<Value*>(node->input(1));
-  return number(node->input(0));
-}
-
-}  // namespace
-
-std::vector<LinearSite> classifierSites(Graph& graph, const std::vector<LinearSite>& sites, std::string& obstacle) {
-  std::vector<LinearSite> found;
-  std::set<const Value*> seen;
-  const std::function<void(Value*, double)> walk = [&](Value* value, double scale) {
-    if (!seen.insert(value).second) return;
-    for (const LinearSite& site : sites) {
-      if (site.output != value) continue;
-      found.push_back(site);
-      found.back().scale = scale;
-      return;
-    }
-    Node* node = value->node();
-    // A factor of probabilities is none of the classifier's.
-    if (isAny(node, {"aten::log_softmax", "aten::softmax"})) return walk(node->input(0), 1);
-    if (passesThrough(node)) return walk(node->input(0), scale);
-    Value* rest = nullptr;
-    if (const auto factor = constantFactor(node, rest); factor && *factor > 0) return walk(rest, scale * *factor);
-    if (isAny(node, {"prim::TupleConstruct", "prim::ListConstruct", "prim::DictConstruct"})) {
-      for (Value* part : node->inputs()) {
-        if (!torch::jit::toIValue(part)) walk(part, scale);
-      }
-      return;
-    }
-    if (is(node, "prim::If")) {
-      for (Block* branch : node->blocks()) walk(branch->outputs()[value->offset()], scale);
-      return;
-    }
-    if (obstacle.empty()) obstacle = node->kind().toQualString();
-  };
-  for (Value* output : graph.outputs()) walk(output, 1);
-  return found;
-}
-
 std::vector<std::string> trainingOperators(Graph& graph) {
   std::set<std::string> names;
   forEachNode(graph.block(), [&](Node* node) {
@@ -199,18 +137,19 @@ std::vector<std::string> trainingOperators(Graph& graph) {
   return {names.begin(), names.end()};
 }
 
-void returnTap(Graph& graph, const LinearSite& site) {
-  while (!graph.outputs().empty()) graph.eraseOutput(0);
-  Value* logits = site.output;
-  if (site.scale != 1) {
-    const torch::jit::WithInsertPoint end(graph.block());
-    logits = graph.insert(c10::Symbol::fromQualString("aten::mul"), {site.output, site.scale});
-  }
-  Node* tuple = graph.createTuple({logits, site.input});
-  graph.appendNode(tuple);
-  graph.registerOutput(tuple->output());
-  torch::jit::EliminateDeadCode(graph.block());
-  graph.lint();
+std::vector<int64_t> leadingSizes(Graph& graph) {
+  std::vector<int64_t> sizes;
+  forEachNode(graph.block(), [&](Node* node) {
+    if (!isAny(node, {"aten::view", "aten::reshape", "aten::expand"})) return;
+    const Node* shape = node->input(1)->node();
+    const auto list = torch::jit::toIValue(node->input(1));
+    std::optional<c10::IValue> first;
+    if (list && list->isIntList() && list->toIntVector().size() > 0) first = list->toIntVector()[0];
+    else if (is(shape, "prim::ListConstruct") && !shape->inputs().empty()) first = torch::jit::toIValue(shape->input(0));
+    if (!first || !first->isInt() || first->toInt() < 1) return;
+    if (std::find(sizes.begin(), sizes.end(), first->toInt()) == sizes.end()) sizes.push_back(first->toInt());
+  });
+  return sizes;
 }
 
 }  // namespace srrl

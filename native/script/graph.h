@@ -24,15 +24,13 @@ struct LinearSite {
 // Every linear site of the graph in order of execution.
 std::vector<LinearSite> linearSites(torch::jit::Graph& graph, const torch::jit::Module& original);
 
-// The sites among `sites` whose output reaches the result of the graph through nothing that changes which class is
-// the largest or which coordinates there are: views, averages over positions, softmax, casts, dropout, positive constant factors. Empty where something
-// else stands between; `obstacle` then names it.
-std::vector<LinearSite> classifierSites(torch::jit::Graph& graph, const std::vector<LinearSite>& sites, std::string& obstacle);
-
 // Names of operators that run in training mode by a constant of the graph, as in a module traced before eval().
 std::vector<std::string> trainingOperators(torch::jit::Graph& graph);
 
-// Makes the graph return (site output times its scale, site input) and nothing else.
-void returnTap(torch::jit::Graph& graph, const LinearSite& site);
+// Leading sizes that views and expansions of the graph have as constants, in order, each once: where it was traced with a fixed batch, one of them is it.
+std::vector<int64_t> leadingSizes(torch::jit::Graph& graph);
+
+bool is(const torch::jit::Node* node, const char* name);
+bool isAny(const torch::jit::Node* node, std::initializer_list<const char*> names);
 
 }  // namespace srrl

@@ -1,6 +1,5 @@
 #include "script/script.h"
 
-#include <torch/csrc/jit/api/function_impl.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/freeze_module.h>
 #include <torch/csrc/jit/passes/inliner.h>
@@ -8,19 +7,12 @@
 
 #include "arguments.h"
 #include "convert.h"
-#include "script/graph.h"
+#include "script/classifier.h"
+#include "script/frozen.h"
 
 namespace srrl {
 
 namespace {
-
-// A frozen module whose graph returns (site output, site input).
-struct Tapped : torch::CustomClassHolder {
-  std::unique_ptr<torch::jit::GraphFunction> function;
-  std::vector<c10::IValue> extraInputs;  // defaults of what forward takes besides the image
-  c10::IValue self;
-  LinearSite site;
-};
 
 Napi::Value hold(Napi::Env env, c10::IValue value) {
   return Napi::Number::New(env, static_cast<double>(Environment::of(env).handles.insert(std::move(value))));
@@ -123,7 +115,8 @@ std::vector<c10::IValue> extraInputs(const torch::jit::Module& module) {
 }
 
 // scriptTap(module, number of a site | -1) =>
-//   {sites, classifiers, obstacle, training, tapped: handle | null, weight, bias, site}
+//   {sites, classifiers, obstacle, training, leadingSizes, tapped: handle | null, weight, bias, site}
+// The tapped network gives [logits, feature, map before the pooling | null].
 // Where the number is -1 the only classifier site is taken; `tapped` is null where there is not exactly one.
 Napi::Value tap(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -147,42 +140,21 @@ Napi::Value tap(const Napi::CallbackInfo& info) {
   uint32_t count = 0;
   for (const std::string& name : trainingOperators(*graph)) training.Set(count++, name);
   result.Set("training", training);
+  result.Set("leadingSizes", numbers(env, leadingSizes(*graph)));
   result.Set("tapped", env.Null());
 
   const LinearSite* chosen = nullptr;
   if (wanted >= 0 && wanted < static_cast<int64_t>(sites.size())) chosen = &sites[wanted];
   if (wanted < 0 && classifiers.size() == 1) chosen = &classifiers[0];
-  if (!chosen || chosen->nested) return result;
+  if (!chosen || !returnTap(*graph, sites, *chosen)) return result;
 
-  auto tapped = c10::make_intrusive<Tapped>();
-  tapped->site = *chosen;
-  tapped->extraInputs = extraInputs(frozen);
-  tapped->self = frozen._ivalue();
-  returnTap(*graph, *chosen);
-  tapped->function = std::make_unique<torch::jit::GraphFunction>("tapped", graph, nullptr);
   result.Set("site", siteEntry(env, *chosen));
   const auto scaled = [chosen](const at::Tensor& tensor) {
     return chosen->scale == 1 ? tensor.detach().contiguous() : tensor.detach().mul(chosen->scale);
   };
   result.Set("weight", wrap(env, scaled(chosen->weight)));
   result.Set("bias", wrap(env, chosen->bias.defined() ? scaled(chosen->bias) : at::Tensor()));
-  result.Set("tapped", hold(env, c10::IValue::make_capsule(tapped)));
-  return result;
-}
-
-// scriptRun(tapped, image) => [site output, site input], without gradient
-Napi::Value run(const Napi::CallbackInfo& info) {
-  const Napi::Env env = info.Env();
-  const c10::IValue& held = Environment::of(env).handles.at(handleOf(info[0]));
-  if (!held.isCapsule()) throw Error(kType, "expected a tapped TorchScript module");
-  const auto tapped = c10::static_intrusive_pointer_cast<Tapped>(held.toCapsule());
-  const at::NoGradGuard noGrad;
-  c10::Stack stack{tapped->self, tensorOf(info, 1)};
-  for (const c10::IValue& extra : tapped->extraInputs) stack.push_back(extra);
-  tapped->function->run(stack);
-  const auto outputs = stack.back().toTupleRef().elements().vec();
-  auto result = Napi::Array::New(env, 2);
-  for (size_t i = 0; i < 2; i++) result.Set(i, wrap(env, outputs[i].toTensor()));
+  result.Set("tapped", holdFrozen(env, c10::make_intrusive<Frozen>(graph, c10::Stack{frozen._ivalue()}, extraInputs(frozen))));
   return result;
 }
 
@@ -201,7 +173,6 @@ void exportScript(Napi::Env, Napi::Object exports) {
   define<load>(exports, "scriptLoad");
   define<describe>(exports, "scriptDescribe");
   define<tap>(exports, "scriptTap");
-  define<run>(exports, "scriptRun");
   define<forward>(exports, "scriptForward");
 }
 

@@ -2,11 +2,15 @@ import { messageOf, TeacherError } from '../errors.js';
 import type { Features } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { functional as F, Linear } from '../nn/index.js';
-import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { FrozenGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { withinRounding } from './equal.js';
 import { TeacherBase } from './teacher-base.js';
 
 /** A teacher that is a network of the model zoo, or one of your own: it gives its stage maps as well. */
 export class ModelTeacher extends TeacherBase {
+  /** A faster form of the model, and how its outputs make features. */
+  private fast: { graph: FrozenGraph; hasMap: boolean } | undefined;
+
   private constructor(
     source: string,
     readonly model: Classifier,
@@ -35,6 +39,7 @@ export class ModelTeacher extends TeacherBase {
 
   override forward(images: Tensor): Features {
     try {
+      if (this.fast) return fromList(this.fast.graph.run(images) as Tensor[], this.fast.hasMap);
       return noGrad(() => this.model.forwardFeatures(images));
     } catch (error) {
       throw new TeacherError(
@@ -42,6 +47,27 @@ export class ModelTeacher extends TeacherBase {
         { cause: error },
       );
     }
+  }
+
+  override accelerate(images: Tensor): boolean {
+    return scope(() => {
+      // Another number of images finds a batch size that became constant.
+      const [all, some] = [images, images.narrow(0, 0, (images.shape[0] as number) - 1)];
+      const features = noGrad(() => [all, some].map((batch) => this.model.forwardFeatures(batch)));
+      const plain = features.map(toList);
+      const hasMap = features[0]?.map !== undefined;
+      const traced = FrozenGraph.trace(all, (batch) => toList(this.model.forwardFeatures(batch)));
+      const graph = traced.folded();
+      traced.dispose();
+      const equal = [all, some].every((batch, i) => withinRounding(tryRun(graph, batch), plain[i] ?? []));
+      if (!equal) {
+        graph.dispose();
+        return false;
+      }
+      this.fast?.graph.dispose();
+      this.fast = { graph, hasMap };
+      return true;
+    });
   }
 
   /** Throws TeacherError where the logits of images are not W_T h_T + b_T. */
@@ -57,7 +83,28 @@ export class ModelTeacher extends TeacherBase {
   }
 
   override dispose(): void {
+    this.fast?.graph.dispose();
     this.model.dispose();
     super.dispose();
+  }
+}
+
+const toList = ({ pooled, logits, map, stages }: Features): Tensor[] => [
+  pooled,
+  logits,
+  ...(map ? [map] : []),
+  ...stages,
+];
+
+function fromList([pooled, logits, ...maps]: Tensor[], hasMap: boolean): Features {
+  const [map, stages] = hasMap ? [maps[0], maps.slice(1)] : [undefined, maps];
+  return { pooled: pooled as Tensor, logits: logits as Tensor, stages, ...(map && { map }) };
+}
+
+function tryRun(graph: FrozenGraph, images: Tensor): (Tensor | null)[] {
+  try {
+    return graph.run(images);
+  } catch {
+    return [];
   }
 }

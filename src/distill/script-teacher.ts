@@ -4,7 +4,9 @@ import { type Handle, native } from '../native.js';
 import type { ScriptSite, ScriptTap } from '../native-types.js';
 import { functional as F } from '../nn/index.js';
 import { didYouMean } from '../suggest.js';
-import { owned, ScriptModule, Tensor } from '../tensor/index.js';
+import { FrozenGraph, ScriptModule, scope, Tensor } from '../tensor/index.js';
+import { AnyBatch } from './any-batch.js';
+import { withinRounding } from './equal.js';
 import { TeacherBase } from './teacher-base.js';
 
 export interface ScriptTeacherOptions {
@@ -26,18 +28,17 @@ export interface ClassifierSite {
 
 /**
  * A frozen classifier from a TorchScript file: its penultimate feature h_T is the input of its last linear layer (or 1x1 convolution), and
- * W_T, b_T are that layer's. Nothing of it is ever trained.
+ * W_T, b_T are that layer's. Where that feature is the average of a map, it gives the map as well. Nothing of it is ever trained.
  */
 export class ScriptTeacher extends TeacherBase {
   private constructor(
     source: string,
     readonly classifier: ClassifierSite,
-    private readonly tapped: Handle,
+    private network: AnyBatch,
     weight: Handle,
     bias: Handle | null,
   ) {
     super(source, classifier.name, new Tensor(weight), bias === null ? null : new Tensor(bias));
-    native().keep(tapped);
   }
 
   /**
@@ -49,42 +50,71 @@ export class ScriptTeacher extends TeacherBase {
     try {
       const found = findClassifier(module, tap);
       refuseTraining(file, found);
-      const { tapped, site, weight, bias } = found;
+      const { tapped, site, weight, bias, leadingSizes } = found;
       if (tapped === null || !site || weight === undefined) throw new TeacherError(whyNot(file, found));
-      return new ScriptTeacher(file, describeSite(site, found.sites), tapped, weight, bias ?? null);
+      const network = new AnyBatch(new FrozenGraph(tapped), leadingSizes);
+      return new ScriptTeacher(file, describeSite(site, found.sites), network, weight, bias ?? null);
     } finally {
       module.dispose();
     }
   }
 
-  /** Feature and logits of images [N, C, H, W], without gradient. */
+  /** Feature, logits, and the last map where there is one, of images [N, C, H, W], without gradient. */
   forward(images: Tensor): Features {
-    let output: Handle;
-    let input: Handle;
+    const [logits, feature, map] = this.run(images) as [Tensor, Tensor, Tensor | null];
+    // Averaging and a 1x1 convolution commute, so the averaged input is the feature of the averaged output.
+    if (this.classifier.convolution) {
+      const isMap = feature.shape.slice(2).some((size) => size > 1);
+      return {
+        pooled: F.globalAvgPool(feature),
+        logits: F.globalAvgPool(logits),
+        ...mapOf(isMap ? feature : map, feature),
+      };
+    }
+    if (feature.ndim !== 2) {
+      throw new TeacherError(
+        `The classifier ${this.classifier.name} of ${this.source} works on [${feature.shape.join(', ')}], not on one feature an image.`,
+      );
+    }
+    return { pooled: feature, logits, ...mapOf(map, feature) };
+  }
+
+  /**
+   * Folds normalizations into convolutions, which is faster and equal up to rounding; `images` are the test of that. False where it is not, and
+   * all stays as it was.
+   */
+  accelerate(images: Tensor): boolean {
+    return scope(() => {
+      const [own, plain] = [this.network, this.run(images)];
+      const folded = new AnyBatch(own.graph.folded(), own.sizes);
+      this.network = folded;
+      const equal = withinRounding(this.run(images), plain);
+      if (!equal) this.network = own;
+      (equal ? own : folded).graph.dispose();
+      return equal;
+    });
+  }
+
+  override dispose(): void {
+    this.network.graph.dispose();
+    super.dispose();
+  }
+
+  private run(images: Tensor): (Tensor | null)[] {
     try {
-      [output, input] = native().scriptRun(this.tapped, images.handle);
+      return this.network.run(images);
     } catch (error) {
       throw new TeacherError(
         `The teacher ${this.source} does not take images [${images.shape.join(', ')}]: ${messageOf(error)}`,
         { cause: error },
       );
     }
-    const [logits, feature] = [owned(new Tensor(output)), owned(new Tensor(input))];
-    // Averaging and a 1x1 convolution commute, so the averaged input is the feature of the averaged output.
-    if (this.classifier.convolution)
-      return { pooled: F.globalAvgPool(feature), logits: F.globalAvgPool(logits), map: feature, stages: [] };
-    if (feature.ndim !== 2) {
-      throw new TeacherError(
-        `The classifier ${this.classifier.name} of ${this.source} works on [${feature.shape.join(', ')}], not on one feature an image.`,
-      );
-    }
-    return { pooled: feature, logits, stages: [] };
   }
+}
 
-  override dispose(): void {
-    native().release(this.tapped);
-    super.dispose();
-  }
+/** The last map, where the feature is its average over all positions. */
+function mapOf(map: Tensor | null, feature: Tensor): Pick<Features, 'map' | 'stages'> {
+  return map?.ndim === 4 && map.shape[1] === feature.shape[1] ? { map, stages: [map] } : { stages: [] };
 }
 
 function findClassifier({ handle, file }: ScriptModule, tap: string | undefined): ScriptTap {

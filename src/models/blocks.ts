@@ -63,11 +63,11 @@ export function endsOfStages(strides: readonly number[]): number[] {
 
 /** Interleaves the channels of `groups` groups, so that the next grouped convolution sees all of them. */
 export function shuffleChannels(x: Tensor, groups: number): Tensor {
-  const [count, channels, height, width] = x.shape as [number, number, number, number];
+  const [, channels, height, width] = x.shape as [number, number, number, number];
   return x
-    .reshape([count, groups, channels / groups, height, width])
+    .reshape([-1, groups, channels / groups, height, width])
     .transpose(1, 2)
-    .reshape([count, channels, height, width]);
+    .reshape([-1, channels, height, width]);
 }
 
 /** The nearest multiple of `divisor`, at least that, and not under nine tenths of `value`. */

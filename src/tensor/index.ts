@@ -8,6 +8,7 @@ export { type FromArrayOptions, fromArray, type TensorOptions, tensor } from './
 export { type DType, isFloatingPoint, type Layout, type MemoryFormat } from './dtype.js';
 export type { HookHandle, ToOptions } from './extras.js';
 export { countFlops, type FlopCount, watchFlops } from './flops.js';
+export { FrozenGraph } from './frozen.js';
 export { AutogradFunction, checkpoint, FunctionContext } from './function.js';
 export { Generator, getRngState, manualSeed, type Seed, setRngState } from './generator.js';
 export { GradcheckError, type GradcheckOptions, gradcheck, gradgradcheck } from './gradcheck.js';

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { ModelTeacher, models, ScriptTeacher, saveStudent, Teacher, TeacherError } from '../../src/index.js';
-import torch, { savePth, saveSafetensors } from '../../src/torch.js';
+import { FrozenGraph } from '../../src/tensor/index.js';
+import torch, { savePth, saveSafetensors, type Tensor } from '../../src/torch.js';
 import { maxDifference } from '../helpers/compare.js';
 import { fixturePath } from '../helpers/inputs.js';
 
@@ -81,5 +82,98 @@ describe('other sources', () => {
     const { logits, pooled } = teacher.forward(images);
     expect([logits.dtype, teacher.weight.dtype]).toEqual(['float32', 'float32']);
     expect(maxDifference(teacher.classify(pooled), logits)).toBeLessThan(1e-5);
+  });
+
+  it('TorchScript whose classifier stands inside conditions on the data', () => {
+    const file = fixturePath('teachers/branched.scripted.pt');
+    const teacher = ScriptTeacher.load(file);
+    const whole = torch.jit.load(file);
+    expect([teacher.classifierName, teacher.featureChannels, teacher.numClasses]).toEqual(['fc', 12, 10]);
+    for (const batch of [images, images.neg().mul(3)]) {
+      const { logits, pooled, map } = teacher.forward(batch);
+      expect(maxDifference(logits, whole.forward(batch) as Tensor)).toBe(0);
+      expect(maxDifference(teacher.classify(pooled), logits)).toBeLessThan(1e-5);
+      expect(maxDifference((map as Tensor).mean([2, 3]), pooled)).toBeLessThan(1e-6);
+    }
+    // This branch returns before any classifier runs.
+    expect(() => teacher.forward(images.mul(0))).toThrow(TeacherError);
+  });
+
+  it('TorchScript that was traced with a fixed batch takes any number of images', () => {
+    const file = fixturePath('teachers/fixed-batch.traced.pt');
+    const teacher = ScriptTeacher.load(file);
+    const whole = torch.jit.load(file);
+    const many = torch.randn([10, 3, 32, 32]);
+    const [first, rest] = [many.narrow(0, 0, 4), many.narrow(0, 6, 4)];
+    for (let pass = 0; pass < 2; pass++) {
+      const { logits, pooled } = teacher.forward(many);
+      expect([logits.shape, pooled.shape]).toEqual([
+        [10, 10],
+        [10, 12],
+      ]);
+      expect(maxDifference(logits.narrow(0, 0, 4), whole.forward(first) as Tensor)).toBeLessThan(1e-6);
+      expect(maxDifference(logits.narrow(0, 6, 4), whole.forward(rest) as Tensor)).toBeLessThan(1e-6);
+    }
+    expect(teacher.forward(many.narrow(0, 0, 1)).logits.shape).toEqual([1, 10]);
+    expect(() => teacher.forward(torch.randn([10, 1, 32, 32]))).toThrow(/does not take images \[10, 1, 32, 32\]/);
+  });
+
+  it('the map whose average is the feature comes with it', () => {
+    const pooledByMean = ScriptTeacher.load(fixturePath('teachers/plain.traced.pt')).forward(images);
+    const pooledByModule = ScriptTeacher.load(fixturePath('teachers/dropped.scripted.pt')).forward(images);
+    for (const { map, pooled } of [pooledByMean, pooledByModule])
+      expect(maxDifference((map as Tensor).mean([2, 3]), pooled)).toBeLessThan(1e-6);
+    // Several layers stand between the map and this feature, and a class token is no average.
+    expect(ScriptTeacher.load(fixturePath('teachers/vgg.scripted.pt')).forward(images).map).toBeUndefined();
+    expect(ScriptTeacher.load(fixturePath('teachers/vit.traced.pt')).forward(images).map).toBeUndefined();
+  });
+});
+
+describe('the accelerated form', () => {
+  const scripts = ['plain', 'nested', 'vgg', 'mobile', 'vit', 'conv-head', 'cosine-head'];
+  it.each(scripts)('of the TorchScript teacher %s gives the same up to rounding', (name) => {
+    const file = fixturePath(`teachers/${name}.scripted.pt`);
+    const [fast, plain] = [ScriptTeacher.load(file), ScriptTeacher.load(file)];
+    expect(fast.accelerate(images)).toBe(true);
+    const [actual, expected] = [fast.forward(images), plain.forward(images)];
+    expect(maxDifference(actual.logits, expected.logits)).toBeLessThan(1e-5);
+    expect(maxDifference(actual.pooled, expected.pooled)).toBeLessThan(1e-5);
+    expect(actual.map?.shape).toEqual(expected.map?.shape);
+  });
+
+  it.each(['resnet8x4', 'wrn_10_1', 'vgg8', 'ShuffleV1', 'MobileNetV2'])(
+    'of the model %s gives the same up to rounding, for any number of images',
+    (name) => {
+      const teacher = Teacher.of(models.create(name, { numClasses: 7 }), name);
+      const plain = [3, 1].map((count) => teacher.forward(images.narrow(0, 0, count)));
+      expect(teacher.accelerate(images)).toBe(true);
+      for (const expected of plain) {
+        const actual = teacher.forward(images.narrow(0, 0, expected.logits.shape[0] as number));
+        expect(actual.stages.length).toBe(expected.stages.length);
+        for (const [i, stage] of expected.stages.entries()) {
+          const scale = Number(stage.abs().max().item());
+          expect(maxDifference(actual.stages[i] as Tensor, stage) / scale).toBeLessThan(1e-5);
+        }
+        expect(maxDifference(actual.logits, expected.logits)).toBeLessThan(1e-5);
+      }
+    },
+  );
+
+  it('has the normalizations folded away, and is left where it is not the same', () => {
+    const frozen = models.create('resnet8', { numClasses: 7 }).eval().requiresGrad_(false);
+    const traced = FrozenGraph.trace(images, (x) => [frozen.forward(x)]);
+    expect([traced.toString().includes('aten::batch_norm'), traced.folded().toString().includes('batch_norm')]).toEqual(
+      [true, false],
+    );
+    class Counting extends models.CifarResNet {
+      override forwardFeatures(x: Tensor) {
+        const features = super.forwardFeatures(x);
+        return { ...features, logits: features.logits.mul(x.shape[0] as number) };
+      }
+    }
+    const teacher = Teacher.of(new Counting(8, [16, 16, 32, 64], 5, 3), 'counting');
+    expect(teacher.accelerate(images)).toBe(false);
+    const [two, three] = [2, 3].map((count) => teacher.forward(images.narrow(0, 0, count)).logits.select(0, 0));
+    expect(maxDifference((two as Tensor).mul(1.5), three as Tensor)).toBeLessThan(1e-5);
   });
 });

@@ -1,0 +1,199 @@
+#include "script/classifier.h"
+
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+
+#include <functional>
+#include <set>
+
+namespace srrl {
+
+using torch::jit::Block;
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+namespace {
+
+// What may stand between the classifier and the result.
+bool passesThrough(const Node* node) {
+  return isAny(node, {"aten::dropout", "aten::flatten", "aten::view", "aten::reshape",
+                      "aten::squeeze", "aten::contiguous", "aten::to", "aten::type_as", "aten::float", "aten::detach", "aten::clone",
+                      "aten::alias", "aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
+}
+
+// The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the other factor is `rest`.
+std::optional<double> constantFactor(const Node* node, Value*& rest) {
+  if (!isAny(node, {"aten::mul", "aten::div"})) return std::nullopt;
+  const auto number = [](const Value* value) -> std::optional<double> {
+    const auto constant = torch::jit::toIValue(value);
+    if (!constant) return std::nullopt;
+    if (constant->isDouble()) return constant->toDouble();
+    if (constant->isInt()) return static_cast<double>(constant->toInt());
+    if (constant->isTensor() && constant->toTensor().numel() == 1) return constant->toTensor().item<double>();
+    return std::nullopt;
+  };
+  rest = const_cast<Value*>(node->input(0));
+  if (const auto right = number(node->input(1))) return is(node, "aten::div") ? 1 / *right : *right;
+  if (is(node, "aten::div")) return std::nullopt;
+  rest = const_cast<Value*>(node->input(1));
+  return number(node->input(0));
+}
+
+bool isTuple(const Node* node) { return isAny(node, {"prim::TupleConstruct", "prim::ListConstruct", "prim::DictConstruct"}); }
+
+// The one value that a node on the way hands on, with the factor by which it does so.
+Value* handedOn(const Node* node, double& scale) {
+  // A factor of probabilities is none of the classifier's.
+  if (isAny(node, {"aten::log_softmax", "aten::softmax"})) {
+    scale = 1;
+    return const_cast<Value*>(node->input(0));
+  }
+  if (passesThrough(node)) return const_cast<Value*>(node->input(0));
+  Value* rest = nullptr;
+  if (const auto factor = constantFactor(node, rest); factor && *factor > 0) {
+    scale *= *factor;
+    return rest;
+  }
+  return nullptr;
+}
+
+bool sameLayer(const LinearSite& a, const LinearSite& b) {
+  const bool sameBias = a.bias.defined() == b.bias.defined() && (!a.bias.defined() || a.bias.const_data_ptr() == b.bias.const_data_ptr());
+  return a.weight.const_data_ptr() == b.weight.const_data_ptr() && a.weight.sizes() == b.weight.sizes() && sameBias && a.scale == b.scale;
+}
+
+// What stands around the classifier; map is null where nothing is averaged right before it.
+struct Tap {
+  Value* logits;
+  Value* feature;
+  Value* map;
+};
+
+// The map whose average over all positions the feature is, as far as the graph tells.
+Value* mapBefore(Value* feature) {
+  Node* node = feature->node();
+  while (isAny(node, {"aten::flatten", "aten::view", "aten::reshape", "aten::squeeze", "aten::contiguous", "aten::dropout"})) {
+    node = node->input(0)->node();
+  }
+  if (isAny(node, {"aten::adaptive_avg_pool2d", "aten::avg_pool2d"})) return node->input(0);
+  if (!is(node, "aten::mean")) return nullptr;
+  const auto axes = torch::jit::toIValue(node->input(1));
+  if (!axes || !axes->isIntList()) return nullptr;
+  const auto list = axes->toIntVector();
+  const std::set<int64_t> set(list.begin(), list.end());
+  return set == std::set<int64_t>{2, 3} || set == std::set<int64_t>{-2, -1} ? node->input(0) : nullptr;
+}
+
+Tap around(const LinearSite& site) {
+  const torch::jit::WithInsertPoint after(site.output->node()->next());
+  Value* logits = site.output;
+  if (site.scale != 1) logits = site.output->owningGraph()->insert(c10::Symbol::fromQualString("aten::mul"), {site.output, site.scale});
+  return {logits, site.input, site.convolution ? site.input : mapBefore(site.input)};
+}
+
+// Hands values out of the branches of a condition.
+class Hoist {
+ public:
+  Hoist(const std::vector<LinearSite>& sites, const LinearSite& wanted) : sites_(sites), wanted_(wanted) {}
+
+  std::optional<Tap> from(Value* value, double scale) {
+    for (LinearSite site : sites_) {
+      site.scale = scale;
+      if (site.output == value) return sameLayer(site, wanted_) ? std::optional<Tap>(around(site)) : std::nullopt;
+    }
+    Node* node = value->node();
+    if (Value* next = handedOn(node, scale)) return from(next, scale);
+    if (isTuple(node)) {
+      for (Value* part : node->inputs()) {
+        if (torch::jit::toIValue(part)) continue;
+        if (auto found = from(part, scale)) return found;
+      }
+    }
+    return is(node, "prim::If") ? fromCondition(node, value->offset(), scale) : std::nullopt;
+  }
+
+ private:
+  std::optional<Tap> fromCondition(Node* condition, size_t output, double scale) {
+    std::vector<std::optional<Tap>> taps;
+    bool any = false, maps = true;
+    for (Block* branch : condition->blocks()) {
+      taps.push_back(from(branch->outputs()[output], scale));
+      any = any || taps.back();
+      maps = maps && (!taps.back() || taps.back()->map);
+    }
+    if (!any) return std::nullopt;
+    const auto hand = [&](Value* Tap::*member) {
+      for (size_t i = 0; i < taps.size(); i++) {
+        Block* branch = condition->blocks()[i];
+        branch->registerOutput(taps[i] ? *taps[i].*member : undefined(branch));
+      }
+      return condition->addOutput()->setType(c10::TensorType::get());
+    };
+    Value* logits = hand(&Tap::logits);
+    Value* feature = hand(&Tap::feature);
+    return Tap{logits, feature, maps ? hand(&Tap::map) : nullptr};
+  }
+
+  static Value* undefined(Block* branch) {
+    Graph* graph = branch->owningGraph();
+    const torch::jit::WithInsertPoint end(branch);
+    return graph->insertNode(graph->createUninitialized(c10::TensorType::get()))->output();
+  }
+
+  const std::vector<LinearSite>& sites_;
+  const LinearSite& wanted_;
+};
+
+}  // namespace
+
+std::vector<LinearSite> classifierSites(Graph& graph, const std::vector<LinearSite>& sites, std::string& obstacle) {
+  std::vector<LinearSite> found;
+  std::set<const Value*> seen;
+  const auto add = [&](LinearSite site, double scale) {
+    site.scale = scale;
+    for (const LinearSite& other : found) {
+      if (sameLayer(site, other) && (site.nested || other.nested)) return;
+    }
+    found.push_back(site);
+  };
+  const std::function<void(Value*, double)> walk = [&](Value* value, double scale) {
+    if (!seen.insert(value).second) return;
+    for (const LinearSite& site : sites) {
+      if (site.output == value) return add(site, scale);
+    }
+    Node* node = value->node();
+    if (Value* next = handedOn(node, scale)) return walk(next, scale);
+    if (isTuple(node)) {
+      for (Value* part : node->inputs()) {
+        if (!torch::jit::toIValue(part)) walk(part, scale);
+      }
+      return;
+    }
+    if (is(node, "prim::If")) {
+      for (Block* branch : node->blocks()) walk(branch->outputs()[value->offset()], scale);
+      return;
+    }
+    if (obstacle.empty()) obstacle = node->kind().toQualString();
+  };
+  for (Value* output : graph.outputs()) walk(output, 1);
+  return found;
+}
+
+bool returnTap(Graph& graph, const std::vector<LinearSite>& sites, const LinearSite& site) {
+  std::optional<Tap> tap;
+  if (!site.nested) tap = around(site);
+  for (size_t i = 0; !tap && i < graph.outputs().size(); i++) tap = Hoist(sites, site).from(graph.outputs()[i], 1);
+  if (!tap) return false;
+  while (!graph.outputs().empty()) graph.eraseOutput(0);
+  const torch::jit::WithInsertPoint end(graph.block());
+  Value* map = tap->map ? tap->map : graph.insertConstant(c10::IValue());
+  Node* tuple = graph.createTuple({tap->logits, tap->feature, map});
+  graph.appendNode(tuple);
+  graph.registerOutput(tuple->output());
+  torch::jit::EliminateDeadCode(graph.block());
+  graph.lint();
+  return true;
+}
+
+}  // namespace srrl

@@ -1,0 +1,97 @@
+#include "script/frozen.h"
+
+#include <torch/csrc/jit/frontend/tracer.h>
+#include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/constant_propagation.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
+#include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
+
+#include "arguments.h"
+
+namespace srrl {
+
+using torch::jit::Graph;
+
+namespace {
+
+c10::intrusive_ptr<Frozen> frozenOf(const Napi::CallbackInfo& info) {
+  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));
+  if (!held.isCapsule()) throw Error(kType, "expected a frozen network");
+  return c10::static_intrusive_pointer_cast<Frozen>(held.toCapsule());
+}
+
+// frozenRun(frozen, images) => one handle an output, null where there is none; without gradient
+Napi::Value run(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const auto frozen = frozenOf(info);
+  const at::NoGradGuard noGrad;
+  c10::Stack stack = frozen->leading;
+  stack.emplace_back(tensorOf(info, 1));
+  stack.insert(stack.end(), frozen->trailing.begin(), frozen->trailing.end());
+  frozen->function.run(stack);
+  const auto outputs = stack.back().toTupleRef().elements().vec();
+  auto result = Napi::Array::New(env, outputs.size());
+  for (size_t i = 0; i < outputs.size(); i++) result.Set(i, outputs[i].isTensor() ? wrap(env, outputs[i].toTensor()) : env.Null());
+  return result;
+}
+
+// frozenTrace(images, forward: handle => handles) => frozen network that does what `forward` did to the images
+Napi::Value trace(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const at::Tensor images = tensorOf(info, 0);
+  const auto forward = info[1].As<Napi::Function>();
+  const at::NoGradGuard noGrad;
+  const auto traced = [&](torch::jit::Stack inputs) -> torch::jit::Stack {
+    const Napi::Value outputs = forward.Call({wrap(env, inputs[0].toTensor())});
+    std::vector<c10::IValue> values;
+    for (at::Tensor& output : tensorsOf(outputs)) values.emplace_back(std::move(output));
+    return {c10::ivalue::Tuple::create(std::move(values))};
+  };
+  auto [state, outputs] = torch::jit::tracer::trace({images}, traced, [](const at::Tensor&) { return ""; });
+  std::shared_ptr<Graph> graph = state->graph;
+  torch::jit::ConstantPropagation(graph);
+  torch::jit::EliminateDeadCode(graph);
+  return holdFrozen(env, c10::make_intrusive<Frozen>(graph, c10::Stack{}, c10::Stack{}));
+}
+
+// Kernels in the layout of the maps, so that no pass has to turn them.
+void layOutKernels(Graph& graph) {
+  for (torch::jit::Node* node : graph.nodes()) {
+    if (node->kind() != c10::Symbol::fromQualString("aten::conv2d") && node->kind() != c10::Symbol::fromQualString("aten::_convolution")) continue;
+    const auto kernel = torch::jit::toIValue(node->input(1));
+    if (!kernel || !kernel->isTensor() || kernel->toTensor().dim() != 4) continue;
+    const torch::jit::WithInsertPoint before(node);
+    node->replaceInput(1, graph.insertConstant(kernel->toTensor().contiguous(at::MemoryFormat::ChannelsLast)));
+  }
+}
+
+// frozenFold(frozen) => the same with normalizations and constant factors folded into convolutions
+Napi::Value fold(const Napi::CallbackInfo& info) {
+  const auto frozen = frozenOf(info);
+  std::shared_ptr<Graph> graph = frozen->graph->copy();
+  torch::jit::OptimizeFrozenGraph(graph);
+  layOutKernels(*graph);
+  torch::jit::EliminateDeadCode(graph);
+  return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
+}
+
+// frozenText(frozen) => its graph in libtorch's notation, for people
+Napi::Value text(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), frozenOf(info)->graph->toString(false)); }
+
+}  // namespace
+
+Frozen::Frozen(std::shared_ptr<Graph> graph, c10::Stack leading, c10::Stack trailing)
+    : graph(graph), function("frozen", graph->copy(), nullptr), leading(std::move(leading)), trailing(std::move(trailing)) {}
+
+Napi::Value holdFrozen(Napi::Env env, c10::intrusive_ptr<Frozen> frozen) {
+  return Napi::Number::New(env, static_cast<double>(Environment::of(env).handles.insert(c10::IValue::make_capsule(std::move(frozen)))));
+}
+
+void exportFrozen(Napi::Env, Napi::Object exports) {
+  define<run>(exports, "frozenRun");
+  define<trace>(exports, "frozenTrace");
+  define<fold>(exports, "frozenFold");
+  define<text>(exports, "frozenText");
+}
+
+}  // namespace srrl
