@@ -9,6 +9,15 @@ export interface Batch {
   labels: Tensor;
   /** int64 [N], which samples of the data set these are. */
   indices: Tensor;
+  /** Which views of which images: with the seed, they decide every pixel. */
+  views: Views;
+}
+
+export interface Views {
+  /** The number of the view: the epoch, or its place in the cycle where a run has a fixed number of views. */
+  number: number;
+  /** The numbers of the images. */
+  images: readonly number[];
 }
 
 /** What a network makes of a batch. */

@@ -26,6 +26,8 @@ export interface LoaderOptions {
   batchSize: number;
   /** Decides order and augmentation, with the epoch and the image's number. Default 0. */
   seed?: number;
+  /** Views that an image has; epochs cycle through them. Default: a new one each epoch. */
+  views?: number;
   /** A new order each epoch. Default false. */
   shuffle?: boolean;
   /** What is done to the images; true for what the data set usually has. Default false. */
@@ -65,7 +67,7 @@ export class Loader {
     this.steps = Math.ceil(this.count / options.batchSize);
     this.#split = set;
     this.#dataset = dataset;
-    this.#options = { seed: 0, shuffle: false, workers: 4, ahead: 2, ...options };
+    this.#options = { seed: 0, views: Number.POSITIVE_INFINITY, shuffle: false, workers: 4, ahead: 2, ...options };
     this.#augment = effective(dataset, set, augment);
     this.#labels = scope(() => keep(fromArray(Int32Array.from(set.labels)).to('int64')));
     this.#images = openImages(set, {
@@ -73,7 +75,7 @@ export class Loader {
       data: dataset,
       steps: this.steps,
       imagesOf: (step) => this.#imagesOf(this.#samplesOf(step)),
-      epoch: () => this.#epoch,
+      epoch: () => this.#viewNumber,
       ...(this.#augment && { augment: this.#augment }),
     });
   }
@@ -101,7 +103,11 @@ export class Loader {
     const indices = fromArray(BigInt64Array.from(samples, BigInt));
     const own = this.#labels.indexSelect(0, indices);
     const { images, labels } = noGrad(() => this.#view(samples, step, own));
-    return { images, labels, indices };
+    return { images, labels, indices, views: { number: this.#viewNumber, images: this.#imagesOf(samples) } };
+  }
+
+  get #viewNumber(): number {
+    return this.#epoch % this.#options.views;
   }
 
   #view(samples: number[], step: number, own: Tensor): { images: Tensor; labels: Tensor } {
@@ -110,7 +116,7 @@ export class Loader {
     const numbers = this.#imagesOf(samples);
     const view: View = {
       seed: this.#options.seed,
-      epoch: this.#epoch,
+      epoch: this.#viewNumber,
       pad: augment?.crop === 'pad' ? (augment.pad ?? usual.pad) : 0,
       flip: augment ? (augment.flip ?? usual.flip) : false,
     };
@@ -130,7 +136,7 @@ export class Loader {
   #mixed(samples: number[], own: Tensor, seen: (images: number[]) => Tensor, augment: EffectiveAugmentOptions) {
     const numbers = this.#imagesOf(samples);
     const { mixup, cutmix } = augment;
-    const mixes = drawMixes({ seed: this.#options.seed, epoch: this.#epoch, images: numbers }, this.count, {
+    const mixes = drawMixes({ seed: this.#options.seed, epoch: this.#viewNumber, images: numbers }, this.count, {
       mixup,
       cutmix,
     });

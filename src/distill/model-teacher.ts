@@ -1,16 +1,14 @@
+import { createHash } from 'node:crypto';
 import { messageOf, TeacherError } from '../errors.js';
 import type { Features } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { functional as F, Linear } from '../nn/index.js';
 import { FrozenGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { withinRounding } from './equal.js';
-import { TeacherBase } from './teacher-base.js';
+import { type FastForm, TeacherBase } from './teacher-base.js';
 
 /** A teacher that is a network of the model zoo, or one of your own: it gives its stage maps as well. */
 export class ModelTeacher extends TeacherBase {
-  /** A faster form of the model, and how its outputs make features. */
-  private fast: { graph: FrozenGraph; hasMap: boolean } | undefined;
-
   private constructor(
     source: string,
     readonly model: Classifier,
@@ -39,7 +37,6 @@ export class ModelTeacher extends TeacherBase {
 
   override forward(images: Tensor): Features {
     try {
-      if (this.fast) return fromList(this.fast.graph.run(images) as Tensor[], this.fast.hasMap);
       return noGrad(() => this.model.forwardFeatures(images));
     } catch (error) {
       throw new TeacherError(
@@ -49,25 +46,36 @@ export class ModelTeacher extends TeacherBase {
     }
   }
 
-  override accelerate(images: Tensor): boolean {
+  /** The model as one graph, with normalizations folded into convolutions. */
+  accelerated(images: Tensor): FastForm | undefined {
     return scope(() => {
       // Another number of images finds a batch size that became constant.
       const [all, some] = [images, images.narrow(0, 0, (images.shape[0] as number) - 1)];
-      const features = noGrad(() => [all, some].map((batch) => this.model.forwardFeatures(batch)));
-      const plain = features.map(toList);
-      const hasMap = features[0]?.map !== undefined;
       const traced = FrozenGraph.trace(all, (batch) => toList(this.model.forwardFeatures(batch)));
       const graph = traced.folded();
       traced.dispose();
-      const equal = [all, some].every((batch, i) => withinRounding(tryRun(graph, batch), plain[i] ?? []));
-      if (!equal) {
-        graph.dispose();
-        return false;
+      const features = [all, some].map((batch) => this.forward(batch));
+      const hasMap = features[0]?.map !== undefined;
+      if ([all, some].every((batch, i) => withinRounding(tryRun(graph, batch), toList(features[i] as Features)))) {
+        return {
+          forward: (batch: Tensor) => fromList(graph.run(batch) as Tensor[], hasMap),
+          dispose: () => graph.dispose(),
+        };
       }
-      this.fast?.graph.dispose();
-      this.fast = { graph, hasMap };
-      return true;
+      graph.dispose();
+      return undefined;
     });
+  }
+
+  fingerprint(): string {
+    const hash = createHash('sha256').update(this.model.constructor.name);
+    scope(() => {
+      for (const [name, tensor] of Object.entries(this.model.stateDict()).sort(([a], [b]) => (a < b ? -1 : 1))) {
+        const values = tensor.contiguous().toTypedArray();
+        hash.update(name).update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+      }
+    });
+    return hash.digest('hex');
   }
 
   /** Throws TeacherError where the logits of images are not W_T h_T + b_T. */
@@ -83,7 +91,6 @@ export class ModelTeacher extends TeacherBase {
   }
 
   override dispose(): void {
-    this.fast?.graph.dispose();
     this.model.dispose();
     super.dispose();
   }

@@ -1,3 +1,5 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { messageOf, TeacherError } from '../errors.js';
 import type { Features } from '../flow.js';
 import { type Handle, native } from '../native.js';
@@ -7,7 +9,7 @@ import { didYouMean } from '../suggest.js';
 import { FrozenGraph, ScriptModule, scope, Tensor } from '../tensor/index.js';
 import { AnyBatch } from './any-batch.js';
 import { withinRounding } from './equal.js';
-import { TeacherBase } from './teacher-base.js';
+import { type FastForm, TeacherBase } from './teacher-base.js';
 
 export interface ScriptTeacherOptions {
   /** Path of the module that is the classifier, where it cannot be found or is not unique. */
@@ -34,7 +36,7 @@ export class ScriptTeacher extends TeacherBase {
   private constructor(
     source: string,
     readonly classifier: ClassifierSite,
-    private network: AnyBatch,
+    private readonly network: AnyBatch,
     weight: Handle,
     bias: Handle | null,
   ) {
@@ -61,7 +63,46 @@ export class ScriptTeacher extends TeacherBase {
 
   /** Feature, logits, and the last map where there is one, of images [N, C, H, W], without gradient. */
   forward(images: Tensor): Features {
-    const [logits, feature, map] = this.run(images) as [Tensor, Tensor, Tensor | null];
+    return this.features(this.run(this.network, images));
+  }
+
+  /** Normalizations are folded into convolutions. */
+  accelerated(images: Tensor): FastForm | undefined {
+    return scope(() => {
+      const folded = new AnyBatch(this.network.graph.folded(), this.network.sizes);
+      const [actual, expected] = [this.run(folded, images), this.run(this.network, images)];
+      const form = {
+        forward: (batch: Tensor) => this.features(this.run(folded, batch)),
+        dispose: () => folded.graph.dispose(),
+      };
+      if (withinRounding(actual, expected)) return form;
+      form.dispose();
+      return undefined;
+    });
+  }
+
+  fingerprint(): string {
+    return createHash('sha256').update(readFileSync(this.source)).update(this.classifier.name).digest('hex');
+  }
+
+  override dispose(): void {
+    this.network.graph.dispose();
+    super.dispose();
+  }
+
+  private run(network: AnyBatch, images: Tensor): (Tensor | null)[] {
+    try {
+      return network.run(images);
+    } catch (error) {
+      throw new TeacherError(
+        `The teacher ${this.source} does not take images [${images.shape.join(', ')}]: ${messageOf(error)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  private features(outputs: (Tensor | null)[]): Features {
+    const [logits, feature, map] = outputs as [Tensor, Tensor, Tensor | null];
     // Averaging and a 1x1 convolution commute, so the averaged input is the feature of the averaged output.
     if (this.classifier.convolution) {
       const isMap = feature.shape.slice(2).some((size) => size > 1);
@@ -77,38 +118,6 @@ export class ScriptTeacher extends TeacherBase {
       );
     }
     return { pooled: feature, logits, ...mapOf(map, feature) };
-  }
-
-  /**
-   * Folds normalizations into convolutions, which is faster and equal up to rounding; `images` are the test of that. False where it is not, and
-   * all stays as it was.
-   */
-  accelerate(images: Tensor): boolean {
-    return scope(() => {
-      const [own, plain] = [this.network, this.run(images)];
-      const folded = new AnyBatch(own.graph.folded(), own.sizes);
-      this.network = folded;
-      const equal = withinRounding(this.run(images), plain);
-      if (!equal) this.network = own;
-      (equal ? own : folded).graph.dispose();
-      return equal;
-    });
-  }
-
-  override dispose(): void {
-    this.network.graph.dispose();
-    super.dispose();
-  }
-
-  private run(images: Tensor): (Tensor | null)[] {
-    try {
-      return this.network.run(images);
-    } catch (error) {
-      throw new TeacherError(
-        `The teacher ${this.source} does not take images [${images.shape.join(', ')}]: ${messageOf(error)}`,
-        { cause: error },
-      );
-    }
   }
 }
 

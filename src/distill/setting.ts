@@ -5,8 +5,16 @@ import type { Tensor } from '../tensor/index.js';
 import type { Setting } from './method.js';
 import type { Teacher } from './teacher.js';
 
-/** Measures what student and teacher give for the images of a data set. The student is in training mode afterwards. */
-export function settingFor(student: Classifier, teacher: Teacher | undefined, data: Dataset): Setting {
+/**
+ * Measures what student and teacher give for the images of a data set. The student is in training mode afterwards. With `pooledOnly` the teacher
+ * gives its pooled feature and logits, and no maps.
+ */
+export function settingFor(
+  student: Classifier,
+  teacher: Teacher | undefined,
+  data: Dataset,
+  { pooledOnly = false }: { pooledOnly?: boolean } = {},
+): Setting {
   const image = [data.channels, data.height, data.width];
   const measure = (forward: (images: Tensor) => Features) => measureFeatures(forward, image);
   student.eval();
@@ -17,7 +25,10 @@ export function settingFor(student: Classifier, teacher: Teacher | undefined, da
     ...(teacher && {
       teacher: {
         numClasses: teacher.numClasses,
-        features: measure((images) => teacher.forward(images)),
+        features: measure((images) => {
+          const { pooled, logits, ...maps } = teacher.forward(images);
+          return { pooled, logits, ...(pooledOnly ? { stages: [] } : maps) };
+        }),
         weight: teacher.weight,
         bias: teacher.bias,
         classify: (h) => teacher.classify(h),

@@ -2,6 +2,12 @@ import type { Features } from '../flow.js';
 import { functional as F } from '../nn/index.js';
 import { keep, type Tensor } from '../tensor/index.js';
 
+/** A teacher's forward in a form of its own. */
+export interface FastForm {
+  forward(images: Tensor): Features;
+  dispose(): void;
+}
+
 /** A frozen classifier: its penultimate feature h_T, and its own classifier W_T, b_T. Nothing of it is ever trained. */
 export abstract class TeacherBase {
   readonly featureChannels: number;
@@ -26,11 +32,14 @@ export abstract class TeacherBase {
   /** Feature, logits, and maps where it has them, of images [N, C, H, W], without gradient. */
   abstract forward(images: Tensor): Features;
 
+  /** A text that differs between teachers that give different features. */
+  abstract fingerprint(): string;
+
   /**
-   * Goes over to a faster form that gives the same up to rounding, for images of this size in any number; `images` [N, C, H, W] with N >= 2 are the
-   * test of that. False where there is none, and all stays as it was.
+   * A faster form that gives the same up to rounding, for images of this size in any number; `images` [N, C, H, W] with N >= 2 are the test of that.
+   * Undefined where there is none. The teacher itself stays as it is, and must outlive the form.
    */
-  abstract accelerate(images: Tensor): boolean;
+  abstract accelerated(images: Tensor): FastForm | undefined;
 
   /** W_T h + b_T for any feature [N, C_T]. The gradient flows through the frozen classifier to `h`. */
   classify(h: Tensor): Tensor {

@@ -5,3 +5,4 @@ export type { Estimate, TrainEvent } from './events.js';
 export { DivergenceError } from './guards.js';
 export { type EffectiveTrainOptions, type TrainOptions, trainOptions } from './options.js';
 export type { DistillSetup, StudentSetup } from './setup.js';
+export { type TeacherRunOptions, teacherOptions } from './targets.js';

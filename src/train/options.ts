@@ -56,7 +56,13 @@ export const trainOptions = z.strictObject({
     .default(0)
     .describe('steps between checkpoints, besides the one of each epoch; 0 for none'),
   keepCheckpoints: z.int().min(1).default(2).describe('newest checkpoints that are kept'),
+  views: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('views an image has, through which epochs cycle; default a new one each epoch'),
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
+  dataSeed: z.int().min(0).optional().describe('of order and augmentation alone; default the seed'),
 });
 
 export type TrainOptions = z.input<typeof trainOptions>;

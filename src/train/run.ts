@@ -23,6 +23,7 @@ import { type EffectiveTrainOptions, trainOptions } from './options.js';
 import { checkClasses, examineTeacher, rehearse, teacherWarning } from './preflight.js';
 import { RunFolder } from './run-folder.js';
 import { type DistillSetup, resolveData, resolveMethod, resolveStudent, type StudentSetup } from './setup.js';
+import { defaultViews, type EffectiveTeacherOptions, type Targets, targetsOf, teacherOptions } from './targets.js';
 import { Trainer } from './trainer.js';
 
 /** Everything that a run uses, made and checked. */
@@ -32,6 +33,7 @@ interface Parts {
   data: Dataset;
   student: Classifier;
   teacher?: Teacher;
+  targets?: Targets;
   method: Method;
   objective: Objective;
   teacherAccuracy?: Accuracy;
@@ -44,7 +46,7 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
   const began = performance.now();
   let trainer: Trainer | undefined;
   try {
-    trainer = new Trainer({ ...parts, ...(teacher && { targets: (images) => teacher.forward(images) }) });
+    trainer = new Trainer(parts);
     const resumed = resumeFrom(parts, trainer);
     const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
     const rehearsal = await rehearse(trainer);
@@ -123,7 +125,7 @@ async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) 
 async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal): Promise<Parts> {
   const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
   const { teacher: wanted, tap, method: chosenMethod, ...given } = rest as Partial<DistillSetup>;
-  const options = validate(trainOptions, given, 'the training options');
+  const [options, teacherRun] = effectiveOptions(given, wanted !== undefined);
   if (out !== undefined && !dryRun)
     RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
@@ -137,13 +139,16 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
   const student = await resolveStudent(chosen, { numClasses: data.classes.length, inChannels, imageSize });
   refuseBlindChoice(options, data);
   let teacher: Teacher | undefined;
+  let targets: Targets | undefined;
   let objective: Objective | undefined;
   try {
     const text = typeof wanted === 'string';
     teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
     checkClasses(student, teacher, data);
-    objective = scope(() => method.setUp(settingFor(student, teacher, data)));
+    const cached = teacherRun.teacherCache !== undefined;
+    objective = scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: cached })));
     const teacherAccuracy = teacher && (await examineTeacher(teacher, data, signal));
+    targets = teacher && targetsOf({ teacher, data, options, teacherOptions: teacherRun });
     const config = {
       data: data.source,
       ...(teacher && { teacher: teacher.source }),
@@ -152,6 +157,7 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
       method: method.name,
       [method.name]: method.options,
       ...options,
+      ...(teacher && teacherRun),
     };
     return {
       setup,
@@ -162,12 +168,32 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
       objective,
       config,
       ...(teacher && { teacher }),
+      ...(targets && { targets }),
       ...(teacherAccuracy && { teacherAccuracy }),
     };
   } catch (error) {
-    discard({ setup, student, ...(teacher && { teacher }), ...(objective && { objective }) });
+    discard({
+      setup,
+      student,
+      ...(teacher && { teacher }),
+      ...(targets && { targets }),
+      ...(objective && { objective }),
+    });
     throw error;
   }
+}
+
+/** Options of the training, and of how the teacher is run; kept features are shared by seeds, so their views are those of seed 0. */
+function effectiveOptions(given: object, hasTeacher: boolean): [EffectiveTrainOptions, EffectiveTeacherOptions] {
+  const known = hasTeacher ? trainOptions.extend(teacherOptions.shape) : trainOptions;
+  const all = validate(known, given, 'the training options');
+  const names = Object.keys(teacherOptions.shape);
+  const [forTeacher, options] = [true, false].map((wanted) =>
+    Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name) === wanted)),
+  );
+  const teacherRun = { ...teacherOptions.parse({}), ...forTeacher };
+  const cached = teacherRun.teacherCache === undefined ? {} : { views: defaultViews, dataSeed: 0 };
+  return [{ ...cached, ...options } as EffectiveTrainOptions, teacherRun];
 }
 
 /** An epoch cannot be chosen, nor a run stopped, by images that nobody held out. */
@@ -218,10 +244,12 @@ function discard({
   setup,
   student,
   teacher,
+  targets,
   objective,
-}: Pick<Parts, 'setup' | 'student' | 'teacher'> & Partial<Parts>): void {
+}: Pick<Parts, 'setup' | 'student'> & Partial<Parts>): void {
   for (const module of Object.values(objective?.modules ?? {})) module.dispose();
   objective?.dispose?.();
+  targets?.dispose();
   if (typeof setup.student === 'string') student.dispose();
   if (typeof (setup as Partial<DistillSetup>).teacher === 'string') teacher?.dispose();
 }

@@ -9,6 +9,7 @@ import type { Teacher } from '../distill/teacher.js';
 import { ConfigError, messageOf } from '../errors.js';
 import { type Classifier, create, type ModelOptions } from '../models/index.js';
 import type { TrainOptions } from './options.js';
+import type { TeacherRunOptions } from './targets.js';
 
 export interface StudentSetup extends TrainOptions {
   /** A model of the registry by name, one of your own, or `module:FILE` whose default export makes it from {@link ModelOptions}. */
@@ -26,7 +27,7 @@ export interface StudentSetup extends TrainOptions {
   signal?: AbortSignal;
 }
 
-export interface DistillSetup extends StudentSetup {
+export interface DistillSetup extends StudentSetup, TeacherRunOptions {
   /** A teacher, or what Teacher.load() takes. */
   teacher: string | Teacher;
   /** Path of the teacher's classifier, where it cannot be found by itself. */

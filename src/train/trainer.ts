@@ -1,8 +1,8 @@
 /** Everything that a training run changes, and the step that changes it. It knows no method: an objective gives named terms. */
 import type { Dataset } from '../data/dataset.js';
-import { Loader } from '../data/loader.js';
+import { Loader, type LoaderOptions } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
-import type { Batch, Features, Terms } from '../flow.js';
+import type { Batch, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import type { Module } from '../nn/index.js';
 import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
@@ -12,12 +12,13 @@ import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
+import type { Targets } from './targets.js';
 
 export interface TrainerSetup {
   student: Classifier;
   objective: Objective;
   /** h_T, z_T and maps of a batch; absent for methods without a teacher. */
-  targets?: (images: Tensor) => Features;
+  targets?: Targets;
   data: Dataset;
   options: EffectiveTrainOptions;
 }
@@ -28,6 +29,18 @@ export interface StepOutcome {
   nonFinite?: string;
   /** The images that go through at once from now on, where memory ran out. */
   microBatch?: number;
+}
+
+/** How training images are seen. */
+export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
+  const { batchSize, seed, dataSeed = seed, views, augment, augmentation } = options;
+  return {
+    batchSize,
+    seed: dataSeed,
+    shuffle: true,
+    augment: augmentation ?? augment,
+    ...(views !== undefined && { views }),
+  };
 }
 
 export class Trainer {
@@ -46,10 +59,10 @@ export class Trainer {
 
   constructor(readonly setup: TrainerSetup) {
     const { student, objective, data, options } = setup;
-    const { batchSize, seed, augment, augmentation, ema, precision } = options;
+    const { batchSize, ema, precision } = options;
     this.modules = { student, ...objective.modules };
     for (const module of Object.values(this.modules)) module.to({ memoryFormat: 'channelsLast' });
-    this.loader = new Loader(data, 'train', { batchSize, seed, shuffle: true, augment: augmentation ?? augment });
+    this.loader = new Loader(data, 'train', trainingViews(options));
     this.optimizer = createOptimizer(Object.values(this.modules), options);
     this.schedule = createSchedule(this.optimizer, options);
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
@@ -127,7 +140,7 @@ export class Trainer {
     const { images, labels, indices } = batch;
     const { precision, labelSmoothing } = options;
     const body = () => {
-      const teacher = targets && noGrad(() => targets(images));
+      const teacher = targets && noGrad(() => targets.of(batch));
       return objective.terms({
         student: student.forwardFeatures(images),
         labels,
@@ -192,10 +205,11 @@ export class Trainer {
   }
 }
 
-const partOf = ({ images, labels, indices }: Batch, begin: number, size: number): Batch => ({
+const partOf = ({ images, labels, indices, views }: Batch, begin: number, size: number): Batch => ({
   images: images.narrow(0, begin, size),
   labels: labels.narrow(0, begin, size),
   indices: indices.narrow(0, begin, size),
+  views: { ...views, images: views.images.slice(begin, begin + size) },
 });
 
 /** A term of weight 0 is recorded, but takes no part in the graph. */

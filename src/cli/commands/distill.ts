@@ -2,7 +2,7 @@ import { createMethod } from '../../distill/methods/index.js';
 import { SRRL, srrlOptions } from '../../distill/methods/srrl.js';
 import { ConfigError } from '../../errors.js';
 import { kebabCase, withoutDefaults, z } from '../../options.js';
-import { type DistillSetup, distill, trainOptions } from '../../train/index.js';
+import { type DistillSetup, distill, teacherOptions, trainOptions } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 import { trainAndShow } from '../seeds.js';
 
@@ -32,6 +32,7 @@ export const distillCommand = defineCommand({
     tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
     method: z.string().default('srrl').describe('one or several, as in kd:temperature=2+at, or module:FILE'),
     ...studentOptions.shape,
+    ...teacherOptions.shape,
     ...srrlFlags.shape,
   }),
   examples: [

@@ -1,0 +1,41 @@
+/** Tells two sets of images apart. */
+import { createHash } from 'node:crypto';
+import { closeSync, openSync, readSync, statSync } from 'node:fs';
+import type { Dataset } from './dataset.js';
+import { isEncoded } from './images.js';
+
+/**
+ * A text that differs where training images differ: a hash over the images that are in memory; over size, first and last MiB of a mapped file; over
+ * the names of encoded files.
+ */
+export function fingerprintOf(data: Dataset): string {
+  const { train, classes, channels, height, width } = data;
+  const hash = createHash('sha256').update(JSON.stringify([classes.length, channels, height, width]));
+  if ('images' in train) hash.update(train.images);
+  else if (isEncoded(train))
+    for (let image = 0; image < imageCount(data); image++) hash.update(`${train.nameOf(image)}\n`);
+  else {
+    const { size } = statSync(train.file);
+    hash.update(`${size} ${train.offset} ${train.count}`);
+    for (const begin of [0, Math.max(0, size - (1 << 20))]) hash.update(bytesAt(train.file, begin, 1 << 20));
+  }
+  return hash.digest('hex');
+}
+
+/** How many training images there are, at least; samples are taken from them. */
+export function imageCount({ train, channels, height, width }: Dataset): number {
+  if ('images' in train) return Math.floor(train.images.length / (channels * height * width));
+  if ('count' in train) return train.count;
+  if (!train.rows) return train.labels.length;
+  return train.rows.reduce((largest, row) => Math.max(largest, row), -1) + 1;
+}
+
+function bytesAt(file: string, begin: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  const descriptor = openSync(file, 'r');
+  try {
+    return bytes.subarray(0, readSync(descriptor, bytes, 0, length, begin));
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,159 @@
+/**
+ * A teacher's penultimate features in files that are mapped into memory: one vector h_T a view of an image. They are filled as they are first
+ * needed; whoever comes later with the same teacher, data and views reads them, and runs no teacher.
+ *
+ * A cache is a folder: `key.json` says what it belongs to, `features.bin` is [views, images, C] in row-major order, `filled.bin` has one byte
+ * a vector.
+ */
+import { createHash } from 'node:crypto';
+import {
+  closeSync,
+  existsSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { DataError, FileError, messageOf } from '../errors.js';
+import type { Views } from '../flow.js';
+import { fromArray, keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
+
+/** What decides every vector; two caches with equal keys are one. */
+export interface CacheKey {
+  /** {@link TeacherBase.fingerprint}. */
+  teacher: string;
+  /** Of the images, see fingerprintOf(). */
+  data: string;
+  seed: number;
+  /** Views of each image. */
+  views: number;
+  images: number;
+  /** C_T */
+  width: number;
+  /** How the images are normalized and augmented, and in which precision the teacher runs. */
+  seen: Record<string, unknown>;
+  dtype: 'float16' | 'float32';
+}
+
+const version = 1;
+const bytesPerNumber = { float16: 2, float32: 4, uint8: 1 } as const;
+
+export class TargetCache {
+  private constructor(
+    readonly folder: string,
+    private readonly key: CacheKey,
+    private readonly features: Tensor,
+    private readonly filled: Tensor,
+  ) {}
+
+  /**
+   * Opens the cache of a key below `directory`, or makes an empty one of full size. Throws FileError where there is no space, or where what lies there is
+   * not a whole cache of this key.
+   */
+  static open(directory: string, key: CacheKey): TargetCache {
+    const text = JSON.stringify({ version, ...key }, null, 2);
+    const folder = join(directory, createHash('sha256').update(text).digest('hex').slice(0, 16));
+    if (!existsSync(join(folder, 'key.json'))) create(folder, key, text);
+    else if (readFileSync(join(folder, 'key.json'), 'utf8') !== text)
+      throw new FileError(
+        `${join(folder, 'key.json')} is not what it was made with.\nDelete ${folder}; it is filled again.`,
+      );
+    const count = key.views * key.images;
+    return scope(() => {
+      const features = mapped(folder, 'features.bin', count * key.width, key.dtype).view([count, key.width]);
+      return new TargetCache(folder, key, keep(features), keep(mapped(folder, 'filled.bin', count, 'uint8')));
+    });
+  }
+
+  /** How much of it is filled, 0 to 1. */
+  get share(): number {
+    return scope(() => Number(this.filled.sum().item())) / (this.key.views * this.key.images);
+  }
+
+  /** float32 [N, C], or undefined where one of these views was never computed. */
+  read(views: Views): Tensor | undefined {
+    const rows = this.rowsOf(views);
+    if (Number(this.filled.indexSelect(0, rows).min().item()) === 0) return undefined;
+    return this.features.indexSelect(0, rows).to('float32');
+  }
+
+  /** Keeps h_T, [N, C]. Throws DataError where a number does not fit into the cache's type. */
+  write(views: Views, h: Tensor): void {
+    const values = h.to(this.key.dtype);
+    if (!torch.isfinite(values).all().item()) {
+      throw new DataError(
+        `The teacher's features do not fit into ${this.key.dtype} (the largest is ${Number(h.abs().max().item())}).\nUse --cache-dtype float32.`,
+      );
+    }
+    const rows = this.rowsOf(views);
+    this.features.indexCopy_(0, rows, values);
+    // Behind the values, so that whoever sees the mark sees them.
+    this.filled.indexFill_(0, rows, 1);
+  }
+
+  private rowsOf({ number, images }: Views): Tensor {
+    const { views, images: count } = this.key;
+    const outside = images.find((image) => image >= count);
+    if (number >= views || outside !== undefined)
+      throw new DataError(`The cache ${this.folder} has no place for view ${number} of image ${outside ?? images[0]}.`);
+    return fromArray(BigInt64Array.from(images, (image) => BigInt(number * count + image)));
+  }
+
+  dispose(): void {
+    this.features.dispose();
+    this.filled.dispose();
+  }
+}
+
+function mapped(folder: string, name: string, length: number, dtype: 'float16' | 'float32' | 'uint8'): Tensor {
+  const file = join(folder, name);
+  const [size, expected] = [existsSync(file) ? statSync(file).size : 0, length * bytesPerNumber[dtype]];
+  // Mapping would fill up what is missing with zeros.
+  if (size !== expected)
+    throw new FileError(`${file} has ${size} bytes, not ${expected}.\nDelete ${folder}; it is filled again.`);
+  return torch.fromFile(file, true, length, { dtype });
+}
+
+/** Writes both files in full: a file with holes would end the process where the disk is full later. */
+function create(folder: string, { views, images, width, dtype }: CacheKey, text: string): void {
+  const count = views * images;
+  const sizes = { 'features.bin': count * width * bytesPerNumber[dtype], 'filled.bin': count };
+  mkdirSync(folder, { recursive: true });
+  const { bavail, bsize } = statfsSync(folder);
+  const needed = Object.values(sizes).reduce((sum, size) => sum + size, 0);
+  try {
+    if (needed > bavail * bsize)
+      throw new Error(`${mebibytes(needed)} are needed, ${mebibytes(bavail * bsize)} are free`);
+    for (const [name, size] of Object.entries(sizes)) writeZeros(join(folder, name), size);
+    // Last, and in one step: without it there is no cache here.
+    writeFileSync(join(folder, 'key.json.part'), text);
+    renameSync(join(folder, 'key.json.part'), join(folder, 'key.json'));
+  } catch (error) {
+    rmSync(folder, { recursive: true, force: true });
+    throw new FileError(
+      `The cache of the teacher's features in ${folder} cannot be made: ${messageOf(error)}.\nUse fewer --views, or another --teacher-cache.`,
+      { cause: error },
+    );
+  }
+}
+
+const mebibytes = (bytes: number): string => `${Math.ceil(bytes / 2 ** 20)} MiB`;
+
+function writeZeros(file: string, size: number): void {
+  const zeros = new Uint8Array(1 << 20);
+  const descriptor = openSync(file, 'w');
+  try {
+    for (let written = 0; written < size; )
+      written += writeSync(descriptor, zeros, 0, Math.min(zeros.length, size - written));
+    fsyncSync(descriptor);
+  } finally {
+    closeSync(descriptor);
+  }
+}

@@ -1,0 +1,114 @@
+/** Where h_T and z_T of a training batch come from: the teacher itself, or what it once gave. */
+import type { Dataset } from '../data/dataset.js';
+import { fingerprintOf, imageCount } from '../data/fingerprint.js';
+import { withinRounding } from '../distill/equal.js';
+import { TargetCache } from '../distill/target-cache.js';
+import type { Teacher } from '../distill/teacher.js';
+import type { FastForm } from '../distill/teacher-base.js';
+import { ConfigError, TeacherError } from '../errors.js';
+import type { Batch, Features } from '../flow.js';
+import { z } from '../options.js';
+import type { EffectiveTrainOptions } from './options.js';
+
+/** How the teacher is run. */
+export const teacherOptions = z.strictObject({
+  accelerate: z
+    .boolean()
+    .default(true)
+    .describe("fold the teacher's normalizations into its convolutions, where that gives the same up to rounding"),
+  teacherCache: z
+    .string()
+    .optional()
+    .describe("folder in which the teacher's features are kept, one short vector a view of an image"),
+  cacheDtype: z.enum(['float16', 'float32']).default('float16').describe('of the kept features'),
+  checkCache: z.boolean().default(false).describe('compare all that is read from the cache with the teacher itself'),
+});
+export type TeacherRunOptions = z.input<typeof teacherOptions>;
+export type EffectiveTeacherOptions = z.output<typeof teacherOptions>;
+
+/** Views an image has where features are kept and the number was not chosen. */
+export const defaultViews = 8;
+
+export interface Targets {
+  of(batch: Batch): Features;
+  dispose(): void;
+}
+
+interface TargetSetup {
+  teacher: Teacher;
+  data: Dataset;
+  options: EffectiveTrainOptions;
+  teacherOptions: EffectiveTeacherOptions;
+}
+
+export function targetsOf(setup: TargetSetup): Targets {
+  const { teacherCache } = setup.teacherOptions;
+  const live = liveTargets(setup);
+  return teacherCache === undefined ? live : cachedTargets(setup, teacherCache, live);
+}
+
+/** What the teacher gives, in its faster form where there is one; that is found out with the first batch. */
+function liveTargets({ teacher, teacherOptions: { accelerate } }: TargetSetup): Targets {
+  let form: FastForm | Teacher | undefined = accelerate ? undefined : teacher;
+  return {
+    of({ images }) {
+      form ??= teacher.accelerated(images) ?? teacher;
+      return form.forward(images);
+    },
+    dispose() {
+      if (form !== teacher) form?.dispose();
+    },
+  };
+}
+
+/** The features of a cache, which the teacher fills where they are missing. Throws ConfigError where views are not functions of one image. */
+function cachedTargets(
+  { teacher, data, options, teacherOptions }: TargetSetup,
+  directory: string,
+  live: Targets,
+): Targets {
+  const { cacheDtype: dtype, checkCache } = teacherOptions;
+  const { seed, dataSeed = seed, views = defaultViews, precision, augment, augmentation } = options;
+  if (augmentation?.mixup || augmentation?.cutmix) {
+    throw new ConfigError(
+      'mixup and CutMix put two images together, so the teacher sees no view twice: use them without --teacher-cache.',
+    );
+  }
+  const { mean, std, augment: usual } = data;
+  const cache = TargetCache.open(directory, {
+    teacher: teacher.fingerprint(),
+    data: fingerprintOf(data),
+    seed: dataSeed,
+    views,
+    images: imageCount(data),
+    width: teacher.featureChannels,
+    seen: { mean, std, usual, augment: augmentation ?? augment, precision },
+    dtype,
+  });
+  // The first batch always: an hour of training on another teacher's features would be lost.
+  let unchecked = true;
+  return {
+    of(batch) {
+      let h = cache.read(batch.views);
+      if (!h) {
+        cache.write(batch.views, live.of(batch).pooled);
+        // As it comes out, also the first time: a run gives the same whether the cache was full or empty.
+        h = cache.read(batch.views);
+      } else if (unchecked || checkCache) compare(cache, h, live.of(batch).pooled);
+      unchecked = false;
+      const pooled = h as NonNullable<typeof h>;
+      return { pooled, logits: teacher.classify(pooled), stages: [] };
+    },
+    dispose() {
+      live.dispose();
+      cache.dispose();
+    },
+  };
+}
+
+function compare({ folder }: TargetCache, kept: Features['pooled'], live: Features['pooled']): void {
+  if (withinRounding([kept], [live.to('float32')], 2e-3)) return;
+  throw new TeacherError(
+    `The features in ${folder} are not what the teacher gives for these images.\nDelete the folder; it is filled again.`,
+  );
+}

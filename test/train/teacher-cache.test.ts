@@ -1,0 +1,137 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import {
+  ConfigError,
+  type Dataset,
+  type DistillSetup,
+  distill,
+  FileError,
+  Loader,
+  models,
+  openDataset,
+  ScriptTeacher,
+  Teacher,
+  TeacherError,
+} from '../../src/index.js';
+import torch from '../../src/torch.js';
+import { packageRoot } from '../helpers/cli.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'srrl-cache-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+const teacherFile = join(packageRoot, 'assets/shapes-teacher.pt');
+let data: Dataset;
+beforeAll(async () => {
+  data = await openDataset('shapes');
+  const { train, test } = data;
+  if (!('images' in train) || !('images' in test)) throw new Error('shapes are in memory');
+  // Enough for two classes of views and short enough for a test.
+  data = { ...data, test: { images: test.images.subarray(0, 24 * 3072), labels: test.labels.subarray(0, 24) } };
+});
+
+let count = 0;
+const newFolder = () => join(folder, String(count++));
+
+/** Final weights, the epochs' terms, and how often the teacher ran. */
+async function trained(options: Partial<DistillSetup>, teacher = ScriptTeacher.load(teacherFile)) {
+  const out = newFolder();
+  const forward = vi.spyOn(teacher, 'forward');
+  const terms: Record<string, number>[] = [];
+  const setup = { teacher, student: 'resnet8', data, epochs: 3, trainImages: 96, batchSize: 32, lr: 0.01 };
+  try {
+    for await (const event of distill({ ...setup, out, ...options }))
+      if (event.type === 'epoch') terms.push(event.terms);
+  } finally {
+    teacher.dispose();
+  }
+  const calls = forward.mock.calls.length;
+  return { weights: readFileSync(join(out, 'student.safetensors')), terms, calls };
+}
+const cacheIn = (directory: string) => join(directory, readdirSync(directory)[0] as string);
+
+describe('a cache of the teacher', () => {
+  it('gives the same weights whether it was empty or full, and then no teacher runs', async () => {
+    const teacherCache = newFolder();
+    // Its plain form, whose runs can be counted.
+    const options = { teacherCache, views: 2, accelerate: false };
+    const empty = await trained(options);
+    const full = await trained(options);
+    expect(full.weights.equals(empty.weights)).toBe(true);
+    // Three batches in each of two views, but for those that measure, check and rehearse.
+    expect(empty.calls - full.calls).toBeGreaterThanOrEqual(5);
+    const other = await trained({ ...options, method: 'kd', epochs: 2, seed: 7 });
+    expect(other.calls).toBeLessThanOrEqual(full.calls);
+    expect(readdirSync(teacherCache)).toHaveLength(1);
+  });
+
+  it('holds what the teacher gives for these views', async () => {
+    const live = await trained({ views: 2, dataSeed: 0 });
+    for (const cacheDtype of ['float32', 'float16'] as const) {
+      const kept = await trained({ views: 2, teacherCache: newFolder(), cacheDtype });
+      for (const [epoch, terms] of live.terms.entries()) {
+        for (const [name, value] of Object.entries(terms)) {
+          const relative = Math.abs((kept.terms[epoch]?.[name] ?? Number.NaN) - value) / value;
+          expect(relative).toBeLessThan(cacheDtype === 'float32' ? 1e-4 : 5e-3);
+        }
+      }
+    }
+  });
+
+  it('is another one for another teacher, seed, augmentation or part of the data', async () => {
+    const teacherCache = newFolder();
+    const once = { teacherCache, views: 1, epochs: 1 };
+    await trained(once);
+    await trained({ ...once, dataSeed: 3 });
+    await trained({ ...once, augment: false });
+    await trained({ ...once, cacheDtype: 'float32' });
+    expect(readdirSync(teacherCache)).toHaveLength(4);
+    // The same images, whatever part of them is trained on.
+    await trained({ ...once, trainImages: 48, validation: 0.25 });
+    expect(readdirSync(teacherCache)).toHaveLength(4);
+  });
+
+  it('that holds something else is noticed before it trains anything', async () => {
+    const teacherCache = newFolder();
+    const once = { teacherCache, views: 1, epochs: 1 };
+    await trained(once);
+    const file = join(cacheIn(teacherCache), 'features.bin');
+    const bytes = readFileSync(file);
+    writeFileSync(
+      file,
+      bytes.map((byte, i) => (i % 2 === 1 ? byte ^ 0x80 : byte)),
+    );
+    await expect(trained(once)).rejects.toThrow(TeacherError);
+    await expect(trained(once)).rejects.toThrow(/are not what the teacher gives/);
+    truncateSync(file, bytes.length - 2);
+    await expect(trained(once)).rejects.toThrow(FileError);
+    await expect(trained(once)).rejects.toThrow(/features.bin has \d+ bytes, not \d+/);
+  });
+
+  it('is refused where it cannot serve', async () => {
+    const teacherCache = newFolder();
+    await expect(trained({ teacherCache, augmentation: { mixup: { alpha: 1 } } })).rejects.toThrow(ConfigError);
+    const model = Teacher.of(models.create('resnet8', { numClasses: 12 }), 'mine');
+    await expect(trained({ teacherCache, method: 'at' }, model as ScriptTeacher)).rejects.toThrow(ConfigError);
+    await expect(trained({ teacherCache, views: 1e9 })).rejects.toThrow(/MiB are needed, \d+ MiB are free/);
+    expect(readdirSync(teacherCache)).toEqual([]);
+  });
+
+  it('leaves no tensor behind', async () => {
+    const before = torch.memory().tensors;
+    await trained({ teacherCache: newFolder(), views: 1, epochs: 1 });
+    // Less where the collector found what earlier tests left to it.
+    expect(torch.memory().tensors).toBeLessThanOrEqual(before);
+  });
+});
+
+it('views come again where their number is fixed', () => {
+  const loader = new Loader(data, 'train', { batchSize: 4, augment: true, views: 2 });
+  const images = [0, 1, 2].map((epoch) => {
+    loader.begin(epoch);
+    return torch.scope(() => loader.batch(0).images.flatten().tolist() as number[]);
+  });
+  expect(images[2]).toEqual(images[0]);
+  expect(images[1]).not.toEqual(images[0]);
+  loader.dispose();
+});
