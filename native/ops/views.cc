@@ -94,7 +94,7 @@ at::Tensor epochOrder(int64_t count, int64_t seed, int64_t epoch) {
 
 }  // namespace
 
-TORCH_LIBRARY(srrl, library) {
+TORCH_LIBRARY_FRAGMENT(srrl, library) {
   library.def("normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, int seed, int epoch) -> Tensor",
               normalizedViews);
   library.def("epoch_order(int count, int seed, int epoch) -> Tensor", epochOrder);

@@ -1,12 +1,12 @@
 #include "script/frozen.h"
 
 #include <torch/csrc/jit/frontend/tracer.h>
-#include <torch/csrc/jit/ir/constants.h>
 #include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 
 #include "arguments.h"
+#include "script/convolutions.h"
 
 namespace srrl {
 
@@ -54,23 +54,12 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
   return holdFrozen(env, c10::make_intrusive<Frozen>(graph, c10::Stack{}, c10::Stack{}));
 }
 
-// Kernels in the layout of the maps, so that no pass has to turn them.
-void layOutKernels(Graph& graph) {
-  for (torch::jit::Node* node : graph.nodes()) {
-    if (node->kind() != c10::Symbol::fromQualString("aten::conv2d") && node->kind() != c10::Symbol::fromQualString("aten::_convolution")) continue;
-    const auto kernel = torch::jit::toIValue(node->input(1));
-    if (!kernel || !kernel->isTensor() || kernel->toTensor().dim() != 4) continue;
-    const torch::jit::WithInsertPoint before(node);
-    node->replaceInput(1, graph.insertConstant(kernel->toTensor().contiguous(at::MemoryFormat::ChannelsLast)));
-  }
-}
-
-// frozenFold(frozen) => the same with normalizations and constant factors folded into convolutions
+// frozenFold(frozen) => the same with normalizations and constant factors folded into convolutions, and these in their fastest form
 Napi::Value fold(const Napi::CallbackInfo& info) {
   const auto frozen = frozenOf(info);
   std::shared_ptr<Graph> graph = frozen->graph->copy();
   torch::jit::OptimizeFrozenGraph(graph);
-  layOutKernels(*graph);
+  hastenConvolutions(graph);
   torch::jit::EliminateDeadCode(graph);
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
 }

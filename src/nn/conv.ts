@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
+import { conv3x3, fastConvolutionsOn } from './fast-conv.js';
 import { resetWeightAndBias } from './init.js';
 import { Module } from './module.js';
 import { type PaddingMode, pad } from './pad.js';
@@ -98,11 +99,18 @@ export class Conv1d extends ConvNd {
 
 /** 2-d convolution: [N, inChannels, H, W] -> [N, outChannels, H', W']. */
 export class Conv2d extends ConvNd {
+  /** Of the kind that {@link fastConvolutions} knows. */
+  readonly #canBeFast: boolean;
+
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
     super(2, inChannels, outChannels, kernelSize, options);
+    const { stride, padding, dilation, groups, paddingMode } = this;
+    const sizes = [...this.weight.shape.slice(2), ...stride, ...padding, ...dilation, groups];
+    this.#canBeFast = paddingMode === 'zeros' && sizes.join() === '3,3,1,1,1,1,1,1,1';
   }
 
   protected convolve(x: Tensor, padding: number[] | string): Tensor {
+    if (this.#canBeFast && fastConvolutionsOn()) return conv3x3(x, this.weight, this.bias);
     return torch.conv2d(x, this.weight, this.bias, this.stride, padding as number[], this.dilation, this.groups);
   }
 }

@@ -7,6 +7,7 @@ export { Conv1d, Conv2d, type Conv2dOptions, Conv3d, type ConvOptions } from './
 export * from './conv-transpose.js';
 export * from './dropout.js';
 export * from './embedding.js';
+export { fastConvolutions } from './fast-conv.js';
 export * as functional from './functional.js';
 export { anyHooks, type ForwardHook, type ForwardPreHook } from './hooks.js';
 export * as init from './init.js';

@@ -1,0 +1,89 @@
+#include "script/convolutions.h"
+
+#include <torch/csrc/jit/ir/alias_analysis.h>
+#include <torch/csrc/jit/ir/constants.h>
+
+#include "ops/conv3x3.h"
+#include "script/graph.h"
+
+namespace srrl {
+
+using torch::jit::Graph;
+using torch::jit::Node;
+using torch::jit::Value;
+
+namespace {
+
+std::optional<at::Tensor> kernelOf(const Node* node) {
+  if (!isAny(node, {"aten::conv2d", "aten::_convolution"})) return std::nullopt;
+  const auto kernel = torch::jit::toIValue(node->input(1));
+  if (!kernel || !kernel->isTensor() || kernel->toTensor().dim() != 4) return std::nullopt;
+  return kernel->toTensor();
+}
+
+bool isConstant(const Value* value, const c10::IValue& wanted) {
+  const auto constant = torch::jit::toIValue(value);
+  return constant && *constant == wanted;
+}
+
+// Stride, padding and dilation 1, one group, not transposed; a bias that is constant or None.
+bool isPlain(const Node* node) {
+  const c10::IValue one(c10::List<int64_t>({1, 1}));
+  const bool full = is(node, "aten::_convolution");
+  if (full && !isConstant(node->input(6), false)) return false;
+  return isConstant(node->input(3), one) && isConstant(node->input(4), one) && isConstant(node->input(5), one) &&
+         isConstant(node->input(full ? 8 : 6), 1) && torch::jit::toIValue(node->input(2));
+}
+
+Node* onlyUser(const Value* value) { return value->uses().size() == 1 ? value->uses()[0].user : nullptr; }
+
+// The addition that is the only user of a value, and what is added.
+Node* additionTo(Value* value, Value*& other) {
+  Node* user = onlyUser(value);
+  if (!user || !isAny(user, {"aten::add", "aten::add_"}) || user->inputs().size() != 3 || !isConstant(user->input(2), 1)) return nullptr;
+  const size_t place = user->input(0) == value ? 0 : 1;
+  other = user->input(1 - place);
+  // What is added in place keeps its name elsewhere.
+  if (place == 1 && is(user, "aten::add_")) return nullptr;
+  return other->type()->isSubtypeOf(*c10::TensorType::get()) && other != value ? user : nullptr;
+}
+
+Node* reluOf(const Value* value) {
+  Node* user = onlyUser(value);
+  return user && isAny(user, {"aten::relu", "aten::relu_"}) ? user : nullptr;
+}
+
+void hasten(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph) {
+  torch::jit::AliasDb aliases(graph);
+  Node* last = node;
+  Value* residual = nullptr;
+  if (Node* addition = additionTo(node->output(), residual); addition && aliases.moveBeforeTopologicallyValid(node, addition)) last = addition;
+  else residual = nullptr;
+  Node* relu = reluOf(last->output());
+  // Something in between may write into what the sum was made of.
+  if (relu && last->next() != relu && !aliases.moveBeforeTopologicallyValid(relu, last->next())) relu = nullptr;
+  if (relu) last = relu;
+  const torch::jit::WithInsertPoint place(last);
+  Value* none = graph->insertConstant(c10::IValue());
+  Value* fast = graph->insert(c10::Symbol::fromQualString("srrl::conv3x3_frozen"),
+                              {node->input(0), node->input(1), graph->insertConstant(conv3x3Kernel(kernel)), node->input(2), residual ? residual : none, relu != nullptr});
+  last->output()->replaceAllUsesWith(fast);
+}
+
+}  // namespace
+
+void hastenConvolutions(std::shared_ptr<Graph>& graph) {
+  std::vector<Node*> nodes(graph->nodes().begin(), graph->nodes().end());
+  for (Node* node : nodes) {
+    const auto kernel = kernelOf(node);
+    if (!kernel) continue;
+    if (hasFastForm(*kernel) && isPlain(node)) {
+      hasten(node, *kernel, graph);
+      continue;
+    }
+    const torch::jit::WithInsertPoint before(node);
+    node->replaceInput(1, graph->insertConstant(kernel->contiguous(at::MemoryFormat::ChannelsLast)));
+  }
+}
+
+}  // namespace srrl

@@ -1,0 +1,12 @@
+// Faster convolutions in frozen graphs.
+#pragma once
+
+#include <torch/csrc/jit/ir/ir.h>
+
+namespace srrl {
+
+// Convolutions of 3x3 go Winograd's way, together with an addition and a ReLU that follow; the kernels of all others get the layout of the maps, so that no
+// pass has to turn them.
+void hastenConvolutions(std::shared_ptr<torch::jit::Graph>& graph);
+
+}  // namespace srrl
