@@ -80,12 +80,14 @@ const valueRows = (values: Record<string, unknown>): string[][] =>
 
 function epochTable({ epochs }: RunRecords): Markup {
   const terms = [...new Set(epochs.flatMap(({ terms }) => Object.keys(terms)))];
+  const judged = epochs.some(({ trainTop1 }) => trainTop1 !== undefined);
   const validated = epochs.some(({ validation }) => validation);
   const head = [
     'epoch',
     'lr',
     'loss',
     ...terms,
+    ...(judged ? ['training top-1'] : []),
     ...(validated ? ['validation top-1'] : []),
     'top-1',
     'top-5',
@@ -96,6 +98,7 @@ function epochTable({ epochs }: RunRecords): Markup {
     digits(epoch.lr),
     digits(epoch.loss),
     ...terms.map((term) => (term in epoch.terms ? digits(epoch.terms[term] as number) : '-')),
+    ...(judged ? [epoch.trainTop1 === undefined ? '-' : percent(epoch.trainTop1)] : []),
     ...(validated ? [epoch.validation ? percent(epoch.validation.top1) : '-'] : []),
     percent(epoch.test.top1),
     percent(epoch.test.top5),

@@ -34,6 +34,7 @@ const epochEvent = z.object({
   lr: number,
   loss: number,
   terms: z.record(z.string(), number),
+  trainTop1: number.optional(),
   validation: accuracy.optional(),
   test: accuracy,
   imagesPerSecond: number,

@@ -146,12 +146,13 @@ const isOurs = (file: string): boolean =>
 const isLeftOver = (file: string): boolean => file.endsWith('.tmp') && !file.includes(`.${process.pid}-`);
 
 function rowOf(record: EpochRecord): Record<string, number> {
-  const { validation } = record;
+  const { trainTop1, validation } = record;
   return {
     epoch: record.epoch,
     lr: record.lr,
     loss: record.loss,
     ...record.terms,
+    ...(trainTop1 !== undefined && { train_top1: trainTop1 }),
     ...(validation && { validation_top1: validation.top1, validation_top5: validation.top5 }),
     top1: record.test.top1,
     top5: record.test.top5,

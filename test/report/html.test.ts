@@ -34,6 +34,7 @@ describe('the report', () => {
         [hostile]: run.epochs.map(({ terms }) => terms[hostile]),
       },
       'Accuracy, %': {
+        'training top-1': [45, 65, 60],
         'test top-1': [40, 60, 55],
         'test top-5': [70, 90, 85],
         'validation top-1': [39, 59, 54],
@@ -60,6 +61,7 @@ describe('the report', () => {
       '2.625',
       '1.0625',
       '0.25',
+      '65.00 %',
       '59.00 %',
       '60.00 %',
       '90.00 %',

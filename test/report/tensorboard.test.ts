@@ -77,6 +77,7 @@ print(json.dumps({tag: [[e.step, e.wall_time, e.value] for e in found.Scalars(ta
       'train/loss': at(({ loss }) => loss),
       'train/terms/ce': at(({ terms }) => terms.ce),
       [`train/terms/${hostile}`]: at(({ terms }) => terms[hostile]),
+      'train/top1': at(({ trainTop1 }) => trainTop1),
       'validation/top1': at(({ validation }) => validation?.top1),
       'validation/top5': at(({ validation }) => validation?.top5),
       'test/top1': at(({ test }) => test.top1),

@@ -108,7 +108,7 @@ describe('distill()', () => {
       lr: 0.05,
     });
     const rows = readFileSync(join(out, 'metrics.csv'), 'utf8').trim().split('\n');
-    expect(rows[0]).toBe('epoch,lr,loss,ce,fm,sr,top1,top5,test_loss,images_per_second,seconds');
+    expect(rows[0]).toBe('epoch,lr,loss,ce,fm,sr,train_top1,top1,top5,test_loss,images_per_second,seconds');
     expect(rows).toHaveLength(3);
     expect(
       readFileSync(join(out, 'events.jsonl'), 'utf8')
