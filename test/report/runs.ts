@@ -1,7 +1,15 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { stringify } from 'yaml';
+
+/** Of the test file that reads this; it is gone with the tests. */
+const scratch = mkdtempSync(join(tmpdir(), 'srrl-report-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** An empty folder, until the tests of the file have ended. */
+export const newFolder = (): string => mkdtempSync(join(scratch, 'run-'));
 
 export const hostile = '</script><script>alert("&")</script>';
 
@@ -74,7 +82,7 @@ export function makeRun({
   events?: string;
   analysed?: boolean;
 } = {}): string {
-  const folder = mkdtempSync(join(tmpdir(), 'srrl-report-'));
+  const folder = newFolder();
   const all = [startOf(config), ...top1.map((value, index) => epochOf(index + 1, value)), endOf(top1.at(-1) ?? 0)];
   writeFileSync(join(folder, 'config.yaml'), stringify(config));
   writeFileSync(join(folder, 'events.jsonl'), events ?? linesOf(all));
