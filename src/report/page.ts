@@ -14,8 +14,8 @@ const style = `
 body { font: 15px/1.5 system-ui, sans-serif; background: var(--paper); color: var(--text); margin: 0 auto; padding: 1.5rem;
   max-width: 1200px; }
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-p.quiet { color: var(--quiet); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.quiet { color: var(--quiet); font-weight: normal; }
 .wide { overflow-x: auto; }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--rule); text-align: left; overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; overflow-wrap: normal; }
@@ -23,6 +23,11 @@ td.number, th.number { text-align: right; overflow-wrap: normal; }
 #charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 1rem; }
 #charts figure { margin: 0; min-width: 0; break-inside: avoid; }
 #charts .u-title { font-size: 1rem; }
+.examples td, .examples th { vertical-align: top; } .examples tbody th { max-width: 9rem; }
+.pictures { display: flex; flex-wrap: wrap; gap: .6rem; } .pictures figure { margin: 0; width: 9rem; break-inside: avoid; }
+.pictures img { display: block; width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated; }
+.pictures figcaption { font-size: .75rem; line-height: 1.35; overflow-wrap: anywhere; }
+.right { color: var(--line-2); } .wrong { color: var(--line-1); }
 .confusion td { padding: 0; border: 0; min-width: 7px; height: 7px; text-align: center; font-size: .8rem;
   background: rgb(var(--mark) / var(--share, 0)); print-color-adjust: exact; }
 .confusion.named td { min-width: 2.2rem; height: 1.6rem; } .confusion td.full { color: var(--paper); }

@@ -55,6 +55,7 @@ export type StartRecord = z.output<typeof startEvent>;
 export type TimedEpoch = z.output<typeof epochEvent>;
 export type EndRecord = z.output<typeof endEvent>;
 
+/** Of a run, everything that people look at. */
 export interface RunRecords {
   /** The folder's name, or what the run is called elsewhere. */
   name: string;

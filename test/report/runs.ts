@@ -50,6 +50,14 @@ export const startOf = (config: object) => ({
 
 export const endOf = (top1: number) => ({ type: 'end', test: accuracyOf(top1), epoch: 3, seconds: 75 });
 
+const exampleOf = (label: number, student: number, teacher: number, bytes: string) => ({
+  sample: 7,
+  label,
+  student: { predicted: student, confidence: 0.875 },
+  teacher: { predicted: teacher, confidence: 0.5 },
+  image: `data:image/webp;base64,${bytes}`,
+});
+
 export const analysis = {
   split: 'test',
   overall: { count: 8, agreement: 0.625, klDivergence: 0.75 },
@@ -66,6 +74,7 @@ export const analysis = {
     { name: hostile, count: 4, agreement: 0.75, teacherAccuracy: 1, studentAccuracy: 1 },
     { name: 'disc', count: 4, agreement: 0.5, teacherAccuracy: 0.75, studentAccuracy: 0.5 },
   ],
+  examples: [exampleOf(1, 0, 1, 'bWlzdGFrZQ=='), exampleOf(1, 1, 0, 'aGl0')],
 };
 
 export const linesOf = (events: object[]): string => events.map((event) => `${JSON.stringify(event)}\n`).join('');
