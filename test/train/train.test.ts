@@ -60,6 +60,13 @@ async function all(events: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
   return list;
 }
 
+/** Tensors alive; what earlier tests forgot must not be freed while another one counts. */
+async function counted(): Promise<number> {
+  globalThis.gc?.();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  return torch.memory().tensors;
+}
+
 const last = (events: TrainEvent[]) => {
   const end = events.at(-1);
   if (end?.type !== 'end') throw new Error('the run did not end');
@@ -151,7 +158,7 @@ describe('distill()', () => {
 
   it('has its events in a thread of its own where everything is named, and the caller keeps his', async () => {
     const named = { data: 'shapes:48', teacher: 'assets/shapes-teacher.pt', student: 'resnet8' };
-    const before = torch.memory().tensors;
+    const before = await counted();
     const steps: number[] = [];
     const events: TrainEvent[] = [];
     for await (const event of distill({ ...named, epochs: 2, batchSize: 8 })) {
@@ -206,7 +213,7 @@ describe('distill()', () => {
   }, 60_000);
 
   it('stops by an AbortSignal, and frees what it made', async () => {
-    const before = torch.memory().tensors;
+    const before = await counted();
     const controller = new AbortController();
     const run = distill(setup({ signal: controller.signal, epochs: 50 }));
     const collect = async () => {
@@ -218,7 +225,7 @@ describe('distill()', () => {
   });
 
   it('frees what it made when the caller stops listening', async () => {
-    const before = torch.memory().tensors;
+    const before = await counted();
     for await (const event of distill(setup())) if (event.type === 'step') break;
     expect(torch.memory().tensors).toBe(before);
   });
@@ -272,9 +279,7 @@ describe('memory', () => {
   it('holds as many tensors after 10,000 training steps as after 10', async () => {
     const data = dataset(20, 6);
     const counts = new Map<number, number>();
-    // What earlier tests forgot must not be freed while this one counts.
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await counted();
     const run = distill({
       data,
       teacher: teacherFile,
