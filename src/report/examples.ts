@@ -26,10 +26,8 @@ export function exampleTable(list: readonly ClassAnalysis[], analysis: RunAnalys
 const isRight = ({ label, student }: Example): boolean => student.predicted === label;
 
 function figure({ label, student, teacher, image }: Example, nameOf: (index: number) => string): Markup {
-  const line = (who: string, { predicted, confidence }: Example['student']) => {
-    const right = predicted === label;
-    return html`<br>${who} <span class="${right ? 'right' : 'wrong'}">${right ? '✓' : '✗'} ${nameOf(predicted)}</span> ${(100 * confidence).toFixed(0)} %`;
-  };
+  const line = (who: string, { predicted, confidence }: Example['student']) =>
+    html`<br><span class="quiet">${who}</span> <span class="${predicted === label ? '' : 'wrong'}">${nameOf(predicted)}</span> ${(100 * confidence).toFixed(0)} %`;
   const alt = `${nameOf(label)}, taken for ${nameOf(student.predicted)}`;
-  return html`<figure><img src="${image}" alt="${alt}"><figcaption>is ${nameOf(label)}${line('student', student)}${line('teacher', teacher)}</figcaption></figure>`;
+  return html`<figure><img src="${image}" alt="${alt}"><figcaption><span class="quiet">is</span> ${nameOf(label)}${line('student', student)}${line('teacher', teacher)}</figcaption></figure>`;
 }
