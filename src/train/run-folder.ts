@@ -8,6 +8,8 @@ import { ConfigError, FileError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 
 const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics.csv', ...studentFiles };
+/** What was made of a run's results: of another run's, it would be wrong. */
+const derived = ['analysis.json', 'report.html'];
 const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
 
 export class RunFolder {
@@ -33,7 +35,7 @@ export class RunFolder {
     const folder = new RunFolder(path);
     folder.writing(() => {
       mkdirSync(path, { recursive: true });
-      for (const file of readdirSync(path)) if (isOurs(file)) rmSync(join(path, file));
+      for (const file of readdirSync(path)) if (isOurs(file) || derived.includes(file)) rmSync(join(path, file));
       writeFileAtomic(join(path, files.config), stringify(config));
     });
     return folder;

@@ -247,6 +247,9 @@ describe('distill()', () => {
     );
     await all(train({ data: dataset(8), student: 'resnet8', epochs: 1, out: join(folder, 'taken') }));
     await expect(run({ out: join(folder, 'taken') })).rejects.toThrow(/already holds a run/);
+    writeFileSync(join(folder, 'taken', 'analysis.json'), '{}');
+    await all(train({ data: dataset(8), student: 'resnet8', epochs: 1, out: join(folder, 'taken'), overwrite: true }));
+    expect(existsSync(join(folder, 'taken', 'analysis.json'))).toBe(false);
     await expect(run({ out: join(teacherFile, 'run') })).rejects.toThrow(/cannot be written/);
   });
 
