@@ -71,6 +71,11 @@ export interface EpochRecord {
   loss: number;
   /** Mean of each term over the epoch, unweighted. */
   terms: Record<string, number>;
+  /**
+   * Percent of the training images that the student was right about when they were seen: augmented, and while it changed. Absent where images are
+   * mixed, and where the student predicts through another network than its own classifier.
+   */
+  trainTop1?: number;
   /** Of the held-out training images, where there are some. */
   validation?: Accuracy;
   test: Accuracy;

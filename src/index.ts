@@ -6,13 +6,18 @@
 export {
   type AnalysisRecord,
   type AnalysisSetup,
+  type AnalyzedRun,
+  type AnalyzeRunOptions,
   analyze,
+  analyzeRun,
   type Calibration,
   type CalibrationBin,
   type ClassRecord,
   type ClusterRecord,
+  type ExampleRecord,
   type Likeness,
   type NetworkRecord,
+  type Verdict,
 } from './analysis/index.js';
 export type { AugmentOptions } from './data/augment/index.js';
 export type {
@@ -67,6 +72,7 @@ export { Teacher, type TeacherOptions } from './distill/teacher.js';
 export * from './errors.js';
 export type * from './flow.js';
 export * as models from './models/index.js';
+export * from './report/index.js';
 export {
   type DistillSetup,
   distill,

@@ -1,5 +1,7 @@
 /** What an analysis finds, as plain values that JSON can hold. Shares and accuracies are 0..1; null stands for what is not defined. */
 
+import type { SplitName } from '../data/dataset.js';
+
 /** One bin of the reliability diagram: confidences (the largest softmax probability) in (low, high]. */
 export interface CalibrationBin {
   low: number;
@@ -66,10 +68,30 @@ export interface ClusterRecord {
   between: number;
 }
 
+/** What a network says of an image. */
+export interface Verdict {
+  /** Number of the class that it finds. */
+  predicted: number;
+  /** Its softmax probability, 0..1. */
+  confidence: number;
+}
+
+/** An image to look at, with what both networks say of it. */
+export interface ExampleRecord {
+  /** Number of the image in its split. */
+  sample: number;
+  /** Number of its class. */
+  label: number;
+  student: Verdict;
+  teacher: Verdict;
+  /** `data:image/webp;base64,...`: lossless up to 96 pixels a side, and made smaller beyond. */
+  image: string;
+}
+
 export interface AnalysisRecord {
   /** The data set, as `kind:path`. */
   data: string;
-  split: 'train' | 'test';
+  split: SplitName;
   overall: Likeness;
   /**
    * Linear centered kernel alignment of the penultimate features over all images (Kornblith et al., ICML 2019), 0..1. null where a network
@@ -81,4 +103,9 @@ export interface AnalysisRecord {
   student: NetworkRecord;
   /** In the order of the data set. */
   classes: ClassRecord[];
+  /**
+   * Of the ten worst classes and the ten best, or of all where they are no more: up to three images that the student is wrong about and three that it is
+   * right about, those of which it is surest. None where images are neither grey nor RGB.
+   */
+  examples: ExampleRecord[];
 }

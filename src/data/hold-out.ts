@@ -15,11 +15,11 @@ export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
   const samples = Array.from({ length: count }, (_, sample) => sample);
   return {
     ...data,
-    train: partOf(
+    train: takeSamples(
       data.train,
       samples.filter((sample) => !taken.has(sample)),
     ),
-    validation: partOf(
+    validation: takeSamples(
       data.train,
       samples.filter((sample) => taken.has(sample)),
     ),
@@ -43,11 +43,21 @@ export function takeTraining(data: Dataset, images: number, seed = 0): Dataset {
     );
   return {
     ...data,
-    train: partOf(
+    train: takeSamples(
       data.train,
       [...taken].sort((a, b) => a - b),
     ),
   };
+}
+
+/** The data as a run with these options sees them: fewer training images, and some held out, where it was asked to. */
+export function asTrained(
+  data: Dataset,
+  { trainImages, validation = 0, seed = 0 }: { trainImages?: number | undefined; validation?: number; seed?: number },
+): Dataset {
+  // The same images for every seed, so that runs with several seeds differ in nothing else.
+  const whole = trainImages === undefined ? data : takeTraining(data, trainImages);
+  return validation > 0 ? holdOut(whole, validation, seed) : whole;
 }
 
 /** Samples of each class, `wanted` of its members. */
@@ -68,7 +78,8 @@ function choose(labels: Labels, seed: number, wanted: (members: number) => numbe
   return taken;
 }
 
-function partOf(split: Split, samples: number[]): Split {
+/** A split of these samples alone, in this order. No image is copied. */
+export function takeSamples(split: Split, samples: readonly number[]): Split {
   const { labels, rows } = split;
   return {
     ...split,

@@ -26,6 +26,7 @@ export function runCharts(run: RunRecords): Chart[] {
     [
       'Accuracy, %',
       [
+        ['training top-1', ({ trainTop1 }) => trainTop1],
         ['test top-1', ({ test }) => test.top1],
         ['test top-5', ({ test }) => test.top5],
         ['validation top-1', ({ validation }) => validation?.top1],

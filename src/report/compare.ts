@@ -6,6 +6,7 @@ import { page, tableOf } from './page.js';
 import { bestEpoch, type RunRecords } from './run-records.js';
 import { durationText, meanAndSpread, percent } from './terminal.js';
 
+/** A run as a row of a comparison. */
 export interface ComparedRun {
   run: string;
   method: string;
@@ -46,6 +47,7 @@ export interface ComparedGroup {
   bestTop5: Statistic | null;
 }
 
+/** What {@link compareRuns} finds. */
 export interface Comparison {
   runs: ComparedRun[];
   groups: ComparedGroup[];
@@ -55,6 +57,11 @@ export interface Comparison {
 const columns = ['method', 'student', 'teacher', 'seed'];
 const measures = ['lastTop1', 'bestTop1', 'lastTop5', 'bestTop5'] as const;
 
+/**
+ * Runs beside each other, and groups of those whose configurations differ in nothing but the seed, in the order in which they come.
+ *
+ *     const { runs, groups } = compareRuns(['runs/a', 'runs/b'].map(readRun));
+ */
 export function compareRuns(records: readonly RunRecords[]): Comparison {
   const names = namesOf(records);
   const varied = variedOptions(records);

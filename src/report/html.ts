@@ -1,6 +1,8 @@
 /** The report of a run: one file with its curves, its mistakes, what it was asked and what came out. */
+import { worstAndBest } from '../analysis/ranking.js';
 import { runCharts } from './charts.js';
 import { confusionTable } from './confusion.js';
+import { exampleTable } from './examples.js';
 import { html, type Markup } from './markup.js';
 import { digits, page, tableOf } from './page.js';
 import { mixUps, type RunAnalysis } from './run-analysis.js';
@@ -80,12 +82,14 @@ const valueRows = (values: Record<string, unknown>): string[][] =>
 
 function epochTable({ epochs }: RunRecords): Markup {
   const terms = [...new Set(epochs.flatMap(({ terms }) => Object.keys(terms)))];
+  const judged = epochs.some(({ trainTop1 }) => trainTop1 !== undefined);
   const validated = epochs.some(({ validation }) => validation);
   const head = [
     'epoch',
     'lr',
     'loss',
     ...terms,
+    ...(judged ? ['training top-1'] : []),
     ...(validated ? ['validation top-1'] : []),
     'top-1',
     'top-5',
@@ -96,6 +100,7 @@ function epochTable({ epochs }: RunRecords): Markup {
     digits(epoch.lr),
     digits(epoch.loss),
     ...terms.map((term) => (term in epoch.terms ? digits(epoch.terms[term] as number) : '-')),
+    ...(judged ? [epoch.trainTop1 === undefined ? '-' : percent(epoch.trainTop1)] : []),
     ...(validated ? [epoch.validation ? percent(epoch.validation.top1) : '-'] : []),
     percent(epoch.test.top1),
     percent(epoch.test.top5),
@@ -106,15 +111,13 @@ function epochTable({ epochs }: RunRecords): Markup {
   return tableOf([...head, 'images/s', 'time'], rows, 'epochs');
 }
 
-/** Of many classes, those in which the student is worst and best; of mix-ups, the most frequent. */
+/** Of mix-ups, the most frequent. */
 const shown = 10;
 
 function analysisSection(analysis: RunAnalysis): Markup {
   const { overall, cka, split, teacher, student } = analysis;
-  const ranked = analysis.classes
-    .filter(({ studentAccuracy }) => studentAccuracy !== null)
-    .sort((a, b) => (a.studentAccuracy as number) - (b.studentAccuracy as number));
-  const all = ranked.length <= 2 * shown;
+  const { worst, best } = worstAndBest(analysis.classes);
+  const title = best.length > 0 ? 'Worst classes' : 'Classes, worst first';
   const classes = (list: RunAnalysis['classes'], id: string) =>
     tableOf(
       ['class', 'images', 'student', 'teacher', 'same'],
@@ -127,6 +130,14 @@ function analysisSection(analysis: RunAnalysis): Markup {
       ]),
       id,
     );
+  const examplesOf = (list: RunAnalysis['classes'], heading: string, id: string) => {
+    const table = exampleTable(list, analysis, id);
+    return (
+      table &&
+      html`<h2>${heading}</h2>
+<p class="quiet">Those of which the student is surest, with the probability that it and the teacher give to what they see.</p>${table}`
+    );
+  };
   const pairs = mixUps(analysis).slice(0, shown);
   return html`<section><h2>Student and teacher on ${overall.count} ${split} images</h2>
 ${tableOf(
@@ -141,14 +152,16 @@ ${tableOf(
   'agreement',
 )}
 <div class="tables">
-<div><h2>${all ? 'Classes, worst first' : 'Worst classes'}</h2>${classes(all ? ranked : ranked.slice(0, shown), 'worst')}</div>
-${all ? undefined : html`<div><h2>Best classes</h2>${classes(ranked.slice(-shown).reverse(), 'best')}</div>`}
+<div><h2>${title}</h2>${classes(worst, 'worst')}</div>
+${best.length > 0 ? html`<div><h2>Best classes</h2>${classes(best, 'best')}</div>` : undefined}
 <div><h2>Most frequent mistakes</h2>${tableOf(
     ['class', 'taken for', 'images'],
     pairs.map(({ label, taken, count }) => [label, taken, String(count)]),
     'mistakes',
   )}</div>
 </div>
+${examplesOf(worst, `${title}, in pictures`, 'worst-examples')}
+${examplesOf(best, 'Best classes, in pictures', 'best-examples')}
 ${confusionTable(analysis)}</section>`;
 }
 

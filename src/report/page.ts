@@ -4,18 +4,18 @@ import { chartLibrary, chartScript } from './chart-script.js';
 import { html, Markup, scriptJson } from './markup.js';
 
 const style = `
-:root { color-scheme: light dark; --paper: #fff; --text: #1c1e21; --quiet: #5c6370; --rule: #d8dbe0; --mark: 0 114 178;
+:root { color-scheme: light dark; --paper: #fff; --text: #1c1e21; --quiet: #5c6370; --rule: #d8dbe0; --mark: 0 114 178; --wrong: #b34700;
   --line-0: #0072b2; --line-1: #d55e00; --line-2: #009e73; --line-3: #b5488d; --line-4: #946c00; --line-5: #3b93c4;
   --line-6: #4b4f58; --line-7: #8f3b1b; }
 @media (prefers-color-scheme: dark) { :root:not([data-paper]) { --paper: #16181c; --text: #e4e6ea; --quiet: #9aa1ad;
-  --rule: #363a42; --mark: 86 180 233; --line-0: #56b4e9; --line-1: #ff8a3d; --line-2: #2bc79a; --line-3: #e58cc2;
+  --rule: #363a42; --mark: 86 180 233; --wrong: #ff8a3d; --line-0: #56b4e9; --line-1: #ff8a3d; --line-2: #2bc79a; --line-3: #e58cc2;
   --line-4: #f0c24b; --line-5: #8cc7ee; --line-6: #b9bec8; --line-7: #d9825f; } }
 :root[data-paper] { color-scheme: light; }
 body { font: 15px/1.5 system-ui, sans-serif; background: var(--paper); color: var(--text); margin: 0 auto; padding: 1.5rem;
   max-width: 1200px; }
 h1 { font-size: 1.5rem; overflow-wrap: anywhere; } h2 { font-size: 1.15rem; margin-top: 2rem; }
-p.quiet { color: var(--quiet); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
+.quiet { color: var(--quiet); font-weight: normal; }
 .wide { overflow-x: auto; }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--rule); text-align: left; overflow-wrap: anywhere; }
 td.number, th.number { text-align: right; overflow-wrap: normal; }
@@ -23,13 +23,18 @@ td.number, th.number { text-align: right; overflow-wrap: normal; }
 #charts { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 400px), 1fr)); gap: 1rem; }
 #charts figure { margin: 0; min-width: 0; break-inside: avoid; }
 #charts .u-title { font-size: 1rem; }
+.examples td, .examples th { vertical-align: top; } .examples tbody th { min-width: 5.5rem; max-width: 9rem; }
+.pictures { display: flex; gap: .6rem; } .pictures figure { margin: 0; width: 9rem; flex: none; break-inside: avoid; }
+.pictures img { display: block; width: 96px; height: 96px; object-fit: contain; image-rendering: pixelated; }
+.pictures figcaption { margin-top: .2rem; font-size: .75rem; line-height: 1.35; overflow-wrap: anywhere; }
+.wrong { color: var(--wrong); font-weight: bold; }
 .confusion td { padding: 0; border: 0; min-width: 7px; height: 7px; text-align: center; font-size: .8rem;
   background: rgb(var(--mark) / var(--share, 0)); print-color-adjust: exact; }
 .confusion.named td { min-width: 2.2rem; height: 1.6rem; } .confusion td.full { color: var(--paper); }
 .confusion th { border: 0; font-weight: normal; font-size: .8rem; }
 .confusion thead th { writing-mode: vertical-rl; padding: .5rem 0; }
 @media print { body { max-width: none; padding: 0; font-size: 12px; } .wide { overflow: visible; }
-  #charts { grid-template-columns: repeat(2, 1fr); } tr { break-inside: avoid; } h2 { break-after: avoid; } }
+  .pictures { flex-wrap: wrap; } #charts { grid-template-columns: repeat(2, 1fr); } tr { break-inside: avoid; } h2 { break-after: avoid; } }
 `;
 
 export interface PageOptions {

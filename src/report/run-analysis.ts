@@ -6,6 +6,14 @@ import { z } from '../options.js';
 const share = z.number().nullable();
 const network = z.object({ accuracy: z.number(), confusion: z.array(z.array(z.number())) });
 
+const verdict = z.object({ predicted: z.int().min(0), confidence: z.number() });
+const example = z.object({
+  label: z.int().min(0),
+  student: verdict,
+  teacher: verdict,
+  image: z.string().regex(/^data:image\/(webp|png);base64,[A-Za-z0-9+/]+=*$/, 'is no embedded image'),
+});
+
 const runAnalysis = z
   .object({
     split: z.string(),
@@ -22,15 +30,25 @@ const runAnalysis = z
         studentAccuracy: share,
       }),
     ),
+    // Older analyses have none.
+    examples: z.array(example).default([]),
   })
   .refine(
     ({ classes, student }) => [student.confusion, ...student.confusion].every((row) => row.length === classes.length),
     'the confusion matrix is not as wide and high as there are classes',
+  )
+  .refine(
+    ({ classes, examples }) =>
+      examples.every(({ label, student, teacher }) =>
+        [label, student.predicted, teacher.predicted].every((number) => number < classes.length),
+      ),
+    'an example is of a class that does not exist',
   );
 
 /** Shares and accuracies are 0..1, confusion is [label][prediction] in images; see src/analysis/record.ts. */
 export type RunAnalysis = z.output<typeof runAnalysis>;
 export type ClassAnalysis = RunAnalysis['classes'][number];
+export type Example = RunAnalysis['examples'][number];
 
 /** Undefined where there is no such file; FileError where it is no analysis. */
 export function readAnalysis(file: string): RunAnalysis | undefined {

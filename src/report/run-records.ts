@@ -34,6 +34,7 @@ const epochEvent = z.object({
   lr: number,
   loss: number,
   terms: z.record(z.string(), number),
+  trainTop1: number.optional(),
   validation: accuracy.optional(),
   test: accuracy,
   imagesPerSecond: number,
@@ -54,6 +55,7 @@ export type StartRecord = z.output<typeof startEvent>;
 export type TimedEpoch = z.output<typeof epochEvent>;
 export type EndRecord = z.output<typeof endEvent>;
 
+/** Of a run, everything that people look at. */
 export interface RunRecords {
   /** The folder's name, or what the run is called elsewhere. */
   name: string;

@@ -152,10 +152,11 @@ export function writeTensorBoard(run: RunRecords, folder: string): string {
   const secondsOf = (time?: string) => (time === undefined ? Date.now() : Date.parse(time)) / 1000;
   const writer = new EventWriter(folder, { began: secondsOf(run.start?.time) });
   try {
-    for (const { epoch, time, loss, terms, validation, test, lr, imagesPerSecond } of run.epochs) {
+    for (const { epoch, time, loss, terms, trainTop1, validation, test, lr, imagesPerSecond } of run.epochs) {
       const scalars: Record<string, number> = {
         'train/loss': loss,
         ...Object.fromEntries(Object.entries(terms).map(([name, value]) => [`train/terms/${name}`, value])),
+        ...(trainTop1 !== undefined && { 'train/top1': trainTop1 }),
         ...(validation && { 'validation/top1': validation.top1, 'validation/top5': validation.top5 }),
         'test/top1': test.top1,
         'test/top5': test.top5,

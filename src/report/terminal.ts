@@ -17,14 +17,18 @@ export function durationText(seconds: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-export function epochText({ epoch, epochs, loss, terms, validation, test, imagesPerSecond }: EpochRecord): string {
-  const parts =
-    Object.keys(terms).length > 1
-      ? ` (${Object.entries(terms)
-          .map(([name, value]) => `${name} ${value.toFixed(3)}`)
-          .join(', ')})`
-      : '';
-  return `epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${parts}${validation ? `  validation ${percent(validation.top1)}` : ''}  test ${percent(test.top1)}  ${Math.round(imagesPerSecond)} images/s`;
+export function epochText(record: EpochRecord): string {
+  const { epoch, epochs, loss, terms, trainTop1, validation, test, imagesPerSecond } = record;
+  const values = Object.entries(terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
+  const parts = [
+    `epoch ${epoch}/${epochs}`,
+    `loss ${loss.toFixed(3)}${values.length > 1 ? ` (${values.join(', ')})` : ''}`,
+    ...(trainTop1 === undefined ? [] : [`train ${percent(trainTop1)}`]),
+    ...(validation ? [`validation ${percent(validation.top1)}`] : []),
+    `test ${percent(test.top1)}`,
+    `${Math.round(imagesPerSecond)} images/s`,
+  ];
+  return parts.join('  ');
 }
 
 /** Progress over a number of units, with rate and estimated time. */

@@ -51,11 +51,12 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
       const seconds = (performance.now() - epochBegan) / 1000;
       // The last batch of an epoch may be smaller.
       const images = Math.min((trainer.step - firstStep) * options.batchSize, trainer.loader.count);
-      const { loss = Number.NaN, ...terms } = trainer.meter.read();
+      const { loss, terms, top1 } = trainer.meter.read();
       const speed = { imagesPerSecond: images / seconds, seconds };
       const record = await trainer.withAverages(async () => {
         const accuracies = await measure(trainer, loaders, control);
-        const measured: EpochRecord = { epoch, epochs, lr, loss, terms, ...accuracies, ...speed };
+        const train = { loss, terms, ...(top1 !== undefined && { trainTop1: top1 }) };
+        const measured: EpochRecord = { epoch, epochs, lr, ...train, ...accuracies, ...speed };
         remember(setup, measured);
         return measured;
       });

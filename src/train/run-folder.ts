@@ -8,6 +8,8 @@ import { ConfigError, FileError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 
 const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics.csv', ...studentFiles };
+/** What was made of a run's results: of another run's, it would be wrong. */
+const derived = ['analysis.json', 'report.html'];
 const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
 
 export class RunFolder {
@@ -33,7 +35,7 @@ export class RunFolder {
     const folder = new RunFolder(path);
     folder.writing(() => {
       mkdirSync(path, { recursive: true });
-      for (const file of readdirSync(path)) if (isOurs(file)) rmSync(join(path, file));
+      for (const file of readdirSync(path)) if (isOurs(file) || derived.includes(file)) rmSync(join(path, file));
       writeFileAtomic(join(path, files.config), stringify(config));
     });
     return folder;
@@ -146,12 +148,13 @@ const isOurs = (file: string): boolean =>
 const isLeftOver = (file: string): boolean => file.endsWith('.tmp') && !file.includes(`.${process.pid}-`);
 
 function rowOf(record: EpochRecord): Record<string, number> {
-  const { validation } = record;
+  const { trainTop1, validation } = record;
   return {
     epoch: record.epoch,
     lr: record.lr,
     loss: record.loss,
     ...record.terms,
+    ...(trainTop1 !== undefined && { train_top1: trainTop1 }),
     ...(validation && { validation_top1: validation.top1, validation_top5: validation.top5 }),
     top1: record.test.top1,
     top5: record.test.top5,

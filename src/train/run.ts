@@ -1,7 +1,7 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
 import { cpus } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
-import { holdOut, takeTraining } from '../data/hold-out.js';
+import { asTrained } from '../data/hold-out.js';
 import type { Method, Objective } from '../distill/method.js';
 import { CrossEntropy } from '../distill/methods/cross-entropy.js';
 import { SRRL } from '../distill/methods/srrl.js';
@@ -129,10 +129,7 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
   if (out !== undefined && !dryRun)
     RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
-  const opened = await resolveData(source);
-  // The same images for every seed, so that runs with several seeds differ in nothing else.
-  const whole = options.trainImages === undefined ? opened : takeTraining(opened, options.trainImages);
-  const data = options.validation > 0 ? holdOut(whole, options.validation, options.seed) : whole;
+  const data = asTrained(await resolveData(source), options);
 
   manualSeed(options.seed);
   const { channels: inChannels, height: imageSize } = data;

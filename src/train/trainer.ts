@@ -23,6 +23,15 @@ export interface TrainerSetup {
   options: EffectiveTrainOptions;
 }
 
+/** What a part of a batch gave. */
+interface Part {
+  terms: Terms;
+  loss: Tensor;
+  count: number;
+  /** How many images the student was right about; absent where that cannot be said. */
+  right?: Tensor;
+}
+
 /** What a step did. */
 export interface StepOutcome {
   /** The first term or gradient that was no number; weights and statistics are as before the step then. */
@@ -110,7 +119,7 @@ export class Trainer {
   rehearse(): Record<string, number> {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
     const size = Math.min(this.microBatch, batch.labels.shape[0] as number);
-    const terms = this.forward(partOf(batch, 0, size));
+    const { terms } = this.forward(partOf(batch, 0, size));
     weightedSum(terms).backward();
     this.optimizer.zeroGrad();
     return Object.fromEntries(Object.entries(terms).map(([name, { value }]) => [name, Number(value.item())]));
@@ -119,41 +128,45 @@ export class Trainer {
   /** One try; the name of what was no number, if anything. */
   private attempt(batch: Batch): string | undefined {
     const count = batch.labels.shape[0] as number;
-    const parts: { terms: Terms; loss: Tensor; count: number }[] = [];
+    const parts: Part[] = [];
     this.optimizer.zeroGrad();
     for (let begin = 0; begin < count; begin += this.microBatch) {
       const size = Math.min(this.microBatch, count - begin);
       const part = size === count ? batch : partOf(batch, begin, size);
-      const terms = this.forward(part);
+      const { terms, right } = this.forward(part);
       const loss = weightedSum(terms);
       const share = size === count ? loss : loss.mul(size / count);
       (this.scaler?.scale(share) ?? share).backward();
-      parts.push({ terms, loss, count: size });
+      parts.push({ terms, loss, count: size, ...(right && { right }) });
     }
     const bad = this.update(parts);
-    for (const { terms, loss, count: size } of bad === undefined ? parts : []) this.meter.add(terms, loss, size);
+    for (const part of bad === undefined ? parts : []) this.meter.add(part.terms, part.loss, part.count, part.right);
     return bad;
   }
 
-  private forward(batch: Batch): Terms {
+  private forward(batch: Batch): Pick<Part, 'terms' | 'right'> {
     const { student, objective, targets, options } = this.setup;
     const { images, labels, indices } = batch;
     const { precision, labelSmoothing } = options;
     const body = () => {
       const teacher = targets && noGrad(() => targets.of(batch));
-      return objective.terms({
-        student: student.forwardFeatures(images),
+      const made = student.forwardFeatures(images);
+      const terms = objective.terms({
+        student: made,
         labels,
         indices,
         labelSmoothing,
         epoch: this.epoch + 1,
         ...(teacher && { teacher }),
       });
+      // A student that predicts through another network learns nothing in its own classifier, and of mixed images no class is the right one.
+      const judged = !objective.deploy && labels.ndim === 1;
+      return { terms, ...(judged && { right: rightOf(made.logits, labels) }) };
     };
     return precision === 'float32' ? body() : autocast('cpu', body, { dtype: precision });
   }
 
-  private update(parts: { terms: Terms; loss: Tensor }[]): string | undefined {
+  private update(parts: readonly Part[]): string | undefined {
     const bad = nonFiniteTerm(parts);
     if (bad !== undefined) return bad;
     const { clipNorm } = this.setup.options;
@@ -212,6 +225,8 @@ const partOf = ({ images, labels, indices, views }: Batch, begin: number, size: 
   views: { ...views, images: views.images.slice(begin, begin + size) },
 });
 
+const rightOf = (logits: Tensor, labels: Tensor): Tensor => noGrad(() => logits.argmax(1).eq(labels).sum());
+
 /** A term of weight 0 is recorded, but takes no part in the graph. */
 function weightedSum(terms: Terms): Tensor {
   const parts = Object.values(terms)
@@ -220,7 +235,7 @@ function weightedSum(terms: Terms): Tensor {
   return parts.reduce((sum, part) => sum.add(part));
 }
 
-function nonFiniteTerm(parts: { terms: Terms; loss: Tensor }[]): string | undefined {
+function nonFiniteTerm(parts: readonly Part[]): string | undefined {
   if (parts.every(({ loss }) => Number.isFinite(Number(loss.item())))) return undefined;
   for (const { terms } of parts) {
     for (const [name, { value }] of Object.entries(terms))

@@ -2,7 +2,15 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { AnalysisRecord } from '../../src/analysis/index.js';
+import {
+  type AnalysisRecord,
+  analyzeRun,
+  ConfigError,
+  distill,
+  models,
+  openDataset,
+  Teacher,
+} from '../../src/index.js';
 import { srrl } from '../helpers/cli.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-analyze-'));
@@ -13,7 +21,8 @@ const plain = join(folder, 'plain');
 
 beforeAll(() => {
   const options = ['--data', 'shapes:120', '--student', 'resnet8', '--epochs', '1', '--json'];
-  expect(srrl(['distill', '--teacher', teacher, ...options, '--out', distilled]).status).toBe(0);
+  const held = ['--validation', '0.2'];
+  expect(srrl(['distill', '--teacher', teacher, ...options, ...held, '--out', distilled]).status).toBe(0);
   expect(srrl(['train', ...options, '--out', plain]).status).toBe(0);
 }, 120_000);
 
@@ -30,15 +39,49 @@ describe('srrl analyze', () => {
     expect(record.teacher.accuracy).toBeGreaterThan(0.9);
     const { top1 } = JSON.parse(srrl(['eval', distilled, '--json']).stdout) as { top1: number };
     expect(100 * record.student.accuracy).toBeCloseTo(top1, 9);
-    expect(read(readFileSync(join(distilled, 'analysis.json'), 'utf8'))).toEqual(record);
+    const { examples, ...numbers } = read(readFileSync(join(distilled, 'analysis.json'), 'utf8'));
+    expect(numbers).toEqual(record);
+    expect(examples.length).toBeGreaterThan(0);
+    for (const { label, student } of examples) {
+      expect(record.student.confusion[label]?.[student.predicted]).toBeGreaterThan(0);
+    }
+    expect(srrl(['report', distilled]).status).toBe(0);
+    const page = readFileSync(join(distilled, 'report.html'), 'utf8');
+    for (const { image } of examples) expect(page).toContain(`<img src="${image}"`);
   });
 
   it('shows tables to people', () => {
     const { status, stdout } = srrl(['analyze', distilled, '--split', 'train', '--out', 'train.json']);
     expect(status).toBe(0);
-    for (const text of ['120 train images', 'linear CKA', 'calibration error', '5 worst classes', '5 best classes'])
+    for (const text of ['96 train images', 'linear CKA', 'calibration error', '5 worst classes', '5 best classes'])
       expect(stdout).toContain(text);
-    expect(read(readFileSync(join(distilled, 'train.json'), 'utf8')).overall.count).toBe(120);
+    expect(read(readFileSync(join(distilled, 'train.json'), 'utf8')).overall.count).toBe(96);
+  });
+
+  it('looks at the images that the run held out, and says where it held out none', async () => {
+    const { stdout } = srrl(['analyze', distilled, '--split', 'validation', '--out', 'validation.json', '--json']);
+    const { split, overall, student } = read(stdout);
+    expect([split, overall.count]).toEqual(['validation', 24]);
+    const events = readFileSync(join(distilled, 'events.jsonl'), 'utf8').trim().split('\n');
+    const [epoch] = events.map((line) => JSON.parse(line)).filter(({ type }) => type === 'epoch');
+    expect(100 * student.accuracy).toBeCloseTo(epoch.validation.top1, 9);
+    const { status, stderr } = srrl(['analyze', plain, '--teacher', teacher, '--split', 'validation']);
+    expect(stderr).toMatch(/held no images out.*--split test or train/);
+    expect(status).not.toBe(0);
+  });
+
+  it('says how to name a teacher that was an object, and takes one that is an object again', async () => {
+    const out = join(folder, 'object');
+    const own = Teacher.of(models.create('resnet8', { numClasses: 12 }));
+    const run = distill({ data: await openDataset('shapes:24'), teacher: own, student: 'resnet8', epochs: 1, out });
+    for await (const _event of run);
+    await expect(analyzeRun(out)).rejects.toThrow(ConfigError);
+    await expect(analyzeRun(out)).rejects.toThrow(/'.*' *, cannot be loaded again.*\n.*--teacher FILE/);
+    expect(existsSync(join(out, 'analysis.json'))).toBe(false);
+    const record = await analyzeRun(out, { teacher: own, split: 'train' });
+    expect(record).toMatchObject({ run: out, split: 'train', teacherFile: own.source, overall: { count: 24 } });
+    // It is still the caller's.
+    expect(own.weight.shape).toEqual([12, 64]);
   });
 
   it('compares a student that had no teacher with one that is named, and says where none is', () => {

@@ -4,6 +4,7 @@ import type { Chart } from '../../src/report/charts.js';
 import { comparisonPage } from '../../src/report/compare.js';
 import { reportPage } from '../../src/report/html.js';
 import { livePage } from '../../src/report/live-page.js';
+import { escapeText } from '../../src/report/markup.js';
 import { readRun } from '../../src/report/run-records.js';
 import { configOf, hostile, makeRun } from './runs.js';
 
@@ -34,6 +35,7 @@ describe('the report', () => {
         [hostile]: run.epochs.map(({ terms }) => terms[hostile]),
       },
       'Accuracy, %': {
+        'training top-1': [45, 65, 60],
         'test top-1': [40, 60, 55],
         'test top-5': [70, 90, 85],
         'validation top-1': [39, 59, 54],
@@ -60,6 +62,7 @@ describe('the report', () => {
       '2.625',
       '1.0625',
       '0.25',
+      '65.00 %',
       '59.00 %',
       '60.00 %',
       '90.00 %',
@@ -80,6 +83,40 @@ describe('the report', () => {
     ]);
     expect(cells(root, 'mistakes')).toEqual([['disc', hostile, '2']]);
     expect(cells(root, 'agreement')[0]).toEqual(['same prediction', '62.50 %']);
+  });
+
+  it('has the examples of the analysis, with what both networks take them for', () => {
+    const [row, ...others] = root.querySelectorAll('#worst-examples tbody tr');
+    expect(row?.querySelector('th')?.text).toContain('disc');
+    const pictures = row?.querySelectorAll('td').map((cell) =>
+      cell.querySelectorAll('figure').map((figure) => ({
+        image: figure.querySelector('img')?.getAttribute('src'),
+        text: figure
+          .querySelector('figcaption')
+          ?.innerHTML.split('<br>')
+          .map((line) => parse(line).text),
+      })),
+    );
+    const escaped = parse(escapeText(hostile)).text;
+    expect(pictures).toEqual([
+      [
+        {
+          image: 'data:image/webp;base64,bWlzdGFrZQ==',
+          text: ['is disc', `student ${escaped} 88 %`, 'teacher disc 50 %'],
+        },
+      ],
+      [
+        {
+          image: 'data:image/webp;base64,aGl0',
+          text: ['is disc', 'student disc 88 %', `teacher ${escaped} 50 %`],
+        },
+      ],
+    ]);
+    const wrong = row?.querySelectorAll('.wrong').map(({ innerHTML }) => parse(innerHTML).text);
+    expect(wrong).toEqual([escaped, escaped]);
+    // The other class has no example, and there are too few classes for a table of the best.
+    expect(others.flatMap((other) => other.querySelectorAll('img'))).toEqual([]);
+    expect(root.querySelector('#best-examples')).toBeNull();
   });
 
   it('does without an analysis, and without epochs', () => {
@@ -103,7 +140,8 @@ describe.each([
 
   it('refers to no other place', () => {
     const found = parsed(page).querySelectorAll('[src], [href], [action], [data], [srcset], base, iframe, object');
-    expect(found.map(({ attributes }) => attributes.href)).toEqual(['data:,']);
+    const places = found.map(({ attributes }) => attributes.href ?? attributes.src);
+    expect(places.filter((place) => !place?.startsWith('data:image/webp;base64,'))).toEqual(['data:,']);
     expect(page.match(/(?:https?:)?\/\/[a-z0-9-]+\.[a-z]+|@import|url\(/gi) ?? []).toEqual([]);
   });
 

@@ -18,12 +18,14 @@ describe('the records of a run', () => {
   it('are what is in the folder', () => {
     const path = makeRun({ analysed: true });
     const run = readRun(path);
+    const { examples, ...numbers } = analysis;
+    expect(run.analysis?.examples).toEqual(examples.map(({ sample: _, ...example }) => example));
     expect(run).toMatchObject({
       path,
       config: configOf(),
       start: { parameters: 78042 },
       end: { seconds: 75 },
-      analysis,
+      analysis: numbers,
     });
     expect(run.epochs).toEqual([epochOf(1, 40), epochOf(2, 60), epochOf(3, 55)]);
     expect(bestEpoch(run)?.epoch).toBe(2);
@@ -59,6 +61,12 @@ describe('the records of a run', () => {
     const path = makeRun({ analysed: true });
     writeFileSync(join(path, 'analysis.json'), JSON.stringify({ ...analysis, classes: [] }));
     expect(reading(path)).toContain('analysis.json, line 1');
+    const [example] = analysis.examples;
+    const elsewhere = { ...example, image: 'https://example.org/a.png' };
+    writeFileSync(join(path, 'analysis.json'), JSON.stringify({ ...analysis, examples: [elsewhere] }));
+    expect(reading(path)).toContain('is no embedded image');
+    writeFileSync(join(path, 'analysis.json'), JSON.stringify({ ...analysis, examples: [{ ...example, label: 2 }] }));
+    expect(reading(path)).toContain('class that does not exist');
     writeFileSync(join(path, 'config.yaml'), 'method: kd\nstudent: [resnet8\n');
     expect(reading(path)).toMatch(/config\.yaml, line [23]/);
     rmSync(join(path, 'config.yaml'));

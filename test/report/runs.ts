@@ -1,7 +1,15 @@
-import { mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import { stringify } from 'yaml';
+
+/** Of the test file that reads this; it is gone with the tests. */
+const scratch = mkdtempSync(join(tmpdir(), 'srrl-report-'));
+afterAll(() => rmSync(scratch, { recursive: true }));
+
+/** An empty folder, until the tests of the file have ended. */
+export const newFolder = (): string => mkdtempSync(join(scratch, 'run-'));
 
 export const hostile = '</script><script>alert("&")</script>';
 
@@ -15,6 +23,7 @@ export const epochOf = (epoch: number, top1: number) => ({
   lr: 0.1 / epoch,
   loss: 5.25 / epoch,
   terms: { ce: 2.125 / epoch, [hostile]: 0.5 / epoch },
+  trainTop1: top1 + 5,
   validation: accuracyOf(top1 - 1),
   test: accuracyOf(top1),
   imagesPerSecond: 100 + epoch,
@@ -41,6 +50,14 @@ export const startOf = (config: object) => ({
 
 export const endOf = (top1: number) => ({ type: 'end', test: accuracyOf(top1), epoch: 3, seconds: 75 });
 
+const exampleOf = (label: number, student: number, teacher: number, bytes: string) => ({
+  sample: 7,
+  label,
+  student: { predicted: student, confidence: 0.875 },
+  teacher: { predicted: teacher, confidence: 0.5 },
+  image: `data:image/webp;base64,${bytes}`,
+});
+
 export const analysis = {
   split: 'test',
   overall: { count: 8, agreement: 0.625, klDivergence: 0.75 },
@@ -57,6 +74,7 @@ export const analysis = {
     { name: hostile, count: 4, agreement: 0.75, teacherAccuracy: 1, studentAccuracy: 1 },
     { name: 'disc', count: 4, agreement: 0.5, teacherAccuracy: 0.75, studentAccuracy: 0.5 },
   ],
+  examples: [exampleOf(1, 0, 1, 'bWlzdGFrZQ=='), exampleOf(1, 1, 0, 'aGl0')],
 };
 
 export const linesOf = (events: object[]): string => events.map((event) => `${JSON.stringify(event)}\n`).join('');
@@ -73,7 +91,7 @@ export function makeRun({
   events?: string;
   analysed?: boolean;
 } = {}): string {
-  const folder = mkdtempSync(join(tmpdir(), 'srrl-report-'));
+  const folder = newFolder();
   const all = [startOf(config), ...top1.map((value, index) => epochOf(index + 1, value)), endOf(top1.at(-1) ?? 0)];
   writeFileSync(join(folder, 'config.yaml'), stringify(config));
   writeFileSync(join(folder, 'events.jsonl'), events ?? linesOf(all));

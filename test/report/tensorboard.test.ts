@@ -1,13 +1,11 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { readRun } from '../../src/report/run-records.js';
 import { EventWriter, eventSchema, maskedCrc, writeTensorBoard } from '../../src/report/tensorboard.js';
 import { fixture } from '../helpers/inputs.js';
-import { hostile, makeRun } from './runs.js';
+import { hostile, makeRun, newFolder } from './runs.js';
 
 interface Scalar {
   tag: string;
@@ -17,8 +15,6 @@ interface Scalar {
 }
 
 const { scalars, file } = fixture<{ scalars: Scalar[]; file: string }>('event_files');
-
-const newFolder = () => mkdtempSync(join(tmpdir(), 'srrl-tensorboard-'));
 
 /** The payloads of TFRecord frames, whose checksums are checked. */
 function records(file: Buffer): Buffer[] {
@@ -77,6 +73,7 @@ print(json.dumps({tag: [[e.step, e.wall_time, e.value] for e in found.Scalars(ta
       'train/loss': at(({ loss }) => loss),
       'train/terms/ce': at(({ terms }) => terms.ce),
       [`train/terms/${hostile}`]: at(({ terms }) => terms[hostile]),
+      'train/top1': at(({ trainTop1 }) => trainTop1),
       'validation/top1': at(({ validation }) => validation?.top1),
       'validation/top5': at(({ validation }) => validation?.top5),
       'test/top1': at(({ test }) => test.top1),

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
+  distill,
   evaluate,
   type Features,
   Loader,
@@ -10,6 +11,7 @@ import {
   models,
   openDataset,
   type StudentSetup,
+  Teacher,
   type TrainEvent,
   train,
 } from '../../src/index.js';
@@ -103,6 +105,33 @@ describe('options of training', () => {
       expect(loss).not.toBe(single);
       expect(Math.abs(loss - single) / single).toBeLessThan(0.05);
     }
+  });
+
+  it('says what share of the images was right as they were seen', async () => {
+    // The first epoch of a student that does not learn: what it makes of the images as they are, counted without the trainer.
+    const still = { lr: 1e-30, epochs: 1, augment: false } as const;
+    const { student, events } = await trained(still);
+    const loader = new Loader(data, 'train', { batchSize: 72 });
+    const right = torch.scope(() => {
+      const { images, labels } = loader.batch(0);
+      const logits = student.forward(images).tolist() as number[][];
+      return (labels.tolist() as number[]).filter(
+        (label, i) => logits[i]?.indexOf(Math.max(...(logits[i] ?? []))) === label,
+      );
+    });
+    loader.dispose();
+    expect(right.length).toBeGreaterThan(0);
+    expect(epochs(events)[0]?.trainTop1).toBeCloseTo((100 * right.length) / 72, 10);
+    const inParts = epochs((await trained({ ...still, microBatch: 7 })).events);
+    expect(inParts[0]?.trainTop1).toBe(epochs(events)[0]?.trainTop1);
+  });
+
+  it('does not call mixed images right or wrong, nor a student that predicts through another classifier', async () => {
+    const mixed = epochs((await trained({ epochs: 1, augmentation: { mixup: { alpha: 0.4 } } })).events);
+    const teacher = Teacher.of(models.create('resnet14', { numClasses: 12 }));
+    const setup = { data, teacher, student: 'resnet8', method: 'simkd', epochs: 1 };
+    for await (const event of distill(setup)) if (event.type === 'epoch') mixed.push(event);
+    expect(mixed.map((record) => 'trainTop1' in record)).toEqual([false, false]);
   });
 
   it('evaluates and keeps averaged weights', async () => {

@@ -60,6 +60,13 @@ async function all(events: AsyncIterable<TrainEvent>): Promise<TrainEvent[]> {
   return list;
 }
 
+/** Tensors alive; what earlier tests forgot must not be freed while another one counts. */
+async function counted(): Promise<number> {
+  globalThis.gc?.();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  return torch.memory().tensors;
+}
+
 const last = (events: TrainEvent[]) => {
   const end = events.at(-1);
   if (end?.type !== 'end') throw new Error('the run did not end');
@@ -108,7 +115,7 @@ describe('distill()', () => {
       lr: 0.05,
     });
     const rows = readFileSync(join(out, 'metrics.csv'), 'utf8').trim().split('\n');
-    expect(rows[0]).toBe('epoch,lr,loss,ce,fm,sr,top1,top5,test_loss,images_per_second,seconds');
+    expect(rows[0]).toBe('epoch,lr,loss,ce,fm,sr,train_top1,top1,top5,test_loss,images_per_second,seconds');
     expect(rows).toHaveLength(3);
     expect(
       readFileSync(join(out, 'events.jsonl'), 'utf8')
@@ -151,7 +158,7 @@ describe('distill()', () => {
 
   it('has its events in a thread of its own where everything is named, and the caller keeps his', async () => {
     const named = { data: 'shapes:48', teacher: 'assets/shapes-teacher.pt', student: 'resnet8' };
-    const before = torch.memory().tensors;
+    const before = await counted();
     const steps: number[] = [];
     const events: TrainEvent[] = [];
     for await (const event of distill({ ...named, epochs: 2, batchSize: 8 })) {
@@ -206,7 +213,7 @@ describe('distill()', () => {
   }, 60_000);
 
   it('stops by an AbortSignal, and frees what it made', async () => {
-    const before = torch.memory().tensors;
+    const before = await counted();
     const controller = new AbortController();
     const run = distill(setup({ signal: controller.signal, epochs: 50 }));
     const collect = async () => {
@@ -218,7 +225,7 @@ describe('distill()', () => {
   });
 
   it('frees what it made when the caller stops listening', async () => {
-    const before = torch.memory().tensors;
+    const before = await counted();
     for await (const event of distill(setup())) if (event.type === 'step') break;
     expect(torch.memory().tensors).toBe(before);
   });
@@ -240,6 +247,9 @@ describe('distill()', () => {
     );
     await all(train({ data: dataset(8), student: 'resnet8', epochs: 1, out: join(folder, 'taken') }));
     await expect(run({ out: join(folder, 'taken') })).rejects.toThrow(/already holds a run/);
+    writeFileSync(join(folder, 'taken', 'analysis.json'), '{}');
+    await all(train({ data: dataset(8), student: 'resnet8', epochs: 1, out: join(folder, 'taken'), overwrite: true }));
+    expect(existsSync(join(folder, 'taken', 'analysis.json'))).toBe(false);
     await expect(run({ out: join(teacherFile, 'run') })).rejects.toThrow(/cannot be written/);
   });
 
@@ -272,9 +282,7 @@ describe('memory', () => {
   it('holds as many tensors after 10,000 training steps as after 10', async () => {
     const data = dataset(20, 6);
     const counts = new Map<number, number>();
-    // What earlier tests forgot must not be freed while this one counts.
-    globalThis.gc?.();
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    await counted();
     const run = distill({
       data,
       teacher: teacherFile,

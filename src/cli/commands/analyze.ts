@@ -1,13 +1,6 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import { parse } from 'yaml';
-import { type AnalysisRecord, analyze, type ClassRecord } from '../../analysis/index.js';
-import { writeFileAtomic } from '../../atomic.js';
-import { openDataset } from '../../data/datasets/index.js';
-import { loadStudent } from '../../distill/saved-student.js';
-import { Teacher } from '../../distill/teacher.js';
-import { ConfigError, FileError, messageOf } from '../../errors.js';
-import { validate, z } from '../../options.js';
+import { type AnalysisRecord, type AnalyzedRun, analyzeRun, type ClassRecord } from '../../analysis/index.js';
+import { worstAndBest } from '../../analysis/ranking.js';
+import { z } from '../../options.js';
 import { Progress, percent, table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
 import { interruptSignal } from '../run.js';
@@ -20,70 +13,32 @@ export const analyzeCommand = defineCommand({
     teacher: z.string().optional().describe('TorchScript file of a classifier; default: that of the run'),
     tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
     data: z.string().optional().describe('data set as kind:path; default: that of the run'),
-    split: z.enum(['test', 'train']).default('test').describe('images to look at'),
-    json: z.boolean().default(false).describe('result as JSON on standard output'),
+    split: z
+      .enum(['test', 'validation', 'train'])
+      .default('test')
+      .describe('images to look at; validation: those that the run held out'),
+    json: z.boolean().default(false).describe('result as JSON on standard output, without the example images'),
     out: z.string().default('analysis.json').describe('file for the result, in the run folder'),
   }),
-  examples: ['srrl analyze runs/a', 'srrl analyze runs/a --split train --out analysis-train.json --json'],
-  async run({ teacher: file, tap, data: source, split, json, out }, [path = '']) {
-    const { student, card } = loadStudent(path);
-    const config = readRun(path);
-    const data = await openDataset(source ?? config.data);
-    if (data.channels !== card.inChannels)
-      throw new ConfigError(`${path} takes ${card.inChannels}-channel images; ${data.source} has ${data.channels}.`);
-    const teacher = await openTeacher(path, config, file, tap);
-    student.to({ memoryFormat: 'channelsLast' });
-    const progress = new Progress(data[split].labels.length, 'images', { quiet: json });
-    let record: AnalysisRecord;
+  examples: ['srrl analyze runs/a', 'srrl analyze runs/a --split validation --out analysis-validation.json --json'],
+  async run({ teacher, tap, data, split, json, out }, [path = '']) {
+    const given = Object.entries({ teacher, tap, data }).filter(([, value]) => value !== undefined);
+    let progress: Progress | undefined;
+    const onProgress = (done: number, count: number) => {
+      progress ??= new Progress(count, 'images', { quiet: json });
+      progress.update(done);
+    };
+    let result: AnalyzedRun;
     try {
-      const onProgress = (done: number) => progress.update(done);
-      record = await analyze({ student, teacher, data, split, signal: interruptSignal(), onProgress });
+      const signal = interruptSignal();
+      result = await analyzeRun(path, { ...Object.fromEntries(given), split, out, signal, onProgress });
     } finally {
-      progress.stop();
+      progress?.stop();
     }
-    const result = { run: path, model: card.model, teacherFile: teacher.source, ...record };
-    save(resolve(path, out), `${JSON.stringify(result)}\n`);
-    console.log(json ? JSON.stringify(result) : `${overallText(record)}\n${classesText(record.classes)}`);
+    const { examples: _images, ...numbers } = result;
+    console.log(json ? JSON.stringify(numbers) : `${overallText(result)}\n${classesText(result.classes)}`);
   },
 });
-
-interface RunConfig {
-  data: string;
-  teacher?: string;
-  tap?: string;
-}
-
-const runConfig = z.object({ data: z.string(), teacher: z.string().optional(), tap: z.string().optional() });
-
-/** What config.yaml of a run says of its data and its teacher. */
-function readRun(path: string): RunConfig {
-  const file = join(path, 'config.yaml');
-  if (!existsSync(file)) throw new FileError(`${file} does not exist: srrl analyze takes the folder of a run.`);
-  try {
-    return validate(runConfig, parse(readFileSync(file, 'utf8')), 'it') as RunConfig;
-  } catch (error) {
-    throw new FileError(`${file} is not the configuration of a run: ${messageOf(error).split('\n')[0]}`, {
-      cause: error,
-    });
-  }
-}
-
-/** The teacher that is asked for, or else the run's, tapped where the run tapped it. */
-async function openTeacher(path: string, config: RunConfig, file?: string, tap?: string): Promise<Teacher> {
-  const chosen = file ?? config.teacher;
-  if (chosen === undefined)
-    throw new ConfigError(`${path} was trained without a teacher. Say with --teacher FILE what to compare it with.`);
-  const site = tap ?? (file === undefined ? config.tap : undefined);
-  return Teacher.load(chosen, site === undefined ? {} : { tap: site });
-}
-
-function save(file: string, content: string): void {
-  try {
-    writeFileAtomic(file, content);
-  } catch (error) {
-    throw new FileError(`${file} cannot be written: ${messageOf(error)}.`, { cause: error });
-  }
-}
 
 const shareText = (value: number | null) => (value === null ? '-' : percent(100 * value));
 const numberText = (value: number | null) => (value === null ? '-' : value.toPrecision(4));
@@ -115,9 +70,7 @@ function overallText({ split, overall, cka, nmi, teacher, student }: AnalysisRec
 const shown = 5;
 
 function classesText(classes: ClassRecord[]): string {
-  const ranked = classes
-    .filter(({ count }) => count > 0)
-    .sort((a, b) => (a.studentAccuracy as number) - (b.studentAccuracy as number));
+  const { worst, best } = worstAndBest(classes, shown);
   const row = ({ name, count, teacherAccuracy, studentAccuracy, agreement, klDivergence }: ClassRecord) => [
     name,
     String(count),
@@ -127,8 +80,6 @@ function classesText(classes: ClassRecord[]): string {
     numberText(klDivergence),
   ];
   const columns = ['images', 'teacher', 'student', 'same', 'KL'];
-  if (ranked.length <= 2 * shown) return table(['class, worst first', ...columns], ranked.map(row));
-  const worst = table([`${shown} worst classes`, ...columns], ranked.slice(0, shown).map(row));
-  const best = table([`${shown} best classes`, ...columns], ranked.slice(-shown).reverse().map(row));
-  return `${worst}\n${best}`;
+  if (best.length === 0) return table(['class, worst first', ...columns], worst.map(row));
+  return `${table([`${shown} worst classes`, ...columns], worst.map(row))}\n${table([`${shown} best classes`, ...columns], best.map(row))}`;
 }

@@ -1,9 +1,8 @@
 import { z } from '../../options.js';
-import { compareRuns, comparisonPage, groupTable, runTable } from '../../report/compare.js';
-import { readRun } from '../../report/run-records.js';
+import { groupTable, runTable } from '../../report/compare.js';
+import { compareFolders } from '../../report/index.js';
 import { table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
-import { writePage } from './report.js';
 
 export const compareCommand = defineCommand({
   name: 'compare',
@@ -15,9 +14,7 @@ export const compareCommand = defineCommand({
   }),
   examples: ['srrl compare runs/a runs/b', 'srrl compare runs/seed-* --html comparison.html'],
   async run({ html, json }, paths) {
-    const records = paths.map(readRun);
-    const comparison = compareRuns(records);
-    if (html !== undefined) writePage(html, comparisonPage(records));
+    const comparison = compareFolders(paths, html === undefined ? {} : { html });
     if (json) return console.log(JSON.stringify(comparison));
     const runs = runTable(comparison);
     const groups = groupTable(comparison);

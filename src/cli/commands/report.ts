@@ -1,11 +1,5 @@
-import { join } from 'node:path';
-import { writeFileAtomic } from '../../atomic.js';
-import { FileError, messageOf } from '../../errors.js';
 import { z } from '../../options.js';
-import { reportPage } from '../../report/html.js';
-import { serveLive } from '../../report/live.js';
-import { readRun } from '../../report/run-records.js';
-import { writeTensorBoard } from '../../report/tensorboard.js';
+import { readRun, serveLive, writeReport, writeTensorBoard } from '../../report/index.js';
 import { defineCommand } from '../command.js';
 import { interruptSignal } from '../run.js';
 
@@ -30,18 +24,7 @@ export const reportCommand = defineCommand({
     } else if (tensorboard !== undefined) {
       console.log(writeTensorBoard(readRun(path), tensorboard));
     } else {
-      const file = out ?? join(path, 'report.html');
-      writePage(file, reportPage(readRun(path)));
-      console.log(file);
+      console.log(writeReport(path, out === undefined ? {} : { out }));
     }
   },
 });
-
-/** Throws FileError where the file cannot be written. */
-export function writePage(file: string, text: string): void {
-  try {
-    writeFileAtomic(file, text);
-  } catch (error) {
-    throw new FileError(`${file} cannot be written: ${messageOf(error)}.`, { cause: error });
-  }
-}

@@ -1,0 +1,147 @@
+/** Teacher and student compared on a split: predictions, features, calibration. */
+import type { Dataset, SplitName } from '../data/dataset.js';
+import { Loader } from '../data/loader.js';
+import type { Teacher } from '../distill/teacher.js';
+import { ConfigError } from '../errors.js';
+import type { Classifier } from '../models/index.js';
+import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { LinearCKA } from './cka.js';
+import { Comparison } from './comparison.js';
+import { exampleRecords, Verdicts } from './examples.js';
+import { kMeans } from './kmeans.js';
+import { normalizedMutualInformation } from './nmi.js';
+import { accuracies, Predictions } from './predictions.js';
+import type { AnalysisRecord, ClassRecord, ClusterRecord, NetworkRecord } from './record.js';
+
+export interface AnalysisSetup {
+  /** In evaluation mode. */
+  student: Pick<Classifier, 'numClasses' | 'featureChannels' | 'forwardFeatures' | 'training'>;
+  teacher: Pick<Teacher, 'numClasses' | 'featureChannels' | 'forward'>;
+  data: Dataset;
+  /** Default `test`. */
+  split?: SplitName;
+  /** Images that go through the networks at once. Default 200. */
+  batchSize?: number;
+  signal?: AbortSignal;
+  /** Hears how many images are done. */
+  onProgress?: (done: number, count: number) => void;
+}
+
+const clusterSeed = 0;
+
+/**
+ * Runs both networks once over a split, without augmentation, and compares what they make of it. Everything is summed batch by batch in
+ * float64 except the penultimate features, which are held for k-means: N (C_T + C_S) numbers. Throws ConfigError where the classes of student,
+ * teacher and data differ in number, where the student is in training mode, or where there is no such split or it has fewer images than classes.
+ *
+ *     const { student } = loadStudent('runs/a');
+ *     const record = await analyze({ student, teacher: Teacher.load('teacher.pt'), data: await openDataset('shapes') });
+ *     console.log(record.overall.agreement, record.cka);
+ */
+export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
+  check(setup);
+  const { student, teacher, data, split = 'test', batchSize = 200, signal, onProgress } = setup;
+  const numClasses = data.classes.length;
+  const loader = new Loader(data, split, { batchSize });
+  const comparison = new Comparison(numClasses);
+  const cka = new LinearCKA();
+  const predictions = { teacher: new Predictions(numClasses), student: new Predictions(numClasses) };
+  const verdicts = new Verdicts();
+  const held: { teacher: Tensor; student: Tensor; labels: Tensor }[] = [];
+  try {
+    loader.begin(0);
+    for (let step = 0; step < loader.steps; step++) {
+      signal?.throwIfAborted();
+      await loader.ready(step);
+      noGrad(() =>
+        scope(() => {
+          const { images, labels } = loader.batch(step);
+          const [t, s] = [teacher.forward(images), student.forwardFeatures(images)];
+          comparison.add(s, t, labels);
+          cka.add(s.pooled, t.pooled);
+          predictions.teacher.add(t.logits, labels);
+          predictions.student.add(s.logits, labels);
+          verdicts.add(s.logits, t.logits, labels);
+          held.push({ teacher: keep(t.pooled.clone()), student: keep(s.pooled.clone()), labels: keep(labels.clone()) });
+        }),
+      );
+      onProgress?.(Math.min((step + 1) * batchSize, loader.count), loader.count);
+      // Progress is shown and signals arrive.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    const records = {
+      teacher: networkRecord(predictions.teacher, teacher.featureChannels),
+      student: networkRecord(predictions.student, student.featureChannels),
+    };
+    const likeness = comparison.read();
+    const right = { teacher: accuracies(records.teacher.confusion), student: accuracies(records.student.confusion) };
+    const classes: ClassRecord[] = likeness.classes.map((values, label) => ({
+      name: data.classes[label] as string,
+      ...values,
+      teacherAccuracy: right.teacher.classes[label] as number | null,
+      studentAccuracy: right.student.classes[label] as number | null,
+    }));
+    return {
+      data: data.source,
+      split,
+      overall: likeness.overall,
+      cka: cka.read(),
+      nmi: clusterRecord(held, numClasses),
+      ...records,
+      classes,
+      examples: await exampleRecords(data, split, verdicts.read(), classes),
+    };
+  } finally {
+    const { teacher: theirs, student: own } = predictions;
+    for (const holder of [loader, comparison, cka, theirs, own, verdicts]) holder.dispose();
+    for (const batch of held) for (const tensor of Object.values(batch)) tensor.dispose();
+  }
+}
+
+function check({ student, teacher, data, split = 'test' }: AnalysisSetup): void {
+  const numClasses = data.classes.length;
+  if (student.numClasses !== numClasses || teacher.numClasses !== numClasses) {
+    throw new ConfigError(
+      `Student, teacher and data must have the same classes: ${student.numClasses}, ${teacher.numClasses}, and ${numClasses} in ${data.source}.`,
+    );
+  }
+  if (student.training) throw new ConfigError('The student is in training mode. Call student.eval() before analyze().');
+  const set = data[split];
+  if (!set) throw new ConfigError(`${data.source} has no ${split} split. holdOut() makes one of training images.`);
+  const { length } = set.labels;
+  if (length < numClasses) {
+    throw new ConfigError(
+      `The ${split} split of ${data.source} has ${length} images, fewer than its ${numClasses} classes: features cannot be clustered.`,
+    );
+  }
+}
+
+function networkRecord(predictions: Predictions, featureChannels: number): NetworkRecord {
+  const confusion = predictions.confusion();
+  const { overall: accuracy } = accuracies(confusion);
+  return { featureChannels, accuracy, confusion, calibration: predictions.calibration() };
+}
+
+function clusterRecord(
+  held: readonly { teacher: Tensor; student: Tensor; labels: Tensor }[],
+  clusters: number,
+): ClusterRecord {
+  return scope(() => {
+    const all = (part: 'teacher' | 'student' | 'labels') =>
+      torch.cat(
+        held.map((batch) => batch[part]),
+        0,
+      );
+    const [teacher, student, labels] = [
+      kMeans(all('teacher'), clusters, { seed: clusterSeed }),
+      kMeans(all('student'), clusters, { seed: clusterSeed }),
+      all('labels'),
+    ];
+    return {
+      seed: clusterSeed,
+      teacher: normalizedMutualInformation(teacher, labels),
+      student: normalizedMutualInformation(student, labels),
+      between: normalizedMutualInformation(teacher, student),
+    };
+  });
+}

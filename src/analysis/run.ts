@@ -1,0 +1,121 @@
+/** The analysis of a run folder. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { parse } from 'yaml';
+import { writeFileAtomic } from '../atomic.js';
+import type { Dataset } from '../data/dataset.js';
+import { openDataset } from '../data/datasets/index.js';
+import { asTrained } from '../data/hold-out.js';
+import { loadStudent, type StudentCard } from '../distill/saved-student.js';
+import { Teacher } from '../distill/teacher.js';
+import { ConfigError, FileError, messageOf } from '../errors.js';
+import { validate, z } from '../options.js';
+import { type AnalysisSetup, analyze } from './analyze.js';
+import type { AnalysisRecord } from './record.js';
+
+export interface AnalyzeRunOptions extends Pick<AnalysisSetup, 'split' | 'batchSize' | 'signal' | 'onProgress'> {
+  /** A teacher, or what Teacher.load() takes. Default: that of the run. */
+  teacher?: string | Teacher;
+  /** Path of the teacher's classifier, where it cannot be found by itself. Default: where the run had it, if the teacher is the run's. */
+  tap?: string;
+  /** A data set, or `kind:path`. Default: that of the run, with the training images that it used and those that it held out. */
+  data?: string | Dataset;
+  /** File for the result, in the run folder. Default `analysis.json`, where the report looks for it. */
+  out?: string;
+}
+
+/** What is written. */
+export interface AnalyzedRun extends AnalysisRecord {
+  run: string;
+  /** The student's. */
+  model: string;
+  teacherFile: string;
+}
+
+/**
+ * Compares the student of a run with its teacher, and writes the result into the run folder, where reports find it. Throws FileError where `path` is no run
+ * folder with a student, ConfigError where the run's teacher cannot be loaded again or a split does not exist, and what {@link analyze} throws.
+ *
+ *     const { overall, cka } = await analyzeRun('runs/a');
+ *     writeReport('runs/a');
+ */
+export async function analyzeRun(path: string, options: AnalyzeRunOptions = {}): Promise<AnalyzedRun> {
+  const { teacher: wanted, tap, data: source, out = 'analysis.json', ...rest } = options;
+  const { student, card } = loadStudent(path);
+  let teacher: Teacher | undefined;
+  try {
+    const config = readConfig(path);
+    const data = await openData(path, config, card, source);
+    if (rest.split === 'validation' && !data.validation)
+      throw new ConfigError(`${path} held no images out: there is no validation split. Choose --split test or train.`);
+    teacher = typeof wanted === 'object' ? wanted : await openTeacher(path, config, wanted, tap);
+    student.to({ memoryFormat: 'channelsLast' });
+    const record = await analyze({ student, teacher, data, ...rest });
+    const result = { run: path, model: card.model, teacherFile: teacher.source, ...record };
+    save(resolve(path, out), `${JSON.stringify(result)}\n`);
+    return result;
+  } finally {
+    student.dispose();
+    if (typeof wanted !== 'object') teacher?.dispose();
+  }
+}
+
+/** What config.yaml of a run says of its data and its teacher. */
+const runConfig = z.object({
+  data: z.string(),
+  teacher: z.string().optional(),
+  tap: z.string().optional(),
+  trainImages: z.number().optional(),
+  validation: z.number().optional(),
+  seed: z.number().optional(),
+});
+type RunConfig = z.output<typeof runConfig>;
+
+function readConfig(path: string): RunConfig {
+  const file = join(path, 'config.yaml');
+  if (!existsSync(file)) throw new FileError(`${file} does not exist: srrl analyze takes the folder of a run.`);
+  try {
+    return validate(runConfig, parse(readFileSync(file, 'utf8')), 'it');
+  } catch (error) {
+    const [reason] = messageOf(error).split('\n');
+    throw new FileError(`${file} is not the configuration of a run: ${reason}`, { cause: error });
+  }
+}
+
+async function openData(
+  path: string,
+  { data: ownSource, trainImages, validation = 0, seed = 0 }: RunConfig,
+  card: StudentCard,
+  source?: string | Dataset,
+): Promise<Dataset> {
+  const opened = typeof source === 'object' ? source : await openDataset(source ?? ownSource);
+  if (opened.channels !== card.inChannels)
+    throw new ConfigError(`${path} takes ${card.inChannels}-channel images; ${opened.source} has ${opened.channels}.`);
+  // Other data were not split by the run.
+  return source === undefined ? asTrained(opened, { trainImages, validation, seed }) : opened;
+}
+
+/** The teacher that is asked for, or else the run's, tapped where the run tapped it. */
+async function openTeacher(path: string, config: RunConfig, file?: string, tap?: string): Promise<Teacher> {
+  const chosen = file ?? config.teacher;
+  if (chosen === undefined)
+    throw new ConfigError(`${path} was trained without a teacher. Say with --teacher FILE what to compare it with.`);
+  const site = tap ?? (file === undefined ? config.tap : undefined);
+  try {
+    return await Teacher.load(chosen, site === undefined ? {} : { tap: site });
+  } catch (error) {
+    if (file !== undefined || !(error instanceof FileError)) throw error;
+    throw new ConfigError(
+      `The teacher of ${path}, '${chosen}', cannot be loaded again: it was an object of a program, or its file has gone.\nSay with --teacher FILE what to compare the student with.`,
+      { cause: error },
+    );
+  }
+}
+
+function save(file: string, content: string): void {
+  try {
+    writeFileAtomic(file, content);
+  } catch (error) {
+    throw new FileError(`${file} cannot be written: ${messageOf(error)}.`, { cause: error });
+  }
+}

@@ -1,0 +1,22 @@
+/** What people see. */
+export {
+  type ComparedGroup,
+  type ComparedRun,
+  type Comparison,
+  compareRuns,
+  comparisonPage,
+  type Statistic,
+} from './compare.js';
+export { reportPage } from './html.js';
+export { type LiveOptions, type LiveServer, serveLive } from './live.js';
+export type { RunAnalysis } from './run-analysis.js';
+export {
+  bestEpoch,
+  type EndRecord,
+  type RunRecords,
+  readRun,
+  type StartRecord,
+  type TimedEpoch,
+} from './run-records.js';
+export { writeTensorBoard } from './tensorboard.js';
+export { compareFolders, type ReportOptions, writeReport } from './write.js';

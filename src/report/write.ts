@@ -1,0 +1,43 @@
+/** Pages as files. */
+import { join } from 'node:path';
+import { writeFileAtomic } from '../atomic.js';
+import { FileError, messageOf } from '../errors.js';
+import { type Comparison, compareRuns, comparisonPage } from './compare.js';
+import { reportPage } from './html.js';
+import { readRun } from './run-records.js';
+
+export interface ReportOptions {
+  /** File for the page. Default: `report.html` in the run folder. */
+  out?: string;
+}
+
+/**
+ * Writes the report of a run folder, of one that goes on as well, as an HTML file that asks nothing of any network; with the example images and mistakes that
+ * {@link analyzeRun} left there. Returns the file. Throws FileError where the folder cannot be read or the file cannot be written.
+ *
+ *     writeReport('runs/a');
+ */
+export function writeReport(path: string, { out = join(path, 'report.html') }: ReportOptions = {}): string {
+  writePage(out, reportPage(readRun(path)));
+  return out;
+}
+
+/**
+ * Puts run folders beside each other, with mean and sample standard deviation of those that differ in nothing but the seed; with `html`, also as a page with
+ * the curves of all runs. Throws FileError where a folder cannot be read or the page cannot be written.
+ *
+ *     const { groups } = compareFolders(['runs/a/seed-0', 'runs/a/seed-1'], { html: 'comparison.html' });
+ */
+export function compareFolders(paths: readonly string[], { html }: { html?: string } = {}): Comparison {
+  const records = paths.map(readRun);
+  if (html !== undefined) writePage(html, comparisonPage(records));
+  return compareRuns(records);
+}
+
+function writePage(file: string, text: string): void {
+  try {
+    writeFileAtomic(file, text);
+  } catch (error) {
+    throw new FileError(`${file} cannot be written: ${messageOf(error)}.`, { cause: error });
+  }
+}
