@@ -71,6 +71,7 @@ export {
   type DistillSetup,
   distill,
   evaluate,
+  type StallEvent,
   type StudentSetup,
   type TrainEvent,
   type TrainOptions,

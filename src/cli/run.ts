@@ -4,7 +4,7 @@ import { InterruptedError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import { serveLive } from '../report/live.js';
 import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
-import type { Run, TrainEvent } from '../train/index.js';
+import type { Run, StallEvent, TrainEvent } from '../train/index.js';
 
 export type End = Extract<TrainEvent, { type: 'end' }>;
 
@@ -58,6 +58,8 @@ function linesOf(event: TrainEvent): string[] {
       return startLines(event);
     case 'notice':
       return [`note: ${event.message}`];
+    case 'stall':
+      return [stallText(event)];
     case 'epoch':
       return [epochText(event)];
     case 'checkpoint':
@@ -66,6 +68,9 @@ function linesOf(event: TrainEvent): string[] {
       return [];
   }
 }
+
+const stallText = ({ waited, file, image, split, missing }: StallEvent): string =>
+  `waiting for ${durationText(waited)} for ${file} (image ${image} of the ${split} split); ${missing} of its batch are missing`;
 
 function startLines(event: Extract<TrainEvent, { type: 'start' }>): string[] {
   const { teacher, config, parameters, terms, estimate, resumedAt } = event;

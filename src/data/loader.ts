@@ -36,6 +36,16 @@ export interface LoaderOptions {
   ahead?: number;
 }
 
+/** What a batch waits for. */
+export interface Awaited {
+  /** What errors call the image: its file, or its name and shard. */
+  file: string;
+  /** The image's number in the data set. */
+  image: number;
+  /** How many images of the batch are not there yet. */
+  missing: number;
+}
+
 /**
  * Hands out the batches of a split. What an image looks like in an epoch is a function of (seed, epoch, image number), and the
  * order one of (seed, epoch): neither depends on the batch size, on the workers, or on what was read before.
@@ -58,7 +68,11 @@ export class Loader {
   #epoch = 0;
 
   /** Throws DataError where the data set has no such split, or mixes images that are decoded as they come. */
-  constructor(dataset: Dataset, split: SplitName, { augment = false, ...options }: LoaderOptions) {
+  constructor(
+    dataset: Dataset,
+    readonly split: SplitName,
+    { augment = false, ...options }: LoaderOptions,
+  ) {
     const set = dataset[split];
     if (!set) throw new DataError(`${dataset.source} has no ${split} split.`);
     this.count = set.labels.length;
@@ -93,6 +107,12 @@ export class Loader {
   /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */
   ready(step: number): Promise<void> {
     return this.#images.ready(step);
+  }
+
+  /** What {@link ready} waits for; undefined where the batch is ready, or was not asked for. */
+  waitsFor(step: number): Awaited | undefined {
+    const found = this.#images.waitsFor(step);
+    return found && isEncoded(this.#split) ? { file: this.#split.nameOf(found.image), ...found } : undefined;
   }
 
   /** Batch number `step` of the epoch, which must be ready where images are encoded. Call it inside a scope. */

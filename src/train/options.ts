@@ -1,5 +1,6 @@
 import { augmentOptions } from '../data/augment/index.js';
 import { z } from '../options.js';
+import { stallOptions } from './patience.js';
 
 /** How a student is trained, whatever the method. The defaults suit small images and short runs. */
 export const trainOptions = z.strictObject({
@@ -56,6 +57,7 @@ export const trainOptions = z.strictObject({
     .default(0)
     .describe('steps between checkpoints, besides the one of each epoch; 0 for none'),
   keepCheckpoints: z.int().min(1).default(2).describe('newest checkpoints that are kept'),
+  ...stallOptions.shape,
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
 });
 

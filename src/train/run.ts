@@ -17,7 +17,7 @@ import { validate } from '../options.js';
 import { manualSeed, scope } from '../tensor/index.js';
 import { loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
 import type { Control } from './control.js';
-import type { TrainEvent } from './events.js';
+import type { StallEvent, TrainEvent } from './events.js';
 import { chosenBy, trainingLoop } from './loop.js';
 import { type EffectiveTrainOptions, trainOptions } from './options.js';
 import { checkClasses, examineTeacher, rehearse, teacherWarning } from './preflight.js';
@@ -39,7 +39,7 @@ interface Parts {
 }
 
 export async function* run(setup: StudentSetup | DistillSetup, control: Control): AsyncGenerator<TrainEvent, void> {
-  const parts = await prepare(setup, control.signal);
+  const parts = yield* prepare(setup, control.signal);
   const { teacher, data, config } = parts;
   const began = performance.now();
   let trainer: Trainer | undefined;
@@ -47,7 +47,7 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
     trainer = new Trainer({ ...parts, ...(teacher && { targets: (images) => teacher.forward(images) }) });
     const resumed = resumeFrom(parts, trainer);
     const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
-    const rehearsal = await rehearse(trainer);
+    const rehearsal = yield* rehearse(trainer, control.signal);
     const folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
     folder?.checkSpace(rehearsal.estimate.diskBytes);
     const record = (event: TrainEvent): TrainEvent => {
@@ -120,7 +120,7 @@ async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) 
   }
 }
 
-async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal): Promise<Parts> {
+async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal): AsyncGenerator<StallEvent, Parts> {
   const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
   const { teacher: wanted, tap, method: chosenMethod, ...given } = rest as Partial<DistillSetup>;
   const options = validate(trainOptions, given, 'the training options');
@@ -143,7 +143,7 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
     teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
     checkClasses(student, teacher, data);
     objective = scope(() => method.setUp(settingFor(student, teacher, data)));
-    const teacherAccuracy = teacher && (await examineTeacher(teacher, data, signal));
+    const teacherAccuracy = teacher && (yield* examineTeacher(teacher, data, { ...options, signal }));
     const config = {
       data: data.source,
       ...(teacher && { teacher: teacher.source }),
