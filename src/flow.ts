@@ -62,9 +62,10 @@ export interface EpochRecord {
   loss: number;
   /** Mean of each term over the epoch, unweighted. */
   terms: Record<string, number>;
-  /** Of the held-out training images, where there are some. */
+  /** Of the held-out training images, where there are some and the epoch was evaluated. */
   validation?: Accuracy;
-  test: Accuracy;
+  /** Absent where the epoch was not evaluated. */
+  test?: Accuracy;
   imagesPerSecond: number;
   seconds: number;
 }

@@ -24,7 +24,7 @@ export function epochText({ epoch, epochs, loss, terms, validation, test, images
           .map(([name, value]) => `${name} ${value.toFixed(3)}`)
           .join(', ')})`
       : '';
-  return `epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${parts}${validation ? `  validation ${percent(validation.top1)}` : ''}  test ${percent(test.top1)}  ${Math.round(imagesPerSecond)} images/s`;
+  return `epoch ${epoch}/${epochs}  loss ${loss.toFixed(3)}${parts}${validation ? `  validation ${percent(validation.top1)}` : ''}${test ? `  test ${percent(test.top1)}` : ''}  ${Math.round(imagesPerSecond)} images/s`;
 }
 
 /** Progress over a number of units, with rate and estimated time. */

@@ -25,7 +25,7 @@ export type TrainEvent =
   | { type: 'checkpoint'; step: number; file: string }
   | {
       type: 'end';
-      /** Of the student that was kept. */
+      /** Of the student that was kept; `count` is 0 where its epoch was not evaluated. */
       test: Accuracy;
       /** The epoch that it is from. */
       epoch: number;

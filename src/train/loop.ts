@@ -1,4 +1,4 @@
-/** The training loop: epochs of steps, each epoch evaluated. Everything that it changes is the trainer's. */
+/** The training loop: epochs of steps, and the evaluations between them. Everything that it changes is the trainer's. */
 import { Loader } from '../data/loader.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import { scope } from '../tensor/index.js';
@@ -26,7 +26,7 @@ export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
 export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent, Ending> {
   const { trainer, control, save } = setup;
   const { data, options } = trainer.setup;
-  const { epochs, timeBudget, checkpointSteps } = options;
+  const { epochs, timeBudget, checkpointSteps, evaluateEvery } = options;
   const began = performance.now();
   const splits = { test: data.test, ...(data.validation && { validation: data.validation }) };
   const loaders = Object.keys(splits).map(
@@ -55,14 +55,15 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
       const { loss = Number.NaN, ...terms } = trainer.meter.read();
       const speed = { imagesPerSecond: images / seconds, seconds };
       const record = yield* trainer.withAverages(async function* () {
-        const accuracies = yield* measure(trainer, loaders, control);
+        const due = epoch % evaluateEvery === 0 || epoch === epochs;
+        const accuracies = due ? yield* measure(trainer, loaders, control) : {};
         const measured: EpochRecord = { epoch, epochs, lr, loss, terms, ...accuracies, ...speed };
         remember(setup, measured);
         return measured;
       });
       save();
       yield { type: 'epoch', ...record };
-      if (overdue(setup, epoch)) return 'early stop';
+      if (record.test && overdue(setup, epoch)) return 'early stop';
     }
     return undefined;
   } finally {

@@ -48,6 +48,11 @@ export const trainOptions = z.strictObject({
     .enum(['last', 'validation', 'test'])
     .optional()
     .describe('epoch whose student is kept; default validation where images are held out, else last'),
+  evaluateEvery: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe('epochs from one evaluation to the next; the last epoch is always evaluated'),
   earlyStop: z.int().min(1).optional().describe('epochs without a better validation accuracy after which to stop'),
   timeBudget: z.number().positive().optional().describe('minutes after which to stop'),
   onNonFinite: z.enum(['stop', 'skip']).default('stop').describe('what to do when a loss or gradient is no number'),

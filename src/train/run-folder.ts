@@ -11,7 +11,11 @@ const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics
 const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
 
 export class RunFolder {
-  private constructor(readonly path: string) {}
+  /** @param validated whether its epochs have a validation accuracy: the first row of metrics.csv may be that of an epoch without evaluation */
+  private constructor(
+    readonly path: string,
+    private readonly validated = false,
+  ) {}
 
   /** Throws ConfigError where a run would take the place of another one. */
   static refuse(path: string, { overwrite = false, resume = false }: { overwrite?: boolean; resume?: boolean }): void {
@@ -29,8 +33,8 @@ export class RunFolder {
   }
 
   /** Makes the folder, and removes what a run left in it. Throws FileError where it cannot be written. */
-  static create(path: string, config: Record<string, unknown>): RunFolder {
-    const folder = new RunFolder(path);
+  static create(path: string, config: Record<string, unknown>, validated: boolean): RunFolder {
+    const folder = new RunFolder(path, validated);
     folder.writing(() => {
       mkdirSync(path, { recursive: true });
       for (const file of readdirSync(path)) if (isOurs(file)) rmSync(join(path, file));
@@ -40,8 +44,8 @@ export class RunFolder {
   }
 
   /** The folder of a run that goes on. */
-  static open(path: string): RunFolder {
-    return new RunFolder(path);
+  static open(path: string, validated: boolean): RunFolder {
+    return new RunFolder(path, validated);
   }
 
   static holdsRun(path: string): boolean {
@@ -81,7 +85,7 @@ export class RunFolder {
   /** One row of metrics.csv, and an event. */
   epoch(record: EpochRecord): void {
     this.event({ type: 'epoch', ...record });
-    const row = rowOf(record);
+    const row = rowOf(record, this.validated);
     const file = join(this.path, files.metrics);
     if (!existsSync(file)) this.append(files.metrics, `${Object.keys(row).join()}\n`);
     this.append(files.metrics, `${Object.values(row).join()}\n`);
@@ -101,7 +105,7 @@ export class RunFolder {
         .filter(({ epoch }) => !known.has(epoch))
         .map((record) => eventLine({ type: 'epoch', ...record }));
       writeFileAtomic(join(this.path, files.events), [...kept.map((line) => `${line}\n`), ...lost].join(''));
-      const rows = epochs.map(rowOf);
+      const rows = epochs.map((record) => rowOf(record, this.validated));
       const [first] = rows;
       if (first) {
         const lines = [Object.keys(first), ...rows.map((row) => Object.values(row))].map((cells) => cells.join());
@@ -145,17 +149,18 @@ const isOurs = (file: string): boolean =>
 /** A temporary file of writeFileAtomic's, of another process. */
 const isLeftOver = (file: string): boolean => file.endsWith('.tmp') && !file.includes(`.${process.pid}-`);
 
-function rowOf(record: EpochRecord): Record<string, number> {
-  const { validation } = record;
+/** Cells of what was not measured are empty. */
+function rowOf(record: EpochRecord, validated: boolean): Record<string, number | string> {
+  const { validation, test } = record;
   return {
     epoch: record.epoch,
     lr: record.lr,
     loss: record.loss,
     ...record.terms,
-    ...(validation && { validation_top1: validation.top1, validation_top5: validation.top5 }),
-    top1: record.test.top1,
-    top5: record.test.top5,
-    test_loss: record.test.loss,
+    ...(validated && { validation_top1: validation?.top1 ?? '', validation_top5: validation?.top5 ?? '' }),
+    top1: test?.top1 ?? '',
+    top5: test?.top5 ?? '',
+    test_loss: test?.loss ?? '',
     images_per_second: record.imagesPerSecond,
     seconds: record.seconds,
   };

@@ -181,10 +181,13 @@ function refuseBlindChoice({ best, earlyStop }: EffectiveTrainOptions, data: Dat
 }
 
 /** Takes the newest checkpoint over, where the run is to go on and there is one. */
-function resumeFrom({ setup, config }: Parts, trainer: Trainer): { folder: RunFolder; progress: Progress } | undefined {
+function resumeFrom(
+  { setup, data, config }: Parts,
+  trainer: Trainer,
+): { folder: RunFolder; progress: Progress } | undefined {
   const { out, resume = false, dryRun = false } = setup;
   if (out === undefined || !resume) return undefined;
-  const folder = RunFolder.open(out);
+  const folder = RunFolder.open(out, data.validation !== undefined);
   const checkpoint = folder.latestCheckpoint();
   if (checkpoint === undefined) return undefined;
   const progress = loadCheckpoint(checkpoint, trainer, config);
@@ -192,8 +195,8 @@ function resumeFrom({ setup, config }: Parts, trainer: Trainer): { folder: RunFo
   return { folder, progress };
 }
 
-function newFolder({ setup: { out }, config }: Parts): RunFolder | undefined {
-  return out === undefined ? undefined : RunFolder.create(out, config);
+function newFolder({ setup: { out }, data, config }: Parts): RunFolder | undefined {
+  return out === undefined ? undefined : RunFolder.create(out, config, data.validation !== undefined);
 }
 
 /** Writes the network that would be deployed, where it can be made again by name. */
