@@ -71,6 +71,8 @@ export {
   type DistillSetup,
   distill,
   evaluate,
+  type KnownAccuracy,
+  knownAccuracy,
   type StallEvent,
   type StudentSetup,
   type TrainEvent,

@@ -18,6 +18,7 @@ import { manualSeed, scope } from '../tensor/index.js';
 import { loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
 import type { Control } from './control.js';
 import type { StallEvent, TrainEvent } from './events.js';
+import { accuracyFor } from './known-accuracy.js';
 import { chosenBy, trainingLoop } from './loop.js';
 import { type EffectiveTrainOptions, trainOptions } from './options.js';
 import { checkClasses, examineTeacher, rehearse, teacherWarning } from './preflight.js';
@@ -122,7 +123,13 @@ async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) 
 
 async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal): AsyncGenerator<StallEvent, Parts> {
   const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
-  const { teacher: wanted, tap, method: chosenMethod, ...given } = rest as Partial<DistillSetup>;
+  const {
+    teacher: wanted,
+    tap,
+    method: chosenMethod,
+    teacherAccuracy: known,
+    ...given
+  } = rest as Partial<DistillSetup>;
   const options = validate(trainOptions, given, 'the training options');
   if (out !== undefined && !dryRun)
     RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
@@ -143,7 +150,8 @@ async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal
     teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
     checkClasses(student, teacher, data);
     objective = scope(() => method.setUp(settingFor(student, teacher, data)));
-    const teacherAccuracy = teacher && (yield* examineTeacher(teacher, data, { ...options, signal }));
+    const teacherAccuracy =
+      teacher && (accuracyFor(known, teacher, data) ?? (yield* examineTeacher(teacher, data, { ...options, signal })));
     const config = {
       data: data.source,
       ...(teacher && { teacher: teacher.source }),
