@@ -21,6 +21,7 @@ import {
 import { drawMixes, mix } from './augment/mix.js';
 import type { Dataset, Split, SplitName } from './dataset.js';
 import { type ImageSource, isEncoded, normalized, openImages, type View } from './images.js';
+import { type Order, type Share, shareOf } from './ranks.js';
 
 export interface LoaderOptions {
   batchSize: number;
@@ -34,6 +35,10 @@ export interface LoaderOptions {
   workers?: number;
   /** Batches that are decoded ahead of their step. Default 2. */
   ahead?: number;
+  /** Number of this process among `worldSize` that share each epoch, each with `batchSize` images a step. Default 0. */
+  rank?: number;
+  /** Default 1. */
+  worldSize?: number;
 }
 
 /** What a batch waits for. */
@@ -57,17 +62,22 @@ export interface Awaited {
 export class Loader {
   /** Batches an epoch; the last may be smaller. */
   readonly steps: number;
+  /** Samples an epoch, of this rank. */
   readonly count: number;
+  readonly #share: Share;
   readonly #split: Split;
   readonly #labels: Tensor;
   readonly #dataset: Dataset;
   readonly #options: Required<Omit<LoaderOptions, 'augment'>>;
   readonly #augment: EffectiveAugmentOptions | undefined;
   readonly #images: ImageSource;
-  #order: BigInt64Array | undefined;
+  #order: Order = inOrder;
   #epoch = 0;
 
-  /** Throws DataError where the data set has no such split, or mixes images that are decoded as they come. */
+  /**
+   * Throws DataError where the data set has no such split, or mixes images that are decoded as they come, and ConfigError where there is no
+   * such rank.
+   */
   constructor(
     dataset: Dataset,
     readonly split: SplitName,
@@ -75,11 +85,17 @@ export class Loader {
   ) {
     const set = dataset[split];
     if (!set) throw new DataError(`${dataset.source} has no ${split} split.`);
-    this.count = set.labels.length;
-    this.steps = Math.ceil(this.count / options.batchSize);
     this.#split = set;
     this.#dataset = dataset;
-    this.#options = { seed: 0, shuffle: false, workers: 4, ahead: 2, ...options };
+    this.#options = { seed: 0, shuffle: false, workers: 4, ahead: 2, rank: 0, worldSize: 1, ...options };
+    const { batchSize, rank, worldSize } = this.#options;
+    const shardOf = isEncoded(set) ? set.shardOf?.bind(set) : undefined;
+    this.#share = shareOf(
+      { count: set.labels.length, batchSize, shardOf: shardOf && ((sample) => shardOf(set.rows?.[sample] ?? sample)) },
+      { rank, worldSize },
+    );
+    this.count = this.#share.count;
+    this.steps = this.#share.steps;
     this.#augment = effective(dataset, set, augment);
     this.#labels = scope(() => keep(fromArray(Int32Array.from(set.labels)).to('int64')));
     this.#images = openImages(set, {
@@ -96,12 +112,14 @@ export class Loader {
   begin(epoch: number): void {
     this.#epoch = epoch;
     this.#images.restart();
-    this.#order = undefined;
+    this.#order = inOrder;
     if (!this.#options.shuffle) return;
-    this.#order = scope(() => {
-      const order = callOverload(overloadOf('srrl::epoch_order'), [this.count, this.#options.seed, epoch]) as Tensor;
-      return order.toTypedArray() as BigInt64Array;
+    const count = this.#split.labels.length;
+    const order = scope(() => {
+      const drawn = callOverload(overloadOf('srrl::epoch_order'), [count, this.#options.seed, epoch]) as Tensor;
+      return drawn.toTypedArray() as BigInt64Array;
     });
+    this.#order = (position) => Number(order[position]);
   }
 
   /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */
@@ -150,10 +168,14 @@ export class Loader {
   #mixed(samples: number[], own: Tensor, seen: (images: number[]) => Tensor, augment: EffectiveAugmentOptions) {
     const numbers = this.#imagesOf(samples);
     const { mixup, cutmix } = augment;
-    const mixes = drawMixes({ seed: this.#options.seed, epoch: this.#epoch, images: numbers }, this.count, {
-      mixup,
-      cutmix,
-    });
+    const mixes = drawMixes(
+      { seed: this.#options.seed, epoch: this.#epoch, images: numbers },
+      this.#split.labels.length,
+      {
+        mixup,
+        cutmix,
+      },
+    );
     const partners = mixes.map(({ partner }) => partner);
     const oneHot = (labels: Tensor) => torch.oneHot(labels, this.#dataset.classes.length).to('float32');
     const theirs = this.#labels.indexSelect(0, fromArray(BigInt64Array.from(partners, BigInt)));
@@ -165,10 +187,7 @@ export class Loader {
   }
 
   #samplesOf(step: number): number[] {
-    const { batchSize } = this.#options;
-    const begin = step * batchSize;
-    const length = Math.max(0, Math.min(batchSize, this.count - begin));
-    return Array.from({ length }, (_, i) => (this.#order ? Number(this.#order[begin + i]) : begin + i));
+    return this.#share.samples(this.#order, step);
   }
 
   #imagesOf(samples: number[]): number[] {
@@ -181,6 +200,8 @@ export class Loader {
     this.#labels.dispose();
   }
 }
+
+const inOrder: Order = (position) => position;
 
 function effective(data: Dataset, set: Split, augment: boolean | AugmentOptions): EffectiveAugmentOptions | undefined {
   if (augment === false) return undefined;
