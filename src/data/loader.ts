@@ -42,7 +42,7 @@ export interface LoaderOptions {
 }
 
 /** What a batch waits for. */
-export interface Awaited {
+export interface AwaitedImage {
   /** What errors call the image: its file, or its name and shard. */
   file: string;
   /** The image's number in the data set. */
@@ -128,7 +128,7 @@ export class Loader {
   }
 
   /** What {@link ready} waits for; undefined where the batch is ready, or was not asked for. */
-  waitsFor(step: number): Awaited | undefined {
+  waitsFor(step: number): AwaitedImage | undefined {
     const found = this.#images.waitsFor(step);
     return found && isEncoded(this.#split) ? { file: this.#split.nameOf(found.image), ...found } : undefined;
   }

@@ -1,5 +1,5 @@
 import type { SplitName } from '../data/dataset.js';
-import type { Awaited } from '../data/loader.js';
+import type { AwaitedImage } from '../data/loader.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 
 /** What a run says while it goes on, in the order in which it does. Steps and epochs count from 1. */
@@ -36,7 +36,7 @@ export type TrainEvent =
     };
 
 /** The run waits for images that do not come. May come before `start`, where the teacher is measured. */
-export interface StallEvent extends Awaited {
+export interface StallEvent extends AwaitedImage {
   type: 'stall';
   /** The split whose batch it waits for. */
   split: SplitName;

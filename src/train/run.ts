@@ -145,6 +145,7 @@ async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal
   refuseBlindChoice(options, data);
   let teacher: Teacher | undefined;
   let objective: Objective | undefined;
+  let parts: Parts | undefined;
   try {
     const text = typeof wanted === 'string';
     teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
@@ -161,7 +162,7 @@ async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal
       [method.name]: method.options,
       ...options,
     };
-    return {
+    parts = {
       setup,
       options,
       data,
@@ -172,9 +173,10 @@ async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal
       ...(teacher && { teacher }),
       ...(teacherAccuracy && { teacherAccuracy }),
     };
-  } catch (error) {
-    discard({ setup, student, ...(teacher && { teacher }), ...(objective && { objective }) });
-    throw error;
+    return parts;
+  } finally {
+    // Also where nobody listens any more while the teacher's images do not come.
+    if (!parts) discard({ setup, student, ...(teacher && { teacher }), ...(objective && { objective }) });
   }
 }
 

@@ -6,6 +6,7 @@ import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { ReadAhead } from '../../src/data/read-ahead.js';
 import {
   type Dataset,
+  distill,
   Loader,
   openDataset,
   StallError,
@@ -40,7 +41,7 @@ function slow(split: 'train' | 'test', number: number) {
     answer = resolve;
   });
   const splitOf = (own: string) => ({
-    labels: Uint8Array.from({ length: 12 }, (_, i) => i % 3),
+    labels: Uint8Array.from({ length: 12 }, (_, i) => i),
     nameOf: (image: number) => `${own}/${image}.jpg`,
     async read(image: number) {
       if (own === split && image === number) await late;
@@ -49,10 +50,10 @@ function slow(split: 'train' | 'test', number: number) {
   });
   const data: Dataset = {
     source: 'slow',
-    classes: ['a', 'b', 'c'],
+    classes: Array.from({ length: 12 }, (_, i) => `class ${i}`),
     channels: 3,
-    height: 8,
-    width: 8,
+    height: 32,
+    width: 32,
     mean: [0.5, 0.5, 0.5],
     std: [0.25, 0.25, 0.25],
     augment: { pad: 0, flip: true },
@@ -154,7 +155,7 @@ describe('a data source that does not answer', () => {
     const out = join(folder, 'limit');
     const { data, answer } = slow('train', latest);
     const events: TrainEvent[] = [];
-    const options = { out, epochs: 3, stallLimit: 0.5 };
+    const options = { out, epochs: 3, stallLimit: 2 };
     const collect = async (more = {}) => {
       for await (const event of train(setup(data, { ...options, ...more }))) events.push(event);
     };
@@ -191,6 +192,17 @@ describe('a data source that does not answer', () => {
           setTimeout(() => controller.abort(new Error('enough')), 1);
     };
     await expect(collect()).rejects.toThrow('enough');
+    answer();
+    expect(torch.memory().tensors).toBe(before);
+  });
+
+  it('leaves nothing behind where nobody listens any more', async () => {
+    const before = torch.memory().tensors;
+    const { data, answer } = slow('test', 5);
+    for await (const event of distill({ ...setup(data), teacher: 'assets/shapes-teacher.pt' })) {
+      expect(event).toMatchObject({ type: 'stall', split: 'test' });
+      break;
+    }
     answer();
     expect(torch.memory().tensors).toBe(before);
   });
