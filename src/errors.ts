@@ -89,6 +89,13 @@ export class OutOfMemoryError extends NativeError {
   }
 }
 
+/** A data source that does not answer. */
+export class StallError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_STALLED', message, options);
+  }
+}
+
 /** The user stopped the program, as by Ctrl-C. */
 export class InterruptedError extends SrrlError {
   constructor() {

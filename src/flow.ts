@@ -76,9 +76,10 @@ export interface EpochRecord {
    * mixed, and where the student predicts through another network than its own classifier.
    */
   trainTop1?: number;
-  /** Of the held-out training images, where there are some. */
+  /** Of the held-out training images, where there are some and the epoch was evaluated. */
   validation?: Accuracy;
-  test: Accuracy;
+  /** Absent where the epoch was not evaluated. */
+  test?: Accuracy;
   imagesPerSecond: number;
   seconds: number;
 }

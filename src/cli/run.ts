@@ -4,20 +4,25 @@ import { InterruptedError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import { serveLive } from '../report/live.js';
 import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
-import type { Run, TrainEvent } from '../train/index.js';
+import type { Run, StallEvent, TrainEvent } from '../train/index.js';
 
-export type End = Extract<TrainEvent, { type: 'end' }>;
+type Start = Extract<TrainEvent, { type: 'start' }>;
+type End = Extract<TrainEvent, { type: 'end' }>;
 
-/** Consumes a run and returns how it ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the second ends the process. */
-export async function showRun(run: Run, { json, ui = false }: { json: boolean; ui?: boolean }): Promise<End> {
+/** Consumes a run and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the second ends the process. */
+export async function showRun(
+  run: Run,
+  { json, ui = false }: { json: boolean; ui?: boolean },
+): Promise<{ start: Start; end: End }> {
   const stopListening = stopOnSignal(run);
   const live = ui ? await serveEvents() : undefined;
   let progress: Progress | undefined;
-  let end: End | undefined;
+  let [start, end]: [Start?, End?] = [];
   const print = (text: string) => (progress ? progress.say(text) : console.error(text));
   try {
     for await (const event of run) {
       live?.events.write(event);
+      if (event.type === 'start') start = event;
       if (event.type === 'end') end = event;
       if (json) {
         if (event.type !== 'step') console.log(JSON.stringify(event));
@@ -35,7 +40,7 @@ export async function showRun(run: Run, { json, ui = false }: { json: boolean; u
     await live?.close();
   }
   if (!json && end) console.log(endText(end));
-  return end as End;
+  return { start, end } as { start: Start; end: End };
 }
 
 /** The live page of a run that is consumed here. */
@@ -58,6 +63,8 @@ function linesOf(event: TrainEvent): string[] {
       return startLines(event);
     case 'notice':
       return [`note: ${event.message}`];
+    case 'stall':
+      return [stallText(event)];
     case 'epoch':
       return [epochText(event)];
     case 'checkpoint':
@@ -66,6 +73,9 @@ function linesOf(event: TrainEvent): string[] {
       return [];
   }
 }
+
+const stallText = ({ waited, file, image, split, missing }: StallEvent): string =>
+  `waiting for ${durationText(waited)} for ${file} (image ${image} of the ${split} split); ${missing} of its batch are missing`;
 
 function startLines(event: Extract<TrainEvent, { type: 'start' }>): string[] {
   const { teacher, config, parameters, terms, estimate, resumedAt } = event;

@@ -1,8 +1,9 @@
 /** One run, or several that differ in their seed alone. */
 import { join } from 'node:path';
+import type { Accuracy } from '../flow.js';
 import { meanAndSpread, percent } from '../report/terminal.js';
-import type { Run } from '../train/index.js';
-import { type End, showRun } from './run.js';
+import { type KnownAccuracy, knownAccuracy, type Run } from '../train/index.js';
+import { showRun } from './run.js';
 
 interface Plan {
   json: boolean;
@@ -11,8 +12,8 @@ interface Plan {
   setup: Record<string, unknown>;
 }
 
-/** Where a run's seed and folder stand in its setup. */
-export type SeedOptions = { seed?: number; out?: string };
+/** Where a run's seed and folder stand in its setup, and what an earlier one knows of the teacher. */
+export type SeedOptions = { seed?: number; out?: string; teacherAccuracy?: KnownAccuracy };
 
 /** Starts the runs one after the other and shows them; with several seeds each has a folder below `out`, and a summary follows. */
 export async function trainAndShow(
@@ -24,16 +25,19 @@ export async function trainAndShow(
     return;
   }
   const [first, out] = [Number(setup.seed ?? 0), setup.out as string | undefined];
-  const ends: End[] = [];
+  const tests: Accuracy[] = [];
+  let known: KnownAccuracy | undefined;
   for (let seed = first; seed < first + seeds; seed++) {
     if (!json) console.error(`seed ${seed}:`);
     const folder = out === undefined ? {} : { out: join(out, `seed-${seed}`) };
-    const end = await showRun(start({ seed, ...folder }), { json, ui });
+    const run = start({ seed, ...folder, ...(known && { teacherAccuracy: known }) });
+    const { start: begun, end } = await showRun(run, { json, ui });
     if (end.stopped === 'asked') return;
-    ends.push(end);
+    known = knownAccuracy(begun);
+    tests.push(end.test);
   }
-  const top1 = meanAndSpread(ends.map(({ test }) => test.top1));
-  const top5 = meanAndSpread(ends.map(({ test }) => test.top5));
+  const top1 = meanAndSpread(tests.map((test) => test.top1));
+  const top5 = meanAndSpread(tests.map((test) => test.top5));
   if (json) console.log(JSON.stringify({ type: 'summary', seeds, top1, top5 }));
   else
     console.log(

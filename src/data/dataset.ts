@@ -36,6 +36,8 @@ export interface EncodedSet extends Samples {
   read(image: number): Promise<Uint8Array>;
   /** What errors call an image: its file. */
   nameOf(image: number): string;
+  /** The number of the shard that an image lies in, where many lie in one file: processes that share the data get whole shards. */
+  shardOf?(image: number): number;
 }
 
 /** One split. */

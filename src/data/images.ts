@@ -25,6 +25,8 @@ export interface ImageSource {
   restart(): void;
   /** Makes the images of a step ready. */
   ready(step: number): Promise<void>;
+  /** The image that a step waits for, and how many are missing; undefined where none is. */
+  waitsFor(step: number): { image: number; missing: number } | undefined;
   /** float32 [N, C, H, W], channels_last; `numbers` are those of the images of step `step`. */
   take(numbers: number[], step: number, view: View): Tensor;
   dispose(): void;
@@ -70,6 +72,8 @@ class HeldImages implements ImageSource {
 
   async ready(): Promise<void> {}
 
+  waitsFor(): undefined {}
+
   take(numbers: number[], _step: number, { seed, epoch, pad, flip, normalize }: View): Tensor {
     const channels = this.#images.shape[1] as number;
     const { mean, std } = normalize ?? { mean: new Array(channels).fill(0), std: new Array(channels).fill(1) };
@@ -111,6 +115,10 @@ class DecodedImages implements ImageSource {
   async ready(step: number): Promise<void> {
     if (this.#disposed) throw new DataError('The loader was disposed.');
     await this.#ahead.ready(step);
+  }
+
+  waitsFor(step: number): { image: number; missing: number } | undefined {
+    return this.#ahead.waitsFor(step);
   }
 
   take(numbers: number[], step: number, { seed, epoch, flip, normalize }: View): Tensor {

@@ -21,6 +21,7 @@ import {
 import { drawMixes, mix } from './augment/mix.js';
 import type { Dataset, Split, SplitName } from './dataset.js';
 import { type ImageSource, isEncoded, normalized, openImages, type View } from './images.js';
+import { type Order, type Share, shareOf } from './ranks.js';
 
 export interface LoaderOptions {
   batchSize: number;
@@ -36,6 +37,20 @@ export interface LoaderOptions {
   workers?: number;
   /** Batches that are decoded ahead of their step. Default 2. */
   ahead?: number;
+  /** Number of this process among `worldSize` that share each epoch, each with `batchSize` images a step. Default 0. */
+  rank?: number;
+  /** Default 1. */
+  worldSize?: number;
+}
+
+/** What a batch waits for. */
+export interface AwaitedImage {
+  /** What errors call the image: its file, or its name and shard. */
+  file: string;
+  /** The image's number in the data set. */
+  image: number;
+  /** How many images of the batch are not there yet. */
+  missing: number;
 }
 
 /**
@@ -49,25 +64,49 @@ export interface LoaderOptions {
 export class Loader {
   /** Batches an epoch; the last may be smaller. */
   readonly steps: number;
+  /** Samples an epoch, of this rank. */
   readonly count: number;
+  readonly #share: Share;
   readonly #split: Split;
   readonly #labels: Tensor;
   readonly #dataset: Dataset;
   readonly #options: Required<Omit<LoaderOptions, 'augment'>>;
   readonly #augment: EffectiveAugmentOptions | undefined;
   readonly #images: ImageSource;
-  #order: BigInt64Array | undefined;
+  #order: Order = inOrder;
   #epoch = 0;
 
-  /** Throws DataError where the data set has no such split, or mixes images that are decoded as they come. */
-  constructor(dataset: Dataset, split: SplitName, { augment = false, ...options }: LoaderOptions) {
+  /**
+   * Throws DataError where the data set has no such split, or mixes images that are decoded as they come, and ConfigError where there is no
+   * such rank.
+   */
+  constructor(
+    dataset: Dataset,
+    readonly split: SplitName,
+    { augment = false, ...options }: LoaderOptions,
+  ) {
     const set = dataset[split];
     if (!set) throw new DataError(`${dataset.source} has no ${split} split.`);
-    this.count = set.labels.length;
-    this.steps = Math.ceil(this.count / options.batchSize);
     this.#split = set;
     this.#dataset = dataset;
-    this.#options = { seed: 0, views: Number.POSITIVE_INFINITY, shuffle: false, workers: 4, ahead: 2, ...options };
+    this.#options = {
+      seed: 0,
+      views: Number.POSITIVE_INFINITY,
+      shuffle: false,
+      workers: 4,
+      ahead: 2,
+      rank: 0,
+      worldSize: 1,
+      ...options,
+    };
+    const { batchSize, rank, worldSize } = this.#options;
+    const shardOf = isEncoded(set) ? set.shardOf?.bind(set) : undefined;
+    this.#share = shareOf(
+      { count: set.labels.length, batchSize, shardOf: shardOf && ((sample) => shardOf(set.rows?.[sample] ?? sample)) },
+      { rank, worldSize },
+    );
+    this.count = this.#share.count;
+    this.steps = this.#share.steps;
     this.#augment = effective(dataset, set, augment);
     this.#labels = scope(() => keep(fromArray(Int32Array.from(set.labels)).to('int64')));
     this.#images = openImages(set, {
@@ -84,17 +123,25 @@ export class Loader {
   begin(epoch: number): void {
     this.#epoch = epoch;
     this.#images.restart();
-    this.#order = undefined;
+    this.#order = inOrder;
     if (!this.#options.shuffle) return;
-    this.#order = scope(() => {
-      const order = callOverload(overloadOf('srrl::epoch_order'), [this.count, this.#options.seed, epoch]) as Tensor;
-      return order.toTypedArray() as BigInt64Array;
+    const count = this.#split.labels.length;
+    const order = scope(() => {
+      const drawn = callOverload(overloadOf('srrl::epoch_order'), [count, this.#options.seed, epoch]) as Tensor;
+      return drawn.toTypedArray() as BigInt64Array;
     });
+    this.#order = (position) => Number(order[position]);
   }
 
   /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */
   ready(step: number): Promise<void> {
     return this.#images.ready(step);
+  }
+
+  /** What {@link ready} waits for; undefined where the batch is ready, or was not asked for. */
+  waitsFor(step: number): AwaitedImage | undefined {
+    const found = this.#images.waitsFor(step);
+    return found && isEncoded(this.#split) ? { file: this.#split.nameOf(found.image), ...found } : undefined;
   }
 
   /** Batch number `step` of the epoch, which must be ready where images are encoded. Call it inside a scope. */
@@ -136,10 +183,14 @@ export class Loader {
   #mixed(samples: number[], own: Tensor, seen: (images: number[]) => Tensor, augment: EffectiveAugmentOptions) {
     const numbers = this.#imagesOf(samples);
     const { mixup, cutmix } = augment;
-    const mixes = drawMixes({ seed: this.#options.seed, epoch: this.#viewNumber, images: numbers }, this.count, {
-      mixup,
-      cutmix,
-    });
+    const mixes = drawMixes(
+      { seed: this.#options.seed, epoch: this.#viewNumber, images: numbers },
+      this.#split.labels.length,
+      {
+        mixup,
+        cutmix,
+      },
+    );
     const partners = mixes.map(({ partner }) => partner);
     const oneHot = (labels: Tensor) => torch.oneHot(labels, this.#dataset.classes.length).to('float32');
     const theirs = this.#labels.indexSelect(0, fromArray(BigInt64Array.from(partners, BigInt)));
@@ -151,10 +202,7 @@ export class Loader {
   }
 
   #samplesOf(step: number): number[] {
-    const { batchSize } = this.#options;
-    const begin = step * batchSize;
-    const length = Math.max(0, Math.min(batchSize, this.count - begin));
-    return Array.from({ length }, (_, i) => (this.#order ? Number(this.#order[begin + i]) : begin + i));
+    return this.#share.samples(this.#order, step);
   }
 
   #imagesOf(samples: number[]): number[] {
@@ -167,6 +215,8 @@ export class Loader {
     this.#labels.dispose();
   }
 }
+
+const inOrder: Order = (position) => position;
 
 function effective(data: Dataset, set: Split, augment: boolean | AugmentOptions): EffectiveAugmentOptions | undefined {
   if (augment === false) return undefined;

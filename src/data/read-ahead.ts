@@ -14,6 +14,8 @@ export interface ReadAheadSetup {
 
 interface Pending {
   bytes: Uint8Array;
+  /** Images that are not made yet. */
+  missing: Set<number>;
   done: Promise<void>;
   whole: boolean;
   cancelled: boolean;
@@ -24,6 +26,8 @@ export class ReadAhead {
   readonly #setup: ReadAheadSetup;
   readonly #batches = new Map<number, Pending>();
   readonly #queue: (() => Promise<void>)[] = [];
+  /** Images that are being made, the earliest first. */
+  readonly #underWay = new Set<{ image: number }>();
   #running = 0;
 
   constructor(setup: ReadAheadSetup) {
@@ -46,6 +50,17 @@ export class ReadAhead {
     return batch.bytes;
   }
 
+  /**
+   * The image that a batch waits for, and how many of its images are missing: of those that are being made the one begun first. Where none of
+   * its own was begun, the workers are held up by another batch's image, and that one is named. Undefined where nothing is missing.
+   */
+  waitsFor(step: number): { image: number; missing: number } | undefined {
+    const missing = this.#batches.get(step)?.missing ?? new Set();
+    const begun = [...this.#underWay].map(({ image }) => image);
+    const image = begun.find((one) => missing.has(one)) ?? begun[0] ?? [...missing][0];
+    return image === undefined || missing.size === 0 ? undefined : { image, missing: missing.size };
+  }
+
   /** How many batches are held or under way. */
   get held(): number {
     return this.#batches.size;
@@ -62,10 +77,11 @@ export class ReadAhead {
   }
 
   #start(step: number): void {
-    const { imagesOf, size, make } = this.#setup;
+    const { imagesOf, size } = this.#setup;
     const images = imagesOf(step);
     const batch: Pending = {
       bytes: new Uint8Array(images.length * size),
+      missing: new Set(images),
       done: Promise.resolve(),
       whole: false,
       cancelled: false,
@@ -73,7 +89,8 @@ export class ReadAhead {
     const jobs = images.map((image, i) =>
       this.#enqueue(async () => {
         if (batch.cancelled) throw new DataError(`Batch ${step} was given up for another one.`);
-        batch.bytes.set(await make(image), i * size);
+        batch.bytes.set(await this.#make(image), i * size);
+        batch.missing.delete(image);
       }),
     );
     batch.done = Promise.all(jobs).then(
@@ -88,6 +105,16 @@ export class ReadAhead {
     // Whoever asks for the batch hears of the error; until then nobody does.
     batch.done.catch(() => {});
     this.#batches.set(step, batch);
+  }
+
+  async #make(image: number): Promise<Uint8Array> {
+    const entry = { image };
+    this.#underWay.add(entry);
+    try {
+      return await this.#setup.make(image);
+    } finally {
+      this.#underWay.delete(entry);
+    }
   }
 
   #enqueue(job: () => Promise<void>): Promise<void> {

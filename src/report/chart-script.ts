@@ -42,6 +42,8 @@ function optionsOf(chart, width) {
         label,
         stroke: () => seriesColour(index),
         width: 2,
+        // Epochs that were not evaluated lie between those that were.
+        spanGaps: true,
         dash: index < 8 ? [] : [6, 4],
         points: { show: chart.x.length < 40 },
         value: (self, value) => valueText(value),

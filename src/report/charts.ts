@@ -19,7 +19,7 @@ export function runCharts(run: RunRecords): Chart[] {
       'Loss',
       [
         ['weighted sum, train', ({ loss }) => loss],
-        ['cross-entropy, test', ({ test }) => test.loss],
+        ['cross-entropy, test', ({ test }) => test?.loss],
       ],
     ],
     ['Loss terms, unweighted', terms.map((term) => [term, ({ terms }) => terms[term]])],
@@ -27,8 +27,8 @@ export function runCharts(run: RunRecords): Chart[] {
       'Accuracy, %',
       [
         ['training top-1', ({ trainTop1 }) => trainTop1],
-        ['test top-1', ({ test }) => test.top1],
-        ['test top-5', ({ test }) => test.top5],
+        ['test top-1', ({ test }) => test?.top1],
+        ['test top-5', ({ test }) => test?.top5],
         ['validation top-1', ({ validation }) => validation?.top1],
         ['validation top-5', ({ validation }) => validation?.top5],
       ],
@@ -47,9 +47,9 @@ export function runCharts(run: RunRecords): Chart[] {
 /** One chart a quantity, with all runs over each other. */
 export function comparisonCharts(runs: { label: string; run: RunRecords }[]): Chart[] {
   const quantities: [string, Values][] = [
-    ['Test top-1, %', ({ test }) => test.top1],
-    ['Test top-5, %', ({ test }) => test.top5],
-    ['Test cross-entropy', ({ test }) => test.loss],
+    ['Test top-1, %', ({ test }) => test?.top1],
+    ['Test top-5, %', ({ test }) => test?.top5],
+    ['Test cross-entropy', ({ test }) => test?.loss],
     ['Training loss, weighted sum', ({ loss }) => loss],
     ['Learning rate', ({ lr }) => lr],
     ['Throughput, images/s', ({ imagesPerSecond }) => imagesPerSecond],

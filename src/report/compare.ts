@@ -3,7 +3,7 @@ import { basename } from 'node:path';
 import { comparisonCharts } from './charts.js';
 import { html } from './markup.js';
 import { page, tableOf } from './page.js';
-import { bestEpoch, type RunRecords } from './run-records.js';
+import { bestEpoch, evaluatedEpochs, type RunRecords } from './run-records.js';
 import { durationText, meanAndSpread, percent } from './terminal.js';
 
 /** A run as a row of a comparison. */
@@ -18,7 +18,7 @@ export interface ComparedRun {
   /** That were done. */
   epochs: number;
   seed: number | null;
-  /** Percent, on the test split; null where no epoch was done. */
+  /** Percent, on the test split, of the last evaluated epoch and the best; null where there is none. */
   lastTop1: number | null;
   bestTop1: number | null;
   lastTop5: number | null;
@@ -77,7 +77,7 @@ export function compareRuns(records: readonly RunRecords[]): Comparison {
 
 function describe(run: RunRecords, name: string, varied: string[]): ComparedRun {
   const { config, epochs, end } = run;
-  const last = epochs.at(-1)?.test;
+  const last = evaluatedEpochs(run).at(-1)?.test;
   const best = bestEpoch(run)?.test;
   return {
     run: name,

@@ -6,7 +6,7 @@ import { exampleTable } from './examples.js';
 import { html, type Markup } from './markup.js';
 import { digits, page, tableOf } from './page.js';
 import { mixUps, type RunAnalysis } from './run-analysis.js';
-import { bestEpoch, type RunRecords } from './run-records.js';
+import { bestEpoch, evaluatedEpochs, type RunRecords } from './run-records.js';
 import { durationText, percent } from './terminal.js';
 
 /** The report of a run's records as the text of an HTML file. It asks nothing of any network, and text from the records is only ever text. */
@@ -39,11 +39,12 @@ export function headline({ config, epochs, end }: RunRecords): string {
 /** The final table. */
 export function resultRows(run: RunRecords): string[][] {
   const { start, end, epochs } = run;
-  const last = epochs.at(-1);
+  const last = evaluatedEpochs(run).at(-1);
+  const lastTitle = `last ${last === epochs.at(-1) ? '' : 'evaluated '}epoch (${last?.epoch})`;
   const best = bestEpoch(run);
   const seconds = end?.seconds ?? epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
   return [
-    ...(end
+    ...(end && end.test.count > 0
       ? [
           ['student kept, top-1', percent(end.test.top1)],
           ['student kept, top-5', percent(end.test.top5)],
@@ -51,9 +52,9 @@ export function resultRows(run: RunRecords): string[][] {
       : []),
     ...(last
       ? [
-          [`last epoch (${last.epoch}), top-1`, percent(last.test.top1)],
-          [`last epoch (${last.epoch}), top-5`, percent(last.test.top5)],
-          [`last epoch (${last.epoch}), test cross-entropy`, digits(last.test.loss)],
+          [`${lastTitle}, top-1`, percent(last.test.top1)],
+          [`${lastTitle}, top-5`, percent(last.test.top5)],
+          [`${lastTitle}, test cross-entropy`, digits(last.test.loss)],
         ]
       : []),
     ...(best
@@ -102,9 +103,9 @@ function epochTable({ epochs }: RunRecords): Markup {
     ...terms.map((term) => (term in epoch.terms ? digits(epoch.terms[term] as number) : '-')),
     ...(judged ? [epoch.trainTop1 === undefined ? '-' : percent(epoch.trainTop1)] : []),
     ...(validated ? [epoch.validation ? percent(epoch.validation.top1) : '-'] : []),
-    percent(epoch.test.top1),
-    percent(epoch.test.top5),
-    digits(epoch.test.loss),
+    epoch.test ? percent(epoch.test.top1) : '-',
+    epoch.test ? percent(epoch.test.top5) : '-',
+    epoch.test ? digits(epoch.test.loss) : '-',
     digits(epoch.imagesPerSecond),
     durationText(epoch.seconds),
   ]);

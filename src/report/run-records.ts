@@ -36,7 +36,7 @@ const epochEvent = z.object({
   terms: z.record(z.string(), number),
   trainTop1: number.optional(),
   validation: accuracy.optional(),
-  test: accuracy,
+  test: accuracy.optional(),
   imagesPerSecond: number,
   seconds: number,
 });
@@ -53,6 +53,8 @@ const endEvent = z.object({
 export type StartRecord = z.output<typeof startEvent>;
 /** An EpochRecord and, in ISO 8601, when it was written. */
 export type TimedEpoch = z.output<typeof epochEvent>;
+/** An epoch with its accuracy on the test split. */
+export type EvaluatedEpoch = TimedEpoch & { test: NonNullable<TimedEpoch['test']> };
 export type EndRecord = z.output<typeof endEvent>;
 
 /** Of a run, everything that people look at. */
@@ -108,9 +110,13 @@ export function addEvent(records: RunRecords, event: unknown, where: string): vo
   }
 }
 
+/** The epochs that were evaluated. */
+export const evaluatedEpochs = ({ epochs }: RunRecords): EvaluatedEpoch[] =>
+  epochs.filter((epoch): epoch is EvaluatedEpoch => epoch.test !== undefined);
+
 /** The epoch with the highest top-1 accuracy on the test split; the first of several. */
-export function bestEpoch({ epochs }: RunRecords): TimedEpoch | undefined {
-  return epochs.reduce<TimedEpoch | undefined>(
+export function bestEpoch(run: RunRecords): EvaluatedEpoch | undefined {
+  return evaluatedEpochs(run).reduce<EvaluatedEpoch | undefined>(
     (best, epoch) => (best === undefined || epoch.test.top1 > best.test.top1 ? epoch : best),
     undefined,
   );

@@ -158,9 +158,7 @@ export function writeTensorBoard(run: RunRecords, folder: string): string {
         ...Object.fromEntries(Object.entries(terms).map(([name, value]) => [`train/terms/${name}`, value])),
         ...(trainTop1 !== undefined && { 'train/top1': trainTop1 }),
         ...(validation && { 'validation/top1': validation.top1, 'validation/top5': validation.top5 }),
-        'test/top1': test.top1,
-        'test/top5': test.top5,
-        'test/loss': test.loss,
+        ...(test && { 'test/top1': test.top1, 'test/top5': test.top5, 'test/loss': test.loss }),
         lr,
         images_per_second: imagesPerSecond,
       };

@@ -25,7 +25,7 @@ export function epochText(record: EpochRecord): string {
     `loss ${loss.toFixed(3)}${values.length > 1 ? ` (${values.join(', ')})` : ''}`,
     ...(trainTop1 === undefined ? [] : [`train ${percent(trainTop1)}`]),
     ...(validation ? [`validation ${percent(validation.top1)}`] : []),
-    `test ${percent(test.top1)}`,
+    ...(test ? [`test ${percent(test.top1)}`] : []),
     `${Math.round(imagesPerSecond)} images/s`,
   ];
   return parts.join('  ');

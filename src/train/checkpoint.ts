@@ -117,7 +117,15 @@ function below(tensors: Record<string, Tensor>, prefix: string): Record<string, 
 }
 
 /** What may change between a run and its continuation: how long it goes on, and how it is kept. */
-const free = new Set(['timeBudget', 'checkpointSteps', 'keepCheckpoints', 'earlyStop', 'microBatch']);
+const free = new Set([
+  'timeBudget',
+  'checkpointSteps',
+  'keepCheckpoints',
+  'earlyStop',
+  'microBatch',
+  'stallWarning',
+  'stallLimit',
+]);
 
 function differences(saved: Record<string, unknown>, now: Record<string, unknown>): string[] {
   const names = [...new Set([...Object.keys(saved), ...Object.keys(now)])].filter((name) => !free.has(name));

@@ -5,12 +5,13 @@ export type Command = 'pause' | 'resume' | 'stop' | 'abort';
 export class Control {
   #resume: (() => void) | undefined;
   #paused: Promise<void> | undefined;
-  #stopping = false;
+  readonly #ending = new AbortController();
   #tell: ((command: Command) => void) | undefined;
 
   constructor(readonly signal?: AbortSignal) {
     const onAbort = () => {
       this.#tell?.('abort');
+      this.#ending.abort();
       this.resume();
     };
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -19,7 +20,7 @@ export class Control {
   /** The run is in another thread, which must be told. */
   forward(tell: (command: Command) => void): void {
     this.#tell = tell;
-    if (this.#stopping) tell('stop');
+    if (this.stopping) tell('stop');
     else if (this.#paused) tell('pause');
   }
 
@@ -39,13 +40,19 @@ export class Control {
 
   /** Ends the run after the step that it is in; it saves first. */
   stop(): void {
-    this.#stopping = true;
+    this.#ending.abort();
     this.#tell?.('stop');
     this.resume();
   }
 
+  /** Whether the run is to end, by {@link stop} or by the caller's signal. */
   get stopping(): boolean {
-    return this.#stopping;
+    return this.ending.aborted;
+  }
+
+  /** Aborted when the run is to end, so that a step need not wait for images that do not come. */
+  get ending(): AbortSignal {
+    return this.#ending.signal;
   }
 
   /** Waits while the run is held. Throws the signal's reason where it was aborted. */

@@ -48,7 +48,7 @@ export class Run implements AsyncIterableIterator<TrainEvent> {
  * with the student's. Everything is checked before the first step.
  *
  *     for await (const event of distill({ teacher: 'teacher.pt', student: 'resnet8', data: 'shapes' }))
- *       if (event.type === 'epoch') console.log(event.epoch, event.test.top1);
+ *       if (event.type === 'epoch') console.log(event.epoch, event.test?.top1);
  *
  * Where student, teacher, data and method are given as texts, the run has a thread of its own and the caller's event loop stays free; objects are used
  * in the caller's thread, a step at a time.

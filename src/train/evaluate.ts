@@ -2,6 +2,8 @@ import type { Loader } from '../data/loader.js';
 import type { Accuracy } from '../flow.js';
 import { functional as F } from '../nn/index.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import type { StallEvent } from './events.js';
+import { type Patience, patiently, stallOptions } from './patience.js';
 
 /** Images a batch in every evaluation, so that repeated evaluations agree to the bit. */
 export const evaluationBatchSize = 200;
@@ -15,12 +17,25 @@ export async function evaluate(
   loader: Loader,
   signal?: AbortSignal,
 ): Promise<Accuracy> {
+  const measuring = evaluation(logits, loader, { ...stallOptions.parse({}), signal });
+  for (;;) {
+    const { value, done } = await measuring.next();
+    if (done) return value;
+  }
+}
+
+/** The same, and says when images do not come. */
+export async function* evaluation(
+  logits: (images: Tensor) => Tensor,
+  loader: Loader,
+  patience: Patience,
+): AsyncGenerator<StallEvent, Accuracy> {
   const sums = scope(() => keep(torch.zeros([3], { dtype: 'float64' })));
   try {
     loader.begin(0);
     for (let step = 0; step < loader.steps; step++) {
-      signal?.throwIfAborted();
-      await loader.ready(step);
+      yield* patiently(loader, step, patience);
+      patience.signal?.throwIfAborted();
       noGrad(() => scope(() => sums.add_(scores(loader, step, logits))));
       await breathe();
     }

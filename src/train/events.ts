@@ -1,3 +1,5 @@
+import type { SplitName } from '../data/dataset.js';
+import type { AwaitedImage } from '../data/loader.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 
 /** What a run says while it goes on, in the order in which it does. Steps and epochs count from 1. */
@@ -18,11 +20,12 @@ export type TrainEvent =
     }
   | { type: 'step'; step: number; steps: number; epoch: number; epochs: number }
   | { type: 'notice'; message: string }
+  | StallEvent
   | ({ type: 'epoch' } & EpochRecord)
   | { type: 'checkpoint'; step: number; file: string }
   | {
       type: 'end';
-      /** Of the student that was kept. */
+      /** Of the student that was kept; `count` is 0 where its epoch was not evaluated. */
       test: Accuracy;
       /** The epoch that it is from. */
       epoch: number;
@@ -31,6 +34,15 @@ export type TrainEvent =
       stopped?: 'asked' | 'time budget' | 'early stop' | 'dry run';
       out?: string;
     };
+
+/** The run waits for images that do not come. May come before `start`, where the teacher is measured. */
+export interface StallEvent extends AwaitedImage {
+  type: 'stall';
+  /** The split whose batch it waits for. */
+  split: SplitName;
+  /** Seconds so far. */
+  waited: number;
+}
 
 export interface Estimate {
   /** Of one step, measured on the first batch. */

@@ -1,12 +1,13 @@
-/** The training loop: epochs of steps, each epoch evaluated. Everything that it changes is the trainer's. */
+/** The training loop: epochs of steps, and the evaluations between them. Everything that it changes is the trainer's. */
 import { Loader } from '../data/loader.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import { scope } from '../tensor/index.js';
 import type { Progress } from './checkpoint.js';
 import type { Control } from './control.js';
-import { breathe, evaluate, evaluationBatchSize } from './evaluate.js';
-import type { TrainEvent } from './events.js';
+import { breathe, evaluation, evaluationBatchSize } from './evaluate.js';
+import type { StallEvent, TrainEvent } from './events.js';
 import { DivergenceError } from './guards.js';
+import { patiently } from './patience.js';
 import type { Trainer } from './trainer.js';
 
 export interface LoopSetup {
@@ -25,7 +26,7 @@ export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
 export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent, Ending> {
   const { trainer, control, save } = setup;
   const { data, options } = trainer.setup;
-  const { epochs, timeBudget, checkpointSteps } = options;
+  const { epochs, timeBudget, checkpointSteps, evaluateEvery } = options;
   const began = performance.now();
   const splits = { test: data.test, ...(data.validation && { validation: data.validation }) };
   const loaders = Object.keys(splits).map(
@@ -53,8 +54,9 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
       const images = Math.min((trainer.step - firstStep) * options.batchSize, trainer.loader.count);
       const { loss, terms, top1 } = trainer.meter.read();
       const speed = { imagesPerSecond: images / seconds, seconds };
-      const record = await trainer.withAverages(async () => {
-        const accuracies = await measure(trainer, loaders, control);
+      const record = yield* trainer.withAverages(async function* () {
+        const due = epoch % evaluateEvery === 0 || epoch === epochs;
+        const accuracies = due ? yield* measure(trainer, loaders, control) : {};
         const train = { loss, terms, ...(top1 !== undefined && { trainTop1: top1 }) };
         const measured: EpochRecord = { epoch, epochs, lr, ...train, ...accuracies, ...speed };
         remember(setup, measured);
@@ -62,7 +64,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
       });
       save();
       yield { type: 'epoch', ...record };
-      if (overdue(setup, epoch)) return 'early stop';
+      if (record.test && overdue(setup, epoch)) return 'early stop';
     }
     return undefined;
   } finally {
@@ -70,9 +72,11 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
   }
 }
 
-async function* step({ trainer, progress, save }: LoopSetup, epoch: number): AsyncGenerator<TrainEvent> {
+async function* step({ trainer, progress, control, save }: LoopSetup, epoch: number): AsyncGenerator<TrainEvent> {
   const { options } = trainer.setup;
-  await trainer.loader.ready(trainer.step % trainer.stepsPerEpoch);
+  const patience = { ...options, signal: control.ending, save };
+  yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, patience);
+  if (control.stopping) return;
   const outcome = scope(() => trainer.runStep());
   if (outcome.microBatch !== undefined)
     yield { type: 'notice', message: `memory ran out: from now on ${outcome.microBatch} images go through at once` };
@@ -94,15 +98,15 @@ function* saved({ trainer, save }: LoopSetup): Generator<TrainEvent> {
   if (file !== undefined) yield { type: 'checkpoint', step: trainer.step, file };
 }
 
-async function measure(
+async function* measure(
   trainer: Trainer,
   loaders: (readonly [string, Loader])[],
   { signal }: Control,
-): Promise<{ test: Accuracy; validation?: Accuracy }> {
+): AsyncGenerator<StallEvent, { test: Accuracy; validation?: Accuracy }> {
   const network = trainer.deployed().eval();
   const found: Record<string, Accuracy> = {};
   for (const [split, loader] of loaders)
-    found[split] = await evaluate((images) => network.forward(images), loader, signal);
+    found[split] = yield* evaluation((images) => network.forward(images), loader, { ...trainer.setup.options, signal });
   return found as { test: Accuracy; validation?: Accuracy };
 }
 

@@ -1,5 +1,6 @@
 import { augmentOptions } from '../data/augment/index.js';
 import { z } from '../options.js';
+import { stallOptions } from './patience.js';
 
 /** How a student is trained, whatever the method. The defaults suit small images and short runs. */
 export const trainOptions = z.strictObject({
@@ -47,6 +48,11 @@ export const trainOptions = z.strictObject({
     .enum(['last', 'validation', 'test'])
     .optional()
     .describe('epoch whose student is kept; default validation where images are held out, else last'),
+  evaluateEvery: z
+    .int()
+    .min(1)
+    .default(1)
+    .describe('epochs from one evaluation to the next; the last epoch is always evaluated'),
   earlyStop: z.int().min(1).optional().describe('epochs without a better validation accuracy after which to stop'),
   timeBudget: z.number().positive().optional().describe('minutes after which to stop'),
   onNonFinite: z.enum(['stop', 'skip']).default('stop').describe('what to do when a loss or gradient is no number'),
@@ -61,6 +67,7 @@ export const trainOptions = z.strictObject({
     .min(1)
     .optional()
     .describe('views an image has, through which epochs cycle; default a new one each epoch'),
+  ...stallOptions.shape,
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
   dataSeed: z.int().min(0).optional().describe('of order and augmentation alone; default the seed'),
 });

@@ -8,8 +8,9 @@ import { ConfigError, TeacherError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { getRngState, keep, noGrad, scope, setRngState } from '../tensor/index.js';
-import { evaluate, evaluationBatchSize } from './evaluate.js';
-import type { Estimate } from './events.js';
+import { evaluation, evaluationBatchSize } from './evaluate.js';
+import type { Estimate, StallEvent } from './events.js';
+import { type Patience, patiently } from './patience.js';
 import type { Trainer } from './trainer.js';
 
 /** Refuses networks that do not fit the data or each other. */
@@ -24,15 +25,20 @@ export function checkClasses(student: Classifier, teacher: Teacher | undefined, 
 }
 
 /** The teacher's own accuracy on the test split. Throws TeacherError where its classifier is not what it seems. */
-export async function examineTeacher(teacher: Teacher, data: Dataset, signal?: AbortSignal): Promise<Accuracy> {
+export async function* examineTeacher(
+  teacher: Teacher,
+  data: Dataset,
+  patience: Patience,
+): AsyncGenerator<StallEvent, Accuracy> {
   const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize });
   try {
     if (teacher instanceof ModelTeacher) {
       loader.begin(0);
-      await loader.ready(0);
+      yield* patiently(loader, 0, patience);
+      patience.signal?.throwIfAborted();
       scope(() => teacher.check(loader.batch(0).images));
     }
-    return await evaluate((images) => teacher.forward(images).logits, loader, signal);
+    return yield* evaluation((images) => teacher.forward(images).logits, loader, patience);
   } finally {
     loader.dispose();
   }
@@ -52,8 +58,14 @@ export function teacherWarning(teacher: Teacher, { top1 }: Accuracy, data: Datas
  * Runs forward and loss of the first batch without any update, and says what the terms are and what the run will take. Weights,
  * statistics and the generator are afterwards as they were.
  */
-export async function rehearse(trainer: Trainer): Promise<{ terms: Record<string, number>; estimate: Estimate }> {
+export async function* rehearse(
+  trainer: Trainer,
+  signal?: AbortSignal,
+): AsyncGenerator<StallEvent, { terms: Record<string, number>; estimate: Estimate }> {
   const { options } = trainer.setup;
+  trainer.beginEpoch();
+  yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, { ...options, signal });
+  signal?.throwIfAborted();
   const state = scope(() => ({
     random: keep(getRngState()),
     modules: Object.entries(trainer.modules).map(([name, module]) => {
@@ -63,8 +75,6 @@ export async function rehearse(trainer: Trainer): Promise<{ terms: Record<string
       return [name, Object.fromEntries(copies)] as const;
     }),
   }));
-  trainer.beginEpoch();
-  await trainer.loader.ready(trainer.step % trainer.stepsPerEpoch);
   const began = performance.now();
   const terms = scope(() => trainer.rehearse());
   const secondsPerStep = (performance.now() - began) / 1000;

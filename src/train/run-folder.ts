@@ -13,7 +13,11 @@ const derived = ['analysis.json', 'report.html'];
 const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
 
 export class RunFolder {
-  private constructor(readonly path: string) {}
+  /** @param validated whether its epochs have a validation accuracy: the first row of metrics.csv may be that of an epoch without evaluation */
+  private constructor(
+    readonly path: string,
+    private readonly validated = false,
+  ) {}
 
   /** Throws ConfigError where a run would take the place of another one. */
   static refuse(path: string, { overwrite = false, resume = false }: { overwrite?: boolean; resume?: boolean }): void {
@@ -31,8 +35,8 @@ export class RunFolder {
   }
 
   /** Makes the folder, and removes what a run left in it. Throws FileError where it cannot be written. */
-  static create(path: string, config: Record<string, unknown>): RunFolder {
-    const folder = new RunFolder(path);
+  static create(path: string, config: Record<string, unknown>, validated: boolean): RunFolder {
+    const folder = new RunFolder(path, validated);
     folder.writing(() => {
       mkdirSync(path, { recursive: true });
       for (const file of readdirSync(path)) if (isOurs(file) || derived.includes(file)) rmSync(join(path, file));
@@ -42,8 +46,8 @@ export class RunFolder {
   }
 
   /** The folder of a run that goes on. */
-  static open(path: string): RunFolder {
-    return new RunFolder(path);
+  static open(path: string, validated: boolean): RunFolder {
+    return new RunFolder(path, validated);
   }
 
   static holdsRun(path: string): boolean {
@@ -83,7 +87,7 @@ export class RunFolder {
   /** One row of metrics.csv, and an event. */
   epoch(record: EpochRecord): void {
     this.event({ type: 'epoch', ...record });
-    const row = rowOf(record);
+    const row = rowOf(record, this.validated);
     const file = join(this.path, files.metrics);
     if (!existsSync(file)) this.append(files.metrics, `${Object.keys(row).join()}\n`);
     this.append(files.metrics, `${Object.values(row).join()}\n`);
@@ -103,7 +107,7 @@ export class RunFolder {
         .filter(({ epoch }) => !known.has(epoch))
         .map((record) => eventLine({ type: 'epoch', ...record }));
       writeFileAtomic(join(this.path, files.events), [...kept.map((line) => `${line}\n`), ...lost].join(''));
-      const rows = epochs.map(rowOf);
+      const rows = epochs.map((record) => rowOf(record, this.validated));
       const [first] = rows;
       if (first) {
         const lines = [Object.keys(first), ...rows.map((row) => Object.values(row))].map((cells) => cells.join());
@@ -147,18 +151,19 @@ const isOurs = (file: string): boolean =>
 /** A temporary file of writeFileAtomic's, of another process. */
 const isLeftOver = (file: string): boolean => file.endsWith('.tmp') && !file.includes(`.${process.pid}-`);
 
-function rowOf(record: EpochRecord): Record<string, number> {
-  const { trainTop1, validation } = record;
+/** Cells of what was not measured are empty. */
+function rowOf(record: EpochRecord, validated: boolean): Record<string, number | string> {
+  const { trainTop1, validation, test } = record;
   return {
     epoch: record.epoch,
     lr: record.lr,
     loss: record.loss,
     ...record.terms,
     ...(trainTop1 !== undefined && { train_top1: trainTop1 }),
-    ...(validation && { validation_top1: validation.top1, validation_top5: validation.top5 }),
-    top1: record.test.top1,
-    top5: record.test.top5,
-    test_loss: record.test.loss,
+    ...(validated && { validation_top1: validation?.top1 ?? '', validation_top5: validation?.top5 ?? '' }),
+    top1: test?.top1 ?? '',
+    top5: test?.top5 ?? '',
+    test_loss: test?.loss ?? '',
     images_per_second: record.imagesPerSecond,
     seconds: record.seconds,
   };

@@ -17,7 +17,8 @@ import { validate } from '../options.js';
 import { manualSeed, scope } from '../tensor/index.js';
 import { loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
 import type { Control } from './control.js';
-import type { TrainEvent } from './events.js';
+import type { StallEvent, TrainEvent } from './events.js';
+import { accuracyFor } from './known-accuracy.js';
 import { chosenBy, trainingLoop } from './loop.js';
 import { type EffectiveTrainOptions, trainOptions } from './options.js';
 import { checkClasses, examineTeacher, rehearse, teacherWarning } from './preflight.js';
@@ -41,7 +42,7 @@ interface Parts {
 }
 
 export async function* run(setup: StudentSetup | DistillSetup, control: Control): AsyncGenerator<TrainEvent, void> {
-  const parts = await prepare(setup, control.signal);
+  const parts = yield* prepare(setup, control.signal);
   const { teacher, data, config } = parts;
   const began = performance.now();
   let trainer: Trainer | undefined;
@@ -49,7 +50,7 @@ export async function* run(setup: StudentSetup | DistillSetup, control: Control)
     trainer = new Trainer(parts);
     const resumed = resumeFrom(parts, trainer);
     const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
-    const rehearsal = await rehearse(trainer);
+    const rehearsal = yield* rehearse(trainer, control.signal);
     const folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
     folder?.checkSpace(rehearsal.estimate.diskBytes);
     const record = (event: TrainEvent): TrainEvent => {
@@ -122,9 +123,15 @@ async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) 
   }
 }
 
-async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal): Promise<Parts> {
+async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal): AsyncGenerator<StallEvent, Parts> {
   const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
-  const { teacher: wanted, tap, method: chosenMethod, ...given } = rest as Partial<DistillSetup>;
+  const {
+    teacher: wanted,
+    tap,
+    method: chosenMethod,
+    teacherAccuracy: known,
+    ...given
+  } = rest as Partial<DistillSetup>;
   const [options, teacherRun] = effectiveOptions(given, wanted !== undefined);
   if (out !== undefined && !dryRun)
     RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
@@ -138,13 +145,15 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
   let teacher: Teacher | undefined;
   let targets: Targets | undefined;
   let objective: Objective | undefined;
+  let parts: Parts | undefined;
   try {
     const text = typeof wanted === 'string';
     teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
     checkClasses(student, teacher, data);
     const cached = teacherRun.teacherCache !== undefined;
     objective = scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: cached })));
-    const teacherAccuracy = teacher && (await examineTeacher(teacher, data, signal));
+    const teacherAccuracy =
+      teacher && (accuracyFor(known, teacher, data) ?? (yield* examineTeacher(teacher, data, { ...options, signal })));
     targets = teacher && targetsOf({ teacher, data, options, teacherOptions: teacherRun });
     const config = {
       data: data.source,
@@ -156,7 +165,7 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
       ...options,
       ...(teacher && teacherRun),
     };
-    return {
+    parts = {
       setup,
       options,
       data,
@@ -168,15 +177,17 @@ async function prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal)
       ...(targets && { targets }),
       ...(teacherAccuracy && { teacherAccuracy }),
     };
-  } catch (error) {
-    discard({
-      setup,
-      student,
-      ...(teacher && { teacher }),
-      ...(targets && { targets }),
-      ...(objective && { objective }),
-    });
-    throw error;
+    return parts;
+  } finally {
+    // Also where nobody listens any more while the teacher's images do not come.
+    if (!parts)
+      discard({
+        setup,
+        student,
+        ...(teacher && { teacher }),
+        ...(targets && { targets }),
+        ...(objective && { objective }),
+      });
   }
 }
 
@@ -204,10 +215,13 @@ function refuseBlindChoice({ best, earlyStop }: EffectiveTrainOptions, data: Dat
 }
 
 /** Takes the newest checkpoint over, where the run is to go on and there is one. */
-function resumeFrom({ setup, config }: Parts, trainer: Trainer): { folder: RunFolder; progress: Progress } | undefined {
+function resumeFrom(
+  { setup, data, config }: Parts,
+  trainer: Trainer,
+): { folder: RunFolder; progress: Progress } | undefined {
   const { out, resume = false, dryRun = false } = setup;
   if (out === undefined || !resume) return undefined;
-  const folder = RunFolder.open(out);
+  const folder = RunFolder.open(out, data.validation !== undefined);
   const checkpoint = folder.latestCheckpoint();
   if (checkpoint === undefined) return undefined;
   const progress = loadCheckpoint(checkpoint, trainer, config);
@@ -215,8 +229,8 @@ function resumeFrom({ setup, config }: Parts, trainer: Trainer): { folder: RunFo
   return { folder, progress };
 }
 
-function newFolder({ setup: { out }, config }: Parts): RunFolder | undefined {
-  return out === undefined ? undefined : RunFolder.create(out, config);
+function newFolder({ setup: { out }, data, config }: Parts): RunFolder | undefined {
+  return out === undefined ? undefined : RunFolder.create(out, config, data.validation !== undefined);
 }
 
 /** Writes the network that would be deployed, where it can be made again by name. */

@@ -8,6 +8,7 @@ import { parseMethods } from '../distill/method-spec.js';
 import type { Teacher } from '../distill/teacher.js';
 import { ConfigError, messageOf } from '../errors.js';
 import { type Classifier, create, type ModelOptions } from '../models/index.js';
+import type { KnownAccuracy } from './known-accuracy.js';
 import type { TrainOptions } from './options.js';
 import type { TeacherRunOptions } from './targets.js';
 
@@ -32,6 +33,8 @@ export interface DistillSetup extends StudentSetup, TeacherRunOptions {
   teacher: string | Teacher;
   /** Path of the teacher's classifier, where it cannot be found by itself. */
   tap?: string;
+  /** What an earlier run of the program measured, which {@link knownAccuracy} takes from its `start`; used where teacher and data are the same. */
+  teacherAccuracy?: KnownAccuracy;
   /** A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one. Default: SRRL with alpha = beta = 1. */
   method?: string | Method;
 }

@@ -198,14 +198,14 @@ export class Trainer {
   }
 
   /** Runs `body` with the averaged weights in the student's place. */
-  async withAverages<T>(body: () => Promise<T>): Promise<T> {
+  async *withAverages<Event, T>(body: () => AsyncGenerator<Event, T>): AsyncGenerator<Event, T> {
     const { ema } = this;
-    if (!ema) return body();
+    if (!ema) return yield* body();
     const { student } = this.setup;
     const own = new EMA(student, { decay: 0 });
     ema.copyTo(student);
     try {
-      return await body();
+      return yield* body();
     } finally {
       own.copyTo(student);
       own.dispose();

@@ -8,6 +8,9 @@ import { fixturePath } from '../helpers/inputs.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-cli-'));
 afterAll(() => rmSync(folder, { recursive: true }));
+/** A PNG file of 8 x 8 pixels. */
+const smallImage =
+  'iVBORw0KGgoAAAANSUhEUgAAAAgAAAAICAIAAABLbSncAAAACXBIWXMAAAPoAAAD6AG1e1JrAAAAEUlEQVQImWNoaHDAihiGlgQAUplQAfdJi7MAAAAASUVORK5CYII=';
 const teacher = 'assets/shapes-teacher.pt';
 const shared = process.env.SRRL_TEST_DATA ?? '../shared/data';
 
@@ -148,6 +151,46 @@ describe('the main job', () => {
       srrl: { alpha: 1, beta: 3 },
     });
   });
+
+  it('says what it waits for, to people and to machines', () => {
+    const file = join(folder, 'slow.mjs');
+    writeFileSync(
+      file,
+      `const photo = Buffer.from('${smallImage}', 'base64');
+      const split = {
+        labels: Uint8Array.of(0, 1),
+        nameOf: (image) => 'far/' + image + '.png',
+        read: (image) => new Promise((resolve) => setTimeout(() => resolve(photo), 500)),
+      };
+      export default { source: 'far', classes: ['a', 'b'], channels: 3, height: 8, width: 8, mean: [0, 0, 0], std: [1, 1, 1],
+        augment: { pad: 0, flip: true }, train: split, test: split };`,
+    );
+    const args = [
+      'train',
+      '--data',
+      `module:${file}`,
+      '--student',
+      'resnet8',
+      '--epochs',
+      '1',
+      '--stall-warning',
+      '0.1',
+    ];
+    const shown = srrl(args);
+    expect(shown.stderr).toMatch(
+      /waiting for \S+ s for far\/0\.png \(image 0 of the test split\); 2 of its batch are missing/,
+    );
+    expect(shown.status).toBe(0);
+    const events = srrl([...args, '--json'])
+      .stdout.trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(events.find(({ type, split }) => type === 'stall' && split === 'train')).toMatchObject({
+      file: expect.stringMatching(/^far\/[01]\.png$/),
+      waited: expect.any(Number),
+      missing: expect.any(Number),
+    });
+  }, 60_000);
 
   it('proves that a killed run goes on to the same weights', () => {
     const run = ['--data', 'shapes:48', '--teacher', teacher, '--epochs', '2', '--batch-size', '12'];

@@ -6,7 +6,7 @@ import { reportPage } from '../../src/report/html.js';
 import { livePage } from '../../src/report/live-page.js';
 import { escapeText } from '../../src/report/markup.js';
 import { readRun } from '../../src/report/run-records.js';
-import { configOf, hostile, makeRun } from './runs.js';
+import { configOf, endOf, epochOf, hostile, linesOf, makeRun, startOf } from './runs.js';
 
 const parsed = (text: string) => parse(text, { blockTextElements: { script: true, style: true } });
 const cells = (root: HTMLElement, id: string) =>
@@ -28,7 +28,7 @@ describe('the report', () => {
     expect(charts).toEqual({
       Loss: {
         'weighted sum, train': run.epochs.map(({ loss }) => loss),
-        'cross-entropy, test': run.epochs.map(({ test }) => test.loss),
+        'cross-entropy, test': run.epochs.map(({ test }) => test?.loss),
       },
       'Loss terms, unweighted': {
         ce: run.epochs.map(({ terms }) => terms.ce),
@@ -117,6 +117,19 @@ describe('the report', () => {
     // The other class has no example, and there are too few classes for a table of the best.
     expect(others.flatMap((other) => other.querySelectorAll('img'))).toEqual([]);
     expect(root.querySelector('#best-examples')).toBeNull();
+  });
+
+  it('has gaps where an epoch was not evaluated', () => {
+    const unseen = (epoch: number) => ({ ...epochOf(epoch, 0), test: undefined, validation: undefined });
+    const unknown = { top1: null, top5: null, loss: null, count: 0 };
+    const events = [startOf({}), unseen(1), epochOf(2, 60), unseen(3), { ...endOf(0), test: unknown }];
+    const page = parsed(reportPage(readRun(makeRun({ events: linesOf(events) }))));
+    const accuracy = chartsOf(page).find(({ title }) => title === 'Accuracy, %');
+    expect(accuracy?.series.map(({ values }) => values)).toContainEqual([null, 60, null]);
+    expect(cells(page, 'epochs')[2]?.slice(5, 9)).toEqual(['-', '-', '-', '-']);
+    const results = Object.fromEntries(cells(page, 'results'));
+    expect(results).toMatchObject({ 'last evaluated epoch (2), top-1': '60.00 %', 'best epoch (2), top-1': '60.00 %' });
+    expect(Object.keys(results).filter((name) => name.startsWith('student kept'))).toEqual([]);
   });
 
   it('does without an analysis, and without epochs', () => {

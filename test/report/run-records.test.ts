@@ -50,7 +50,7 @@ describe('the records of a run', () => {
 
   it.each([
     ['a line that is no JSON', `${linesOf([startOf({})])}{"type":\n${linesOf([epochOf(1, 40)])}`, 'line 2'],
-    ['an epoch without accuracy', linesOf([startOf({}), { ...epochOf(1, 40), test: undefined }]), 'line 2: test'],
+    ['an epoch without accuracy', linesOf([startOf({}), { ...epochOf(1, 40), test: 40 }]), 'line 2: test'],
     ['a time that is none', linesOf([startOf({}), { ...epochOf(1, 40), time: 'noon' }]), 'line 2: time'],
     ['a value that is no event', `${linesOf([startOf({}), epochOf(1, 40)])}7\n`, 'line 3'],
   ])('with %s are an error that says where', (_, events, where) => {

@@ -76,9 +76,9 @@ print(json.dumps({tag: [[e.step, e.wall_time, e.value] for e in found.Scalars(ta
       'train/top1': at(({ trainTop1 }) => trainTop1),
       'validation/top1': at(({ validation }) => validation?.top1),
       'validation/top5': at(({ validation }) => validation?.top5),
-      'test/top1': at(({ test }) => test.top1),
-      'test/top5': at(({ test }) => test.top5),
-      'test/loss': at(({ test }) => test.loss),
+      'test/top1': at(({ test }) => test?.top1),
+      'test/top5': at(({ test }) => test?.top5),
+      'test/loss': at(({ test }) => test?.loss),
       lr: at(({ lr }) => lr),
       images_per_second: at(({ imagesPerSecond }) => imagesPerSecond),
     });

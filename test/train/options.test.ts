@@ -156,6 +156,40 @@ describe('options of training', () => {
     expect(await accuracyIn(out)).toEqual(best.test);
   });
 
+  it('evaluates some epochs and the last, and chooses among those', async () => {
+    const out = join(folder, 'some');
+    const events: TrainEvent[] = [];
+    const setup = { data, student: 'resnet8', epochs: 5, batchSize: 24, validation: 0.25, evaluateEvery: 2, out };
+    for await (const event of train(setup)) events.push(event);
+    const records = epochs(events);
+    expect(records.map(({ test, validation }) => [test?.count, validation?.count])).toEqual(
+      [1, 2, 3, 4, 5].map((epoch) => (epoch === 1 || epoch === 3 ? [undefined, undefined] : [1200, 24])),
+    );
+    const [second, fourth, fifth] = records.filter(({ test }) => test);
+    const top1 = (record?: (typeof records)[number]) => record?.validation?.top1 ?? 0;
+    const best = [fourth, fifth].reduce((a, b) => (top1(b) > top1(a) ? b : a), second);
+    expect(end(events)).toMatchObject({ epoch: best?.epoch, test: best?.test });
+    expect(await accuracyIn(out)).toEqual(best?.test);
+    const rows = readFileSync(join(out, 'metrics.csv'), 'utf8').trim().split('\n');
+    const [head = [], ...cells] = rows.map((row) => row.split(','));
+    expect(new Set(cells.map(({ length }) => length))).toEqual(new Set([head.length]));
+    for (const name of ['validation_top1', 'validation_top5', 'top1', 'top5', 'test_loss'])
+      expect(cells.map((row) => row[head.indexOf(name)] !== '')).toEqual([false, true, false, true, true]);
+  });
+
+  it('ends early after an evaluation only, and says where the last whole epoch was not evaluated', async () => {
+    const early = await trained({ epochs: 40, validation: 0.25, earlyStop: 1, evaluateEvery: 3, lr: 1e-9 });
+    expect(end(early.events).stopped).toBe('early stop');
+    expect(epochs(early.events).length % 3).toBe(0);
+    const run = train({ data, student: 'resnet8', epochs: 4, batchSize: 24, evaluateEvery: 4 });
+    let kept: TrainEvent | undefined;
+    for await (const event of run) {
+      if (event.type === 'epoch') run.stop();
+      kept = event;
+    }
+    expect(kept).toMatchObject({ type: 'end', stopped: 'asked', epoch: 1, test: { count: 0 } });
+  });
+
   it('keeps the averaged weights of the best epoch where both are asked for', async () => {
     const out = join(folder, 'both');
     let kept: unknown;

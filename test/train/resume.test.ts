@@ -42,6 +42,7 @@ describe('a run that is interrupted and goes on', () => {
     ['at the end of an epoch', {}, 5],
     ['AdamW, average, clipping', { optimizer: 'adamw', lr: 1e-3, ema: 0.9, clipNorm: 1 }, 8],
     ['CRD, with its memory and its draws', { method: 'crd:negatives=8' }, 6],
+    ['an epoch without evaluation', { validation: 0.2, evaluateEvery: 2 }, 5],
     ['validation and the best epoch', { validation: 0.2, warmupEpochs: 1, schedule: 'step' }, 9],
   ] as [string, Partial<DistillSetup>, number][])(
     '%s: ends as the uninterrupted one, to the bit',

@@ -11,6 +11,8 @@ import {
   distill,
   evaluate,
   type Features,
+  type KnownAccuracy,
+  knownAccuracy,
   Loader,
   loadStudent,
   models,
@@ -154,6 +156,31 @@ describe('distill()', () => {
     const before = teacher.forward(images);
     await all(distill(setup({ teacher, epochs: 1 })));
     expect(teacher.forward(images).logits.equal(before.logits)).toBe(true);
+  });
+
+  it('measures the teacher once where it is told what an earlier run found', async () => {
+    const teacher = ScriptTeacher.load(teacherFile);
+    let forwards = 0;
+    const forward = teacher.forward.bind(teacher);
+    teacher.forward = (images) => {
+      forwards++;
+      return forward(images);
+    };
+    /** What was found before the first step, and how often the teacher was asked for it; its 40 test images are one batch. */
+    const begin = async (options: Partial<DistillSetup>) => {
+      forwards = 0;
+      const [start] = await all(distill(setup({ teacher, dryRun: true, ...options })));
+      if (start?.type !== 'start') throw new Error('the run did not start');
+      return { start, forwards };
+    };
+    const first = await begin({});
+    const teacherAccuracy = knownAccuracy(first.start) as KnownAccuracy;
+    const second = await begin({ teacherAccuracy, seed: 1 });
+    expect(second.start.teacher).toEqual(first.start.teacher);
+    expect(second.forwards).toBe(first.forwards - 1);
+    for (const other of [{ teacher: 'another.pt' }, { tap: 'head' }, { data: 'shapes' }])
+      expect((await begin({ teacherAccuracy: { ...teacherAccuracy, ...other } })).forwards).toBe(first.forwards);
+    expect(second.start.config).not.toHaveProperty('teacherAccuracy');
   });
 
   it('has its events in a thread of its own where everything is named, and the caller keeps his', async () => {

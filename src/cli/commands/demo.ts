@@ -5,7 +5,7 @@ import type { Accuracy } from '../../flow.js';
 import { packageRoot } from '../../native.js';
 import { z } from '../../options.js';
 import { durationText, meanAndSpread, Progress, percent, table } from '../../report/terminal.js';
-import { distill, type TrainEvent, train } from '../../train/index.js';
+import { distill, type KnownAccuracy, knownAccuracy, type TrainEvent, train } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 
 const seeds = [0, 1, 2];
@@ -49,9 +49,11 @@ async function compare(data: Dataset, epochs: number, out: string, quiet: boolea
   const teacher = join(packageRoot, 'assets/shapes-teacher.pt');
   const common = { student, data: data.source, epochs, overwrite: true, batchSize: 25, lr: 0.05 };
   const method = 'srrl:alpha=10,beta=1';
+  let known: KnownAccuracy | undefined;
   const start: Record<Kind, (seed: number, folder: string) => AsyncIterable<TrainEvent>> = {
     ce: (seed, folder) => train({ ...common, seed, out: folder }),
-    srrl: (seed, folder) => distill({ ...common, seed, out: folder, teacher, method }),
+    srrl: (seed, folder) =>
+      distill({ ...common, seed, out: folder, teacher, method, ...(known && { teacherAccuracy: known }) }),
   };
   const comparison: Comparison = { ce: { top1: [], seconds: 0 }, srrl: { top1: [], seconds: 0 } };
   let progress: Progress | undefined;
@@ -61,7 +63,10 @@ async function compare(data: Dataset, epochs: number, out: string, quiet: boolea
       for (const seed of seeds) {
         let steps = 0;
         for await (const event of start[kind](seed, join(out, `${kind}-seed${seed}`))) {
-          if (event.type === 'start' && event.teacher) comparison.teacher = event.teacher;
+          if (event.type === 'start' && event.teacher) {
+            comparison.teacher = event.teacher;
+            known = knownAccuracy(event);
+          }
           if (event.type === 'step') {
             steps = event.steps;
             progress ??= new Progress(steps * seeds.length * 2, 'steps', { quiet });

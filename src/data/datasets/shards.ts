@@ -51,11 +51,13 @@ function readSplit(path: string, prefixes: string[]): Sample[] {
 
 function encoded(samples: Sample[], classes: number): EncodedSet {
   const at = (image: number) => samples[image] as Sample;
+  const numbers = new Map([...new Set(samples.map(({ shard }) => shard))].map((shard, number) => [shard, number]));
   return {
     labels: labelsOf(
       samples.map(({ label }) => label),
       classes,
     ),
+    shardOf: (image) => numbers.get(at(image).shard) as number,
     nameOf: (image) => `${at(image).image.name} in ${at(image).shard}`,
     async read(number) {
       const { shard, image } = at(number);

@@ -1,0 +1,127 @@
+/** Which part of each epoch a process sees that shares the data with others. */
+import { ConfigError } from '../errors.js';
+import { validate, z } from '../options.js';
+
+export const rankOptions = z.strictObject({
+  rank: z.int().min(0).default(0).describe('number of this process, from 0'),
+  worldSize: z.int().min(1).default(1).describe('processes that share the data'),
+});
+
+export type RankOptions = z.input<typeof rankOptions>;
+
+/** The samples of an epoch in its order, which is the same in all processes. */
+export type Order = (position: number) => number;
+
+/**
+ * A process's part. Over all processes the parts are disjoint and together the whole epoch, and every process has as many batches
+ * as the others, none of them empty.
+ */
+export interface Share {
+  /** Samples an epoch. */
+  count: number;
+  /** Batches an epoch. */
+  steps: number;
+  /** The samples of a batch. */
+  samples(order: Order, step: number): number[];
+}
+
+export interface Sharing {
+  count: number;
+  /** Of each process. */
+  batchSize: number;
+  /** The shard that a sample lies in, where data are kept in shards. */
+  shardOf?: ((sample: number) => number) | undefined;
+}
+
+/**
+ * Divides whole shards where there are at least as many as processes and each gets enough for a sample a batch; single samples
+ * otherwise. Throws ConfigError where `rank` is none of `worldSize`, or there are fewer samples than processes.
+ */
+export function shareOf({ count, batchSize, shardOf }: Sharing, options: RankOptions): Share {
+  const { rank, worldSize } = validate(rankOptions, options, "the loader's ranks");
+  if (rank >= worldSize)
+    throw new ConfigError(`There is no rank ${rank} of ${worldSize}: ranks go from 0 to ${worldSize - 1}.`);
+  if (worldSize > 1 && count < worldSize)
+    throw new ConfigError(`${count} images cannot be shared by ${worldSize} processes: use fewer of them.`);
+  const byShard = worldSize > 1 && shardOf ? shareOfShards(shardOf, { count, batchSize }, rank, worldSize) : undefined;
+  return byShard ?? shareOfBatches({ count, batchSize }, rank, worldSize);
+}
+
+/**
+ * A part of each batch that a single process would have with `batchSize * worldSize` images. What is left for the last batch is
+ * divided evenly; where it is less than an image a process, it goes with the batch before.
+ */
+function shareOfBatches({ count, batchSize }: Sharing, rank: number, worldSize: number): Share {
+  const whole = batchSize * worldSize;
+  const steps = Math.floor(count / whole) + (count % whole >= worldSize ? 1 : 0);
+  const rangeOf = (step: number): [begin: number, end: number] => {
+    const from = step * whole;
+    const length = (step === steps - 1 ? count : from + whole) - from;
+    return [from + cut(length, rank, worldSize), from + cut(length, rank + 1, worldSize)];
+  };
+  const [begin, end] = rangeOf(steps - 1);
+  return {
+    steps,
+    count: (steps - 1) * batchSize + (end - begin),
+    samples(order, step) {
+      if (step < 0 || step >= steps) return [];
+      const [first, last] = rangeOf(step);
+      return Array.from({ length: last - first }, (_, i) => order(first + i));
+    },
+  };
+}
+
+/**
+ * The samples of whole shards in the epoch's order, divided evenly into as many batches as the process with the most samples needs. A
+ * process has the same shards in every epoch, so that they may lie on its own disk. Undefined where there are too few shards.
+ */
+function shareOfShards(
+  shardOf: (sample: number) => number,
+  { count, batchSize }: Sharing,
+  rank: number,
+  worldSize: number,
+): Share | undefined {
+  const sizes = new Map<number, number>();
+  for (let sample = 0; sample < count; sample++) {
+    const shard = shardOf(sample);
+    sizes.set(shard, (sizes.get(shard) ?? 0) + 1);
+  }
+  if (sizes.size < worldSize) return undefined;
+  const { ownerOf, counts } = deal(sizes, worldSize);
+  const steps = Math.ceil(Math.max(...counts) / batchSize);
+  if (Math.min(...counts) < steps) return undefined;
+  const own = counts[rank] as number;
+  const ownSamples = remembered((order) => {
+    const all = Array.from({ length: count }, (_, position) => order(position));
+    return all.filter((sample) => ownerOf.get(shardOf(sample)) === rank);
+  });
+  return {
+    steps,
+    count: own,
+    samples: (order, step) => ownSamples(order).slice(cut(own, step, steps), cut(own, step + 1, steps)),
+  };
+}
+
+/** Gives each shard, the largest first, to the process that has the fewest samples so far. */
+function deal(sizes: Map<number, number>, worldSize: number): { ownerOf: Map<number, number>; counts: number[] } {
+  const counts = new Array<number>(worldSize).fill(0);
+  const ownerOf = new Map<number, number>();
+  for (const [shard, size] of [...sizes].sort(([a, sizeOfA], [b, sizeOfB]) => sizeOfB - sizeOfA || a - b)) {
+    const owner = counts.indexOf(Math.min(...counts));
+    ownerOf.set(shard, owner);
+    counts[owner] = (counts[owner] as number) + size;
+  }
+  return { ownerOf, counts };
+}
+
+/** Where part number `part` begins, of a length that is cut into `parts` whose lengths differ by no more than one. */
+const cut = (length: number, part: number, parts: number): number => Math.floor((length * part) / parts);
+
+/** A function of the order that is computed once for each. */
+function remembered<T>(compute: (order: Order) => T): (order: Order) => T {
+  let known: { order: Order; value: T } | undefined;
+  return (order) => {
+    if (known?.order !== order) known = { order, value: compute(order) };
+    return known.value;
+  };
+}

@@ -1,0 +1,38 @@
+/** A teacher's accuracy that an earlier run measured, for the runs of one program that share teacher and data. */
+import type { Dataset } from '../data/dataset.js';
+import { ScriptTeacher } from '../distill/script-teacher.js';
+import type { Teacher } from '../distill/teacher.js';
+import type { Accuracy } from '../flow.js';
+import type { TrainEvent } from './events.js';
+
+/** What was measured, and what of: another teacher, classifier or data set is measured anew. */
+export interface KnownAccuracy {
+  teacher: string;
+  /** The classifier, of a TorchScript teacher. */
+  tap?: string;
+  data: string;
+  /** On the test split, which no option changes. */
+  accuracy: Accuracy;
+}
+
+/** What a run found out about its teacher, to be given to the next one; undefined for a run without one. */
+export function knownAccuracy({
+  config: { teacher, tap, data },
+  teacher: accuracy,
+}: Extract<TrainEvent, { type: 'start' }>): KnownAccuracy | undefined {
+  return (
+    accuracy && {
+      teacher: String(teacher),
+      data: String(data),
+      accuracy,
+      ...(tap !== undefined && { tap: String(tap) }),
+    }
+  );
+}
+
+/** The accuracy, where it is that of this teacher on these data. */
+export function accuracyFor(known: KnownAccuracy | undefined, teacher: Teacher, data: Dataset): Accuracy | undefined {
+  const tap = teacher instanceof ScriptTeacher ? teacher.classifierName : undefined;
+  const same = known?.teacher === teacher.source && known.tap === tap && known.data === data.source;
+  return same ? known.accuracy : undefined;
+}

@@ -1,0 +1,79 @@
+/** Waiting for images: a source that does not answer is reported, and ends the run where that is asked for. */
+import type { Loader } from '../data/loader.js';
+import { StallError } from '../errors.js';
+import { z } from '../options.js';
+import type { StallEvent } from './events.js';
+
+/** The longest time between two reports, in seconds; timers of Node count no further than 24 days. */
+const day = 86_400;
+
+export const stallOptions = z.strictObject({
+  stallWarning: z
+    .number()
+    .positive()
+    .max(day)
+    .default(60)
+    .describe('seconds of waiting for images after which the run names what it waits for'),
+  stallLimit: z
+    .number()
+    .positive()
+    .optional()
+    .describe('seconds of waiting for images after which the run ends with an error; default never'),
+});
+
+export interface Patience extends z.output<typeof stallOptions> {
+  /** Ends the waiting, ready or not: who waits looks at it. */
+  signal?: AbortSignal | undefined;
+  /** Saves the state before an error; the file that it is in. */
+  save?: () => string | undefined;
+}
+
+/**
+ * Waits until a batch is ready, and says again and again what it waits for, each time after twice as long. Throws StallError after `stallLimit`
+ * seconds, and what reading or decoding threw.
+ */
+export async function* patiently(
+  loader: Loader,
+  step: number,
+  { stallWarning, stallLimit = Number.POSITIVE_INFINITY, signal, save }: Patience,
+): AsyncGenerator<StallEvent, void> {
+  const ready = loader.ready(step);
+  const began = performance.now();
+  const secondsSince = () => (performance.now() - began) / 1000;
+  for (let interval = stallWarning; ; interval = Math.min(2 * interval, day)) {
+    if (await within(ready, Math.min(interval, stallLimit - secondsSince()), signal)) return;
+    if (signal?.aborted) return;
+    const awaited = loader.waitsFor(step);
+    // The last image came just now.
+    if (!awaited) continue;
+    const stall: StallEvent = { type: 'stall', split: loader.split, waited: secondsSince(), ...awaited };
+    if (stall.waited >= stallLimit) throw stalled(stall, save?.());
+    yield stall;
+  }
+}
+
+/** Whether a promise is kept before the time is over and before the signal. Throws what it throws. */
+function within(promise: Promise<void>, seconds: number, signal?: AbortSignal): Promise<boolean> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => end(() => resolve(false));
+    const timer = setTimeout(giveUp, 1000 * Math.max(0, Math.min(seconds, day)));
+    const end = (settle: () => void) => {
+      clearTimeout(timer);
+      signal?.removeEventListener('abort', giveUp);
+      settle();
+    };
+    signal?.addEventListener('abort', giveUp, { once: true });
+    promise.then(
+      () => end(() => resolve(true)),
+      (error: unknown) => end(() => reject(error)),
+    );
+    if (signal?.aborted) giveUp();
+  });
+}
+
+function stalled({ waited, file, image, split }: StallEvent, saved: string | undefined): StallError {
+  const where = saved === undefined ? '' : `\nThe state before the step is in ${saved}.`;
+  return new StallError(
+    `Image ${image} of the ${split} split, ${file}, has not come for ${Math.round(waited)} s. Is the disk or network that holds it still there? Go on with --resume, or wait longer with --stall-limit.${where}`,
+  );
+}
