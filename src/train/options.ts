@@ -35,6 +35,10 @@ export const trainOptions = z.strictObject({
     .optional()
     .describe('decay of a moving average of the weights, which is then evaluated and saved'),
   precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32').describe('of the forward, by autocast'),
+  convolutions: z
+    .enum(['fast', 'plain'])
+    .default('fast')
+    .describe("3x3 convolutions by Winograd's filtering (errors of 1e-5 in place of 1e-6), or plain"),
   augment: z.boolean().default(true).describe('random crops and flips as the data set says'),
   augmentation: augmentOptions.optional().describe('what is done to training images instead, in a file or a program'),
   trainImages: z.int().min(1).optional().describe('training images to use, equally many of each class; default all'),

@@ -8,6 +8,7 @@ import { fashionMnist } from './fashion-mnist.js';
 import { imageFolder } from './folder.js';
 import { mnist } from './mnist.js';
 import { packed } from './packed.js';
+import { parquet } from './parquet.js';
 import { shapesKind } from './shapes.js';
 import { shards } from './shards.js';
 
@@ -19,6 +20,7 @@ export const datasetKinds: readonly DatasetKind[] = [
   cifar100,
   imageFolder,
   shards,
+  parquet,
   packed,
 ];
 

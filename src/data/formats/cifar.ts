@@ -1,10 +1,14 @@
-/** The binary form of CIFAR: records of one or two label bytes and 3072 pixels, 1024 red, 1024 green, 1024 blue. */
-import { existsSync, readdirSync } from 'node:fs';
+/**
+ * CIFAR in either form. The binary one has records of one or two label bytes and 3072 pixels, 1024 red, 1024 green, 1024 blue; of the
+ * python one see cifar-python.ts.
+ */
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { ImageSet } from '../dataset.js';
 import { readXz } from '../files.js';
+import { pickledNames, readPickled } from './cifar-python.js';
 
 const pixels = 3 * 32 * 32;
 
@@ -14,12 +18,59 @@ export interface CifarForm {
   numClasses: number;
 }
 
+/** What the files of one of the two data sets are called. */
+export interface CifarLayout extends CifarForm {
+  /** As users write it, for messages. */
+  kind: string;
+  /** Of both forms, without the `.bin` of the binary one. */
+  train: string[];
+  test: string[];
+  /** A text with the names of the classes, one a line. */
+  names: string;
+  /** Of the python form: the file with the names, and the keys of names and labels. */
+  python: { meta: string; names: string; labels: string };
+  /** What the archives unpack to. */
+  folders: string[];
+}
+
+/** The splits and class names below `path`, in whichever form they lie there. */
+export async function openCifar(
+  path: string,
+  layout: CifarLayout,
+): Promise<{ classes: string[]; train: ImageSet; test: ImageSet }> {
+  const { kind, numClasses, train, test, names, python } = layout;
+  if (!existsSync(path)) throw new DataError(`The folder ${path} of ${kind}:${path} does not exist.`);
+  const { folder, pickled } = findForm(path, layout);
+  const numbered = () => Array.from({ length: numClasses }, (_, i) => `class ${i}`);
+  if (pickled)
+    return {
+      classes: pickledNames(folder, python.meta, python.names, numClasses) ?? numbered(),
+      train: readPickled(folder, train, python.labels, numClasses),
+      test: readPickled(folder, test, python.labels, numClasses),
+    };
+  return {
+    classes: (await classNames(join(folder, names), numClasses)) ?? numbered(),
+    train: await readCifar(folder, train, layout),
+    test: await readCifar(folder, test, layout),
+  };
+}
+
+/** The form is that of the first training file; a folder `train` is somebody else's. */
+function findForm(path: string, { train, folders }: CifarLayout): { folder: string; pickled: boolean } {
+  const name = train[0] as string;
+  for (const folder of [path, ...folders.map((below) => join(path, below))]) {
+    if (existsSync(join(folder, `${name}.bin`)) || packedParts(folder, name).length > 0)
+      return { folder, pickled: false };
+    const file = join(folder, name);
+    if (existsSync(file) && statSync(file).isFile()) return { folder, pickled: true };
+  }
+  throw new DataError(
+    `${join(path, name)}.bin is missing, nor is there ${name}.bin.xz, ${name} of the python form, or a folder ${folders.join(' or ')}.`,
+  );
+}
+
 /** The records of files NAME.bin one after the other; each may be packed as NAME.bin.xz, in one piece or in parts NAME.bin.xz.part00, part01, ... */
-export async function readCifar(
-  folder: string,
-  names: string[],
-  { labelBytes, numClasses }: CifarForm,
-): Promise<ImageSet> {
+async function readCifar(folder: string, names: string[], { labelBytes, numClasses }: CifarForm): Promise<ImageSet> {
   const recordBytes = labelBytes + pixels;
   const files = await Promise.all(names.map((name) => readBinary(folder, name)));
   for (const [i, bytes] of files.entries()) {
@@ -45,17 +96,21 @@ export async function readCifar(
 async function readBinary(folder: string, name: string): Promise<Buffer> {
   const plain = join(folder, `${name}.bin`);
   if (existsSync(plain)) return readFile(plain);
-  const packed = readdirSync(folder)
-    .filter((file) => file === `${name}.bin.xz` || file.startsWith(`${name}.bin.xz.part`))
-    .sort();
+  const packed = packedParts(folder, name);
   if (packed.length === 0) throw new DataError(`${plain} is missing (nor is there ${name}.bin.xz).`);
   return readXz(packed.map((file) => join(folder, file)));
 }
 
-/** One class name a line, from the first of the files that is there. */
-export async function classNames(folder: string, files: string[], numClasses: number): Promise<string[]> {
-  const file = files.map((name) => join(folder, name)).find((path) => existsSync(path));
-  if (!file) return Array.from({ length: numClasses }, (_, i) => `class ${i}`);
+function packedParts(folder: string, name: string): string[] {
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) return [];
+  return readdirSync(folder)
+    .filter((file) => file === `${name}.bin.xz` || file.startsWith(`${name}.bin.xz.part`))
+    .sort();
+}
+
+/** One class name a line, where the file is there. */
+async function classNames(file: string, numClasses: number): Promise<string[] | undefined> {
+  if (!existsSync(file)) return undefined;
   const names = (await readFile(file, 'utf8')).trim().split(/\r?\n/);
   if (names.length !== numClasses) throw new DataError(`${file} has ${names.length} lines, not ${numClasses}.`);
   return names;

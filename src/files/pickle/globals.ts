@@ -25,7 +25,7 @@ export const storageClasses: Partial<Record<DType, string>> = {
 };
 const dtypeOfStorage = new Map(Object.entries(storageClasses).map(([dtype, name]) => [name, dtype as DType]));
 
-function require(condition: boolean, what: string): asserts condition {
+export function require(condition: boolean, what: string): asserts condition {
   if (!condition) throw new FileError(`${what} in its pickle is not valid.`);
 }
 
@@ -94,8 +94,15 @@ function elements(what: string) {
   };
 }
 
+/** Bytes as a text, each character one of them. */
+export function latin1Bytes(text: string): Uint8Array {
+  const encoded = Buffer.from(text, 'latin1');
+  require(encoded.toString('latin1') === text, 'a bytes object');
+  return encoded;
+}
+
 /** Python 2 and 3 agree on bytes only as a text that is encoded. */
-function bytes([text, encoding]: Arguments, spend: Spend): Uint8Array {
+export function bytes([text, encoding]: Arguments, spend: Spend): Uint8Array {
   if (text === undefined) return new Uint8Array(0);
   if (text instanceof Uint8Array && encoding === undefined) {
     spend(text.length);
@@ -103,11 +110,7 @@ function bytes([text, encoding]: Arguments, spend: Spend): Uint8Array {
   }
   require(typeof text === 'string' && /^(latin-?1|iso-?8859-1)$/i.test(String(encoding)), 'a bytes object');
   spend(text.length);
-  const encoded = Uint8Array.from(text, (character) => {
-    require((character.codePointAt(0) as number) < 256, 'a bytes object');
-    return character.charCodeAt(0);
-  });
-  return encoded;
+  return latin1Bytes(text);
 }
 
 function device([type, index]: Arguments): string {

@@ -1,8 +1,11 @@
-/** The stack machine of pickle, for protocols 2 to 5, without the instructions that make objects of classes. */
+/**
+ * The stack machine of pickle, for protocols 2 to 5, without the instructions that make objects of classes. What a name stands for, a
+ * caller's table says.
+ */
 import { FileError } from '../../errors.js';
 import { globalNamed, storageNamed } from './globals.js';
 import type { PickleSource } from './source.js';
-import { Callable, Dict } from './values.js';
+import { Callable, Dict, type Named, Stateful } from './values.js';
 
 const longestInteger = 65536;
 
@@ -12,7 +15,10 @@ class Machine {
   readonly #marks: number[] = [];
   #budget: number;
 
-  constructor(readonly source: PickleSource) {
+  constructor(
+    readonly source: PickleSource,
+    readonly named: Named,
+  ) {
     this.#budget = source.size;
   }
 
@@ -101,15 +107,17 @@ function reduce(machine: Machine): void {
 
 /** Attributes of an OrderedDict, such as the versions in a state dict, are left out. */
 function build(machine: Machine): void {
-  machine.pop();
-  if (!(machine.top() instanceof Dict))
+  const state = machine.pop();
+  const object = machine.top();
+  if (object instanceof Stateful) object.setState(state);
+  else if (!(object instanceof Dict))
     throw new FileError('its pickle sets the state of an object; only data are read.');
 }
 
 function stackGlobal(machine: Machine): void {
   const [module, name] = machine.take(2);
   if (typeof module !== 'string' || typeof name !== 'string') throw new FileError('a name in its pickle is not valid.');
-  machine.push(globalNamed(module, name));
+  machine.push(machine.named(module, name));
 }
 
 /** A little-endian integer in two's complement. */
@@ -181,7 +189,7 @@ const instructions = new Map<number | string, (machine: Machine) => void>([
   ['u', (m) => setItems(m, m.popMark())],
   [0x90, (m) => addItems(m, m.popMark())],
   [0x91, (m) => m.push(new Set(m.popMark()))],
-  ['c', (m) => m.push(globalNamed(m.source.line(), m.source.line()))],
+  ['c', (m) => m.push(m.named(m.source.line(), m.source.line()))],
   [0x93, stackGlobal],
   ['R', reduce],
   ['b', build],
@@ -195,9 +203,9 @@ const instructions = new Map<number | string, (machine: Machine) => void>([
 const table = new Map([...instructions].map(([code, run]) => [Number(code) || String(code).charCodeAt(0), run]));
 const stop = '.'.charCodeAt(0);
 
-/** Reads one pickle and leaves the source behind it. */
-export function unpickle(source: PickleSource): unknown {
-  const machine = new Machine(source);
+/** Reads one pickle and leaves the source behind it. `named` says which names it may use: those of torch.save where nothing is said. */
+export function unpickle(source: PickleSource, named: Named = globalNamed): unknown {
+  const machine = new Machine(source, named);
   for (let code = source.byte(); code !== stop; code = source.byte()) {
     const run = table.get(code);
     if (!run) throw new FileError(`instruction 0x${code.toString(16)} of pickle is not read.`);

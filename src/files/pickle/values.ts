@@ -1,4 +1,4 @@
-/** What a pickle of torch.save is made of, before it becomes JavaScript values and tensors. */
+/** What a pickle is made of, before it becomes JavaScript values and tensors. */
 import type { DType } from '../../tensor/dtype.js';
 
 /** How deep containers may nest, in reading and in writing. */
@@ -16,6 +16,14 @@ export class Callable {
     readonly call?: (args: readonly unknown[], spend: (count: number) => void) => unknown,
   ) {}
 }
+
+/** An object whose state the pickle sets after it was made, as Python's `__setstate__` does. */
+export abstract class Stateful {
+  abstract setState(state: unknown): void;
+}
+
+/** What a name stands for: a value, mostly a {@link Callable}. Throws FileError for names that it does not know. */
+export type Named = (module: string, name: string) => unknown;
 
 /** A storage class; without a dtype it counts bytes. */
 export class StorageType {

@@ -1,0 +1,34 @@
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join, sep } from 'node:path';
+import { DataError } from '../errors.js';
+
+export interface Found {
+  /** As the system opens it. */
+  file: string;
+  /** Below the folder where the search began, with `/` between its parts. */
+  name: string;
+}
+
+/**
+ * Files ending in `extension` below a folder, or those that a pattern with `*` (within a name) or `**` (across folders) means, in the order of
+ * their names. Throws DataError where the folder does not exist.
+ */
+export function filesAt(place: string, extension: string): Found[] {
+  const star = place.indexOf('*');
+  const base = star < 0 ? place : place.slice(0, place.lastIndexOf('/', star) + 1) || '.';
+  if (!existsSync(base) || !statSync(base).isDirectory()) throw new DataError(`The folder ${base} does not exist.`);
+  const pattern = star < 0 ? /^/ : asExpression(place.slice(base === '.' ? 0 : base.length));
+  return (readdirSync(base, { recursive: true }) as string[])
+    .map((name) => ({ file: join(base, name), name: name.split(sep).join('/') }))
+    .filter(({ name }) => name.endsWith(extension) && pattern.test(name))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+}
+
+function asExpression(pattern: string): RegExp {
+  const parts = pattern.split(/(\*\*\/|\*\*|\*)/).map((part) => {
+    if (part === '**/') return '(?:.*/)?';
+    if (part === '**') return '.*';
+    return part === '*' ? '[^/]*' : part.replace(/[.+?^${}()|[\]\\]/g, '\\$&');
+  });
+  return new RegExp(`^${parts.join('')}$`);
+}
