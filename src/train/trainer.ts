@@ -4,7 +4,7 @@ import { Loader, type LoaderOptions } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
 import type { Batch, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
-import type { Module } from '../nn/index.js';
+import { fastConvolutions, type Module } from '../nn/index.js';
 import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
 import { autocast, noGrad, type Tensor } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
@@ -147,7 +147,7 @@ export class Trainer {
   private forward(batch: Batch): Pick<Part, 'terms' | 'right'> {
     const { student, objective, targets, options } = this.setup;
     const { images, labels, indices } = batch;
-    const { precision, labelSmoothing } = options;
+    const { precision, labelSmoothing, convolutions } = options;
     const body = () => {
       const teacher = targets && noGrad(() => targets.of(batch));
       const made = student.forwardFeatures(images);
@@ -163,7 +163,8 @@ export class Trainer {
       const judged = !objective.deploy && labels.ndim === 1;
       return { terms, ...(judged && { right: rightOf(made.logits, labels) }) };
     };
-    return precision === 'float32' ? body() : autocast('cpu', body, { dtype: precision });
+    if (precision !== 'float32') return autocast('cpu', body, { dtype: precision });
+    return convolutions === 'fast' ? fastConvolutions(body) : body();
   }
 
   private update(parts: readonly Part[]): string | undefined {
