@@ -40,6 +40,7 @@ export interface Term {
   value: Tensor;
 }
 
+/** The named terms of a loss, each with its weight. */
 export type Terms = Record<string, Term>;
 
 /** How well a model does on a split. */
@@ -54,6 +55,7 @@ export interface Accuracy {
   count: number;
 }
 
+/** What is recorded of an epoch. */
 export interface EpochRecord {
   epoch: number;
   epochs: number;

@@ -14,6 +14,7 @@ import type { AnalysisRecord, ClusterRecord, NetworkRecord } from './record.js';
 
 export type * from './record.js';
 
+/** What {@link analyze} compares, on which images. */
 export interface AnalysisSetup {
   /** In evaluation mode. */
   student: Pick<Classifier, 'numClasses' | 'featureChannels' | 'forwardFeatures' | 'training'>;

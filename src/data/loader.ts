@@ -22,6 +22,7 @@ import { drawMixes, mix } from './augment/mix.js';
 import type { Dataset, Split, SplitName } from './dataset.js';
 import { type ImageSource, isEncoded, normalized, openImages, type View } from './images.js';
 
+/** How a {@link Loader} makes batches. */
 export interface LoaderOptions {
   batchSize: number;
   /** Decides order and augmentation, with the epoch and the image's number. Default 0. */

@@ -59,5 +59,6 @@ export const trainOptions = z.strictObject({
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
 });
 
+/** How a student is trained, with every option a default: epochs, batch size, optimizer, schedule, guards. */
 export type TrainOptions = z.input<typeof trainOptions>;
 export type EffectiveTrainOptions = z.output<typeof trainOptions>;

@@ -10,6 +10,7 @@ import { ConfigError, messageOf } from '../errors.js';
 import { type Classifier, create, type ModelOptions } from '../models/index.js';
 import type { TrainOptions } from './options.js';
 
+/** What {@link train} is given: a student, data, and {@link TrainOptions}. */
 export interface StudentSetup extends TrainOptions {
   /** A model of the registry by name, one of your own, or `module:FILE` whose default export makes it from {@link ModelOptions}. */
   student: string | Classifier;
@@ -26,6 +27,7 @@ export interface StudentSetup extends TrainOptions {
   signal?: AbortSignal;
 }
 
+/** What {@link distill} is given: a student, a teacher, data, a method, and {@link TrainOptions}. */
 export interface DistillSetup extends StudentSetup {
   /** A teacher, or what Teacher.load() takes. */
   teacher: string | Teacher;
