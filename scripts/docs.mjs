@@ -2,14 +2,15 @@
 //   node scripts/docs.mjs
 // Each entry point is a package of its own for these tools, which know one entry point a package.
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Extractor, ExtractorConfig } from '@microsoft/api-extractor';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
-const models = join(root, 'dist', 'api');
+const models = mkdtempSync(join(tmpdir(), 'srrl-docs-'));
 const pages = join(root, 'docs', 'api');
 const entries = { srrl: 'index', 'srrl-torch': 'torch' };
 
@@ -50,13 +51,12 @@ function extract(name, entry) {
   if (!succeeded) throw new Error(`API Extractor failed on dist/${entry}.d.ts.`);
 }
 
-rmSync(models, { recursive: true, force: true });
 rmSync(pages, { recursive: true, force: true });
-mkdirSync(models, { recursive: true });
 for (const [name, entry] of Object.entries(entries)) extract(name, entry);
 const documenter = join(root, 'node_modules/@microsoft/api-documenter/bin/api-documenter');
 const { status, stderr } = spawnSync(process.execPath, [documenter, 'markdown', '-i', models, '-o', pages], {
   encoding: 'utf8',
 });
+rmSync(models, { recursive: true });
 if (status !== 0) throw new Error(`API Documenter failed: ${stderr}`);
 console.log('docs/api/index.md');
