@@ -49,6 +49,7 @@ export interface Term {
   value: Tensor;
 }
 
+/** The named terms of a loss, each with its weight. */
 export type Terms = Record<string, Term>;
 
 /** How well a model does on a split. */
@@ -63,6 +64,7 @@ export interface Accuracy {
   count: number;
 }
 
+/** What is recorded of an epoch. */
 export interface EpochRecord {
   epoch: number;
   epochs: number;

@@ -13,6 +13,7 @@ import { normalizedMutualInformation } from './nmi.js';
 import { accuracies, Predictions } from './predictions.js';
 import type { AnalysisRecord, ClassRecord, ClusterRecord, NetworkRecord } from './record.js';
 
+/** What {@link analyze} compares, on which images. */
 export interface AnalysisSetup {
   /** In evaluation mode. */
   student: Pick<Classifier, 'numClasses' | 'featureChannels' | 'forwardFeatures' | 'training'>;

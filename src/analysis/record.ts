@@ -13,6 +13,7 @@ export interface CalibrationBin {
   confidence: number | null;
 }
 
+/** How far confidence and accuracy of a network are apart. */
 export interface Calibration {
   /** Expected calibration error (Guo et al., ICML 2017): the mean over images of | accuracy - confidence | of their bin. */
   error: number;
@@ -46,6 +47,7 @@ export interface Likeness {
   featureError: number | null;
 }
 
+/** Student and teacher on the images of one class. */
 export interface ClassRecord extends Likeness {
   name: string;
   /** Share of right predictions among the images of the class; null without images. */
@@ -88,6 +90,7 @@ export interface ExampleRecord {
   image: string;
 }
 
+/** What {@link analyze} finds: numbers only, ready for JSON. */
 export interface AnalysisRecord {
   /** The data set, as `kind:path`. */
   data: string;

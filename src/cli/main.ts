@@ -6,6 +6,7 @@ import { ConfigError, InterruptedError, messageOf, SrrlError } from '../errors.j
 import { packageRoot } from '../native.js';
 import { addCommand } from './command.js';
 import { commands } from './commands/index.js';
+import { addCompletion } from './completion.js';
 
 const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
 
@@ -16,6 +17,7 @@ const program = new Commander('srrl')
   .configureHelp({ sortSubcommands: false })
   .showSuggestionAfterError();
 for (const command of commands) addCommand(program, command);
+addCompletion(program);
 
 try {
   await program.parseAsync();

@@ -42,8 +42,10 @@ export interface EncodedSet extends Samples {
 
 /** One split. */
 export type Split = ImageSet | MappedSet | EncodedSet;
+/** The parts of a data set; `validation` is there where images were held out. */
 export type SplitName = 'train' | 'validation' | 'test';
 
+/** A data set: names of the classes, the size and statistics of its images, and its splits. */
 export interface Dataset {
   /** As the user named it, `kind:path`. */
   source: string;

@@ -23,6 +23,7 @@ import type { Dataset, Split, SplitName } from './dataset.js';
 import { type ImageSource, isEncoded, normalized, openImages, type View } from './images.js';
 import { type Order, type Share, shareOf } from './ranks.js';
 
+/** How a {@link Loader} makes batches. */
 export interface LoaderOptions {
   batchSize: number;
   /** Decides order and augmentation, with the epoch and the image's number. Default 0. */

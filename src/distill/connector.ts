@@ -84,7 +84,9 @@ export class IdentityConnector extends Connector {
   }
 }
 
+/** What can take the student's feature to the width of the teacher's; see {@link createConnector}. */
 export const connectorNames = ['auto', 'map', 'pooled', 'linear', 'mlp', 'identity'] as const;
+/** One of {@link connectorNames}. */
 export type ConnectorName = (typeof connectorNames)[number];
 
 /**

@@ -18,6 +18,7 @@ export interface TeacherContract {
   classify(h: Tensor): Tensor;
 }
 
+/** What a method may ask of a student. */
 export interface StudentContract {
   readonly numClasses: number;
   readonly features: FeatureShapes;
@@ -57,6 +58,7 @@ export interface Objective {
   dispose?(): void;
 }
 
+/** A distillation method. The loop knows of it only this: what to train besides the student, and the named terms of the loss. */
 export interface Method {
   readonly name: string;
   readonly needsTeacher: boolean;

@@ -11,7 +11,9 @@ import { loadStudent } from './saved-student.js';
 import { ScriptTeacher, type ScriptTeacherOptions } from './script-teacher.js';
 import type { TeacherBase } from './teacher-base.js';
 
+/** A frozen network that a student learns from: its penultimate feature and logits. */
 export type Teacher = TeacherBase;
+/** How a teacher is loaded; a TorchScript file may need the path of its classifier. */
 export type TeacherOptions = ScriptTeacherOptions;
 
 export const Teacher = {

@@ -17,6 +17,7 @@ export abstract class Classifier extends Module {
   }
 }
 
+/** What an architecture is made for. */
 export interface ModelOptions {
   numClasses: number;
   /** Channels of the images. Default 3. */

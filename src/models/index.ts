@@ -25,6 +25,7 @@ export { CifarResNet } from './cifar-resnet.js';
 export { Classifier, type ModelDescription, type ModelFamily, type ModelOptions } from './contract.js';
 export { measureFeatures } from './measure.js';
 
+/** The families of architectures, each with the names that it knows. */
 export const modelFamilies: readonly ModelFamily[] = [
   cifarResNets,
   wideResNets,

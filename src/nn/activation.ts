@@ -7,6 +7,7 @@ abstract class Elementwise extends Module {
   abstract override forward(x: Tensor): Tensor;
 }
 
+/** max(0, x) */
 export class ReLU extends Elementwise {
   forward(x: Tensor): Tensor {
     return torch.relu(x);
@@ -42,12 +43,14 @@ export class ELU extends Elementwise {
   }
 }
 
+/** 1.0507 ELU(x) with alpha 1.6733, which keeps mean and variance. */
 export class SELU extends Elementwise {
   forward(x: Tensor): Tensor {
     return torch.selu(x);
   }
 }
 
+/** Options of {@link GELU}. */
 export interface GELUOptions {
   /** `tanh` for the approximation by a hyperbolic tangent. Default `none`. */
   approximate?: 'none' | 'tanh';
@@ -81,12 +84,14 @@ export class Mish extends Elementwise {
   }
 }
 
+/** 1 / (1 + exp(-x)) */
 export class Sigmoid extends Elementwise {
   forward(x: Tensor): Tensor {
     return torch.sigmoid(x);
   }
 }
 
+/** The hyperbolic tangent. */
 export class Tanh extends Elementwise {
   forward(x: Tensor): Tensor {
     return torch.tanh(x);
@@ -160,6 +165,7 @@ export class LogSigmoid extends Elementwise {
   }
 }
 
+/** Options of {@link PReLU}. */
 export interface PReLUOptions {
   /** 1, or the number of channels of [N, C, ...]. Default 1. */
   numParameters?: number;

@@ -5,6 +5,7 @@ import { Linear } from './linear.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
+/** Options of {@link MultiheadAttention}. */
 export interface MultiheadAttentionOptions {
   /** Of the attention weights, in training mode. Default 0. */
   dropout?: number;
@@ -18,6 +19,7 @@ export interface MultiheadAttentionOptions {
   batchFirst?: boolean;
 }
 
+/** What one call of {@link MultiheadAttention} may say. */
 export interface AttentionCall {
   /** [L, S] or [N * heads, L, S]: true where a query may not look, or a float that is added. */
   attnMask?: Tensor | null;

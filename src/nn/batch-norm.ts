@@ -2,6 +2,7 @@ import { noGrad, Tensor, functions as torch } from '../tensor/index.js';
 import type { Module } from './module.js';
 import { RunningNorm } from './running-norm.js';
 
+/** Options of batch normalization, in any number of dimensions. */
 export interface BatchNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;

@@ -6,6 +6,7 @@ import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 import { type Sizes, sizesOf } from './sizes.js';
 
+/** Options of transposed convolutions, in any number of dimensions. */
 export interface ConvTransposeOptions {
   /** Default 1. */
   stride?: Sizes;

@@ -7,6 +7,7 @@ import { type PaddingMode, pad } from './pad.js';
 import { Parameter } from './parameter.js';
 import { type Pair, type Sizes, sizesOf } from './sizes.js';
 
+/** Options of convolutions, in any number of dimensions. */
 export interface ConvOptions<Size extends Sizes = Sizes> {
   /** Default 1. */
   stride?: Size;
@@ -21,6 +22,7 @@ export interface ConvOptions<Size extends Sizes = Sizes> {
   /** Default true. */
   bias?: boolean;
 }
+/** Options of {@link Conv2d}. */
 export type Conv2dOptions = ConvOptions<Pair>;
 
 /** Throws ConfigError where channels are not multiples of `groups`. */

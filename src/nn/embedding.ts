@@ -4,6 +4,7 @@ import { normal_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
+/** Options of {@link Embedding}. */
 export interface EmbeddingOptions {
   /** A row that starts as zeros and gets no gradient; negative counts from the end. */
   paddingIdx?: number;
@@ -60,6 +61,7 @@ export class Embedding extends Table<EmbeddingOptions> {
   }
 }
 
+/** Options of {@link EmbeddingBag}. */
 export interface EmbeddingBagOptions extends EmbeddingOptions {
   /** How the rows of a bag become one. Default `mean`. */
   mode?: 'sum' | 'mean' | 'max';

@@ -5,14 +5,22 @@ export * from './losses.js';
 export { type PaddingMode, type PadOptions, pad } from './pad.js';
 export { type InterpolateOptions, interpolate } from './upsample.js';
 
+/** max(0, x) */
 export const relu = (x: Tensor): Tensor => torch.relu(x);
+/** x times the normal distribution's cumulative function, or its approximation by `tanh`. */
 export const gelu = (x: Tensor, { approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}): Tensor =>
   torch.gelu(x, { approximate });
+/** x / (1 + exp(-x)) */
 export const silu = (x: Tensor): Tensor => torch.silu(x);
+/** x weight^T + bias: [..., in] and [out, in] -> [..., out]. */
 export const linear = (x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor => torch.linear(x, weight, bias);
+/** exp(x) / sum exp(x) along `dim`. */
 export const softmax = (x: Tensor, dim: number): Tensor => torch.softmax(x, dim);
+/** Logarithm of the softmax along `dim`, without overflow. */
 export const logSoftmax = (x: Tensor, dim: number): Tensor => torch.logSoftmax(x, dim);
+/** Zeros elements with probability `p` in training and divides the others by 1 - p. */
 export const dropout = (x: Tensor, p = 0.5, training = true): Tensor => torch.dropout(x, p, training);
+/** Normalizes over the last dimensions, which have the sizes `shape`. */
 export const layerNorm = (
   x: Tensor,
   shape: number[],

@@ -11,6 +11,7 @@ export function calculateFanInAndFanOut(tensor: Tensor): { fanIn: number; fanOut
   return { fanIn: input * field, fanOut: out * field };
 }
 
+/** What follows a layer, for {@link calculateGain}. */
 export type Nonlinearity = 'linear' | 'relu' | 'leakyRelu' | 'tanh' | 'sigmoid' | 'selu';
 
 /** The recommended gain of a nonlinearity; `a` is leaky ReLU's slope. */
@@ -29,12 +30,18 @@ export function calculateGain(nonlinearity: Nonlinearity, a = 0.01): number {
   }
 }
 
+/** Draws from [from, to). */
 export const uniform_ = (tensor: Tensor, from = 0, to = 1): Tensor => noGrad(() => tensor.uniform_(from, to));
+/** Draws from a normal distribution. */
 export const normal_ = (tensor: Tensor, mean = 0, std = 1): Tensor => noGrad(() => tensor.normal_(mean, std));
+/** Fills with `value`. */
 export const constant_ = (tensor: Tensor, value: number): Tensor => noGrad(() => tensor.fill_(float(value)));
+/** Fills with ones. */
 export const ones_ = (tensor: Tensor): Tensor => constant_(tensor, 1);
+/** Fills with zeros. */
 export const zeros_ = (tensor: Tensor): Tensor => constant_(tensor, 0);
 
+/** Options of {@link kaimingUniform_} and {@link kaimingNormal_}. */
 export interface KaimingOptions {
   /** Slope of leaky ReLU. Default 0. */
   a?: number;
@@ -80,6 +87,7 @@ export function xavierNormal_(tensor: Tensor, gain = 1): Tensor {
   return normal_(tensor, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
 }
 
+/** Options of {@link truncNormal_}. */
 export interface TruncNormalOptions {
   /** Default 0. */
   mean?: number;

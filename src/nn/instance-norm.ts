@@ -1,6 +1,7 @@
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { RunningNorm } from './running-norm.js';
 
+/** Options of instance normalization, in any number of dimensions. */
 export interface InstanceNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;

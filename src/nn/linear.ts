@@ -3,6 +3,7 @@ import { resetWeightAndBias } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
+/** Options of {@link Linear}. */
 export interface LinearOptions {
   /** Default true. */
   bias?: boolean;

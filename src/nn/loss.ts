@@ -29,24 +29,28 @@ abstract class WeightedLoss<Options extends { weight?: Tensor | null }> extends 
   }
 }
 
+/** Module of `functional.crossEntropy`: logits [N, K, ...], class numbers [N, ...] or probabilities [N, K, ...]. */
 export class CrossEntropyLoss extends WeightedLoss<F.CrossEntropyOptions> {
   forward(logits: Tensor, target: Tensor): Tensor {
     return F.crossEntropy(logits, target, this.weighted());
   }
 }
 
+/** Module of `functional.nllLoss`: logarithms of probabilities [N, K, ...], class numbers [N, ...]. */
 export class NLLLoss extends WeightedLoss<F.NllOptions> {
   forward(input: Tensor, target: Tensor): Tensor {
     return F.nllLoss(input, target, this.weighted());
   }
 }
 
+/** Module of `functional.binaryCrossEntropy`: probabilities and targets of one shape. */
 export class BCELoss extends WeightedLoss<F.LossOptions & { weight?: Tensor | null }> {
   forward(input: Tensor, target: Tensor): Tensor {
     return F.binaryCrossEntropy(input, target, this.weighted());
   }
 }
 
+/** Module of `functional.binaryCrossEntropyWithLogits`: logits and targets of one shape. */
 export class BCEWithLogitsLoss extends WeightedLoss<F.BCEWithLogitsOptions> {
   declare pos_weight: Tensor;
 
@@ -60,48 +64,56 @@ export class BCEWithLogitsLoss extends WeightedLoss<F.BCEWithLogitsOptions> {
   }
 }
 
+/** Module of `functional.mseLoss`. */
 export class MSELoss extends Loss<F.LossOptions> {
   forward(input: Tensor, target: Tensor): Tensor {
     return F.mseLoss(input, target, this.options);
   }
 }
 
+/** Module of `functional.l1Loss`. */
 export class L1Loss extends Loss<F.LossOptions> {
   forward(input: Tensor, target: Tensor): Tensor {
     return F.l1Loss(input, target, this.options);
   }
 }
 
+/** Module of `functional.smoothL1Loss`. */
 export class SmoothL1Loss extends Loss<F.LossOptions & { beta?: number }> {
   forward(input: Tensor, target: Tensor): Tensor {
     return F.smoothL1Loss(input, target, this.options);
   }
 }
 
+/** Module of `functional.huberLoss`. */
 export class HuberLoss extends Loss<F.LossOptions & { delta?: number }> {
   forward(input: Tensor, target: Tensor): Tensor {
     return F.huberLoss(input, target, this.options);
   }
 }
 
+/** Module of `functional.klDiv`: logarithms of probabilities, and probabilities. */
 export class KLDivLoss extends Loss<F.KlDivOptions> {
   forward(input: Tensor, target: Tensor): Tensor {
     return F.klDiv(input, target, this.options);
   }
 }
 
+/** Module of `functional.poissonNllLoss`. */
 export class PoissonNLLLoss extends Loss<F.PoissonNllOptions> {
   forward(input: Tensor, target: Tensor): Tensor {
     return F.poissonNllLoss(input, target, this.options);
   }
 }
 
+/** Module of `functional.hingeEmbeddingLoss`: distances and labels 1 or -1. */
 export class HingeEmbeddingLoss extends Loss<F.MarginOptions> {
   forward(input: Tensor, label: Tensor): Tensor {
     return F.hingeEmbeddingLoss(input, label, this.options);
   }
 }
 
+/** Module of `functional.softMarginLoss`: scores and labels 1 or -1. */
 export class SoftMarginLoss extends Loss<F.LossOptions> {
   forward(input: Tensor, label: Tensor): Tensor {
     return F.softMarginLoss(input, label, this.options);
@@ -120,30 +132,35 @@ abstract class Loss3<Options> extends Module {
   abstract override forward(a: Tensor, b: Tensor, c: Tensor): Tensor;
 }
 
+/** Module of `functional.gaussianNllLoss`: means, targets and variances. */
 export class GaussianNLLLoss extends Loss3<F.GaussianNllOptions> {
   forward(input: Tensor, target: Tensor, variance: Tensor): Tensor {
     return F.gaussianNllLoss(input, target, variance, this.options);
   }
 }
 
+/** Module of `functional.cosineEmbeddingLoss`: pairs [N, D] and labels 1 or -1 [N]. */
 export class CosineEmbeddingLoss extends Loss3<F.MarginOptions> {
   forward(a: Tensor, b: Tensor, label: Tensor): Tensor {
     return F.cosineEmbeddingLoss(a, b, label, this.options);
   }
 }
 
+/** Module of `functional.marginRankingLoss`: two scores and labels 1 or -1. */
 export class MarginRankingLoss extends Loss3<F.MarginOptions> {
   forward(a: Tensor, b: Tensor, label: Tensor): Tensor {
     return F.marginRankingLoss(a, b, label, this.options);
   }
 }
 
+/** Module of `functional.tripletMarginLoss`: anchor, positive and negative, [N, D] each. */
 export class TripletMarginLoss extends Loss3<F.TripletMarginOptions> {
   forward(anchor: Tensor, positive: Tensor, negative: Tensor): Tensor {
     return F.tripletMarginLoss(anchor, positive, negative, this.options);
   }
 }
 
+/** Module of `functional.ctcLoss`. */
 export class CTCLoss extends Module {
   constructor(readonly options: F.CtcOptions = {}) {
     super();

@@ -19,11 +19,13 @@ function reduce(values: Tensor, reduction: Reduction): Tensor {
   return reduction === 'mean' ? values.mean() : values.sum();
 }
 
+/** How the losses of the elements become one. */
 export interface LossOptions {
   /** Default `mean`. */
   reduction?: Reduction;
 }
 
+/** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions extends LossOptions {
   /** One weight a class. */
   weight?: Tensor;
@@ -39,6 +41,7 @@ export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntro
   return torch.crossEntropyLoss(logits, target, weight, codeOf(reduction), ignoreIndex, labelSmoothing);
 }
 
+/** Options of {@link nllLoss}. */
 export interface NllOptions extends LossOptions {
   weight?: Tensor;
   /** Default -100. */
@@ -79,6 +82,7 @@ export function huberLoss(
   return torch.huberLoss(input, target, codeOf(reduction), delta);
 }
 
+/** Options of {@link klDiv}. */
 export interface KlDivOptions {
   /** `batchmean` divides the sum by N and is the mathematical divergence; `mean` divides by all elements. Default `mean`, as in PyTorch. */
   reduction?: Reduction | 'batchmean';
@@ -105,6 +109,7 @@ export function binaryCrossEntropy(
   return torch.binaryCrossEntropy(input, target, weight, codeOf(reduction));
 }
 
+/** Options of {@link binaryCrossEntropyWithLogits}. */
 export interface BCEWithLogitsOptions extends LossOptions {
   weight?: Tensor | null;
   /** Weight of the positive targets. */
@@ -121,6 +126,7 @@ export function binaryCrossEntropyWithLogits(
   return torch.binaryCrossEntropyWithLogits(input, target, weight, posWeight, codeOf(reduction));
 }
 
+/** Options of {@link poissonNllLoss}. */
 export interface PoissonNllOptions extends LossOptions {
   /** `input` holds logarithms. Default true. */
   logInput?: boolean;
@@ -130,11 +136,13 @@ export interface PoissonNllOptions extends LossOptions {
   eps?: number;
 }
 
+/** Negative log-likelihood of Poisson distributions whose rates, or their logarithms, are `input`. */
 export function poissonNllLoss(input: Tensor, target: Tensor, options: PoissonNllOptions = {}): Tensor {
   const { reduction = 'mean', logInput = true, full = false, eps = 1e-8 } = options;
   return torch.poissonNllLoss(input, target, logInput, full, eps, codeOf(reduction));
 }
 
+/** Options of {@link gaussianNllLoss}. */
 export interface GaussianNllOptions extends LossOptions {
   /** Adds the constant. Default false. */
   full?: boolean;
@@ -156,6 +164,7 @@ export function gaussianNllLoss(
   return reduce(full ? loss.add(0.5 * Math.log(2 * Math.PI)) : loss, reduction);
 }
 
+/** Options of losses with a margin; its default is said where it is used. */
 export interface MarginOptions extends LossOptions {
   margin?: number;
 }
@@ -180,6 +189,7 @@ export function softMarginLoss(input: Tensor, label: Tensor, { reduction = 'mean
   return torch.softMarginLoss(input, label, codeOf(reduction));
 }
 
+/** Options of {@link tripletMarginLoss}. */
 export interface TripletMarginOptions extends MarginOptions {
   /** The norm. Default 2. */
   p?: number;
@@ -200,6 +210,7 @@ export function tripletMarginLoss(
   return torch.tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, codeOf(reduction));
 }
 
+/** Options of {@link ctcLoss}. */
 export interface CtcOptions extends LossOptions {
   /** The class that stands for none. Default 0. */
   blank?: number;

@@ -17,6 +17,7 @@ import { Parameter } from './parameter.js';
 /** Tensors by their names in PyTorch. */
 export type StateDict = Record<string, Tensor>;
 
+/** Names that a module and a state dict do not share. */
 export interface LoadReport {
   /** Names that the module has and the state dict has not. */
   missingKeys: string[];

@@ -22,6 +22,7 @@ abstract class Affine extends Module {
   }
 }
 
+/** Options of {@link LayerNorm}. */
 export interface LayerNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
@@ -51,6 +52,7 @@ export class LayerNorm extends Affine {
   }
 }
 
+/** Options of {@link RMSNorm}. */
 export interface RMSNormOptions {
   /** Added to the mean square; null for the dtype's epsilon. Default null. */
   eps?: number | null;
@@ -78,6 +80,7 @@ export class RMSNorm extends Affine {
   }
 }
 
+/** Options of {@link GroupNorm}. */
 export interface GroupNormOptions {
   /** Added to the variance. Default 1e-5. */
   eps?: number;
@@ -105,6 +108,7 @@ export class GroupNorm extends Affine {
   }
 }
 
+/** Options of {@link LocalResponseNorm}. */
 export interface LocalResponseNormOptions {
   /** Default 1e-4. */
   alpha?: number;

@@ -2,8 +2,10 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
 
+/** What is put around: a value, the mirror, the edge, or the other side. */
 export type PaddingMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 
+/** Options of {@link pad}. */
 export interface PadOptions {
   /** Default `constant`. */
   mode?: PaddingMode;
@@ -57,18 +59,21 @@ export class ZeroPad3d extends PadNd {
   }
 }
 
+/** One value around the last dimension. */
 export class ConstantPad1d extends PadNd {
   constructor(padding: Sizes, value: number) {
     super(1, padding, 'constant', value);
   }
 }
 
+/** One value around height and width. */
 export class ConstantPad2d extends PadNd {
   constructor(padding: Sizes, value: number) {
     super(2, padding, 'constant', value);
   }
 }
 
+/** One value around the last three dimensions. */
 export class ConstantPad3d extends PadNd {
   constructor(padding: Sizes, value: number) {
     super(3, padding, 'constant', value);
@@ -82,12 +87,14 @@ export class ReflectionPad1d extends PadNd {
   }
 }
 
+/** Mirrors height and width without repeating the edge. */
 export class ReflectionPad2d extends PadNd {
   constructor(padding: Sizes) {
     super(2, padding, 'reflect');
   }
 }
 
+/** Mirrors the last three dimensions without repeating the edge. */
 export class ReflectionPad3d extends PadNd {
   constructor(padding: Sizes) {
     super(3, padding, 'reflect');
@@ -101,12 +108,14 @@ export class ReplicationPad1d extends PadNd {
   }
 }
 
+/** Repeats the edge of height and width. */
 export class ReplicationPad2d extends PadNd {
   constructor(padding: Sizes) {
     super(2, padding, 'replicate');
   }
 }
 
+/** Repeats the edge of the last three dimensions. */
 export class ReplicationPad3d extends PadNd {
   constructor(padding: Sizes) {
     super(3, padding, 'replicate');
@@ -120,12 +129,14 @@ export class CircularPad1d extends PadNd {
   }
 }
 
+/** Goes on from the other side, of height and width. */
 export class CircularPad2d extends PadNd {
   constructor(padding: Sizes) {
     super(2, padding, 'circular');
   }
 }
 
+/** Goes on from the other side, of the last three dimensions. */
 export class CircularPad3d extends PadNd {
   constructor(padding: Sizes) {
     super(3, padding, 'circular');

@@ -2,6 +2,7 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
 
+/** Options of all windows that slide. */
 export interface PoolOptions<Size extends Sizes = Sizes> {
   /** Default: the kernel's size. */
   stride?: Size;
@@ -10,10 +11,12 @@ export interface PoolOptions<Size extends Sizes = Sizes> {
   /** Also windows that begin inside and end outside. Default false. */
   ceilMode?: boolean;
 }
+/** Options of maximum pooling. */
 export interface MaxPoolOptions<Size extends Sizes = Sizes> extends PoolOptions<Size> {
   /** Default 1. */
   dilation?: Size;
 }
+/** Options of average pooling. */
 export interface AvgPoolOptions<Size extends Sizes = Sizes> extends PoolOptions<Size> {
   /** Zeros of the padding count in the mean. Default true. */
   countIncludePad?: boolean;

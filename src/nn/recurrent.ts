@@ -4,6 +4,7 @@ import { uniform_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
+/** Options of {@link RNN}, {@link GRU} and {@link LSTM}. */
 export interface RecurrentOptions {
   /** One on top of the other. Default 1. */
   numLayers?: number;

@@ -2,6 +2,7 @@
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 
+/** Gives its input. */
 export class Identity extends Module {
   forward(x: Tensor): Tensor {
     return x;

@@ -17,6 +17,7 @@ export class Softmax extends AlongDim {
   }
 }
 
+/** Logarithm of the softmax along one dimension. */
 export class LogSoftmax extends AlongDim {
   forward(x: Tensor): Tensor {
     return torch.logSoftmax(x, this.dim);

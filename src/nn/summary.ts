@@ -4,6 +4,7 @@ import type { HookHandle } from '../tensor/index.js';
 import { noGrad, scope, Tensor, watchFlops } from '../tensor/index.js';
 import type { Module } from './module.js';
 
+/** One module of a {@link ModuleSummary}. */
 export interface SummaryRow {
   /** Path in the module; empty for the module itself. */
   path: string;
@@ -19,6 +20,7 @@ export interface SummaryRow {
   flops: number;
 }
 
+/** What {@link summary} finds: a row a module, and totals. */
 export interface ModuleSummary {
   rows: SummaryRow[];
   parameters: number;

@@ -3,6 +3,7 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
 
+/** Options of {@link interpolate}. */
 export interface InterpolateOptions {
   /** Spatial size of the result; this or `scaleFactor`. */
   size?: Sizes;

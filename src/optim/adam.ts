@@ -2,6 +2,7 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
+/** Options of {@link Adam} and {@link AdamW}. */
 export interface AdamOptions {
   /** Learning rate. Default 1e-3. */
   lr: number;

@@ -2,6 +2,7 @@ import { ArgumentError } from '../errors.js';
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { checkNotNegative } from './checks.js';
 
+/** Options of {@link clipGradNorm_}. */
 export interface ClipGradNormOptions {
   /** The order of the norm; Infinity for the largest magnitude. Default 2. */
   normType?: number;

@@ -7,6 +7,7 @@ export interface Averageable {
   namedBuffers(): Iterable<[string, Tensor]>;
 }
 
+/** Options of {@link EMA}. */
 export interface EMAOptions {
   /** The average's part in each update. Default 0.999. */
   decay?: number;
@@ -14,6 +15,7 @@ export interface EMAOptions {
   warmUp?: boolean;
 }
 
+/** State of an {@link EMA}, for checkpoints. */
 export interface EMAState {
   /** The number of updates so far. */
   updates: number;

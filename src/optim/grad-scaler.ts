@@ -2,6 +2,7 @@ import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
 import { float, keep, noGrad, scope, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
 
+/** Options of {@link GradScaler}. */
 export interface GradScalerOptions {
   /** Default 65536. */
   initScale?: number;

@@ -2,6 +2,7 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
+/** Options of {@link Lion}. */
 export interface LionOptions {
   /** Learning rate; every element moves by just this much. Default 1e-4. */
   lr: number;

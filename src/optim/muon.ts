@@ -3,6 +3,7 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkNotNegative } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
+/** Options of {@link Muon}. */
 export interface MuonOptions {
   /** Learning rate. Default 1e-3. */
   lr: number;

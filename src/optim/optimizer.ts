@@ -225,6 +225,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 }
 
+/** State of an optimizer, for checkpoints; parameters are numbered as in the groups. */
 export interface OptimizerState<Options> {
   state: Record<string, ParameterState>;
   paramGroups: (Options & { params: number[]; initialLr?: number })[];

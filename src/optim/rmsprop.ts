@@ -2,6 +2,7 @@ import { type Tensor, type TensorList, functions as torch } from '../tensor/inde
 import { checkNotNegative } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
+/** Options of {@link RMSprop}. */
 export interface RMSpropOptions {
   /** Learning rate. Default 1e-2. */
   lr: number;

@@ -2,6 +2,7 @@ import { ConfigError } from '../errors.js';
 import { noGrad, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
 import { Optimizer, type ParameterGroup } from './optimizer.js';
 
+/** Options of {@link SGD}. */
 export interface SGDOptions {
   /** Learning rate. Default 1e-3. */
   lr: number;

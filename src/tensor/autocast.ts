@@ -2,6 +2,7 @@ import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
 import { type DType, dtypeCode } from './dtype.js';
 
+/** Options of `torch.autocast`. */
 export interface AutocastOptions {
   /** Default: bfloat16 on the CPU, float16 elsewhere. */
   dtype?: 'bfloat16' | 'float16';

@@ -7,6 +7,7 @@ import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 import { Complex, Float, type TensorData } from './types.js';
 
+/** What a new tensor is. */
 export interface TensorOptions {
   /** Default: the typed array's own; bool, int64 or float32 for nested arrays, as in PyTorch. */
   dtype?: DType;
@@ -38,6 +39,7 @@ function fromData(data: TensorData, options: TensorOptions): Tensor {
   return options.dtype || dtype === inferred ? result : result.to(inferred);
 }
 
+/** Options of {@link fromArray}. */
 export interface FromArrayOptions extends TensorOptions {
   /**
    * Looks into the array's memory instead of copying it; for arrays over a SharedArrayBuffer, which cannot be taken away

@@ -50,10 +50,12 @@ export function isFloatingPoint(dtype: DType): boolean {
 }
 
 const layouts = { strided: 0, sparse_coo: 1, sparse_csr: 2, sparse_csc: 4, sparse_bsr: 5, sparse_bsc: 6 } as const;
+/** How the elements of a tensor are kept. */
 export type Layout = keyof typeof layouts;
 export const layoutCode = (layout: Layout): number | undefined => layouts[layout];
 
 const memoryFormats = { contiguous: 0, preserve: 1, channelsLast: 2, channelsLast3d: 3 } as const;
+/** The order of dimensions in memory. */
 export type MemoryFormat = keyof typeof memoryFormats;
 export const memoryFormatCode = (format: MemoryFormat): number | undefined => memoryFormats[format];
 

@@ -46,6 +46,7 @@ export interface TensorExtras {
   backwardAsync(gradient?: Tensor | null, options?: { retainGraph?: boolean; createGraph?: boolean }): Promise<void>;
 }
 
+/** Takes a hook away again. */
 export interface HookHandle {
   remove(): void;
 }

@@ -1,5 +1,6 @@
 import { native } from '../native.js';
 
+/** Floating-point operations, by `torch.countFlops`. */
 export interface FlopCount {
   /** A multiplication and an addition count two. */
   total: number;

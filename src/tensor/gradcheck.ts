@@ -5,6 +5,7 @@ import { functions as torch } from './methods.js';
 import { scope } from './scope.js';
 import type { Tensor } from './tensor.js';
 
+/** Options of `torch.autograd.gradcheck`. */
 export interface GradcheckOptions {
   /** Half the distance of the two points. Default 1e-6. */
   eps?: number;

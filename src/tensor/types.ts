@@ -15,7 +15,9 @@ export class Complex {
   ) {}
 }
 
+/** Says that a whole number is meant as a float: `torch.full([2], float(1))`. */
 export const float = (value: number): Float => new Float(value);
+/** A complex number, for operators that take a Scalar. */
 export const complexNumber = (re: number, im: number): Complex => new Complex(re, im);
 
 /** libtorch's Scalar. A whole JavaScript number is an integer; see {@link float}. */

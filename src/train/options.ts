@@ -76,5 +76,6 @@ export const trainOptions = z.strictObject({
   dataSeed: z.int().min(0).optional().describe('of order and augmentation alone; default the seed'),
 });
 
+/** How a student is trained, with every option a default: epochs, batch size, optimizer, schedule, guards. */
 export type TrainOptions = z.input<typeof trainOptions>;
 export type EffectiveTrainOptions = z.output<typeof trainOptions>;

@@ -12,6 +12,7 @@ import type { KnownAccuracy } from './known-accuracy.js';
 import type { TrainOptions } from './options.js';
 import type { TeacherRunOptions } from './targets.js';
 
+/** What {@link train} is given: a student, data, and {@link TrainOptions}. */
 export interface StudentSetup extends TrainOptions {
   /** A model of the registry by name, one of your own, or `module:FILE` whose default export makes it from {@link ModelOptions}. */
   student: string | Classifier;
@@ -28,6 +29,7 @@ export interface StudentSetup extends TrainOptions {
   signal?: AbortSignal;
 }
 
+/** What {@link distill} is given: a student, a teacher, data, a method, and {@link TrainOptions}. */
 export interface DistillSetup extends StudentSetup, TeacherRunOptions {
   /** A teacher, or what Teacher.load() takes. */
   teacher: string | Teacher;

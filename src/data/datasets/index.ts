@@ -12,6 +12,7 @@ import { parquet } from './parquet.js';
 import { shapesKind } from './shapes.js';
 import { shards } from './shards.js';
 
+/** The kinds of data sets, each with what a user writes to open one. */
 export const datasetKinds: readonly DatasetKind[] = [
   shapesKind,
   mnist,

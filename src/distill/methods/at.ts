@@ -14,6 +14,7 @@ export const atOptions = z.strictObject({
   stages: z.array(z.int()).min(1).optional().describe('numbers of the stages to compare; all where not given'),
 });
 
+/** Options of {@link AT}: `ce` (default 1), `at` (1000), `power` (2). */
 export type ATOptions = z.input<typeof atOptions>;
 
 /** Attention transfer (Zagoruyko and Komodakis, ICLR 2017): L = ce L_CE + at sum over stages of the attention maps' difference. */

@@ -20,6 +20,7 @@ export const crdOptions = z.strictObject({
   momentum: z.number().min(0).max(1).default(0.5).describe('share of its old entry that a memory bank keeps'),
 });
 
+/** Options of {@link CRD}, such as `crd` (default 0.8) and `negatives` (16384). */
 export type CRDOptions = z.input<typeof crdOptions>;
 
 /**

@@ -10,6 +10,7 @@ export const distOptions = z.strictObject({
   temperature: z.number().positive().default(4).describe('temperature of both softmaxes'),
 });
 
+/** Options of {@link DIST}: `ce` (default 1), `weight` (2), `beta` (1), `gamma` (1), `temperature` (4). */
 export type DISTOptions = z.input<typeof distOptions>;
 
 /** Distillation by correlation (Huang et al., NeurIPS 2022): L = ce L_CE + weight T^2 (beta L_inter + gamma L_intra). */

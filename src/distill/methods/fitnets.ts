@@ -10,6 +10,7 @@ export const fitNetsOptions = z.strictObject({
   stage: z.int().default(1).describe('number of the stage to compare, from 0; -1 is the last'),
 });
 
+/** Options of {@link FitNets}: `ce` (default 1), `hint` (100), `stage` (1). */
 export type FitNetsOptions = z.input<typeof fitNetsOptions>;
 
 /** Hints (Romero et al., ICLR 2015) in the one-phase form of RepDistiller: L = ce L_CE + hint ||r(f_S) - f_T||^2 on one stage's maps. */

@@ -15,6 +15,7 @@ import { simKDKind } from './simkd.js';
 import { spKind } from './sp.js';
 import { srrlKind } from './srrl.js';
 
+/** The distillation methods, each with its options. */
 export const methodKinds: readonly MethodKind[] = [
   srrlKind,
   kdKind,

@@ -14,6 +14,7 @@ export const reviewKDOptions = z.strictObject({
   stages: z.array(z.int()).min(1).optional().describe('numbers of the stages to compare; all where not given'),
 });
 
+/** Options of {@link ReviewKD}: `ce` (default 1), `hcl` (5), `warmUp` (20 epochs). */
 export type ReviewKDOptions = z.input<typeof reviewKDOptions>;
 
 /**

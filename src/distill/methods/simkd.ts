@@ -26,6 +26,7 @@ export const simKDOptions = z.strictObject({
   factor: z.number().positive().default(2).describe("by which the projector's inner width is less than the teacher's"),
 });
 
+/** Options of {@link SimKD}: `ce` (default 0), `simkd` (1), `factor` (2). */
 export type SimKDOptions = z.input<typeof simKDOptions>;
 
 /**

@@ -9,6 +9,7 @@ export const spOptions = z.strictObject({
   stage: z.int().default(-1).describe('number of the stage to compare; -1 is the last'),
 });
 
+/** Options of {@link SP}: `ce` (default 1), `sp` (3000), `stage` (-1, the last). */
 export type SPOptions = z.input<typeof spOptions>;
 
 /** Similarity-preserving distillation (Tung and Mori, ICCV 2019): L = ce L_CE + sp ||G_S - G_T||^2 / N^2. */

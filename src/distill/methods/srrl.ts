@@ -37,6 +37,7 @@ export const srrlOptions = z.strictObject({
   standardize: z.boolean().default(false).describe('standardize the logits of each image for that divergence'),
 });
 
+/** Options of {@link SRRL}, all with defaults: alpha = beta = 1, `sr` l2, `connector` auto, no `kd`. */
 export type SRRLOptions = z.input<typeof srrlOptions>;
 
 /**

@@ -2,6 +2,7 @@ import { ConfigError } from '../../errors.js';
 import { checkCount } from '../checks.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
 
+/** Options of {@link OneCycleLR}. */
 export interface OneCycleOptions {
   /** The highest rate, of all groups or of each. */
   maxLr: number | number[];

@@ -2,6 +2,7 @@ import { ConfigError } from '../../errors.js';
 import { checkNotNegative } from '../checks.js';
 import type { Scheduled } from './schedule.js';
 
+/** Options of {@link ReduceLROnPlateau}. */
 export interface PlateauOptions {
   /** Whether less or more of the metric is better. Default `min`. */
   mode?: 'min' | 'max';

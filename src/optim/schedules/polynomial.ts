@@ -1,6 +1,7 @@
 import { checkCount } from '../checks.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
 
+/** Options of {@link PolynomialLR}. */
 export interface PolynomialOptions {
   /** Steps until the rate is 0. Default 5. */
   totalIters?: number;

@@ -1,6 +1,7 @@
 import { ConfigError } from '../../errors.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
 
+/** Options of {@link SequentialLR}. */
 export interface SequentialOptions {
   schedules: LRScheduler[];
   /** The step at which each schedule but the first begins, counting its own steps from 0. */

@@ -2,6 +2,7 @@ import { ConfigError } from '../../errors.js';
 import { checkCount } from '../checks.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
 
+/** Options of {@link LinearLR}. */
 export interface LinearOptions {
   /** What the rate is multiplied by at the start. Default 1/3. */
   startFactor?: number;
@@ -38,6 +39,7 @@ export class LinearLR extends LRScheduler {
   }
 }
 
+/** Options of {@link ConstantLR}. */
 export interface ConstantOptions {
   /** What the rate is multiplied by until then. Default 1/3. */
   factor?: number;
