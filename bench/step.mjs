@@ -2,7 +2,7 @@
 //   node bench/step.mjs [rounds]        SRRL_PYTHON names a python with torch (default python3)
 import { cpus } from 'node:os';
 import { createMethod, ModelTeacher, models } from '../dist/index.js';
-import torch, { optim } from '../dist/torch.js';
+import torch, { nn, optim } from '../dist/torch.js';
 import { median, startPeer } from './peer.mjs';
 
 const rounds = Number(process.argv[2] ?? 5);
@@ -27,11 +27,12 @@ function ours() {
   for (const module of Object.values(objective.modules)) module.to({ memoryFormat: 'channelsLast' }).train();
   const parameters = [student, ...Object.values(objective.modules)].flatMap((module) => [...module.parameters()]);
   const optimizer = new optim.SGD(parameters, { lr: 0.05, momentum: 0.9, weightDecay: 5e-4 });
+  const form = teacher.accelerated(images);
   return () =>
     torch.scope(() => {
-      const targets = torch.noGrad(() => teacher.forward(images));
+      const targets = torch.noGrad(() => form.forward(images));
       const terms = objective.terms({
-        student: student.forwardFeatures(images),
+        student: nn.fastConvolutions(() => student.forwardFeatures(images)),
         teacher: targets,
         labels,
         indices,

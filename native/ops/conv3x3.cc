@@ -37,6 +37,9 @@ const winograd::Functions& functions() {
 bool fits(const Tensor& input, const Tensor& weight) {
   if (!hasFastForm(weight) || !input.is_cpu() || input.scalar_type() != at::kFloat) return false;
   if (input.dim() != 4 || input.size(1) != weight.size(1) || input.numel() == 0) return false;
+  // Of few channels the transforms cost more than they save, and of many the kernels are too large for the cache.
+  const int64_t products = weight.size(0) * weight.size(1);
+  if (products <= 16 * 16 || products > 256 * 256) return false;
   // Tiles that stand out over small maps compute what nobody needs.
   const int64_t height = input.size(2), width = input.size(3);
   const int64_t covered = (height + 3) / 4 * ((width + 3) / 4) * 16;
@@ -175,7 +178,10 @@ bool hasFastForm(const Tensor& weight) {
 Tensor conv3x3Kernel(const Tensor& weight) {
   const Tensor g = at::tensor({1. / 4, 0., 0., -1. / 6, -1. / 6, -1. / 6, -1. / 6, 1. / 6, -1. / 6, 1. / 24, 1. / 12, 1. / 6, 1. / 24, -1. / 12, 1. / 6, 0., 0., 1.}, at::kDouble).view({6, 3});
   const Tensor square = at::matmul(at::matmul(g, weight.to(at::kDouble)), g.t());
-  return square.permute({2, 3, 1, 0}).reshape({36, weight.size(1), weight.size(0)}).to(at::kFloat).contiguous();
+  const int64_t in = weight.size(1), out = weight.size(0), whole = out / 32 * 32;
+  const Tensor matrices = square.permute({2, 3, 1, 0}).reshape({36, in, out}).to(at::kFloat);
+  const Tensor panels = matrices.narrow(2, 0, whole).reshape({36, in, whole / 32, 32}).transpose(1, 2).reshape({36, in * whole});
+  return at::cat({panels, matrices.narrow(2, whole, out - whole).reshape({36, in * (out - whole)})}, 1).view({36, in, out});
 }
 
 TORCH_LIBRARY_FRAGMENT(srrl, library) {

@@ -16,6 +16,12 @@ struct Maps {
 // Not inline members: the linker would take one copy of these for all processors.
 static inline int64_t tileCount(const Maps& maps) { return maps.count * ((maps.height + 3) / 4) * ((maps.width + 3) / 4); }
 
+// Right sides of products lie in panels of 32 columns (the last one may have 16), row by row, so that a product reads them from end to end.
+static inline int64_t panelWidth(int64_t column, int64_t width) { return width - column / 32 * 32 < 32 ? 16 : 32; }
+static inline int64_t inPanels(int64_t row, int64_t column, int64_t rows, int64_t width) {
+  return column / 32 * 32 * rows + row * panelWidth(column, width) + column % 32;
+}
+
 // What is done to the result of a forward, in this order; null and false for nothing.
 struct After {
   const float* bias = nullptr;      // [out]
@@ -33,11 +39,11 @@ static inline int64_t scratchSize(const Maps& maps, int64_t tiles) { return 36 *
 
 // The functions for one vector width.
 struct Functions {
-  // kernel => transformed [36, in, out], for input channels from `begin` to `end`.
+  // kernel => transformed [36, in, out] in panels, for input channels from `begin` to `end`.
   void (*transform)(const float* kernel, Layout layout, int64_t in, int64_t out, float* transformed, int64_t begin, int64_t end);
   // The outputs of some tiles.
   void (*forward)(const Maps& maps, const float* input, const float* transformed, const After& after, float* output, int64_t begin, int64_t end, float* scratch);
-  // Adds to the gradient of the transformed kernel, [36, in, out], what some tiles contribute.
+  // Adds to the gradient of the transformed kernel, [36, in, out] in panels, what some tiles contribute.
   void (*accumulate)(const Maps& maps, const float* input, const float* gradient, float* transformed, int64_t begin, int64_t end, float* scratch);
   // Gradient of the transformed kernel => gradient of the kernel, for input channels from `begin` to `end`.
   void (*restore)(const float* transformed, Layout layout, int64_t in, int64_t out, float* kernel, int64_t begin, int64_t end);

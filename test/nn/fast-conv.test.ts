@@ -22,9 +22,9 @@ const cases: Case[] = [
   { sizes: [3, 16, 32, 32, 32] },
   { sizes: [2, 32, 16, 8, 8], bias: true },
   { sizes: [5, 48, 80, 7, 13], bias: true },
-  { sizes: [1, 16, 16, 4, 4] },
+  { sizes: [1, 16, 48, 4, 4] },
   { sizes: [70, 64, 64, 4, 5], bias: true },
-  { sizes: [2, 256, 272, 7, 7] },
+  { sizes: [2, 256, 240, 7, 7] },
 ];
 
 function inputs({ sizes: [count, from, to, height, width], bias }: Case) {
@@ -91,14 +91,16 @@ describe('what is not of their kind is computed as always, to the bit', () => {
     torch.conv2d(x, conv.weight, conv.bias, conv.stride, conv.padding as number[], conv.dilation, conv.groups),
   ];
   it.each([
-    ['few channels', () => new nn.Conv2d(3, 16, 3, { padding: 1 }), [2, 3, 8, 8]],
-    ['a stride', () => new nn.Conv2d(16, 16, 3, { padding: 1, stride: 2 }), [2, 16, 8, 8]],
-    ['no padding', () => new nn.Conv2d(16, 16, 3), [2, 16, 8, 8]],
-    ['groups', () => new nn.Conv2d(16, 16, 3, { padding: 1, groups: 4 }), [2, 16, 8, 8]],
-    ['another kernel', () => new nn.Conv2d(16, 16, 5, { padding: 2 }), [2, 16, 8, 8]],
-    ['tiny maps', () => new nn.Conv2d(16, 16, 3, { padding: 1 }), [2, 16, 2, 2]],
-    ['no images', () => new nn.Conv2d(16, 16, 3, { padding: 1 }), [0, 16, 8, 8]],
-    ['float64', () => new nn.Conv2d(16, 16, 3, { padding: 1 }).to({ dtype: 'float64' }), [2, 16, 8, 8]],
+    ['channels that are no multiple of 16', () => new nn.Conv2d(3, 32, 3, { padding: 1 }), [2, 3, 8, 8]],
+    ['few channels', () => new nn.Conv2d(16, 16, 3, { padding: 1 }), [2, 16, 8, 8]],
+    ['large kernels', () => new nn.Conv2d(512, 256, 3, { padding: 1 }), [1, 512, 8, 8]],
+    ['a stride', () => new nn.Conv2d(16, 32, 3, { padding: 1, stride: 2 }), [2, 16, 8, 8]],
+    ['no padding', () => new nn.Conv2d(16, 32, 3), [2, 16, 8, 8]],
+    ['groups', () => new nn.Conv2d(16, 32, 3, { padding: 1, groups: 4 }), [2, 16, 8, 8]],
+    ['another kernel', () => new nn.Conv2d(16, 32, 5, { padding: 2 }), [2, 16, 8, 8]],
+    ['tiny maps', () => new nn.Conv2d(16, 32, 3, { padding: 1 }), [2, 16, 2, 2]],
+    ['no images', () => new nn.Conv2d(16, 32, 3, { padding: 1 }), [0, 16, 8, 8]],
+    ['float64', () => new nn.Conv2d(16, 32, 3, { padding: 1 }).to({ dtype: 'float64' }), [2, 16, 8, 8]],
   ] as const)('%s', (_, make, shape) => {
     const conv = make();
     const x = torch
@@ -110,7 +112,7 @@ describe('what is not of their kind is computed as always, to the bit', () => {
   });
 
   it('maps in another layout, and machines without wide vectors', () => {
-    const conv = new nn.Conv2d(16, 16, 3, { padding: 1 });
+    const conv = new nn.Conv2d(16, 32, 3, { padding: 1 });
     const x = torch.randn([2, 16, 8, 8]);
     for (const [lanes, input] of [[widest, x] as const, [0, x.contiguous(layout)] as const]) {
       setLanes(lanes);
@@ -121,7 +123,7 @@ describe('what is not of their kind is computed as always, to the bit', () => {
   });
 
   it('images of the wrong number of channels, which are refused', () => {
-    const conv = new nn.Conv2d(16, 16, 3, { padding: 1 });
+    const conv = new nn.Conv2d(16, 32, 3, { padding: 1 });
     expect(() => fastConvolutions(() => conv.forward(torch.randn([2, 32, 8, 8]).contiguous(layout)))).toThrow(
       /expected input.*to have 16 channels, but got 32/,
     );
@@ -129,7 +131,7 @@ describe('what is not of their kind is computed as always, to the bit', () => {
 });
 
 it('second derivatives are those of the plain convolution', () => {
-  const conv = new nn.Conv2d(16, 16, 3, { padding: 1 });
+  const conv = new nn.Conv2d(16, 32, 3, { padding: 1 });
   const x = torch.randn([2, 16, 8, 8]).contiguous(layout).requiresGrad_(true);
   const second = (fast: boolean) => {
     const y = fast ? fastConvolutions(() => conv.forward(x)) : conv.forward(x);
