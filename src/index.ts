@@ -76,11 +76,13 @@ export * from './report/index.js';
 export {
   type DistillSetup,
   distill,
+  distillTogether,
   evaluate,
   type KnownAccuracy,
   knownAccuracy,
   type StallEvent,
   type StudentSetup,
+  type TogetherEvent,
   type TrainEvent,
   type TrainOptions,
   train,

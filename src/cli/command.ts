@@ -28,6 +28,8 @@ interface Property {
   description?: string;
   default?: unknown;
   enum?: string[];
+  /** Of a list. */
+  items?: { type?: string };
 }
 
 /** Adds a command to the program. `done` hears of every run's end by promise. */
@@ -54,7 +56,7 @@ export function addCommand(program: Commander, command: Command): void {
   });
 }
 
-function flagsFor(key: string, { type, description = '', default: initial, enum: choices }: Property): Option[] {
+function flagsFor(key: string, { type, description = '', default: initial, enum: choices, items }: Property): Option[] {
   // Groups of options have no flags: they are written in a file.
   if (type === 'object') return [];
   const flag = kebabCase(key);
@@ -71,7 +73,10 @@ function flagsFor(key: string, { type, description = '', default: initial, enum:
   );
   if (choices) option.choices(choices);
   else if (type === 'integer' || type === 'number') option.argParser((value) => numberOf(flag, value));
-  else if (type === 'array') option.argParser((value) => value.split(',').map((item) => numberOf(flag, item)));
+  else if (type === 'array')
+    option.argParser((value) =>
+      value.split(',').map((item) => (items?.type === 'string' ? item.trim() : numberOf(flag, item))),
+    );
   return [option];
 }
 

@@ -57,7 +57,7 @@ async function serveEvents(): Promise<{ events: PassThrough; close: () => Promis
   };
 }
 
-function linesOf(event: TrainEvent): string[] {
+export function linesOf(event: TrainEvent): string[] {
   switch (event.type) {
     case 'start':
       return startLines(event);
@@ -92,7 +92,7 @@ function startLines(event: Extract<TrainEvent, { type: 'start' }>): string[] {
 
 const accuracy = (test: Accuracy): string => (test.count > 0 ? accuracyText(test) : 'not evaluated');
 
-function endText({ test, epoch, seconds, stopped, out }: End): string {
+export function endText({ test, epoch, seconds, stopped, out }: End): string {
   const why = stopped ? `, ended early (${stopped})` : '';
   const kept = epoch > 0 ? `, epoch ${epoch}` : '';
   return `student: ${accuracy(test)}${kept}, ${durationText(seconds)}${why}${out ? `, in ${out}` : ''}`;
@@ -101,7 +101,7 @@ function endText({ test, epoch, seconds, stopped, out }: End): string {
 /** Exit codes as a shell gives them for these signals. */
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
-function stopOnSignal(run: Run): () => void {
+export function stopOnSignal(run: Pick<Run, 'stop'>): () => void {
   const handlers = Object.entries(exitCodes).map(([signal, code]) => {
     const handler = () => {
       process.exitCode = code;

@@ -53,11 +53,16 @@ export function takeTraining(data: Dataset, images: number, seed = 0): Dataset {
 /** The data as a run with these options sees them: fewer training images, and some held out, where it was asked to. */
 export function asTrained(
   data: Dataset,
-  { trainImages, validation = 0, seed = 0 }: { trainImages?: number | undefined; validation?: number; seed?: number },
+  {
+    trainImages,
+    validation = 0,
+    seed = 0,
+    dataSeed = seed,
+  }: { trainImages?: number | undefined; validation?: number; seed?: number; dataSeed?: number | undefined },
 ): Dataset {
   // The same images for every seed, so that runs with several seeds differ in nothing else.
   const whole = trainImages === undefined ? data : takeTraining(data, trainImages);
-  return validation > 0 ? holdOut(whole, validation, seed) : whole;
+  return validation > 0 ? holdOut(whole, validation, dataSeed) : whole;
 }
 
 /** Samples of each class, `wanted` of its members. */

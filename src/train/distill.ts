@@ -3,16 +3,17 @@ import type { TrainEvent } from './events.js';
 import { canRunElsewhere, remoteRun } from './remote.js';
 import { run } from './run.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
+import { checkTogether, runTogether, type TogetherEvent } from './together.js';
 
 /** A run in progress: what happens comes out of it as events, and it can be held and ended. It begins when the first event is asked for. */
-export class Run implements AsyncIterableIterator<TrainEvent> {
+export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterableIterator<Event> {
   readonly #control: Control;
-  readonly #events: AsyncGenerator<TrainEvent, void>;
+  readonly #events: AsyncGenerator<Event, void>;
 
   /** @internal */
-  constructor(setup: StudentSetup | DistillSetup) {
-    this.#control = new Control(setup.signal);
-    this.#events = canRunElsewhere(setup) ? remoteRun(setup, this.#control) : run(setup, this.#control);
+  constructor(start: (control: Control) => AsyncGenerator<Event, void>, signal?: AbortSignal) {
+    this.#control = new Control(signal);
+    this.#events = start(this.#control);
   }
 
   /** Holds the run after the step that it is in. */
@@ -29,12 +30,12 @@ export class Run implements AsyncIterableIterator<TrainEvent> {
     this.#control.stop();
   }
 
-  next(): Promise<IteratorResult<TrainEvent, void>> {
+  next(): Promise<IteratorResult<Event, void>> {
     return this.#events.next();
   }
 
   /** Ends the run at once, as `break` in a loop over it does. */
-  return(): Promise<IteratorResult<TrainEvent, void>> {
+  return(): Promise<IteratorResult<Event, void>> {
     return this.#events.return();
   }
 
@@ -54,10 +55,43 @@ export class Run implements AsyncIterableIterator<TrainEvent> {
  * in the caller's thread, a step at a time.
  */
 export function distill(setup: DistillSetup): Run {
-  return new Run(setup);
+  return start(setup);
+}
+
+/**
+ * Trains several students side by side, by name: each step they see the same views, and the teacher runs once for all of them. They may differ in
+ * student, method, seed, optimizer and folder; order and views are those of the `dataSeed`, by default the first one's seed. Each ends with the bits
+ * that it would have been given alone. Throws ConfigError where they do not have teacher and images in common.
+ *
+ *     const setup = { teacher: 'teacher.pt', data: 'shapes' };
+ *     const run = distillTogether({ small: { ...setup, student: 'resnet8' }, large: { ...setup, student: 'resnet20' } });
+ *     for await (const event of run) if (event.type === 'end') console.log(event.student, event.test.top1);
+ */
+export function distillTogether(
+  setups: Record<string, DistillSetup>,
+  { signal }: { signal?: AbortSignal } = {},
+): Run<TogetherEvent> {
+  checkTogether(setups);
+  const plain = Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, withoutSignal(setup)]));
+  const elsewhere = Object.values(plain).every(canRunElsewhere);
+  return new Run(
+    (control) => (elsewhere ? remoteRun({ together: plain }, control) : runTogether(plain, control)),
+    signal,
+  );
 }
 
 /** Trains a model on the labels alone. Same events. */
 export function train(setup: StudentSetup): Run {
-  return new Run(setup);
+  return start(setup);
+}
+
+function start({ signal, ...setup }: StudentSetup | DistillSetup): Run {
+  return new Run(
+    (control) => (canRunElsewhere(setup) ? remoteRun({ one: setup }, control) : run(setup, control)),
+    signal,
+  );
+}
+
+function withoutSignal({ signal: _, ...setup }: DistillSetup): DistillSetup {
+  return setup;
 }

@@ -1,5 +1,5 @@
 /** Runs. */
-export { distill, Run, train } from './distill.js';
+export { distill, distillTogether, Run, train } from './distill.js';
 export { evaluate, evaluationBatchSize } from './evaluate.js';
 export type { Estimate, StallEvent, TrainEvent } from './events.js';
 export { DivergenceError } from './guards.js';
@@ -7,3 +7,4 @@ export { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
 export { type EffectiveTrainOptions, type TrainOptions, trainOptions } from './options.js';
 export type { DistillSetup, StudentSetup } from './setup.js';
 export { type TeacherRunOptions, teacherOptions } from './targets.js';
+export type { TogetherEvent } from './together.js';

@@ -73,7 +73,7 @@ export const trainOptions = z.strictObject({
     .describe('views an image has, through which epochs cycle; default a new one each epoch'),
   ...stallOptions.shape,
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
-  dataSeed: z.int().min(0).optional().describe('of order and augmentation alone; default the seed'),
+  dataSeed: z.int().min(0).optional().describe('of held-out images, order and augmentation alone; default the seed'),
 });
 
 /** How a student is trained, with every option a default: epochs, batch size, optimizer, schedule, guards. */

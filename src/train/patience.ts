@@ -33,7 +33,7 @@ export interface Patience extends z.output<typeof stallOptions> {
  * seconds, and what reading or decoding threw.
  */
 export async function* patiently(
-  loader: Loader,
+  loader: Pick<Loader, 'ready' | 'waitsFor' | 'split'>,
   step: number,
   { stallWarning, stallLimit = Number.POSITIVE_INFINITY, signal, save }: Patience,
 ): AsyncGenerator<StallEvent, void> {

@@ -20,13 +20,14 @@ export function canRunElsewhere(setup: StudentSetup | DistillSetup): boolean {
 // From sources, as tests run, the thread still needs what was compiled: Node cannot read TypeScript.
 const entry = new URL(import.meta.url.endsWith('.ts') ? '../../dist/train/worker.js' : './worker.js', import.meta.url);
 
-export async function* remoteRun(
-  setup: StudentSetup | DistillSetup,
-  control: Control,
-): AsyncGenerator<TrainEvent, void> {
-  const { signal, ...plain } = setup;
+/** What the thread is to do. */
+export type Task = { one: StudentSetup | DistillSetup } | { together: Record<string, DistillSetup> };
+
+/** Does the task in a thread of its own; nothing in it may hold a signal, which is the control's. */
+export async function* remoteRun<Event extends TrainEvent>(task: Task, control: Control): AsyncGenerator<Event, void> {
+  const { signal } = control;
   signal?.throwIfAborted();
-  const worker = new Worker(entry, { workerData: plain });
+  const worker = new Worker(entry, { workerData: task });
   const inbox = new Inbox(worker);
   // From the start: a caller that is slow to ask again must not wait for an exit that has been.
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
@@ -37,7 +38,7 @@ export async function* remoteRun(
       const message = await inbox.take();
       if (message.type === 'done') return;
       if (message.type === 'error') throw signal?.aborted ? signal.reason : revive(message);
-      yield message.event;
+      yield message.event as Event;
     }
   } finally {
     tell('abort');

@@ -54,10 +54,16 @@ export class RunFolder {
     return existsSync(path) && readdirSync(path).some(isOurs);
   }
 
-  /** The newest checkpoint. */
-  latestCheckpoint(): string | undefined {
+  /** The newest checkpoint, or that of a step. */
+  latestCheckpoint(step?: number): string | undefined {
+    if (step !== undefined) return this.checkpointFile(step);
     const newest = this.checkpoints().at(-1);
     return newest && join(this.path, newest);
+  }
+
+  /** The steps that a folder has checkpoints of. */
+  static stepsIn(path: string): number[] {
+    return new RunFolder(path).checkpoints().map((file) => Number(file.match(checkpointName)?.[1]));
   }
 
   private checkpoints(): string[] {

@@ -24,6 +24,7 @@ import { type EffectiveTrainOptions, trainOptions } from './options.js';
 import { checkClasses, examineTeacher, rehearse, teacherWarning } from './preflight.js';
 import { RunFolder } from './run-folder.js';
 import { type DistillSetup, resolveData, resolveMethod, resolveStudent, type StudentSetup } from './setup.js';
+import type { SharedPass } from './shared-pass.js';
 import { defaultViews, type EffectiveTeacherOptions, type Targets, targetsOf, teacherOptions } from './targets.js';
 import { Trainer } from './trainer.js';
 
@@ -41,14 +42,25 @@ interface Parts {
   config: Record<string, unknown>;
 }
 
-export async function* run(setup: StudentSetup | DistillSetup, control: Control): AsyncGenerator<TrainEvent, void> {
-  const parts = yield* prepare(setup, control.signal);
+/** What several runs have in common. */
+export interface Company {
+  pass: SharedPass;
+  /** The step whose checkpoint each goes on from. */
+  resumeAt?: number;
+}
+
+export async function* run(
+  setup: StudentSetup | DistillSetup,
+  control: Control,
+  company?: Company,
+): AsyncGenerator<TrainEvent, void> {
+  const parts = yield* prepare(setup, control.signal, company);
   const { teacher, data, config } = parts;
   const began = performance.now();
   let trainer: Trainer | undefined;
   try {
-    trainer = new Trainer(parts);
-    const resumed = resumeFrom(parts, trainer);
+    trainer = new Trainer({ ...parts, ...(company && { pass: company.pass }) });
+    const resumed = resumeFrom(parts, trainer, company?.resumeAt);
     const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
     const rehearsal = yield* rehearse(trainer, control.signal);
     const folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
@@ -123,7 +135,11 @@ async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) 
   }
 }
 
-async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal): AsyncGenerator<StallEvent, Parts> {
+async function* prepare(
+  setup: StudentSetup | DistillSetup,
+  signal?: AbortSignal,
+  company?: Company,
+): AsyncGenerator<StallEvent, Parts> {
   const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
   const {
     teacher: wanted,
@@ -154,7 +170,9 @@ async function* prepare(setup: StudentSetup | DistillSetup, signal?: AbortSignal
     objective = scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: cached })));
     const teacherAccuracy =
       teacher && (accuracyFor(known, teacher, data) ?? (yield* examineTeacher(teacher, data, { ...options, signal })));
-    targets = teacher && targetsOf({ teacher, data, options, teacherOptions: teacherRun });
+    const open =
+      teacher && (() => targetsOf({ teacher: teacher as Teacher, data, options, teacherOptions: teacherRun }));
+    targets = open && (company ? company.pass.targetsOf(open) : open());
     const config = {
       data: data.source,
       ...(teacher && { teacher: teacher.source }),
@@ -218,11 +236,12 @@ function refuseBlindChoice({ best, earlyStop }: EffectiveTrainOptions, data: Dat
 function resumeFrom(
   { setup, data, config }: Parts,
   trainer: Trainer,
+  step?: number,
 ): { folder: RunFolder; progress: Progress } | undefined {
   const { out, resume = false, dryRun = false } = setup;
   if (out === undefined || !resume) return undefined;
   const folder = RunFolder.open(out, data.validation !== undefined);
-  const checkpoint = folder.latestCheckpoint();
+  const checkpoint = folder.latestCheckpoint(step);
   if (checkpoint === undefined) return undefined;
   const progress = loadCheckpoint(checkpoint, trainer, config);
   if (!dryRun) folder.rewind(progress.epochs);

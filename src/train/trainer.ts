@@ -12,6 +12,7 @@ import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
+import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
 
 export interface TrainerSetup {
@@ -19,6 +20,8 @@ export interface TrainerSetup {
   objective: Objective;
   /** h_T, z_T and maps of a batch; absent for methods without a teacher. */
   targets?: Targets;
+  /** Gives batches to several trainers; otherwise there is a loader of its own. */
+  pass?: SharedPass;
   data: Dataset;
   options: EffectiveTrainOptions;
 }
@@ -55,7 +58,7 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
 export class Trainer {
   /** The student and what the method trains besides, by name. */
   readonly modules: Record<string, Module>;
-  readonly loader: Loader;
+  readonly loader: BatchSource;
   readonly optimizer: AnyOptimizer;
   readonly schedule: LRScheduler;
   readonly meter = new TermMeter();
@@ -67,11 +70,12 @@ export class Trainer {
   microBatch: number;
 
   constructor(readonly setup: TrainerSetup) {
-    const { student, objective, data, options } = setup;
+    const { student, objective, data, options, pass } = setup;
     const { batchSize, ema, precision } = options;
     this.modules = { student, ...objective.modules };
     for (const module of Object.values(this.modules)) module.to({ memoryFormat: 'channelsLast' });
-    this.loader = new Loader(data, 'train', trainingViews(options));
+    const open = () => new Loader(data, 'train', trainingViews(options));
+    this.loader = pass ? pass.batches(open) : open();
     this.optimizer = createOptimizer(Object.values(this.modules), options);
     this.schedule = createSchedule(this.optimizer, options);
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });

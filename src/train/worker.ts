@@ -1,9 +1,9 @@
 /** The thread of a run: does it, and says what happens. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Command, Control } from './control.js';
-import type { Message } from './remote.js';
+import type { Message, Task } from './remote.js';
 import { run } from './run.js';
-import type { DistillSetup, StudentSetup } from './setup.js';
+import { runTogether } from './together.js';
 
 const say = (message: Message) => parentPort?.postMessage(message);
 const abort = new AbortController();
@@ -15,7 +15,9 @@ parentPort?.on('message', (command: Command) => {
 });
 
 try {
-  for await (const event of run(workerData as StudentSetup | DistillSetup, control)) say({ type: 'event', event });
+  const task = workerData as Task;
+  const events = 'one' in task ? run(task.one, control) : runTogether(task.together, control);
+  for await (const event of events) say({ type: 'event', event });
   say({ type: 'done' });
 } catch (error) {
   const { name, message, stack } = error as Error;

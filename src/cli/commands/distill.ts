@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { createMethod } from '../../distill/methods/index.js';
 import { SRRL, srrlOptions } from '../../distill/methods/srrl.js';
 import { ConfigError } from '../../errors.js';
@@ -5,6 +6,7 @@ import { kebabCase, withoutDefaults, z } from '../../options.js';
 import { type DistillSetup, distill, teacherOptions, trainOptions } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 import { trainAndShow } from '../seeds.js';
+import { trainTogether } from '../together.js';
 
 /** What every command that trains a student takes. */
 export const studentOptions = z.strictObject({
@@ -32,6 +34,15 @@ export const distillCommand = defineCommand({
     tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
     method: z.string().default('srrl').describe('one or several, as in kd:temperature=2+at, or module:FILE'),
     ...studentOptions.shape,
+    students: z
+      .array(z.string())
+      .min(2)
+      .optional()
+      .describe('several models, trained side by side on the same views from one pass through the teacher'),
+    together: z
+      .boolean()
+      .default(false)
+      .describe('train the seeds side by side in the same way, with the views of the first'),
     ...teacherOptions.shape,
     ...srrlFlags.shape,
   }),
@@ -40,10 +51,20 @@ export const distillCommand = defineCommand({
     'srrl distill --data cifar100:DIR --teacher wrn_40_2:wrn_40_2.pth --student wrn_16_2 --epochs 240 --schedule step',
     'srrl distill --config recipes/cifar100/wrn_40_2-wrn_16_2.yaml --data cifar100:DIR --teacher wrn_40_2.pt',
     'srrl distill --data shapes --teacher assets/shapes-teacher.pt --method kd:temperature=2 --seeds 3',
+    'srrl distill --data shapes --teacher assets/shapes-teacher.pt --students resnet8,resnet14 --out runs/b',
   ],
-  async run({ json, ui, seeds, method, ...rest }) {
+  async run({ json, ui, seeds, students, together, method, ...rest }) {
     const { flags, setup } = separate(rest);
     const chosen = withFlags(method, flags);
+    if (students || together) {
+      const common = { ...setup, method: chosen } as unknown as DistillSetup;
+      const chosenSeeds = students ? [] : consecutive(common.seed ?? 0, seeds);
+      if (students && seeds > 1)
+        throw new ConfigError('--students and --seeds cannot be used at once: run one seed after the other.');
+      if (ui) throw new ConfigError('--ui shows one run; these write a report each.');
+      await trainTogether(membersOf(common, { students: students ?? [], seeds: chosenSeeds }), { json });
+      return;
+    }
     await trainAndShow((options) => distill({ ...(setup as unknown as DistillSetup), ...options, method: chosen }), {
       json,
       ui,
@@ -52,6 +73,25 @@ export const distillCommand = defineCommand({
     });
   },
 });
+
+const consecutive = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+
+/** The setup of each student by its name, which is its folder's as well. */
+function membersOf(
+  common: DistillSetup,
+  { students, seeds }: { students: string[]; seeds: number[] },
+): Record<string, DistillSetup> {
+  const changes = [
+    ...students.map((student) => [student, { student }] as const),
+    ...seeds.map((seed) => [`seed-${seed}`, { seed }] as const),
+  ];
+  const { out } = common;
+  const member = (name: string, change: Partial<DistillSetup>) => [
+    name,
+    { ...common, ...change, ...(out !== undefined && { out: join(out, name.replace(/[^\w.-]/g, '_')) }) },
+  ];
+  return Object.fromEntries(changes.map(([name, change]) => member(name, change)));
+}
 
 function separate(values: Record<string, unknown>): {
   flags: Record<string, unknown>;

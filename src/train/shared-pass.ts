@@ -1,0 +1,107 @@
+/** One pass over the training images and through the teacher for several trainers that go step by step together. */
+import type { Loader } from '../data/loader.js';
+import type { Batch, Features } from '../flow.js';
+import { keep, scope, type Tensor } from '../tensor/index.js';
+import type { Targets } from './targets.js';
+
+/** What a trainer takes its batches from. */
+export type BatchSource = Pick<
+  Loader,
+  'steps' | 'count' | 'split' | 'begin' | 'ready' | 'waitsFor' | 'batch' | 'dispose'
+>;
+
+/** Makes each batch and its targets once, and keeps them until the next one is asked for. */
+export class SharedPass {
+  private loader: Loader | undefined;
+  private targets: Targets | undefined;
+  private loaderEpoch = -1;
+  private held: { epoch: number; step: number; batch: Batch } | undefined;
+  private readonly features = new Map<string, Features>();
+
+  /** The batches for one more trainer; the first one's loader serves all. */
+  batches(open: () => Loader): BatchSource {
+    this.loader ??= open();
+    const loader = this.loader;
+    const holds = (epoch: number, step: number) => this.held?.epoch === epoch && this.held.step === step;
+    const goTo = (epoch: number) => {
+      if (epoch !== this.loaderEpoch) loader.begin(epoch);
+      this.loaderEpoch = epoch;
+    };
+    let epoch = 0;
+    return {
+      steps: loader.steps,
+      count: loader.count,
+      split: loader.split,
+      begin: (next) => {
+        epoch = next;
+      },
+      ready: async (step) => {
+        if (holds(epoch, step)) return;
+        goTo(epoch);
+        await loader.ready(step);
+      },
+      waitsFor: (step) => loader.waitsFor(step),
+      batch: (step) => {
+        if (!holds(epoch, step)) {
+          goTo(epoch);
+          this.giveBack();
+          this.held = { epoch, step, batch: keptBatch(() => loader.batch(step)) };
+        }
+        return (this.held as { batch: Batch }).batch;
+      },
+      dispose: () => {},
+    };
+  }
+
+  /** The targets for one more trainer; the first one's serve all. */
+  targetsOf(open: () => Targets): Targets {
+    this.targets ??= open();
+    const { targets } = this;
+    return {
+      of: (batch) => {
+        // A part of a batch has targets of its own.
+        const key = `${batch.views.number}:${batch.views.images.join()}`;
+        let features = this.features.get(key);
+        if (!features) {
+          features = keptFeatures(() => targets.of(batch));
+          this.features.set(key, features);
+        }
+        return features;
+      },
+      dispose: () => {},
+    };
+  }
+
+  dispose(): void {
+    this.giveBack();
+    this.loader?.dispose();
+    this.targets?.dispose();
+  }
+
+  private giveBack(): void {
+    const batch = this.held?.batch;
+    for (const tensor of batch ? [batch.images, batch.labels, batch.indices] : []) tensor.dispose();
+    for (const features of this.features.values()) for (const tensor of tensorsOf(features)) tensor.dispose();
+    this.features.clear();
+    this.held = undefined;
+  }
+}
+
+const tensorsOf = ({ pooled, logits, map, stages }: Features): Set<Tensor> =>
+  new Set([pooled, logits, ...(map ? [map] : []), ...stages]);
+
+function keptBatch(make: () => Batch): Batch {
+  return scope(() => {
+    const batch = make();
+    for (const tensor of [batch.images, batch.labels, batch.indices]) keep(tensor);
+    return batch;
+  });
+}
+
+function keptFeatures(make: () => Features): Features {
+  return scope(() => {
+    const features = make();
+    for (const tensor of tensorsOf(features)) keep(tensor);
+    return features;
+  });
+}

@@ -1,0 +1,136 @@
+/** Several students side by side: the same views, and one pass through the teacher for all of them. */
+import { isDeepStrictEqual } from 'node:util';
+import { Teacher } from '../distill/teacher.js';
+import { ConfigError } from '../errors.js';
+import { getRngState, keep, scope, setRngState, type Tensor } from '../tensor/index.js';
+import { Control } from './control.js';
+import type { TrainEvent } from './events.js';
+import { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
+import { run } from './run.js';
+import { RunFolder } from './run-folder.js';
+import { type DistillSetup, resolveData } from './setup.js';
+import { SharedPass } from './shared-pass.js';
+
+/** Of which student an event speaks. */
+export type TogetherEvent = TrainEvent & { student: string };
+
+/** What decides views and targets, and so must be the same for all. */
+const common = [
+  'teacher',
+  'tap',
+  'data',
+  'batchSize',
+  'views',
+  'augment',
+  'augmentation',
+  'trainImages',
+  'validation',
+  'precision',
+  'accelerate',
+  'teacherCache',
+  'cacheDtype',
+  'checkCache',
+] as const;
+
+/** Throws ConfigError where students cannot share views and teacher. */
+export function checkTogether(setups: Record<string, DistillSetup>): void {
+  const [[firstName = '', first] = [], ...others] = Object.entries(setups);
+  if (!first) throw new ConfigError('There is no student to train.');
+  for (const [name, setup] of others) {
+    const other = common.find((option) => !isDeepStrictEqual(setup[option], first[option]));
+    if (other === undefined) continue;
+    throw new ConfigError(
+      `Students that are trained together see the same images and teacher: ${other} of ${name} is not that of ${firstName}.\nTrain them one after the other.`,
+    );
+  }
+}
+
+interface Member {
+  student: string;
+  setup: DistillSetup;
+  events?: AsyncGenerator<TrainEvent, void>;
+  /** The random numbers of this student, so that it draws what it would draw alone. */
+  random?: Tensor;
+}
+
+/**
+ * Trains the students step by step in turn. Each has its own weights, method, optimizer, folder and random numbers, and ends with the bits that it would have
+ * been given alone with the same `dataSeed`.
+ */
+export async function* runTogether(
+  setups: Record<string, DistillSetup>,
+  control: Control,
+): AsyncGenerator<TogetherEvent, void> {
+  checkTogether(setups);
+  const { teacher: wanted, data: source, tap, seed = 0, dataSeed = seed } = Object.values(setups)[0] as DistillSetup;
+  const resumeAt = commonStep(setups);
+  const data = await resolveData(source);
+  const teacher = typeof wanted === 'string' ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
+  const pass = new SharedPass();
+  let members: Member[] = Object.entries(setups).map(([student, setup]) => ({
+    student,
+    setup: { dataSeed, ...setup, data, teacher },
+  }));
+  // They are held and ended between rounds, so that all have done the same steps.
+  const inner = new Control(control.signal);
+  // The first one measures the teacher for all.
+  let teacherAccuracy: KnownAccuracy | undefined;
+  try {
+    while (members.length > 0) {
+      const going: Member[] = [];
+      await control.pass();
+      if (control.stopping) inner.stop();
+      for (const member of members) {
+        member.events ??= run({ ...member.setup, ...(teacherAccuracy && { teacherAccuracy }) }, inner, {
+          pass,
+          ...(resumeAt !== undefined && { resumeAt }),
+        });
+        for await (const event of untilStep(member)) {
+          if (event.type === 'start') teacherAccuracy ??= knownAccuracy(event);
+          if (event.type === 'step') going.push(member);
+          yield { ...event, student: member.student };
+        }
+      }
+      members = going;
+    }
+  } finally {
+    for (const { events, random } of members) {
+      await events?.return();
+      random?.dispose();
+    }
+    pass.dispose();
+    if (typeof wanted === 'string') teacher.dispose();
+  }
+}
+
+/** What a student's run says until its next step is done, or until it ends. */
+async function* untilStep(member: Member): AsyncGenerator<TrainEvent> {
+  const { events, random } = member;
+  if (random) setRngState(random);
+  for (;;) {
+    const result = await events?.next();
+    if (!result || result.done) {
+      random?.dispose();
+      return;
+    }
+    if (result.value.type === 'step') {
+      random?.dispose();
+      member.random = scope(() => keep(getRngState()));
+    }
+    yield result.value;
+    if (result.value.type === 'step') return;
+  }
+}
+
+/** The step from which all can go on; undefined where none is resumed. A run that was killed between two saves has some that are further. */
+function commonStep(setups: Record<string, DistillSetup>): number | undefined {
+  const resumed = Object.entries(setups).filter(([, { out, resume }]) => out !== undefined && resume);
+  const steps = resumed.map(([, { out }]) => RunFolder.stepsIn(out as string));
+  if (steps.every((found) => found.length === 0)) return undefined;
+  const shared = (steps[0] ?? []).filter((step) => steps.every((found) => found.includes(step)));
+  const newest = Math.max(...shared);
+  if (shared.length > 0 && resumed.length === Object.keys(setups).length) return newest;
+  throw new ConfigError(
+    `The students have no checkpoint of the same step to go on from (${resumed.map(([name], i) => `${name}: ${steps[i]?.join(', ') || 'none'}`).join('; ')}).\nResume them one by one with the same --data-seed, or begin anew with --overwrite.`,
+  );
+}
