@@ -39,6 +39,8 @@ export interface CaseResult {
   better: Case['better'];
   ours: Summary;
   peers: PeerResult[];
+  /** What both sides had to agree on before they were timed. */
+  agreed: string[];
   /** ms by part. */
   ledger?: Record<string, number>;
 }
@@ -109,6 +111,7 @@ async function runCase(
       better,
       ours: summarize(ours),
       peers: rivals.map((rival) => resultOf(rival, ours, better)),
+      agreed: rivals.length > 0 ? Object.keys(values) : [],
       ...(ledger && { ledger }),
     };
   } finally {

@@ -13,14 +13,24 @@ export const environmentText = (facts: Environment): string =>
 
 /** One table: a row for each form of the peer, or for a case without one. */
 export function suiteText({ summary }: Suite, { suite, rounds, threads, peer, cases }: SuiteResult): string {
-  const against = peer ? `; Python ${peer.python}, torch ${peer.torch}, ${peer.threads} threads, ${peer.device}` : '';
-  const title = `${suite}: ${summary}. ${rounds} rounds, ${threads} ${threads === 1 ? 'thread' : 'threads'}${against}`;
+  const against = peer
+    ? [`Python ${peer.python} with torch ${peer.torch} on ${peer.device}, ${threadsText(peer.threads)}`]
+    : [];
+  const title = [`${suite}: ${summary}`, `rounds: ${rounds}`, threadsText(threads), ...against].join('; ');
   const head = ['case', 'unit', 'here', ...(peer ? ['against', 'there', 'ratio'] : [])];
   const rows = cases.flatMap((result) => rowsOf(result, peer !== undefined));
-  const note = peer
-    ? `Medians (quartiles). Ratio: our cost to theirs in the same round, below 1 is better here. Losses agree to ${tolerance}.`
-    : 'Medians (quartiles).';
-  return [title, table(head, rows), note, ...cases.flatMap(ledgerText)].join('\n');
+  return [title, table(head, rows), note(peer !== undefined, cases), ...cases.flatMap(ledgerText)].join('\n');
+}
+
+const threadsText = (threads: number): string => `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+
+function note(compared: boolean, cases: readonly CaseResult[]): string {
+  const agreed = [...new Set(cases.flatMap((result) => result.agreed))];
+  return [
+    'Medians (quartiles).',
+    ...(compared ? ['Ratio: our cost to theirs in the same round; below 1 is better here.'] : []),
+    ...(agreed.length > 0 ? [`Both sides gave the same, within ${tolerance} of it: ${agreed.join(', ')}.`] : []),
+  ].join(' ');
 }
 
 function rowsOf({ name, unit, ours, peers }: CaseResult, compared: boolean): string[][] {

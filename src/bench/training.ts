@@ -2,12 +2,15 @@
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
+import type { Objective } from '../distill/method.js';
 import { CrossEntropy } from '../distill/methods/cross-entropy.js';
 import { SRRL } from '../distill/methods/srrl.js';
 import { ModelTeacher } from '../distill/model-teacher.js';
 import { settingFor } from '../distill/setting.js';
 import { BenchError } from '../errors.js';
-import { savePth } from '../files/index.js';
+import { loadPth, savePth } from '../files/index.js';
+import { type Classifier, create } from '../models/index.js';
+import type { StateDict } from '../nn/index.js';
 import { scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { type EffectiveTrainOptions, trainOptions } from '../train/index.js';
 import { type Targets, targetsOf, teacherOptions } from '../train/targets.js';
@@ -20,37 +23,50 @@ export type Kind = keyof typeof kinds;
 
 export interface Training {
   readonly trainer: Trainer;
-  /** What the peer needs for the same steps: initial weights, batches, hyperparameters. */
-  readonly question: Record<string, unknown>;
   step(): Promise<void>;
   dispose(): void;
 }
 
-/** Makes a training ready, and writes `<folder>/<name>.pth` for the peer. */
-export function openTraining(pair: Pair, kind: Kind, folder: string): Training {
-  const data = noise(pair);
-  const { batchSize, lr } = pair;
+/** What a step needs besides weights: the same each time, from seeds. */
+function given(pair: Pair, kind: Kind, folder: string) {
+  const { teacher, student, batchSize, lr } = pair;
   // One view, so that epochs after the first find all features in the cache.
   const options = trainOptions.parse({ batchSize, lr, schedule: 'constant', epochs: 1e6, views: 1 });
-  const seen = firstEpoch(data, options);
-  const teacher = kind === 'ce' ? undefined : ModelTeacher.of(teacherFor(pair, seen.images), pair.teacher);
+  return { data: noise(pair), options, file: join(folder, `${teacher}-${student}-${kind}.pth`) };
+}
+
+/** Writes what both sides start from: initial weights, and the batches of an epoch. Returns the question for the peer. */
+export function writeStart(pair: Pair, kind: Kind, folder: string): Record<string, unknown> {
+  const { data, options, file } = given(pair, kind, folder);
+  const { images, labels } = firstEpoch(data, options);
+  const model =
+    kind === 'ce' ? undefined : settledTeacher(pair.teacher, pair.numClasses, images.narrow(0, 0, pair.batchSize));
+  const teacher = model && ModelTeacher.of(model, pair.teacher);
   const student = initial(pair.student, pair.numClasses, 3);
-  const method = teacher ? new SRRL() : new CrossEntropy();
-  const cached = kind === 'cached';
-  const objective = scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: cached })));
-  const file = join(folder, `${pair.teacher}-${pair.student}-${kind}.pth`);
-  const states = Object.entries({ student, ...objective.modules, ...(teacher && { teacher: teacher.model }) });
-  scope(() =>
-    savePth(file, { ...seen, ...Object.fromEntries(states.map(([name, module]) => [name, module.stateDict()])) }),
-  );
-  seen.images.dispose();
-  seen.labels.dispose();
-  const run = teacherOptions.parse(cached ? { teacherCache: join(folder, `features-${pair.teacher}`) } : {});
+  const { modules } = objectiveFor(kind, student, teacher, data);
+  const networks = Object.entries({ student, ...modules, ...(model && { teacher: model }) });
+  const states = Object.fromEntries(networks.map(([name, network]) => [name, network.stateDict()]));
+  scope(() => savePth(file, { images, labels, ...states }));
+  for (const thing of [images, labels, student, ...Object.values(modules), teacher]) thing?.dispose();
+  const { momentum, weightDecay } = options;
+  return { ...pair, kind, file, momentum, weightDecay };
+}
+
+/** Makes a training ready that starts from what {@link writeStart} wrote into the same folder. */
+export async function openTraining(pair: Pair, kind: Kind, folder: string): Promise<Training> {
+  const { data, options, file } = given(pair, kind, folder);
+  const { images, labels, ...states } = (await loadPth(file)) as unknown as Start;
+  const teacher = states.teacher && ModelTeacher.of(filled(pair.teacher, pair, states.teacher), pair.teacher);
+  const student = filled(pair.student, pair, states.student);
+  const objective = objectiveFor(kind, student, teacher, data);
+  if (states.connector) objective.modules.connector?.loadStateDict(states.connector);
+  for (const tensor of [images, labels, ...Object.values(states).flatMap((state) => Object.values(state))])
+    tensor.dispose();
+  const run = teacherOptions.parse(kind === 'cached' ? { teacherCache: join(folder, 'features') } : {});
   const targets: Targets | undefined = teacher && targetsOf({ teacher, data, options, teacherOptions: run });
   const trainer = new Trainer({ student, objective, data, options, ...(targets && { targets }) });
   return {
     trainer,
-    question: { ...pair, file, kind, momentum: options.momentum, weightDecay: options.weightDecay },
     step: () => step(trainer),
     dispose() {
       trainer.dispose();
@@ -61,8 +77,24 @@ export function openTraining(pair: Pair, kind: Kind, folder: string): Training {
   };
 }
 
-function teacherFor({ teacher, numClasses, batchSize }: Pair, images: Tensor) {
-  return settledTeacher(teacher, numClasses, images.narrow(0, 0, batchSize));
+/** What is in the file. */
+interface Start {
+  images: Tensor;
+  labels: Tensor;
+  student: StateDict;
+  connector?: StateDict;
+  teacher?: StateDict;
+}
+
+function filled(name: string, { numClasses }: Pair, state: StateDict): Classifier {
+  const network = create(name, { numClasses });
+  network.loadStateDict(state);
+  return network;
+}
+
+function objectiveFor(kind: Kind, student: Classifier, teacher: ModelTeacher | undefined, data: Dataset): Objective {
+  const method = teacher ? new SRRL() : new CrossEntropy();
+  return scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: kind === 'cached' })));
 }
 
 /** All that the trainer's loader gives in its first epoch, in order; the caller frees it. */

@@ -1,7 +1,7 @@
 import { ledgerOf } from '../ledger.js';
 import { pairName, pairs, tinyPair } from '../pairs.js';
 import { type Case, milliseconds, type PeerForm, type Suite } from '../suite.js';
-import { firstTerms, type Kind, kinds, openTraining } from '../training.js';
+import { firstTerms, type Kind, kinds, openTraining, writeStart } from '../training.js';
 
 /** The peers have their batches ready in memory; ours makes them within the step. */
 const peers: readonly PeerForm[] = [
@@ -25,10 +25,11 @@ export const stepSuite: Suite = {
           unit: 'images/s',
           better: 'higher',
           peers,
-          open() {
-            const training = openTraining(pair, kind, folder);
+          async open() {
+            const question = writeStart(pair, kind, folder);
+            const training = await openTraining(pair, kind, folder);
             return {
-              question: training.question,
+              question,
               check: () => firstTerms(training),
               measure: async () => (1000 * pair.batchSize) / (await milliseconds(training.step)),
               ledger: () => ledgerOf(training, tiny ? 1 : 4),
