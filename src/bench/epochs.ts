@@ -8,7 +8,9 @@ export async function epochSpeed(loader: Loader, epoch: number): Promise<number>
     loader.begin(epoch);
     for (let step = 0; step < loader.steps; step++) {
       await loader.ready(step);
-      scope(() => loader.batch(step));
+      scope(() => {
+        loader.batch(step);
+      });
     }
   });
   return (1000 * loader.count) / spent;

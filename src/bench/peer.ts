@@ -38,6 +38,7 @@ export class Peer {
       env: { ...process.env, OMP_NUM_THREADS: String(threads), PYTHONDONTWRITEBYTECODE: '1' },
     });
     const said = tailOf(child);
+    const closed = new Promise<void>((resolve) => child.on('close', () => resolve()));
     const failed = new Promise<never>((_, reject) => {
       child.on('error', (error) =>
         reject(new BenchError(`${python} cannot be started: ${messageOf(error)}.\n${remedy}`)),
@@ -50,6 +51,8 @@ export class Peer {
     const next = async (): Promise<string> => {
       const { value, done } = await Promise.race([lines.next(), failed]);
       if (!done) return value;
+      // Its last words may come after the end of its answers.
+      await closed;
       const last = said().trim().split('\n').at(-1) ?? '';
       if (/No module named '(torch|numpy)'/.test(last))
         throw new BenchError(`${python} has no torch: ${last}.\n${remedy}`);
@@ -81,9 +84,10 @@ export class Peer {
     return answer;
   }
 
+  /** It ends by itself when nothing more can come, and takes its own processes with it; what hangs is ended. */
   end(): void {
     this.child.stdin.end();
-    this.child.kill();
+    setTimeout(() => this.child.kill(), 5000).unref();
   }
 }
 

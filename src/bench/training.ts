@@ -45,8 +45,10 @@ export function writeStart(pair: Pair, kind: Kind, folder: string): Record<strin
   const student = initial(pair.student, pair.numClasses, 3);
   const { modules } = objectiveFor(kind, student, teacher, data);
   const networks = Object.entries({ student, ...modules, ...(model && { teacher: model }) });
-  const states = Object.fromEntries(networks.map(([name, network]) => [name, network.stateDict()]));
-  scope(() => savePth(file, { images, labels, ...states }));
+  scope(() => {
+    const states = Object.fromEntries(networks.map(([name, network]) => [name, network.stateDict()]));
+    savePth(file, { images, labels, ...states });
+  });
   for (const thing of [images, labels, student, ...Object.values(modules), teacher]) thing?.dispose();
   const { momentum, weightDecay } = options;
   return { ...pair, kind, file, momentum, weightDecay };
