@@ -120,7 +120,7 @@ describe.each(suites.map((suite) => [suite.name, suite] as const))('the suite %s
 it('a ledger adds up to the whole step', async () => {
   const step = suites.find(({ name }) => name === 'step') as Suite;
   const { cases } = await runSuite(step, { tiny: true, rounds: 1, only: 'wrn_16_2, SRRL, live' });
-  const { whole, ...parts } = cases[0]?.ledger as Record<string, number>;
+  const { whole, ...parts } = (cases[0]?.ledger ?? {}) as Record<string, number>;
   const known = [
     'data',
     'teacher',
