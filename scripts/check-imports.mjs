@@ -19,6 +19,7 @@ const rows = [
   ['train'],
   ['report'],
   ['index.ts', 'torch.ts'],
+  ['bench'],
   ['cli'],
 ];
 // The one door to libtorch, its search for it, and what only the terminal may know.

@@ -96,6 +96,13 @@ export class StallError extends SrrlError {
   }
 }
 
+/** A benchmark that cannot be run, whose two sides do not do the same work, or that has become slower than it was. */
+export class BenchError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_BENCH', message, options);
+  }
+}
+
 /** The user stopped the program, as by Ctrl-C. */
 export class InterruptedError extends SrrlError {
   constructor() {

@@ -13,6 +13,7 @@ export interface Batch {
   views: Views;
 }
 
+/** Which views of which images a batch shows. */
 export interface Views {
   /** The number of the view: the epoch, or its place in the cycle where a run has a fixed number of views. */
   number: number;

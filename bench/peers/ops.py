@@ -1,13 +1,12 @@
-"""The Python side of bench/ops.mjs: reads the name of a case from each line, answers with nanoseconds a call."""
-import sys
+"""Nanoseconds that a call of an operator costs."""
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-calls = int(sys.argv[1])
-torch.set_num_threads(1)
+from common import serve
+
 a, b = torch.randn(8, 8), torch.randn(8, 8)
 image, kernel = torch.randn(1, 3, 8, 8), torch.randn(4, 3, 3, 3)
 stack = torch.randn(4, 8, 8)
@@ -15,35 +14,43 @@ mlp = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 32), nn.ReLU(), 
 x = torch.randn(1, 16)
 
 
-def train():
-    mlp.zero_grad()
-    mlp(x).sum().backward()
-
-
-cases = {
-    "add 8x8": lambda: a + b,
-    "conv2d 1x3x8x8": lambda: F.conv2d(image, kernel),
-    "sum over dims": lambda: stack.sum((0, 2)),
-    "MLP forward and backward": train,
-}
-
-
-def add():
-    """Without the lambda, which costs as much as a tenth of the call."""
-    began = time.perf_counter_ns()
+# Each has its own loop: a call through a function would cost as much as a tenth of the operator's.
+def add(calls):
     for _ in range(calls):
         a + b
-    return (time.perf_counter_ns() - began) / calls
 
 
-def measure(call):
-    began = time.perf_counter_ns()
+def conv2d(calls):
     for _ in range(calls):
-        call()
-    return (time.perf_counter_ns() - began) / calls
+        F.conv2d(image, kernel)
 
 
-print(f"Python {sys.version.split()[0]}, torch {torch.__version__}", flush=True)
-for line in sys.stdin:
-    name = line.strip()
-    print(add() if name == "add 8x8" else measure(cases[name]), flush=True)
+def sum_over_dims(calls):
+    for _ in range(calls):
+        stack.sum((0, 2))
+
+
+def train(calls):
+    for _ in range(calls):
+        mlp.zero_grad()
+        mlp(x).sum().backward()
+
+
+loops = {"add 8x8": add, "conv2d 1x3x8x8": conv2d, "sum over dims": sum_over_dims, "MLP forward and backward": train}
+
+
+class Calls:
+    def __init__(self, question):
+        self.loop, self.calls = loops[question["variant"]], question["calls"]
+
+    def check(self):
+        return {}
+
+    def measure(self):
+        began = time.perf_counter_ns()
+        self.loop(self.calls)
+        return (time.perf_counter_ns() - began) / self.calls
+
+
+if __name__ == "__main__":
+    serve(Calls)

@@ -1,73 +1,107 @@
-"""The Python side of bench/step.mjs: one SRRL step as the authors' code does it; answers with images a second."""
-import sys
+"""One training step, as the authors' code does it and as PyTorch does it best: plain, SRRL with the teacher, SRRL with kept features."""
 import time
 
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-batch, steps = int(sys.argv[1]), int(sys.argv[2])
+import networks
+from common import serve
 
 
-class Block(nn.Module):
-    """Pre-activation block of a wide ResNet."""
+class Connector(nn.Module):
+    """1x1 convolution, normalization, ReLU on the last map, then the average."""
 
-    def __init__(self, i, o, stride):
+    def __init__(self, i, o):
         super().__init__()
-        self.bn1, self.conv1 = nn.BatchNorm2d(i), nn.Conv2d(i, o, 3, stride, 1, bias=False)
-        self.bn2, self.conv2 = nn.BatchNorm2d(o), nn.Conv2d(o, o, 3, 1, 1, bias=False)
-        self.shortcut = nn.Conv2d(i, o, 1, stride, bias=False) if i != o else None
+        self.conv, self.bn = nn.Conv2d(i, o, 1, bias=False), nn.BatchNorm2d(o)
 
-    def forward(self, x):
-        a = F.relu(self.bn1(x))
-        out = self.conv2(F.relu(self.bn2(self.conv1(a))))
-        return out + (x if self.shortcut is None else self.shortcut(a))
+    def forward(self, feature_map):
+        return F.relu(self.bn(self.conv(feature_map)), inplace=True).mean((2, 3))
 
 
-class WideResNet(nn.Module):
-    def __init__(self, depth, width, classes=100):
-        super().__init__()
-        n, widths = (depth - 4) // 6, [16, 16 * width, 32 * width, 64 * width]
-        self.conv1 = nn.Conv2d(3, 16, 3, 1, 1, bias=False)
-        blocks = [Block(widths[s] if b == 0 else widths[s + 1], widths[s + 1], 2 if s > 0 and b == 0 else 1) for s in range(3) for b in range(n)]
-        self.blocks = nn.Sequential(*blocks)
-        self.bn1 = nn.BatchNorm2d(widths[3])
-        self.fc = nn.Linear(widths[3], classes)
+class Step:
+    def __init__(self, question):
+        self.kind, self.batch, variant = question["kind"], question["batchSize"], question["variant"]
+        # The authors' code leaves layout and optimizer as they are.
+        plain = variant == "eager"
+        layout = torch.contiguous_format if plain else torch.channels_last
+        state = torch.load(question["file"], weights_only=True)
+        self.batches = [
+            (images.contiguous(memory_format=layout), labels)
+            for images, labels in zip(state["images"].split(self.batch), state["labels"].split(self.batch))
+        ]
+        classes = question["numClasses"]
+        self.student = self.loaded(networks.create(question["student"], classes), state["student"], layout).train()
+        trained = [*self.student.parameters()]
+        if self.kind != "ce":
+            self.teacher = self.loaded(networks.create(question["teacher"], classes), state["teacher"], layout)
+            self.teacher.eval().requires_grad_(False)
+            width = state["connector"]["conv.weight"].shape
+            self.connector = self.loaded(Connector(width[1], width[0]), state["connector"], layout).train()
+            trained += self.connector.parameters()
+        if self.kind == "cached":
+            with torch.no_grad():
+                self.features = torch.cat([self.teacher(images)[1] for images, _ in self.batches]).half()
+        settings = {"lr": question["lr"], "momentum": question["momentum"], "weight_decay": question["weightDecay"]}
+        self.optimizer = torch.optim.SGD(trained, **settings, **({} if plain else {"fused": True}))
+        self.terms = self.losses
+        if question["compiled"]:
+            mode = None if variant == "compile" else variant
+            self.terms = torch.compile(self.losses, mode=mode)
+        self.number = 0
 
-    def forward(self, x):
-        feature_map = F.relu(self.bn1(self.blocks(self.conv1(x))))
-        feature = feature_map.mean((2, 3))
-        return feature_map, feature, self.fc(feature)
+    @staticmethod
+    def loaded(module, state, layout):
+        module.load_state_dict(state)
+        return module.to(memory_format=layout)
 
+    def losses(self, images, labels, kept):
+        """The terms; `kept` are the teacher's features of these images, or None."""
+        feature_map, _, logits = self.student(images)
+        ce = F.cross_entropy(logits, labels)
+        if self.kind == "ce":
+            return (ce,)
+        h_t, z_t = self.targets(images, kept)
+        r = self.connector(feature_map)
+        return ce, F.mse_loss(r, h_t), F.mse_loss(self.teacher.fc(r), z_t)
 
-def stepper(channels_last):
-    layout = torch.channels_last if channels_last else torch.contiguous_format
-    torch.manual_seed(0)
-    teacher = WideResNet(40, 2).eval().requires_grad_(False).to(memory_format=layout)
-    student = WideResNet(16, 2).train().to(memory_format=layout)
-    connector = nn.Sequential(nn.Conv2d(128, 128, 1, bias=False), nn.BatchNorm2d(128), nn.ReLU()).train().to(memory_format=layout)
-    optimizer = torch.optim.SGD([*student.parameters(), *connector.parameters()], lr=0.05, momentum=0.9, weight_decay=5e-4)
-    images = torch.randn(batch, 3, 32, 32).contiguous(memory_format=layout)
-    labels = torch.randint(0, 100, (batch,))
-
-    def step():
+    def targets(self, images, kept):
         with torch.no_grad():
-            _, h_t, z_t = teacher(images)
-        feature_map, _, logits = student(images)
-        r = connector(feature_map).mean((2, 3))
-        loss = F.cross_entropy(logits, labels) + F.mse_loss(r, h_t) + F.mse_loss(teacher.fc(r), z_t)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+            if kept is not None:
+                return kept, self.teacher.fc(kept)
+            _, h_t, z_t = self.teacher(images)
+            return h_t, z_t
 
-    return step
+    def step(self):
+        place = self.number % len(self.batches)
+        images, labels = self.batches[place]
+        kept = None
+        if self.kind == "cached":
+            rows = torch.arange(place * self.batch, place * self.batch + len(labels))
+            kept = self.features[rows].float()
+        terms = self.terms(images, labels, kept)
+        self.optimizer.zero_grad()
+        sum(terms).backward()
+        self.optimizer.step()
+        self.number += 1
+        return terms
+
+    def check(self):
+        """The terms of the first steps, for comparison; they also warm up."""
+        names = ("ce", "fm", "sr")
+        values = {}
+        for number in range(1, len(self.batches) + 1):
+            for name, term in zip(names, self.step()):
+                values[f"{name} of step {number}"] = term.item()
+        return values
+
+    def measure(self):
+        """Images a second."""
+        began = time.perf_counter()
+        self.step()
+        return self.batch / (time.perf_counter() - began)
 
 
-cases = {"eager": stepper(False), "eager channels_last": stepper(True)}
-print(f"Python {sys.version.split()[0]}, torch {torch.__version__}, {torch.get_num_threads()} threads", flush=True)
-for line in sys.stdin:
-    step = cases[line.strip()]
-    began = time.perf_counter()
-    for _ in range(steps):
-        step()
-    print(batch * steps / (time.perf_counter() - began), flush=True)
+if __name__ == "__main__":
+    serve(Step)

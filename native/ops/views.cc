@@ -28,6 +28,15 @@ struct View {
   bool flip = false;
 };
 
+// One look-up a pixel in place of arithmetic: 256 normalized values a channel.
+std::vector<float> normalizedValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
+  std::vector<float> table(mean.size() * 256);
+  for (size_t c = 0; c < mean.size(); c++) {
+    for (size_t v = 0; v < 256; v++) table[c * 256 + v] = static_cast<float>((v / 255.0 - mean[c]) / deviation[c]);
+  }
+  return table;
+}
+
 // images: uint8 [N, C, H, W] contiguous; indices: int64 [B]; mean, deviation: C values in the scale 0..1.
 // => float32 [B, C, H, W], channels_last: (pixel / 255 - mean) / deviation of a crop out of `pad` zeros around the image,
 // flipped with probability 1/2. Zeros are pixels of value 0 before normalization, as in torchvision's RandomCrop.
@@ -44,11 +53,7 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
   const int64_t batch = indices.size(0);
   for (int64_t i = 0; i < batch; i++) TORCH_CHECK_INDEX(chosen[i] >= 0 && chosen[i] < count, "sample ", chosen[i], " of ", count);
 
-  // One table look-up a pixel: 256 normalized values a channel.
-  std::vector<float> table(channels * 256);
-  for (int64_t c = 0; c < channels; c++) {
-    for (int64_t v = 0; v < 256; v++) table[c * 256 + v] = static_cast<float>((v / 255.0 - mean[c]) / deviation[c]);
-  }
+  const std::vector<float> table = normalizedValues(mean, deviation);
   at::Tensor result = at::empty({batch, channels, height, width}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   const uint8_t* pixels = images.const_data_ptr<uint8_t>();
   float* out = result.mutable_data_ptr<float>();
@@ -77,6 +82,34 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
   return result;
 }
 
+// pixels: uint8 [N, H, W, C] contiguous, as decoders give them; flips: bool [N].
+// => float32 [N, C, H, W], channels_last: (pixel / 255 - mean) / deviation, mirrored where `flips` says so.
+at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
+  TORCH_CHECK(pixels.dim() == 4 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
+              "pixels must be a contiguous uint8 tensor [N, H, W, C] on the CPU");
+  const int64_t count = pixels.size(0), height = pixels.size(1), width = pixels.size(2), channels = pixels.size(3);
+  TORCH_CHECK(flips.dim() == 1 && flips.size(0) == count && flips.scalar_type() == at::kBool && flips.is_contiguous(), "flips must be bool [N]");
+  TORCH_CHECK(static_cast<int64_t>(mean.size()) == channels && static_cast<int64_t>(deviation.size()) == channels,
+              "mean and deviation need one value for each of the ", channels, " channels");
+  const std::vector<float> table = normalizedValues(mean, deviation);
+  at::Tensor result = at::empty({count, channels, height, width}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  const uint8_t* from = pixels.const_data_ptr<uint8_t>();
+  const bool* turned = flips.const_data_ptr<bool>();
+  float* to = result.mutable_data_ptr<float>();
+  at::parallel_for(0, count * height, 64, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) {
+      const uint8_t* source = from + row * width * channels;
+      float* target = to + row * width * channels;
+      const bool turn = turned[row / height];
+      for (int64_t x = 0; x < width; x++) {
+        const uint8_t* pixel = source + (turn ? width - 1 - x : x) * channels;
+        for (int64_t c = 0; c < channels; c++) *target++ = table[c * 256 + pixel[c]];
+      }
+    }
+  });
+  return result;
+}
+
 // The order of an epoch: sample numbers sorted by their own 64 random bits.
 at::Tensor epochOrder(int64_t count, int64_t seed, int64_t epoch) {
   TORCH_CHECK(count >= 0, "count must not be negative");
@@ -97,6 +130,7 @@ at::Tensor epochOrder(int64_t count, int64_t seed, int64_t epoch) {
 TORCH_LIBRARY_FRAGMENT(srrl, library) {
   library.def("normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, int seed, int epoch) -> Tensor",
               normalizedViews);
+  library.def("normalized_pixels(Tensor pixels, Tensor flips, float[] mean, float[] deviation) -> Tensor", normalizedPixels);
   library.def("epoch_order(int count, int seed, int epoch) -> Tensor", epochOrder);
 }
 

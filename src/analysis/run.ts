@@ -13,6 +13,7 @@ import { validate, z } from '../options.js';
 import { type AnalysisSetup, analyze } from './analyze.js';
 import type { AnalysisRecord } from './record.js';
 
+/** How {@link analyzeRun} looks at a run. */
 export interface AnalyzeRunOptions extends Pick<AnalysisSetup, 'split' | 'batchSize' | 'signal' | 'onProgress'> {
   /** A teacher, or what Teacher.load() takes. Default: that of the run. */
   teacher?: string | Teacher;

@@ -96,6 +96,11 @@ export const valueSources: Record<string, Source> = {
   out: paths,
   html: paths,
   tensorboard: paths,
+  teacherCache: paths,
+  python: paths,
+  photos: paths,
+  save: paths,
+  check: paths,
   from: paths,
 };
 

@@ -76,7 +76,7 @@ class HeldImages implements ImageSource {
 
   take(numbers: number[], _step: number, { seed, epoch, pad, flip, normalize }: View): Tensor {
     const channels = this.#images.shape[1] as number;
-    const { mean, std } = normalize ?? { mean: new Array(channels).fill(0), std: new Array(channels).fill(1) };
+    const { mean, std } = normalize ?? asTheyAre(channels);
     const indices = fromArray(BigInt64Array.from(numbers, BigInt));
     const operator = overloadOf('srrl::normalized_views');
     return callOverload(operator, [this.#images, indices, mean, std, pad, flip, seed, epoch]) as Tensor;
@@ -122,13 +122,11 @@ class DecodedImages implements ImageSource {
   }
 
   take(numbers: number[], step: number, { seed, epoch, flip, normalize }: View): Tensor {
-    const bytes = fromArray(this.#ahead.take(step), [numbers.length, this.#size, this.#size, 3]);
-    // As the pixels lie, [N, H, W, C], is what channels_last means.
-    const images = bytes.permute(0, 3, 1, 2).to('float32').div(255);
-    const flipped = flip ? numbers.map((image) => new SampleRandom(seed, streams.flip, image, epoch).below(2)) : [];
-    const rows = flipped.flatMap((turn, row) => (turn === 1 ? [row] : []));
-    const turned = rows.length === 0 ? images : turnedRows(images, rows);
-    return normalize ? normalized(turned, normalize) : turned;
+    const pixels = fromArray(this.#ahead.take(step), [numbers.length, this.#size, this.#size, 3]);
+    const turned = numbers.map((image) => flip && new SampleRandom(seed, streams.flip, image, epoch).below(2) === 1);
+    const flips = fromArray(Uint8Array.from(turned, Number)).to('bool');
+    const { mean, std } = normalize ?? asTheyAre(3);
+    return callOverload(overloadOf('srrl::normalized_pixels'), [pixels, flips, mean, std]) as Tensor;
   }
 
   dispose(): void {
@@ -137,10 +135,11 @@ class DecodedImages implements ImageSource {
   }
 }
 
-function turnedRows(images: Tensor, rows: number[]): Tensor {
-  const index = fromArray(BigInt64Array.from(rows, BigInt));
-  return images.indexCopy(0, index, images.indexSelect(0, index).flip([3]));
-}
+/** The normalization that leaves images in 0..1. */
+const asTheyAre = (channels: number) => ({
+  mean: new Array<number>(channels).fill(0),
+  std: new Array<number>(channels).fill(1),
+});
 
 export function normalized(images: Tensor, { mean, std }: { mean: readonly number[]; std: readonly number[] }): Tensor {
   const perChannel = (values: readonly number[]) => fromArray(Float32Array.from(values), [1, values.length, 1, 1]);

@@ -10,6 +10,7 @@ import { headline, resultRows } from './html.js';
 import { livePage } from './live-page.js';
 import { addEvent, type RunRecords, readRun, recordFiles } from './run-records.js';
 
+/** What {@link serveLive} shows, and where. */
 export interface LiveOptions {
   /** Default 0: any that is free. */
   port?: number;
@@ -20,6 +21,7 @@ export interface LiveOptions {
   source: string | AsyncIterable<object>;
 }
 
+/** A live page that is being served. */
 export interface LiveServer {
   url: string;
   close(): Promise<void>;

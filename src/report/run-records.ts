@@ -50,11 +50,13 @@ const endEvent = z.object({
   stopped: z.string().optional(),
 });
 
+/** How a run began. */
 export type StartRecord = z.output<typeof startEvent>;
 /** An EpochRecord and, in ISO 8601, when it was written. */
 export type TimedEpoch = z.output<typeof epochEvent>;
 /** An epoch with its accuracy on the test split. */
 export type EvaluatedEpoch = TimedEpoch & { test: NonNullable<TimedEpoch['test']> };
+/** How a run ended. */
 export type EndRecord = z.output<typeof endEvent>;
 
 /** Of a run, everything that people look at. */

@@ -6,6 +6,7 @@ import { type Comparison, compareRuns, comparisonPage } from './compare.js';
 import { reportPage } from './html.js';
 import { readRun } from './run-records.js';
 
+/** Where {@link writeReport} writes, and what besides the page. */
 export interface ReportOptions {
   /** File for the page. Default: `report.html` in the run folder. */
   out?: string;

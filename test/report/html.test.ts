@@ -126,7 +126,7 @@ describe('the report', () => {
     const page = parsed(reportPage(readRun(makeRun({ events: linesOf(events) }))));
     const accuracy = chartsOf(page).find(({ title }) => title === 'Accuracy, %');
     expect(accuracy?.series.map(({ values }) => values)).toContainEqual([null, 60, null]);
-    expect(cells(page, 'epochs')[2]?.slice(5, 9)).toEqual(['-', '-', '-', '-']);
+    expect(cells(page, 'epochs')[2]?.slice(6, 10)).toEqual(['-', '-', '-', '-']);
     const results = Object.fromEntries(cells(page, 'results'));
     expect(results).toMatchObject({ 'last evaluated epoch (2), top-1': '60.00 %', 'best epoch (2), top-1': '60.00 %' });
     expect(Object.keys(results).filter((name) => name.startsWith('student kept'))).toEqual([]);

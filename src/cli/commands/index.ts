@@ -1,6 +1,7 @@
 /** The commands, in the order of the help. A new one is a file in this folder and a line here; a test walks the folder. */
 import type { Command } from '../command.js';
 import { analyzeCommand } from './analyze.js';
+import { benchCommand } from './bench.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { distillCommand } from './distill.js';
@@ -28,6 +29,7 @@ export const commands: readonly Command[] = [
   modelsCommand,
   packCommand,
   verifyResumeCommand,
+  benchCommand,
   doctorCommand,
   installLibtorchCommand,
 ];

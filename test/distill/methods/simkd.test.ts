@@ -99,9 +99,13 @@ describe('what does not fit SimKD', () => {
     expect(() => new SimKD().setUp(other)).toThrow(/global average pooling/);
   });
 
-  it('a TorchScript teacher, which gives no maps', async () => {
-    const teacher = ScriptTeacher.load(fixturePath('teachers/plain.scripted.pt'));
+  it('a TorchScript teacher whose feature is no average of a map', async () => {
     const data = await openDataset('shapes:12');
+    // This one's is, so it serves.
+    const averaging = ScriptTeacher.load(fixturePath('teachers/plain.scripted.pt'));
+    expect(settingFor(student, averaging, data).teacher?.features).toMatchObject({ map: [12, 8, 8] });
+    averaging.dispose();
+    const teacher = ScriptTeacher.load(fixturePath('teachers/vit.scripted.pt'));
     expect(() => new SimKD().setUp(settingFor(student, teacher, data))).toThrow(/teacher from the model zoo/);
     teacher.dispose();
   });

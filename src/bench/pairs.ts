@@ -1,0 +1,80 @@
+/** Teachers and students that steps are measured on: real architectures on images that are drawn at random. */
+import type { Dataset, ImageSet } from '../data/dataset.js';
+import { type Classifier, create } from '../models/index.js';
+import { BatchNorm2d } from '../nn/index.js';
+import { manualSeed, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+
+export interface Pair {
+  teacher: string;
+  student: string;
+  numClasses: number;
+  /** Height and width of the images. */
+  size: number;
+  batchSize: number;
+  lr: number;
+}
+
+/** The last one with fewer images a step, so that a suite takes about two minutes on two cores. */
+export const pairs: readonly Pair[] = [
+  { teacher: 'wrn_40_2', student: 'wrn_16_2', numClasses: 100, size: 32, batchSize: 64, lr: 0.01 },
+  { teacher: 'resnet32x4', student: 'resnet8x4', numClasses: 100, size: 32, batchSize: 64, lr: 0.01 },
+  { teacher: 'resnet34', student: 'resnet18', numClasses: 1000, size: 224, batchSize: 8, lr: 0.01 },
+];
+
+export const pairName = ({ teacher, student }: Pair): string => `${teacher} -> ${student}`;
+
+/** A pair with two small images a step. */
+export const tinyPair = (pair: Pair): Pair => ({ ...pair, batchSize: 2, size: Math.min(pair.size, 64) });
+
+/** Batches an epoch: few, so that a cache is full after one epoch. */
+export const batches = 2;
+
+/** Images and labels that are drawn from a seed, in memory. */
+export function noise({ numClasses, size, batchSize }: Pair): Dataset {
+  const count = batches * batchSize;
+  const split = scope((): ImageSet => {
+    manualSeed(1);
+    const images = torch.randint(0, 256, [count, 3, size, size], { dtype: 'uint8' }).toTypedArray() as Uint8Array;
+    const labels = torch.randint(0, numClasses, [count], { dtype: 'int32' }).toTypedArray() as Int32Array;
+    return { images, labels };
+  });
+  return {
+    source: 'noise',
+    classes: Array.from({ length: numClasses }, (_, i) => String(i)),
+    channels: 3,
+    height: size,
+    width: size,
+    mean: [0.5, 0.5, 0.5],
+    std: [0.25, 0.25, 0.25],
+    augment: { pad: 4, flip: true },
+    train: split,
+    test: split,
+  };
+}
+
+/** A network with initial weights from a seed. */
+export function initial(name: string, numClasses: number, seed: number): Classifier {
+  manualSeed(seed);
+  return create(name, { numClasses });
+}
+
+/**
+ * A teacher whose normalizations know the statistics of these images, as those of a trained one do. Without them what goes through forty
+ * layers grows by orders of magnitude, and no loss is a sensible number.
+ */
+export function settledTeacher(name: string, numClasses: number, images: Tensor): Classifier {
+  const teacher = initial(name, numClasses, 2);
+  const norms = [...teacher.namedModules()]
+    .map(([, module]) => module)
+    .filter((module) => module instanceof BatchNorm2d);
+  noGrad(() =>
+    scope(() => {
+      for (const { running_var } of norms) running_var.zero_();
+      teacher.train().forward(images);
+      // One pass moves statistics that were zero to this share of the batch's.
+      for (const { running_mean, running_var, momentum } of norms)
+        for (const statistics of [running_mean, running_var]) statistics.div_(momentum ?? 1);
+    }),
+  );
+  return teacher.eval();
+}

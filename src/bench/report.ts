@@ -1,0 +1,61 @@
+/** Results as people read them. */
+import { table } from '../report/terminal.js';
+import type { Environment } from './environment.js';
+import type { CaseResult, PeerResult, SuiteResult } from './harness.js';
+import { type Summary, tolerance } from './statistics.js';
+import type { Suite } from './suite.js';
+
+export const environmentText = (facts: Environment): string =>
+  [
+    `${facts.processor}, ${facts.cores} cores, ${facts.memoryGiB} GiB (${facts.freeGiB} free), ${facts.system}, ${facts.date}`,
+    `Node ${facts.node}, libtorch ${facts.libtorch}, ${facts.threads} threads, devices: ${facts.devices.join(', ')}`,
+  ].join('\n');
+
+/** One table: a row for each form of the peer, or for a case without one. */
+export function suiteText({ summary }: Suite, { suite, rounds, threads, peer, cases }: SuiteResult): string {
+  const against = peer
+    ? [`Python ${peer.python} with torch ${peer.torch} on ${peer.device}, ${threadsText(peer.threads)}`]
+    : [];
+  const title = [`${suite}: ${summary}`, `rounds: ${rounds}`, threadsText(threads), ...against].join('; ');
+  const head = ['case', 'unit', 'here', ...(peer ? ['against', 'there', 'ratio'] : [])];
+  const rows = cases.flatMap((result) => rowsOf(result, peer !== undefined));
+  return [title, table(head, rows), note(peer !== undefined, cases), ...cases.flatMap(ledgerText)].join('\n');
+}
+
+const threadsText = (threads: number): string => `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
+
+function note(compared: boolean, cases: readonly CaseResult[]): string {
+  const agreed = [...new Set(cases.flatMap((result) => result.agreed))];
+  return [
+    'Medians (quartiles).',
+    ...(compared ? ['Ratio: our cost to theirs in the same round; below 1 is better here.'] : []),
+    ...(agreed.length > 0 ? [`Both sides gave the same, within ${tolerance} of it: ${agreed.join(', ')}.`] : []),
+  ].join(' ');
+}
+
+function rowsOf({ name, unit, ours, peers }: CaseResult, compared: boolean): string[][] {
+  const own = [name, unit, summaryText(ours)];
+  if (!compared) return [own];
+  if (peers.length === 0) return [[...own, '', '', '']];
+  return peers.map((peer, i) => [...(i === 0 ? own : ['', '', '']), ...peerCells(peer)]);
+}
+
+function peerCells({ name, unavailable, theirs, ratio }: PeerResult): string[] {
+  if (!theirs || !ratio) return [name, `not available: ${unavailable ?? ''}`, ''];
+  return [name, summaryText(theirs), summaryText(ratio, 2)];
+}
+
+function summaryText({ median, quartiles }: Summary, digits = digitsFor(median)): string {
+  const text = (value: number) =>
+    value.toLocaleString('en', { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  return `${text(median)} (${quartiles.map(text).join(' to ')})`;
+}
+
+/** Three places that say something. */
+const digitsFor = (value: number): number => (value >= 100 ? 0 : value >= 10 ? 1 : 2);
+
+function ledgerText({ name, ledger }: CaseResult): string[] {
+  if (!ledger) return [];
+  const parts = Object.entries(ledger).map(([part, ms]) => `${part} ${ms.toFixed(1)}`);
+  return [`ms a step, ${name}: ${parts.join(', ')}`];
+}

@@ -1,0 +1,64 @@
+/** What a benchmark suite is: cases, each with a measurement of ours and the forms in which its peer does the same work. */
+
+export interface BenchContext {
+  /** Sizes that show that a suite works, and measure nothing. */
+  tiny: boolean;
+  /** Threads of operators, on both sides. */
+  threads: number;
+  /** For files that both sides read; it is deleted at the end. */
+  folder: string;
+  /** An image folder (`train/<class>/*.jpg`, `val/<class>/*.jpg`) in place of drawn photos. */
+  photos?: string;
+}
+
+/** A form of the peer's work: how the authors' code does it, in another layout, compiled. */
+export interface PeerForm {
+  name: string;
+  /** Under which name the peer's script knows it. */
+  variant: string;
+  /** Needs a C++ compiler, and minutes. */
+  compiled?: boolean;
+}
+
+export type Unit = 'ns' | 'ms' | 'images/s' | 'MiB';
+
+export interface Case {
+  name: string;
+  unit: Unit;
+  better: 'lower' | 'higher';
+  /** Empty where nothing in Python does the same. */
+  peers: readonly PeerForm[];
+  /** Makes ready what is measured. */
+  open(): OpenCase | Promise<OpenCase>;
+}
+
+export interface OpenCase {
+  /** What the peer must know besides the variant. */
+  question: Record<string, unknown>;
+  /** Numbers by name that the peer must give as well: nothing is timed where they differ. Called once, before all measurements. */
+  check?(): Record<string, number> | Promise<Record<string, number>>;
+  /** One measurement, in the unit of the case. */
+  measure(): number | Promise<number>;
+  /** Where the time of our side goes, ms by part. */
+  ledger?(): Promise<Record<string, number>>;
+  dispose?(): void;
+}
+
+export interface Suite {
+  name: string;
+  summary: string;
+  /** The peer's script in bench/peers, where there is one. */
+  peer?: string;
+  /** Rounds where nobody chose. */
+  rounds: number;
+  /** Threads of operators, where the suite is about one. */
+  threads?: number;
+  cases(context: BenchContext): readonly Case[];
+}
+
+/** Milliseconds that some work takes. */
+export async function milliseconds(work: () => unknown): Promise<number> {
+  const began = process.hrtime.bigint();
+  await work();
+  return Number(process.hrtime.bigint() - began) / 1e6;
+}

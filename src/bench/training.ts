@@ -1,0 +1,136 @@
+/** A training run that is ready for its steps, through the same trainer and targets as every run. */
+import { join } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
+import { Loader } from '../data/loader.js';
+import type { Objective } from '../distill/method.js';
+import { CrossEntropy } from '../distill/methods/cross-entropy.js';
+import { SRRL } from '../distill/methods/srrl.js';
+import { ModelTeacher } from '../distill/model-teacher.js';
+import { settingFor } from '../distill/setting.js';
+import { BenchError } from '../errors.js';
+import { loadPth, savePth } from '../files/index.js';
+import { type Classifier, create } from '../models/index.js';
+import type { StateDict } from '../nn/index.js';
+import { scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { type EffectiveTrainOptions, trainOptions } from '../train/index.js';
+import { type Targets, targetsOf, teacherOptions } from '../train/targets.js';
+import { Trainer, trainingViews } from '../train/trainer.js';
+import { batches, initial, noise, type Pair, settledTeacher } from './pairs.js';
+
+/** Plain training; SRRL with the teacher on each batch; SRRL with features that were kept. */
+export const kinds = { ce: 'plain CE', live: 'SRRL, live teacher', cached: 'SRRL, cached targets' } as const;
+export type Kind = keyof typeof kinds;
+
+export interface Training {
+  readonly trainer: Trainer;
+  step(): Promise<void>;
+  dispose(): void;
+}
+
+/** What a step needs besides weights: the same each time, from seeds. */
+function given(pair: Pair, kind: Kind, folder: string) {
+  const { teacher, student, batchSize, lr } = pair;
+  // One view, so that epochs after the first find all features in the cache.
+  const options = trainOptions.parse({ batchSize, lr, schedule: 'constant', epochs: 1e6, views: 1 });
+  return { data: noise(pair), options, file: join(folder, `${teacher}-${student}-${kind}.pth`) };
+}
+
+/** Writes what both sides start from: initial weights, and the batches of an epoch. Returns the question for the peer. */
+export function writeStart(pair: Pair, kind: Kind, folder: string): Record<string, unknown> {
+  const { data, options, file } = given(pair, kind, folder);
+  const { images, labels } = firstEpoch(data, options);
+  const model =
+    kind === 'ce' ? undefined : settledTeacher(pair.teacher, pair.numClasses, images.narrow(0, 0, pair.batchSize));
+  const teacher = model && ModelTeacher.of(model, pair.teacher);
+  const student = initial(pair.student, pair.numClasses, 3);
+  const { modules } = objectiveFor(kind, student, teacher, data);
+  const networks = Object.entries({ student, ...modules, ...(model && { teacher: model }) });
+  scope(() => {
+    const states = Object.fromEntries(networks.map(([name, network]) => [name, network.stateDict()]));
+    savePth(file, { images, labels, ...states });
+  });
+  for (const thing of [images, labels, student, ...Object.values(modules), teacher]) thing?.dispose();
+  const { momentum, weightDecay } = options;
+  return { ...pair, kind, file, momentum, weightDecay };
+}
+
+/** Makes a training ready that starts from what {@link writeStart} wrote into the same folder. */
+export async function openTraining(pair: Pair, kind: Kind, folder: string): Promise<Training> {
+  const { data, options, file } = given(pair, kind, folder);
+  const { images, labels, ...states } = (await loadPth(file)) as unknown as Start;
+  const teacher = states.teacher && ModelTeacher.of(filled(pair.teacher, pair, states.teacher), pair.teacher);
+  const student = filled(pair.student, pair, states.student);
+  const objective = objectiveFor(kind, student, teacher, data);
+  if (states.connector) objective.modules.connector?.loadStateDict(states.connector);
+  for (const tensor of [images, labels, ...Object.values(states).flatMap((state) => Object.values(state))])
+    tensor.dispose();
+  const run = teacherOptions.parse(kind === 'cached' ? { teacherCache: join(folder, 'features') } : {});
+  const targets: Targets | undefined = teacher && targetsOf({ teacher, data, options, teacherOptions: run });
+  const trainer = new Trainer({ student, objective, data, options, ...(targets && { targets }) });
+  return {
+    trainer,
+    step: () => step(trainer),
+    dispose() {
+      trainer.dispose();
+      targets?.dispose();
+      for (const module of Object.values(trainer.modules)) module.dispose();
+      teacher?.dispose();
+    },
+  };
+}
+
+/** What is in the file. */
+interface Start {
+  images: Tensor;
+  labels: Tensor;
+  student: StateDict;
+  connector?: StateDict;
+  teacher?: StateDict;
+}
+
+function filled(name: string, { numClasses }: Pair, state: StateDict): Classifier {
+  const network = create(name, { numClasses });
+  network.loadStateDict(state);
+  return network;
+}
+
+function objectiveFor(kind: Kind, student: Classifier, teacher: ModelTeacher | undefined, data: Dataset): Objective {
+  const method = teacher ? new SRRL() : new CrossEntropy();
+  return scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: kind === 'cached' })));
+}
+
+/** All that the trainer's loader gives in its first epoch, in order; the caller frees it. */
+function firstEpoch(data: Dataset, options: EffectiveTrainOptions): { images: Tensor; labels: Tensor } {
+  const loader = new Loader(data, 'train', trainingViews(options));
+  loader.begin(0);
+  try {
+    return scope(() => {
+      const seen = Array.from({ length: loader.steps }, (_, step) => loader.batch(step));
+      return {
+        images: torch.cat(seen.map(({ images }) => images)),
+        labels: torch.cat(seen.map(({ labels }) => labels)),
+      };
+    });
+  } finally {
+    loader.dispose();
+  }
+}
+
+/** What the loop does for a step, without its records. */
+async function step(trainer: Trainer): Promise<void> {
+  const place = trainer.step % trainer.stepsPerEpoch;
+  if (place === 0) trainer.beginEpoch();
+  await trainer.loader.ready(place);
+  const { nonFinite } = scope(() => trainer.runStep());
+  if (nonFinite !== undefined) throw new BenchError(`In step ${trainer.step} ${nonFinite} is no number.`);
+}
+
+/** The loss terms of the first steps, unweighted; the second step's tell whether the first changed the same weights in the same way. */
+export async function firstTerms({ trainer, step }: Training): Promise<Record<string, number>> {
+  const terms: Record<string, number> = {};
+  for (let number = 1; number <= batches; number++) {
+    await step();
+    for (const [name, value] of Object.entries(trainer.meter.read().terms)) terms[`${name} of step ${number}`] = value;
+  }
+  return terms;
+}
