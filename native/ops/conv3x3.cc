@@ -165,6 +165,24 @@ Tensor conv3x3Frozen(const Tensor& input, const Tensor& weight, const Tensor& ke
   return relu ? result.relu_() : result;
 }
 
+// A normalization that never changes, as a factor and a summand a channel, and the ReLU behind it. Without gradient.
+Tensor affine(const Tensor& input, const Tensor& scale, const Tensor& shift, bool relu) {
+  const bool plain = lanes == 0 || !input.is_cpu() || input.scalar_type() != at::kFloat || scale.scalar_type() != at::kFloat ||
+                     input.dim() != 4 || input.size(1) != scale.size(0) ||
+                     input.size(1) % 16 != 0 || !input.is_contiguous(at::MemoryFormat::ChannelsLast);
+  if (plain) {
+    const Tensor result = input.mul(scale.view({1, -1, 1, 1})).add(shift.view({1, -1, 1, 1}));
+    return relu ? result.relu() : result;
+  }
+  Tensor output = at::empty_like(input);
+  const float *from = input.const_data_ptr<float>(), *factors = scale.const_data_ptr<float>(), *summands = shift.const_data_ptr<float>();
+  float* to = output.mutable_data_ptr<float>();
+  const int64_t channels = input.size(1);
+  at::parallel_for(0, input.numel() / channels, 4096 / channels + 1,
+                   [&](int64_t begin, int64_t end) { functions().affine(from, factors, summands, relu, to, channels, begin, end); });
+  return output;
+}
+
 // Narrows the vectors that are used, or forbids them by 0; returns what was used before. For tests.
 int64_t conv3x3Lanes(int64_t wanted) { return lanes.exchange(wanted); }
 
@@ -187,6 +205,7 @@ Tensor conv3x3Kernel(const Tensor& weight) {
 TORCH_LIBRARY_FRAGMENT(srrl, library) {
   library.def("conv3x3(Tensor input, Tensor weight, Tensor? bias) -> Tensor");
   library.def("conv3x3_frozen(Tensor input, Tensor weight, Tensor kernel, Tensor? bias, Tensor? residual, bool relu) -> Tensor", conv3x3Frozen);
+  library.def("affine(Tensor input, Tensor scale, Tensor shift, bool relu) -> Tensor", affine);
   library.def("conv3x3_lanes(int lanes) -> int", conv3x3Lanes);
 }
 

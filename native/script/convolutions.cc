@@ -53,7 +53,7 @@ Node* reluOf(const Value* value) {
   return user && isAny(user, {"aten::relu", "aten::relu_"}) ? user : nullptr;
 }
 
-void hasten(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph) {
+void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph) {
   torch::jit::AliasDb aliases(graph);
   Node* last = node;
   Value* residual = nullptr;
@@ -70,15 +70,39 @@ void hasten(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph)
   last->output()->replaceAllUsesWith(fast);
 }
 
+// A normalization by constants, and the ReLU that is its only user, as one pass.
+void joinNormalization(Node* node, Graph& graph) {
+  const auto tensor = [&](size_t place) -> at::Tensor {
+    const auto constant = torch::jit::toIValue(node->input(place));
+    return constant && constant->isTensor() ? constant->toTensor().to(at::kDouble) : at::Tensor();
+  };
+  const at::Tensor weight = tensor(1), bias = tensor(2), mean = tensor(3), variance = tensor(4);
+  const auto epsilon = torch::jit::toIValue(node->input(7));
+  if (!weight.defined() || !bias.defined() || !mean.defined() || !variance.defined() || !isConstant(node->input(5), false) || !epsilon) return;
+  const at::Tensor scale = weight / (variance + epsilon->toDouble()).sqrt();
+  const auto type = torch::jit::toIValue(node->input(1))->toTensor().scalar_type();
+  Node* relu = reluOf(node->output());
+  if (relu && node->next() != relu) relu = nullptr;
+  Node* last = relu ? relu : node;
+  const torch::jit::WithInsertPoint place(last);
+  Value* joined = graph.insert(c10::Symbol::fromQualString("srrl::affine"),
+                               {node->input(0), graph.insertConstant(scale.to(type)), graph.insertConstant((bias - mean * scale).to(type)), relu != nullptr});
+  last->output()->replaceAllUsesWith(joined);
+}
+
 }  // namespace
 
-void hastenConvolutions(std::shared_ptr<Graph>& graph) {
+void hasten(std::shared_ptr<Graph>& graph) {
   std::vector<Node*> nodes(graph->nodes().begin(), graph->nodes().end());
   for (Node* node : nodes) {
+    if (is(node, "aten::batch_norm")) {
+      joinNormalization(node, *graph);
+      continue;
+    }
     const auto kernel = kernelOf(node);
     if (!kernel) continue;
     if (hasFastForm(*kernel) && isPlain(node)) {
-      hasten(node, *kernel, graph);
+      hastenConvolution(node, *kernel, graph);
       continue;
     }
     const torch::jit::WithInsertPoint before(node);

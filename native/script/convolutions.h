@@ -5,8 +5,8 @@
 
 namespace srrl {
 
-// Convolutions of 3x3 go Winograd's way, together with an addition and a ReLU that follow; the kernels of all others get the layout of the maps, so that no
+// Normalizations that stay become one pass with their ReLU. Convolutions of 3x3 go Winograd's way, together with an addition and a ReLU that follow; the kernels of all others get the layout of the maps, so that no
 // pass has to turn them.
-void hastenConvolutions(std::shared_ptr<torch::jit::Graph>& graph);
+void hasten(std::shared_ptr<torch::jit::Graph>& graph);
 
 }  // namespace srrl

@@ -59,7 +59,7 @@ Napi::Value fold(const Napi::CallbackInfo& info) {
   const auto frozen = frozenOf(info);
   std::shared_ptr<Graph> graph = frozen->graph->copy();
   torch::jit::OptimizeFrozenGraph(graph);
-  hastenConvolutions(graph);
+  hasten(graph);
   torch::jit::EliminateDeadCode(graph);
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
 }
