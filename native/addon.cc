@@ -10,6 +10,7 @@
 #include "flops.h"
 #include "modes.h"
 #include "script/frozen.h"
+#include "script/package.h"
 #include "script/script.h"
 #include "tensors.h"
 
@@ -36,6 +37,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportFlops(env, exports);
   exportScript(env, exports);
   exportFrozen(env, exports);
+  exportPackage(env, exports);
   return exports;
 }
 

@@ -58,6 +58,7 @@ export { SimKD, type SimKDOptions } from './distill/methods/simkd.js';
 export { SP, type SPOptions } from './distill/methods/sp.js';
 export { SRRL, type SRRLOptions } from './distill/methods/srrl.js';
 export { ModelTeacher } from './distill/model-teacher.js';
+export { PackageTeacher } from './distill/package-teacher.js';
 export { ProjectedClassifier, Projector } from './distill/projector.js';
 export { loadStudent, type StudentCard, saveStudent } from './distill/saved-student.js';
 export {

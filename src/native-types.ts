@@ -182,4 +182,8 @@ export interface Native {
   frozenFold(frozen: Handle): Handle;
   frozenRun(frozen: Handle, images: Handle): (Handle | null)[];
   frozenText(frozen: Handle): string;
+
+  packageLoad(path: string): Handle;
+  packageConstants(packaged: Handle): { name: string; tensor: Handle }[];
+  packageRun(packaged: Handle, images: Handle): Handle[];
 }

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto';
 import { messageOf, TeacherError } from '../errors.js';
 import type { Features } from '../flow.js';
 import type { Classifier } from '../models/index.js';
-import { functional as F, Linear } from '../nn/index.js';
-import { FrozenGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { Linear } from '../nn/index.js';
+import { FrozenGraph, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { withinRounding } from './equal.js';
 import { type FastForm, TeacherBase } from './teacher-base.js';
 
@@ -76,18 +76,6 @@ export class ModelTeacher extends TeacherBase {
       }
     });
     return hash.digest('hex');
-  }
-
-  /** Throws TeacherError where the logits of images are not W_T h_T + b_T. */
-  check(images: Tensor): void {
-    scope(() => {
-      const { pooled, logits } = this.forward(images);
-      const own = F.linear(pooled, this.weight, this.bias);
-      if (own.shape.join() === logits.shape.join() && torch.allclose(own, logits, 1e-3, 1e-4)) return;
-      throw new TeacherError(
-        `The logits of ${this.source} are not its layer ${this.classifierName} applied to its feature.\nSRRL needs a teacher whose last layer is linear.`,
-      );
-    });
   }
 
   override dispose(): void {

@@ -1,6 +1,7 @@
+import { TeacherError } from '../errors.js';
 import type { Features } from '../flow.js';
 import { functional as F } from '../nn/index.js';
-import { keep, type Tensor } from '../tensor/index.js';
+import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** A teacher's forward in a form of its own. */
 export interface FastForm {
@@ -44,6 +45,18 @@ export abstract class TeacherBase {
   /** W_T h + b_T for any feature [N, C_T]. The gradient flows through the frozen classifier to `h`. */
   classify(h: Tensor): Tensor {
     return F.linear(h, this.weight, this.bias);
+  }
+
+  /** Throws TeacherError where the logits of images are not W_T h_T + b_T. */
+  check(images: Tensor): void {
+    scope(() => {
+      const { pooled, logits } = this.forward(images);
+      const own = this.classify(pooled);
+      if (own.shape.join() === logits.shape.join() && torch.allclose(own, logits, 1e-3, 1e-4)) return;
+      throw new TeacherError(
+        `The logits of ${this.source} are not its layer ${this.classifierName} applied to its feature.\nSRRL needs a teacher whose last layer is linear.`,
+      );
+    });
   }
 
   dispose(): void {

@@ -7,6 +7,7 @@ import { type Classifier, create, list } from '../models/index.js';
 import { didYouMean } from '../suggest.js';
 import { scope, Tensor } from '../tensor/index.js';
 import { ModelTeacher } from './model-teacher.js';
+import { PackageTeacher } from './package-teacher.js';
 import { loadStudent } from './saved-student.js';
 import { ScriptTeacher, type ScriptTeacherOptions } from './script-teacher.js';
 import type { TeacherBase } from './teacher-base.js';
@@ -22,7 +23,8 @@ export const Teacher = {
    * - a TorchScript file, scripted or traced (`teacher.pt`);
    * - a model of the zoo with its weights, `<model>:<file>`, where the file is a `.pth` or `.safetensors` state dict, or a checkpoint that holds one
    *   (`wrn_40_2:wrn_40_2.pth`);
-   * - a run of this package, by its folder or its `student.safetensors`.
+   * - a run of this package, by its folder or its `student.safetensors`;
+   * - an AOTInductor package (`.pt2`) that returns (logits, feature), see {@link PackageTeacher}.
    *
    * Throws FileError where the file is none of these, TeacherError where its classifier cannot be found or the weights do not fit.
    */
@@ -34,12 +36,16 @@ export const Teacher = {
       refuseTap(source, options);
       return placed(loadStudent(source).student, source, options);
     }
-    return ScriptTeacher.load(source, options);
+    return extname(source) === '.pt2' ? PackageTeacher.load(source, options) : ScriptTeacher.load(source, options);
   },
 
   /** A network of your own as a teacher; it is frozen. */
   of: (model: Classifier, source = model.constructor.name): Teacher => ModelTeacher.of(model, source),
 };
+
+/** Whether its classifier was chosen among the layers of a file, by `tap` or by itself. */
+export const isTapped = (teacher: Teacher | undefined): teacher is ScriptTeacher | PackageTeacher =>
+  teacher instanceof ScriptTeacher || teacher instanceof PackageTeacher;
 
 function placed(model: Classifier, source: string, { device }: TeacherOptions): Teacher {
   return ModelTeacher.of(device === undefined ? model : model.to({ device }), source);

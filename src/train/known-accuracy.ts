@@ -1,7 +1,6 @@
 /** A teacher's accuracy that an earlier run measured, for the runs of one program that share teacher and data. */
 import type { Dataset } from '../data/dataset.js';
-import { ScriptTeacher } from '../distill/script-teacher.js';
-import type { Teacher } from '../distill/teacher.js';
+import { isTapped, type Teacher } from '../distill/teacher.js';
 import type { Accuracy } from '../flow.js';
 import type { TrainEvent } from './events.js';
 
@@ -32,7 +31,7 @@ export function knownAccuracy({
 
 /** The accuracy, where it is that of this teacher on these data. */
 export function accuracyFor(known: KnownAccuracy | undefined, teacher: Teacher, data: Dataset): Accuracy | undefined {
-  const tap = teacher instanceof ScriptTeacher ? teacher.classifierName : undefined;
+  const tap = isTapped(teacher) ? teacher.classifierName : undefined;
   const same = known?.teacher === teacher.source && known.tap === tap && known.data === data.source;
   return same ? known.accuracy : undefined;
 }

@@ -2,7 +2,6 @@
 
 import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
-import { ModelTeacher } from '../distill/model-teacher.js';
 import type { Teacher } from '../distill/teacher.js';
 import { ConfigError, TeacherError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
@@ -32,12 +31,10 @@ export async function* examineTeacher(
 ): AsyncGenerator<StallEvent, Accuracy> {
   const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize });
   try {
-    if (teacher instanceof ModelTeacher) {
-      loader.begin(0);
-      yield* patiently(loader, 0, patience);
-      patience.signal?.throwIfAborted();
-      scope(() => teacher.check(loader.batch(0).images));
-    }
+    loader.begin(0);
+    yield* patiently(loader, 0, patience);
+    patience.signal?.throwIfAborted();
+    scope(() => teacher.check(loader.batch(0).images));
     return yield* evaluation((images) => teacher.forward(images).logits, loader, patience);
   } finally {
     loader.dispose();

@@ -6,9 +6,8 @@ import type { Method, Objective } from '../distill/method.js';
 import { CrossEntropy } from '../distill/methods/cross-entropy.js';
 import { SRRL } from '../distill/methods/srrl.js';
 import { type StudentCard, saveStudent } from '../distill/saved-student.js';
-import { ScriptTeacher } from '../distill/script-teacher.js';
 import { settingFor } from '../distill/setting.js';
-import { Teacher } from '../distill/teacher.js';
+import { isTapped, Teacher } from '../distill/teacher.js';
 import { ConfigError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import type { Classifier } from '../models/index.js';
@@ -176,7 +175,7 @@ async function* prepare(
     const config = {
       data: data.source,
       ...(teacher && { teacher: teacher.source }),
-      ...(teacher instanceof ScriptTeacher && { tap: teacher.classifierName }),
+      ...(isTapped(teacher) && { tap: teacher.classifierName }),
       student: typeof chosen === 'string' ? chosen : chosen.constructor.name,
       method: method.name,
       [method.name]: method.options,

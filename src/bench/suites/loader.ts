@@ -6,12 +6,12 @@ import { epochSpeed } from '../epochs.js';
 import { drawPhotos } from '../photos.js';
 import type { BenchContext, OpenCase, Suite } from '../suite.js';
 
-/** Images decoded at the same time, on both sides. */
+/** Processes that decode, on the other side. Here decoding is done by threads of one process, as many as the loader has by itself. */
 const workers = 2;
 
 export const loaderSuite: Suite = {
   name: 'loader',
-  summary: `JPEG files to batches of random parts at 224x224, flipped and normalized, ${workers} workers`,
+  summary: `JPEG files to batches of random parts at 224x224, flipped and normalized; against ${workers} worker processes`,
   peer: 'loader.py',
   rounds: 5,
   cases: (context) => [
@@ -30,7 +30,7 @@ async function open({ tiny, folder, photos }: BenchContext): Promise<OpenCase> {
   if (!existsSync(place)) await drawPhotos(place, tiny ? 4 : 384);
   const [batchSize, size] = [tiny ? 2 : 32, 224];
   const data = await openDataset(`folder:${place}?size=${size}`);
-  const loader = new Loader(data, 'train', { batchSize, shuffle: true, augment: true, workers });
+  const loader = new Loader(data, 'train', { batchSize, shuffle: true, augment: true });
   let epoch = 0;
   return {
     question: { folder: join(place, 'train'), batchSize, size, workers, mean: data.mean, std: data.std },
