@@ -8,6 +8,8 @@ import type { SuiteResult } from './harness.js';
 
 /** Below this, two runs on a quiet machine differ. */
 const leastSpread = 0.05;
+/** Of the ratio: two runs of an hour differ by more than the rounds of one. */
+const leastShare = 0.15;
 
 const baselineSchema = z.strictObject({
   /** Where they were measured, for people. */
@@ -23,7 +25,7 @@ export function baselineOf(environment: Environment, results: readonly SuiteResu
   const ratios: Baseline['ratios'] = {};
   for (const [key, { median, quartiles }] of measuredRatios(results)) {
     const [low, high] = quartiles;
-    ratios[key] = { ratio: round(median), spread: round(Math.max(high - low, leastSpread)) };
+    ratios[key] = { ratio: round(median), spread: round(Math.max(high - low, leastSpread, leastShare * median)) };
   }
   return { environment: { ...environment }, ratios };
 }
