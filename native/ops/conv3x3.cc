@@ -37,9 +37,6 @@ const winograd::Functions& functions() {
 bool fits(const Tensor& input, const Tensor& weight) {
   if (!hasFastForm(weight) || !input.is_cpu() || input.scalar_type() != at::kFloat) return false;
   if (input.dim() != 4 || input.size(1) != weight.size(1) || input.numel() == 0) return false;
-  // Of few channels the transforms cost more than they save, and of many the kernels are too large for the cache.
-  const int64_t products = weight.size(0) * weight.size(1);
-  if (products <= 16 * 16 || products > 256 * 256) return false;
   // Tiles that stand out over small maps compute what nobody needs.
   const int64_t height = input.size(2), width = input.size(3);
   const int64_t covered = (height + 3) / 4 * ((width + 3) / 4) * 16;
@@ -189,8 +186,11 @@ int64_t conv3x3Lanes(int64_t wanted) { return lanes.exchange(wanted); }
 }  // namespace
 
 bool hasFastForm(const Tensor& weight) {
-  return lanes > 0 && weight.is_cpu() && weight.scalar_type() == at::kFloat && weight.dim() == 4 && weight.size(2) == 3 && weight.size(3) == 3 &&
-         weight.size(0) % 16 == 0 && weight.size(1) % 16 == 0;
+  if (lanes == 0 || !weight.is_cpu() || weight.scalar_type() != at::kFloat || weight.dim() != 4) return false;
+  if (weight.size(2) != 3 || weight.size(3) != 3 || weight.size(0) % 16 != 0 || weight.size(1) % 16 != 0) return false;
+  // Of few channels the transforms cost more than they save, and of many the kernels are too large for the cache.
+  const int64_t products = weight.size(0) * weight.size(1);
+  return products > 16 * 16 && products <= 256 * 256;
 }
 
 Tensor conv3x3Kernel(const Tensor& weight) {

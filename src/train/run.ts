@@ -1,52 +1,17 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
 import { cpus } from 'node:os';
-import type { Dataset } from '../data/dataset.js';
-import { asTrained } from '../data/hold-out.js';
-import type { Method, Objective } from '../distill/method.js';
-import { CrossEntropy } from '../distill/methods/cross-entropy.js';
-import { SRRL } from '../distill/methods/srrl.js';
 import { type StudentCard, saveStudent } from '../distill/saved-student.js';
-import { settingFor } from '../distill/setting.js';
-import { isTapped, Teacher } from '../distill/teacher.js';
-import { ConfigError } from '../errors.js';
-import type { Accuracy, EpochRecord } from '../flow.js';
-import type { Classifier } from '../models/index.js';
+import type { EpochRecord } from '../flow.js';
 import { native } from '../native.js';
-import { validate } from '../options.js';
-import { manualSeed, scope } from '../tensor/index.js';
 import { loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
 import type { Control } from './control.js';
-import type { StallEvent, TrainEvent } from './events.js';
-import { accuracyFor } from './known-accuracy.js';
+import type { TrainEvent } from './events.js';
 import { chosenBy, trainingLoop } from './loop.js';
-import { type EffectiveTrainOptions, trainOptions } from './options.js';
-import { checkClasses, examineTeacher, rehearse, teacherWarning } from './preflight.js';
+import { rehearse, teacherWarning } from './preflight.js';
+import { type Company, discard, type Parts, prepare } from './prepare.js';
 import { RunFolder } from './run-folder.js';
-import { type DistillSetup, resolveData, resolveMethod, resolveStudent, type StudentSetup } from './setup.js';
-import type { SharedPass } from './shared-pass.js';
-import { defaultViews, type EffectiveTeacherOptions, type Targets, targetsOf, teacherOptions } from './targets.js';
+import type { DistillSetup, StudentSetup } from './setup.js';
 import { Trainer } from './trainer.js';
-
-/** Everything that a run uses, made and checked. */
-interface Parts {
-  setup: StudentSetup;
-  options: EffectiveTrainOptions;
-  data: Dataset;
-  student: Classifier;
-  teacher?: Teacher;
-  targets?: Targets;
-  method: Method;
-  objective: Objective;
-  teacherAccuracy?: Accuracy;
-  config: Record<string, unknown>;
-}
-
-/** What several runs have in common. */
-export interface Company {
-  pass: SharedPass;
-  /** The step whose checkpoint each goes on from. */
-  resumeAt?: number;
-}
 
 export async function* run(
   setup: StudentSetup | DistillSetup,
@@ -134,103 +99,6 @@ async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) 
   }
 }
 
-async function* prepare(
-  setup: StudentSetup | DistillSetup,
-  signal?: AbortSignal,
-  company?: Company,
-): AsyncGenerator<StallEvent, Parts> {
-  const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
-  const {
-    teacher: wanted,
-    tap,
-    method: chosenMethod,
-    teacherAccuracy: known,
-    ...given
-  } = rest as Partial<DistillSetup>;
-  const [options, teacherRun] = effectiveOptions(given, wanted !== undefined);
-  if (out !== undefined && !dryRun)
-    RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
-  const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
-  const data = asTrained(await resolveData(source), options);
-
-  manualSeed(options.seed);
-  const { channels: inChannels, height: imageSize } = data;
-  const student = await resolveStudent(chosen, { numClasses: data.classes.length, inChannels, imageSize });
-  refuseBlindChoice(options, data);
-  let teacher: Teacher | undefined;
-  let targets: Targets | undefined;
-  let objective: Objective | undefined;
-  let parts: Parts | undefined;
-  try {
-    const text = typeof wanted === 'string';
-    teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
-    checkClasses(student, teacher, data);
-    const cached = teacherRun.teacherCache !== undefined;
-    objective = scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: cached })));
-    const teacherAccuracy =
-      teacher && (accuracyFor(known, teacher, data) ?? (yield* examineTeacher(teacher, data, { ...options, signal })));
-    const open =
-      teacher && (() => targetsOf({ teacher: teacher as Teacher, data, options, teacherOptions: teacherRun }));
-    targets = open && (company ? company.pass.targetsOf(open) : open());
-    const config = {
-      data: data.source,
-      ...(teacher && { teacher: teacher.source }),
-      ...(isTapped(teacher) && { tap: teacher.classifierName }),
-      student: typeof chosen === 'string' ? chosen : chosen.constructor.name,
-      method: method.name,
-      [method.name]: method.options,
-      ...options,
-      ...(teacher && teacherRun),
-    };
-    parts = {
-      setup,
-      options,
-      data,
-      student,
-      method,
-      objective,
-      config,
-      ...(teacher && { teacher }),
-      ...(targets && { targets }),
-      ...(teacherAccuracy && { teacherAccuracy }),
-    };
-    return parts;
-  } finally {
-    // Also where nobody listens any more while the teacher's images do not come.
-    if (!parts)
-      discard({
-        setup,
-        student,
-        ...(teacher && { teacher }),
-        ...(targets && { targets }),
-        ...(objective && { objective }),
-      });
-  }
-}
-
-/** Options of the training, and of how the teacher is run; kept features are shared by seeds, so their views are those of seed 0. */
-function effectiveOptions(given: object, hasTeacher: boolean): [EffectiveTrainOptions, EffectiveTeacherOptions] {
-  const known = hasTeacher ? trainOptions.extend(teacherOptions.shape) : trainOptions;
-  const all = validate(known, given, 'the training options');
-  const names = Object.keys(teacherOptions.shape);
-  const [forTeacher, options] = [true, false].map((wanted) =>
-    Object.fromEntries(Object.entries(all).filter(([name]) => names.includes(name) === wanted)),
-  );
-  const teacherRun = { ...teacherOptions.parse({}), ...forTeacher };
-  const cached = teacherRun.teacherCache === undefined ? {} : { views: defaultViews, dataSeed: 0 };
-  return [{ ...cached, ...options } as EffectiveTrainOptions, teacherRun];
-}
-
-/** An epoch cannot be chosen, nor a run stopped, by images that nobody held out. */
-function refuseBlindChoice({ best, earlyStop }: EffectiveTrainOptions, data: Dataset): void {
-  if (data.validation || best === 'test') return;
-  if (best === 'validation' || earlyStop !== undefined) {
-    throw new ConfigError(
-      `${earlyStop === undefined ? '--best validation' : '--early-stop'} needs images to judge by: hold some out with --validation 0.1.`,
-    );
-  }
-}
-
 /** Takes the newest checkpoint over, where the run is to go on and there is one. */
 function resumeFrom(
   { setup, data, config }: Parts,
@@ -266,19 +134,4 @@ function keepStudent(file: string, trainer: Trainer, { setup, data }: Parts): vo
 
 function keptEpoch(trainer: Trainer, { epochs, best }: Progress): EpochRecord | undefined {
   return chosenBy(trainer) === 'last' ? epochs.at(-1) : epochs.find(({ epoch }) => epoch === best?.epoch);
-}
-
-/** Frees what was made here; what the caller passed stays his. */
-function discard({
-  setup,
-  student,
-  teacher,
-  targets,
-  objective,
-}: Pick<Parts, 'setup' | 'student'> & Partial<Parts>): void {
-  for (const module of Object.values(objective?.modules ?? {})) module.dispose();
-  objective?.dispose?.();
-  targets?.dispose();
-  if (typeof setup.student === 'string') student.dispose();
-  if (typeof (setup as Partial<DistillSetup>).teacher === 'string') teacher?.dispose();
 }
