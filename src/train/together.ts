@@ -62,7 +62,10 @@ export async function* runTogether(
   control: Control,
 ): AsyncGenerator<TogetherEvent, void> {
   checkTogether(setups);
-  const { teacher: wanted, data: source, tap, seed = 0, dataSeed = seed } = Object.values(setups)[0] as DistillSetup;
+  const first = Object.values(setups)[0] as DistillSetup;
+  const { teacher: wanted, data: source, tap, seed = 0, teacherCache } = first;
+  // Kept features are those of seed 0, unless another is asked for.
+  const { dataSeed = teacherCache === undefined ? seed : 0 } = first;
   const resumeAt = commonStep(setups);
   const data = await resolveData(source);
   const teacher = typeof wanted === 'string' ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
