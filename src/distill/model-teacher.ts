@@ -52,8 +52,12 @@ export class ModelTeacher extends TeacherBase {
       // Another number of images finds a batch size that became constant.
       const [all, some] = [images, images.narrow(0, 0, (images.shape[0] as number) - 1)];
       const traced = FrozenGraph.trace(all, (batch) => toList(this.model.forwardFeatures(batch)));
-      const graph = traced.folded();
-      traced.dispose();
+      let graph: FrozenGraph;
+      try {
+        graph = traced.folded();
+      } finally {
+        traced.dispose();
+      }
       const features = [all, some].map((batch) => this.forward(batch));
       const hasMap = features[0]?.map !== undefined;
       if ([all, some].every((batch, i) => withinRounding(tryRun(graph, batch), toList(features[i] as Features)))) {

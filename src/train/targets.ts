@@ -52,13 +52,22 @@ function liveTargets({ teacher, teacherOptions: { accelerate } }: TargetSetup): 
   let form: FastForm | Teacher | undefined = accelerate ? undefined : teacher;
   return {
     of({ images }) {
-      form ??= teacher.accelerated(images) ?? teacher;
+      form ??= fastForm(teacher, images) ?? teacher;
       return form.forward(images);
     },
     dispose() {
       if (form !== teacher) form?.dispose();
     },
   };
+}
+
+/** A network that cannot be recorded is no error: it runs as it is, and says itself what is wrong with the images, if anything. */
+function fastForm(teacher: Teacher, images: Batch['images']): FastForm | undefined {
+  try {
+    return teacher.accelerated(images);
+  } catch {
+    return undefined;
+  }
 }
 
 /** The features of a cache, which the teacher fills where they are missing. Throws ConfigError where views are not functions of one image. */

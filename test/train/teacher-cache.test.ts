@@ -125,6 +125,17 @@ describe('a cache of the teacher', () => {
   });
 });
 
+it('a teacher that cannot be recorded as a graph runs as it is', async () => {
+  const plain = await trained({ epochs: 1, accelerate: false });
+  const teacher = ScriptTeacher.load(teacherFile);
+  vi.spyOn(teacher, 'accelerated').mockImplementation(() => {
+    throw new Error('nothing can be recorded');
+  });
+  const { weights } = await trained({ epochs: 1 }, teacher);
+  // The files differ in nothing: accelerate is no part of a student.
+  expect(weights.equals(plain.weights)).toBe(true);
+});
+
 it('views come again where their number is fixed', () => {
   const loader = new Loader(data, 'train', { batchSize: 4, augment: true, views: 2 });
   const images = [0, 1, 2].map((epoch) => {
