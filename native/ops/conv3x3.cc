@@ -5,8 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include <atomic>
-
+#include "vector/lanes.h"
 #include "winograd/winograd.h"
 
 namespace srrl {
@@ -16,19 +15,9 @@ namespace {
 using at::Tensor;
 using winograd::Maps;
 
-// Lanes of the widest vectors to use; 0 where there are none for us. Tests narrow it.
-std::atomic<int64_t> lanes{[] {
-#if defined(__x86_64__)
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) return 16;
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 8;
-#endif
-  return 0;
-}()};
-
 const winograd::Functions& functions() {
 #if defined(__x86_64__)
-  return lanes == 16 ? winograd::avx512 : winograd::avx2;
+  return widest(winograd::avx2, winograd::avx512);
 #else
   throw std::logic_error("no vectors");
 #endif
@@ -162,31 +151,10 @@ Tensor conv3x3Frozen(const Tensor& input, const Tensor& weight, const Tensor& ke
   return relu ? result.relu_() : result;
 }
 
-// A normalization that never changes, as a factor and a summand a channel, and the ReLU behind it. Without gradient.
-Tensor affine(const Tensor& input, const Tensor& scale, const Tensor& shift, bool relu) {
-  const bool plain = lanes == 0 || !input.is_cpu() || input.scalar_type() != at::kFloat || scale.scalar_type() != at::kFloat ||
-                     input.dim() != 4 || input.size(1) != scale.size(0) ||
-                     input.size(1) % 16 != 0 || !input.is_contiguous(at::MemoryFormat::ChannelsLast);
-  if (plain) {
-    const Tensor result = input.mul(scale.view({1, -1, 1, 1})).add(shift.view({1, -1, 1, 1}));
-    return relu ? result.relu() : result;
-  }
-  Tensor output = at::empty_like(input);
-  const float *from = input.const_data_ptr<float>(), *factors = scale.const_data_ptr<float>(), *summands = shift.const_data_ptr<float>();
-  float* to = output.mutable_data_ptr<float>();
-  const int64_t channels = input.size(1);
-  at::parallel_for(0, input.numel() / channels, 4096 / channels + 1,
-                   [&](int64_t begin, int64_t end) { functions().affine(from, factors, summands, relu, to, channels, begin, end); });
-  return output;
-}
-
-// Narrows the vectors that are used, or forbids them by 0; returns what was used before. For tests.
-int64_t conv3x3Lanes(int64_t wanted) { return lanes.exchange(wanted); }
-
 }  // namespace
 
 bool hasFastForm(const Tensor& weight) {
-  if (lanes == 0 || !weight.is_cpu() || weight.scalar_type() != at::kFloat || weight.dim() != 4) return false;
+  if (vectorLanes() == 0 || !weight.is_cpu() || weight.scalar_type() != at::kFloat || weight.dim() != 4) return false;
   if (weight.size(2) != 3 || weight.size(3) != 3 || weight.size(0) % 16 != 0 || weight.size(1) % 16 != 0) return false;
   // Of few channels the transforms cost more than they save, and of many the kernels are too large for the cache.
   const int64_t products = weight.size(0) * weight.size(1);
@@ -205,8 +173,6 @@ Tensor conv3x3Kernel(const Tensor& weight) {
 TORCH_LIBRARY_FRAGMENT(srrl, library) {
   library.def("conv3x3(Tensor input, Tensor weight, Tensor? bias) -> Tensor");
   library.def("conv3x3_frozen(Tensor input, Tensor weight, Tensor kernel, Tensor? bias, Tensor? residual, bool relu) -> Tensor", conv3x3Frozen);
-  library.def("affine(Tensor input, Tensor scale, Tensor shift, bool relu) -> Tensor", affine);
-  library.def("conv3x3_lanes(int lanes) -> int", conv3x3Lanes);
 }
 
 TORCH_LIBRARY_IMPL(srrl, CompositeExplicitAutograd, library) { library.impl("conv3x3", conv3x3Forward); }

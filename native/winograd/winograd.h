@@ -47,8 +47,6 @@ struct Functions {
   void (*accumulate)(const Maps& maps, const float* input, const float* gradient, float* transformed, int64_t begin, int64_t end, float* scratch);
   // Gradient of the transformed kernel => gradient of the kernel, for input channels from `begin` to `end`.
   void (*restore)(const float* transformed, Layout layout, int64_t in, int64_t out, float* kernel, int64_t begin, int64_t end);
-  // out = in * scale + shift, channel by channel, and ReLU where `relu`; of pixels from `begin` to `end`.
-  void (*affine)(const float* in, const float* scale, const float* shift, bool relu, float* out, int64_t channels, int64_t begin, int64_t end);
 };
 
 extern const Functions avx2, avx512;

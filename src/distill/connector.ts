@@ -23,7 +23,7 @@ abstract class ConvConnector extends Connector {
   }
 
   protected transform(x: Tensor): Tensor {
-    return F.relu(this.bn.forward(this.conv.forward(x)));
+    return this.bn.forwardRelu(this.conv.forward(x));
   }
 }
 

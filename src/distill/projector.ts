@@ -30,9 +30,9 @@ export class Projector extends Module {
   }
 
   forward(map: Tensor): Tensor {
-    const first = F.relu(this.bn1.forward(this.conv1.forward(map)));
-    const second = F.relu(this.bn2.forward(this.conv2.forward(first)));
-    return F.relu(this.bn3.forward(this.conv3.forward(second)));
+    const first = this.bn1.forwardRelu(this.conv1.forward(map));
+    const second = this.bn2.forwardRelu(this.conv2.forward(first));
+    return this.bn3.forwardRelu(this.conv3.forward(second));
   }
 }
 

@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors.js';
-import { BatchNorm2d, Conv2d, ConvTranspose2d, functional as F, Module } from '../nn/index.js';
+import { BatchNorm2d, Conv2d, ConvTranspose2d, Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 
 /**
@@ -18,7 +18,7 @@ export class Regressor extends Module {
   }
 
   forward(map: Tensor): Tensor {
-    return F.relu(this.bn.forward(this.conv.forward(map)));
+    return this.bn.forwardRelu(this.conv.forward(map));
   }
 }
 

@@ -21,8 +21,12 @@ export class Chain extends Sequential {
   override forward(x: Tensor): Tensor {
     if (anyHooks()) return super.forward(x);
     let value = x;
-    for (const layer of this) {
-      const next = scope(() => layer.forward(value));
+    const layers = [...this];
+    for (let i = 0; i < layers.length; i++) {
+      const layer = layers[i] as Layer;
+      const joined = layer instanceof BatchNorm2d && layers[i + 1] instanceof ReLU;
+      const next = scope(() => (joined ? layer.forwardRelu(value) : layer.forward(value)));
+      if (joined) i++;
       if (value !== x && value !== next) value.dispose();
       value = next;
     }

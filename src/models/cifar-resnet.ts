@@ -24,8 +24,8 @@ class BasicBlock extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const out = F.relu(this.bn1.forward(this.conv1.forward(x)));
-    return F.relu(this.bn2.forward(this.conv2.forward(out)).add(this.downsample ? this.downsample.forward(x) : x));
+    const out = this.bn1.forwardRelu(this.conv1.forward(x));
+    return this.bn2.forwardRelu(this.conv2.forward(out), this.downsample ? this.downsample.forward(x) : x);
   }
 }
 
@@ -70,7 +70,7 @@ export class CifarResNet extends Classifier {
   }
 
   forwardFeatures(images: Tensor): Features {
-    const stem = F.relu(this.bn1.forward(this.conv1.forward(images)));
+    const stem = this.bn1.forwardRelu(this.conv1.forward(images));
     const first = this.layer1.forward(stem);
     const second = this.layer2.forward(first);
     const map = this.layer3.forward(second);

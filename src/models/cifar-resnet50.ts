@@ -27,9 +27,9 @@ class Bottleneck extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const narrow = F.relu(this.bn1.forward(this.conv1.forward(x)));
-    const out = F.relu(this.bn2.forward(this.conv2.forward(narrow)));
-    return F.relu(this.bn3.forward(this.conv3.forward(out)).add(this.shortcut.forward(x)));
+    const narrow = this.bn1.forwardRelu(this.conv1.forward(x));
+    const out = this.bn2.forwardRelu(this.conv2.forward(narrow));
+    return this.bn3.forwardRelu(this.conv3.forward(out), this.shortcut.forward(x));
   }
 }
 
@@ -67,7 +67,7 @@ export class CifarResNet50 extends Classifier {
   }
 
   forwardFeatures(images: Tensor): Features {
-    const stem = F.relu(this.bn1.forward(this.conv1.forward(images)));
+    const stem = this.bn1.forwardRelu(this.conv1.forward(images));
     const first = this.layer1.forward(stem);
     const second = this.layer2.forward(first);
     const third = this.layer3.forward(second);

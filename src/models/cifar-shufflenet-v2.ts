@@ -30,9 +30,9 @@ class Unit extends Module {
 
   forward(x: Tensor): Tensor {
     const [left, right] = x.chunk(2, 1) as [Tensor, Tensor];
-    const mixed = F.relu(this.bn1.forward(this.conv1.forward(right)));
+    const mixed = this.bn1.forwardRelu(this.conv1.forward(right));
     const spread = this.bn2.forward(this.conv2.forward(mixed));
-    const out = F.relu(this.bn3.forward(this.conv3.forward(spread)));
+    const out = this.bn3.forwardRelu(this.conv3.forward(spread));
     return shuffleChannels(torch.cat([left, out], 1), 2);
   }
 }
@@ -66,9 +66,9 @@ class DownUnit extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const left = F.relu(this.bn2.forward(this.conv2.forward(this.bn1.forward(this.conv1.forward(x)))));
-    const mixed = F.relu(this.bn3.forward(this.conv3.forward(x)));
-    const right = F.relu(this.bn5.forward(this.conv5.forward(this.bn4.forward(this.conv4.forward(mixed)))));
+    const left = this.bn2.forwardRelu(this.conv2.forward(this.bn1.forward(this.conv1.forward(x))));
+    const mixed = this.bn3.forwardRelu(this.conv3.forward(x));
+    const right = this.bn5.forwardRelu(this.conv5.forward(this.bn4.forward(this.conv4.forward(mixed))));
     return shuffleChannels(torch.cat([left, right], 1), 2);
   }
 }
@@ -108,10 +108,10 @@ export class CifarShuffleNetV2 extends Classifier {
   }
 
   forwardFeatures(images: Tensor): Features {
-    const first = this.layer1.forward(F.relu(this.bn1.forward(this.conv1.forward(images))));
+    const first = this.layer1.forward(this.bn1.forwardRelu(this.conv1.forward(images)));
     const second = this.layer2.forward(first);
     const third = this.layer3.forward(second);
-    const map = F.relu(this.bn2.forward(this.conv2.forward(third)));
+    const map = this.bn2.forwardRelu(this.conv2.forward(third));
     const pooled = F.globalAvgPool(map);
     return { map, pooled, logits: this.linear.forward(pooled), stages: [first, second, third] };
   }

@@ -42,8 +42,8 @@ class BasicBlock extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const out = F.relu(this.bn1.forward(this.conv1.forward(x)));
-    return F.relu(this.bn2.forward(this.conv2.forward(out)).add(this.downsample ? this.downsample.forward(x) : x));
+    const out = this.bn1.forwardRelu(this.conv1.forward(x));
+    return this.bn2.forwardRelu(this.conv2.forward(out), this.downsample ? this.downsample.forward(x) : x);
   }
 }
 
@@ -70,9 +70,9 @@ class Bottleneck extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const narrow = F.relu(this.bn1.forward(this.conv1.forward(x)));
-    const out = F.relu(this.bn2.forward(this.conv2.forward(narrow)));
-    return F.relu(this.bn3.forward(this.conv3.forward(out)).add(this.downsample ? this.downsample.forward(x) : x));
+    const narrow = this.bn1.forwardRelu(this.conv1.forward(x));
+    const out = this.bn2.forwardRelu(this.conv2.forward(narrow));
+    return this.bn3.forwardRelu(this.conv3.forward(out), this.downsample ? this.downsample.forward(x) : x);
   }
 }
 
@@ -121,7 +121,7 @@ export class ResNet extends Classifier {
   }
 
   forwardFeatures(images: Tensor): Features {
-    const stem = this.maxpool.forward(F.relu(this.bn1.forward(this.conv1.forward(images))));
+    const stem = this.maxpool.forward(this.bn1.forwardRelu(this.conv1.forward(images)));
     const first = this.layer1.forward(stem);
     const second = this.layer2.forward(first);
     const third = this.layer3.forward(second);

@@ -35,8 +35,8 @@ class Unit extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const narrow = shuffleChannels(F.relu(this.bn1.forward(this.conv1.forward(x))), this.groups);
-    const spread = F.relu(this.bn2.forward(this.conv2.forward(narrow)));
+    const narrow = shuffleChannels(this.bn1.forwardRelu(this.conv1.forward(x)), this.groups);
+    const spread = this.bn2.forwardRelu(this.conv2.forward(narrow));
     const out = this.bn3.forward(this.conv3.forward(spread));
     return F.relu(this.pool ? torch.cat([out, this.pool.forward(x)], 1) : out.add(x));
   }
@@ -71,7 +71,7 @@ export class ShuffleNetV1 extends Classifier {
   }
 
   forwardFeatures(images: Tensor): Features {
-    const first = this.layer1.forward(F.relu(this.bn1.forward(this.conv1.forward(images))));
+    const first = this.layer1.forward(this.bn1.forwardRelu(this.conv1.forward(images)));
     const second = this.layer2.forward(first);
     const map = this.layer3.forward(second);
     const pooled = F.globalAvgPool(map);

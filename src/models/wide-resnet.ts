@@ -28,9 +28,9 @@ class PreActivationBlock extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const active = F.relu(this.bn1.forward(x));
+    const active = this.bn1.forwardRelu(x);
     const shortcut = this.convShortcut ? this.convShortcut.forward(active) : x;
-    const out = F.relu(this.bn2.forward(this.conv1.forward(active)));
+    const out = this.bn2.forwardRelu(this.conv1.forward(active));
     return shortcut.add(this.conv2.forward(out));
   }
 }
@@ -87,7 +87,7 @@ export class WideResNet extends Classifier {
     const first = this.block1.forward(this.conv1.forward(images));
     const second = this.block2.forward(first);
     const third = this.block3.forward(second);
-    const map = F.relu(this.bn1.forward(third));
+    const map = this.bn1.forwardRelu(third);
     const pooled = F.globalAvgPool(map);
     return { map, pooled, logits: this.fc.forward(pooled), stages: [first, second, third] };
   }

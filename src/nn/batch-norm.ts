@@ -1,4 +1,4 @@
-import { noGrad, Tensor, functions as torch } from '../tensor/index.js';
+import { callOverload, noGrad, overloadOf, Tensor, functions as torch } from '../tensor/index.js';
 import type { Module } from './module.js';
 import { RunningNorm } from './running-norm.js';
 
@@ -27,6 +27,21 @@ abstract class BatchNorm extends RunningNorm {
     const mean = this.trackRunningStats ? this.running_mean : null;
     const variance = this.trackRunningStats ? this.running_var : null;
     return torch.batchNorm(x, this.weight, this.bias, mean, variance, useBatch, this.averagingFactor(), this.eps, true);
+  }
+
+  /**
+   * relu(forward(x) + residual). In training mode two passes over memory forward and two backward, for float32 maps in channels_last with a multiple of
+   * 16 channels; anything else, and a module with hooks or a forward of its own, computes one after the other.
+   */
+  forwardRelu(x: Tensor, residual?: Tensor): Tensor {
+    const { weight, bias } = this;
+    if (!this.training || !weight || !bias || x.ndim !== 4 || this.forward !== BatchNorm.prototype.forward) {
+      const normalized = this.forward(x);
+      return torch.relu(residual ? normalized.add(residual) : normalized);
+    }
+    const [mean, variance] = this.trackRunningStats ? [this.running_mean, this.running_var] : [null, null];
+    const values = [x, weight, bias, mean, variance, residual ?? null, this.averagingFactor(), this.eps];
+    return callOverload(overloadOf('srrl::batch_norm_relu'), values) as Tensor;
   }
 
   private averagingFactor(): number {

@@ -3,7 +3,7 @@ import { fastConvolutions } from '../../src/nn/index.js';
 import { callOverload, FrozenGraph, overloadOf } from '../../src/tensor/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
 
-const setLanes = (lanes: number) => callOverload(overloadOf('srrl::conv3x3_lanes'), [lanes]) as number;
+const setLanes = (lanes: number) => callOverload(overloadOf('srrl::vector_lanes'), [lanes]) as number;
 const widest = setLanes(0);
 setLanes(widest);
 afterAll(() => void setLanes(widest));

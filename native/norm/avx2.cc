@@ -1,0 +1,3 @@
+#define LANES 8
+#define NAME avx2
+#include "norm/functions.inc"

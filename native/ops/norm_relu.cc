@@ -1,0 +1,219 @@
+// Normalizations and the ReLU behind them as operators: one whose statistics are those of the batch, with its gradient, and one that never changes.
+#include <ATen/Parallel.h>
+#include <torch/csrc/autograd/custom_function.h>
+#include <torch/library.h>
+
+#include "norm/norm.h"
+#include "vector/lanes.h"
+
+namespace srrl {
+
+namespace {
+
+using at::Tensor;
+using OptionalTensor = std::optional<Tensor>;
+
+const norm::Functions& functions() {
+#if defined(__x86_64__)
+  return widest(norm::avx2, norm::avx512);
+#else
+  throw std::logic_error("no vectors");
+#endif
+}
+
+bool isMap(const Tensor& input) {
+  return input.is_cpu() && input.scalar_type() == at::kFloat && input.dim() == 4 && input.size(1) % 16 == 0 && input.numel() > 0 &&
+         input.is_contiguous(at::MemoryFormat::ChannelsLast);
+}
+
+bool isRow(const Tensor& values, const Tensor& input) {
+  return values.is_cpu() && values.scalar_type() == at::kFloat && values.is_contiguous() && values.sizes() == c10::IntArrayRef({input.size(1)});
+}
+
+bool isLike(const OptionalTensor& other, const Tensor& input) { return !other || (isMap(*other) && other->sizes() == input.sizes()); }
+
+const float* dataOf(const OptionalTensor& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; }
+
+template <typename Body>
+void overPixels(const Tensor& map, const Body& body) {
+  at::parallel_for(0, map.numel() / map.size(1), 4096 / map.size(1) + 1, body);
+}
+
+// A normalization that never changes, as a factor and a summand a channel, and the ReLU behind it. Without gradient.
+Tensor affine(const Tensor& input, const Tensor& scale, const Tensor& shift, bool relu) {
+  if (vectorLanes() == 0 || !isMap(input) || !isRow(scale, input) || !isRow(shift, input)) {
+    const Tensor result = input.mul(scale.view({1, -1, 1, 1})).add(shift.view({1, -1, 1, 1}));
+    return relu ? result.relu() : result;
+  }
+  Tensor output = at::empty_like(input);
+  const float* from = input.const_data_ptr<float>();
+  float* to = output.mutable_data_ptr<float>();
+  const norm::Affine by{.scale = dataOf(scale), .shift = dataOf(shift), .relu = relu};
+  overPixels(input, [&](int64_t begin, int64_t end) { functions().affine(from, by, to, input.size(1), begin, end); });
+  return output;
+}
+
+// Two sums a channel over all pixels. Each thread has its own share; the shares are joined in their order, so that equal threads give equal bits.
+template <typename Share, typename Join>
+void overShares(const Tensor& map, const Share& share, const Join& join) {
+  const int64_t channels = map.size(1), pixels = map.numel() / channels;
+  const int64_t count = std::min<int64_t>(at::get_num_threads(), map.numel() / 16384 + 1);
+  std::vector<double> sums(count * 2 * channels);
+  const auto firstOf = [&](int64_t i) { return i * pixels / count; };
+  at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; i++) share(&sums[i * 2 * channels], &sums[(i * 2 + 1) * channels], firstOf(i), firstOf(i + 1));
+  });
+  for (int64_t i = 0; i < count; i++) join(&sums[i * 2 * channels], &sums[(i * 2 + 1) * channels], firstOf(i), firstOf(i + 1));
+}
+
+struct Statistics {
+  std::vector<double> mean, squares;
+};
+
+Statistics statisticsOf(const Tensor& input) {
+  const int64_t channels = input.size(1);
+  const float* from = input.const_data_ptr<float>();
+  Statistics all{std::vector<double>(channels), std::vector<double>(channels)};
+  overShares(
+      input, [&](double* mean, double* squares, int64_t begin, int64_t end) { functions().moments(from, mean, squares, channels, begin, end); },
+      [&](const double* mean, const double* squares, int64_t begin, int64_t end) {
+        const double share = static_cast<double>(end - begin) / end;
+        for (int64_t c = 0; c < channels; c++) {
+          const double apart = mean[c] - all.mean[c];
+          all.mean[c] += apart * share;
+          all.squares[c] += squares[c] + apart * apart * begin * share;
+        }
+      });
+  return all;
+}
+
+void follow(const OptionalTensor& running, const std::vector<double>& values, double divisor, double momentum) {
+  if (!running) return;
+  float* to = running->mutable_data_ptr<float>();
+  for (size_t c = 0; c < values.size(); c++) to[c] = static_cast<float>((1 - momentum) * to[c] + momentum * values[c] / divisor);
+}
+
+using Forward = std::tuple<Tensor, Tensor, Tensor>;
+using Backward = std::tuple<Tensor, Tensor, Tensor, Tensor>;
+
+Forward plainForward(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                     const OptionalTensor& residual, double momentum, double eps) {
+  auto [output, mean, deviation] = at::native_batch_norm(input, weight, bias, runningMean, runningVar, true, momentum, eps);
+  if (residual) output = output.add(*residual);
+  return {output.relu_(), mean, deviation};
+}
+
+// relu(batch norm of the batch's own statistics + residual); mean and 1 / standard deviation are for the gradient.
+Forward forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                const OptionalTensor& residual, double momentum, double eps) {
+  const bool ours = vectorLanes() > 0 && isMap(input) && isRow(weight, input) && isRow(bias, input) && isLike(residual, input) &&
+                    (!runningMean || isRow(*runningMean, input)) && (!runningVar || isRow(*runningVar, input));
+  if (!ours) return plainForward(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+  const int64_t channels = input.size(1);
+  const double pixels = input.numel() / channels;
+  const Statistics found = statisticsOf(input);
+  follow(runningMean, found.mean, 1, momentum);
+  follow(runningVar, found.squares, pixels - 1, momentum);
+  Tensor mean = at::empty_like(weight), deviation = at::empty_like(weight), scale = at::empty_like(weight), shift = at::empty_like(weight);
+  for (int64_t c = 0; c < channels; c++) {
+    const double inverse = 1 / std::sqrt(found.squares[c] / pixels + eps), factor = dataOf(weight)[c] * inverse;
+    mean.mutable_data_ptr<float>()[c] = found.mean[c];
+    deviation.mutable_data_ptr<float>()[c] = inverse;
+    scale.mutable_data_ptr<float>()[c] = factor;
+    shift.mutable_data_ptr<float>()[c] = dataOf(bias)[c] - found.mean[c] * factor;
+  }
+  Tensor output = at::empty_like(input);
+  const float* from = dataOf(input);
+  float* to = output.mutable_data_ptr<float>();
+  const norm::Affine by{dataOf(scale), dataOf(shift), dataOf(residual), true};
+  overPixels(input, [&](int64_t begin, int64_t end) { functions().affine(from, by, to, channels, begin, end); });
+  return {output, mean, deviation};
+}
+
+Backward plainBackward(const Tensor& gradient, const Tensor& input, const Tensor& output, const Tensor& weight, const Tensor& mean, const Tensor& deviation, double eps) {
+  const Tensor through = at::threshold_backward(gradient, output, 0);
+  const auto [toInput, toWeight, toBias] = at::native_batch_norm_backward(through, input, weight, {}, {}, mean, deviation, true, eps, {true, true, true});
+  return {toInput, toWeight, toBias, through};
+}
+
+// Gradients of input, weight, bias and, unless `residual` is false, of what was added.
+Backward backward(const Tensor& given, const Tensor& input, const Tensor& output, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& deviation,
+                  double eps, bool residual) {
+  const Tensor gradient = given.contiguous(at::MemoryFormat::ChannelsLast);
+  if (vectorLanes() == 0 || !isMap(input) || !isLike(gradient, input) || !isLike(output, input) || !isRow(weight, input) || !isRow(bias, input))
+    return plainBackward(gradient, input, output, weight, mean, deviation, eps);
+  const int64_t channels = input.size(1);
+  const double pixels = input.numel() / channels;
+  const Tensor scale = weight.mul(deviation), shift = bias.sub(mean.mul(scale));
+  // Behind a normalization alone, to compute the output once more is faster than to read it.
+  const norm::Gradient back{dataOf(gradient), dataOf(input), residual ? dataOf(output) : nullptr, dataOf(mean), dataOf(scale), dataOf(shift)};
+  std::vector<double> sum(channels), product(channels);
+  overShares(
+      input, [&](double* some, double* products, int64_t begin, int64_t end) { functions().sums(back, some, products, channels, begin, end); },
+      [&](const double* some, const double* products, int64_t, int64_t) {
+        for (int64_t c = 0; c < channels; c++) {
+          sum[c] += some[c];
+          product[c] += products[c];
+        }
+      });
+  Tensor toWeight = at::empty_like(weight), toBias = at::empty_like(weight), slope = at::empty_like(weight), offset = at::empty_like(weight);
+  for (int64_t c = 0; c < channels; c++) {
+    const double inverse = dataOf(deviation)[c];
+    toWeight.mutable_data_ptr<float>()[c] = product[c] * inverse;
+    toBias.mutable_data_ptr<float>()[c] = sum[c];
+    slope.mutable_data_ptr<float>()[c] = product[c] * inverse * inverse / pixels;
+    offset.mutable_data_ptr<float>()[c] = sum[c] / pixels;
+  }
+  Tensor toInput = at::empty_like(input), toResidual = residual ? at::empty_like(input) : Tensor();
+  float *in = toInput.mutable_data_ptr<float>(), *other = residual ? toResidual.mutable_data_ptr<float>() : nullptr;
+  overPixels(input, [&](int64_t begin, int64_t end) { functions().back(back, dataOf(slope), dataOf(offset), in, other, channels, begin, end); });
+  return {toInput, toWeight, toBias, toResidual};
+}
+
+Tensor normRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                const OptionalTensor& residual, double momentum, double eps) {
+  return std::get<0>(forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps));
+}
+
+struct NormRelu : torch::autograd::Function<NormRelu> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean,
+                        const OptionalTensor& runningVar, const OptionalTensor& residual, double momentum, double eps) {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    auto [output, mean, deviation] = srrl::forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+    context->save_for_backward({input, output, weight, bias, mean, deviation});
+    context->saved_data["eps"] = eps;
+    context->saved_data["residual"] = residual.has_value();
+    return output;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
+    if (!gradients[0].defined()) return torch::autograd::variable_list(8);
+    const auto saved = context->get_saved_variables();
+    const Tensor &input = saved[0], &output = saved[1], &weight = saved[2], &bias = saved[3], &mean = saved[4], &deviation = saved[5];
+    const double eps = context->saved_data["eps"].toDouble();
+    const bool residual = context->saved_data["residual"].toBool();
+    // A second derivative is of the plain operators, whose formulas are differentiable.
+    auto [toInput, toWeight, toBias, toResidual] = at::GradMode::is_enabled()
+                                                       ? plainBackward(gradients[0], input, output, weight, mean, deviation, eps)
+                                                       : srrl::backward(gradients[0], input, output, weight, bias, mean, deviation, eps, residual);
+    return {toInput, toWeight, toBias, {}, {}, residual ? toResidual : Tensor(), {}, {}};
+  }
+};
+
+Tensor normReluAutograd(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                        const OptionalTensor& residual, double momentum, double eps) {
+  return NormRelu::apply(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(srrl, library) {
+  library.def("affine(Tensor input, Tensor scale, Tensor shift, bool relu) -> Tensor", affine);
+  library.def(
+      "batch_norm_relu(Tensor input, Tensor weight, Tensor bias, Tensor? running_mean, Tensor? running_var, Tensor? residual, float momentum, float eps) -> Tensor");
+}
+
+TORCH_LIBRARY_IMPL(srrl, CompositeExplicitAutograd, library) { library.impl("batch_norm_relu", normRelu); }
+TORCH_LIBRARY_IMPL(srrl, Autograd, library) { library.impl("batch_norm_relu", normReluAutograd); }
+
+}  // namespace srrl
