@@ -70,22 +70,23 @@ Napi::Value createGenerator(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(Environment::of(info.Env()).handles.insert(std::move(generator))));
 }
 
-// A generator by its handle, or the default one of the CPU for 0.
+// A generator by its handle, the default one of a device by the device's name, or that of the CPU for 0.
 at::Generator generatorOf(const Napi::Value& value) {
+  if (value.IsString()) return at::globalContext().defaultGenerator(c10::Device(value.As<Napi::String>().Utf8Value()));
   if (handleOf(value) == 0) return at::globalContext().defaultGenerator(at::kCPU);
   const c10::IValue& held = Environment::of(value.Env()).handles.at(handleOf(value));
   if (!held.isGenerator()) throw Error(kType, "expected a generator");
   return held.toGenerator();
 }
 
-// generatorState(generator | 0) => uint8 tensor
+// generatorState(generator | device | 0) => uint8 tensor
 Napi::Value generatorState(const Napi::CallbackInfo& info) {
   at::Generator generator = generatorOf(info[0]);
   const std::lock_guard<std::mutex> lock(generator.mutex());
   return wrap(info.Env(), generator.get_state());
 }
 
-// setGeneratorState(generator | 0, state)
+// setGeneratorState(generator | device | 0, state)
 Napi::Value setGeneratorState(const Napi::CallbackInfo& info) {
   at::Generator generator = generatorOf(info[0]);
   const at::Tensor& state = tensorOf(info, 1);

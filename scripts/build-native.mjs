@@ -37,7 +37,7 @@ if (!existsSync(join(libtorch.folder, 'include', 'ATen', 'ATen.h'))) {
   );
 }
 const version = baseVersion(libtorch.version);
-const hash = hashOf(root, ['native', 'CMakeLists.txt'], libtorch.folder, libtorch.version);
+const hash = hashOf(root, ['native', 'test/native', 'CMakeLists.txt'], libtorch.folder, libtorch.version);
 const stampFile = join(root, 'build', `stamp-${version}`);
 const outputs = [join(root, 'build/Release/srrl.node'), join(root, `build/Release/srrl-torch-${version}.so`)];
 if (!process.argv.includes('--force') && isStamped(stampFile, hash) && outputs.every(existsSync)) {

@@ -163,8 +163,8 @@ export interface Native {
   manualSeed(seed: bigint): void;
   createGenerator(seed: bigint): Handle;
   /** 0 stands for the CPU's default generator. */
-  generatorState(generator: Handle): Handle;
-  setGeneratorState(generator: Handle, state: Handle): void;
+  generatorState(generator: Handle | string): Handle;
+  setGeneratorState(generator: Handle | string, state: Handle): void;
   generatorSeed(generator: Handle): bigint;
 
   scriptLoad(path: string, device: string): Handle;

@@ -28,6 +28,16 @@ struct View {
   bool flip = false;
 };
 
+View drawView(uint64_t seed, uint64_t epoch, uint64_t sample, int64_t pad, bool flip) {
+  View view;
+  if (pad > 0) {
+    view.top = below(draw(seed, epoch, sample, kCrop, 0), 2 * pad + 1) - pad;
+    view.left = below(draw(seed, epoch, sample, kCrop, 1), 2 * pad + 1) - pad;
+  }
+  view.flip = flip && (draw(seed, epoch, sample, kFlip) >> 31);
+  return view;
+}
+
 // One look-up a pixel in place of arithmetic: 256 normalized values a channel.
 std::vector<float> normalizedValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
   std::vector<float> table(mean.size() * 256);
@@ -59,12 +69,7 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
   float* out = result.mutable_data_ptr<float>();
   at::parallel_for(0, batch, 8, [&](int64_t begin, int64_t end) {
     for (int64_t b = begin; b < end; b++) {
-      View view;
-      if (pad > 0) {
-        view.top = below(draw(seed, epoch, chosen[b], kCrop, 0), 2 * pad + 1) - pad;
-        view.left = below(draw(seed, epoch, chosen[b], kCrop, 1), 2 * pad + 1) - pad;
-      }
-      view.flip = flip && (draw(seed, epoch, chosen[b], kFlip) >> 31);
+      const View view = drawView(seed, epoch, chosen[b], pad, flip);
       const uint8_t* image = pixels + chosen[b] * channels * height * width;
       float* target = out + b * channels * height * width;
       for (int64_t y = 0; y < height; y++) {
@@ -80,6 +85,27 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
     }
   });
   return result;
+}
+
+// The decisions of normalized_views alone, for images that lie on another device: int64 [B, 3], the first row, the first column, and 1 where mirrored.
+at::Tensor viewDraws(at::ArrayRef<int64_t> samples, int64_t pad, bool flip, int64_t seed, int64_t epoch) {
+  TORCH_CHECK(pad >= 0, "pad must not be negative");
+  at::Tensor result = at::empty({static_cast<int64_t>(samples.size()), 3}, at::kLong);
+  int64_t* out = result.mutable_data_ptr<int64_t>();
+  for (const int64_t sample : samples) {
+    const View view = drawView(seed, epoch, sample, pad, flip);
+    *out++ = view.top;
+    *out++ = view.left;
+    *out++ = view.flip;
+  }
+  return result;
+}
+
+// float32 [C, 256]: what each value of a pixel becomes, (value / 255 - mean) / deviation.
+at::Tensor pixelValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
+  TORCH_CHECK(mean.size() == deviation.size(), "mean and deviation need as many values");
+  const std::vector<float> table = normalizedValues(mean, deviation);
+  return at::tensor(table, at::kFloat).view({-1, 256});
 }
 
 // pixels: uint8 [N, H, W, C] contiguous, as decoders give them; flips: bool [N].
@@ -131,6 +157,8 @@ TORCH_LIBRARY_FRAGMENT(srrl, library) {
   library.def("normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, int seed, int epoch) -> Tensor",
               normalizedViews);
   library.def("normalized_pixels(Tensor pixels, Tensor flips, float[] mean, float[] deviation) -> Tensor", normalizedPixels);
+  library.def("view_draws(int[] samples, int pad, bool flip, int seed, int epoch) -> Tensor", viewDraws);
+  library.def("pixel_values(float[] mean, float[] deviation) -> Tensor", pixelValues);
   library.def("epoch_order(int count, int seed, int epoch) -> Tensor", epochOrder);
 }
 

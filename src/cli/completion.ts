@@ -84,6 +84,15 @@ const configurations: Source = (word) => [
 ];
 
 /** What is known of the values of options and arguments, by their names. Numbers and choices need no entry. */
+/** The usual ones; to ask which there are would load libtorch. */
+function devices(): [string, string][] {
+  return [
+    ['cpu', 'the processor'],
+    ['cuda', 'the first NVIDIA GPU'],
+    ['mps', 'the GPU of a Mac'],
+  ];
+}
+
 export const valueSources: Record<string, Source> = {
   data: dataSources,
   student: students,
@@ -91,6 +100,7 @@ export const valueSources: Record<string, Source> = {
   method: methods,
   config: configurations,
   name: models,
+  device: devices,
   run: paths,
   file: paths,
   out: paths,

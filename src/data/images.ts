@@ -6,6 +6,7 @@ import type { EffectiveAugmentOptions } from './augment/index.js';
 import { randomResizedCrop } from './crop.js';
 import type { Dataset, EncodedSet, Split } from './dataset.js';
 import { decode } from './decode.js';
+import { drawViews, mirrored, pixelTable, upload, viewsOn } from './device-views.js';
 import { SampleRandom, streams } from './philox.js';
 import { ReadAhead } from './read-ahead.js';
 
@@ -34,6 +35,8 @@ export interface ImageSource {
 
 export interface SourceSetup {
   data: Dataset;
+  /** Where the images are wanted. */
+  device: string;
   augment?: EffectiveAugmentOptions;
   seed: number;
   steps: number;
@@ -47,39 +50,83 @@ export interface SourceSetup {
 export const isEncoded = (split: Split): split is EncodedSet => 'read' in split;
 
 export function openImages(split: Split, setup: SourceSetup): ImageSource {
-  return isEncoded(split) ? new DecodedImages(split, setup) : new HeldImages(split, setup.data);
+  if (isEncoded(split)) return new DecodedImages(split, setup);
+  return setup.device === 'cpu' ? new HeldImages(split, setup.data) : new DeviceImages(split, setup);
 }
 
-/** Images of one size, in memory or mapped into it. */
-class HeldImages implements ImageSource {
-  readonly #images: Tensor;
+type HeldSplit = Exclude<Split, EncodedSet>;
 
-  constructor(split: Exclude<Split, EncodedSet>, { channels, height, width }: Dataset) {
-    const size = channels * height * width;
-    this.#images = scope(() => {
-      if ('images' in split)
-        return keep(fromArray(split.images, [Math.floor(split.images.length / size), channels, height, width]));
-      const bytes = split.offset + split.count * size;
-      // Mapping what is not there would end the process at the first look.
-      if (statSync(split.file).size < bytes)
-        throw new DataError(`${split.file} is truncated: it should have ${bytes} bytes.`);
-      const mapped = functions.fromFile(split.file, false, bytes, { dtype: 'uint8' });
-      return keep(mapped.narrow(0, split.offset, split.count * size).view([split.count, channels, height, width]));
-    });
-  }
+/** uint8 [N, C, H, W], in memory or mapped into it. */
+function pixelsOf(split: HeldSplit, { channels, height, width }: Dataset): Tensor {
+  const size = channels * height * width;
+  return scope(() => {
+    if ('images' in split)
+      return keep(fromArray(split.images, [Math.floor(split.images.length / size), channels, height, width]));
+    const bytes = split.offset + split.count * size;
+    // Mapping what is not there would end the process at the first look.
+    if (statSync(split.file).size < bytes)
+      throw new DataError(`${split.file} is truncated: it should have ${bytes} bytes.`);
+    const mapped = functions.fromFile(split.file, false, bytes, { dtype: 'uint8' });
+    return keep(mapped.narrow(0, split.offset, split.count * size).view([split.count, channels, height, width]));
+  });
+}
 
+const rowsOf = (numbers: readonly number[]): Tensor => fromArray(BigInt64Array.from(numbers, BigInt));
+
+/** Images of one size, all there from the beginning. */
+abstract class ReadyImages implements ImageSource {
   restart(): void {}
 
   async ready(): Promise<void> {}
 
   waitsFor(): undefined {}
 
+  abstract take(numbers: number[], step: number, view: View): Tensor;
+  abstract dispose(): void;
+}
+
+/** Images in the CPU's memory. */
+class HeldImages extends ReadyImages {
+  readonly #images: Tensor;
+
+  constructor(split: HeldSplit, data: Dataset) {
+    super();
+    this.#images = pixelsOf(split, data);
+  }
+
   take(numbers: number[], _step: number, { seed, epoch, pad, flip, normalize }: View): Tensor {
-    const channels = this.#images.shape[1] as number;
-    const { mean, std } = normalize ?? asTheyAre(channels);
-    const indices = fromArray(BigInt64Array.from(numbers, BigInt));
+    const { mean, std } = normalize ?? asTheyAre(this.#images.shape[1] as number);
     const operator = overloadOf('srrl::normalized_views');
-    return callOverload(operator, [this.#images, indices, mean, std, pad, flip, seed, epoch]) as Tensor;
+    return callOverload(operator, [this.#images, rowsOf(numbers), mean, std, pad, flip, seed, epoch]) as Tensor;
+  }
+
+  dispose(): void {
+    this.#images.dispose();
+  }
+}
+
+/** Images on a device: all of them lie there, or, of a file that is mapped because it is large, those of a batch are brought there. */
+class DeviceImages extends ReadyImages {
+  readonly #images: Tensor;
+  readonly #device: string;
+  readonly #resident: boolean;
+
+  constructor(split: HeldSplit, { data, device }: SourceSetup) {
+    super();
+    this.#device = device;
+    this.#resident = 'images' in split;
+    const pixels = pixelsOf(split, data);
+    this.#images = this.#resident ? scope(() => keep(pixels.to({ device }))) : pixels;
+    if (this.#resident) pixels.dispose();
+  }
+
+  take(numbers: number[], _step: number, { normalize, ...view }: View): Tensor {
+    const device = this.#device;
+    const [rows, draws] = [rowsOf(numbers), drawViews(numbers, view).to({ device })];
+    const table = pixelTable(normalize ?? asTheyAre(this.#images.shape[1] as number), device);
+    if (this.#resident) return viewsOn(this.#images, rows.to({ device }), draws, table);
+    const batch = upload(this.#images.indexSelect(0, rows), device);
+    return viewsOn(batch, functions.arange(numbers.length, { dtype: 'int64', device }), draws, table);
   }
 
   dispose(): void {
@@ -91,12 +138,15 @@ class HeldImages implements ImageSource {
 class DecodedImages implements ImageSource {
   readonly #ahead: ReadAhead;
   readonly #size: number;
+  readonly #device: string;
   #disposed = false;
 
-  constructor(split: EncodedSet, { data, augment, seed, steps, workers, ahead, imagesOf, epoch }: SourceSetup) {
+  constructor(split: EncodedSet, setup: SourceSetup) {
+    const { data, device, augment, seed, steps, workers, ahead, imagesOf, epoch } = setup;
     if (data.height !== data.width)
       throw new DataError(`${data.source} decodes square images only, not ${data.width}x${data.height}.`);
     this.#size = data.height;
+    this.#device = device;
     const make = async (image: number) => {
       const crop =
         augment && augment.crop !== 'none'
@@ -124,8 +174,14 @@ class DecodedImages implements ImageSource {
   take(numbers: number[], step: number, { seed, epoch, flip, normalize }: View): Tensor {
     const pixels = fromArray(this.#ahead.take(step), [numbers.length, this.#size, this.#size, 3]);
     const turned = numbers.map((image) => flip && new SampleRandom(seed, streams.flip, image, epoch).below(2) === 1);
-    const flips = fromArray(Uint8Array.from(turned, Number)).to('bool');
     const { mean, std } = normalize ?? asTheyAre(3);
+    const device = this.#device;
+    if (device !== 'cpu') {
+      const rows = functions.arange(numbers.length, { dtype: 'int64', device });
+      const images = upload(pixels, device).permute(0, 3, 1, 2);
+      return viewsOn(images, rows, mirrored(turned).to({ device }), pixelTable({ mean, std }, device));
+    }
+    const flips = fromArray(Uint8Array.from(turned, Number)).to('bool');
     return callOverload(overloadOf('srrl::normalized_pixels'), [pixels, flips, mean, std]) as Tensor;
   }
 
@@ -142,6 +198,7 @@ const asTheyAre = (channels: number) => ({
 });
 
 export function normalized(images: Tensor, { mean, std }: { mean: readonly number[]; std: readonly number[] }): Tensor {
-  const perChannel = (values: readonly number[]) => fromArray(Float32Array.from(values), [1, values.length, 1, 1]);
+  const perChannel = (values: readonly number[]) =>
+    fromArray(Float32Array.from(values), [1, values.length, 1, 1], { device: images.device });
   return images.sub(perChannel(mean)).div(perChannel(std));
 }

@@ -38,6 +38,8 @@ export interface LoaderOptions {
   workers?: number;
   /** Batches that are decoded ahead of their step. Default 2. */
   ahead?: number;
+  /** Where images, labels and indices are wanted, such as `cuda:0`. Images that are in memory are then held there. Default `cpu`. */
+  device?: string;
   /** Number of this process among `worldSize` that share each epoch, each with `batchSize` images a step. Default 0. */
   rank?: number;
   /** Default 1. */
@@ -96,11 +98,12 @@ export class Loader {
       shuffle: false,
       workers: 4,
       ahead: 2,
+      device: 'cpu',
       rank: 0,
       worldSize: 1,
       ...options,
     };
-    const { batchSize, rank, worldSize } = this.#options;
+    const { batchSize, device, rank, worldSize } = this.#options;
     const shardOf = isEncoded(set) ? set.shardOf?.bind(set) : undefined;
     this.#share = shareOf(
       { count: set.labels.length, batchSize, shardOf: shardOf && ((sample) => shardOf(set.rows?.[sample] ?? sample)) },
@@ -109,7 +112,7 @@ export class Loader {
     this.count = this.#share.count;
     this.steps = this.#share.steps;
     this.#augment = effective(dataset, set, augment);
-    this.#labels = scope(() => keep(fromArray(Int32Array.from(set.labels)).to('int64')));
+    this.#labels = scope(() => keep(fromArray(Int32Array.from(set.labels)).to({ dtype: 'int64', device })));
     this.#images = openImages(set, {
       ...this.#options,
       data: dataset,
@@ -118,6 +121,11 @@ export class Loader {
       epoch: () => this.#viewNumber,
       ...(this.#augment && { augment: this.#augment }),
     });
+  }
+
+  /** Where its batches are. */
+  get device(): string {
+    return this.#options.device;
   }
 
   /** Chooses the epoch, counted from 0, that {@link batch} reads from. */
@@ -148,7 +156,7 @@ export class Loader {
   /** Batch number `step` of the epoch, which must be ready where images are encoded. Call it inside a scope. */
   batch(step: number): Batch {
     const samples = this.#samplesOf(step);
-    const indices = fromArray(BigInt64Array.from(samples, BigInt));
+    const indices = this.#numbers(samples);
     const own = this.#labels.indexSelect(0, indices);
     const { images, labels } = noGrad(() => this.#view(samples, step, own));
     return { images, labels, indices, views: { number: this.#viewNumber, images: this.#imagesOf(samples) } };
@@ -194,12 +202,16 @@ export class Loader {
     );
     const partners = mixes.map(({ partner }) => partner);
     const oneHot = (labels: Tensor) => torch.oneHot(labels, this.#dataset.classes.length).to('float32');
-    const theirs = this.#labels.indexSelect(0, fromArray(BigInt64Array.from(partners, BigInt)));
+    const theirs = this.#labels.indexSelect(0, this.#numbers(partners));
     return mix(
       { images: seen(numbers), labels: oneHot(own) },
       { images: seen(this.#imagesOf(partners)), labels: oneHot(theirs) },
       mixes,
     );
+  }
+
+  #numbers(samples: readonly number[]): Tensor {
+    return fromArray(BigInt64Array.from(samples, BigInt)).to({ device: this.#options.device });
   }
 
   #samplesOf(step: number): number[] {

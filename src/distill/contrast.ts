@@ -108,10 +108,10 @@ export class Contrast extends Module {
 /** Draws samples of other classes, uniformly and with replacement, from the default generator. */
 export class NegativeSampler {
   /** Sample numbers ordered by class. */
-  readonly #byClass: Tensor;
+  #byClass: Tensor;
   /** Where each class begins in that order, and how many it has, [classes]. */
-  readonly #begins: Tensor;
-  readonly #counts: Tensor;
+  #begins: Tensor;
+  #counts: Tensor;
   readonly #samples: number;
 
   /** Throws ConfigError where one class has all samples. */
@@ -134,15 +134,27 @@ export class NegativeSampler {
 
   /** [N, count] sample numbers for labels [N]. */
   draw(labels: Tensor, count: number): Tensor {
+    const { device } = labels;
+    if (this.#byClass.device !== device) this.#moveTo(device);
     const [begins, own] = [this.#begins, this.#counts].map((of) => of.indexSelect(0, labels).unsqueeze(1)) as [
       Tensor,
       Tensor,
     ];
-    const uniform = torch.rand([labels.shape[0] as number, count], { dtype: 'float64' });
+    const uniform = torch.rand([labels.shape[0] as number, count], { dtype: 'float64', device });
     const place = uniform.mul(own.neg().add(this.#samples)).floor().to('int64');
     // Places from the own class on are those behind it.
     const order = place.add(torch.where(place.lt(begins), torch.zerosLike(own), own));
     return this.#byClass.take(order);
+  }
+
+  #moveTo(device: string): void {
+    const held = [this.#byClass, this.#begins, this.#counts];
+    [this.#byClass, this.#begins, this.#counts] = held.map((tensor) => keep(tensor.to({ device }))) as [
+      Tensor,
+      Tensor,
+      Tensor,
+    ];
+    for (const tensor of held) tensor.dispose();
   }
 
   dispose(): void {

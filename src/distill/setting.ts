@@ -16,9 +16,9 @@ export function settingFor(
   { pooledOnly = false }: { pooledOnly?: boolean } = {},
 ): Setting {
   const image = [data.channels, data.height, data.width];
-  const measure = (forward: (images: Tensor) => Features) => measureFeatures(forward, image);
+  const measure = (forward: (images: Tensor) => Features, device: string) => measureFeatures(forward, image, device);
   student.eval();
-  const studentFeatures = measure((images) => student.forwardFeatures(images));
+  const studentFeatures = measure((images) => student.forwardFeatures(images), deviceOf(student));
   student.train();
   return {
     student: { numClasses: student.numClasses, features: studentFeatures },
@@ -28,7 +28,7 @@ export function settingFor(
         features: measure((images) => {
           const { pooled, logits, ...maps } = teacher.forward(images);
           return { pooled, logits, ...(pooledOnly ? { stages: [] } : maps) };
-        }),
+        }, teacher.device),
         weight: teacher.weight,
         bias: teacher.bias,
         classify: (h) => teacher.classify(h),
@@ -37,3 +37,5 @@ export function settingFor(
     trainLabels: data.train.labels,
   };
 }
+
+const deviceOf = (student: Classifier): string => [...student.parameters()][0]?.device ?? 'cpu';

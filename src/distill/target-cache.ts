@@ -86,7 +86,7 @@ export class TargetCache {
 
   /** Keeps h_T, [N, C]. Throws DataError where a number does not fit into the cache's type. */
   write(views: Views, h: Tensor): void {
-    const values = h.to(this.key.dtype);
+    const values = h.to({ dtype: this.key.dtype, device: 'cpu' });
     if (!torch.isfinite(values).all().item()) {
       throw new DataError(
         `The teacher's features do not fit into ${this.key.dtype} (the largest is ${Number(h.abs().max().item())}).\nUse --cache-dtype float32.`,

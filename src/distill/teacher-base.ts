@@ -30,6 +30,11 @@ export abstract class TeacherBase {
     [this.numClasses, this.featureChannels] = weight.shape as [number, number];
   }
 
+  /** Where its weights are, and its images must be. */
+  get device(): string {
+    return this.weight.device;
+  }
+
   /** Feature, logits, and maps where it has them, of images [N, C, H, W], without gradient. */
   abstract forward(images: Tensor): Features;
 

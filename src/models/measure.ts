@@ -6,12 +6,16 @@ import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.
  * The sizes of what a network gives for images [C, H, W], from a forward of two random ones. The network must be in
  * evaluation mode. The default generator is left as it was.
  */
-export function measureFeatures(forward: (images: Tensor) => Features, image: readonly number[]): FeatureShapes {
+export function measureFeatures(
+  forward: (images: Tensor) => Features,
+  image: readonly number[],
+  device = 'cpu',
+): FeatureShapes {
   return noGrad(() =>
     scope(() => {
       const count = image.reduce((product, size) => product * size, 2);
       const ramp = torch.arange(count, { dtype: 'float32' }).mul(0.37).sin();
-      const { pooled, map, stages } = forward(ramp.reshape([2, ...image]));
+      const { pooled, map, stages } = forward(ramp.reshape([2, ...image]).to({ device }));
       const sizes = ({ shape }: Tensor) => [...shape.slice(1)];
       const pooledIsMeanOfMap =
         map?.ndim === 4 && map.shape[1] === pooled.shape[1] && torch.allclose(F.globalAvgPool(map), pooled, 1e-4, 1e-6);

@@ -48,10 +48,8 @@ export function manualSeed(seed: Seed): void {
   native().manualSeed(seedOf(seed));
 }
 
-const defaultGenerator = 0;
+/** The state of a device's default generator, as torch.get_rng_state and torch.cuda.get_rng_state. */
+export const getRngState = (device = 'cpu'): Tensor => owned(new Tensor(native().generatorState(device)));
 
-/** The state of the CPU's default generator, as torch.get_rng_state. */
-export const getRngState = (): Tensor => owned(new Tensor(native().generatorState(defaultGenerator)));
-
-/** Puts the CPU's default generator into a state that {@link getRngState} gave. */
-export const setRngState = (state: Tensor): void => native().setGeneratorState(defaultGenerator, state.handle);
+/** Puts a device's default generator into a state that {@link getRngState} gave. */
+export const setRngState = (state: Tensor, device = 'cpu'): void => native().setGeneratorState(device, state.handle);

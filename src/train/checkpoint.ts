@@ -3,10 +3,11 @@ import { FileError } from '../errors.js';
 import { loadSafetensors, saveSafetensors } from '../files/index.js';
 import type { EpochRecord } from '../flow.js';
 import type { ParameterState } from '../optim/optimizer.js';
-import { fromArray, getRngState, scope, setRngState, type Tensor } from '../tensor/index.js';
+import { scope, type Tensor } from '../tensor/index.js';
+import { goOnFrom, randomState } from './random.js';
 import type { Trainer } from './trainer.js';
 
-const format = 2;
+const format = 3;
 
 /** What a run remembers besides its tensors. */
 export interface Progress {
@@ -41,7 +42,8 @@ export function saveCheckpoint(
   config: Record<string, unknown>,
 ): void {
   scope(() => {
-    const tensors: Record<string, Tensor> = { 'generator.default': getRngState() };
+    const tensors: Record<string, Tensor> = {};
+    add(tensors, 'generator', randomState(trainer.setup.options.device));
     for (const [name, module] of Object.entries(trainer.modules)) add(tensors, `module.${name}`, module.stateDict());
     const { state, paramGroups } = trainer.optimizer.stateDict();
     const numbers: Meta['numbers'] = {};
@@ -101,7 +103,7 @@ export function loadCheckpoint(file: string, trainer: Trainer, config: Record<st
     trainer.meter.load(whole.meter);
     trainer.step = whole.step;
     trainer.microBatch = Math.min(trainer.microBatch, whole.microBatch);
-    setRngState(tensors['generator.default'] ?? fromArray(new Uint8Array(0)));
+    goOnFrom(below(tensors, 'generator.'));
     return whole.progress;
   });
 }

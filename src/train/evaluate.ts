@@ -30,7 +30,7 @@ export async function* evaluation(
   loader: Loader,
   patience: Patience,
 ): AsyncGenerator<StallEvent, Accuracy> {
-  const sums = scope(() => keep(torch.zeros([3], { dtype: 'float64' })));
+  const sums = scope(() => keep(torch.zeros([3], { dtype: 'float64', device: loader.device })));
   try {
     loader.begin(0);
     for (let step = 0; step < loader.steps; step++) {

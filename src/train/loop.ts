@@ -30,7 +30,11 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
   const began = performance.now();
   const splits = { test: data.test, ...(data.validation && { validation: data.validation }) };
   const loaders = Object.keys(splits).map(
-    (split) => [split, new Loader(data, split as 'test' | 'validation', { batchSize: evaluationBatchSize })] as const,
+    (split) =>
+      [
+        split,
+        new Loader(data, split as 'test' | 'validation', { batchSize: evaluationBatchSize, device: options.device }),
+      ] as const,
   );
   try {
     while (trainer.epoch < epochs) {

@@ -19,6 +19,8 @@ export class TermMeter {
   readonly #sums = new Map<string, Tensor>();
   #count = 0;
 
+  constructor(private readonly device = 'cpu') {}
+
   /** Adds the means of a batch of `count` samples, and how many of them were right. */
   add(terms: Terms, loss: Tensor, count: number, right?: Tensor): void {
     for (const [name, { value }] of Object.entries(terms)) this.#add(name, value, count);
@@ -30,7 +32,7 @@ export class TermMeter {
   #add(name: string, value: Tensor, times: number): void {
     let sum = this.#sums.get(name);
     if (!sum) {
-      sum = keep(torch.zeros([], { dtype: 'float64', device: value.device }));
+      sum = keep(torch.zeros([], { dtype: 'float64', device: this.device }));
       this.#sums.set(name, sum);
     }
     sum.add_(value.detach(), { alpha: times });
@@ -62,7 +64,7 @@ export class TermMeter {
     noGrad(() =>
       scope(() => {
         for (const [name, value] of Object.entries(sums))
-          this.#sums.set(name, keep(torch.full([], value, { dtype: 'float64' })));
+          this.#sums.set(name, keep(torch.full([], value, { dtype: 'float64', device: this.device })));
       }),
     );
   }

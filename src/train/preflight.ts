@@ -6,10 +6,11 @@ import type { Teacher } from '../distill/teacher.js';
 import { ConfigError, TeacherError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import type { Classifier } from '../models/index.js';
-import { getRngState, keep, noGrad, scope, setRngState } from '../tensor/index.js';
+import { keep, noGrad, scope } from '../tensor/index.js';
 import { evaluation, evaluationBatchSize } from './evaluate.js';
 import type { Estimate, StallEvent } from './events.js';
 import { type Patience, patiently } from './patience.js';
+import { disposeState, goOnFrom, keptState } from './random.js';
 import type { Trainer } from './trainer.js';
 
 /** Refuses networks that do not fit the data or each other. */
@@ -29,7 +30,7 @@ export async function* examineTeacher(
   data: Dataset,
   patience: Patience,
 ): AsyncGenerator<StallEvent, Accuracy> {
-  const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize });
+  const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize, device: teacher.device });
   try {
     loader.begin(0);
     yield* patiently(loader, 0, patience);
@@ -64,7 +65,7 @@ export async function* rehearse(
   yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, { ...options, signal });
   signal?.throwIfAborted();
   const state = scope(() => ({
-    random: keep(getRngState()),
+    random: keptState(options.device),
     modules: Object.entries(trainer.modules).map(([name, module]) => {
       const copies = Object.entries(module.stateDict()).map(
         ([key, tensor]) => [key, keep(noGrad(() => tensor.clone()))] as const,
@@ -79,8 +80,8 @@ export async function* rehearse(
     trainer.modules[name]?.loadStateDict(copies);
     for (const copy of Object.values(copies)) copy.dispose();
   }
-  setRngState(state.random);
-  state.random.dispose();
+  goOnFrom(state.random);
+  disposeState(state.random);
   const steps = options.epochs * trainer.stepsPerEpoch - trainer.step;
   const weights = Object.values(trainer.modules).flatMap((module) => [...module.heldTensors()]);
   const bytes = weights.reduce((sum, tensor) => sum + tensor.numel() * tensor.elementSize(), 0);

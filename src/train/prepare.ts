@@ -11,6 +11,7 @@ import type { Accuracy } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { validate } from '../options.js';
 import { manualSeed, scope } from '../tensor/index.js';
+import { deviceNamed } from './device.js';
 import type { StallEvent } from './events.js';
 import { accuracyFor } from './known-accuracy.js';
 import { type EffectiveTrainOptions, trainOptions } from './options.js';
@@ -62,7 +63,8 @@ export async function* prepare(
 
   manualSeed(options.seed);
   const { channels: inChannels, height: imageSize } = data;
-  const student = await resolveStudent(chosen, { numClasses: data.classes.length, inChannels, imageSize });
+  const made = await resolveStudent(chosen, { numClasses: data.classes.length, inChannels, imageSize });
+  const student = made.to({ device: options.device });
   refuseBlindChoice(options, data);
   let teacher: Teacher | undefined;
   let targets: Targets | undefined;
@@ -70,7 +72,11 @@ export async function* prepare(
   let parts: Parts | undefined;
   try {
     const text = typeof wanted === 'string';
-    teacher = text ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
+    teacher = text ? await Teacher.load(wanted, { device: options.device, ...(tap !== undefined && { tap }) }) : wanted;
+    if (teacher && teacher.device !== options.device)
+      throw new ConfigError(
+        `The teacher ${teacher.source} is on ${teacher.device}, the run is on ${options.device}: load it with Teacher.load(..., { device: '${options.device}' }).`,
+      );
     checkClasses(student, teacher, data);
     const cached = teacherRun.teacherCache !== undefined;
     objective = scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: cached })));
@@ -125,7 +131,8 @@ function effectiveOptions(given: object, hasTeacher: boolean): [EffectiveTrainOp
   );
   const teacherRun = { ...teacherOptions.parse({}), ...forTeacher };
   const cached = teacherRun.teacherCache === undefined ? {} : { views: defaultViews, dataSeed: 0 };
-  return [{ ...cached, ...options } as EffectiveTrainOptions, teacherRun];
+  const effective = { ...cached, ...options } as EffectiveTrainOptions;
+  return [{ ...effective, device: deviceNamed(effective.device) }, teacherRun];
 }
 
 /** An epoch cannot be chosen, nor a run stopped, by images that nobody held out. */

@@ -105,7 +105,7 @@ function cachedTargets(
         h = cache.read(batch.views);
       } else if (unchecked || checkCache) compare(cache, h, live.of(batch).pooled);
       unchecked = false;
-      const pooled = h as NonNullable<typeof h>;
+      const pooled = (h as NonNullable<typeof h>).to({ device: teacher.device });
       return { pooled, logits: teacher.classify(pooled), stages: [] };
     },
     dispose() {
@@ -116,7 +116,7 @@ function cachedTargets(
 }
 
 function compare({ folder }: TargetCache, kept: Features['pooled'], live: Features['pooled']): void {
-  if (withinRounding([kept], [live.to('float32')], 2e-3)) return;
+  if (withinRounding([kept], [live.to({ dtype: 'float32', device: kept.device })], 2e-3)) return;
   throw new TeacherError(
     `The features in ${folder} are not what the teacher gives for these images.\nDelete the folder; it is filled again.`,
   );

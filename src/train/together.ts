@@ -2,10 +2,11 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Teacher } from '../distill/teacher.js';
 import { ConfigError } from '../errors.js';
-import { getRngState, keep, scope, setRngState, type Tensor } from '../tensor/index.js';
 import { Control } from './control.js';
+import { deviceNamed } from './device.js';
 import type { TrainEvent } from './events.js';
 import { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
+import { disposeState, goOnFrom, keptState, type RandomState } from './random.js';
 import { run } from './run.js';
 import { RunFolder } from './run-folder.js';
 import { type DistillSetup, resolveData } from './setup.js';
@@ -26,6 +27,7 @@ const common = [
   'trainImages',
   'validation',
   'precision',
+  'device',
   'accelerate',
   'teacherCache',
   'cacheDtype',
@@ -48,9 +50,10 @@ export function checkTogether(setups: Record<string, DistillSetup>): void {
 interface Member {
   student: string;
   setup: DistillSetup;
+  device: string;
   events?: AsyncGenerator<TrainEvent, void>;
   /** The random numbers of this student, so that it draws what it would draw alone. */
-  random?: Tensor;
+  random?: RandomState;
 }
 
 /**
@@ -64,14 +67,17 @@ export async function* runTogether(
   checkTogether(setups);
   const first = Object.values(setups)[0] as DistillSetup;
   const { teacher: wanted, data: source, tap, seed = 0, teacherCache } = first;
+  const device = deviceNamed(first.device ?? 'cpu');
   // Kept features are those of seed 0, unless another is asked for.
   const { dataSeed = teacherCache === undefined ? seed : 0 } = first;
   const resumeAt = commonStep(setups);
   const data = await resolveData(source);
-  const teacher = typeof wanted === 'string' ? await Teacher.load(wanted, tap === undefined ? {} : { tap }) : wanted;
+  const teacher =
+    typeof wanted === 'string' ? await Teacher.load(wanted, { device, ...(tap !== undefined && { tap }) }) : wanted;
   const pass = new SharedPass();
   let members: Member[] = Object.entries(setups).map(([student, setup]) => ({
     student,
+    device,
     setup: { dataSeed, ...setup, data, teacher },
   }));
   // They are held and ended between rounds, so that all have done the same steps.
@@ -99,7 +105,7 @@ export async function* runTogether(
   } finally {
     for (const { events, random } of members) {
       await events?.return();
-      random?.dispose();
+      if (random) disposeState(random);
     }
     pass.dispose();
     if (typeof wanted === 'string') teacher.dispose();
@@ -109,16 +115,16 @@ export async function* runTogether(
 /** What a student's run says until its next step is done, or until it ends. */
 async function* untilStep(member: Member): AsyncGenerator<TrainEvent> {
   const { events, random } = member;
-  if (random) setRngState(random);
+  if (random) goOnFrom(random);
   for (;;) {
     const result = await events?.next();
     if (!result || result.done) {
-      random?.dispose();
+      if (random) disposeState(random);
       return;
     }
     if (result.value.type === 'step') {
-      random?.dispose();
-      member.random = scope(() => keep(getRngState()));
+      if (random) disposeState(random);
+      member.random = keptState(member.device);
     }
     yield result.value;
     if (result.value.type === 'step') return;

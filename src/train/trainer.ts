@@ -8,6 +8,7 @@ import { fastConvolutions, type Module } from '../nn/index.js';
 import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
 import { autocast, noGrad, type Tensor } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
+import { deviceType } from './device.js';
 import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
@@ -45,9 +46,10 @@ export interface StepOutcome {
 
 /** How training images are seen. */
 export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
-  const { batchSize, seed, dataSeed = seed, views, augment, augmentation } = options;
+  const { batchSize, seed, dataSeed = seed, views, augment, augmentation, device } = options;
   return {
     batchSize,
+    device,
     seed: dataSeed,
     shuffle: true,
     augment: augmentation ?? augment,
@@ -61,7 +63,7 @@ export class Trainer {
   readonly loader: BatchSource;
   readonly optimizer: AnyOptimizer;
   readonly schedule: LRScheduler;
-  readonly meter = new TermMeter();
+  readonly meter: TermMeter;
   readonly ema: EMA | undefined;
   readonly scaler: GradScaler | undefined;
   private readonly buffers: BufferGuard;
@@ -71,15 +73,16 @@ export class Trainer {
 
   constructor(readonly setup: TrainerSetup) {
     const { student, objective, data, options, pass } = setup;
-    const { batchSize, ema, precision } = options;
+    const { batchSize, ema, precision, device } = options;
     this.modules = { student, ...objective.modules };
-    for (const module of Object.values(this.modules)) module.to({ memoryFormat: 'channelsLast' });
+    for (const module of Object.values(this.modules)) module.to({ device, memoryFormat: 'channelsLast' });
     const open = () => new Loader(data, 'train', trainingViews(options));
     this.loader = pass ? pass.batches(open) : open();
+    this.meter = new TermMeter(device);
     this.optimizer = createOptimizer(Object.values(this.modules), options);
     this.schedule = createSchedule(this.optimizer, options);
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
-    this.scaler = precision === 'float16' ? new GradScaler() : undefined;
+    this.scaler = precision === 'float16' ? new GradScaler({ device }) : undefined;
     this.buffers = new BufferGuard(Object.values(this.modules));
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
@@ -151,7 +154,7 @@ export class Trainer {
   private forward(batch: Batch): Pick<Part, 'terms' | 'right'> {
     const { student, objective, targets, options } = this.setup;
     const { images, labels, indices } = batch;
-    const { precision, labelSmoothing, convolutions } = options;
+    const { precision, labelSmoothing, convolutions, device } = options;
     const body = () => {
       const teacher = targets && noGrad(() => targets.of(batch));
       const made = student.forwardFeatures(images);
@@ -167,7 +170,7 @@ export class Trainer {
       const judged = !objective.deploy && labels.ndim === 1;
       return { terms, ...(judged && { right: rightOf(made.logits, labels) }) };
     };
-    if (precision !== 'float32') return autocast('cpu', body, { dtype: precision });
+    if (precision !== 'float32') return autocast(deviceType(device), body, { dtype: precision });
     return convolutions === 'fast' ? fastConvolutions(body) : body();
   }
 

@@ -32,15 +32,16 @@ function inverseMatrix(map: AffineMap, width: number, height: number): number[] 
 /** Each image of [N, C, H, W] by its own map. */
 export function affine(images: Tensor, maps: readonly AffineMap[]): Tensor {
   const [count = 0, , height = 0, width = 0] = images.shape;
+  const { device } = images;
   const matrices = maps.flatMap((map) => inverseMatrix(map, width, height));
-  const theta = fromArray(Float32Array.from(matrices), [count, 2, 3]).transpose(1, 2);
-  const half = fromArray(Float32Array.of(width / 2, height / 2));
-  const at = (size: number) => functions.arange(size, { dtype: 'float32' }).add(0.5 - size / 2);
+  const theta = fromArray(Float32Array.from(matrices), [count, 2, 3], { device }).transpose(1, 2);
+  const half = fromArray(Float32Array.of(width / 2, height / 2), [2], { device });
+  const at = (size: number) => functions.arange(size, { dtype: 'float32', device }).add(0.5 - size / 2);
   const pixels = functions.stack(
     [
       at(width).view(1, width).expand([height, width]),
       at(height).view(height, 1).expand([height, width]),
-      functions.ones([height, width]),
+      functions.ones([height, width], { device }),
     ],
     2,
   );

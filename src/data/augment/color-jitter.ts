@@ -49,7 +49,7 @@ export function colorJitter(
       if (options[name] === 0) continue;
       const rows = rowsWhere(drawn, ({ order }) => order[position] === which);
       const factors = rows.map((row) => drawn[row]?.factors[which] as number);
-      result = onRows(result, rows, (some) => adjust(some, perImage(factors)));
+      result = onRows(result, rows, (some) => adjust(some, perImage(factors, some.device)));
     }
   }
   return result;

@@ -83,11 +83,14 @@ export function mix(
   const [, , height = 0, width = 0] = own.images.shape;
   const rectangles = mixes.map((one) => pasted(one, height, width));
   const area = (row: number) => (rectangles[row]?.height ?? 0) * (rectangles[row]?.width ?? 0);
-  const pixelShare = perImage(mixes.map(({ kind, share }) => (kind === 'mixup' ? share : 1)));
+  const pixelShare = perImage(
+    mixes.map(({ kind, share }) => (kind === 'mixup' ? share : 1)),
+    own.images.device,
+  );
   const blended = weigh(own.images, partners.images, pixelShare);
-  const images = functions.where(insideOf(rectangles, height, width), partners.images, blended);
+  const images = functions.where(insideOf(rectangles, own.images), partners.images, blended);
   const labelShare = mixes.map(({ kind, share }, row) => (kind === 'mixup' ? share : 1 - area(row) / (height * width)));
-  return { images, labels: weigh(own.labels, partners.labels, perImage(labelShare).view(-1, 1)) };
+  return { images, labels: weigh(own.labels, partners.labels, perImage(labelShare, own.images.device).view(-1, 1)) };
 }
 
 const weigh = (a: Tensor, b: Tensor, share: Tensor): Tensor => a.mul(share).add(b.mul(share.neg().add(1)));

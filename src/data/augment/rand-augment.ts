@@ -33,7 +33,13 @@ const degrees = (slope: number) => (Math.atan(slope) * 180) / Math.PI;
 const mapped = (map: (magnitude: number) => AffineMap) => (images: Tensor, magnitudes: number[]) =>
   affine(images, magnitudes.map(map));
 const adjusted = (adjust: (images: Tensor, factor: Tensor) => Tensor) => (images: Tensor, magnitudes: number[]) =>
-  adjust(images, perImage(magnitudes.map((magnitude) => 1 + magnitude)));
+  adjust(
+    images,
+    perImage(
+      magnitudes.map((magnitude) => 1 + magnitude),
+      images.device,
+    ),
+  );
 
 /** torchvision's augmentation space and magnitudes. */
 export const operators: Record<string, Operator> = {
@@ -59,12 +65,19 @@ export const operators: Record<string, Operator> = {
   posterize: {
     magnitude: (m) => 8 - roundHalfEven((4 * m) / (bins - 1)),
     signed: false,
-    apply: (images, bits) => posterize(images, perImage(bits.map((bit) => 2 ** bit))),
+    apply: (images, bits) =>
+      posterize(
+        images,
+        perImage(
+          bits.map((bit) => 2 ** bit),
+          images.device,
+        ),
+      ),
   },
   solarize: {
     magnitude: (m) => 1 - m / (bins - 1),
     signed: false,
-    apply: (images, thresholds) => solarize(images, perImage(thresholds)),
+    apply: (images, thresholds) => solarize(images, perImage(thresholds, images.device)),
   },
   autoContrast: { magnitude: () => 0, signed: false, apply: autocontrast },
   equalize: { magnitude: () => 0, signed: false, apply: equalize },

@@ -52,9 +52,8 @@ function cutSquare(random: SampleRandom, height: number, width: number, { length
 
 /** The images with rectangles in the colour `fill`, one value a channel. */
 export function erase(images: Tensor, rectangles: readonly Rectangle[], fill: readonly number[]): Tensor {
-  const [, channels = 0, height = 0, width = 0] = images.shape;
-  const colour = fromArray(Float32Array.from(fill), [1, channels, 1, 1]);
-  return functions.where(insideOf(rectangles, height, width), colour, images);
+  const colour = fromArray(Float32Array.from(fill), [1, images.shape[1] as number, 1, 1], { device: images.device });
+  return functions.where(insideOf(rectangles, images), colour, images);
 }
 
 /** Erases a rectangle of random place, area and ratio; `fill` is the data set's mean, which normalization makes 0. */

@@ -9,16 +9,16 @@ export interface Draw {
   images: readonly number[];
 }
 
-/** One value an image, [N, 1, 1, 1]. */
-export function perImage(values: ArrayLike<number>): Tensor {
-  return fromArray(Float32Array.from(values), [values.length, 1, 1, 1]);
+/** One value an image, [N, 1, 1, 1], on a device. */
+export function perImage(values: ArrayLike<number>, device: string): Tensor {
+  return fromArray(Float32Array.from(values), [values.length, 1, 1, 1], { device });
 }
 
 /** `change` applied to some images of a batch, the others as they are. */
 export function onRows(images: Tensor, rows: readonly number[], change: (some: Tensor) => Tensor): Tensor {
   if (rows.length === 0) return images;
   if (rows.length === images.shape[0]) return change(images);
-  const index = fromArray(BigInt64Array.from(rows, BigInt));
+  const index = fromArray(BigInt64Array.from(rows, BigInt)).to({ device: images.device });
   return images.indexCopy(0, index, change(images.indexSelect(0, index)));
 }
 
@@ -34,11 +34,13 @@ export interface Rectangle {
   width: number;
 }
 
-/** bool [N, 1, H, W]: inside of each image's rectangle. */
-export function insideOf(rectangles: readonly Rectangle[], height: number, width: number): Tensor {
+/** bool [N, 1, H, W]: inside of each image's rectangle. `images` [N, C, H, W] say of what size, and on which device. */
+export function insideOf(rectangles: readonly Rectangle[], images: Tensor): Tensor {
+  const { device } = images;
+  const [, , height = 0, width = 0] = images.shape;
   const along = (size: number, begin: (r: Rectangle) => number, end: (r: Rectangle) => number, shape: number[]) => {
-    const at = functions.arange(size, { dtype: 'float32' }).view(shape);
-    return at.ge(perImage(rectangles.map(begin))).logicalAnd(at.lt(perImage(rectangles.map(end))));
+    const at = functions.arange(size, { dtype: 'float32', device }).view(shape);
+    return at.ge(perImage(rectangles.map(begin), device)).logicalAnd(at.lt(perImage(rectangles.map(end), device)));
   };
   const rows = along(
     height,

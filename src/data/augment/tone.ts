@@ -29,7 +29,7 @@ export function equalize(images: Tensor): Tensor {
     .to('uint8')
     .to('int64')
     .reshape([count * channels, height * width]);
-  const histogram = functions.zeros([count * channels, 256], { dtype: 'int64' });
+  const histogram = functions.zeros([count * channels, 256], { dtype: 'int64', device: images.device });
   histogram.scatterAdd_(1, tones, functions.onesLike(tones));
   const cumulative = histogram.cumsum(1);
   // All pixels but those of the brightest tone, shared by 255 steps.
@@ -49,7 +49,7 @@ export function equalize(images: Tensor): Tensor {
 export function adjustSharpness(images: Tensor, factor: Tensor): Tensor {
   const [, channels = 0, height = 0, width = 0] = images.shape;
   if (height <= 2 || width <= 2) return images;
-  const kernel = functions.ones([channels, 1, 3, 3]).div(13);
+  const kernel = functions.ones([channels, 1, 3, 3], { device: images.device }).div(13);
   kernel
     .narrow(2, 1, 1)
     .narrow(3, 1, 1)

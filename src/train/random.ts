@@ -1,0 +1,25 @@
+/** The generators that a run draws from: the processor's, and that of the device where it trains. */
+import { getRngState, keep, scope, setRngState, type Tensor } from '../tensor/index.js';
+
+/** States by device. */
+export type RandomState = Record<string, Tensor>;
+
+export const randomState = (device: string): RandomState =>
+  Object.fromEntries([...new Set(['cpu', device])].map((name) => [name, getRngState(name)]));
+
+/** The same beyond the scope, until {@link disposeState}. */
+export function keptState(device: string): RandomState {
+  return scope(() => {
+    const state = randomState(device);
+    for (const tensor of Object.values(state)) keep(tensor);
+    return state;
+  });
+}
+
+export function goOnFrom(state: RandomState): void {
+  for (const [device, tensor] of Object.entries(state)) setRngState(tensor, device);
+}
+
+export function disposeState(state: RandomState): void {
+  for (const tensor of Object.values(state)) tensor.dispose();
+}

@@ -1,0 +1,144 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { methodKinds } from '../../src/distill/methods/index.js';
+import {
+  ConfigError,
+  type Dataset,
+  type DistillSetup,
+  distill,
+  distillTogether,
+  type ImageSet,
+  models,
+  openDataset,
+  type Split,
+  Teacher,
+  type TrainEvent,
+} from '../../src/index.js';
+import torch, { loadSafetensors } from '../../src/torch.js';
+import { fixturePath } from '../helpers/inputs.js';
+import { addPretendDevice, pretend } from '../helpers/pretend.js';
+
+// A device of its own memory: a tensor that was left behind on the processor is an error there.
+addPretendDevice();
+
+const folder = mkdtempSync(join(tmpdir(), 'srrl-device-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const shapes = await openDataset('shapes:24');
+const { images, labels } = shapes.test as ImageSet;
+const data: Dataset = { ...shapes, test: { images: images.subarray(0, 12 * 3072), labels: labels.subarray(0, 12) } };
+
+async function all<Event>(events: AsyncIterable<Event>): Promise<Event[]> {
+  const list: Event[] = [];
+  for await (const event of events) list.push(event);
+  return list;
+}
+
+/** A trained-looking teacher: its statistics are not those of a fresh one. */
+function teacherOn(device: string, numClasses: number) {
+  torch.manualSeed(3);
+  const network = models.create('resnet14', { numClasses }).train();
+  torch.noGrad(() => torch.scope(() => void network.forward(torch.randn([32, 3, 32, 32]))));
+  return Teacher.of(network.to({ device }), 'resnet14');
+}
+
+const common = { student: 'resnet8', data, epochs: 2, batchSize: 10, lr: 0.01 };
+
+async function events(device: string, options: Partial<DistillSetup> = {}) {
+  const teacher = options.teacher ?? teacherOn(device, data.classes.length);
+  const list = await all(distill({ ...common, device, ...options, teacher }));
+  if (!options.teacher && typeof teacher !== 'string') teacher.dispose();
+  return list;
+}
+
+const of = <Type extends TrainEvent['type']>(list: TrainEvent[], type: Type) =>
+  list.filter((event): event is Extract<TrainEvent, { type: Type }> => event.type === type);
+
+describe('a run on a device', () => {
+  const names = methodKinds.map(({ name }) => name).filter((name) => name !== 'ce');
+  it.each(names)('begins with the terms of %s that it has on the processor', async (method) => {
+    const terms = async (device: string) => of(await events(device, { method, dryRun: true }), 'start')[0]?.terms ?? {};
+    const [actual, expected] = [await terms(pretend), await terms('cpu')];
+    expect(Object.keys(actual)).toEqual(Object.keys(expected));
+    for (const [name, value] of Object.entries(expected)) expect(actual[name]).toBeCloseTo(value, 4);
+  });
+
+  it.each<[string, Partial<DistillSetup>]>([
+    ['SGD', {}],
+    ['AdamW, averages and small parts', { optimizer: 'adamw', lr: 1e-3, ema: 0.9, microBatch: 4, clipNorm: 1 }],
+    ['Lion and mixed images', { optimizer: 'lion', lr: 1e-4, augmentation: { mixup: {}, randomErasing: {} } }],
+  ])('goes on as it does on the processor: %s', async (_, options) => {
+    const [actual, expected] = [await events(pretend, options), await events('cpu', options)];
+    const losses = (list: TrainEvent[]) => of(list, 'epoch').map(({ loss }) => loss);
+    expect(losses(actual)).toHaveLength(2);
+    // Normalizations are computed in another way here and there.
+    for (const [epoch, loss] of losses(expected).entries()) expect(losses(actual)[epoch]).toBeCloseTo(loss, 2);
+    expect(of(actual, 'end')[0]?.test.count).toBe(12);
+  });
+
+  it('takes a TorchScript teacher there, keeps its features, and leaves no tensor behind', async () => {
+    const ten: Dataset = {
+      ...data,
+      classes: data.classes.slice(0, 10),
+      train: tenOf(data.train),
+      test: tenOf(data.test),
+    };
+    const teacher = fixturePath('teachers/plain.scripted.pt');
+    const options = { data: ten, teacher, teacherCache: join(folder, 'cache'), views: 1 };
+    const before = torch.memory().tensors;
+    const first = await events(pretend, options);
+    expect(of(await events(pretend, options), 'epoch').map(({ loss }) => loss)).toEqual(
+      of(first, 'epoch').map(({ loss }) => loss),
+    );
+    expect(torch.memory().tensors).toBe(before);
+  });
+
+  it('goes on from a checkpoint to the bit', async () => {
+    const weights = (out: string) => loadSafetensors(join(out, 'student.safetensors')).tensors;
+    const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
+    await events(pretend, { out: whole });
+    const stop = new AbortController();
+    const run = distill({
+      ...common,
+      device: pretend,
+      teacher: teacherOn(pretend, 12),
+      out: parts,
+      checkpointSteps: 1,
+      signal: stop.signal,
+    });
+    await expect(async () => {
+      for await (const event of run) if (event.type === 'step' && event.step === 3) stop.abort();
+    }).rejects.toThrow();
+    const resumed = await events(pretend, { out: parts, resume: true, checkpointSteps: 1 });
+    expect(of(resumed, 'start')[0]?.resumedAt).toBeGreaterThan(0);
+    const [expected, actual] = [weights(whole), weights(parts)];
+    for (const [name, tensor] of Object.entries(expected)) expect(actual[name]?.equal(tensor), name).toBe(true);
+  });
+
+  it('trains several students from one teacher', async () => {
+    const setup = { ...common, epochs: 1, device: pretend, teacher: teacherOn(pretend, 12), dataSeed: 0 };
+    const list = await all(distillTogether({ a: setup, b: { ...setup, seed: 1 } }));
+    expect(list.filter(({ type }) => type === 'end').map(({ student }) => student)).toEqual(['a', 'b']);
+  });
+
+  it('says which devices there are, and where the teacher is', async () => {
+    const teacher = teacherOn('cpu', 12);
+    await expect(events('cuda', { teacher })).rejects.toThrow(
+      /There is no device cuda; there is cpu, hpu:0.*--cuda cu130/s,
+    );
+    await expect(events(pretend, { teacher })).rejects.toThrow(ConfigError);
+    await expect(events(pretend, { teacher })).rejects.toThrow(/is on cpu, the run is on hpu:0/);
+  });
+});
+
+/** The samples of the first ten classes. */
+function tenOf(split: Split): Split {
+  const rows = [...split.labels.keys()].filter((sample) => (split.labels[sample] as number) < 10);
+  return {
+    ...(split as ImageSet),
+    rows: Int32Array.from(rows),
+    labels: Uint8Array.from(rows, (row) => split.labels[row] as number),
+  };
+}
