@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "environment.h"
 #include "flops.h"
+#include "graph.h"
 #include "modes.h"
 #include "script/frozen.h"
 #include "script/package.h"
@@ -35,6 +36,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportAsync(env, exports);
   exportDevice(env, exports);
   exportFlops(env, exports);
+  exportGraph(env, exports);
   exportScript(env, exports);
   exportFrozen(env, exports);
   exportPackage(env, exports);

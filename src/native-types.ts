@@ -157,6 +157,10 @@ export interface Native {
 
   devices(): string[];
   synchronize(): void;
+  graphAvailable(device: string): boolean;
+  graphBegin(device: string): Handle;
+  graphEnd(graph: Handle): void;
+  graphReplay(graph: Handle): void;
   buildInformation(): string;
   numThreads(): number;
   setNumThreads(count: number): void;

@@ -1,8 +1,10 @@
 // A device for tests: memory of its own kind, and every operator computed by the CPU on copies. An operator that is given tensors of both is an error, as on
 // a GPU. With it, what runs on a GPU can be run where there is none, and must give what the CPU gives.
+// Work on it can be recorded, as on CUDA: what is recorded is not done, and what would have to wait for the device is an error meanwhile.
 // It goes by the name of a kind of device (hpu) that libtorch knows, but has nothing for.
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
+#include <ATen/core/GraphImplInterface.h>
 #include <ATen/detail/HPUHooksInterface.h>
 #include <ATen/native/CPUFallback.h>
 #include <ATen/ops/_reshape_alias_native.h>
@@ -13,6 +15,9 @@
 #include <node_api.h>
 #include <torch/library.h>
 
+#include <functional>
+#include <set>
+
 // Where the macros of libtorch find what they name.
 namespace at {
 
@@ -21,9 +26,17 @@ namespace {
 constexpr auto kPretend = c10::DeviceType::HPU;
 const c10::Device device(kPretend, 0);
 
+struct Recording {
+  std::vector<std::function<void()>> steps;
+  std::set<const void*> fresh;  // memory that came meanwhile: it may be written, because nobody has seen it
+};
+
+Recording* recording = nullptr;
+
 struct Allocator final : c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
     void* data = bytes == 0 ? nullptr : std::malloc(bytes);
+    if (recording) recording->fresh.insert(data);
     return {data, data, &std::free, device};
   }
   c10::DeleterFnPtr raw_deleter() const override { return &std::free; }
@@ -36,6 +49,8 @@ struct Guard final : c10::impl::NoOpDeviceGuardImpl<kPretend> {
   c10::Device exchangeDevice(c10::Device) const override { return device; }
   c10::Device getDevice() const override { return device; }
   c10::Stream getStream(c10::Device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, device); }
+  c10::Stream getStreamFromGlobalPool(c10::Device, bool) const override { return c10::Stream(c10::Stream::DEFAULT, device); }
+  void synchronizeDevice(c10::DeviceIndex) const override {}
   c10::Stream exchangeStream(c10::Stream) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, device); }
 };
 
@@ -67,8 +82,31 @@ Tensor seen(const Tensor& tensor) {
   return tensor.is_cpu() ? tensor : at::from_blob(tensor.data_ptr(), tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU).requires_grad(false));
 }
 
+bool mayWrite(const Tensor& tensor) { return !recording || recording->fresh.count(tensor.storage().data()) > 0; }
+
+// Computes on the CPU, gives the results to the device, and does so again when a recording is replayed.
+template <typename Compute>
+std::vector<Tensor> results(Compute compute) {
+  Recording* const current = std::exchange(recording, nullptr);
+  std::vector<Tensor> made;
+  for (const Tensor& tensor : compute()) made.push_back(tensor.defined() ? tensor.to(device) : tensor);
+  recording = current;
+  if (!current) return made;
+  for (const Tensor& tensor : made)
+    if (tensor.defined()) current->fresh.insert(tensor.storage().data());
+  current->steps.push_back([=] {
+    const std::vector<Tensor> again = compute();
+    for (size_t i = 0; i < again.size(); i++)
+      if (again[i].defined()) seen(made[i]).copy_(again[i]);
+  });
+  return made;
+}
+
 Tensor copyFrom(const Tensor& from, const Tensor& to, bool) {
-  seen(to).copy_(seen(from));
+  TORCH_CHECK(!recording || (from.device() == device && to.device() == device), "memory of the host cannot be copied while a graph is recorded");
+  const auto copy = [=] { seen(to).copy_(seen(from)); };
+  if (recording) recording->steps.push_back(copy);
+  if (to.is_cpu() || mayWrite(to)) copy();
   return to;
 }
 
@@ -77,46 +115,110 @@ Tensor copyFromAndResize(const Tensor& from, const Tensor& to) {
   return copyFrom(from, to, false);
 }
 
-Tensor onDevice(const Tensor& tensor) { return tensor.defined() ? tensor.to(device) : tensor; }
-
 Tensor convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, c10::IntArrayRef stride, c10::IntArrayRef padding,
                    c10::IntArrayRef dilation, bool transposed, c10::IntArrayRef outputPadding, int64_t groups) {
-  const std::optional<Tensor> summand = bias && bias->defined() ? std::optional(seen(*bias)) : std::nullopt;
-  return onDevice(at::convolution(seen(input), seen(weight), summand, stride, padding, dilation, transposed, outputPadding, groups));
+  const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec(), outputPadding.vec());
+  return results([=] {
+    const auto& [stride, padding, dilation, outputPadding] = sizes;
+    const std::optional<Tensor> summand = bias && bias->defined() ? std::optional(seen(*bias)) : std::nullopt;
+    return std::vector{at::convolution(seen(input), seen(weight), summand, stride, padding, dilation, transposed, outputPadding, groups)};
+  })[0];
 }
 
 std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, const Tensor& input, const Tensor& weight, c10::IntArrayRef stride,
                                                        c10::IntArrayRef padding, c10::IntArrayRef dilation, bool transposed, c10::IntArrayRef outputPadding,
                                                        int64_t groups, std::array<bool, 3> wanted) {
-  const auto [toInput, toWeight, toBias] = at::convolution_backward(seen(gradient), seen(input), seen(weight), c10::IntArrayRef({weight.size(0)}), stride, padding,
-                                                                    dilation, transposed, outputPadding, groups, wanted);
-  return {onDevice(toInput), onDevice(toWeight), onDevice(toBias)};
+  const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec(), outputPadding.vec());
+  const auto made = results([=] {
+    const auto& [stride, padding, dilation, outputPadding] = sizes;
+    const auto [toInput, toWeight, toBias] = at::convolution_backward(seen(gradient), seen(input), seen(weight), c10::IntArrayRef({weight.size(0)}), stride, padding,
+                                                                      dilation, transposed, outputPadding, groups, wanted);
+    return std::vector{toInput, toWeight, toBias};
+  });
+  return {made[0], made[1], made[2]};
 }
 
 // libtorch's own form of it warns of every output that it gets here.
 Tensor meanSquaredError(const Tensor& actual, const Tensor& expected, int64_t reduction) {
-  return onDevice(at::mse_loss(seen(actual), seen(expected), reduction));
+  return results([=] { return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)}; })[0];
 }
 
-void refuse(const c10::OperatorHandle& op, const Tensor& tensor) {
-  TORCH_CHECK(!tensor.defined() || tensor.dim() == 0 || tensor.device() == device, op.schema().name(), ": expected all tensors to be on ", device, ", found one on ",
-              tensor.device());
+template <typename Visit>
+void forEachTensor(const c10::IValue& value, const Visit& visit) {
+  if (value.isTensor()) visit(value.toTensor());
+  if (value.isTensorList())
+    for (const Tensor& tensor : value.toTensorVector()) visit(tensor);
+  if (value.isOptionalTensorList())
+    for (const auto& tensor : value.toOptionalTensorVector())
+      if (tensor) visit(*tensor);
+}
+
+c10::IValue copied(const c10::IValue& value) {
+  if (value.isTensor()) return value.toTensor().defined() ? value.toTensor().clone() : value.toTensor();
+  std::vector<Tensor> copies;
+  for (const Tensor& tensor : value.toTensorVector()) copies.push_back(tensor.clone());
+  return copies;
+}
+
+// What an operator writes into must not change before the replay: it gets copies, and what it returns are the originals.
+void record(const c10::OperatorHandle& op, c10::Stack* stack) {
+  const auto& schema = op.schema();
+  TORCH_CHECK(schema.name() != "aten::_local_scalar_dense", "a number cannot be read while a graph is recorded");
+  const c10::Stack given = torch::jit::pop(*stack, schema.arguments().size());
+  c10::Stack arguments = given;
+  std::vector<c10::IValue> written;
+  for (size_t i = 0; i < given.size(); i++) {
+    const auto* alias = schema.arguments()[i].alias_info();
+    if (!alias || !alias->isWrite()) continue;
+    written.push_back(given[i]);
+    bool fresh = true;
+    forEachTensor(given[i], [&](const Tensor& tensor) { fresh = fresh && mayWrite(tensor); });
+    if (!fresh) arguments[i] = copied(given[i]);
+  }
+  Recording* const current = std::exchange(recording, nullptr);
+  at::native::cpu_fallback(op, &arguments);
+  recording = current;
+  const bool inPlace = !written.empty();
+  for (const c10::IValue& made : arguments) forEachTensor(made, [&](const Tensor& tensor) { if (tensor.defined()) current->fresh.insert(tensor.storage().data()); });
+  const c10::Stack made = inPlace && !arguments.empty() ? c10::Stack(written.begin(), written.begin() + arguments.size()) : arguments;
+  current->steps.push_back([=] {
+    c10::Stack again = given;
+    at::native::cpu_fallback(op, &again);
+    for (size_t i = 0; !inPlace && i < again.size(); i++)
+      if (again[i].isTensor() && again[i].toTensor().defined()) seen(made[i].toTensor()).copy_(seen(again[i].toTensor()));
+  });
+  for (const c10::IValue& result : made) stack->push_back(result);
 }
 
 void fallback(const c10::OperatorHandle& op, c10::Stack* stack) {
-  for (const auto& argument : torch::jit::last(*stack, op.schema().arguments().size())) {
-    if (argument.isTensor()) refuse(op, argument.toTensor());
-    if (argument.isTensorList())
-      for (const Tensor& tensor : argument.toTensorVector()) refuse(op, tensor);
-    if (argument.isOptionalTensorList())
-      for (const auto& tensor : argument.toOptionalTensorVector())
-        if (tensor) refuse(op, *tensor);
-  }
-  at::native::cpu_fallback(op, stack);
+  for (const auto& argument : torch::jit::last(*stack, op.schema().arguments().size()))
+    forEachTensor(argument, [&](const Tensor& tensor) {
+      TORCH_CHECK(!tensor.defined() || tensor.dim() == 0 || tensor.device() == device, op.schema().name(), ": expected all tensors to be on ", device,
+                  ", found one on ", tensor.device());
+    });
+  if (recording) record(op, stack);
+  else at::native::cpu_fallback(op, stack);
 }
+
+struct Graph final : at::GraphImplInterface {
+  explicit Graph(at::GraphImplArgs) {}
+  void capture_begin(at::MempoolId_t, at::GraphCaptureMode) override { recording = &own; }
+  void capture_end() override { recording = nullptr; }
+  void instantiate() override {}
+  void replay() override {
+    for (const auto& step : own.steps) step();
+  }
+  void reset() override { own = {}; }
+  at::MempoolId_t pool() const override { return {0, 0}; }
+  void enable_debug_mode() override {}
+  void debug_dump(const std::string&) override {}
+
+  Recording own;
+};
 
 C10_REGISTER_GUARD_IMPL(HPU, Guard)
 REGISTER_HPU_HOOKS(HPUHooks)
+REGISTER_GRAPH_IMPL(HPU, Graph)
 
 TORCH_LIBRARY_IMPL(_, HPU, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>()); }
 

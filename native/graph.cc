@@ -1,0 +1,104 @@
+// Work on a device that is recorded once and replayed in one call. libtorch 2.13 has this for every kind of device; before that, CUDA's has to be asked for by name, which
+// needs the headers of the CUDA toolkit.
+#include "graph.h"
+
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#if __has_include(<ATen/core/GraphImplInterface.h>)
+#include <ATen/core/GraphImplInterface.h>
+#elif defined(SRRL_CUDA_GRAPHS)
+#include <ATen/cuda/CUDAGraph.h>
+#endif
+
+#include "arguments.h"
+
+namespace srrl {
+
+namespace {
+
+#if __has_include(<ATen/core/GraphImplInterface.h>)
+using Recording = at::GraphImplInterface;
+bool available(c10::DeviceType type) { return at::has_graph_impl(type); }
+std::unique_ptr<Recording> makeRecording(c10::DeviceType type) { return at::create_graph_impl(type); }
+#elif defined(SRRL_CUDA_GRAPHS)
+using Recording = at::cuda::CUDAGraph;
+bool available(c10::DeviceType type) { return type == c10::DeviceType::CUDA; }
+std::unique_ptr<Recording> makeRecording(c10::DeviceType) { return std::make_unique<Recording>(); }
+#else
+struct Recording {
+  void capture_begin() {}
+  void capture_end() {}
+  void replay() {}
+};
+bool available(c10::DeviceType) { return false; }
+std::unique_ptr<Recording> makeRecording(c10::DeviceType) { return nullptr; }
+#endif
+
+struct Graph : torch::CustomClassHolder {
+  Graph(std::unique_ptr<Recording> recording, c10::Device device, c10::Stream before)
+      : recording(std::move(recording)), device(device), before(before) {}
+  std::unique_ptr<Recording> recording;
+  c10::Device device;
+  c10::Stream before;  // the device's stream while nothing is recorded
+};
+
+c10::Device deviceOf(const Napi::Value& value) { return c10::Device(value.As<Napi::String>().Utf8Value()); }
+
+c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
+  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));
+  if (!held.isCapsule()) throw Error(kType, "expected a recorded graph");
+  return c10::static_intrusive_pointer_cast<Graph>(held.toCapsule());
+}
+
+// graphAvailable(device) => whether its work can be recorded
+Napi::Value graphAvailable(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), available(deviceOf(info[0]).type())); }
+
+// graphBegin(device) => handle. What the device is asked to do from now on is recorded, and not done.
+Napi::Value graphBegin(const Napi::CallbackInfo& info) {
+  const c10::Device device = deviceOf(info[0]);
+  if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be recorded");
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  guard.synchronizeDevice(device.index());
+  // The default stream cannot be recorded.
+  const c10::Stream before = guard.exchangeStream(guard.getStreamFromGlobalPool(device));
+  auto graph = c10::make_intrusive<Graph>(makeRecording(device.type()), device, before);
+  try {
+    graph->recording->capture_begin();
+  } catch (...) {
+    guard.exchangeStream(before);
+    throw;
+  }
+  auto& handles = Environment::of(info.Env()).handles;
+  return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(c10::IValue::make_capsule(std::move(graph)))));
+}
+
+// graphEnd(graph)
+Napi::Value graphEnd(const Napi::CallbackInfo& info) {
+  const auto graph = graphOf(info);
+  const c10::impl::VirtualGuardImpl guard(graph->device.type());
+  try {
+    graph->recording->capture_end();
+  } catch (...) {
+    guard.exchangeStream(graph->before);
+    throw;
+  }
+  guard.exchangeStream(graph->before);
+  return info.Env().Undefined();
+}
+
+// graphReplay(graph)
+Napi::Value graphReplay(const Napi::CallbackInfo& info) {
+  graphOf(info)->recording->replay();
+  return info.Env().Undefined();
+}
+
+}  // namespace
+
+void exportGraph(Napi::Env, Napi::Object exports) {
+  define<graphAvailable>(exports, "graphAvailable");
+  define<graphBegin>(exports, "graphBegin");
+  define<graphEnd>(exports, "graphEnd");
+  define<graphReplay>(exports, "graphReplay");
+}
+
+}  // namespace srrl

@@ -1,0 +1,57 @@
+import { describe, expect, it } from 'vitest';
+import { DeviceGraph, keep } from '../../src/tensor/index.js';
+import torch, { nn, type Tensor } from '../../src/torch.js';
+import { addPretendDevice, pretend } from '../helpers/pretend.js';
+
+addPretendDevice();
+
+const on = (tensor: Tensor) => keep(tensor.to({ device: pretend }));
+const cpu = (tensor: Tensor) => tensor.to({ device: 'cpu' });
+
+describe('recorded work', () => {
+  it('is done when it is replayed, with what its tensors then hold', () => {
+    const [x, sum] = [on(torch.ones([3])), on(torch.zeros([3]))];
+    let twice: Tensor | undefined;
+    const graph = DeviceGraph.record(pretend, () => {
+      twice = keep(x.mul(2));
+      sum.add_(twice);
+    });
+    expect(cpu(sum).tolist()).toEqual([0, 0, 0]);
+    graph.replay();
+    x.fill_(5);
+    graph.replay();
+    expect(cpu(twice as Tensor).tolist()).toEqual([10, 10, 10]);
+    expect(cpu(sum).tolist()).toEqual([12, 12, 12]);
+    graph.dispose();
+    expect(() => graph.replay()).toThrow(/disposed/);
+  });
+
+  it('may be a network with its gradients', () => {
+    const layer = new nn.Linear(4, 2).to({ device: pretend });
+    const x = on(torch.randn([5, 4]));
+    const graph = DeviceGraph.record(pretend, () => torch.scope(() => layer.forward(x).pow(2).sum().backward()));
+    const given = torch.randn([5, 4]);
+    x.copy_(given.to({ device: pretend }));
+    graph.replay();
+    const actual = cpu(layer.weight.grad as Tensor);
+    const alone = layer.to({ device: 'cpu' });
+    alone.zeroGrad();
+    alone.forward(given).pow(2).sum().backward();
+    expect(actual.allclose(alone.weight.grad as Tensor)).toBe(true);
+    graph.dispose();
+  });
+
+  it('cannot wait for the device; then nothing is recorded any more', () => {
+    const x = on(torch.ones([1]));
+    expect(() => DeviceGraph.record(pretend, () => void x.item())).toThrow(/while a graph is recorded/);
+    expect(() => DeviceGraph.record(pretend, () => void x.add(torch.ones([1]).to({ device: pretend })))).toThrow(
+      /while a graph is recorded/,
+    );
+    expect(x.add(1).item()).toBe(2);
+  });
+
+  it('is for devices that can', () => {
+    expect([DeviceGraph.availableOn(pretend), DeviceGraph.availableOn('cpu')]).toEqual([true, false]);
+    expect(() => DeviceGraph.record('cpu', () => {})).toThrow(/work on cpu cannot be recorded/);
+  });
+});
