@@ -84,6 +84,8 @@ async function* step({ trainer, progress, control, save }: LoopSetup, epoch: num
   const outcome = scope(() => trainer.runStep());
   if (outcome.microBatch !== undefined)
     yield { type: 'notice', message: `memory ran out: from now on ${outcome.microBatch} images go through at once` };
+  if (outcome.unrecorded !== undefined)
+    yield { type: 'notice', message: `steps are not recorded, but done one by one: ${outcome.unrecorded}` };
   if (outcome.nonFinite !== undefined) {
     if (options.onNonFinite === 'stop') {
       trainer.step--;

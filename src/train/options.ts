@@ -36,6 +36,10 @@ export const trainOptions = z.strictObject({
     .describe('decay of a moving average of the weights, which is then evaluated and saved'),
   precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32').describe('of the forward, by autocast'),
   device: z.string().default('cpu').describe('where teacher and student run, such as cuda or cuda:1'),
+  recordSteps: z
+    .boolean()
+    .default(true)
+    .describe('replay forward and backward as one graph, on devices that can record'),
   convolutions: z
     .enum(['fast', 'plain'])
     .default('fast')

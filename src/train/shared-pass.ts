@@ -58,6 +58,7 @@ export class SharedPass {
     this.targets ??= open();
     const { targets } = this;
     return {
+      recordable: false,
       of: (batch) => {
         // A part of a batch has targets of its own.
         const key = `${batch.views.number}:${batch.views.images.join()}`;

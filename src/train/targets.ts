@@ -30,6 +30,8 @@ export type EffectiveTeacherOptions = z.output<typeof teacherOptions>;
 export const defaultViews = 8;
 
 export interface Targets {
+  /** Whether all that it does, once a batch was seen, is the device's work: then it can be recorded. */
+  readonly recordable: boolean;
   of(batch: Batch): Features;
   dispose(): void;
 }
@@ -51,6 +53,7 @@ export function targetsOf(setup: TargetSetup): Targets {
 function liveTargets({ teacher, teacherOptions: { accelerate } }: TargetSetup): Targets {
   let form: FastForm | Teacher | undefined = accelerate ? undefined : teacher;
   return {
+    recordable: true,
     of({ images }) {
       form ??= fastForm(teacher, images) ?? teacher;
       return form.forward(images);
@@ -97,6 +100,7 @@ function cachedTargets(
   // The first batch always: an hour of training on another teacher's features would be lost.
   let unchecked = true;
   return {
+    recordable: false,
     of(batch) {
       let h = cache.read(batch.views);
       if (!h) {

@@ -6,13 +6,14 @@ import type { Batch, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { fastConvolutions, type Module } from '../nn/index.js';
 import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
-import { autocast, noGrad, type Tensor } from '../tensor/index.js';
+import { autocast, DeviceGraph, noGrad, type Tensor } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { deviceType } from './device.js';
 import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
+import { type Inputs, RecordedPass } from './recorded-pass.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
 
@@ -28,7 +29,7 @@ export interface TrainerSetup {
 }
 
 /** What a part of a batch gave. */
-interface Part {
+export interface Part {
   terms: Terms;
   loss: Tensor;
   count: number;
@@ -42,6 +43,8 @@ export interface StepOutcome {
   nonFinite?: string;
   /** The images that go through at once from now on, where memory ran out. */
   microBatch?: number;
+  /** Why steps are not recorded from now on. */
+  unrecorded?: string;
 }
 
 /** How training images are seen. */
@@ -67,6 +70,7 @@ export class Trainer {
   readonly ema: EMA | undefined;
   readonly scaler: GradScaler | undefined;
   private readonly buffers: BufferGuard;
+  private readonly recorded: RecordedPass | undefined;
   /** Steps done since the beginning. */
   step = 0;
   microBatch: number;
@@ -84,6 +88,8 @@ export class Trainer {
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
     this.scaler = precision === 'float16' ? new GradScaler({ device }) : undefined;
     this.buffers = new BufferGuard(Object.values(this.modules));
+    const records = options.recordSteps && precision !== 'float16' && DeviceGraph.availableOn(device);
+    this.recorded = records ? new RecordedPass(device, (inputs) => this.passAnew(inputs)) : undefined;
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
 
@@ -100,24 +106,29 @@ export class Trainer {
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
     this.loader.begin(this.epoch);
+    this.recorded?.forget();
   }
 
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
   runStep(): StepOutcome {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
-    let shrunk: number | undefined;
+    const [{ microBatch }, obstacle] = [this, this.recorded?.obstacle];
     this.buffers.remember();
     for (;;) {
       try {
         const nonFinite = this.attempt(batch);
         if (nonFinite !== undefined) this.buffers.restore();
         this.step++;
-        return { ...(nonFinite !== undefined && { nonFinite }), ...(shrunk !== undefined && { microBatch: shrunk }) };
+        const unrecorded = this.recorded?.obstacle;
+        return {
+          ...(nonFinite !== undefined && { nonFinite }),
+          ...(this.microBatch !== microBatch && { microBatch: this.microBatch }),
+          ...(unrecorded !== undefined && unrecorded !== obstacle && { unrecorded }),
+        };
       } catch (error) {
         if (!outOfMemory(error) || this.microBatch === 1) throw error;
         this.buffers.restore();
         this.microBatch = Math.ceil(this.microBatch / 2);
-        shrunk = this.microBatch;
       }
     }
   }
@@ -126,7 +137,7 @@ export class Trainer {
   rehearse(): Record<string, number> {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
     const size = Math.min(this.microBatch, batch.labels.shape[0] as number);
-    const { terms } = this.forward(partOf(batch, 0, size));
+    const { terms } = this.forward({ batch: partOf(batch, 0, size) });
     weightedSum(terms).backward();
     this.optimizer.zeroGrad();
     return Object.fromEntries(Object.entries(terms).map(([name, { value }]) => [name, Number(value.item())]));
@@ -134,42 +145,73 @@ export class Trainer {
 
   /** One try; the name of what was no number, if anything. */
   private attempt(batch: Batch): string | undefined {
-    const count = batch.labels.shape[0] as number;
-    const parts: Part[] = [];
-    this.optimizer.zeroGrad();
-    for (let begin = 0; begin < count; begin += this.microBatch) {
-      const size = Math.min(this.microBatch, count - begin);
-      const part = size === count ? batch : partOf(batch, begin, size);
-      const { terms, right } = this.forward(part);
-      const loss = weightedSum(terms);
-      const share = size === count ? loss : loss.mul(size / count);
-      (this.scaler?.scale(share) ?? share).backward();
-      parts.push({ terms, loss, count: size, ...(right && { right }) });
-    }
+    const parts = this.passes(batch);
     const bad = this.update(parts);
     for (const part of bad === undefined ? parts : []) this.meter.add(part.terms, part.loss, part.count, part.right);
     return bad;
   }
 
-  private forward(batch: Batch): Pick<Part, 'terms' | 'right'> {
+  /** Forward and backward of all parts of a batch. */
+  private passes(batch: Batch): Part[] {
+    const count = batch.labels.shape[0] as number;
+    if (count === this.setup.options.batchSize && count <= this.microBatch) {
+      const replayed = this.recorded?.run(this.inputsOf(batch));
+      if (replayed) return [replayed];
+    }
+    this.recorded?.forget();
+    this.optimizer.zeroGrad();
+    const parts: Part[] = [];
+    for (let begin = 0; begin < count; begin += this.microBatch) {
+      const size = Math.min(this.microBatch, count - begin);
+      parts.push(this.backward({ batch: size === count ? batch : partOf(batch, begin, size) }, size / count));
+    }
+    return parts;
+  }
+
+  /** Gradients are made in it, so that a replay makes them again in the same place. */
+  private passAnew(inputs: Inputs): Part {
+    this.optimizer.zeroGrad();
+    return this.backward(inputs);
+  }
+
+  private backward(inputs: Inputs, share = 1): Part {
+    const { terms, right } = this.forward(inputs);
+    const loss = weightedSum(terms);
+    const part = share === 1 ? loss : loss.mul(share);
+    (this.scaler?.scale(part) ?? part).backward();
+    return { terms, loss, count: inputs.batch.labels.shape[0] as number, ...(right && { right }) };
+  }
+
+  /** A batch as it can be recorded: what reads files, or is shared, is done before. */
+  private inputsOf(batch: Batch): Inputs {
+    const { targets } = this.setup;
+    if (!targets || targets.recordable) return { batch };
+    return { batch, teacher: this.precisely(() => noGrad(() => targets.of(batch))) };
+  }
+
+  private forward({ batch, teacher: given }: Inputs): Pick<Part, 'terms' | 'right'> {
     const { student, objective, targets, options } = this.setup;
     const { images, labels, indices } = batch;
-    const { precision, labelSmoothing, convolutions, device } = options;
-    const body = () => {
-      const teacher = targets && noGrad(() => targets.of(batch));
+    return this.precisely(() => {
+      const teacher = given ?? (targets && noGrad(() => targets.of(batch)));
       const made = student.forwardFeatures(images);
       const terms = objective.terms({
         student: made,
         labels,
         indices,
-        labelSmoothing,
+        labelSmoothing: options.labelSmoothing,
         epoch: this.epoch + 1,
         ...(teacher && { teacher }),
       });
       // A student that predicts through another network learns nothing in its own classifier, and of mixed images no class is the right one.
       const judged = !objective.deploy && labels.ndim === 1;
       return { terms, ...(judged && { right: rightOf(made.logits, labels) }) };
-    };
+    });
+  }
+
+  /** In the precision, and with the convolutions, that are asked for. */
+  private precisely<T>(body: () => T): T {
+    const { precision, convolutions, device } = this.setup.options;
     if (precision !== 'float32') return autocast(deviceType(device), body, { dtype: precision });
     return convolutions === 'fast' ? fastConvolutions(body) : body();
   }
@@ -221,6 +263,7 @@ export class Trainer {
   }
 
   dispose(): void {
+    this.recorded?.forget();
     for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler, this.buffers])
       holder?.dispose();
   }

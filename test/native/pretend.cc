@@ -143,6 +143,23 @@ Tensor meanSquaredError(const Tensor& actual, const Tensor& expected, int64_t re
   return results([=] { return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)}; })[0];
 }
 
+// Writes the running statistics, which its schema does not say.
+std::tuple<Tensor, Tensor, Tensor> batchNorm(const Tensor& input, const std::optional<Tensor>& weight, const std::optional<Tensor>& bias,
+                                             const std::optional<Tensor>& mean, const std::optional<Tensor>& variance, bool training, double momentum, double eps) {
+  const auto seenIf = [](const std::optional<Tensor>& tensor) { return tensor && tensor->defined() ? std::optional(seen(*tensor)) : std::nullopt; };
+  const std::array running = {seenIf(mean), seenIf(variance)};
+  std::array<Tensor, 2> before;
+  for (size_t i = 0; recording && i < 2; i++)
+    if (running[i]) before[i] = running[i]->clone();
+  const auto made = results([=] {
+    const auto [output, own, deviation] = at::native_batch_norm(seen(input), seenIf(weight), seenIf(bias), running[0], running[1], training, momentum, eps);
+    return std::vector{output, own, deviation};
+  });
+  for (size_t i = 0; i < 2; i++)
+    if (before[i].defined()) running[i]->copy_(before[i]);
+  return {made[0], made[1], made[2]};
+}
+
 template <typename Visit>
 void forEachTensor(const c10::IValue& value, const Visit& visit) {
   if (value.isTensor()) visit(value.toTensor());
@@ -202,10 +219,19 @@ void fallback(const c10::OperatorHandle& op, c10::Stack* stack) {
 
 struct Graph final : at::GraphImplInterface {
   explicit Graph(at::GraphImplArgs) {}
-  void capture_begin(at::MempoolId_t, at::GraphCaptureMode) override { recording = &own; }
-  void capture_end() override { recording = nullptr; }
+  // Random numbers are drawn when it is replayed.
+  void capture_begin(at::MempoolId_t, at::GraphCaptureMode) override {
+    recording = &own;
+    random = generator.get_state();
+  }
+  void capture_end() override {
+    recording = nullptr;
+    generator.set_state(random);
+  }
   void instantiate() override {}
   void replay() override {
+    // What was recorded are kernels: gradients were seen to by then.
+    const at::AutoDispatchBelowADInplaceOrView below;
     for (const auto& step : own.steps) step();
   }
   void reset() override { own = {}; }
@@ -214,6 +240,8 @@ struct Graph final : at::GraphImplInterface {
   void debug_dump(const std::string&) override {}
 
   Recording own;
+  Tensor random;
+  Generator generator = at::globalContext().defaultGenerator(at::kCPU);
 };
 
 C10_REGISTER_GUARD_IMPL(HPU, Guard)
@@ -231,6 +259,7 @@ TORCH_LIBRARY_IMPL(aten, HPU, library) {
   library.impl("view", at::native::view);
   library.impl("_reshape_alias", at::native::_reshape_alias);
   library.impl("resize_", at::native::resize_);
+  library.impl("native_batch_norm", batchNorm);
   library.impl("mse_loss", meanSquaredError);
   library.impl("convolution_overrideable", convolution);
   library.impl("convolution_backward_overrideable", convolutionBackward);

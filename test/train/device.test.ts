@@ -9,14 +9,16 @@ import {
   type DistillSetup,
   distill,
   distillTogether,
+  type Features,
   type ImageSet,
+  type Method,
   models,
   openDataset,
   type Split,
   Teacher,
   type TrainEvent,
 } from '../../src/index.js';
-import torch, { loadSafetensors } from '../../src/torch.js';
+import torch, { loadSafetensors, nn, type Tensor } from '../../src/torch.js';
 import { fixturePath } from '../helpers/inputs.js';
 import { addPretendDevice, pretend } from '../helpers/pretend.js';
 
@@ -55,6 +57,9 @@ async function events(device: string, options: Partial<DistillSetup> = {}) {
 
 const of = <Type extends TrainEvent['type']>(list: TrainEvent[], type: Type) =>
   list.filter((event): event is Extract<TrainEvent, { type: Type }> => event.type === type);
+
+const unrecorded = (list: TrainEvent[]) =>
+  of(list, 'notice').flatMap(({ message }) => (message.includes('recorded') ? [message] : []));
 
 describe('a run on a device', () => {
   const names = methodKinds.map(({ name }) => name).filter((name) => name !== 'ce');
@@ -121,6 +126,70 @@ describe('a run on a device', () => {
     const setup = { ...common, epochs: 1, device: pretend, teacher: teacherOn(pretend, 12), dataSeed: 0 };
     const list = await all(distillTogether({ a: setup, b: { ...setup, seed: 1 } }));
     expect(list.filter(({ type }) => type === 'end').map(({ student }) => student)).toEqual(['a', 'b']);
+  });
+
+  it.each(names)('replays steps of %s that are those done one by one', async (method) => {
+    const options = { method, batchSize: 5, ema: 0.5 };
+    const [replayed, alone] = [
+      await events(pretend, options),
+      await events(pretend, { ...options, recordSteps: false }),
+    ];
+    expect(unrecorded(replayed)).toEqual([]);
+    const facts = (list: TrainEvent[]) =>
+      of(list, 'epoch').map(({ loss, terms, trainTop1, test }) => ({ loss, terms, trainTop1, test }));
+    // To the bit; but a recording holds what would otherwise be summed in place, here in another layout, whose sums are rounded otherwise.
+    if (method !== 'review-kd') expect(facts(replayed)).toEqual(facts(alone));
+    for (const [epoch, { loss }] of facts(alone).entries()) expect(facts(replayed)[epoch]?.loss).toBeCloseTo(loss, 5);
+  });
+
+  it('does steps one by one where something in them waits for the device, and says so', async () => {
+    const student = () => {
+      torch.manualSeed(0);
+      const network = models.create('resnet8', { numClasses: data.classes.length });
+      // The weight of the new batch is one over their number, which is read.
+      network.apply((module) => {
+        if (module instanceof nn.BatchNorm2d) Object.assign(module, { momentum: null });
+      });
+      return network;
+    };
+    const [list, alone] = [
+      await events(pretend, { student: student() }),
+      await events(pretend, { student: student(), recordSteps: false }),
+    ];
+    expect(unrecorded(list)).toEqual([
+      expect.stringMatching(/^steps are not recorded, .*cannot be copied while a graph is/),
+    ]);
+    expect(of(list, 'epoch').map(({ loss }) => loss)).toEqual(of(alone, 'epoch').map(({ loss }) => loss));
+  });
+
+  it('takes back a replayed step whose loss is no number', async () => {
+    const teacher = teacherOn(pretend, 12);
+    let calls = 0;
+    const method = {
+      name: 'sometimes',
+      options: {},
+      setUp: () => ({
+        modules: {},
+        terms: ({ student, labels }: { student: Features; labels: Tensor }) => {
+          calls++;
+          const loss = nn.functional.crossEntropy(student.logits, labels);
+          // Only in batches with the first class.
+          return { loss: { weight: 1, value: loss.div(labels.ne(0).all().to('float32')) } };
+        },
+      }),
+    } as unknown as Method;
+    const options = { teacher, method, batchSize: 3, epochs: 1, onNonFinite: 'skip' } as const;
+    const run = async (recordSteps: boolean) => {
+      calls = 0;
+      const list = await events(pretend, { ...options, recordSteps });
+      return { losses: of(list, 'epoch').map(({ loss }) => loss), notices: of(list, 'notice').length, calls };
+    };
+    const [replayed, alone] = [await run(true), await run(false)];
+    expect(replayed.notices).toBeGreaterThan(0);
+    expect(replayed.losses).toEqual(alone.losses);
+    expect(Number.isFinite(replayed.losses[0])).toBe(true);
+    // The rehearsal, the first step, the recording.
+    expect([replayed.calls, alone.calls]).toEqual([3, 9]);
   });
 
   it('says which devices there are, and where the teacher is', async () => {

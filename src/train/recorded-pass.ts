@@ -1,0 +1,117 @@
+import { messageOf } from '../errors.js';
+import type { Batch, Features } from '../flow.js';
+import { DeviceGraph, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
+import type { Part } from './trainer.js';
+
+/** What a forward is given: a batch, and the teacher's features where they are not made in it. */
+export interface Inputs {
+  batch: Batch;
+  teacher?: Features;
+}
+
+interface Recorded {
+  graph: DeviceGraph;
+  inputs: Tensor[];
+  part: Part;
+}
+
+/**
+ * Forward and backward of a batch as one graph of the device: the host copies a batch in and asks once. Recorded anew in each epoch, because what the host decides, such as a
+ * weight that changes with the epoch, is a constant in it. Batches of another shape, and the first one of all, go their usual way.
+ */
+export class RecordedPass {
+  private recorded: Recorded | undefined;
+  /** libtorch and its libraries set themselves up in a first pass, which cannot be recorded. */
+  private warm = false;
+  /** Why nothing is recorded any more. */
+  obstacle: string | undefined;
+
+  /** @param pass forward and backward, with gradients that are none before it */
+  constructor(
+    private readonly device: string,
+    private readonly pass: (inputs: Inputs) => Part,
+  ) {}
+
+  /** What the batch gave, or undefined where it has to go its usual way. The tensors are those of the next batch as well. */
+  run(inputs: Inputs): Part | undefined {
+    if (this.obstacle !== undefined) return undefined;
+    if (!this.warm) {
+      this.warm = true;
+      return undefined;
+    }
+    const tensors = tensorsOf(inputs);
+    if (this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensors)) this.forget();
+    try {
+      this.recorded ??= this.record(inputs);
+    } catch (error) {
+      this.obstacle = messageOf(error);
+      return undefined;
+    }
+    const { graph, part, inputs: places } = this.recorded;
+    noGrad(() => {
+      for (const [i, place] of places.entries()) place.copy_(tensors[i] as Tensor, true);
+    });
+    graph.replay();
+    return part;
+  }
+
+  /** Gives up what was recorded; gradients are none afterwards, or must be made so. */
+  forget(): void {
+    if (!this.recorded) return;
+    const { graph, inputs, part } = this.recorded;
+    this.recorded = undefined;
+    for (const tensor of [...inputs, ...resultsOf(part)]) tensor.dispose();
+    graph.dispose();
+  }
+
+  private record(inputs: Inputs): Recorded {
+    return scope(() => {
+      const own = noGrad(() => mapInputs(inputs, (tensor) => tensor.clone()));
+      let part: Part | undefined;
+      const graph = DeviceGraph.record(this.device, () => {
+        const made = this.pass(own);
+        part = mapPart(made, (tensor) => keep(tensor.detach()));
+      });
+      return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)), part: part as Part };
+    });
+  }
+}
+
+const tensorsOf = ({ batch: { images, labels, indices }, teacher }: Inputs): Tensor[] => [
+  images,
+  labels,
+  indices,
+  ...(teacher ? [teacher.pooled, teacher.logits, ...(teacher.map ? [teacher.map] : []), ...teacher.stages] : []),
+];
+
+const shapesOf = (tensors: readonly Tensor[]): string => tensors.map(({ shape }) => shape.join()).join(';');
+
+function mapInputs({ batch, teacher }: Inputs, change: (tensor: Tensor) => Tensor): Inputs {
+  const { images, labels, indices, views } = batch;
+  return {
+    batch: { images: change(images), labels: change(labels), indices: change(indices), views },
+    ...(teacher && {
+      teacher: {
+        pooled: change(teacher.pooled),
+        logits: change(teacher.logits),
+        stages: teacher.stages.map(change),
+        ...(teacher.map && { map: change(teacher.map) }),
+      },
+    }),
+  };
+}
+
+const resultsOf = ({ terms, loss, right }: Part): Tensor[] => [
+  ...Object.values(terms).map(({ value }) => value),
+  loss,
+  ...(right ? [right] : []),
+];
+
+const mapPart = ({ terms, loss, count, right }: Part, change: (tensor: Tensor) => Tensor): Part => ({
+  terms: Object.fromEntries(
+    Object.entries(terms).map(([name, { weight, value }]) => [name, { weight, value: change(value) }]),
+  ),
+  loss: change(loss),
+  count,
+  ...(right && { right: change(right) }),
+});
