@@ -3,6 +3,7 @@
 #include <ATen/DeviceAccelerator.h>
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
+#include <c10/core/CachingDeviceAllocator.h>
 
 #include "arguments.h"
 
@@ -29,6 +30,54 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// deviceMemory(device) => {allocated, reserved, peakAllocated, peakReserved} in bytes, of this process
+Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
+  const c10::Device device(info[0].As<Napi::String>().Utf8Value());
+  const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
+  const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+  const auto &allocated = stats.allocated_bytes[all], &reserved = stats.reserved_bytes[all];
+  auto result = Napi::Object::New(info.Env());
+  result.Set("allocated", static_cast<double>(allocated.current));
+  result.Set("reserved", static_cast<double>(reserved.current));
+  result.Set("peakAllocated", static_cast<double>(allocated.peak));
+  result.Set("peakReserved", static_cast<double>(reserved.peak));
+  return result;
+}
+
+// resetPeakMemory(device)
+Napi::Value resetPeakMemory(const Napi::CallbackInfo& info) {
+  const c10::Device device(info[0].As<Napi::String>().Utf8Value());
+  c10::getDeviceAllocator(device.type())->resetPeakStats(device.index());
+  return info.Env().Undefined();
+}
+
+// emptyCache(device): gives back what its allocator holds and nobody uses
+Napi::Value emptyCache(const Napi::CallbackInfo& info) {
+  c10::getDeviceAllocator(c10::Device(info[0].As<Napi::String>().Utf8Value()).type())->emptyCache();
+  return info.Env().Undefined();
+}
+
+Napi::Value cudnnFlags(const Napi::CallbackInfo& info) {
+  const at::Context& context = at::globalContext();
+  auto result = Napi::Object::New(info.Env());
+  result.Set("benchmark", context.benchmarkCuDNN());
+  result.Set("deterministic", context.deterministicCuDNN());
+  return result;
+}
+
+// setCudnnFlags(benchmark, deterministic)
+Napi::Value setCudnnFlags(const Napi::CallbackInfo& info) {
+  at::globalContext().setBenchmarkCuDNN(info[0].ToBoolean());
+  at::globalContext().setDeterministicCuDNN(info[1].ToBoolean());
+  return info.Env().Undefined();
+}
+
+// setDeterministicAlgorithms(on, warn only)
+Napi::Value setDeterministicAlgorithms(const Napi::CallbackInfo& info) {
+  at::globalContext().setDeterministicAlgorithms(info[0].ToBoolean(), info[1].ToBoolean());
+  return info.Env().Undefined();
+}
+
 Napi::Value buildInformation(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), at::show_config()); }
 
 Napi::Value numThreads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), at::get_num_threads()); }
@@ -46,6 +95,12 @@ void exportDevice(Napi::Env, Napi::Object exports) {
   define<devices>(exports, "devices");
   define<synchronize>(exports, "synchronize");
   define<buildInformation>(exports, "buildInformation");
+  define<deviceMemory>(exports, "deviceMemory");
+  define<resetPeakMemory>(exports, "resetPeakMemory");
+  define<emptyCache>(exports, "emptyCache");
+  define<cudnnFlags>(exports, "cudnnFlags");
+  define<setCudnnFlags>(exports, "setCudnnFlags");
+  define<setDeterministicAlgorithms>(exports, "setDeterministicAlgorithms");
   define<numThreads>(exports, "numThreads");
   define<setNumThreads>(exports, "setNumThreads");
 }

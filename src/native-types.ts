@@ -67,6 +67,16 @@ export interface ScriptTap {
 
 export type ScriptResult = Handle | null | ScriptResult[];
 
+/** What a device's caching allocator holds for this process, in bytes. */
+export interface DeviceMemory {
+  /** Of living tensors. */
+  allocated: number;
+  /** Taken from the device. */
+  reserved: number;
+  peakAllocated: number;
+  peakReserved: number;
+}
+
 export interface Native {
   readonly libtorchVersion: string;
   setErrorFactory(make: (kind: string, message: string) => Error): void;
@@ -157,6 +167,12 @@ export interface Native {
 
   devices(): string[];
   synchronize(): void;
+  deviceMemory(device: string): DeviceMemory;
+  resetPeakMemory(device: string): void;
+  emptyCache(device: string): void;
+  cudnnFlags(): { benchmark: boolean; deterministic: boolean };
+  setCudnnFlags(benchmark: boolean, deterministic: boolean): void;
+  setDeterministicAlgorithms(on: boolean, warnOnly: boolean): void;
   graphAvailable(device: string): boolean;
   graphBegin(device: string): Handle;
   graphEnd(graph: Handle): void;

@@ -14,7 +14,10 @@ import {
   callOverloadAsync,
   checkpoint,
   countFlops,
+  cudnn,
   detectAnomaly,
+  deviceMemory,
+  emptyCache,
   enableGrad,
   float,
   fromArray,
@@ -32,6 +35,7 @@ import {
   overloadOf,
   receiveTensor,
   report,
+  resetPeakMemory,
   ScriptModule,
   scope,
   sendTensor,
@@ -39,6 +43,7 @@ import {
   setRngState,
   tensor,
   trackOrigins,
+  useDeterministicAlgorithms,
 } from './tensor/index.js';
 
 /** Runs one overload of any operator of any library, as in `dispatch('aten::add.Tensor', a, b, { alpha: 2 })`. */
@@ -101,6 +106,12 @@ const own = {
   devices: (): string[] => native().devices(),
   /** Waits until the current accelerator has done what it was given. */
   synchronize: (): void => native().synchronize(),
+  useDeterministicAlgorithms,
+  /** Memory of a device, as torch.cuda.memory_stats, reset_peak_memory_stats and empty_cache. */
+  deviceMemory,
+  resetPeakMemory,
+  emptyCache,
+  backends: { cudnn },
   /** The libtorch that this was compiled against, as in `2.13.0`. */
   get version(): string {
     return native().libtorchVersion;

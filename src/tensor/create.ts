@@ -2,6 +2,7 @@ import { ArgumentError, ShapeError } from '../errors.js';
 import { native } from '../native.js';
 import type { Bytes } from '../native-types.js';
 import { arrayFor, arrayWidth, type DType, dtypeCode, dtypeOfArray } from './dtype.js';
+import { hostTraffic } from './host-traffic.js';
 import { flatten, inferDType, shapeOf } from './nested.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
@@ -70,6 +71,7 @@ export function fromArray(
       'Only an array over a SharedArrayBuffer can be shared: another buffer may be transferred away. Leave `share` out to copy.',
     );
   }
+  hostTraffic.count++;
   const handle = native().fromBytes(array, dtypeCode(dtype), [...shape], options.share ?? false);
   return finish(owned(new Tensor(handle)), options);
 }

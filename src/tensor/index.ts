@@ -2,6 +2,14 @@
 import './extras.js';
 import './methods.js';
 
+export {
+  cudnn,
+  type DeviceMemory,
+  deviceMemory,
+  emptyCache,
+  resetPeakMemory,
+  useDeterministicAlgorithms,
+} from './accelerator.js';
 export { type AutocastOptions, autocast, detectAnomaly } from './autocast.js';
 export { enableGrad, grad, inferenceMode, isGradEnabled, noGrad, setGradEnabled } from './autograd.js';
 export { type FromArrayOptions, fromArray, type TensorOptions, tensor } from './create.js';
@@ -13,6 +21,7 @@ export { AutogradFunction, checkpoint, FunctionContext } from './function.js';
 export { Generator, getRngState, manualSeed, type Seed, setRngState } from './generator.js';
 export { GradcheckError, type GradcheckOptions, gradcheck, gradgradcheck } from './gradcheck.js';
 export { DeviceGraph } from './graph.js';
+export { hostTraffic } from './host-traffic.js';
 export { type Index, Slice, slice } from './indexing.js';
 export { functions } from './methods.js';
 export { callOverload, callOverloadAsync, overloadOf } from './operators.js';

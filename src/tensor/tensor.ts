@@ -13,6 +13,7 @@ import {
 } from './dtype.js';
 import type { TensorExtras } from './extras.js';
 import { format } from './format.js';
+import { hostTraffic } from './host-traffic.js';
 import { nested, valueAt } from './nested.js';
 import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
@@ -148,6 +149,7 @@ export class Tensor {
   toTypedArray(): Bytes {
     const { dtype } = this;
     const array = new (arrayFor(dtype))(this.numel() * arrayWidth(dtype));
+    hostTraffic.count++;
     native().toBytes(this.handle, array);
     return array;
   }

@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
+import { cudnn, useDeterministicAlgorithms } from '../tensor/index.js';
 
 /** The device that a name means, `cuda` being `cuda:0`. Throws ConfigError where this machine, with this libtorch, has none. */
 export function deviceNamed(name: string): string {
@@ -14,3 +15,11 @@ export function deviceNamed(name: string): string {
 
 /** `cuda` of `cuda:0`, as autocast has it. */
 export const deviceType = (device: string): string => device.replace(/:.*/, '');
+
+/** How a GPU chooses its algorithms, for the whole process: the fastest ones, or such that give the same bits each time. */
+export function chooseAlgorithms(device: string, deterministic: boolean): void {
+  if (deviceType(device) !== 'cuda') return;
+  cudnn.benchmark = !deterministic;
+  cudnn.deterministic = deterministic;
+  useDeterministicAlgorithms(deterministic);
+}

@@ -36,6 +36,10 @@ export const trainOptions = z.strictObject({
     .describe('decay of a moving average of the weights, which is then evaluated and saved'),
   precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32').describe('of the forward, by autocast'),
   device: z.string().default('cpu').describe('where teacher and student run, such as cuda or cuda:1'),
+  deterministic: z
+    .boolean()
+    .default(false)
+    .describe('on a GPU: the same bits each time, or an error, in place of the fastest algorithms'),
   recordSteps: z
     .boolean()
     .default(true)

@@ -11,7 +11,7 @@ import type { Accuracy } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { validate } from '../options.js';
 import { manualSeed, scope } from '../tensor/index.js';
-import { deviceNamed } from './device.js';
+import { chooseAlgorithms, deviceNamed } from './device.js';
 import type { StallEvent } from './events.js';
 import { accuracyFor } from './known-accuracy.js';
 import { type EffectiveTrainOptions, trainOptions } from './options.js';
@@ -61,6 +61,7 @@ export async function* prepare(
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
   const data = asTrained(await resolveData(source), options);
 
+  chooseAlgorithms(options.device, options.deterministic);
   manualSeed(options.seed);
   const { channels: inChannels, height: imageSize } = data;
   const made = await resolveStudent(chosen, { numClasses: data.classes.length, inChannels, imageSize });

@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
-import { DeviceGraph, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
+import { DeviceGraph, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
 import type { Part } from './trainer.js';
 
 /** What a forward is given: a batch, and the teacher's features where they are not made in it. */
@@ -8,6 +8,9 @@ export interface Inputs {
   batch: Batch;
   teacher?: Features;
 }
+
+/** In the first, libraries set themselves up and the teacher's fast form is looked for; the second does what all do. */
+const passesBefore = 2;
 
 interface Recorded {
   graph: DeviceGraph;
@@ -17,12 +20,11 @@ interface Recorded {
 
 /**
  * Forward and backward of a batch as one graph of the device: the host copies a batch in and asks once. Recorded anew in each epoch, because what the host decides, such as a
- * weight that changes with the epoch, is a constant in it. Batches of another shape, and the first one of all, go their usual way.
+ * weight that changes with the epoch, is a constant in it. Batches of another shape go their usual way.
  */
 export class RecordedPass {
   private recorded: Recorded | undefined;
-  /** libtorch and its libraries set themselves up in a first pass, which cannot be recorded. */
-  private warm = false;
+  private passes = 0;
   /** Why nothing is recorded any more. */
   obstacle: string | undefined;
 
@@ -35,10 +37,7 @@ export class RecordedPass {
   /** What the batch gave, or undefined where it has to go its usual way. The tensors are those of the next batch as well. */
   run(inputs: Inputs): Part | undefined {
     if (this.obstacle !== undefined) return undefined;
-    if (!this.warm) {
-      this.warm = true;
-      return undefined;
-    }
+    if (this.passes < passesBefore) return this.tryOut(inputs);
     const tensors = tensorsOf(inputs);
     if (this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensors)) this.forget();
     try {
@@ -52,6 +51,16 @@ export class RecordedPass {
       for (const [i, place] of places.entries()) place.copy_(tensors[i] as Tensor, true);
     });
     graph.replay();
+    return part;
+  }
+
+  /** A pass that is not recorded; the last of them shows whether the next ones can be. */
+  private tryOut(inputs: Inputs): Part {
+    const before = hostTraffic.count;
+    const part = this.pass(inputs);
+    this.passes++;
+    if (this.passes === passesBefore && hostTraffic.count > before)
+      this.obstacle = 'in every step numbers go to JavaScript or come from there';
     return part;
   }
 

@@ -4,14 +4,14 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { openPacked, writePacked } from '../../src/data/formats/packed.js';
 import { type AugmentOptions, openDataset } from '../../src/index.js';
-import { addPretendDevice, pretend } from '../helpers/pretend.js';
+import { addDevice, device, isThere } from '../helpers/device.js';
 import { smallFolder, views } from './photos.js';
 
 const root = mkdtempSync(join(tmpdir(), 'srrl-device-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
 // A device of its own memory: a tensor that was left behind on the processor is an error there.
-addPretendDevice();
+addDevice();
 
 const all: AugmentOptions = {
   colorJitter: {},
@@ -34,15 +34,15 @@ const sets = {
   photos: async () => openDataset(`folder:${smallFolder(root, 'photos', 2)}`),
 };
 
-describe.each(Object.entries(sets))('views on a device: %s', (name, open) => {
+describe.runIf(isThere).each(Object.entries(sets))('views on a device: %s', (name, open) => {
   const augmentations: (boolean | AugmentOptions)[] =
     name === 'photos' ? [true, false] : [true, false, { crop: 'none' }, all, { crop: 'resized', ...all }];
 
   it('are those of the processor to the bit', async () => {
     const data = await open();
     for (const augment of augmentations) {
-      const [actual, expected] = [await views(data, { augment, device: pretend }), await views(data, { augment })];
-      expect(actual.images.device).toBe(pretend);
+      const [actual, expected] = [await views(data, { augment, device }), await views(data, { augment })];
+      expect(actual.images.device).toBe(device);
       expect(actual.images.to({ device: 'cpu' }).equal(expected.images), JSON.stringify(augment)).toBe(true);
       expect(actual.images.isContiguous({ memoryFormat: 'channelsLast' })).toBe(true);
       expect(actual.labels).toEqual(expected.labels);

@@ -4,7 +4,6 @@
 // It goes by the name of a kind of device (hpu) that libtorch knows, but has nothing for.
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
-#include <ATen/core/GraphImplInterface.h>
 #include <ATen/detail/HPUHooksInterface.h>
 #include <ATen/native/CPUFallback.h>
 #include <ATen/ops/_reshape_alias_native.h>
@@ -17,6 +16,11 @@
 
 #include <functional>
 #include <set>
+
+#if __has_include(<ATen/core/GraphImplInterface.h>)
+#include <ATen/core/GraphImplInterface.h>
+#define RECORDS
+#endif
 
 // Where the macros of libtorch find what they name.
 namespace at {
@@ -217,6 +221,7 @@ void fallback(const c10::OperatorHandle& op, c10::Stack* stack) {
   else at::native::cpu_fallback(op, stack);
 }
 
+#ifdef RECORDS
 struct Graph final : at::GraphImplInterface {
   explicit Graph(at::GraphImplArgs) {}
   // Random numbers are drawn when it is replayed.
@@ -244,9 +249,11 @@ struct Graph final : at::GraphImplInterface {
   Generator generator = at::globalContext().defaultGenerator(at::kCPU);
 };
 
+REGISTER_GRAPH_IMPL(HPU, Graph)
+#endif
+
 C10_REGISTER_GUARD_IMPL(HPU, Guard)
 REGISTER_HPU_HOOKS(HPUHooks)
-REGISTER_GRAPH_IMPL(HPU, Graph)
 
 TORCH_LIBRARY_IMPL(_, HPU, library) { library.fallback(torch::CppFunction::makeFromBoxedFunction<&fallback>()); }
 
