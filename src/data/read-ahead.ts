@@ -9,7 +9,8 @@ export interface ReadAheadSetup {
   /** Bytes of one image. */
   size: number;
   imagesOf(step: number): number[];
-  make(image: number): Promise<Uint8Array>;
+  /** Writes an image to memory that other threads may look into. */
+  make(image: number, target: Uint8Array): Promise<unknown>;
 }
 
 interface Pending {
@@ -80,7 +81,7 @@ export class ReadAhead {
     const { imagesOf, size } = this.#setup;
     const images = imagesOf(step);
     const batch: Pending = {
-      bytes: new Uint8Array(images.length * size),
+      bytes: new Uint8Array(new SharedArrayBuffer(images.length * size)),
       missing: new Set(images),
       done: Promise.resolve(),
       whole: false,
@@ -89,7 +90,7 @@ export class ReadAhead {
     const jobs = images.map((image, i) =>
       this.#enqueue(async () => {
         if (batch.cancelled) throw new DataError(`Batch ${step} was given up for another one.`);
-        batch.bytes.set(await this.#make(image), i * size);
+        await this.#make(image, batch.bytes.subarray(i * size, (i + 1) * size));
         batch.missing.delete(image);
       }),
     );
@@ -107,11 +108,11 @@ export class ReadAhead {
     this.#batches.set(step, batch);
   }
 
-  async #make(image: number): Promise<Uint8Array> {
+  async #make(image: number, target: Uint8Array): Promise<void> {
     const entry = { image };
     this.#underWay.add(entry);
     try {
-      return await this.#setup.make(image);
+      await this.#setup.make(image, target);
     } finally {
       this.#underWay.delete(entry);
     }
