@@ -125,8 +125,7 @@ struct SingleThread {
 
 // bytes: a JPEG file that jpeg_size() takes; pixels: uint8 [H, W, 3] contiguous, written.
 // box: left, top, width, height of a part of the image scaled by 1 / `denominator` (1, 2, 4 or 8: libjpeg decodes fewer pixels then). The part is resized to
-// `resized` (height, width), bilinear with antialiasing, and the middle of that, rounded up to the left and the top by halves, is what `pixels` has room for:
-// `offset` (top, left) says where it begins.
+// `resized` (height, width), bilinear with antialiasing; `pixels` gets as much of that as it has room for, from `offset` (top, left) on.
 at::Tensor& decodeJpeg(const at::Tensor& bytes, at::Tensor& pixels, at::IntArrayRef box, int64_t denominator, at::IntArrayRef resized,
                        at::IntArrayRef offset) {
   TORCH_CHECK(pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),

@@ -27,6 +27,8 @@ export class ReadAhead {
   readonly #setup: ReadAheadSetup;
   readonly #batches = new Map<number, Pending>();
   readonly #queue: (() => Promise<void>)[] = [];
+  /** Memory of batches that were whole when they were given up: nobody writes into it any more. */
+  readonly #spare: Uint8Array[] = [];
   /** Images that are being made, the earliest first. */
   readonly #underWay = new Set<{ image: number }>();
   #running = 0;
@@ -73,15 +75,17 @@ export class ReadAhead {
 
   #drop(step: number): void {
     const batch = this.#batches.get(step);
-    if (batch) batch.cancelled = true;
+    if (!batch) return;
+    batch.cancelled = true;
     this.#batches.delete(step);
+    if (batch.whole) this.#spare.push(batch.bytes);
   }
 
   #start(step: number): void {
     const { imagesOf, size } = this.#setup;
     const images = imagesOf(step);
     const batch: Pending = {
-      bytes: new Uint8Array(new SharedArrayBuffer(images.length * size)),
+      bytes: this.#memory(images.length * size),
       missing: new Set(images),
       done: Promise.resolve(),
       whole: false,
@@ -106,6 +110,11 @@ export class ReadAhead {
     // Whoever asks for the batch hears of the error; until then nobody does.
     batch.done.catch(() => {});
     this.#batches.set(step, batch);
+  }
+
+  #memory(length: number): Uint8Array {
+    const spare = this.#spare.pop();
+    return spare?.length === length ? spare : new Uint8Array(new SharedArrayBuffer(length));
   }
 
   async #make(image: number, target: Uint8Array): Promise<void> {
