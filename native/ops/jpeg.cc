@@ -126,7 +126,7 @@ struct SingleThread {
 // bytes: a JPEG file that jpeg_size() takes; pixels: uint8 [H, W, 3] contiguous, written.
 // box: left, top, width, height of a part of the image scaled by 1 / `denominator` (1, 2, 4 or 8: libjpeg decodes fewer pixels then). The part is resized to
 // `resized` (height, width), bilinear with antialiasing; `pixels` gets as much of that as it has room for, from `offset` (top, left) on.
-at::Tensor& decodeJpeg(const at::Tensor& bytes, at::Tensor& pixels, at::IntArrayRef box, int64_t denominator, at::IntArrayRef resized,
+void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box, int64_t denominator, at::IntArrayRef resized,
                        at::IntArrayRef offset) {
   TORCH_CHECK(pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
               "pixels must be a contiguous uint8 tensor [H, W, 3] on the CPU");
@@ -158,7 +158,6 @@ at::Tensor& decodeJpeg(const at::Tensor& bytes, at::Tensor& pixels, at::IntArray
   const at::Tensor part = at::from_blob(decoded + ((top - y) * across + left - x) * 3, {1, 3, h, w}, {across * down * 3, 1, across * 3, 3}, at::kByte);
   const at::Tensor whole = resized[0] == h && resized[1] == w ? part : at::_upsample_bilinear2d_aa(part, resized, false);
   pixels.copy_(whole[0].permute({1, 2, 0}).narrow(0, offset[0], pixels.size(0)).narrow(1, offset[1], pixels.size(1)));
-  return pixels;
 }
 
 }  // namespace
@@ -166,7 +165,7 @@ at::Tensor& decodeJpeg(const at::Tensor& bytes, at::Tensor& pixels, at::IntArray
 TORCH_LIBRARY_FRAGMENT(srrl, library) {
   library.def("open_turbo_jpeg(str file) -> bool", openTurboJpeg);
   library.def("jpeg_size(Tensor bytes) -> (int, int)", jpegSize);
-  library.def("decode_jpeg(Tensor bytes, Tensor(a!) pixels, int[] box, int denominator, int[] resized, int[] offset) -> Tensor(a!)", decodeJpeg);
+  library.def("decode_jpeg(Tensor bytes, Tensor(a!) pixels, int[] box, int denominator, int[] resized, int[] offset) -> ()", decodeJpeg);
 }
 
 }  // namespace srrl

@@ -43,13 +43,13 @@ export async function decode(
 }
 
 /**
- * A part, resized. Where two or more of its pixels make one, libjpeg scales by 1/2, 1/4 or 1/8 while it decodes; never below the resolution needed. The part
- * then lies within half a target pixel of its place.
+ * A part, resized. Where four or more of its pixels make one, libjpeg scales by 1/2, 1/4 or 1/8 while it decodes, to no less than twice the resolution
+ * that is needed. The part then lies within a quarter of a target pixel of its place.
  */
 function croppedPart(box: Box, width: number, height: number, size: number): Part {
   const resized = { width: size, height: size, left: 0, top: 0 };
-  const coarsest = Math.min(box.width, box.height) / size;
-  const denominator = ([8, 4, 2] as const).find((scale) => scale <= coarsest) ?? 1;
+  const reduction = Math.min(box.width, box.height) / size;
+  const denominator = ([8, 4, 2] as const).find((scale) => 2 * scale <= reduction) ?? 1;
   const along = (from: number, length: number, whole: number) => {
     const end = Math.min(Math.round((from + length) / denominator), Math.ceil(whole / denominator));
     const begin = Math.min(Math.round(from / denominator), end - 1);

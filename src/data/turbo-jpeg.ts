@@ -1,6 +1,6 @@
 /** JPEG files by libjpeg-turbo: the part that is looked at is decoded and resized in one pass, on a thread of libuv's pool. */
 import { createRequire } from 'node:module';
-import { callOverload, callOverloadAsync, fromArray, keep, overloadOf, type Tensor } from '../tensor/index.js';
+import { callOverload, callOverloadAsync, fromArray, keep, overloadOf } from '../tensor/index.js';
 import type { Box } from './crop.js';
 
 /** What of an image becomes `size` x `size` pixels. */
@@ -43,31 +43,32 @@ export async function decodeTurbo(
   choose: (width: number, height: number) => Part,
 ): Promise<boolean> {
   if (file[0] !== 0xff || file[1] !== 0xd8 || !isAvailable()) return false;
+  const decoding = begin(file, target, size, choose);
+  if (!decoding) return false;
+  return decoding.then(
+    () => true,
+    () => false,
+  );
+}
+
+/** Hands the work to another thread, which holds the tensors from then on. */
+function begin(...[file, target, size, choose]: Parameters<typeof decodeTurbo>): Promise<unknown> | undefined {
   const bytes = keep(fromArray(file));
   const pixels = keep(fromArray(target, [size, size, 3], { share: true }));
   try {
     const [width, height] = callOverload(overloadOf('srrl::jpeg_size'), [bytes]) as [number, number];
-    if (!width || !height) return false;
-    return await decodePart(bytes, pixels, choose(width, height));
-  } finally {
-    bytes.dispose();
-    pixels.dispose();
-  }
-}
-
-async function decodePart(bytes: Tensor, pixels: Tensor, { box, denominator, resized }: Part): Promise<boolean> {
-  const { left, top, width, height } = box;
-  try {
-    await callOverloadAsync(overloadOf('srrl::decode_jpeg'), [
+    if (!width || !height) return undefined;
+    const { box, denominator, resized } = choose(width, height);
+    return callOverloadAsync(overloadOf('srrl::decode_jpeg'), [
       bytes,
       pixels,
-      [left, top, width, height],
+      [box.left, box.top, box.width, box.height],
       denominator,
       [resized.height, resized.width],
       [resized.top, resized.left],
     ]);
-    return true;
-  } catch {
-    return false;
+  } finally {
+    bytes.dispose();
+    pixels.dispose();
   }
 }
