@@ -108,31 +108,29 @@ at::Tensor pixelValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation
   return at::tensor(table, at::kFloat).view({-1, 256});
 }
 
-// pixels: uint8 [N, H, W, C] contiguous, as decoders give them; flips: bool [N].
-// => float32 [N, C, H, W], channels_last: (pixel / 255 - mean) / deviation, mirrored where `flips` says so.
+// pixels: uint8 [N, H, W, 3] contiguous, as decoders give them; flips: bool [N].
+// => float32 [N, 3, H, W], channels_last: (pixel / 255 - mean) / deviation, mirrored where `flips` says so.
 at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
-  TORCH_CHECK(pixels.dim() == 4 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
-              "pixels must be a contiguous uint8 tensor [N, H, W, C] on the CPU");
-  const int64_t count = pixels.size(0), height = pixels.size(1), width = pixels.size(2), channels = pixels.size(3);
+  // Known to the compiler, which makes the loop three times as fast.
+  constexpr int64_t channels = 3;
+  TORCH_CHECK(pixels.dim() == 4 && pixels.size(3) == channels && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
+              "pixels must be a contiguous uint8 tensor [N, H, W, 3] on the CPU");
+  const int64_t count = pixels.size(0), height = pixels.size(1), width = pixels.size(2);
   TORCH_CHECK(flips.dim() == 1 && flips.size(0) == count && flips.scalar_type() == at::kBool && flips.is_contiguous(), "flips must be bool [N]");
-  TORCH_CHECK(static_cast<int64_t>(mean.size()) == channels && static_cast<int64_t>(deviation.size()) == channels,
-              "mean and deviation need one value for each of the ", channels, " channels");
+  TORCH_CHECK(mean.size() == channels && deviation.size() == channels, "mean and deviation need one value for each of the ", channels, " channels");
   const std::vector<float> table = normalizedValues(mean, deviation);
   at::Tensor result = at::empty({count, channels, height, width}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   const uint8_t* from = pixels.const_data_ptr<uint8_t>();
   const bool* turned = flips.const_data_ptr<bool>();
-  float* to = result.mutable_data_ptr<float>();
-  at::parallel_for(0, count * height, 64, [&](int64_t begin, int64_t end) {
-    for (int64_t row = begin; row < end; row++) {
-      const uint8_t* source = from + row * width * channels;
-      float* target = to + row * width * channels;
-      const bool turn = turned[row / height];
-      for (int64_t x = 0; x < width; x++) {
-        const uint8_t* pixel = source + (turn ? width - 1 - x : x) * channels;
-        for (int64_t c = 0; c < channels; c++) *target++ = table[c * 256 + pixel[c]];
-      }
+  float* target = result.mutable_data_ptr<float>();
+  // On this thread: the other cores decode the batches behind this one, and waiting for one of them would take longer than this does.
+  for (int64_t row = 0; row < count * height; row++) {
+    const bool turn = turned[row / height];
+    const uint8_t* pixel = from + (row * width + (turn ? width - 1 : 0)) * channels;
+    for (int64_t x = 0; x < width; x++, pixel += turn ? -channels : channels) {
+      for (int64_t c = 0; c < channels; c++) *target++ = table[c * 256 + pixel[c]];
     }
-  });
+  }
   return result;
 }
 

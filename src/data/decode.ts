@@ -3,6 +3,7 @@ import sharp, { type Sharp } from 'sharp';
 import { DataError, messageOf } from '../errors.js';
 import { fromArray, functions, scope } from '../tensor/index.js';
 import { type Box, centreView } from './crop.js';
+import { decodeTurbo, type Part } from './turbo-jpeg.js';
 
 // Images are decoded side by side, each by one thread; and each is decoded once, so that a cache only holds memory.
 sharp.concurrency(1);
@@ -13,18 +14,27 @@ const kernel = 'linear';
 
 export type Crop = (width: number, height: number) => Box;
 
+/** Memory for an image of `size` x `size`, into which another thread may write. */
+export const pixelsFor = (size: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(size * size * 3));
+
 /**
- * RGB pixels, row by row, [size, size, 3]: the part of the image that `crop` chooses from its size, or without one the
+ * RGB pixels, row by row, [size, size, 3], in `target` (of {@link pixelsFor}): the part of the image that `crop` chooses from its size, or without one the
  * evaluation's view. As with torchvision, neither EXIF orientation nor colour profile is applied, and alpha is dropped. Throws
  * DataError naming `name` where the bytes are no whole image.
  */
-export async function decode(bytes: Uint8Array, name: string, size: number, crop?: Crop): Promise<Uint8Array> {
+export async function decode(
+  bytes: Uint8Array,
+  name: string,
+  size: number,
+  crop?: Crop,
+  target: Uint8Array = pixelsFor(size),
+): Promise<Uint8Array> {
+  const choose = (width: number, height: number) =>
+    crop ? croppedPart(crop(width, height), width, height, size) : centredPart(width, height, size);
   try {
-    const { width, height } = await open(bytes).metadata();
-    if (!width || !height) throw new DataError('it has no size');
-    return crop
-      ? await cropped(bytes, crop(width, height), width, height, size)
-      : await pixels(centred(bytes, width, height, size));
+    // libjpeg-turbo takes what is well; of the rest libvips says what is wrong with it.
+    if (!(await decodeTurbo(bytes, target, size, choose))) target.set(await decodeSharp(bytes, size, crop));
+    return target;
   } catch (error) {
     throw new DataError(`${name} cannot be decoded: ${messageOf(error)}. Replace the file, or remove it.`, {
       cause: error,
@@ -32,12 +42,45 @@ export async function decode(bytes: Uint8Array, name: string, size: number, crop
   }
 }
 
+/**
+ * A part, resized. Where four or more of its pixels make one, libjpeg scales by 1/2, 1/4 or 1/8 while it decodes, to no less than twice the resolution
+ * that is needed. The part then lies within a quarter of a target pixel of its place.
+ */
+function croppedPart(box: Box, width: number, height: number, size: number): Part {
+  const resized = { width: size, height: size, left: 0, top: 0 };
+  const reduction = Math.min(box.width, box.height) / size;
+  const denominator = ([8, 4, 2] as const).find((scale) => 2 * scale <= reduction) ?? 1;
+  const along = (from: number, length: number, whole: number) => {
+    const end = Math.min(Math.round((from + length) / denominator), Math.ceil(whole / denominator));
+    const begin = Math.min(Math.round(from / denominator), end - 1);
+    return [begin, end - begin] as const;
+  };
+  const [left, w] = along(box.left, box.width, width);
+  const [top, h] = along(box.top, box.height, height);
+  return { box: { left, top, width: w, height: h }, denominator, resized };
+}
+
+function centredPart(width: number, height: number, size: number): Part {
+  const view = centreView(width, height, size);
+  const { left, top } = view.box;
+  return {
+    box: { left: 0, top: 0, width, height },
+    denominator: 1,
+    resized: { width: view.width, height: view.height, left, top },
+  };
+}
+
+async function decodeSharp(bytes: Uint8Array, size: number, crop?: Crop): Promise<Uint8Array> {
+  const { width, height } = await open(bytes).metadata();
+  if (!width || !height) throw new DataError('it has no size');
+  return crop ? cropped(bytes, crop(width, height), width, height, size) : pixels(centred(bytes, width, height, size));
+}
+
 const open = (bytes: Uint8Array): Sharp => sharp(bytes, { failOn: 'error', ignoreIcc: true });
 
 /**
- * A part, resized. Where two or more of its pixels make one, the whole is resized and the part taken afterwards, because only
- * then does libjpeg scale by 1/2, 1/4 or 1/8 while it decodes; never below the resolution needed. The part then lies within
- * half a target pixel of its place. Otherwise libtorch resizes it, which takes a fraction of libvips' time.
+ * A part, resized. Where two or more of its pixels make one, the whole is resized and the part taken afterwards, as libvips then may read fewer pixels.
+ * The part then lies within half a target pixel of its place. Otherwise libtorch resizes it, which takes a fraction of libvips' time.
  */
 async function cropped(bytes: Uint8Array, box: Box, width: number, height: number, size: number): Promise<Uint8Array> {
   const [across, down] = [box.width / size, box.height / size];

@@ -147,13 +147,13 @@ class DecodedImages implements ImageSource {
       throw new DataError(`${data.source} decodes square images only, not ${data.width}x${data.height}.`);
     this.#size = data.height;
     this.#device = device;
-    const make = async (image: number) => {
+    const make = async (image: number, target: Uint8Array) => {
       const crop =
         augment && augment.crop !== 'none'
           ? (width: number, height: number) =>
               randomResizedCrop(new SampleRandom(seed, streams.resizedCrop, image, epoch()), width, height, augment)
           : undefined;
-      return decode(await split.read(image), split.nameOf(image), data.height, crop);
+      return decode(await split.read(image), split.nameOf(image), data.height, crop, target);
     };
     this.#ahead = new ReadAhead({ steps, workers, ahead, size: 3 * data.height * data.width, imagesOf, make });
   }
@@ -172,7 +172,7 @@ class DecodedImages implements ImageSource {
   }
 
   take(numbers: number[], step: number, { seed, epoch, flip, normalize }: View): Tensor {
-    const pixels = fromArray(this.#ahead.take(step), [numbers.length, this.#size, this.#size, 3]);
+    const pixels = fromArray(this.#ahead.take(step), [numbers.length, this.#size, this.#size, 3], { share: true });
     const turned = numbers.map((image) => flip && new SampleRandom(seed, streams.flip, image, epoch).below(2) === 1);
     const { mean, std } = normalize ?? asTheyAre(3);
     const device = this.#device;

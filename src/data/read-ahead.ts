@@ -9,7 +9,8 @@ export interface ReadAheadSetup {
   /** Bytes of one image. */
   size: number;
   imagesOf(step: number): number[];
-  make(image: number): Promise<Uint8Array>;
+  /** Writes an image to memory that other threads may look into. */
+  make(image: number, target: Uint8Array): Promise<unknown>;
 }
 
 interface Pending {
@@ -26,6 +27,8 @@ export class ReadAhead {
   readonly #setup: ReadAheadSetup;
   readonly #batches = new Map<number, Pending>();
   readonly #queue: (() => Promise<void>)[] = [];
+  /** Memory of batches that were whole when they were given up: nobody writes into it any more. */
+  readonly #spare: Uint8Array[] = [];
   /** Images that are being made, the earliest first. */
   readonly #underWay = new Set<{ image: number }>();
   #running = 0;
@@ -72,15 +75,17 @@ export class ReadAhead {
 
   #drop(step: number): void {
     const batch = this.#batches.get(step);
-    if (batch) batch.cancelled = true;
+    if (!batch) return;
+    batch.cancelled = true;
     this.#batches.delete(step);
+    if (batch.whole) this.#spare.push(batch.bytes);
   }
 
   #start(step: number): void {
     const { imagesOf, size } = this.#setup;
     const images = imagesOf(step);
     const batch: Pending = {
-      bytes: new Uint8Array(images.length * size),
+      bytes: this.#memory(images.length * size),
       missing: new Set(images),
       done: Promise.resolve(),
       whole: false,
@@ -89,7 +94,7 @@ export class ReadAhead {
     const jobs = images.map((image, i) =>
       this.#enqueue(async () => {
         if (batch.cancelled) throw new DataError(`Batch ${step} was given up for another one.`);
-        batch.bytes.set(await this.#make(image), i * size);
+        await this.#make(image, batch.bytes.subarray(i * size, (i + 1) * size));
         batch.missing.delete(image);
       }),
     );
@@ -107,11 +112,16 @@ export class ReadAhead {
     this.#batches.set(step, batch);
   }
 
-  async #make(image: number): Promise<Uint8Array> {
+  #memory(length: number): Uint8Array {
+    const spare = this.#spare.pop();
+    return spare?.length === length ? spare : new Uint8Array(new SharedArrayBuffer(length));
+  }
+
+  async #make(image: number, target: Uint8Array): Promise<void> {
     const entry = { image };
     this.#underWay.add(entry);
     try {
-      return await this.#setup.make(image);
+      await this.#setup.make(image, target);
     } finally {
       this.#underWay.delete(entry);
     }

@@ -1,0 +1,171 @@
+// A part of a JPEG file, decoded by libjpeg-turbo and resized, in one pass on the caller's thread. libjpeg-turbo is not linked: it comes with an npm package
+// and is looked up when it is first needed, by TurboJPEG 3's stable interface; where it is absent, images are decoded elsewhere.
+#include <ATen/ATen.h>
+#include <dlfcn.h>
+#include <torch/library.h>
+
+#include <atomic>
+#include <memory>
+#include <mutex>
+
+#ifdef _OPENMP
+#include <omp.h>
+#endif
+
+namespace srrl {
+
+namespace {
+
+// What is used of turbojpeg.h.
+using Handle = void*;
+struct Region {
+  int x, y, w, h;
+};
+struct Factor {
+  int num, denom;
+};
+enum { kInitDecompress = 1, kPixelsRgb = 0 };
+enum Parameter { kStopOnWarning = 0, kWidth = 5, kHeight = 6, kPrecision = 7, kColorspace = 8 };
+enum Colorspace { kRgb = 0, kYCbCr = 1, kGray = 2 };
+
+struct TurboJpeg {
+  Handle (*init)(int);
+  void (*destroy)(Handle);
+  int (*set)(Handle, int, int);
+  int (*get)(Handle, int);
+  int (*header)(Handle, const uint8_t*, size_t);
+  int (*scale)(Handle, Factor);
+  int (*crop)(Handle, Region);
+  int (*decompress)(Handle, const uint8_t*, size_t, uint8_t*, int, int);
+  char* (*error)(Handle);
+};
+
+std::atomic<const TurboJpeg*> turboJpeg = nullptr;
+
+// Looks libjpeg-turbo up in a shared library or in those that it depends on. => whether all of it is there
+bool openTurboJpeg(c10::string_view file) {
+  static std::mutex mutex;
+  const std::lock_guard<std::mutex> lock(mutex);
+  if (turboJpeg.load()) return true;
+  void* library = dlopen(std::string(file).c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (!library) return false;
+  auto found = std::make_unique<TurboJpeg>();
+  bool whole = true;
+  const auto find = [&](auto& function, const char* name) {
+    function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(dlsym(library, name));
+    whole = whole && function;
+  };
+  find(found->init, "tj3Init");
+  find(found->destroy, "tj3Destroy");
+  find(found->set, "tj3Set");
+  find(found->get, "tj3Get");
+  find(found->header, "tj3DecompressHeader");
+  find(found->scale, "tj3SetScalingFactor");
+  find(found->crop, "tj3SetCroppingRegion");
+  find(found->decompress, "tj3Decompress8");
+  find(found->error, "tj3GetErrorStr");
+  // Kept for good, as the library is: other threads may be decoding when this one ends.
+  if (whole) turboJpeg = found.release();
+  return whole;
+}
+
+struct Decoder {
+  const TurboJpeg& api;
+  const Handle handle;
+  const at::Tensor& bytes;
+
+  explicit Decoder(const at::Tensor& bytes) : api(opened()), handle(api.init(kInitDecompress)), bytes(bytes) {
+    TORCH_CHECK(bytes.dim() == 1 && bytes.scalar_type() == at::kByte && bytes.is_contiguous() && bytes.device().is_cpu(), "bytes must be uint8 [N]");
+    TORCH_CHECK(handle, "libjpeg-turbo has no memory");
+    // Whether a damaged file is an image all the same is not decided here.
+    api.set(handle, kStopOnWarning, 1);
+  }
+  ~Decoder() { api.destroy(handle); }
+  Decoder(const Decoder&) = delete;
+
+  static const TurboJpeg& opened() {
+    const TurboJpeg* api = turboJpeg;
+    TORCH_CHECK(api, "srrl::open_turbo_jpeg() comes first");
+    return *api;
+  }
+  void check(int status) const { TORCH_CHECK(status == 0, api.error(handle)); }
+  int get(Parameter parameter) const { return api.get(handle, parameter); }
+  bool header() const { return api.header(handle, bytes.const_data_ptr<uint8_t>(), bytes.numel()) == 0; }
+};
+
+// => width and height of a JPEG file of 8 bits a channel, RGB or grey; zeros for anything else.
+std::tuple<int64_t, int64_t> jpegSize(const at::Tensor& bytes) {
+  const Decoder jpeg(bytes);
+  const auto coloured = [](int space) { return space == kRgb || space == kYCbCr || space == kGray; };
+  if (!jpeg.header() || jpeg.get(kPrecision) != 8 || !coloured(jpeg.get(kColorspace))) return {0, 0};
+  return {jpeg.get(kWidth), jpeg.get(kHeight)};
+}
+
+// This thread's memory for pixels before they are resized: as large as its largest image was, up to a limit.
+uint8_t* scratch(size_t size) {
+  constexpr size_t kKept = size_t{8} << 20;
+  static thread_local std::unique_ptr<uint8_t[]> memory;
+  static thread_local size_t held = 0;
+  if (size > held || held > kKept) {
+    memory.reset();
+    memory = std::make_unique_for_overwrite<uint8_t[]>(size);
+    held = size;
+  }
+  return memory.get();
+}
+
+// Operators of this thread use no other threads while it lives: OpenMP would start a team for each thread that decodes.
+struct SingleThread {
+#ifdef _OPENMP
+  const int before = omp_get_max_threads();
+  SingleThread() { omp_set_num_threads(1); }
+  ~SingleThread() { omp_set_num_threads(before); }
+#endif
+};
+
+// bytes: a JPEG file that jpeg_size() takes; pixels: uint8 [H, W, 3] contiguous, written.
+// box: left, top, width, height of a part of the image scaled by 1 / `denominator` (1, 2, 4 or 8: libjpeg decodes fewer pixels then). The part is resized to
+// `resized` (height, width), bilinear with antialiasing; `pixels` gets as much of that as it has room for, from `offset` (top, left) on.
+void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box, int64_t denominator, at::IntArrayRef resized,
+                at::IntArrayRef offset) {
+  TORCH_CHECK(pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
+              "pixels must be a contiguous uint8 tensor [H, W, 3] on the CPU");
+  TORCH_CHECK(box.size() == 4 && resized.size() == 2 && offset.size() == 2, "box has 4 numbers, resized and offset have 2");
+  const Decoder jpeg(bytes);
+  TORCH_CHECK(jpeg.header(), jpeg.api.error(jpeg.handle));
+  const int64_t d = denominator;
+  jpeg.check(jpeg.api.scale(jpeg.handle, {1, static_cast<int>(d)}));
+  const int64_t width = (jpeg.get(kWidth) + d - 1) / d, height = (jpeg.get(kHeight) + d - 1) / d;
+  const int64_t left = box[0], top = box[1], w = box[2], h = box[3];
+  TORCH_CHECK(left >= 0 && top >= 0 && w > 0 && h > 0 && left + w <= width && top + h <= height, "the part is not inside of the image");
+  TORCH_CHECK(offset[0] >= 0 && offset[1] >= 0 && offset[0] + pixels.size(0) <= resized[0] && offset[1] + pixels.size(1) <= resized[1],
+              "there are no such pixels in the resized part");
+
+  // Colour is smoothed over neighbours: with a few pixels more around it, the part has the bytes that it has in the whole. A region begins where a
+  // block of any kind of subsampling does.
+  constexpr int64_t kAround = 8, kBlock = 32;
+  const int64_t block = kBlock / d;
+  const int64_t x = std::max<int64_t>(0, left - kAround) / block * block, y = std::max<int64_t>(0, top - kAround);
+  const int64_t across = std::min(width, left + w + kAround) - x, down = std::min(height, top + h + kAround) - y;
+  if (across < width || down < height) {
+    const auto number = [](int64_t value) { return static_cast<int>(value); };
+    jpeg.check(jpeg.api.crop(jpeg.handle, {number(x), number(y), number(across), number(down)}));
+  }
+  uint8_t* decoded = scratch(across * down * 3);
+  jpeg.check(jpeg.api.decompress(jpeg.handle, bytes.const_data_ptr<uint8_t>(), bytes.numel(), decoded, 0, kPixelsRgb));
+
+  const SingleThread alone;
+  const at::Tensor part = at::from_blob(decoded + ((top - y) * across + left - x) * 3, {1, 3, h, w}, {across * down * 3, 1, across * 3, 3}, at::kByte);
+  const at::Tensor whole = resized[0] == h && resized[1] == w ? part : at::_upsample_bilinear2d_aa(part, resized, false);
+  pixels.copy_(whole[0].permute({1, 2, 0}).narrow(0, offset[0], pixels.size(0)).narrow(1, offset[1], pixels.size(1)));
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(srrl, library) {
+  library.def("open_turbo_jpeg(str file) -> bool", openTurboJpeg);
+  library.def("jpeg_size(Tensor bytes) -> (int, int)", jpegSize);
+  library.def("decode_jpeg(Tensor bytes, Tensor(a!) pixels, int[] box, int denominator, int[] resized, int[] offset) -> ()", decodeJpeg);
+}
+
+}  // namespace srrl
