@@ -16,11 +16,13 @@ interface Recorded {
   graph: DeviceGraph;
   inputs: Tensor[];
   part: Part;
+  /** Parameters with the gradients that a replay makes. */
+  gradients: [Tensor, Tensor][];
 }
 
 /**
- * Forward and backward of a batch as one graph of the device: the host copies a batch in and asks once. Recorded anew in each epoch, because what the host decides, such as a
- * weight that changes with the epoch, is a constant in it. Batches of another shape go their usual way.
+ * Forward and backward of a batch as one graph of the device: the host copies a batch in and asks once. What the host decides, such as a weight that changes with the epoch, is
+ * a constant in it: then it must be forgotten. Batches of another shape go their usual way.
  */
 export class RecordedPass {
   private recorded: Recorded | undefined;
@@ -28,10 +30,14 @@ export class RecordedPass {
   /** Why nothing is recorded any more. */
   obstacle: string | undefined;
 
-  /** @param pass forward and backward, with gradients that are none before it */
+  /** Whether parameters have gradients of another pass. */
+  private interrupted = false;
+
+  /** @param pass forward and backward, with gradients that are none before it @param parameters those that it gives gradients */
   constructor(
     private readonly device: string,
     private readonly pass: (inputs: Inputs) => Part,
+    private readonly parameters: () => readonly Tensor[],
   ) {}
 
   /** What the batch gave, or undefined where it has to go its usual way. The tensors are those of the next batch as well. */
@@ -46,11 +52,13 @@ export class RecordedPass {
       this.obstacle = messageOf(error);
       return undefined;
     }
-    const { graph, part, inputs: places } = this.recorded;
+    const { graph, part, inputs: places, gradients } = this.recorded;
     noGrad(() => {
       for (const [i, place] of places.entries()) place.copy_(tensors[i] as Tensor, true);
     });
     graph.replay();
+    if (this.interrupted) for (const [parameter, gradient] of gradients) parameter.grad = gradient;
+    this.interrupted = false;
     return part;
   }
 
@@ -64,12 +72,18 @@ export class RecordedPass {
     return part;
   }
 
-  /** Gives up what was recorded; gradients are none afterwards, or must be made so. */
+  /** Another pass than this one makes gradients now. */
+  interrupt(): void {
+    this.interrupted = true;
+  }
+
+  /** Gives up what was recorded. */
   forget(): void {
     if (!this.recorded) return;
-    const { graph, inputs, part } = this.recorded;
+    const { graph, inputs, part, gradients } = this.recorded;
     this.recorded = undefined;
-    for (const tensor of [...inputs, ...resultsOf(part)]) tensor.dispose();
+    for (const tensor of [...inputs, ...resultsOf(part), ...gradients.map(([, gradient]) => gradient)])
+      tensor.dispose();
     graph.dispose();
   }
 
@@ -81,7 +95,11 @@ export class RecordedPass {
         const made = this.pass(own);
         part = mapPart(made, (tensor) => keep(tensor.detach()));
       });
-      return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)), part: part as Part };
+      const gradients = this.parameters().flatMap((parameter): [Tensor, Tensor][] => {
+        const { grad } = parameter;
+        return grad ? [[parameter, keep(grad)]] : [];
+      });
+      return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)), part: part as Part, gradients };
     });
   }
 }

@@ -71,6 +71,8 @@ export class Trainer {
   readonly scaler: GradScaler | undefined;
   private readonly buffers: BufferGuard;
   private readonly recorded: RecordedPass | undefined;
+  /** Whether a method has looked at the number of the epoch. */
+  private epochMatters = false;
   /** Steps done since the beginning. */
   step = 0;
   microBatch: number;
@@ -89,7 +91,13 @@ export class Trainer {
     this.scaler = precision === 'float16' ? new GradScaler({ device }) : undefined;
     this.buffers = new BufferGuard(Object.values(this.modules));
     const records = options.recordSteps && precision !== 'float16' && DeviceGraph.availableOn(device);
-    this.recorded = records ? new RecordedPass(device, (inputs) => this.passAnew(inputs)) : undefined;
+    this.recorded = records
+      ? new RecordedPass(
+          device,
+          (inputs) => this.passAnew(inputs),
+          () => this.optimizer.paramGroups.flatMap(({ params }) => params),
+        )
+      : undefined;
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
 
@@ -106,7 +114,7 @@ export class Trainer {
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
     this.loader.begin(this.epoch);
-    this.recorded?.forget();
+    if (this.epochMatters) this.recorded?.forget();
   }
 
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
@@ -158,7 +166,7 @@ export class Trainer {
       const replayed = this.recorded?.run(this.inputsOf(batch));
       if (replayed) return [replayed];
     }
-    this.recorded?.forget();
+    this.recorded?.interrupt();
     this.optimizer.zeroGrad();
     const parts: Part[] = [];
     for (let begin = 0; begin < count; begin += this.microBatch) {
@@ -192,6 +200,7 @@ export class Trainer {
   private forward({ batch, teacher: given }: Inputs): Pick<Part, 'terms' | 'right'> {
     const { student, objective, targets, options } = this.setup;
     const { images, labels, indices } = batch;
+    const trainer = this;
     return this.precisely(() => {
       const teacher = given ?? (targets && noGrad(() => targets.of(batch)));
       const made = student.forwardFeatures(images);
@@ -200,7 +209,10 @@ export class Trainer {
         labels,
         indices,
         labelSmoothing: options.labelSmoothing,
-        epoch: this.epoch + 1,
+        get epoch() {
+          trainer.epochMatters = true;
+          return trainer.epoch + 1;
+        },
         ...(teacher && { teacher }),
       });
       // A student that predicts through another network learns nothing in its own classifier, and of mixed images no class is the right one.
