@@ -26,7 +26,11 @@ class Step:
         # The authors' code leaves layout and optimizer as they are.
         plain = variant == "eager"
         layout = torch.contiguous_format if plain else torch.channels_last
-        state = torch.load(question["file"], weights_only=True)
+        self.device, self.narrow = question["device"], question["precision"] == "bfloat16"
+        if self.device.startswith("cuda"):
+            torch.backends.cudnn.benchmark = True
+        self.steps = question.get("steps", 1)
+        state = torch.load(question["file"], weights_only=True, map_location=self.device)
         self.batches = [
             (images.contiguous(memory_format=layout), labels)
             for images, labels in zip(state["images"].split(self.batch), state["labels"].split(self.batch))
@@ -54,10 +58,14 @@ class Step:
     @staticmethod
     def loaded(module, state, layout):
         module.load_state_dict(state)
-        return module.to(memory_format=layout)
+        return module.to(next(iter(state.values())).device, memory_format=layout)
 
     def losses(self, images, labels, kept):
         """The terms; `kept` are the teacher's features of these images, or None."""
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.narrow):
+            return self.precise_losses(images, labels, kept)
+
+    def precise_losses(self, images, labels, kept):
         feature_map, _, logits = self.student(images)
         ce = F.cross_entropy(logits, labels)
         if self.kind == "ce":
@@ -78,7 +86,7 @@ class Step:
         images, labels = self.batches[place]
         kept = None
         if self.kind == "cached":
-            rows = torch.arange(place * self.batch, place * self.batch + len(labels))
+            rows = torch.arange(place * self.batch, place * self.batch + len(labels), device=self.device)
             kept = self.features[rows].float()
         terms = self.terms(images, labels, kept)
         self.optimizer.zero_grad()
@@ -99,8 +107,11 @@ class Step:
     def measure(self):
         """Images a second."""
         began = time.perf_counter()
-        self.step()
-        return self.batch / (time.perf_counter() - began)
+        for _ in range(self.steps):
+            self.step()
+        if self.device.startswith("cuda"):
+            torch.cuda.synchronize()
+        return self.steps * self.batch / (time.perf_counter() - began)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { native } from '../native.js';
 import { Peer, type PeerFacts } from './peer.js';
 import { ratiosOf, requireAgreement, type Summary, summarize } from './statistics.js';
-import type { BenchContext, Case, OpenCase, PeerForm, Suite } from './suite.js';
+import type { BenchContext, Case, OpenCase, PeerForm, Precision, Suite } from './suite.js';
 
 export interface BenchOptions {
   /** A python with torch; without one only our own numbers are taken. */
@@ -19,6 +19,10 @@ export interface BenchOptions {
   /** Only cases with this in their name. */
   only?: string;
   photos?: string;
+  /** Default `cpu`. */
+  device?: string;
+  /** Default `float32`. */
+  precision?: Precision;
   /** Sizes that show that a suite works, and measure nothing. Default false. */
   tiny?: boolean;
   /** Hears what is about to be done. */
@@ -64,8 +68,8 @@ export async function runSuite(suite: Suite, options: BenchOptions = {}): Promis
     native().setNumThreads(threads);
     if (options.python !== undefined && suite.peer !== undefined)
       peer = await Peer.start(options.python, suite.peer, threads);
-    const { tiny = false, photos, only = '' } = options;
-    const context: BenchContext = { tiny, threads, folder, ...(photos !== undefined && { photos }) };
+    const { tiny = false, photos, only = '', device = 'cpu', precision = 'float32' } = options;
+    const context: BenchContext = { tiny, threads, folder, device, precision, ...(photos !== undefined && { photos }) };
     const cases: CaseResult[] = [];
     for (const definition of suite.cases(context)) {
       if (!definition.name.includes(only)) continue;
@@ -133,14 +137,14 @@ async function rivalsFor(
   peer: Peer,
   name: string,
   forms: readonly PeerForm[],
-  { question }: OpenCase,
+  { question, tolerance }: OpenCase,
   ours: Record<string, number>,
 ): Promise<Rival[]> {
   const rivals: Rival[] = [];
   for (const form of forms) {
     const whole = { ...question, variant: form.variant, compiled: form.compiled ?? false };
     const answer = await peer.open(whole);
-    if ('values' in answer) requireAgreement(`${name}, ${form.name}`, ours, answer.values);
+    if ('values' in answer) requireAgreement(`${name}, ${form.name}`, ours, answer.values, tolerance);
     const unavailable = 'unavailable' in answer ? { unavailable: answer.unavailable } : {};
     rivals.push({ name: form.name, question: whole, samples: [], ...unavailable });
   }

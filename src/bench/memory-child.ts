@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { native } from '../native.js';
 import { keep, scope, functions as torch } from '../tensor/index.js';
 import type { Pair } from './pairs.js';
-import { type Kind, openTraining } from './training.js';
+import { type Kind, onProcessor, openTraining } from './training.js';
 
 interface Train {
   pair: Pair;
@@ -28,7 +28,7 @@ function peakMiB(): number {
 
 async function train({ pair, kind, folder, steps, threads }: Train): Promise<void> {
   native().setNumThreads(threads);
-  const training = await openTraining(pair, kind, folder);
+  const training = await openTraining(pair, kind, { folder, ...onProcessor });
   for (let step = 0; step < steps; step++) await training.step();
   training.dispose();
 }

@@ -2,7 +2,7 @@
 import { table } from '../report/terminal.js';
 import type { Environment } from './environment.js';
 import type { CaseResult, PeerResult, SuiteResult } from './harness.js';
-import { type Summary, tolerance } from './statistics.js';
+import type { Summary } from './statistics.js';
 import type { Suite } from './suite.js';
 
 export const environmentText = (facts: Environment): string =>
@@ -29,7 +29,7 @@ function note(compared: boolean, cases: readonly CaseResult[]): string {
   return [
     'Medians (quartiles).',
     ...(compared ? ['Ratio: our cost to theirs in the same round; below 1 is better here.'] : []),
-    ...(agreed.length > 0 ? [`Both sides gave the same, within ${tolerance} of it: ${agreed.join(', ')}.`] : []),
+    ...(agreed.length > 0 ? [`Both sides gave the same, but for rounding: ${agreed.join(', ')}.`] : []),
   ].join(' ');
 }
 

@@ -37,15 +37,19 @@ export function ratiosOf(ours: readonly number[], theirs: readonly number[], bet
 export const tolerance = 1e-3;
 
 /** Throws BenchError naming the first number that the sides do not agree on. `what` says which case and form of the peer. */
-export function requireAgreement(what: string, ours: Record<string, number>, theirs: Record<string, number>): void {
+export function requireAgreement(
+  what: string,
+  ours: Record<string, number>,
+  theirs: Record<string, number>,
+  allowed = tolerance,
+): void {
   for (const [name, mine] of Object.entries(ours)) {
     const other = theirs[name];
     // Written so that what is no number never agrees.
-    const agrees =
-      other !== undefined && Math.abs(mine - other) <= tolerance * Math.max(Math.abs(mine), Math.abs(other));
+    const agrees = other !== undefined && Math.abs(mine - other) <= allowed * Math.max(Math.abs(mine), Math.abs(other));
     if (agrees) continue;
     throw new BenchError(
-      `${what}: ${name} is ${mine} here and ${other} there, more than ${tolerance} apart (relative).\nThe two sides do not do the same work, so nothing is timed.`,
+      `${what}: ${name} is ${mine} here and ${other} there, more than ${allowed} apart (relative).\nThe two sides do not do the same work, so nothing is timed.`,
     );
   }
 }

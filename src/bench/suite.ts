@@ -1,10 +1,16 @@
 /** What a benchmark suite is: cases, each with a measurement of ours and the forms in which its peer does the same work. */
 
+export type Precision = 'float32' | 'bfloat16';
+
 export interface BenchContext {
   /** Sizes that show that a suite works, and measure nothing. */
   tiny: boolean;
   /** Threads of operators, on both sides. */
   threads: number;
+  /** Where steps run, on both sides. */
+  device: string;
+  /** Of their forward, by autocast. */
+  precision: Precision;
   /** For files that both sides read; it is deleted at the end. */
   folder: string;
   /** An image folder (`train/<class>/*.jpg`, `val/<class>/*.jpg`) in place of drawn photos. */
@@ -37,6 +43,8 @@ export interface OpenCase {
   question: Record<string, unknown>;
   /** Numbers by name that the peer must give as well: nothing is timed where they differ. Called once, before all measurements. */
   check?(): Record<string, number> | Promise<Record<string, number>>;
+  /** How far those may be apart, relative; default 1e-3. */
+  tolerance?: number | undefined;
   /** One measurement, in the unit of the case. */
   measure(): number | Promise<number>;
   /** Where the time of our side goes, ms by part. */

@@ -16,6 +16,12 @@ import { type EffectiveTrainOptions, trainOptions } from '../train/index.js';
 import { type Targets, targetsOf, teacherOptions } from '../train/targets.js';
 import { Trainer, trainingViews } from '../train/trainer.js';
 import { batches, initial, noise, type Pair, settledTeacher } from './pairs.js';
+import type { BenchContext } from './suite.js';
+
+/** Where files lie, and how a step is computed. */
+type Place = Pick<BenchContext, 'folder' | 'device' | 'precision'>;
+
+export const onProcessor = { device: 'cpu', precision: 'float32' } as const;
 
 /** Plain training; SRRL with the teacher on each batch; SRRL with features that were kept. */
 export const kinds = { ce: 'plain CE', live: 'SRRL, live teacher', cached: 'SRRL, cached targets' } as const;
@@ -28,17 +34,17 @@ export interface Training {
 }
 
 /** What a step needs besides weights: the same each time, from seeds. */
-function given(pair: Pair, kind: Kind, folder: string) {
+function given(pair: Pair, kind: Kind, { folder, device, precision }: Place) {
   const { teacher, student, batchSize, lr } = pair;
   // One view, so that epochs after the first find all features in the cache.
-  const options = trainOptions.parse({ batchSize, lr, schedule: 'constant', epochs: 1e6, views: 1 });
+  const options = trainOptions.parse({ batchSize, lr, schedule: 'constant', epochs: 1e6, views: 1, device, precision });
   return { data: noise(pair), options, file: join(folder, `${teacher}-${student}-${kind}.pth`) };
 }
 
 /** Writes what both sides start from: initial weights, and the batches of an epoch. Returns the question for the peer. */
-export function writeStart(pair: Pair, kind: Kind, folder: string): Record<string, unknown> {
-  const { data, options, file } = given(pair, kind, folder);
-  const { images, labels } = firstEpoch(data, options);
+export function writeStart(pair: Pair, kind: Kind, place: Place): Record<string, unknown> {
+  const { data, options, file } = given(pair, kind, place);
+  const { images, labels } = firstEpoch(data, { ...options, device: 'cpu' });
   const model =
     kind === 'ce' ? undefined : settledTeacher(pair.teacher, pair.numClasses, images.narrow(0, 0, pair.batchSize));
   const teacher = model && ModelTeacher.of(model, pair.teacher);
@@ -51,20 +57,23 @@ export function writeStart(pair: Pair, kind: Kind, folder: string): Record<strin
   });
   for (const thing of [images, labels, student, ...Object.values(modules), teacher]) thing?.dispose();
   const { momentum, weightDecay } = options;
-  return { ...pair, kind, file, momentum, weightDecay };
+  const { device, precision } = place;
+  return { ...pair, kind, file, momentum, weightDecay, device, precision };
 }
 
 /** Makes a training ready that starts from what {@link writeStart} wrote into the same folder. */
-export async function openTraining(pair: Pair, kind: Kind, folder: string): Promise<Training> {
-  const { data, options, file } = given(pair, kind, folder);
+export async function openTraining(pair: Pair, kind: Kind, place: Place): Promise<Training> {
+  const { device } = place;
+  const { data, options, file } = given(pair, kind, place);
   const { images, labels, ...states } = (await loadPth(file)) as unknown as Start;
-  const teacher = states.teacher && ModelTeacher.of(filled(pair.teacher, pair, states.teacher), pair.teacher);
-  const student = filled(pair.student, pair, states.student);
+  const teacher =
+    states.teacher && ModelTeacher.of(filled(pair.teacher, pair, states.teacher).to({ device }), pair.teacher);
+  const student = filled(pair.student, pair, states.student).to({ device });
   const objective = objectiveFor(kind, student, teacher, data);
   if (states.connector) objective.modules.connector?.loadStateDict(states.connector);
   for (const tensor of [images, labels, ...Object.values(states).flatMap((state) => Object.values(state))])
     tensor.dispose();
-  const run = teacherOptions.parse(kind === 'cached' ? { teacherCache: join(folder, 'features') } : {});
+  const run = teacherOptions.parse(kind === 'cached' ? { teacherCache: join(place.folder, 'features') } : {});
   const targets: Targets | undefined = teacher && targetsOf({ teacher, data, options, teacherOptions: run });
   const trainer = new Trainer({ student, objective, data, options, ...(targets && { targets }) });
   return {

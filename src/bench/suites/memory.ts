@@ -4,7 +4,7 @@ import type { MemoryTask } from '../memory-child.js';
 import { type Pair, pairName, pairs, tinyPair } from '../pairs.js';
 import { runNode } from '../processes.js';
 import type { BenchContext, Case, OpenCase, Suite } from '../suite.js';
-import { kinds, writeStart } from '../training.js';
+import { kinds, onProcessor, writeStart } from '../training.js';
 
 const child = join(packageRoot, 'dist/bench/memory-child.js');
 
@@ -40,7 +40,7 @@ function trainingCase(context: BenchContext): Case {
 
 function openMemory(pair: Pair, { folder, threads, tiny }: BenchContext): OpenCase {
   const steps = tiny ? 1 : 6;
-  const question = writeStart(pair, 'live', folder);
+  const question = writeStart(pair, 'live', { folder, ...onProcessor });
   return {
     question: { ...question, steps, threads },
     measure: () => peakOf({ training: { pair, kind: 'live', folder, steps, threads } }),

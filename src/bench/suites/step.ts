@@ -1,3 +1,4 @@
+import { native } from '../../native.js';
 import { ledgerOf } from '../ledger.js';
 import { pairName, pairs, tinyPair } from '../pairs.js';
 import { type Case, milliseconds, type PeerForm, type Suite } from '../suite.js';
@@ -11,28 +12,42 @@ const peers: readonly PeerForm[] = [
   { name: 'torch.compile, max-autotune', variant: 'max-autotune', compiled: true },
 ];
 
+/** Only here: CUDA graphs, without the search for algorithms. */
+const onGpu: PeerForm = { name: 'torch.compile, reduce-overhead', variant: 'reduce-overhead', compiled: true };
+
 export const stepSuite: Suite = {
   name: 'step',
   summary: 'one training step: forward, losses, backward, update',
   peer: 'step.py',
   rounds: 5,
-  cases: ({ tiny, folder }) =>
+  cases: ({ tiny, folder, device, precision }) =>
     pairs.flatMap((usual) =>
       (Object.keys(kinds) as Kind[]).map((kind): Case => {
-        const pair = tiny ? tinyPair(usual) : usual;
+        const pair = tiny ? tinyPair(usual) : device === 'cpu' ? usual : { ...usual, batchSize: usual.gpuBatchSize };
+        const place = { folder, device, precision };
+        // A GPU has done a step long after it was asked to.
+        const steps = device === 'cpu' || tiny ? 1 : 20;
         return {
           name: `${pairName(pair)}, ${kinds[kind]}`,
           unit: 'images/s',
           better: 'higher',
-          peers,
+          peers: device === 'cpu' ? peers : [...peers, onGpu],
           async open() {
-            const question = writeStart(pair, kind, folder);
-            const training = await openTraining(pair, kind, folder);
+            const question = { ...writeStart(pair, kind, place), steps };
+            const training = await openTraining(pair, kind, place);
             return {
               question,
               check: () => firstTerms(training),
-              measure: async () => (1000 * pair.batchSize) / (await milliseconds(training.step)),
-              ledger: () => ledgerOf(training, tiny ? 1 : 4),
+              ...(precision === 'bfloat16' && { tolerance: 0.05 }),
+              async measure() {
+                const spent = await milliseconds(async () => {
+                  for (let step = 0; step < steps; step++) await training.step();
+                  native().synchronize();
+                });
+                return (1000 * steps * pair.batchSize) / spent;
+              },
+              // The host's clock does not see where a GPU's time goes.
+              ...(device === 'cpu' && { ledger: () => ledgerOf(training, tiny ? 1 : 4) }),
               dispose: training.dispose,
             };
           },

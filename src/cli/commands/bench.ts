@@ -7,6 +7,7 @@ import { BenchError, ConfigError } from '../../errors.js';
 import { z } from '../../options.js';
 import { table } from '../../report/terminal.js';
 import { didYouMean } from '../../suggest.js';
+import { deviceNamed } from '../../train/device.js';
 import { defineCommand } from '../command.js';
 
 const names = suites.map(({ name }) => name);
@@ -17,6 +18,8 @@ const options = z.strictObject({
   compiled: z.boolean().default(false).describe('also torch.compile, which needs a C++ compiler and minutes'),
   rounds: z.int().min(1).optional().describe("measurements of each side; default: the suite's"),
   threads: z.int().min(1).optional().describe('threads of operators on both sides; default: all cores'),
+  device: z.string().default('cpu').describe('where the steps of the suite step run, such as cuda'),
+  precision: z.enum(['float32', 'bfloat16']).default('float32').describe('of their forward, by autocast'),
   only: z.string().optional().describe('only cases with this in their name'),
   photos: z.string().optional().describe('image folder (train/, val/) for the suite loader, in place of drawn photos'),
   save: z.string().optional().describe('file for the ratios, as a baseline'),
@@ -61,8 +64,11 @@ export const benchCommand = defineCommand({
 
 function benchOptions(given: Omit<z.output<typeof options>, 'json'>, quiet: boolean): BenchOptions {
   const { against, python = process.env.SRRL_PYTHON ?? 'python3', rounds, threads, only, photos, compiled } = given;
+  const { device, precision } = given;
   return {
     compiled,
+    device: deviceNamed(device),
+    precision,
     ...(against !== undefined && { python }),
     ...(rounds !== undefined && { rounds }),
     ...(threads !== undefined && { threads }),
