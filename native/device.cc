@@ -7,6 +7,10 @@
 
 #include "arguments.h"
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace srrl {
 
 namespace {
@@ -27,6 +31,15 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
 Napi::Value synchronize(const Napi::CallbackInfo& info) {
   const auto accelerator = at::getAccelerator(false);
   if (accelerator && at::accelerator::deviceCount() > 0) at::accelerator::synchronizeDevice(at::accelerator::getDeviceIndex());
+  return info.Env().Undefined();
+}
+
+// keepFreedMemory(): malloc keeps what is freed for the next who asks, in place of giving it back to the system and being given it anew, page by page. For the whole process.
+Napi::Value keepFreedMemory(const Napi::CallbackInfo& info) {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
+#endif
   return info.Env().Undefined();
 }
 
@@ -95,6 +108,7 @@ void exportDevice(Napi::Env, Napi::Object exports) {
   define<devices>(exports, "devices");
   define<synchronize>(exports, "synchronize");
   define<buildInformation>(exports, "buildInformation");
+  define<keepFreedMemory>(exports, "keepFreedMemory");
   define<deviceMemory>(exports, "deviceMemory");
   define<resetPeakMemory>(exports, "resetPeakMemory");
   define<emptyCache>(exports, "emptyCache");

@@ -167,6 +167,7 @@ export interface Native {
 
   devices(): string[];
   synchronize(): void;
+  keepFreedMemory(): void;
   deviceMemory(device: string): DeviceMemory;
   resetPeakMemory(device: string): void;
   emptyCache(device: string): void;

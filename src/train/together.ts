@@ -2,6 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Teacher } from '../distill/teacher.js';
 import { ConfigError } from '../errors.js';
+import { native } from '../native.js';
 import { Control } from './control.js';
 import { deviceNamed } from './device.js';
 import type { TrainEvent } from './events.js';
@@ -75,6 +76,8 @@ export async function* runTogether(
   const teacher =
     typeof wanted === 'string' ? await Teacher.load(wanted, { device, ...(tap !== undefined && { tap }) }) : wanted;
   const pass = new SharedPass();
+  // Students in turn free and ask for the same large blocks, and their pages would come anew each time.
+  native().keepFreedMemory();
   let members: Member[] = Object.entries(setups).map(([student, setup]) => ({
     student,
     device,
