@@ -1,7 +1,7 @@
 import { messageOf } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
 import { DeviceGraph, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
-import type { Part } from './trainer.js';
+import type { Part } from './part.js';
 
 /** What a forward is given: a batch, and the teacher's features where they are not made in it. */
 export interface Inputs {
@@ -27,11 +27,10 @@ interface Recorded {
 export class RecordedPass {
   private recorded: Recorded | undefined;
   private passes = 0;
-  /** Why nothing is recorded any more. */
-  obstacle: string | undefined;
-
   /** Whether parameters have gradients of another pass. */
   private interrupted = false;
+  /** Why nothing is recorded any more. */
+  obstacle: string | undefined;
 
   /** @param pass forward and backward, with gradients that are none before it @param parameters those that it gives gradients */
   constructor(

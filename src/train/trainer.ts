@@ -2,17 +2,18 @@
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type LoaderOptions } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
-import type { Batch, Terms } from '../flow.js';
+import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { fastConvolutions, type Module } from '../nn/index.js';
 import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
-import { autocast, DeviceGraph, noGrad, type Tensor } from '../tensor/index.js';
+import { autocast, DeviceGraph, noGrad } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { deviceType } from './device.js';
 import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
+import { nonFiniteTerm, type Part, partOf, rightOf, weightedSum } from './part.js';
 import { type Inputs, RecordedPass } from './recorded-pass.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
@@ -26,15 +27,6 @@ export interface TrainerSetup {
   pass?: SharedPass;
   data: Dataset;
   options: EffectiveTrainOptions;
-}
-
-/** What a part of a batch gave. */
-export interface Part {
-  terms: Terms;
-  loss: Tensor;
-  count: number;
-  /** How many images the student was right about; absent where that cannot be said. */
-  right?: Tensor;
 }
 
 /** What a step did. */
@@ -279,30 +271,4 @@ export class Trainer {
     for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler, this.buffers])
       holder?.dispose();
   }
-}
-
-const partOf = ({ images, labels, indices, views }: Batch, begin: number, size: number): Batch => ({
-  images: images.narrow(0, begin, size),
-  labels: labels.narrow(0, begin, size),
-  indices: indices.narrow(0, begin, size),
-  views: { ...views, images: views.images.slice(begin, begin + size) },
-});
-
-const rightOf = (logits: Tensor, labels: Tensor): Tensor => noGrad(() => logits.argmax(1).eq(labels).sum());
-
-/** A term of weight 0 is recorded, but takes no part in the graph. */
-function weightedSum(terms: Terms): Tensor {
-  const parts = Object.values(terms)
-    .filter(({ weight }) => weight !== 0)
-    .map(({ weight, value }) => (weight === 1 ? value : value.mul(weight)));
-  return parts.reduce((sum, part) => sum.add(part));
-}
-
-function nonFiniteTerm(parts: readonly Part[]): string | undefined {
-  if (parts.every(({ loss }) => Number.isFinite(Number(loss.item())))) return undefined;
-  for (const { terms } of parts) {
-    for (const [name, { value }] of Object.entries(terms))
-      if (!Number.isFinite(Number(value.item()))) return `the term ${name}`;
-  }
-  return 'the weighted sum';
 }
