@@ -1,6 +1,7 @@
 // A part of a JPEG file, decoded by libjpeg-turbo and resized, in one pass on the caller's thread. libjpeg-turbo is not linked: it comes with an npm package
 // and is looked up when it is first needed, by TurboJPEG 3's stable interface; where it is absent, images are decoded elsewhere.
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 #include <dlfcn.h>
 #include <torch/library.h>
 
@@ -117,7 +118,8 @@ uint8_t* scratch(size_t size) {
 // Operators of this thread use no other threads while it lives: OpenMP would start a team for each thread that decodes.
 struct SingleThread {
 #ifdef _OPENMP
-  const int before = omp_get_max_threads();
+  // libtorch sets its own number when a thread first asks for it; that must be over by then. One team too many, and all of them sleep where they used to wait awake.
+  const int before = at::get_num_threads();
   SingleThread() { omp_set_num_threads(1); }
   ~SingleThread() { omp_set_num_threads(before); }
 #endif

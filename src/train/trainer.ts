@@ -112,7 +112,8 @@ export class Trainer {
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
   runStep(): StepOutcome {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
-    const [{ microBatch }, obstacle] = [this, this.recorded?.obstacle];
+    const { microBatch } = this;
+    const obstacle = this.recorded?.obstacle;
     this.buffers.remember();
     for (;;) {
       try {
