@@ -48,6 +48,7 @@ describe('a package made by `npm run prebuild`', () => {
       'libtorch.json',
       'CMakeLists.txt',
       'native',
+      'test/native',
       'scripts',
       'bin',
       'dist',
