@@ -19,6 +19,6 @@ export const isThere = isPretended || native().devices().includes(device);
 export function addDevice(): void {
   native();
   if (!isPretended) return;
-  const file = fileURLToPath(new URL('../../build/Release/srrl-pretend.so', import.meta.url));
+  const file = fileURLToPath(new URL('../../build/test/srrl-pretend.so', import.meta.url));
   process.dlopen({ exports: {} }, file);
 }
