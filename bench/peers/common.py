@@ -27,7 +27,8 @@ def serve(make):
         print(json.dumps(answer), file=answers, flush=True)
 
     torch.set_num_threads(int(sys.argv[1]))
-    say({"python": sys.version.split()[0], "torch": torch.__version__, "threads": torch.get_num_threads(), "device": "cpu"})
+    gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
+    say({"python": sys.version.split()[0], "torch": torch.__version__, "threads": torch.get_num_threads(), "device": ", ".join(["cpu", *gpus])})
     opened = {}
     for line in sys.stdin:
         request = json.loads(line)

@@ -25,10 +25,14 @@ export const stepSuite: Suite = {
       (Object.keys(kinds) as Kind[]).map((kind): Case => {
         const pair = tiny ? tinyPair(usual) : device === 'cpu' ? usual : { ...usual, batchSize: usual.gpuBatchSize };
         const place = { folder, device, precision };
+        // Ratios of other devices and precisions are others.
+        const way = [device, precision]
+          .filter((word) => word !== 'cpu' && word !== 'float32')
+          .map((word) => `, ${word}`);
         // A GPU has done a step long after it was asked to.
         const steps = device === 'cpu' || tiny ? 1 : 20;
         return {
-          name: `${pairName(pair)}, ${kinds[kind]}`,
+          name: `${pairName(pair)}, ${kinds[kind]}${way.join('')}`,
           unit: 'images/s',
           better: 'higher',
           peers: device === 'cpu' ? peers : [...peers, onGpu],
