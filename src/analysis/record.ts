@@ -41,7 +41,7 @@ export interface Likeness {
   agreement: number | null;
   /** KL(teacher || student) of their softmax distributions at temperature 1, in nats, mean over images. */
   klDivergence: number | null;
-  /** Squared difference of the logits, mean over images and classes: equation (3) with the student's own logits. */
+  /** Squared difference of the student's own logits and the teacher's, mean over images and classes. */
   logitError: number | null;
   /** Squared difference of the penultimate features, mean over images and coordinates; null where their widths differ. */
   featureError: number | null;

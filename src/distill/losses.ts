@@ -26,12 +26,15 @@ function softCrossEntropy(zT: Tensor, z: Tensor, temperature: number): Tensor {
     .neg();
 }
 
-/** (2)  L_SR = - s(W_T h_T) . log s(W_T r(h_S)) */
+/**
+ * (2), (3)  L_SR = - p . log q with p = s(W_T h_T), q = s(W_T r(h_S)). The paper writes this cross-entropy twice: (2) through the
+ * logits, (3) with W_T and the features put in.
+ */
 export function softmaxRegressionLoss(zT: Tensor, zTildeS: Tensor, temperature = 1): Tensor {
   return softCrossEntropy(zT, zTildeS, temperature);
 }
 
-/** (3)  L_SR = || W_T h_T - W_T r(h_S) ||^2, the form that the paper settles on and that the authors' code has */
+/** The variant of L_SR in the authors' code, || W_T h_T - W_T r(h_S) ||^2. It has no number in the paper. */
 export function softmaxRegressionLossL2(zT: Tensor, zTildeS: Tensor): Tensor {
   return F.mseLoss(zTildeS, zT);
 }
