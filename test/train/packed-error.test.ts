@@ -9,7 +9,9 @@ import { packed, revived } from '../../src/train/packed-error.js';
 const folder = mkdtempSync(join(tmpdir(), 'srrl-error-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 type ErrorClass = new (...values: never[]) => Error;
-const classes = Object.entries(errors).filter((entry): entry is [string, ErrorClass] => entry[0].endsWith('Error'));
+const classes = Object.entries(errors as unknown as Record<string, ErrorClass>).filter(([name]) =>
+  name.endsWith('Error'),
+);
 
 describe('an error that crosses a thread', () => {
   it.each([...classes, ['TypeError', TypeError], ['RangeError', RangeError]] as [string, ErrorClass][])(
