@@ -96,6 +96,24 @@ export class StallError extends SrrlError {
   }
 }
 
+/** A loss or gradient that is NaN or Inf. */
+export class DivergenceError extends SrrlError {
+  constructor(
+    /** Counted from 1. */
+    readonly step: number,
+    /** What was not finite: a term of the loss, or a gradient. */
+    readonly term: string,
+    /** The checkpoint of the state before the step, where one was written. */
+    readonly checkpoint?: string,
+  ) {
+    const where = checkpoint === undefined ? '' : `\nThe state before the step is in ${checkpoint}.`;
+    super(
+      'ERR_DIVERGED',
+      `In step ${step}, ${term} is no longer a number. Lower --lr, or the weights of the terms; --on-non-finite skip goes on without such steps.${where}`,
+    );
+  }
+}
+
 /** A benchmark that cannot be run, whose two sides do not do the same work, or that has become slower than it was. */
 export class BenchError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command as Commander, CommanderError } from 'commander';
 import { ConfigError, InterruptedError, messageOf, SrrlError } from '../errors.js';
 import { packageRoot } from '../native.js';
+import { exitQuietlyWithoutReader } from './broken-pipe.js';
 import { addCommand } from './command.js';
 import { commands } from './commands/index.js';
 import { addCompletion } from './completion.js';
@@ -19,6 +20,7 @@ const program = new Commander('srrl')
 for (const command of commands) addCommand(program, command);
 addCompletion(program);
 
+exitQuietlyWithoutReader();
 try {
   await program.parseAsync();
 } catch (error) {

@@ -5,6 +5,7 @@ import type { Accuracy } from '../flow.js';
 import { serveLive } from '../report/live.js';
 import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
 import type { Run, StallEvent, TrainEvent } from '../train/index.js';
+import { stopWithoutReader } from './broken-pipe.js';
 
 type Start = Extract<TrainEvent, { type: 'start' }>;
 type End = Extract<TrainEvent, { type: 'end' }>;
@@ -102,7 +103,7 @@ export function endText({ test, epoch, seconds, stopped, out }: End): string {
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export function stopOnSignal(run: Pick<Run, 'stop'>): () => void {
-  const handlers = Object.entries(exitCodes).map(([signal, code]) => {
+  const handlers = Object.entries(exitCodes).map(([signal, code]): (() => void) => {
     const handler = () => {
       process.exitCode = code;
       run.stop();
@@ -110,6 +111,7 @@ export function stopOnSignal(run: Pick<Run, 'stop'>): () => void {
     process.once(signal, handler);
     return () => process.removeListener(signal, handler);
   });
+  handlers.push(stopWithoutReader(() => run.stop()));
   return () => {
     for (const remove of handlers) remove();
   };

@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import type { Accuracy } from '../flow.js';
 import { meanAndSpread, percent } from '../report/terminal.js';
-import { type KnownAccuracy, knownAccuracy, type Run } from '../train/index.js';
+import { type KnownAccuracy, knownAccuracy, lockFolders, type Run } from '../train/index.js';
 import { showRun } from './run.js';
 
 interface Plan {
@@ -25,6 +25,21 @@ export async function trainAndShow(
     return;
   }
   const [first, out] = [Number(setup.seed ?? 0), setup.out as string | undefined];
+  // Also between two seeds the folder is this command's.
+  const release = lockFolders(out === undefined || setup.dryRun ? [] : [out]);
+  try {
+    await eachSeed(start, { json, ui, seeds, first, out });
+  } finally {
+    release();
+  }
+}
+
+interface Seeds extends Omit<Plan, 'setup'> {
+  first: number;
+  out: string | undefined;
+}
+
+async function eachSeed(start: (options: SeedOptions) => Run, { json, ui, seeds, first, out }: Seeds): Promise<void> {
   const tests: Accuracy[] = [];
   let known: KnownAccuracy | undefined;
   for (let seed = first; seed < first + seeds; seed++) {

@@ -5,13 +5,14 @@
  * A cache is a folder: `key.json` says what it belongs to, `features.bin` is [views, images, C] in row-major order, `filled.bin` has one byte
  * a vector.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import {
   closeSync,
   existsSync,
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -20,7 +21,7 @@ import {
   writeFileSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { DataError, FileError, messageOf } from '../errors.js';
 import type { Views } from '../flow.js';
 import { fromArray, keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
@@ -121,26 +122,45 @@ function mapped(folder: string, name: string, length: number, dtype: 'float16' |
   return torch.fromFile(file, true, length, { dtype });
 }
 
-/** Writes both files in full: a file with holes would end the process where the disk is full later. */
+/**
+ * Writes both files in full: a file with holes would end the process where the disk is full later. They are written beside their place, because another
+ * process may make or use the same cache at this moment; the first one to be ready gives it its name.
+ */
 function create(folder: string, { views, images, width, dtype }: CacheKey, text: string): void {
   const count = views * images;
   const sizes = { 'features.bin': count * width * bytesPerNumber[dtype], 'filled.bin': count };
-  mkdirSync(folder, { recursive: true });
-  const { bavail, bsize } = statfsSync(folder);
-  const needed = Object.values(sizes).reduce((sum, size) => sum + size, 0);
+  const draft = `${folder}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
   try {
+    mkdirSync(draft, { recursive: true });
+    removeAbandoned(dirname(folder));
+    const { bavail, bsize } = statfsSync(draft);
+    const needed = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     if (needed > bavail * bsize)
       throw new Error(`${mebibytes(needed)} are needed, ${mebibytes(bavail * bsize)} are free`);
-    for (const [name, size] of Object.entries(sizes)) writeZeros(join(folder, name), size);
-    // Last, and in one step: without it there is no cache here.
-    writeFileSync(join(folder, 'key.json.part'), text);
-    renameSync(join(folder, 'key.json.part'), join(folder, 'key.json'));
+    for (const [name, size] of Object.entries(sizes)) writeZeros(join(draft, name), size);
+    writeFileSync(join(draft, 'key.json'), text);
+    // A folder that is there by now is another process's cache; one without a key is none.
+    if (existsSync(folder) && !existsSync(join(folder, 'key.json'))) renameSync(folder, `${draft}.old`);
+    renameSync(draft, folder);
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    if (existsSync(join(folder, 'key.json'))) return;
     throw new FileError(
       `The cache of the teacher's features in ${folder} cannot be made: ${messageOf(error)}.\nUse fewer --views, or another --teacher-cache.`,
       { cause: error },
     );
+  } finally {
+    for (const left of [draft, `${draft}.old`]) rmSync(left, { recursive: true, force: true });
+  }
+}
+
+/** Removes what processes that were killed left half made: nothing was written to it for an hour. */
+function removeAbandoned(directory: string): void {
+  for (const name of readdirSync(directory)) {
+    const draft = join(directory, name);
+    const written =
+      statSync(join(draft, 'features.bin'), { throwIfNoEntry: false })?.mtimeMs ?? Number.POSITIVE_INFINITY;
+    if (/^[0-9a-f]{16}\..+\.part$/.test(name) && Date.now() - written > 3_600_000)
+      rmSync(draft, { recursive: true, force: true });
   }
 }
 

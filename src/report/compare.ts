@@ -3,6 +3,7 @@ import { basename } from 'node:path';
 import { comparisonCharts } from './charts.js';
 import { html } from './markup.js';
 import { page, tableOf } from './page.js';
+import { canonical, differences, type Settings, settingsOf, variedOptions } from './run-options.js';
 import { bestEpoch, evaluatedEpochs, type RunRecords } from './run-records.js';
 import { durationText, meanAndSpread, percent } from './terminal.js';
 
@@ -13,7 +14,7 @@ export interface ComparedRun {
   student: string;
   /** File name; '-' for a run without. */
   teacher: string;
-  /** What else is not the same in all runs, as `option=value`. */
+  /** What else is not the same in all runs, as `option=value`; `none` where the run does not have the option. */
   differs: string[];
   /** That were done. */
   epochs: number;
@@ -53,8 +54,6 @@ export interface Comparison {
   groups: ComparedGroup[];
 }
 
-/** Options that have a column of their own. */
-const columns = ['method', 'student', 'teacher', 'seed'];
 const measures = ['lastTop1', 'bestTop1', 'lastTop5', 'bestTop5'] as const;
 
 /**
@@ -64,18 +63,21 @@ const measures = ['lastTop1', 'bestTop1', 'lastTop5', 'bestTop5'] as const;
  */
 export function compareRuns(records: readonly RunRecords[]): Comparison {
   const names = namesOf(records);
-  const varied = variedOptions(records);
-  const runs = records.map((run, index) => describe(run, names[index] as string, varied));
+  const settings = records.map(({ config }) => settingsOf(config));
+  const varied = variedOptions(settings);
+  const runs = records.map((run, index) =>
+    describe(run, names[index] as string, differences(settings[index] as Settings, varied)),
+  );
   const grouped = new Map<string, ComparedRun[]>();
-  for (const [index, { config }] of records.entries()) {
-    const { seed: _seed, ...rest } = config;
+  for (const [index, { options }] of settings.entries()) {
+    const { seed: _seed, ...rest } = Object.fromEntries(options);
     const key = canonical(rest);
     grouped.set(key, [...(grouped.get(key) ?? []), runs[index] as ComparedRun]);
   }
   return { runs, groups: [...grouped.values()].map(groupOf) };
 }
 
-function describe(run: RunRecords, name: string, varied: string[]): ComparedRun {
+function describe(run: RunRecords, name: string, differs: string[]): ComparedRun {
   const { config, epochs, end } = run;
   const last = evaluatedEpochs(run).at(-1)?.test;
   const best = bestEpoch(run)?.test;
@@ -84,7 +86,7 @@ function describe(run: RunRecords, name: string, varied: string[]): ComparedRun 
     method: String(config.method ?? '-'),
     student: String(config.student ?? '-'),
     teacher: config.teacher === undefined ? '-' : basename(String(config.teacher)),
-    differs: varied.filter((key) => key in config).map((key) => `${key}=${textOf(config[key])}`),
+    differs,
     epochs: epochs.length,
     seed: typeof config.seed === 'number' ? config.seed : null,
     lastTop1: last?.top1 ?? null,
@@ -123,24 +125,6 @@ function namesOf(records: readonly RunRecords[]): string[] {
   return records.map(({ name, path }) => (count(name) > 1 ? (path ?? name) : name));
 }
 
-/** Options on which runs that have them differ; one that only some methods have says no more than the method does. */
-function variedOptions(records: readonly RunRecords[]): string[] {
-  const keys = [...new Set(records.flatMap(({ config }) => Object.keys(config)))];
-  return keys.filter((key) => {
-    const values = records.filter(({ config }) => key in config).map(({ config }) => canonical(config[key]));
-    return !columns.includes(key) && new Set(values).size > 1;
-  });
-}
-
-/** JSON that does not depend on the order of keys. */
-function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'undefined';
-  const entries = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `{${entries.map(([key, inner]) => `${JSON.stringify(key)}:${canonical(inner)}`).join()}}`;
-}
-
-const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 const percentOf = (value: number | null): string => (value === null ? '-' : percent(value));
 const statisticText = (statistic: Statistic | null): string =>
   statistic === null

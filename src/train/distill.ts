@@ -2,6 +2,7 @@ import { Control } from './control.js';
 import type { TrainEvent } from './events.js';
 import { canRunElsewhere, remoteRun } from './remote.js';
 import { run } from './run.js';
+import { whileLocked } from './run-lock.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
 import { checkTogether, runTogether, type TogetherEvent } from './together.js';
 
@@ -74,10 +75,9 @@ export function distillTogether(
   checkTogether(setups);
   const plain = Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, withoutSignal(setup)]));
   const elsewhere = Object.values(plain).every(canRunElsewhere);
-  return new Run(
-    (control) => (elsewhere ? remoteRun({ together: plain }, control) : runTogether(plain, control)),
-    signal,
-  );
+  const start = (control: Control) =>
+    elsewhere ? remoteRun<TogetherEvent>({ together: plain }, control) : runTogether(plain, control);
+  return new Run((control) => whileLocked(writtenBy(Object.values(plain)), () => start(control)), signal);
 }
 
 /** Trains a model on the labels alone. Same events. */
@@ -86,11 +86,14 @@ export function train(setup: StudentSetup): Run {
 }
 
 function start({ signal, ...setup }: StudentSetup | DistillSetup): Run {
-  return new Run(
-    (control) => (canRunElsewhere(setup) ? remoteRun({ one: setup }, control) : run(setup, control)),
-    signal,
-  );
+  const begin = (control: Control) =>
+    canRunElsewhere(setup) ? remoteRun({ one: setup }, control) : run(setup, control);
+  return new Run((control) => whileLocked(writtenBy([setup]), () => begin(control)), signal);
 }
+
+/** The folders that runs will write to. They are locked here and not by the thread of a run, which may be ended before it can release them. */
+const writtenBy = (setups: readonly StudentSetup[]): string[] =>
+  setups.flatMap(({ out, dryRun }) => (out === undefined || dryRun ? [] : [out]));
 
 function withoutSignal({ signal: _, ...setup }: DistillSetup): DistillSetup {
   return setup;

@@ -2,9 +2,10 @@
 export { distill, distillTogether, Run, train } from './distill.js';
 export { evaluate, evaluationBatchSize } from './evaluate.js';
 export type { Estimate, StallEvent, TrainEvent } from './events.js';
-export { DivergenceError } from './guards.js';
+
 export { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
 export { type EffectiveTrainOptions, type TrainOptions, trainOptions } from './options.js';
+export { lockFolders } from './run-lock.js';
 export type { DistillSetup, StudentSetup } from './setup.js';
 export { type TeacherRunOptions, teacherOptions } from './targets.js';
 export type { TogetherEvent } from './together.js';

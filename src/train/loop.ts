@@ -1,12 +1,12 @@
 /** The training loop: epochs of steps, and the evaluations between them. Everything that it changes is the trainer's. */
 import { Loader } from '../data/loader.js';
+import { DivergenceError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import { scope } from '../tensor/index.js';
 import type { Progress } from './checkpoint.js';
 import type { Control } from './control.js';
 import { breathe, evaluation, evaluationBatchSize } from './evaluate.js';
 import type { StallEvent, TrainEvent } from './events.js';
-import { DivergenceError } from './guards.js';
 import { patiently } from './patience.js';
 import type { Trainer } from './trainer.js';
 

@@ -1,15 +1,13 @@
 /** A run in a worker thread, from the side of the caller. */
 import { Worker } from 'node:worker_threads';
-import * as errors from '../errors.js';
+import { SrrlError } from '../errors.js';
 import type { Command, Control } from './control.js';
 import type { TrainEvent } from './events.js';
+import { type PackedError, packed, revived } from './packed-error.js';
 import { type DistillSetup, isNamed, type StudentSetup } from './setup.js';
 
 /** What the worker says. */
-export type Message =
-  | { type: 'event'; event: TrainEvent }
-  | { type: 'done' }
-  | { type: 'error'; name: string; message: string; code?: string; stack?: string };
+export type Message = { type: 'event'; event: TrainEvent } | { type: 'done' } | { type: 'error'; error: PackedError };
 
 /** Whether another thread can make everything that the setup names. */
 export function canRunElsewhere(setup: StudentSetup | DistillSetup): boolean {
@@ -37,7 +35,7 @@ export async function* remoteRun<Event extends TrainEvent>(task: Task, control: 
     for (;;) {
       const message = await inbox.take();
       if (message.type === 'done') return;
-      if (message.type === 'error') throw signal?.aborted ? signal.reason : revive(message);
+      if (message.type === 'error') throw signal?.aborted ? signal.reason : revived(message.error);
       yield message.event as Event;
     }
   } finally {
@@ -56,13 +54,12 @@ class Inbox {
 
   constructor(worker: Worker) {
     worker.on('message', (message: Message) => this.put(message));
-    worker.on('error', (error: Error) => this.put({ type: 'error', name: error.name, message: error.message }));
+    worker.on('error', (error: Error) => this.put({ type: 'error', error: packed(error) }));
     // Behind `done` nobody looks at it.
     worker.on('exit', (code) =>
       this.put({
         type: 'error',
-        name: 'Error',
-        message: `The run's thread ended with code ${code} before the run did.`,
+        error: packed(new SrrlError('ERR_THREAD', `The run's thread ended with code ${code} before the run did.`)),
       }),
     );
   }
@@ -85,15 +82,3 @@ class Inbox {
 }
 
 const isStep = (message: Message): boolean => message.type === 'event' && message.event.type === 'step';
-
-/** The error that the thread threw, in its own class. */
-function revive({ name, message, code, stack }: Extract<Message, { type: 'error' }>): Error {
-  const known = (errors as unknown as Record<string, { prototype: Error } | undefined>)[name];
-  const error = known ? (Object.create(known.prototype) as Error) : new Error(message);
-  return Object.defineProperties(error, {
-    message: { value: message, configurable: true },
-    name: { value: name, configurable: true },
-    stack: { value: stack ?? `${name}: ${message}`, configurable: true },
-    ...(code !== undefined && { code: { value: code, configurable: true } }),
-  });
-}

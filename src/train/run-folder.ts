@@ -6,6 +6,7 @@ import { writeFileAtomic } from '../atomic.js';
 import { studentFiles } from '../distill/saved-student.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
+import { lockFile } from './run-lock.js';
 
 const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics.csv', ...studentFiles };
 /** What was made of a run's results: of another run's, it would be wrong. */
@@ -154,8 +155,9 @@ const eventLine = (event: object): string => `${JSON.stringify({ time: new Date(
 const isOurs = (file: string): boolean =>
   (Object.values(files) as string[]).includes(file) || checkpointName.test(file);
 
-/** A temporary file of writeFileAtomic's, of another process. */
-const isLeftOver = (file: string): boolean => file.endsWith('.tmp') && !file.includes(`.${process.pid}-`);
+/** A temporary file of writeFileAtomic's, of another process; not of one that is asking for the lock. */
+const isLeftOver = (file: string): boolean =>
+  file.endsWith('.tmp') && !file.includes(`.${process.pid}-`) && !file.startsWith(lockFile);
 
 /** Cells of what was not measured are empty. */
 function rowOf(record: EpochRecord, validated: boolean): Record<string, number | string> {

@@ -1,6 +1,7 @@
 /** The thread of a run: does it, and says what happens. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Command, Control } from './control.js';
+import { packed } from './packed-error.js';
 import type { Message, Task } from './remote.js';
 import { run } from './run.js';
 import { runTogether } from './together.js';
@@ -20,15 +21,7 @@ try {
   for await (const event of events) say({ type: 'event', event });
   say({ type: 'done' });
 } catch (error) {
-  const { name, message, stack } = error as Error;
-  const { code } = error as { code?: unknown };
-  say({
-    type: 'error',
-    name,
-    message,
-    ...(typeof code === 'string' && { code }),
-    ...(stack !== undefined && { stack }),
-  });
+  say({ type: 'error', error: packed(error) });
 } finally {
   parentPort?.close();
 }

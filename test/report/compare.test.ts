@@ -1,6 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { compareRuns, groupTable, runTable } from '../../src/report/compare.js';
+import { createMethod, methodKinds } from '../../src/distill/methods/index.js';
+import { z } from '../../src/options.js';
+import { compareRuns, comparisonPage, groupTable, runTable } from '../../src/report/compare.js';
 import { readRun } from '../../src/report/run-records.js';
+import { teacherOptions, trainOptions } from '../../src/train/index.js';
 import { configOf, makeRun } from './runs.js';
 
 const runs = [
@@ -49,5 +52,79 @@ describe('a comparison', () => {
     expect(srrl?.bestTop1?.spread).toBeCloseTo(Math.sqrt(114 / 9 / 2), 12);
     expect([kd?.lastTop1, unfinished?.lastTop1]).toEqual([{ mean: 30, spread: null }, null]);
     expect(groupTable(comparison).rows[0]?.slice(4, 6)).toEqual(['3', '61.00 ± 3.61 %']);
+  });
+});
+
+/** Two values of an option, as its schema describes it. */
+function valuesOf(option: z.ZodType): [unknown, unknown] {
+  const schema = z.toJSONSchema(option, { io: 'input', unrepresentable: 'any' }) as {
+    type?: string;
+    enum?: unknown[];
+    properties?: Record<string, unknown>;
+  };
+  if (schema.enum) return [schema.enum[0], schema.enum[1]];
+  if (schema.type === 'boolean') return [false, true];
+  if (schema.type === 'array')
+    return [
+      [1, 2],
+      [1, 3],
+    ];
+  if (schema.type === 'object')
+    return [
+      { crop: 'pad', mixup: { alpha: 0.1 } },
+      { crop: 'pad', mixup: { alpha: 0.2 } },
+    ];
+  return schema.type === 'string' ? ['a', 'b'] : [1, 2];
+}
+
+describe('what differs', () => {
+  const compared = (a: object, b: object) =>
+    compareRuns([a, b].map((config) => ({ name: 'run', config: configOf({ ...config }), epochs: [] })));
+  const base = trainOptions.extend(teacherOptions.shape).parse({});
+  const options = Object.entries({ ...trainOptions.shape, ...teacherOptions.shape }) as [string, z.ZodType][];
+
+  it.each(options.filter(([name]) => name !== 'seed'))('shows %s, also where only one run has it', (name, option) => {
+    const [one, other] = valuesOf(option);
+    const isOptional = !(name in base);
+    for (const [a, b] of [
+      [
+        { ...base, [name]: one },
+        { ...base, [name]: other },
+      ],
+      ...(isOptional ? [[base, { ...base, [name]: one }] as const] : []),
+    ] as [object, object][]) {
+      const { runs, groups } = compared(a, b);
+      expect(groups).toHaveLength(2);
+      for (const run of runs) expect(run.differs.every((text) => text.startsWith(name))).toBe(true);
+      expect(runs[0]?.differs).not.toEqual(runs[1]?.differs);
+    }
+  });
+
+  it.each(methodKinds.map((kind) => [kind.name, kind] as const))('shows the options of %s', (name, kind) => {
+    const { options: own } = createMethod(name);
+    for (const [key, option] of Object.entries(kind.options.shape as Record<string, z.ZodType>)) {
+      const [one, other] = valuesOf(option);
+      const configs = [one, other].map((value) => ({ method: name, [name]: { ...own, [key]: value } }));
+      const { runs } = compared(configs[0] as object, configs[1] as object);
+      expect(runs.map(({ differs }) => differs)).toEqual(
+        [one, other].map((value) => [`${name}.${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`]),
+      );
+    }
+  });
+
+  it('takes a default that one version wrote for that of another, and other methods for what they are', () => {
+    const { runs, groups } = compared({}, base);
+    expect([runs[0]?.differs, groups.length]).toEqual([[], 1]);
+    const { runs: others } = compared({ srrl: { alpha: 1 } }, { method: 'kd', kd: { kd: 0.9 } });
+    expect(others.map(({ differs }) => differs)).toEqual([['srrl.alpha=1'], ['kd.kd=0.9']].map(() => []));
+  });
+
+  it('is on the page as well', () => {
+    const runs = [makeRun({}), makeRun({ config: configOf({ ema: 0.9, trainImages: 120 }) })].map(readRun);
+    expect(comparisonPage(runs)).toContain('ema=0.9 trainImages=120');
+    expect(runTable(compareRuns(runs)).rows.map((row) => row[4])).toEqual([
+      'ema=none trainImages=none',
+      'ema=0.9 trainImages=120',
+    ]);
   });
 });

@@ -5,7 +5,7 @@ import type { Accuracy } from '../../flow.js';
 import { packageRoot } from '../../native.js';
 import { z } from '../../options.js';
 import { durationText, meanAndSpread, Progress, percent, table } from '../../report/terminal.js';
-import { distill, type KnownAccuracy, knownAccuracy, type TrainEvent, train } from '../../train/index.js';
+import { distill, type KnownAccuracy, knownAccuracy, lockFolders, type TrainEvent, train } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 
 const seeds = [0, 1, 2];
@@ -37,7 +37,8 @@ export const demoCommand = defineCommand({
   async run({ epochs, out, json }) {
     const began = performance.now();
     const data = await openDataset('shapes');
-    const comparison = await compare(data, epochs, out, json);
+    const release = lockFolders([out]);
+    const comparison = await compare(data, epochs, out, json).finally(release);
     const seconds = (performance.now() - began) / 1000;
     if (json) console.log(JSON.stringify({ ...comparison, seconds, out }));
     else console.log(`${resultTable(data, comparison)}\n${durationText(seconds)} in all; the runs are in ${out}`);
