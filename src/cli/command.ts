@@ -1,10 +1,8 @@
 /** What a command is, and how its options become flags. */
-import { readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
 import { type Command as Commander, Option } from 'commander';
-import { parse } from 'yaml';
-import { ConfigError, messageOf } from '../errors.js';
+import { ConfigError } from '../errors.js';
 import { kebabCase, validate, z } from '../options.js';
+import { rememberGroup, valuesFromFile } from './config-file.js';
 
 export interface Command<Options extends z.ZodObject = z.ZodObject> {
   name: string;
@@ -48,11 +46,11 @@ export function addCommand(program: Commander, command: Command): void {
   added.action(async (...given: unknown[]) => {
     const instance = given.at(-1) as Commander;
     const { config, ...flags } = instance.opts<Record<string, unknown>>();
-    const values = { ...(config === undefined ? {} : readConfig(String(config))), ...flags };
-    await command.run(
-      validate(command.options, values, config === undefined ? 'the command line' : String(config)),
-      instance.args,
-    );
+    const file = command.configFile ? valuesFromFile(command.options, config as string | undefined, flags) : {};
+    const values = { ...file, ...flags };
+    const checked = validate(command.options, values, config === undefined ? 'the command line' : String(config));
+    if (command.configFile) rememberGroup(values);
+    await command.run(checked, instance.args);
   });
 }
 
@@ -84,21 +82,4 @@ function numberOf(flag: string, value: string): number {
   const number = Number(value);
   if (value.trim() === '' || Number.isNaN(number)) throw new ConfigError(`--${flag} takes a number, not '${value}'.`);
   return number;
-}
-
-/** The options of a file; `extends` names another, relative to it, whose options hold where this one says nothing. */
-function readConfig(file: string, from: string[] = []): Record<string, unknown> {
-  if (from.includes(file)) throw new ConfigError(`${[...from, file].join(' extends ')}: a circle.`);
-  let values: unknown;
-  try {
-    values = parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    throw new ConfigError(`--config ${file} cannot be read: ${messageOf(error).split('\n')[0]}`, { cause: error });
-  }
-  if (typeof values !== 'object' || values === null || Array.isArray(values))
-    throw new ConfigError(`--config ${file} holds no options.`);
-  const { extends: base, ...own } = values as Record<string, unknown>;
-  if (base === undefined) return own;
-  if (typeof base !== 'string') throw new ConfigError(`extends in ${file} must be the path of a file.`);
-  return { ...readConfig(join(dirname(file), base), [...from, file]), ...own };
 }

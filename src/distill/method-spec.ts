@@ -6,10 +6,12 @@ import { SumOfMethods } from './sum.js';
 
 /** Between methods; not the sign of an exponent, as in 1e+3. */
 const plus = /\+(?!\d)/;
+/** Whole numbers with a slash behind each, or between them. */
+const list = /^(-?\d+\/)+(-?\d+)?$/;
 
 /**
- * Reads `<method>[:<option>=<value>[,...]][+<method>...]`. Numbers, `true` and `false` are what they look like; anything else is text.
- * Throws ConfigError naming the part that is wrong, with the nearest names.
+ * Reads `<method>[:<option>=<value>[,...]][+<method>...]`. Numbers, `true` and `false` are what they look like,
+ * `0/2/3` is a list of numbers (`3/` a list of one); anything else is text. Throws ConfigError naming the part that is wrong, with the nearest names.
  */
 export function parseMethods(text: string): Method {
   const parts = text.split(plus).map((part) => part.trim());
@@ -51,8 +53,21 @@ function parseOptions(list: string, part: string): Record<string, unknown> {
   return Object.fromEntries(options);
 }
 
-function parseValue(text: string): number | boolean | string {
+function parseValue(text: string): number | boolean | string | number[] {
   if (text === 'true' || text === 'false') return text === 'true';
+  if (list.test(text)) return text.split('/').filter(Boolean).map(Number);
   const number = Number(text);
   return Number.isNaN(number) ? text : number;
 }
+
+/** The text that {@link parseMethods} reads as this method with these options; of a sum, `options` has those of each method. */
+export function methodText(name: string, options: Record<string, unknown>): string {
+  const parts = name.split(plus);
+  if (parts.length > 1)
+    return parts.map((part) => methodText(part, (options[part] ?? {}) as Record<string, unknown>)).join('+');
+  const given = Object.entries(options).map(([key, value]) => `${key}=${valueText(value)}`);
+  return given.length === 0 ? name : `${name}:${given.join()}`;
+}
+
+const valueText = (value: unknown): string =>
+  Array.isArray(value) ? value.map((item) => `${item}/`).join('') : String(value);

@@ -44,7 +44,7 @@ function applies(path: string, { method, hasTeacher, options }: Settings): boole
   if (options.has(path)) return true;
   const top = path.split('.')[0] as string;
   if (top === 'tap' || top in teacherOptions.shape) return hasTeacher;
-  const ofMethod = methodNames.includes(top) || top.includes('+');
+  const ofMethod = methodNames.includes(top) || top.includes('+') || top.startsWith('module:');
   return !ofMethod || top === method;
 }
 

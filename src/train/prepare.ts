@@ -17,7 +17,14 @@ import { accuracyFor } from './known-accuracy.js';
 import { type EffectiveTrainOptions, trainOptions } from './options.js';
 import { checkClasses, examineTeacher } from './preflight.js';
 import { RunFolder } from './run-folder.js';
-import { type DistillSetup, resolveData, resolveMethod, resolveStudent, type StudentSetup } from './setup.js';
+import {
+  type DistillSetup,
+  modulePrefix,
+  resolveData,
+  resolveMethod,
+  resolveStudent,
+  type StudentSetup,
+} from './setup.js';
 import type { SharedPass } from './shared-pass.js';
 import { defaultViews, type EffectiveTeacherOptions, type Targets, targetsOf, teacherOptions } from './targets.js';
 
@@ -91,8 +98,7 @@ export async function* prepare(
       ...(teacher && { teacher: teacher.source }),
       ...(isTapped(teacher) && { tap: teacher.classifierName }),
       student: typeof chosen === 'string' ? chosen : chosen.constructor.name,
-      method: method.name,
-      [method.name]: method.options,
+      ...recordOf(method, chosenMethod),
       ...options,
       ...(teacher && teacherRun),
     };
@@ -120,6 +126,12 @@ export async function* prepare(
         ...(objective && { objective }),
       });
   }
+}
+
+/** A method by the text that names it, with its options below that text. */
+function recordOf(method: Method, chosen: string | Method | undefined): Record<string, unknown> {
+  const name = typeof chosen === 'string' && chosen.startsWith(modulePrefix) ? chosen : method.name;
+  return { method: name, [name]: method.options };
 }
 
 /** Options of the training, and of how the teacher is run; kept features are shared by seeds, so their views are those of seed 0. */

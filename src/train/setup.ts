@@ -41,13 +41,14 @@ export interface DistillSetup extends StudentSetup, TeacherRunOptions {
   method?: string | Method;
 }
 
-const prefix = 'module:';
+/** Before the path of a file whose default export is the thing itself. */
+export const modulePrefix = 'module:';
 
 /** Whether a part of a setup is text, so that another thread can make the thing itself. */
 export const isNamed = (value: unknown): boolean => value === undefined || typeof value === 'string';
 
 async function importDefault(text: string, what: string): Promise<unknown> {
-  const file = resolve(text.slice(prefix.length));
+  const file = resolve(text.slice(modulePrefix.length));
   try {
     const { default: content } = (await import(pathToFileURL(file).href)) as { default?: unknown };
     if (content === undefined) throw new Error('it has no default export');
@@ -59,7 +60,7 @@ async function importDefault(text: string, what: string): Promise<unknown> {
 
 export async function resolveData(data: string | Dataset): Promise<Dataset> {
   if (typeof data !== 'string') return data;
-  if (!data.startsWith(prefix)) return openDataset(data);
+  if (!data.startsWith(modulePrefix)) return openDataset(data);
   const content = await importDefault(data, 'data set');
   return (typeof content === 'function' ? await content() : content) as Dataset;
 }
@@ -69,7 +70,7 @@ export async function resolveStudent(
   options: Required<ModelOptions>,
 ): Promise<Classifier> {
   if (typeof student !== 'string') return student;
-  if (!student.startsWith(prefix)) return create(student, options);
+  if (!student.startsWith(modulePrefix)) return create(student, options);
   const make = await importDefault(student, 'student');
   if (typeof make !== 'function')
     throw new ConfigError(`The default export of ${student} must be a function that makes a Classifier.`);
@@ -78,5 +79,5 @@ export async function resolveStudent(
 
 export async function resolveMethod(method: string | Method): Promise<Method> {
   if (typeof method !== 'string') return method;
-  return method.startsWith(prefix) ? ((await importDefault(method, 'method')) as Method) : parseMethods(method);
+  return method.startsWith(modulePrefix) ? ((await importDefault(method, 'method')) as Method) : parseMethods(method);
 }

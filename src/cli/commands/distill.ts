@@ -14,7 +14,10 @@ export const studentOptions = z.strictObject({
   student: z.string().default('resnet8').describe('model to train (see srrl models), or module:FILE'),
   out: z.string().optional().describe('folder for configuration, metrics, checkpoints and weights'),
   overwrite: z.boolean().default(false).describe('replace a run that is in the folder'),
-  resume: z.boolean().default(false).describe('go on from the newest checkpoint in the folder'),
+  resume: z
+    .boolean()
+    .default(false)
+    .describe('resume the run in --out from its newest checkpoint; its options are those in the folder'),
   dryRun: z.boolean().default(false).describe('check and measure everything, and end before the first step'),
   seeds: z.int().min(1).default(1).describe('runs with this and the following seeds, one after the other'),
   ...trainOptions.shape,
