@@ -5,7 +5,7 @@ export function outOfMemory(error: unknown): boolean {
   return error instanceof OutOfMemoryError || /out of memory|can't allocate memory/i.test(messageOf(error));
 }
 
-/** A loss or gradient that is no number any more. */
+/** A loss, gradient, weight or statistic that is no number any more. */
 export class DivergenceError extends SrrlError {
   constructor(step: number, what: string, saved?: string) {
     const where = saved === undefined ? '' : `\nThe state before the step is in ${saved}.`;
