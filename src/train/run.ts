@@ -48,6 +48,7 @@ export async function* run(
     });
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
     if (warning) yield record({ type: 'notice', message: warning });
+    if (data.skipped) yield record({ type: 'notice', message: `${data.source}: skipped files: ${data.skipped}` });
     for (const message of mergedNotice(trainer.loader.count, parts.options.batchSize, trainer.microBatch))
       yield record({ type: 'notice', message });
     const loop = { trainer, progress, control, ...writers(folder, trainer, progress, parts) };
