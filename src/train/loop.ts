@@ -65,7 +65,8 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
           ? yield* measure(trainer, loaders, control)
           : {};
         const bad = accuracies.test?.nonFinite ?? accuracies.validation?.nonFinite;
-        if (bad) throw new DivergenceError(trainer.step, `the student's output for ${bad} images`);
+        if (bad && options.onNonFinite === 'stop')
+          throw new DivergenceError(trainer.step, `the student's output for ${bad} images`);
         const train = { loss, terms, ...(top1 !== undefined && { trainTop1: top1 }) };
         const measured: EpochRecord = { epoch, epochs, lr, ...train, ...accuracies, ...speed };
         remember(setup, measured);

@@ -54,10 +54,8 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
   };
 }
 
-const badNormalization = (size: number, buffer: string): string =>
-  size === 1
-    ? `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`
-    : `The first batch makes ${buffer} NaN or Inf: look at the mean and std of the data and at the initial weights.`;
+const singleImage = (buffer: string): string =>
+  `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;
 
 export class Trainer {
   /** The student and what the method trains besides, by name. */
@@ -149,8 +147,8 @@ export class Trainer {
     const { terms } = this.forward({ batch: partOf(batch, 0, size) });
     weightedSum(terms).backward();
     this.optimizer.zeroGrad();
-    const bad = this.buffers.nonFinite();
-    if (bad !== undefined) throw new ConfigError(badNormalization(size, bad));
+    const bad = size === 1 ? this.buffers.nonFinite() : undefined;
+    if (bad !== undefined) throw new ConfigError(singleImage(bad));
     return Object.fromEntries(Object.entries(terms).map(([name, { value }]) => [name, Number(value.item())]));
   }
 
