@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { takeSamples } from '../../src/data/hold-out.js';
 import { shareOf } from '../../src/data/ranks.js';
 import {
   type DistillSetup,
@@ -26,6 +27,18 @@ const base: Omit<DistillSetup, 'data'> = {
   method: 'srrl:connector=pooled',
 };
 
+/** Shapes with a test split of two images a class, so that measuring takes no time. */
+async function shapes(count: number) {
+  const data = await openDataset(`shapes:${count}`);
+  return {
+    ...data,
+    test: takeSamples(
+      data.test,
+      Array.from({ length: 24 }, (_, i) => i),
+    ),
+  };
+}
+
 async function messagesOf(run: AsyncIterable<{ type: string; message?: string }>): Promise<string[]> {
   const messages: string[] = [];
   for await (const event of run) if (event.type === 'notice') messages.push(event.message ?? '');
@@ -48,7 +61,7 @@ describe('a single image that is left over', () => {
 
   it('goes with the batch before, which a run says once, and the student that is saved is whole', async () => {
     const out = join(folder, 'merged');
-    const setup = { ...base, data: 'shapes:25', batchSize: 8, microBatch: 4, epochs: 2, out };
+    const setup = { ...base, data: await shapes(25), batchSize: 8, microBatch: 4, epochs: 2, out };
     const messages = await messagesOf(distill(setup));
     expect(messages.filter((text) => text.includes('has 9 images'))).toHaveLength(1);
     expect(messages.filter((text) => text.includes('which then has 5'))).toHaveLength(1);
@@ -58,18 +71,22 @@ describe('a single image that is left over', () => {
 
   it('is refused before the first step where the network cannot be trained on it', async () => {
     for (const sizes of [{ batchSize: 1 }, { batchSize: 8, microBatch: 1 }])
-      await expect(messagesOf(distill({ ...base, data: 'shapes:24', ...sizes }))).rejects.toThrow(
+      await expect(messagesOf(distill({ ...base, data: await shapes(24), ...sizes }))).rejects.toThrow(
         /cannot be trained on one image at a time[\s\S]*--batch-size/,
       );
     // Maps of more than one position have a variance over one image.
-    expect(await messagesOf(train({ student: 'resnet8', data: 'shapes:12', epochs: 1, batchSize: 1 }))).toEqual([]);
+    expect(await messagesOf(train({ student: 'resnet8', data: await shapes(12), epochs: 1, batchSize: 1 }))).toEqual(
+      [],
+    );
   });
 });
 
 describe('what is no number', () => {
   it('is not saved where the last update made it, and is named', async () => {
     const out = join(folder, 'update');
-    const run = messagesOf(train({ student: 'resnet8', data: 'shapes:24', epochs: 1, batchSize: 24, lr: 1e38, out }));
+    const run = messagesOf(
+      train({ student: 'resnet8', data: await shapes(24), epochs: 1, batchSize: 24, lr: 1e38, out }),
+    );
     await expect(run).rejects.toMatchObject({
       code: 'ERR_DIVERGED',
       message: expect.stringMatching(/step 1, .*student/),
@@ -79,7 +96,7 @@ describe('what is no number', () => {
   });
 
   it('is found in the weights that a student begins with, and counts as wrong', async () => {
-    const data = await openDataset('shapes:24');
+    const data = await shapes(24);
     const student = models.create('resnet8', { numClasses: 12, inChannels: 3 });
     torch.noGrad(() => [...student.namedBuffers()][1]?.[1].fill_(Number.NaN));
     await expect(messagesOf(train({ student, data, epochs: 1 }))).rejects.toThrow(/running_var holds NaN or Inf/);
