@@ -101,7 +101,7 @@ export class DivergenceError extends SrrlError {
   constructor(
     /** Counted from 1. */
     readonly step: number,
-    /** What was not finite: a term of the loss, or a gradient. */
+    /** What was not finite: a term of the loss, a gradient, a weight or a statistic. */
     readonly term: string,
     /** The checkpoint of the state before the step, where one was written. */
     readonly checkpoint?: string,
@@ -109,7 +109,7 @@ export class DivergenceError extends SrrlError {
     const where = checkpoint === undefined ? '' : `\nThe state before the step is in ${checkpoint}.`;
     super(
       'ERR_DIVERGED',
-      `In step ${step}, ${term} is no longer a number. Lower --lr, or the weights of the terms; --on-non-finite skip goes on without such steps.${where}`,
+      `In step ${step}, ${term} is NaN or Inf. Lower --lr, or the weights of the terms; --on-non-finite skip leaves such steps out.${where}`,
     );
   }
 }

@@ -63,6 +63,8 @@ export interface Accuracy {
   loss: number;
   /** Samples that were counted. */
   count: number;
+  /** Samples whose logits hold NaN or Inf, which count as wrong; absent where there are none. */
+  nonFinite?: number;
 }
 
 /** What is recorded of an epoch. */

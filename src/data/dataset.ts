@@ -61,6 +61,8 @@ export interface Dataset {
    * images a random part is resized instead.
    */
   augment: { pad: number; flip: boolean };
+  /** What lies next to the images and was skipped, by kind, as `3 .bmp, 2 hidden`; absent where there is nothing. */
+  skipped?: string;
   train: Split;
   /** A part of the training images that {@link holdOut} took out. */
   validation?: Split;

@@ -26,6 +26,8 @@ import { type Order, type Share, shareOf } from './ranks.js';
 /** How a {@link Loader} makes batches. */
 export interface LoaderOptions {
   batchSize: number;
+  /** The fewest images of a batch: what is left over and fewer goes with the batch before. Training needs 2. Default 1. */
+  smallestBatch?: number;
   /** Decides order and augmentation, with the epoch and the image's number. Default 0. */
   seed?: number;
   /** Views that an image has; epochs cycle through them. Default: a new one each epoch. */
@@ -65,7 +67,7 @@ export interface AwaitedImage {
  *     torch.scope(() => use(loader.batch(step)));
  */
 export class Loader {
-  /** Batches an epoch; the last may be smaller. */
+  /** Batches an epoch; the last may be smaller, or larger where `smallestBatch` is above 1. */
   readonly steps: number;
   /** Samples an epoch, of this rank. */
   readonly count: number;
@@ -93,6 +95,7 @@ export class Loader {
     this.#split = set;
     this.#dataset = dataset;
     this.#options = {
+      smallestBatch: 1,
       seed: 0,
       views: Number.POSITIVE_INFINITY,
       shuffle: false,
@@ -103,10 +106,15 @@ export class Loader {
       worldSize: 1,
       ...options,
     };
-    const { batchSize, device, rank, worldSize } = this.#options;
+    const { batchSize, smallestBatch: smallest, device, rank, worldSize } = this.#options;
     const shardOf = isEncoded(set) ? set.shardOf?.bind(set) : undefined;
     this.#share = shareOf(
-      { count: set.labels.length, batchSize, shardOf: shardOf && ((sample) => shardOf(set.rows?.[sample] ?? sample)) },
+      {
+        count: set.labels.length,
+        batchSize,
+        smallest,
+        shardOf: shardOf && ((sample) => shardOf(set.rows?.[sample] ?? sample)),
+      },
       { rank, worldSize },
     );
     this.count = this.#share.count;

@@ -29,6 +29,8 @@ export interface Sharing {
   count: number;
   /** Of each process. */
   batchSize: number;
+  /** The fewest samples that a batch may have, where there are as many: 2 for training with batch normalization. Default 1. */
+  smallest?: number;
   /** The shard that a sample lies in, where data are kept in shards. */
   shardOf?: ((sample: number) => number) | undefined;
 }
@@ -37,23 +39,24 @@ export interface Sharing {
  * Divides whole shards where there are at least as many as processes and each gets enough for a sample a batch; single samples
  * otherwise. Throws ConfigError where `rank` is none of `worldSize`, or there are fewer samples than processes.
  */
-export function shareOf({ count, batchSize, shardOf }: Sharing, options: RankOptions): Share {
+export function shareOf({ count, batchSize, smallest = 1, shardOf }: Sharing, options: RankOptions): Share {
   const { rank, worldSize } = validate(rankOptions, options, "the loader's ranks");
   if (rank >= worldSize)
     throw new ConfigError(`There is no rank ${rank} of ${worldSize}: ranks go from 0 to ${worldSize - 1}.`);
   if (worldSize > 1 && count < worldSize)
     throw new ConfigError(`${count} images cannot be shared by ${worldSize} processes: use fewer of them.`);
-  const byShard = worldSize > 1 && shardOf ? shareOfShards(shardOf, { count, batchSize }, rank, worldSize) : undefined;
-  return byShard ?? shareOfBatches({ count, batchSize }, rank, worldSize);
+  const sizes = { count, batchSize, smallest };
+  const byShard = worldSize > 1 && shardOf ? shareOfShards(shardOf, sizes, rank, worldSize) : undefined;
+  return byShard ?? shareOfBatches(sizes, rank, worldSize);
 }
 
 /**
  * A part of each batch that a single process would have with `batchSize * worldSize` images. What is left for the last batch is
- * divided evenly; where it is less than an image a process, it goes with the batch before.
+ * divided evenly; where it is less than `smallest` images a process, it goes with the batch before.
  */
-function shareOfBatches({ count, batchSize }: Sharing, rank: number, worldSize: number): Share {
+function shareOfBatches({ count, batchSize, smallest = 1 }: Sharing, rank: number, worldSize: number): Share {
   const whole = batchSize * worldSize;
-  const steps = Math.floor(count / whole) + (count % whole >= worldSize ? 1 : 0);
+  const steps = Math.max(1, Math.floor(count / whole) + (count % whole >= smallest * worldSize ? 1 : 0));
   const rangeOf = (step: number): [begin: number, end: number] => {
     const from = step * whole;
     const length = (step === steps - 1 ? count : from + whole) - from;
@@ -77,7 +80,7 @@ function shareOfBatches({ count, batchSize }: Sharing, rank: number, worldSize: 
  */
 function shareOfShards(
   shardOf: (sample: number) => number,
-  { count, batchSize }: Sharing,
+  { count, batchSize, smallest = 1 }: Sharing,
   rank: number,
   worldSize: number,
 ): Share | undefined {
@@ -89,7 +92,7 @@ function shareOfShards(
   if (sizes.size < worldSize) return undefined;
   const { ownerOf, counts } = deal(sizes, worldSize);
   const steps = Math.ceil(Math.max(...counts) / batchSize);
-  if (Math.min(...counts) < steps) return undefined;
+  if (Math.min(...counts) < steps * smallest) return undefined;
   const own = counts[rank] as number;
   const ownSamples = remembered((order) => {
     const all = Array.from({ length: count }, (_, position) => order(position));

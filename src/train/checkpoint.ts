@@ -4,6 +4,7 @@ import { loadSafetensors, saveSafetensors } from '../files/index.js';
 import type { EpochRecord } from '../flow.js';
 import type { ParameterState } from '../optim/optimizer.js';
 import { scope, type Tensor } from '../tensor/index.js';
+import { firstNonFinite } from './finite.js';
 import { goOnFrom, randomState } from './random.js';
 import type { Trainer } from './trainer.js';
 
@@ -42,18 +43,8 @@ export function saveCheckpoint(
   config: Record<string, unknown>,
 ): void {
   scope(() => {
-    const tensors: Record<string, Tensor> = {};
+    const { tensors, numbers, paramGroups } = stateOf(trainer);
     add(tensors, 'generator', randomState(trainer.setup.options.device));
-    for (const [name, module] of Object.entries(trainer.modules)) add(tensors, `module.${name}`, module.stateDict());
-    const { state, paramGroups } = trainer.optimizer.stateDict();
-    const numbers: Meta['numbers'] = {};
-    for (const [number, kept] of Object.entries(state)) {
-      for (const [name, value] of Object.entries(kept)) {
-        if (typeof value === 'number') numbers[number] = { ...numbers[number], [name]: value };
-        else tensors[`optimizer.${number}.${name}`] = value;
-      }
-    }
-    if (trainer.ema) add(tensors, 'ema', trainer.ema.averagedStateDict());
     const meta: Meta = {
       format,
       config,
@@ -69,6 +60,25 @@ export function saveCheckpoint(
     };
     saveSafetensors(file, tensors, { checkpoint: JSON.stringify(meta) });
   });
+}
+
+/** The first weight, statistic, average or optimizer state of a run that holds NaN or Inf. */
+export const badState = (trainer: Trainer): string | undefined => scope(() => firstNonFinite(stateOf(trainer).tensors));
+
+/** Everything that a step changes, by its name in the file. */
+function stateOf(trainer: Trainer) {
+  const tensors: Record<string, Tensor> = {};
+  for (const [name, module] of Object.entries(trainer.modules)) add(tensors, `module.${name}`, module.stateDict());
+  const { state, paramGroups } = trainer.optimizer.stateDict();
+  const numbers: Meta['numbers'] = {};
+  for (const [number, kept] of Object.entries(state)) {
+    for (const [name, value] of Object.entries(kept)) {
+      if (typeof value === 'number') numbers[number] = { ...numbers[number], [name]: value };
+      else tensors[`optimizer.${number}.${name}`] = value;
+    }
+  }
+  if (trainer.ema) add(tensors, 'ema', trainer.ema.averagedStateDict());
+  return { tensors, numbers, paramGroups };
 }
 
 /** Takes over a checkpoint. Throws FileError where it is damaged, or another configuration's. */

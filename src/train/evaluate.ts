@@ -30,7 +30,7 @@ export async function* evaluation(
   loader: Loader,
   patience: Patience,
 ): AsyncGenerator<StallEvent, Accuracy> {
-  const sums = scope(() => keep(torch.zeros([3], { dtype: 'float64', device: loader.device })));
+  const sums = scope(() => keep(torch.zeros([4], { dtype: 'float64', device: loader.device })));
   try {
     loader.begin(0);
     for (let step = 0; step < loader.steps; step++) {
@@ -39,20 +39,33 @@ export async function* evaluation(
       noGrad(() => scope(() => sums.add_(scores(loader, step, logits))));
       await breathe();
     }
-    const [first, five, loss] = sums.tolist() as [number, number, number];
+    const [first, five, loss, bad] = sums.tolist() as [number, number, number, number];
     const { count } = loader;
-    return { top1: (100 * first) / count, top5: (100 * five) / count, loss: loss / count, count };
+    return {
+      top1: (100 * first) / count,
+      top5: (100 * five) / count,
+      loss: loss / count,
+      count,
+      ...(bad > 0 && { nonFinite: bad }),
+    };
   } finally {
     sums.dispose();
   }
 }
 
-/** Right at first, right among five, and the summed cross-entropy of one batch. */
+/** Right at first, right among five, the summed cross-entropy, and the images with NaN or Inf in their logits, of one batch. */
 function scores(loader: Loader, step: number, logits: (images: Tensor) => Tensor): Tensor {
   const { images, labels } = loader.batch(step);
   const z = logits(images);
   const { indices } = z.topk(Math.min(5, z.shape[1] ?? 1), 1);
-  const right = indices.eq(labels.unsqueeze(1));
-  const parts = [right.narrow(1, 0, 1).sum(), right.sum(), F.crossEntropy(z, labels, { reduction: 'sum' })];
+  // The largest of NaNs would be the first class, whatever the image shows.
+  const finite = z.isfinite().all(1);
+  const right = indices.eq(labels.unsqueeze(1)).logicalAnd(finite.unsqueeze(1));
+  const parts = [
+    right.narrow(1, 0, 1).sum(),
+    right.sum(),
+    F.crossEntropy(z, labels, { reduction: 'sum' }),
+    finite.logicalNot().sum(),
+  ];
   return torch.stack(parts.map((part) => part.to('float64')));
 }

@@ -3,7 +3,7 @@ import { Loader } from '../data/loader.js';
 import { DivergenceError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import { scope } from '../tensor/index.js';
-import type { Progress } from './checkpoint.js';
+import { badState, type Progress } from './checkpoint.js';
 import type { Control } from './control.js';
 import { breathe, evaluation, evaluationBatchSize } from './evaluate.js';
 import type { StallEvent, TrainEvent } from './events.js';
@@ -52,15 +52,21 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
         const due = checkpointSteps > 0 && trainer.step % checkpointSteps === 0;
         if (due && trainer.step % trainer.stepsPerEpoch !== 0) yield* saved(setup);
       }
+      refuseBadState(setup);
       trainer.endEpoch();
       const seconds = (performance.now() - epochBegan) / 1000;
-      // The last batch of an epoch may be smaller.
-      const images = Math.min((trainer.step - firstStep) * options.batchSize, trainer.loader.count);
+      // The last batch of an epoch may be smaller, or an image larger.
+      const images = trainer.loader.count - (firstStep % trainer.stepsPerEpoch) * options.batchSize;
       const { loss, terms, top1 } = trainer.meter.read();
       const speed = { imagesPerSecond: images / seconds, seconds };
       const record = yield* trainer.withAverages(async function* () {
         const due = epoch % evaluateEvery === 0 || epoch === epochs;
-        const accuracies = due ? yield* measure(trainer, loaders, control) : {};
+        const accuracies: Partial<Record<'test' | 'validation', Accuracy>> = due
+          ? yield* measure(trainer, loaders, control)
+          : {};
+        const bad = accuracies.test?.nonFinite ?? accuracies.validation?.nonFinite;
+        if (bad && options.onNonFinite === 'stop')
+          throw new DivergenceError(trainer.step, `the student's output for ${bad} images`);
         const train = { loss, terms, ...(top1 !== undefined && { trainTop1: top1 }) };
         const measured: EpochRecord = { epoch, epochs, lr, ...train, ...accuracies, ...speed };
         remember(setup, measured);
@@ -76,9 +82,14 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
   }
 }
 
-async function* step({ trainer, progress, control, save }: LoopSetup, epoch: number): AsyncGenerator<TrainEvent> {
+async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent> {
+  const { trainer, progress, control, save } = setup;
   const { options } = trainer.setup;
-  const patience = { ...options, signal: control.ending, save };
+  const checkedSave = () => {
+    refuseBadState(setup);
+    return save();
+  };
+  const patience = { ...options, signal: control.ending, save: checkedSave };
   yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, patience);
   if (control.stopping) return;
   const outcome = scope(() => trainer.runStep());
@@ -89,6 +100,8 @@ async function* step({ trainer, progress, control, save }: LoopSetup, epoch: num
   if (outcome.nonFinite !== undefined) {
     if (options.onNonFinite === 'stop') {
       trainer.step--;
+      // The weights may be what is wrong, since the update before.
+      refuseBadState(setup);
       throw new DivergenceError(trainer.step + 1, outcome.nonFinite, save());
     }
     progress.skipped++;
@@ -99,7 +112,15 @@ async function* step({ trainer, progress, control, save }: LoopSetup, epoch: num
   await breathe();
 }
 
-function* saved({ trainer, save }: LoopSetup): Generator<TrainEvent> {
+/** Ends the run before anything is saved that is no number: what was saved before stays. */
+function refuseBadState({ trainer }: LoopSetup): void {
+  const bad = badState(trainer);
+  if (bad !== undefined) throw new DivergenceError(trainer.step, bad.replace(/^module\./, ''));
+}
+
+function* saved(setup: LoopSetup): Generator<TrainEvent> {
+  refuseBadState(setup);
+  const { trainer, save } = setup;
   const file = save();
   if (file !== undefined) yield { type: 'checkpoint', step: trainer.step, file };
 }

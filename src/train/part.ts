@@ -18,6 +18,15 @@ export const partOf = ({ images, labels, indices, views }: Batch, begin: number,
   views: { ...views, images: views.images.slice(begin, begin + size) },
 });
 
+/**
+ * Where the parts of a batch begin, and their sizes. One image that is left over goes with the part before: batch normalization
+ * of averaged features has no variance over a single image.
+ */
+export function partsOf(count: number, size: number): [begin: number, size: number][] {
+  const parts = Math.max(1, Math.ceil(count / size) - (size > 1 && count % size === 1 ? 1 : 0));
+  return Array.from({ length: parts }, (_, i) => [i * size, i === parts - 1 ? count - i * size : size]);
+}
+
 export const rightOf = (logits: Tensor, labels: Tensor): Tensor => noGrad(() => logits.argmax(1).eq(labels).sum());
 
 /** A term of weight 0 is recorded, but takes no part in the graph. */
@@ -35,4 +44,17 @@ export function nonFiniteTerm(parts: readonly Part[]): string | undefined {
       if (!Number.isFinite(Number(value.item()))) return `the term ${name}`;
   }
   return 'the weighted sum';
+}
+
+/** What a run says of batches and parts that are an image larger than was asked for, so that none has a single one. */
+export function mergedNotice(images: number, batchSize: number, microBatch: number): string[] {
+  const left = (count: number, size: number) => size > 1 && count > size && count % size === 1;
+  const notices: string[] = [];
+  const why = 'one image alone has no variance for batch normalization';
+  if (left(images, batchSize))
+    notices.push(`the last batch of each epoch has ${batchSize + 1} images in place of ${batchSize} and 1: ${why}`);
+  const last = left(images, batchSize) ? batchSize + 1 : images % batchSize;
+  if (microBatch < batchSize && [batchSize, last].some((count) => left(count, microBatch)))
+    notices.push(`a part of one image goes with the part before, which then has ${microBatch + 1}: ${why}`);
+  return notices;
 }

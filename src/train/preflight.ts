@@ -3,7 +3,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
 import type { Teacher } from '../distill/teacher.js';
-import { ConfigError, TeacherError } from '../errors.js';
+import { ConfigError, messageOf, TeacherError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { keep, noGrad, scope } from '../tensor/index.js';
@@ -36,7 +36,12 @@ export async function* examineTeacher(
     yield* patiently(loader, 0, patience);
     patience.signal?.throwIfAborted();
     scope(() => teacher.check(loader.batch(0).images));
-    return yield* evaluation((images) => teacher.forward(images).logits, loader, patience);
+    const accuracy = yield* evaluation((images) => teacher.forward(images).logits, loader, patience);
+    if (accuracy.nonFinite)
+      throw new TeacherError(
+        `The teacher ${teacher.source} returns NaN or Inf for ${accuracy.nonFinite} of ${accuracy.count} test images: a weight or a statistic in its file is likely to be NaN or Inf. Save it again from a good checkpoint.`,
+      );
+    return accuracy;
   } finally {
     loader.dispose();
   }
@@ -74,14 +79,25 @@ export async function* rehearse(
     }),
   }));
   const began = performance.now();
-  const terms = scope(() => trainer.rehearse());
-  const secondsPerStep = (performance.now() - began) / 1000;
-  for (const [name, copies] of state.modules) {
-    trainer.modules[name]?.loadStateDict(copies);
-    for (const copy of Object.values(copies)) copy.dispose();
+  let terms: Record<string, number>;
+  let secondsPerStep: number;
+  try {
+    terms = scope(() => trainer.rehearse());
+    secondsPerStep = (performance.now() - began) / 1000;
+  } catch (error) {
+    if (!/more than 1 value per channel/.test(messageOf(error))) throw error;
+    throw new ConfigError(
+      `This network cannot be trained on one image at a time: ${messageOf(error)}. Use --batch-size and --micro-batch of 2 or more, and at least two training images.`,
+      { cause: error },
+    );
+  } finally {
+    for (const [name, copies] of state.modules) {
+      trainer.modules[name]?.loadStateDict(copies);
+      for (const copy of Object.values(copies)) copy.dispose();
+    }
+    goOnFrom(state.random);
+    disposeState(state.random);
   }
-  goOnFrom(state.random);
-  disposeState(state.random);
   const steps = options.epochs * trainer.stepsPerEpoch - trainer.step;
   const weights = Object.values(trainer.modules).flatMap((module) => [...module.heldTensors()]);
   const bytes = weights.reduce((sum, tensor) => sum + tensor.numel() * tensor.elementSize(), 0);

@@ -1,12 +1,14 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
 import { cpus } from 'node:os';
 import { type StudentCard, saveStudent } from '../distill/saved-student.js';
+import { ConfigError } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 import { native } from '../native.js';
-import { loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
+import { badState, loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
 import type { Control } from './control.js';
 import type { TrainEvent } from './events.js';
 import { chosenBy, trainingLoop } from './loop.js';
+import { mergedNotice } from './part.js';
 import { rehearse, teacherWarning } from './preflight.js';
 import { type Company, discard, type Parts, prepare } from './prepare.js';
 import { RunFolder } from './run-folder.js';
@@ -26,6 +28,7 @@ export async function* run(
     trainer = new Trainer({ ...parts, ...(company && { pass: company.pass }) });
     const resumed = resumeFrom(parts, trainer, company?.resumeAt);
     const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
+    refuseBadWeights(trainer);
     const rehearsal = yield* rehearse(trainer, control.signal);
     const folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
     folder?.checkSpace(rehearsal.estimate.diskBytes);
@@ -45,6 +48,9 @@ export async function* run(
     });
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
     if (warning) yield record({ type: 'notice', message: warning });
+    if (data.skipped) yield record({ type: 'notice', message: `${data.source}: skipped files: ${data.skipped}` });
+    for (const message of mergedNotice(trainer.loader.count, parts.options.batchSize, trainer.microBatch))
+      yield record({ type: 'notice', message });
     const loop = { trainer, progress, control, ...writers(folder, trainer, progress, parts) };
     const stopped = setup.dryRun ? 'dry run' : yield* recorded(trainingLoop(loop), record);
     const kept = keptEpoch(trainer, progress);
@@ -76,6 +82,15 @@ function writers(folder: RunFolder | undefined, trainer: Trainer, progress: Prog
       if (folder) keepStudent(folder.studentFile(which), trainer, parts);
     },
   };
+}
+
+/** A student or connector that comes with NaN would train to nothing. */
+function refuseBadWeights(trainer: Trainer): void {
+  const bad = badState(trainer);
+  if (bad !== undefined)
+    throw new ConfigError(
+      `Before the first step, ${bad} holds NaN or Inf. Give the student other initial weights, or resume from another checkpoint.`,
+    );
 }
 
 const environment = (): Record<string, unknown> => ({

@@ -2,6 +2,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type LoaderOptions } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
+import { ConfigError } from '../errors.js';
 import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { fastConvolutions, type Module } from '../nn/index.js';
@@ -13,7 +14,7 @@ import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
-import { nonFiniteTerm, type Part, partOf, rightOf, weightedSum } from './part.js';
+import { nonFiniteTerm, type Part, partOf, partsOf, rightOf, weightedSum } from './part.js';
 import { type Inputs, RecordedPass } from './recorded-pass.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
@@ -44,6 +45,7 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
   const { batchSize, seed, dataSeed = seed, views, augment, augmentation, device } = options;
   return {
     batchSize,
+    smallestBatch: Math.min(2, batchSize),
     device,
     seed: dataSeed,
     shuffle: true,
@@ -51,6 +53,9 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
     ...(views !== undefined && { views }),
   };
 }
+
+const singleImage = (buffer: string): string =>
+  `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;
 
 export class Trainer {
   /** The student and what the method trains besides, by name. */
@@ -81,7 +86,7 @@ export class Trainer {
     this.schedule = createSchedule(this.optimizer, options);
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
     this.scaler = precision === 'float16' ? new GradScaler({ device }) : undefined;
-    this.buffers = new BufferGuard(Object.values(this.modules));
+    this.buffers = new BufferGuard(this.modules);
     const records = options.recordSteps && precision !== 'float16' && DeviceGraph.availableOn(device);
     this.recorded = records
       ? new RecordedPass(
@@ -127,7 +132,8 @@ export class Trainer {
           ...(unrecorded !== undefined && unrecorded !== obstacle && { unrecorded }),
         };
       } catch (error) {
-        if (!outOfMemory(error) || this.microBatch === 1) throw error;
+        // One image alone has no variance for batch normalization, so that two are the fewest that are tried.
+        if (!outOfMemory(error) || this.microBatch <= 2) throw error;
         this.buffers.restore();
         this.microBatch = Math.ceil(this.microBatch / 2);
       }
@@ -137,10 +143,12 @@ export class Trainer {
   /** Forward and backward of the first batch without an update; the terms, unweighted. Changes statistics and draws numbers. */
   rehearse(): Record<string, number> {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
-    const size = Math.min(this.microBatch, batch.labels.shape[0] as number);
+    const [[, size]] = partsOf(batch.labels.shape[0] as number, this.microBatch) as [[number, number]];
     const { terms } = this.forward({ batch: partOf(batch, 0, size) });
     weightedSum(terms).backward();
     this.optimizer.zeroGrad();
+    const bad = size === 1 ? this.buffers.nonFinite() : undefined;
+    if (bad !== undefined) throw new ConfigError(singleImage(bad));
     return Object.fromEntries(Object.entries(terms).map(([name, { value }]) => [name, Number(value.item())]));
   }
 
@@ -162,8 +170,7 @@ export class Trainer {
     this.recorded?.interrupt();
     this.optimizer.zeroGrad();
     const parts: Part[] = [];
-    for (let begin = 0; begin < count; begin += this.microBatch) {
-      const size = Math.min(this.microBatch, count - begin);
+    for (const [begin, size] of partsOf(count, this.microBatch)) {
       parts.push(this.backward({ batch: size === count ? batch : partOf(batch, begin, size) }, size / count));
     }
     return parts;
@@ -227,8 +234,13 @@ export class Trainer {
     const { clipNorm } = this.setup.options;
     if (this.scaler) this.scaler.unscale_(this.optimizer);
     const params = this.optimizer.paramGroups.flatMap((group) => group.params);
-    // The norm is a number exactly where all gradients are.
-    const norm = Number((clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm)).item());
+    // The norm is a number exactly where all gradients are; the statistics' share of the sum is 0, or NaN.
+    const gradients = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
+    const norm = Number(this.buffers.added(gradients).item());
+    if (!Number.isFinite(norm)) {
+      const buffer = this.buffers.nonFinite();
+      if (buffer !== undefined) return buffer;
+    }
     if (this.scaler) {
       // An overflow in float16 is no accident: the scaler skips the step and lowers its scale.
       this.scaler.step(this.optimizer);

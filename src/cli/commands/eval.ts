@@ -1,7 +1,7 @@
 import { openDataset } from '../../data/datasets/index.js';
 import { Loader } from '../../data/loader.js';
 import { loadStudent } from '../../distill/saved-student.js';
-import { ConfigError } from '../../errors.js';
+import { ConfigError, FileError } from '../../errors.js';
 import { z } from '../../options.js';
 import { accuracyText } from '../../report/terminal.js';
 import { evaluate, evaluationBatchSize } from '../../train/index.js';
@@ -29,6 +29,10 @@ export const evalCommand = defineCommand({
       (images) => student.forward(images),
       new Loader(data, 'test', { batchSize: evaluationBatchSize }),
     );
+    if (result.nonFinite)
+      throw new FileError(
+        `${path} returns NaN or Inf for ${result.nonFinite} of ${result.count} images: its weights are damaged. Train it again, or resume from an older checkpoint.`,
+      );
     console.log(
       json ? JSON.stringify({ run: path, data: data.source, model: card.model, ...result }) : accuracyText(result),
     );

@@ -26,7 +26,15 @@ export const packCommand = defineCommand({
     } finally {
       progress.stop();
     }
-    const result = { file: out, images, classes: data.classes.length, bytes: statSync(out).size };
+    const { skipped } = data;
+    if (skipped && !json) console.error(`skipped files: ${skipped}`);
+    const result = {
+      file: out,
+      images,
+      classes: data.classes.length,
+      bytes: statSync(out).size,
+      ...(skipped && { skipped }),
+    };
     console.log(json ? JSON.stringify(result) : `${images} images in ${out}, ${result.bytes} bytes`);
   },
 });

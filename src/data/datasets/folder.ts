@@ -1,29 +1,26 @@
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataError } from '../../errors.js';
+import { DataError, messageOf } from '../../errors.js';
 import { type DatasetKind, type EncodedSet, imagenetStatistics, labelsOf } from '../dataset.js';
+import { classFolders, imagesBelow, type Skipped, skippedText } from '../image-files.js';
 
-const isImage = (file: string): boolean => /\.(jpe?g|png|webp)$/i.test(file);
 const defaultSize = 224;
 
-/** Folders below one, in the order in which classes are numbered. */
-function subfolders(folder: string): string[] {
-  return readdirSync(folder, { withFileTypes: true })
-    .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-    .map(({ name }) => name)
-    .sort();
-}
-
-function readSplit(folder: string, classes: readonly string[]): EncodedSet {
-  const stranger = subfolders(folder).find((name) => !classes.includes(name));
+function readSplit(folder: string, classes: readonly string[], skipped: Skipped): EncodedSet {
+  const stranger = classFolders(folder).find((name) => !classes.includes(name));
   if (stranger !== undefined)
     throw new DataError(`${join(folder, stranger)} is a class that the training images do not have.`);
   const files: string[] = [];
   const numbers: number[] = [];
   for (const [number, name] of classes.entries()) {
     const path = join(folder, name);
-    const found = existsSync(path) ? (readdirSync(path, { recursive: true }) as string[]).filter(isImage).sort() : [];
-    if (found.length === 0) throw new DataError(`${path} holds no image (.jpg, .jpeg, .png or .webp).`);
+    const found = existsSync(path) ? imagesBelow(path, skipped) : [];
+    if (found.length === 0) {
+      const text = skippedText(skipped);
+      throw new DataError(
+        `${path} holds no image (.jpg, .jpeg, .png, .webp or .tiff)${text ? `; skipped: ${text}` : ''}.`,
+      );
+    }
     for (const file of found) {
       files.push(join(path, file));
       numbers.push(number);
@@ -32,9 +29,17 @@ function readSplit(folder: string, classes: readonly string[]): EncodedSet {
   return {
     labels: labelsOf(numbers, classes.length),
     // A small file that lies in the page cache is read sooner than a thread is found to do it.
-    read: async (image) => readFileSync(files[image] as string),
+    read: async (image) => readImage(files[image] as string),
     nameOf: (image) => files[image] as string,
   };
+}
+
+function readImage(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw new DataError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
 }
 
 function folderOf(path: string, names: string[]): string {
@@ -57,10 +62,15 @@ export const imageFolder: DatasetKind = {
     if (!(pixels >= 8 && pixels <= 4096)) throw new DataError(`folder:${path}: size must be from 8 to 4096.`);
     if (!existsSync(folder)) throw new DataError(`The folder ${folder} of folder:${path} does not exist.`);
     const training = folderOf(folder, ['train']);
-    const classes = subfolders(training);
+    const classes = classFolders(training);
     if (classes.length < 2)
       throw new DataError(`${training} has ${classes.length} folders of classes; there must be at least two.`);
+    const skipped: Skipped = new Map();
+    const train = readSplit(training, classes, skipped);
+    const test = readSplit(folderOf(folder, ['val', 'test']), classes, skipped);
+    const text = skippedText(skipped);
     return {
+      ...(text && { skipped: text }),
       source: `folder:${path}`,
       classes,
       channels: 3,
@@ -68,8 +78,8 @@ export const imageFolder: DatasetKind = {
       width: pixels,
       ...imagenetStatistics,
       augment: { pad: 0, flip: true },
-      train: readSplit(training, classes),
-      test: readSplit(folderOf(folder, ['val', 'test']), classes),
+      train,
+      test,
     };
   },
 };

@@ -1,0 +1,18 @@
+/** Whether tensors hold numbers: NaN or Inf in a weight, a statistic or an optimizer's state must not get into a file. */
+import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+
+/** The largest magnitude of each tensor, float64; NaN where one holds NaN. Tensors are floating, not empty, and on one device. */
+export const largestMagnitudes = (tensors: readonly Tensor[]): Tensor =>
+  torch.stack(torch._foreachNorm(tensors, Number.POSITIVE_INFINITY).map((norm) => norm.to('float64')));
+
+/** The name of the first tensor that holds NaN or Inf. Waits once for each device. */
+export function firstNonFinite(named: Readonly<Record<string, Tensor>>): string | undefined {
+  const floating = Object.entries(named).filter(([, tensor]) => tensor.isFloatingPoint() && tensor.numel() > 0);
+  for (const device of new Set(floating.map(([, tensor]) => tensor.device))) {
+    const here = floating.filter(([, tensor]) => tensor.device === device);
+    const values = noGrad(() => scope(() => largestMagnitudes(here.map(([, tensor]) => tensor)).tolist() as number[]));
+    const bad = values.findIndex((value) => !Number.isFinite(value));
+    if (bad >= 0) return here[bad]?.[0];
+  }
+  return undefined;
+}
