@@ -17,7 +17,7 @@ export function formatSpecial(tensor: Tensor): string {
   if (device !== 'cpu') suffixes.push(`device='${device}'`);
   if (sparse || quantized || meta) suffixes.push(`size=[${shape.join(', ')}]`);
   if (sparse && !meta) suffixes.push(`nnz=${plainTensor._nnz()}`);
-  if (!usual.includes(dtype)) suffixes.push(`dtype=${dtype}`);
+  if (meta ? dtype !== 'float32' : !usual.includes(dtype)) suffixes.push(`dtype=${dtype}`);
   if (quantized && !meta) suffixes.push(...quantization(plainTensor));
   if (layout !== 'strided') suffixes.push(`layout=${layout}`);
   suffixes.push(...autogradSuffixes(tensor));

@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { type Handle, native } from '../native.js';
+import { type Handle, native, packageRoot } from '../native.js';
 import type { Bytes } from '../native-types.js';
 import { primitiveOf, uncloneable } from './conversion.js';
 import {
@@ -21,6 +21,9 @@ import { nested, valueAt } from './nested.js';
 import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
 import type { NestedValues, ScalarValue } from './types.js';
+
+/** Under this key every tensor tells, also to other copies of this package in the process, which copy made it. */
+export const copyKey = Symbol.for('srrl.copy');
 
 /**
  * A libtorch tensor. All operators of `aten` whose first argument is `self` are methods, under PyTorch's names in camelCase
@@ -233,3 +236,5 @@ export class Tensor {
 }
 
 export interface Tensor extends TensorExtras, TensorMethods {}
+
+Object.defineProperty(Tensor.prototype, copyKey, { value: packageRoot });
