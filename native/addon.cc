@@ -9,6 +9,7 @@
 #include "environment.h"
 #include "flops.h"
 #include "graph.h"
+#include "library.h"
 #include "modes.h"
 #include "script/frozen.h"
 #include "script/package.h"
@@ -25,6 +26,11 @@ void setErrorFactory(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  try {
+    registerOperators();
+  } catch (const std::exception& error) {
+    throw Napi::Error::New(env, std::string("its operators cannot be registered: ") + error.what());
+  }
   env.SetInstanceData(new Environment());
   exports.Set("libtorchVersion", SRRL_LIBTORCH_VERSION);
   exports.Set("setErrorFactory", Napi::Function::New<setErrorFactory>(env, "setErrorFactory"));

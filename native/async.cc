@@ -96,7 +96,8 @@ Napi::Value backwardAsync(const Napi::CallbackInfo& info) {
 struct Transfers {
   std::mutex mutex;
   std::unordered_map<uint64_t, at::Tensor> tensors;
-  uint64_t next = 1;
+  // Numbers of another copy of this addon in the same process begin elsewhere, so that neither mistakes them for its own.
+  uint64_t next = ((reinterpret_cast<uintptr_t>(this) >> 4) & 0xffffffff) << 20;
 };
 
 Transfers& transfers() {
@@ -120,7 +121,7 @@ Napi::Value receiveTensor(const Napi::CallbackInfo& info) {
   {
     const std::lock_guard<std::mutex> lock(all.mutex);
     const auto found = all.tensors.find(static_cast<uint64_t>(info[0].ToNumber().DoubleValue()));
-    if (found == all.tensors.end()) throw Error(kState, "this tensor was received already, or never sent");
+    if (found == all.tensors.end()) throw Error(kState, "this tensor was received already, or never sent by this copy of srrl");
     tensor = std::move(found->second);
     all.tensors.erase(found);
   }

@@ -4,7 +4,10 @@
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/function.h>
 
+#include <sstream>
+
 #include "arguments.h"
+#include "plain.h"
 
 namespace srrl {
 
@@ -53,20 +56,52 @@ Napi::Value grad(const Napi::CallbackInfo& info) {
   return result;
 }
 
-Napi::Value gradOf(const Napi::CallbackInfo& info) { return wrap(info.Env(), tensorOf(info, 0).grad()); }
+// Zeros without memory cannot be changed in place, as clipping and scaling do; the first look at such a gradient gives it memory.
+at::Tensor gradientOf(const at::Tensor& tensor) {
+  at::Tensor& gradient = tensor.mutable_grad();
+  if (!gradient.defined() || !gradient._is_zerotensor()) return gradient;
+  const at::AutoGradMode mode(gradient.requires_grad());
+  gradient = gradient.clone();
+  return gradient;
+}
+
+Napi::Value gradOf(const Napi::CallbackInfo& info) {
+  const at::Tensor& tensor = tensorOf(info, 0);
+  return tensor.grad().defined() ? wrap(info.Env(), gradientOf(tensor)) : info.Env().Null();
+}
+
+// What PyTorch checks: kernels that walk through a parameter and its gradient trust that they are alike.
+void checkGradient(const at::Tensor& tensor, const at::Tensor& gradient) {
+  if (gradient.scalar_type() != tensor.scalar_type()) {
+    throw Error(kType, std::string("a gradient of ") + c10::toString(gradient.scalar_type()) + " does not fit a tensor of " +
+                           c10::toString(tensor.scalar_type()));
+  }
+  if (gradient.device() != tensor.device()) throw Error(kType, "a gradient must be on the device of its tensor, " + tensor.device().str());
+  if (!tensor.is_nested() && !gradient.is_nested() && gradient.sizes() != tensor.sizes()) {
+    std::ostringstream text;
+    text << "a gradient of shape " << gradient.sizes() << " does not fit a tensor of shape " << tensor.sizes();
+    throw Error(kShape, text.str());
+  }
+}
 
 Napi::Value setGrad(const Napi::CallbackInfo& info) {
-  tensorOf(info, 0).mutable_grad() = info[1].IsNull() ? at::Tensor() : tensorOf(info, 1);
+  const at::Tensor& tensor = tensorOf(info, 0);
+  if (!info[1].IsNull()) checkGradient(tensor, tensorOf(info, 1));
+  tensor.mutable_grad() = info[1].IsNull() ? at::Tensor() : tensorOf(info, 1);
   return info.Env().Undefined();
 }
 
-// gradList([tensors]) => handle of a list of their gradients; throws where one has none
+// gradList(list handle, use) => handle of a list of their gradients; throws where one has none. `use` is 'change' for the gradients themselves (of sparse
+// ones the values), 'read' for what a fused step reads, copies where need be, and 'read sparse' for the same where sparse ones are made dense.
 Napi::Value gradList(const Napi::CallbackInfo& info) {
   auto& handles = Environment::of(info.Env()).handles;
+  const std::string use = info[1].As<Napi::String>();
   c10::List<at::Tensor> gradients;
   for (const at::Tensor& tensor : handles.at(handleOf(info[0])).toTensorVector()) {
     if (!tensor.grad().defined()) throw Error(kState, "a parameter has no gradient");
-    gradients.push_back(tensor.grad());
+    if (use != "change") gradients.push_back(gradientInOrder(tensor.grad(), tensor, use == "read sparse"));
+    else if (tensor.grad().is_sparse()) gradients.push_back(tensor.grad()._values());
+    else gradients.push_back(gradientOf(tensor));
   }
   return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(std::move(gradients))));
 }

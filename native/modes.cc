@@ -4,6 +4,7 @@
 #include <ATen/autocast_mode.h>
 
 #include "arguments.h"
+#include "plain.h"
 
 namespace srrl {
 
@@ -89,7 +90,7 @@ Napi::Value generatorState(const Napi::CallbackInfo& info) {
 // setGeneratorState(generator | device | 0, state)
 Napi::Value setGeneratorState(const Napi::CallbackInfo& info) {
   at::Generator generator = generatorOf(info[0]);
-  const at::Tensor& state = tensorOf(info, 1);
+  const at::Tensor state = plain(tensorOf(info, 1));
   const std::lock_guard<std::mutex> lock(generator.mutex());
   generator.set_state(state);
   return info.Env().Undefined();

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "errors.h"
+#include "library.h"
 
 namespace srrl {
 
@@ -97,7 +98,7 @@ size_t OperatorTable::resolve(const std::string& name, const std::string& overlo
   const std::string key = name + "." + overload;
   const auto known = numbers_.find(key);
   if (known != numbers_.end()) return known->second;
-  const auto handle = c10::Dispatcher::singleton().findSchema({name, overload});
+  const auto handle = c10::Dispatcher::singleton().findSchema({ownName(name), overload});
   if (!handle) {
     throw Error(kType, "this libtorch has no operator " + name + (overload.empty() ? "" : "." + overload));
   }

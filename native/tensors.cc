@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "arguments.h"
+#include "plain.h"
 
 namespace srrl {
 
@@ -73,12 +74,14 @@ Napi::Value weigh(const Napi::CallbackInfo& info) {
     const c10::IValue& value = table.at(handle);
     double bytes = kTensorOverhead;
     bool light = false;
-    if (value.isTensor() && value.toTensor().has_storage()) {
+    if (value.isTensor()) {
       const at::Tensor& tensor = value.toTensor();
-      const c10::Storage& storage = tensor.storage();
-      light = !tensor.requires_grad() && storage.nbytes() <= 1024;
-      // Tensors that share a storage each count their part.
-      if (tensor.is_cpu()) bytes += static_cast<double>(storage.nbytes()) / static_cast<double>(storage.use_count());
+      light = tensor.has_storage() && !tensor.requires_grad() && tensor.storage().nbytes() <= 1024;
+      for (const at::Tensor& part : partsOf(tensor)) {
+        const c10::Storage& storage = part.storage();
+        // Tensors that share a storage each count their part.
+        if (tensor.is_cpu()) bytes += static_cast<double>(storage.nbytes()) / static_cast<double>(storage.use_count());
+      }
     }
     sum += bytes;
     weights[i] = light ? bytes : -bytes;
@@ -98,8 +101,9 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
   const auto visit = [&](const at::Tensor& tensor) {
     Count& count = devices[tensor.device().str()];
     count.tensors++;
-    if (!tensor.has_storage()) return;
-    if (seen.insert(tensor.storage().unsafeGetStorageImpl()).second) count.bytes += tensor.storage().nbytes();
+    for (const at::Tensor& part : partsOf(tensor)) {
+      if (seen.insert(part.storage().unsafeGetStorageImpl()).second) count.bytes += part.storage().nbytes();
+    }
   };
   Environment::of(info.Env()).handles.forEach([&](const c10::IValue& value) {
     if (value.isTensor()) visit(value.toTensor());
@@ -116,8 +120,33 @@ Napi::Value memory(const Napi::CallbackInfo& info) {
 
 // ---- properties ---------------------------------------------------------------------------------------------------
 
-Napi::Value shape(const Napi::CallbackInfo& info) { return numbers(info.Env(), tensorOf(info, 0).sizes()); }
-Napi::Value strides(const Napi::CallbackInfo& info) { return numbers(info.Env(), tensorOf(info, 0).strides()); }
+Napi::Value shape(const Napi::CallbackInfo& info) {
+  const at::Tensor& tensor = tensorOf(info, 0);
+  if (tensor.is_nested()) refuse(tensor, "single shape");
+  return numbers(info.Env(), tensor.sizes());
+}
+
+Napi::Value strides(const Napi::CallbackInfo& info) {
+  const at::Tensor& tensor = tensorOf(info, 0);
+  if (tensor.layout() != at::kStrided || tensor.is_nested()) refuse(tensor, "strides");
+  return numbers(info.Env(), tensor.strides());
+}
+
+Napi::Value dim(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(tensorOf(info, 0).dim())); }
+Napi::Value numel(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(tensorOf(info, 0).numel())); }
+
+// storageOffset(tensor) => elements of its storage before its first
+Napi::Value storageOffset(const Napi::CallbackInfo& info) {
+  const at::Tensor& tensor = tensorOf(info, 0);
+  if (tensor.layout() != at::kStrided || tensor.is_nested()) refuse(tensor, "storage offset");
+  return Napi::Number::New(info.Env(), static_cast<double>(tensor.storage_offset()));
+}
+
+// layout(tensor) => the number of its layout, or -1 for a nested one, which has no rectangular form
+Napi::Value layout(const Napi::CallbackInfo& info) {
+  const at::Tensor& tensor = tensorOf(info, 0);
+  return Napi::Number::New(info.Env(), tensor.is_nested() ? -1 : static_cast<int>(tensor.layout()));
+}
 
 Napi::Value dtype(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<int>(tensorOf(info, 0).scalar_type()));
@@ -129,7 +158,9 @@ Napi::Value device(const Napi::CallbackInfo& info) {
 
 Napi::Value isContiguous(const Napi::CallbackInfo& info) {
   const auto format = static_cast<at::MemoryFormat>(info[1].As<Napi::Number>().Int32Value());
-  return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_contiguous(format));
+  const at::Tensor& tensor = tensorOf(info, 0);
+  if (tensor.layout() != at::kStrided) refuse(tensor, "order in memory");
+  return Napi::Boolean::New(info.Env(), tensor.is_contiguous(format));
 }
 
 // wrapNumber(number | bigint | boolean) => a tensor of no dimensions that gives way in type promotion, as a number in Python does.
@@ -153,7 +184,8 @@ Napi::Value wrapNumber(const Napi::CallbackInfo& info) {
 
 // sameStorage(a, b)
 Napi::Value sameStorage(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_alias_of(tensorOf(info, 1)));
+  const at::Tensor &a = tensorOf(info, 0), &b = tensorOf(info, 1);
+  return Napi::Boolean::New(info.Env(), a.has_storage() && b.has_storage() && a.is_alias_of(b));
 }
 
 // setData(tensor, other): the tensor keeps its identity (handles, optimizer state) and takes the other's values, dtype and device.
@@ -230,17 +262,22 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
 
 // toBytes(tensor, typed array): copies the elements in row-major order.
 Napi::Value toBytes(const Napi::CallbackInfo& info) {
-  const at::Tensor tensor = tensorOf(info, 0).detach().resolve_conj().resolve_neg().to(at::kCPU).contiguous();
+  const at::Tensor tensor = plain(tensorOf(info, 0).detach()).to(at::kCPU).contiguous();
   const Bytes bytes = bytesOf(info[1]);
   if (tensor.nbytes() != bytes.length) throw Error(kShape, "the array does not have the tensor's size");
   if (bytes.length) std::memcpy(bytes.data, tensor.const_data_ptr(), bytes.length);
   return info.Env().Undefined();
 }
 
+// plain(tensor) => handle of a tensor with the same values whose elements lie in memory as its strides say, outside autograd
+Napi::Value plainTensor(const Napi::CallbackInfo& info) { return wrap(info.Env(), plain(tensorOf(info, 0).detach())); }
+
 // viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does.
 Napi::Value viewBytes(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorOf(info, 0);
-  if (!tensor.device().is_cpu() || !tensor.is_contiguous()) throw Error(kState, "only a contiguous tensor on the CPU can be viewed");
+  if (!isPlain(tensor) || !tensor.device().is_cpu() || !tensor.is_contiguous()) {
+    throw Error(kState, "only a contiguous tensor on the CPU with memory of its own can be viewed; toTypedArray() copies any other");
+  }
   auto* held = new at::Tensor(tensor);
   return Napi::ArrayBuffer::New(info.Env(), tensor.mutable_data_ptr(), tensor.nbytes(),
                                 [](Napi::Env, void*, at::Tensor* kept) { delete kept; }, held);
@@ -259,6 +296,10 @@ void exportTensors(Napi::Env, Napi::Object exports) {
   define<memory>(exports, "memory");
   define<shape>(exports, "shape");
   define<strides>(exports, "strides");
+  define<dim>(exports, "dim");
+  define<numel>(exports, "numel");
+  define<storageOffset>(exports, "storageOffset");
+  define<layout>(exports, "layout");
   define<dtype>(exports, "dtype");
   define<device>(exports, "device");
   define<isContiguous>(exports, "isContiguous");
@@ -268,6 +309,7 @@ void exportTensors(Napi::Env, Napi::Object exports) {
   define<tensorList>(exports, "tensorList");
   define<fromBytes>(exports, "fromBytes");
   define<toBytes>(exports, "toBytes");
+  define<plainTensor>(exports, "plain");
   define<viewBytes>(exports, "viewBytes");
 }
 

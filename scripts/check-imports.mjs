@@ -18,7 +18,7 @@ const rows = [
   ['analysis'],
   ['train'],
   ['report'],
-  ['index.ts', 'torch.ts'],
+  ['index.ts', 'torch.ts', 'testing.ts'],
   ['bench'],
   ['cli'],
 ];

@@ -103,6 +103,11 @@ export interface Native {
 
   shape(tensor: Handle): number[];
   strides(tensor: Handle): number[];
+  dim(tensor: Handle): number;
+  numel(tensor: Handle): number;
+  storageOffset(tensor: Handle): number;
+  /** The number of the layout; -1 for a nested tensor. */
+  layout(tensor: Handle): number;
   dtype(tensor: Handle): number;
   device(tensor: Handle): string;
   isContiguous(tensor: Handle, memoryFormat: number): boolean;
@@ -111,6 +116,8 @@ export interface Native {
   tensorList(tensors: Handle[]): Handle;
   fromBytes(data: Bytes, dtype: number, shape: number[], share: boolean): Handle;
   toBytes(tensor: Handle, into: Bytes): void;
+  /** A tensor of the same values whose elements lie in memory as its strides say. */
+  plain(tensor: Handle): Handle;
   viewBytes(tensor: Handle): ArrayBuffer;
 
   backward(
@@ -130,7 +137,7 @@ export interface Native {
   ): (Handle | null)[];
   gradOf(tensor: Handle): Handle | null;
   setGrad(tensor: Handle, gradient: Handle | null): void;
-  gradList(list: Handle): Handle;
+  gradList(list: Handle, use: 'change' | 'read' | 'read sparse'): Handle;
   clearGrads(list: Handle): void;
   haveGrads(list: Handle): boolean[];
   requiresGrad(tensor: Handle): boolean;

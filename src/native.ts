@@ -17,7 +17,7 @@ import {
   OutOfMemoryError,
   ShapeError,
 } from './errors.js';
-import { type Attempt, baseVersion, describeTrace, type Libtorch, locate } from './libtorch/locate.js';
+import { type Attempt, baseVersion, describeTrace, type Libtorch, locate, versionOf } from './libtorch/locate.js';
 import type { Native } from './native-types.js';
 
 export type { Handle, Native } from './native-types.js';
@@ -97,8 +97,10 @@ export function native(): Native {
 function load(): Native {
   const { libtorch, loader, addon } = findLibtorch();
   try {
-    const { preload } = require(loader) as { preload(path: string): void };
-    for (const file of librariesOf(libtorch.folder)) preload(file);
+    const { preload, loadedPath } = require(loader) as Loader;
+    const folder = folderInProcess(loadedPath) ?? libtorch.folder;
+    checkSame(libtorch, folder);
+    for (const file of librariesOf(folder)) preload(file);
     const module = { exports: {} as Native };
     process.dlopen(module, addon);
     const { exports } = module;
@@ -106,6 +108,7 @@ function load(): Native {
     loaded = exports;
     return exports;
   } catch (error) {
+    if (error instanceof LibtorchError) throw error;
     throw new LibtorchError(
       `libtorch ${libtorch.version} in ${libtorch.folder} cannot be loaded: ${messageOf(error)}
 Run \`npx srrl install-libtorch\`; \`npx srrl doctor\` shows the whole search.`,
@@ -114,11 +117,34 @@ Run \`npx srrl install-libtorch\`; \`npx srrl doctor\` shows the whole search.`,
   }
 }
 
+interface Loader {
+  preload(path: string): void;
+  /** The path of a library of this process, by its file name; empty where there is none. */
+  loadedPath(file: string): string;
+}
+
+/** The libtorch that this process has already, by another copy of this package or another addon: a second one cannot be loaded next to it. */
+function folderInProcess(loadedPath: Loader['loadedPath']): string | undefined {
+  const path = loadedPath(libraryFile('torch_cpu'));
+  return path ? dirname(dirname(path)) : undefined;
+}
+
+function checkSame(wanted: Libtorch, folder: string): void {
+  const version = versionOf(folder);
+  if (version !== undefined && baseVersion(version) === baseVersion(wanted.version)) return;
+  throw new LibtorchError(
+    `This process has loaded libtorch ${version ?? 'of unknown version'} from ${folder}, and the srrl in ${packageRoot} needs libtorch \
+${wanted.version} from ${wanted.folder}. A process can hold one libtorch: use one version of srrl (\`npm ls srrl\` shows all, \
+\`npm dedupe\` merges them), or run the two in processes of their own.`,
+  );
+}
+
 /** libtorch.so needs all the others and finds them beside itself; the CUDA parts come with it where there are any. */
 function librariesOf(folder: string): string[] {
-  const suffix = process.platform === 'darwin' ? 'dylib' : 'so';
-  return ['c10', 'torch_cpu', 'torch'].map((name) => join(folder, 'lib', `lib${name}.${suffix}`)).filter(existsSync);
+  return ['c10', 'torch_cpu', 'torch'].map((name) => join(folder, 'lib', libraryFile(name))).filter(existsSync);
 }
+
+const libraryFile = (name: string) => `lib${name}.${process.platform === 'darwin' ? 'dylib' : 'so'}`;
 
 /** The whole search as text, for `srrl doctor`. */
 export function searchTrace(): string[] {

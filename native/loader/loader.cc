@@ -1,9 +1,15 @@
 // Loads the libraries of libtorch by absolute path, so that the addon itself needs no rpath: whatever asks for
 // libc10 or libtorch_cpu afterwards is given the copy that is already in the process.
 #include <dlfcn.h>
+#ifdef __APPLE__
+#include <mach-o/dyld.h>
+#else
+#include <link.h>
+#endif
 #include <napi.h>
 
 #include <string>
+#include <utility>
 
 namespace {
 
@@ -17,8 +23,32 @@ void preload(const Napi::CallbackInfo& info) {
   }
 }
 
+// The path of the library of this process whose file has that name; empty where there is none.
+std::string loadedPath(const std::string& file) {
+  const auto fits = [&](const std::string& path) { return path.ends_with("/" + file); };
+#ifdef __APPLE__
+  for (uint32_t i = 0; i < _dyld_image_count(); i++) {
+    if (const char* path = _dyld_get_image_name(i); path && fits(path)) return path;
+  }
+  return {};
+#else
+  std::pair<decltype(fits), std::string> search{fits, {}};
+  dl_iterate_phdr(
+      [](dl_phdr_info* info, size_t, void* data) {
+        auto& [fits, found] = *static_cast<decltype(search)*>(data);
+        if (info->dlpi_name && fits(info->dlpi_name)) found = info->dlpi_name;
+        return found.empty() ? 0 : 1;
+      },
+      &search);
+  return search.second;
+#endif
+}
+
+Napi::Value loaded(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), loadedPath(info[0].As<Napi::String>())); }
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("preload", Napi::Function::New<preload>(env, "preload"));
+  exports.Set("loadedPath", Napi::Function::New<loaded>(env, "loadedPath"));
   return exports;
 }
 

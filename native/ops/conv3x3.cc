@@ -5,6 +5,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "library.h"
+#include "plain.h"
 #include "vector/lanes.h"
 #include "winograd/winograd.h"
 
@@ -24,7 +26,7 @@ const winograd::Functions& functions() {
 }
 
 bool fits(const Tensor& input, const Tensor& weight) {
-  if (!hasFastForm(weight) || !input.is_cpu() || input.scalar_type() != at::kFloat) return false;
+  if (!hasFastForm(weight) || !isPlain(input) || !input.is_cpu() || input.scalar_type() != at::kFloat) return false;
   if (input.dim() != 4 || input.size(1) != weight.size(1) || input.numel() == 0) return false;
   // Tiles that stand out over small maps compute what nobody needs.
   const int64_t height = input.size(2), width = input.size(3);
@@ -105,10 +107,12 @@ Tensor weightGradient(const Tensor& input, const Tensor& gradient, const Tensor&
 
 using OptionalTensor = std::optional<Tensor>;
 
+bool isFlat(const Tensor& bias) { return isPlain(bias) && bias.scalar_type() == at::kFloat && bias.is_contiguous(); }
+
 const float* biasOf(const OptionalTensor& bias) { return bias ? bias->const_data_ptr<float>() : nullptr; }
 
 Tensor conv3x3Forward(const Tensor& input, const Tensor& weight, const OptionalTensor& bias) {
-  if (!fits(input, weight) || (bias && !bias->is_contiguous())) return at::conv2d(input, weight, bias, 1, 1);
+  if (!fits(input, weight) || (bias && !isFlat(*bias))) return at::conv2d(input, weight, bias, 1, 1);
   return convolved(input, transformed(weight, false), {.bias = biasOf(bias)});
 }
 
@@ -126,7 +130,7 @@ struct Conv3x3 : torch::autograd::Function<Conv3x3> {
     if (!gradients[0].defined()) return {{}, {}, {}};
     const bool hasBias = context->saved_data["bias"].toBool();
     const std::array<bool, 3> wanted = {context->needs_input_grad(0), context->needs_input_grad(1), hasBias && context->needs_input_grad(2)};
-    const Tensor gradient = gradients[0].contiguous(at::MemoryFormat::ChannelsLast);
+    const Tensor gradient = plain(gradients[0]).contiguous(at::MemoryFormat::ChannelsLast);
     // A second derivative is of the plain operator, whose formulas are differentiable.
     if (at::GradMode::is_enabled() || !fits(input, weight) || !fits(gradient, weight.transpose(0, 1))) {
       const auto [toInput, toWeight, toBias] = at::convolution_backward(gradient, input, weight, c10::IntArrayRef({weight.size(0)}), {1, 1}, {1, 1}, {1, 1}, false, {0, 0}, 1, wanted);
@@ -141,10 +145,10 @@ Tensor conv3x3Autograd(const Tensor& input, const Tensor& weight, const Optional
 
 // A convolution whose kernel never changes, and what follows it: + bias, + residual, ReLU. Without gradient.
 Tensor conv3x3Frozen(const Tensor& input, const Tensor& weight, const Tensor& kernel, const OptionalTensor& bias, const OptionalTensor& residual, bool relu) {
-  const bool plainResidual = !residual || (residual->scalar_type() == at::kFloat && residual->is_contiguous(at::MemoryFormat::ChannelsLast) &&
+  const bool plainResidual = !residual || (isPlain(*residual) && residual->scalar_type() == at::kFloat && residual->is_contiguous(at::MemoryFormat::ChannelsLast) &&
                                            residual->dim() == 4 && residual->size(0) == input.size(0) && residual->size(1) == weight.size(0) &&
                                            residual->size(2) == input.size(2) && residual->size(3) == input.size(3));
-  if (fits(input, weight) && plainResidual)
+  if (fits(input, weight) && isFlat(kernel) && (!bias || isFlat(*bias)) && plainResidual)
     return convolved(input, kernel, {.bias = biasOf(bias), .residual = residual ? residual->const_data_ptr<float>() : nullptr, .relu = relu});
   Tensor result = at::conv2d(input, weight, bias, 1, 1);
   if (residual) result = result.add(*residual);
@@ -154,7 +158,7 @@ Tensor conv3x3Frozen(const Tensor& input, const Tensor& weight, const Tensor& ke
 }  // namespace
 
 bool hasFastForm(const Tensor& weight) {
-  if (vectorLanes() == 0 || !weight.is_cpu() || weight.scalar_type() != at::kFloat || weight.dim() != 4) return false;
+  if (vectorLanes() == 0 || !isPlain(weight) || !weight.is_cpu() || weight.scalar_type() != at::kFloat || weight.dim() != 4) return false;
   if (weight.size(2) != 3 || weight.size(3) != 3 || weight.size(0) % 16 != 0 || weight.size(1) % 16 != 0) return false;
   // Of few channels the transforms cost more than they save, and of many the kernels are too large for the cache.
   const int64_t products = weight.size(0) * weight.size(1);
@@ -170,12 +174,11 @@ Tensor conv3x3Kernel(const Tensor& weight) {
   return at::cat({panels, matrices.narrow(2, whole, out - whole).reshape({36, in * (out - whole)})}, 1).view({36, in, out});
 }
 
-TORCH_LIBRARY_FRAGMENT(srrl, library) {
+void defineConv3x3(torch::Library& library) {
   library.def("conv3x3(Tensor input, Tensor weight, Tensor? bias) -> Tensor");
   library.def("conv3x3_frozen(Tensor input, Tensor weight, Tensor kernel, Tensor? bias, Tensor? residual, bool relu) -> Tensor", conv3x3Frozen);
+  library.impl("conv3x3", torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, conv3x3Forward));
+  library.impl("conv3x3", torch::dispatch(c10::DispatchKey::Autograd, conv3x3Autograd));
 }
-
-TORCH_LIBRARY_IMPL(srrl, CompositeExplicitAutograd, library) { library.impl("conv3x3", conv3x3Forward); }
-TORCH_LIBRARY_IMPL(srrl, Autograd, library) { library.impl("conv3x3", conv3x3Autograd); }
 
 }  // namespace srrl

@@ -9,6 +9,9 @@
 #include <memory>
 #include <mutex>
 
+#include "library.h"
+#include "plain.h"
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -76,7 +79,7 @@ struct Decoder {
   const at::Tensor& bytes;
 
   explicit Decoder(const at::Tensor& bytes) : api(opened()), handle(api.init(kInitDecompress)), bytes(bytes) {
-    TORCH_CHECK(bytes.dim() == 1 && bytes.scalar_type() == at::kByte && bytes.is_contiguous() && bytes.device().is_cpu(), "bytes must be uint8 [N]");
+    TORCH_CHECK(isPlain(bytes) && bytes.dim() == 1 && bytes.scalar_type() == at::kByte && bytes.is_contiguous() && bytes.device().is_cpu(), "bytes must be uint8 [N]");
     TORCH_CHECK(handle, "libjpeg-turbo has no memory");
     // Whether a damaged file is an image all the same is not decided here.
     api.set(handle, kStopOnWarning, 1);
@@ -130,7 +133,7 @@ struct SingleThread {
 // `resized` (height, width), bilinear with antialiasing; `pixels` gets as much of that as it has room for, from `offset` (top, left) on.
 void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box, int64_t denominator, at::IntArrayRef resized,
                 at::IntArrayRef offset) {
-  TORCH_CHECK(pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
+  TORCH_CHECK(isPlain(pixels) && pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
               "pixels must be a contiguous uint8 tensor [H, W, 3] on the CPU");
   TORCH_CHECK(box.size() == 4 && resized.size() == 2 && offset.size() == 2, "box has 4 numbers, resized and offset have 2");
   const Decoder jpeg(bytes);
@@ -164,7 +167,7 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(srrl, library) {
+void defineJpeg(torch::Library& library) {
   library.def("open_turbo_jpeg(str file) -> bool", openTurboJpeg);
   library.def("jpeg_size(Tensor bytes) -> (int, int)", jpegSize);
   library.def("decode_jpeg(Tensor bytes, Tensor(a!) pixels, int[] box, int denominator, int[] resized, int[] offset) -> ()", decodeJpeg);

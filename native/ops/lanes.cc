@@ -4,6 +4,8 @@
 
 #include <atomic>
 
+#include "library.h"
+
 namespace srrl {
 
 namespace {
@@ -24,6 +26,6 @@ int64_t setLanes(int64_t wanted) { return lanes.exchange(wanted); }
 
 int64_t vectorLanes() { return lanes; }
 
-TORCH_LIBRARY_FRAGMENT(srrl, library) { library.def("vector_lanes(int lanes) -> int", setLanes); }
+void defineLanes(torch::Library& library) { library.def("vector_lanes(int lanes) -> int", setLanes); }
 
 }  // namespace srrl

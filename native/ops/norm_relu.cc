@@ -3,7 +3,9 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "library.h"
 #include "norm/norm.h"
+#include "plain.h"
 #include "vector/lanes.h"
 
 namespace srrl {
@@ -22,12 +24,12 @@ const norm::Functions& functions() {
 }
 
 bool isMap(const Tensor& input) {
-  return input.is_cpu() && input.scalar_type() == at::kFloat && input.dim() == 4 && input.size(1) % 16 == 0 && input.numel() > 0 &&
+  return isPlain(input) && input.is_cpu() && input.scalar_type() == at::kFloat && input.dim() == 4 && input.size(1) % 16 == 0 && input.numel() > 0 &&
          input.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 bool isRow(const Tensor& values, const Tensor& input) {
-  return values.is_cpu() && values.scalar_type() == at::kFloat && values.is_contiguous() && values.sizes() == c10::IntArrayRef({input.size(1)});
+  return isPlain(values) && values.is_cpu() && values.scalar_type() == at::kFloat && values.is_contiguous() && values.sizes() == c10::IntArrayRef({input.size(1)});
 }
 
 bool isLike(const OptionalTensor& other, const Tensor& input) { return !other || (isMap(*other) && other->sizes() == input.sizes()); }
@@ -139,7 +141,7 @@ Backward plainBackward(const Tensor& gradient, const Tensor& input, const Tensor
 // Gradients of input, weight, bias and, unless `residual` is false, of what was added.
 Backward backward(const Tensor& given, const Tensor& input, const Tensor& output, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& deviation,
                   double eps, bool residual) {
-  const Tensor gradient = given.contiguous(at::MemoryFormat::ChannelsLast);
+  const Tensor gradient = plain(given).contiguous(at::MemoryFormat::ChannelsLast);
   if (vectorLanes() == 0 || !isMap(input) || !isLike(gradient, input) || !isLike(output, input) || !isRow(weight, input) || !isRow(bias, input))
     return plainBackward(gradient, input, output, weight, mean, deviation, eps);
   const int64_t channels = input.size(1);
@@ -207,13 +209,12 @@ Tensor normReluAutograd(const Tensor& input, const Tensor& weight, const Tensor&
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(srrl, library) {
+void defineNormRelu(torch::Library& library) {
   library.def("affine(Tensor input, Tensor scale, Tensor shift, bool relu) -> Tensor", affine);
   library.def(
       "batch_norm_relu(Tensor input, Tensor weight, Tensor bias, Tensor? running_mean, Tensor? running_var, Tensor? residual, float momentum, float eps) -> Tensor");
+  library.impl("batch_norm_relu", torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, normRelu));
+  library.impl("batch_norm_relu", torch::dispatch(c10::DispatchKey::Autograd, normReluAutograd));
 }
-
-TORCH_LIBRARY_IMPL(srrl, CompositeExplicitAutograd, library) { library.impl("batch_norm_relu", normRelu); }
-TORCH_LIBRARY_IMPL(srrl, Autograd, library) { library.impl("batch_norm_relu", normReluAutograd); }
 
 }  // namespace srrl

@@ -5,6 +5,9 @@
 #include <ATen/core/PhiloxRNGEngine.h>
 #include <torch/library.h>
 
+#include "library.h"
+#include "plain.h"
+
 namespace srrl {
 
 namespace {
@@ -52,9 +55,10 @@ std::vector<float> normalizedValues(at::ArrayRef<double> mean, at::ArrayRef<doub
 // flipped with probability 1/2. Zeros are pixels of value 0 before normalization, as in torchvision's RandomCrop.
 at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, at::ArrayRef<double> mean, at::ArrayRef<double> deviation,
                            int64_t pad, bool flip, int64_t seed, int64_t epoch) {
-  TORCH_CHECK(images.dim() == 4 && images.scalar_type() == at::kByte && images.is_contiguous() && images.device().is_cpu(),
+  TORCH_CHECK(isPlain(images) && images.dim() == 4 && images.scalar_type() == at::kByte && images.is_contiguous() && images.device().is_cpu(),
               "images must be a contiguous uint8 tensor [N, C, H, W] on the CPU");
-  TORCH_CHECK(indices.dim() == 1 && indices.scalar_type() == at::kLong && indices.is_contiguous(), "indices must be int64 [B]");
+  TORCH_CHECK(isPlain(indices) && indices.dim() == 1 && indices.scalar_type() == at::kLong && indices.is_contiguous() && indices.device().is_cpu(),
+              "indices must be a contiguous int64 tensor [B] on the CPU");
   TORCH_CHECK(pad >= 0, "pad must not be negative");
   const int64_t count = images.size(0), channels = images.size(1), height = images.size(2), width = images.size(3);
   TORCH_CHECK(static_cast<int64_t>(mean.size()) == channels && static_cast<int64_t>(deviation.size()) == channels,
@@ -113,10 +117,11 @@ at::Tensor pixelValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation
 at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
   // Known to the compiler, which makes the loop three times as fast.
   constexpr int64_t channels = 3;
-  TORCH_CHECK(pixels.dim() == 4 && pixels.size(3) == channels && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
+  TORCH_CHECK(isPlain(pixels) && pixels.dim() == 4 && pixels.size(3) == channels && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
               "pixels must be a contiguous uint8 tensor [N, H, W, 3] on the CPU");
   const int64_t count = pixels.size(0), height = pixels.size(1), width = pixels.size(2);
-  TORCH_CHECK(flips.dim() == 1 && flips.size(0) == count && flips.scalar_type() == at::kBool && flips.is_contiguous(), "flips must be bool [N]");
+  TORCH_CHECK(isPlain(flips) && flips.dim() == 1 && flips.size(0) == count && flips.scalar_type() == at::kBool && flips.is_contiguous() && flips.device().is_cpu(),
+              "flips must be a contiguous bool tensor [N] on the CPU");
   TORCH_CHECK(mean.size() == channels && deviation.size() == channels, "mean and deviation need one value for each of the ", channels, " channels");
   const std::vector<float> table = normalizedValues(mean, deviation);
   at::Tensor result = at::empty({count, channels, height, width}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
@@ -151,7 +156,7 @@ at::Tensor epochOrder(int64_t count, int64_t seed, int64_t epoch) {
 
 }  // namespace
 
-TORCH_LIBRARY_FRAGMENT(srrl, library) {
+void defineViews(torch::Library& library) {
   library.def("normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, int seed, int epoch) -> Tensor",
               normalizedViews);
   library.def("normalized_pixels(Tensor pixels, Tensor flips, float[] mean, float[] deviation) -> Tensor", normalizedPixels);

@@ -3,6 +3,7 @@
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
 
+#include "library.h"
 #include "ops/conv3x3.h"
 #include "script/graph.h"
 
@@ -65,7 +66,7 @@ void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Gra
   if (relu) last = relu;
   const torch::jit::WithInsertPoint place(last);
   Value* none = graph->insertConstant(c10::IValue());
-  Value* fast = graph->insert(c10::Symbol::fromQualString("srrl::conv3x3_frozen"),
+  Value* fast = graph->insert(c10::Symbol::fromQualString(ownName("srrl::conv3x3_frozen")),
                               {node->input(0), node->input(1), graph->insertConstant(conv3x3Kernel(kernel)), node->input(2), residual ? residual : none, relu != nullptr});
   last->output()->replaceAllUsesWith(fast);
 }
@@ -85,7 +86,7 @@ void joinNormalization(Node* node, Graph& graph) {
   if (relu && node->next() != relu) relu = nullptr;
   Node* last = relu ? relu : node;
   const torch::jit::WithInsertPoint place(last);
-  Value* joined = graph.insert(c10::Symbol::fromQualString("srrl::affine"),
+  Value* joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::affine")),
                                {node->input(0), graph.insertConstant(scale.to(type)), graph.insertConstant((bias - mean * scale).to(type)), relu != nullptr});
   last->output()->replaceAllUsesWith(joined);
 }

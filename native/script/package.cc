@@ -3,6 +3,7 @@
 #include <torch/csrc/inductor/aoti_package/model_package_loader.h>
 
 #include "arguments.h"
+#include "plain.h"
 
 namespace srrl {
 
@@ -51,7 +52,7 @@ Napi::Value constants(const Napi::CallbackInfo& info) {
 Napi::Value run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const at::NoGradGuard noGrad;
-  const auto outputs = packageOf(info)->loader.run({tensorOf(info, 1)});
+  const auto outputs = packageOf(info)->loader.run({plain(tensorOf(info, 1))});
   auto result = Napi::Array::New(env, outputs.size());
   for (size_t i = 0; i < outputs.size(); i++) result.Set(i, wrap(env, outputs[i]));
   return result;

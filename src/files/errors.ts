@@ -29,3 +29,12 @@ export function writing<T>(file: string, body: () => T): T {
     throw failure(file, 'written', error);
   }
 }
+
+/** Runs `body`; whatever goes wrong in it names the tensor that it is about. */
+export function naming<T>(name: string, body: () => T): T {
+  try {
+    return body();
+  } catch (error) {
+    throw new FileError(`tensor '${name}': ${messageOf(error)}`, { cause: error });
+  }
+}

@@ -2,7 +2,7 @@
 import { FileError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
 import { bytesOf } from './bytes.js';
-import { readingAsync } from './errors.js';
+import { naming, readingAsync } from './errors.js';
 import { Input } from './input.js';
 import { npyHeader, readNpy, type Source } from './npy.js';
 import { writeAtomically } from './output.js';
@@ -36,7 +36,8 @@ export async function loadNpz(file: string): Promise<Record<string, Tensor>> {
 export function saveNpz(file: string, tensors: Record<string, Tensor>): void {
   writeAtomically(file, (output) => {
     const zip = new ZipWriter(output);
-    for (const [name, tensor] of Object.entries(tensors)) zip.add(name + suffix, npyHeader(tensor), bytesOf(tensor));
+    for (const [name, tensor] of Object.entries(tensors))
+      naming(name, () => zip.add(name + suffix, npyHeader(tensor), bytesOf(tensor)));
     zip.finish();
   });
 }

@@ -1,7 +1,6 @@
-import { FileError } from '../errors.js';
 import { native } from '../native.js';
 import type { DType } from '../tensor/dtype.js';
-import { scope, type Tensor, tensorsIn } from '../tensor/index.js';
+import { plain, scope, type Tensor, tensorsIn } from '../tensor/index.js';
 import { bytesOf, itemSize } from './bytes.js';
 import { writeAtomically } from './output.js';
 import { storageClasses } from './pickle/globals.js';
@@ -51,10 +50,9 @@ export function savePth(file: string, value: unknown): void {
   });
 }
 
-/** The tensor outside autograd, with its elements as they lie in memory. */
+/** The tensor outside autograd, with its elements as they lie in memory. Throws FileError for one that has none, as a sparse one. */
 function materialized(tensor: Tensor): Tensor {
-  if (tensor.device === 'meta') throw new FileError('a tensor on the meta device has no data.');
-  return tensor.detach().resolveConj().resolveNeg();
+  return plain(tensor);
 }
 
 function sharedStorages(tensors: Tensor[]): Shared[] {

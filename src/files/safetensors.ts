@@ -3,7 +3,7 @@ import { FileError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { scope, type Tensor } from '../tensor/index.js';
 import { byteLength, bytesOf, filledTensor, isSize, itemSize } from './bytes.js';
-import { reading } from './errors.js';
+import { naming, reading } from './errors.js';
 import { Input } from './input.js';
 import { writeAtomically } from './output.js';
 
@@ -47,7 +47,7 @@ export function saveSafetensors(
 ): void {
   writeAtomically(file, (output) => {
     const entries = Object.entries(tensors).map(([name, tensor]) => {
-      const { dtype, shape } = tensor;
+      const { dtype, shape } = naming(name, () => ({ dtype: tensor.dtype, shape: tensor.shape }));
       if (name === '__metadata__')
         throw new FileError("A tensor cannot be named '__metadata__': safetensors keeps that for texts.");
       if (!names[dtype]) throw new FileError(`'${name}' is ${dtype}, which safetensors cannot hold.`);
@@ -70,7 +70,7 @@ export function saveSafetensors(
     length.writeBigUInt64LE(BigInt(padded.length));
     output.write(length);
     output.write(padded);
-    for (const { tensor } of inOrder) output.write(bytesOf(tensor));
+    for (const { name, tensor } of inOrder) output.write(naming(name, () => bytesOf(tensor)));
   });
 }
 

@@ -10,6 +10,7 @@ import {
   scope,
   Tensor,
   type TensorHolder,
+  uncloneable,
 } from '../tensor/index.js';
 import { type ForwardHook, type ForwardPreHook, hookForward } from './hooks.js';
 import { Parameter } from './parameter.js';
@@ -33,6 +34,8 @@ export interface LoadReport {
 export abstract class Module implements TensorHolder {
   /** Training mode: dropout drops, batch normalization uses the batch's statistics. Set by train() and eval(). */
   training = true;
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
   readonly #buffers = new Set<string>();
 
   abstract forward(...inputs: never[]): unknown;

@@ -1,5 +1,13 @@
 import { ConfigError } from '../errors.js';
-import { keep, noGrad, type Tensor, type TensorHolder, TensorList, functions as torch } from '../tensor/index.js';
+import {
+  keep,
+  noGrad,
+  type Tensor,
+  type TensorHolder,
+  TensorList,
+  functions as torch,
+  uncloneable,
+} from '../tensor/index.js';
 
 /** What can be averaged: tensors by name, as a Module has them. */
 export interface Averageable {
@@ -29,6 +37,8 @@ export interface EMAState {
  * not in [0, 1] or there are no parameters.
  */
 export class EMA implements TensorHolder {
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
   readonly decay: number;
   readonly warmUp: boolean;
   /** The number of updates so far. */

@@ -1,6 +1,15 @@
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
-import { float, keep, noGrad, scope, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
+import {
+  float,
+  keep,
+  noGrad,
+  scope,
+  type Tensor,
+  TensorList,
+  functions as torch,
+  uncloneable,
+} from '../tensor/index.js';
 
 /** Options of {@link GradScaler}. */
 export interface GradScalerOptions {
@@ -28,6 +37,8 @@ export interface ScaledOptimizer {
  *     optimizer.zeroGrad(); scaler.scale(loss).backward(); scaler.step(optimizer); scaler.update();
  */
 export class GradScaler {
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
   readonly #scale: Tensor;
   readonly #growthTracker: Tensor;
   readonly #foundInf: Tensor;
@@ -73,7 +84,7 @@ export class GradScaler {
         const have = native().haveGrads(all.handle);
         all.dispose();
         const trained = new TensorList(params.filter((_, i) => have[i]));
-        const gradients = TensorList.gradients(trained);
+        const gradients = TensorList.gradients(trained, 'change');
         if (trained.length > 0)
           torch._ampForeachNonFiniteCheckAndUnscale_(
             gradients,

@@ -58,7 +58,8 @@ export class Muon extends Optimizer<MuonOptions> {
     this.forEachReady(index, ['momentum_buffer'], ({ members, params, gradients, state }) => {
       const averages = state('momentum_buffer');
       torch._foreachLerp_(averages, gradients, 1 - momentum);
-      const updates = nesterov ? torch._foreachLerp(gradients, averages, momentum) : torch._foreachClone(averages);
+      // A product with 1 copies; libtorch 2.11 has no _foreach_clone.
+      const updates = nesterov ? torch._foreachLerp(gradients, averages, momentum) : torch._foreachMul(averages, 1);
       torch._foreachMul_(params, 1 - lr * weightDecay);
       for (const [i, param] of members.entries()) {
         param.add_(orthogonalized(updates[i] as Tensor, group), { alpha: -lr * lrFactor(param, group) });

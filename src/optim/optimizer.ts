@@ -8,6 +8,7 @@ import {
   type TensorHolder,
   TensorList,
   functions as torch,
+  uncloneable,
 } from '../tensor/index.js';
 
 /** Parameters with options of their own, in place of the optimizer's. */
@@ -40,6 +41,8 @@ export interface Lists {
  * operator call over all parameters.
  */
 export abstract class Optimizer<Options extends { lr: number }> implements TensorHolder {
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
   readonly paramGroups: Group<Options>[];
   readonly state = new Map<Tensor, ParameterState>();
   readonly #buckets = new Map<string, Bucket>();
@@ -135,7 +138,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
       return stage;
     };
     for (const { bucket } of this.ready(index, prepare, names)) {
-      const gradients = TensorList.gradients(bucket.params);
+      const gradients = TensorList.gradients(bucket.params, 'read');
       try {
         const { members, params, state } = bucket;
         update({ members, params, gradients, state: (name) => state.get(name) as TensorList });

@@ -1,10 +1,11 @@
 /** Arguments of operators by the types of their schemas: does a value fit, and how does it travel. */
 import { ArgumentError } from '../errors.js';
+import { packageRoot } from '../native.js';
 import type { Flat, SchemaArgument } from '../native-types.js';
 import { dtypeCode, isDType, type Layout, layoutCode, type MemoryFormat, memoryFormatCode } from './dtype.js';
 import { Generator } from './generator.js';
 import { camelCase } from './names.js';
-import { Tensor } from './tensor.js';
+import { copyKey, Tensor } from './tensor.js';
 import { TensorList } from './tensor-list.js';
 import { Complex, Float } from './types.js';
 
@@ -135,9 +136,14 @@ function encodeOne(parameter: Parameter, value: unknown, operator: string): Flat
   }
 }
 
+/** Where the copy of this package is that made a tensor; undefined for anything but a tensor. */
+const copyOf = (value: unknown): unknown => (value as { [copyKey]?: unknown } | null | undefined)?.[copyKey];
+
 /** A value as error messages name it. */
 export function describeValue(value: unknown, depth = 0): string {
   if (value instanceof Tensor) return 'Tensor';
+  const stranger = copyOf(value);
+  if (stranger) return `a Tensor of another copy of srrl (${stranger}), which this one (${packageRoot}) cannot use`;
   if (Array.isArray(value)) {
     // An array can contain itself.
     if (depth === 3) return '[...]';

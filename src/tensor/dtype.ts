@@ -15,6 +15,9 @@ const codes = {
   complex64: 9,
   complex128: 10,
   bool: 11,
+  qint8: 12,
+  quint8: 13,
+  qint32: 14,
   bfloat16: 15,
   float8_e5m2: 23,
   float8_e4m3fn: 24,
@@ -49,10 +52,24 @@ export function isFloatingPoint(dtype: DType): boolean {
   return dtype.startsWith('float') || dtype === 'bfloat16';
 }
 
-const layouts = { strided: 0, sparse_coo: 1, sparse_csr: 2, sparse_csc: 4, sparse_bsr: 5, sparse_bsc: 6 } as const;
+const layouts = {
+  strided: 0,
+  sparse_coo: 1,
+  sparse_csr: 2,
+  _mkldnn: 3,
+  sparse_csc: 4,
+  sparse_bsr: 5,
+  sparse_bsc: 6,
+} as const;
 /** How the elements of a tensor are kept. */
 export type Layout = keyof typeof layouts;
 export const layoutCode = (layout: Layout): number | undefined => layouts[layout];
+const layoutNames = new Map<number, Layout>(Object.entries(layouts).map(([name, code]) => [code, name as Layout]));
+export function layoutName(code: number): Layout {
+  const name = layoutNames.get(code);
+  if (!name) throw new ArgumentError(`The layout number ${code} of libtorch has no name here.`);
+  return name;
+}
 
 const memoryFormats = { contiguous: 0, preserve: 1, channelsLast: 2, channelsLast3d: 3 } as const;
 /** The order of dimensions in memory. */
@@ -75,6 +92,9 @@ const arrays: Record<DType, ArrayConstructor> = {
   complex64: Float32Array,
   complex128: Float64Array,
   bool: Uint8Array,
+  qint8: Int8Array,
+  quint8: Uint8Array,
+  qint32: Int32Array,
   bfloat16: Uint16Array,
   float8_e5m2: Uint8Array,
   float8_e4m3fn: Uint8Array,

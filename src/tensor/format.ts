@@ -1,4 +1,5 @@
 /** Tensors as text, laid out as PyTorch prints them: 4 digits, equal widths, a summary of large ones. */
+import { formatNested, formatSpecial } from './format-special.js';
 import type { Tensor } from './tensor.js';
 
 const threshold = 1000;
@@ -8,17 +9,30 @@ const digits = 4;
 
 /** `tensor([[1., 2.]], dtype=float64, gradFn=AddBackward0)` */
 export function format(tensor: Tensor): string {
-  const { shape, dtype, device, requiresGrad, gradFn } = tensor;
+  if (tensor.isNested) return formatNested(tensor);
+  if (tensor.layout !== 'strided' || tensor.device === 'meta' || tensor.dtype.startsWith('q'))
+    return formatSpecial(tensor);
+  const { shape, dtype, device } = tensor;
   const numel = shape.reduce((product, size) => product * size, 1);
   const suffixes: string[] = [];
   if (numel === 0) suffixes.push(`size=[${shape.join(', ')}]`);
   if (!['float32', 'int64', 'bool', 'complex64'].includes(dtype) || numel === 0) suffixes.push(`dtype=${dtype}`);
   if (device !== 'cpu') suffixes.push(`device='${device}'`);
-  if (gradFn) suffixes.push(`gradFn=${gradFn}`);
-  else if (requiresGrad) suffixes.push('requiresGrad=true');
-  const prefix = 'tensor(';
-  const body = numel === 0 ? '[]' : new Layout(tensor, numel > threshold).text(prefix.length);
-  return `${prefix}${[body, ...suffixes].join(', ')})`;
+  suffixes.push(...autogradSuffixes(tensor));
+  return `${prefix}${[elementsOf(tensor, prefix.length), ...suffixes].join(', ')})`;
+}
+
+const prefix = 'tensor(';
+
+/** The elements in brackets. */
+export function elementsOf(tensor: Tensor, indent: number): string {
+  const numel = tensor.numel();
+  return numel === 0 ? '[]' : new Layout(tensor, numel > threshold).text(indent);
+}
+
+export function autogradSuffixes({ gradFn, requiresGrad }: Tensor): string[] {
+  if (gradFn) return [`gradFn=${gradFn}`];
+  return requiresGrad ? ['requiresGrad=true'] : [];
 }
 
 class Layout {

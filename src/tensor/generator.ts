@@ -1,5 +1,6 @@
 import { ArgumentError } from '../errors.js';
 import { type Handle, native } from '../native.js';
+import { uncloneable } from './conversion.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 
@@ -18,6 +19,8 @@ export function seedOf(seed: Seed): bigint {
 export class Generator {
   /** @internal */
   readonly handle: Handle;
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
 
   constructor(seed: Seed) {
     this.handle = native().createGenerator(seedOf(seed));

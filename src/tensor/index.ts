@@ -12,8 +12,10 @@ export {
 } from './accelerator.js';
 export { type AutocastOptions, autocast, detectAnomaly } from './autocast.js';
 export { enableGrad, grad, inferenceMode, isGradEnabled, noGrad, setGradEnabled } from './autograd.js';
+export { uncloneable } from './conversion.js';
 export { type FromArrayOptions, fromArray, type TensorOptions, tensor } from './create.js';
 export { type DType, isFloatingPoint, type Layout, type MemoryFormat } from './dtype.js';
+export { tensorEquality } from './equality.js';
 export type { HookHandle, ToOptions } from './extras.js';
 export { countFlops, type FlopCount, watchFlops } from './flops.js';
 export { FrozenGraph } from './frozen.js';
@@ -26,6 +28,7 @@ export { type Index, Slice, slice } from './indexing.js';
 export { functions } from './methods.js';
 export { callOverload, callOverloadAsync, overloadOf } from './operators.js';
 export { owned } from './ownership.js';
+export { plain } from './plain.js';
 export { asyncScope, keep, type MemoryUse, memory, scope, type TensorHolder, tensorsIn } from './scope.js';
 export { ScriptModule, type ScriptOutput } from './script.js';
 export { Tensor } from './tensor.js';

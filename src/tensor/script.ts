@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { FileError } from '../errors.js';
 import { type Handle, native } from '../native.js';
 import type { ScriptResult } from '../native-types.js';
+import { uncloneable } from './conversion.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 
@@ -10,6 +11,9 @@ export type ScriptOutput = Tensor | null | ScriptOutput[];
 
 /** A TorchScript module from a file, in evaluation mode. Lives until dispose(). */
 export class ScriptModule {
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
+
   private constructor(
     /** The file that it came from. */
     readonly file: string,

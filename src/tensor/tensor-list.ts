@@ -1,4 +1,5 @@
 import { type Handle, native } from '../native.js';
+import { uncloneable } from './conversion.js';
 import type { Tensor } from './tensor.js';
 
 /**
@@ -9,6 +10,8 @@ export class TensorList {
   /** @internal */
   readonly handle: Handle;
   readonly length: number;
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
 
   constructor(tensors: readonly Tensor[] | { handle: Handle; length: number }) {
     const made = 'handle' in tensors;
@@ -17,9 +20,12 @@ export class TensorList {
     native().keep(this.handle);
   }
 
-  /** The gradients of a list's tensors. Throws where one has none. */
-  static gradients(list: TensorList): TensorList {
-    return new TensorList({ handle: native().gradList(list.handle), length: list.length });
+  /**
+   * The gradients of a list's tensors. Throws where one has none. To `change` them gives the gradients themselves; to `read` them,
+   * copies of those that a fused step cannot walk through; `read sparse` accepts sparse ones as well and makes them dense.
+   */
+  static gradients(list: TensorList, use: 'change' | 'read' | 'read sparse'): TensorList {
+    return new TensorList({ handle: native().gradList(list.handle, use), length: list.length });
   }
 
   dispose(): void {

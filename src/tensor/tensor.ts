@@ -1,13 +1,16 @@
 import { inspect } from 'node:util';
 import { ArgumentError, ShapeError } from '../errors.js';
-import { type Handle, native } from '../native.js';
+import { type Handle, native, packageRoot } from '../native.js';
 import type { Bytes } from '../native-types.js';
+import { primitiveOf, uncloneable } from './conversion.js';
 import {
   arrayFor,
   arrayWidth,
   type DType,
   dtypeName,
   elementSize,
+  type Layout,
+  layoutName,
   type MemoryFormat,
   memoryFormatCode,
 } from './dtype.js';
@@ -18,6 +21,9 @@ import { nested, valueAt } from './nested.js';
 import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
 import type { NestedValues, ScalarValue } from './types.js';
+
+/** Under this key every tensor tells, also to other copies of this package in the process, which copy made it. */
+export const copyKey = Symbol.for('srrl.copy');
 
 /**
  * A libtorch tensor. All operators of `aten` whose first argument is `self` are methods, under PyTorch's names in camelCase
@@ -30,6 +36,8 @@ export class Tensor {
   readonly handle: Handle;
   /** @internal Set by the safety net. */
   cohort: object | undefined = undefined;
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
 
   /** @internal Tensors come from operators and from {@link tensor}; this takes a native handle. */
   constructor(handle: Handle) {
@@ -57,7 +65,17 @@ export class Tensor {
 
   /** The number of dimensions. */
   get ndim(): number {
-    return this.shape.length;
+    return native().dim(this.handle);
+  }
+
+  /** How the elements are kept: `strided` for dense tensors, `sparse_coo`, ... */
+  get layout(): Layout {
+    return layoutName(Math.max(0, native().layout(this.handle)));
+  }
+
+  /** Whether this is a batch of tensors of different sizes. */
+  get isNested(): boolean {
+    return native().layout(this.handle) === -1;
   }
 
   get requiresGrad(): boolean {
@@ -94,7 +112,7 @@ export class Tensor {
 
   /** The number of elements. */
   numel(): number {
-    return this.shape.reduce((product, size) => product * size, 1);
+    return native().numel(this.handle);
   }
 
   /** Bytes of one element. */
@@ -103,7 +121,12 @@ export class Tensor {
   }
 
   dim(): number {
-    return this.shape.length;
+    return native().dim(this.handle);
+  }
+
+  /** Elements of the underlying memory before the first one. */
+  storageOffset(): number {
+    return native().storageOffset(this.handle);
   }
 
   isContiguous(options: { memoryFormat?: MemoryFormat } = {}): boolean {
@@ -139,9 +162,11 @@ export class Tensor {
 
   /** The value of a tensor of one element: a number, a boolean, a bigint beyond 2^53, or `[re, im]`. */
   item(): ScalarValue {
-    if (this.numel() !== 1)
-      throw new ShapeError(`item() needs one element, the tensor has shape [${this.shape.join(', ')}].`);
-    const readable = this.readable();
+    if (this.numel() !== 1) {
+      const what = this.isNested ? 'is nested' : `has shape [${this.shape.join(', ')}]`;
+      throw new ShapeError(`item() needs one element, the tensor ${what}.`);
+    }
+    const readable = (this.layout === 'strided' ? this : this.toDense()).readable();
     return valueAt(readable.toTypedArray(), 0, readable.dtype);
   }
 
@@ -183,6 +208,19 @@ export class Tensor {
     this.dispose();
   }
 
+  /**
+   * What JavaScript's operators see, as in `a < b`, `+a` or `a * 2`: the number of a tensor of one element, and in a text what is printed.
+   * Throws ArgumentError for a tensor of several elements, on which operators would be meaningless: use `lt()`, `mul()`, `equal()`.
+   */
+  [Symbol.toPrimitive](hint: 'default' | 'number' | 'string'): string | number | bigint | boolean {
+    return hint === 'string' ? this.toString() : primitiveOf(this);
+  }
+
+  /** The value of a tensor of one element; the tensor itself where it has several. */
+  valueOf(): ScalarValue | this {
+    return this.isAlive && this.numel() === 1 ? this.item() : this;
+  }
+
   /** As PyTorch prints it. */
   toString(): string {
     return this.isAlive ? format(this) : 'tensor(disposed)';
@@ -192,10 +230,11 @@ export class Tensor {
     return this.toString();
   }
 
-  /** Tensors belong to the thread that made them; structured clones would be empty shells. */
   toJSON(): never {
     throw new ArgumentError('A Tensor has no JSON form; use tolist() or toTypedArray().');
   }
 }
 
 export interface Tensor extends TensorExtras, TensorMethods {}
+
+Object.defineProperty(Tensor.prototype, copyKey, { value: packageRoot });

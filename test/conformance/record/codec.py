@@ -82,6 +82,8 @@ def encode_tensor(tensor, strided):
     if tensor.device.type != "cpu" or tensor.is_nested or tensor.is_quantized:
         raise Unrecordable("a tensor that is not plain and strided")
     tensor = tensor.detach().resolve_conj().resolve_neg()
+    # Gradients of steps, as of sgn, are zeros without memory, which numpy() refuses.
+    tensor = tensor.clone() if tensor._is_zerotensor() else tensor
     encoded = {"dtype": dtype_name(tensor.dtype), "shape": list(tensor.shape)}
     span = 1 + sum((size - 1) * stride for size, stride in zip(tensor.shape, tensor.stride()))
     if strided and tensor.numel() > 0 and not tensor.is_contiguous() and span <= 4 * tensor.numel():

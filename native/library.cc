@@ -1,0 +1,49 @@
+#include "library.h"
+
+#include <torch/library.h>
+
+#include <mutex>
+
+namespace srrl {
+
+namespace {
+
+constexpr int kMostCopies = 100;
+
+std::string& ownNamespace() {
+  static std::string name;
+  return name;
+}
+
+// Each copy computes with its own kernels, so that copies of different versions do not meet. Never freed: libtorch's tables outlive everything.
+torch::Library* claimNamespace() {
+  for (int copy = 1;; copy++) {
+    const std::string name = copy == 1 ? "srrl" : "srrl_" + std::to_string(copy);
+    // Early versions of this package add their operators without claiming the name.
+    if (c10::Dispatcher::singleton().findSchema({name + "::epoch_order", ""})) continue;
+    try {
+      auto* library = new torch::Library(torch::Library::DEF, name, std::nullopt, __FILE__, __LINE__);
+      ownNamespace() = name;
+      return library;
+    } catch (const c10::Error&) {
+      if (copy == kMostCopies) throw;
+    }
+  }
+}
+
+}  // namespace
+
+void registerOperators() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    torch::Library& library = *claimNamespace();
+    for (const auto define : {defineConv3x3, defineJpeg, defineLanes, defineNormRelu, defineViews}) define(library);
+  });
+}
+
+std::string ownName(const std::string& name) {
+  constexpr std::string_view kPrefix = "srrl::";
+  return name.starts_with(kPrefix) ? ownNamespace() + "::" + name.substr(kPrefix.size()) : name;
+}
+
+}  // namespace srrl

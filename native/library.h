@@ -1,0 +1,25 @@
+// The operators of this package in libtorch's dispatcher, which is one for the process, while copies of this addon may be many.
+#pragma once
+
+#include <string>
+
+namespace torch {
+class Library;
+}
+
+namespace srrl {
+
+// Registers this copy's operators, once a process, under a namespace that no other copy has.
+void registerOperators();
+
+// `srrl::affine`, or what it is called where another copy was loaded first, as in `srrl_2::affine`.
+std::string ownName(const std::string& name);
+
+// What each file in ops/ adds.
+void defineConv3x3(torch::Library& library);
+void defineJpeg(torch::Library& library);
+void defineLanes(torch::Library& library);
+void defineNormRelu(torch::Library& library);
+void defineViews(torch::Library& library);
+
+}  // namespace srrl
