@@ -5,7 +5,6 @@
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <atomic>
-#include <cstdlib>
 #include <unordered_map>
 
 #include "arguments.h"
@@ -53,9 +52,6 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   if (!recording.compare_exchange_strong(expected, &environment))
     throw Error(kState, expected == &environment ? "a profile is being recorded already; profiles do not nest"
                                                  : "another thread of this process is recording a profile; there is one at a time");
-  // Kineto's progress notes are not for the user's terminal; its errors are.
-  static const int quiet = setenv("KINETO_LOG_LEVEL", "3", 0);
-  (void)quiet;
   std::set<ActivityType> activities{ActivityType::CPU};
   if (info[0].ToBoolean()) activities.insert(ActivityType::CUDA);
   const ProfilerConfig config(ProfilerState::KINETO, info[1].ToBoolean(), info[2].ToBoolean());

@@ -3,6 +3,7 @@
 #include <dlfcn.h>
 #include <napi.h>
 
+#include <cstdlib>
 #include <string>
 
 namespace {
@@ -18,6 +19,8 @@ void preload(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
+  // Kineto, libtorch's profiler, reads this once, when libtorch is loaded, and otherwise prints its progress on the user's terminal.
+  setenv("KINETO_LOG_LEVEL", "6", 0);
   exports.Set("preload", Napi::Function::New<preload>(env, "preload"));
   return exports;
 }

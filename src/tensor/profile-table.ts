@@ -114,7 +114,7 @@ export function profileTable(events: readonly ProfileEvent[], options: ProfileTa
     if (rows.some((row) => row[of] !== 0)) columns.push([head, (row) => bytesText(row[of])]);
   if (rows.some(({ shapes }) => shapes))
     columns.push(['shapes', ({ shapes = [] }) => shapes.map((shape) => `[${shape.join(', ')}]`).join(' ')]);
-  const drawn = new Table({ head: columns.map(([head]) => head), style: { head: [], border: [] } });
+  const drawn = new Table({ head: columns.map(([head]) => head), style: { head: [], border: [], compact: true } });
   drawn.push(...rows.slice(0, rowLimit).map((row) => columns.map(([, text]) => text(row))));
   const hidden = rows.length > rowLimit ? `, ${rows.length - rowLimit} more rows` : '';
   const sums = [
