@@ -79,8 +79,22 @@ export function profileEvents({ names, shapes, columns, events }: RawProfile): P
   const operators = new Map<number, Node>();
   const linked: [number, Node][] = [];
   for (let row = 0; row + columns <= events.length; row += columns) {
-    const [name, activity, type, index, start, duration, thread, correlation, link, async, bytes, shape, stream, hidden] =
-      events.subarray(row, row + columns) as unknown as number[] & { length: 14 };
+    const [
+      name,
+      activity,
+      type,
+      index,
+      start,
+      duration,
+      thread,
+      correlation,
+      link,
+      async,
+      bytes,
+      shape,
+      stream,
+      hidden,
+    ] = events.subarray(row, row + columns) as unknown as number[] & { length: 14 };
     const text = names[name as number] as string;
     if (text === memoryName)
       memory.push({ at: start as number, bytes: bytes as number, onCpu: type === 0, used: false });

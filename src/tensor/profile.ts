@@ -155,7 +155,9 @@ export function recordFunction<T>(name: string, body: () => T): T {
     const result = body();
     if (!(result instanceof Promise)) return result;
     result.catch(() => {});
-    throw new ArgumentError('recordFunction() takes a synchronous function: its range would end before the promise does.');
+    throw new ArgumentError(
+      'recordFunction() takes a synchronous function: its range would end before the promise does.',
+    );
   } finally {
     native().rangeEnd();
   }

@@ -19,9 +19,12 @@ export function checkTraceFile(file: string | undefined, out: string | undefined
     closeSync(openSync(probe, 'w'));
     rmSync(probe);
   } catch (error) {
-    throw new FileError(`The trace ${file} cannot be written: ${messageOf(error)}. Choose another file for --profile.`, {
-      cause: error,
-    });
+    throw new FileError(
+      `The trace ${file} cannot be written: ${messageOf(error)}. Choose another file for --profile.`,
+      {
+        cause: error,
+      },
+    );
   }
 }
 

@@ -123,7 +123,10 @@ Compile with \`TORCH_USE_CUDA_DSA\` to enable device-side assertions.
 `;
   const search = `
 Search for \`cudaErrorInvalidValue' in https://docs.nvidia.com/cuda/cuda-runtime-api/group__CUDART__TYPES.html for more information.`;
-  it.each([advice, search, search + advice, `${advice}\nException raised from a.cpp:12`])('lose CUDA’s advice', (tail) => {
-    expect(native().cleanMessage(`CUDA error: invalid argument${tail}`)).toBe('CUDA error: invalid argument');
-  });
+  it.each([advice, search, search + advice, `${advice}\nException raised from a.cpp:12`])(
+    'lose CUDA’s advice',
+    (tail) => {
+      expect(native().cleanMessage(`CUDA error: invalid argument${tail}`)).toBe('CUDA error: invalid argument');
+    },
+  );
 });
