@@ -1,6 +1,7 @@
 // Module entry: what JavaScript can call. State lives per environment; there are no globals.
 #include <napi.h>
 
+#include "arguments.h"
 #include "async.h"
 #include "autograd.h"
 #include "callbacks.h"
@@ -11,6 +12,7 @@
 #include "graph.h"
 #include "library.h"
 #include "modes.h"
+#include "profile.h"
 #include "script/frozen.h"
 #include "script/package.h"
 #include "script/script.h"
@@ -25,6 +27,11 @@ void setErrorFactory(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).makeError = Napi::Persistent(info[0].As<Napi::Function>());
 }
 
+// cleanMessage(text) => what is left of a message of libtorch's: what is thrown, without advice on where to look further
+Napi::Value cleanMessage(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), withoutAdvice(info[0].As<Napi::String>().Utf8Value()));
+}
+
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   try {
     registerOperators();
@@ -34,6 +41,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Environment());
   exports.Set("libtorchVersion", SRRL_LIBTORCH_VERSION);
   exports.Set("setErrorFactory", Napi::Function::New<setErrorFactory>(env, "setErrorFactory"));
+  define<cleanMessage>(exports, "cleanMessage");
   exportDispatch(env, exports);
   exportTensors(env, exports);
   exportAutograd(env, exports);
@@ -43,6 +51,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportDevice(env, exports);
   exportFlops(env, exports);
   exportGraph(env, exports);
+  exportProfile(env, exports);
   exportScript(env, exports);
   exportFrozen(env, exports);
   exportPackage(env, exports);

@@ -93,6 +93,7 @@ struct Environment {
   std::shared_ptr<BufferReaper> buffers = std::make_shared<BufferReaper>();
   std::vector<std::unique_ptr<c10::InferenceMode>> inferenceModes;
   std::vector<AutocastState> autocasts;
+  bool cleansProfile = false;  // a hook ends the profile that this environment records
   bool callsBack = false;  // a graph may hold functions of JavaScript's
   c10::Stack spareStack;  // memory of the last call's, for the next
   Napi::FunctionReference makeError;  // (kind, message) => Error

@@ -6,21 +6,24 @@
 
 namespace srrl {
 
-namespace {
-
-// libtorch appends lists of registered kernels, interpreter stacks and pointers to web pages. The first paragraph says it.
-std::string firstParagraph(std::string text) {
-  for (const char* tail : {"\nThis could be because", " This could be because", "\nException raised from", "\n\n"}) {
+// libtorch appends lists of registered kernels, interpreter stacks and pointers to web pages; the first paragraph says what happened.
+// CUDA's advice stands in the first paragraph, after the reason: the same lines for every error of the driver.
+std::string withoutAdvice(std::string text) {
+  for (const char* tail : {"\nThis could be because", " This could be because", "\nException raised from", "\nSearch for `cuda",
+                           "\nCUDA kernel errors might be", "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING",
+                           "\nDevice-side assertions were", "\nCompile with `TORCH_USE_CUDA_DSA`", "\n\n"}) {
     text = text.substr(0, text.find(tail));
   }
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
   return text;
 }
 
+namespace {
+
 // The TorchScript interpreter puts its stack first and the reason after the last "RuntimeError: ".
 std::string interpreterReason(const std::string& text) {
   const auto at = text.rfind("RuntimeError: ");
-  return firstParagraph(at == std::string::npos ? text : text.substr(at + 14));
+  return withoutAdvice(at == std::string::npos ? text : text.substr(at + 14));
 }
 
 bool speaksOfShapes(const std::string& text) {
@@ -51,13 +54,13 @@ void throwCurrent(Napi::Env env, const char* context) noexcept {
     } catch (const Error& error) {
       raise(env, error.kind, context, error.what());
     } catch (const c10::IndexError& error) {
-      raise(env, kIndex, context, firstParagraph(error.what_without_backtrace()));
+      raise(env, kIndex, context, withoutAdvice(error.what_without_backtrace()));
     } catch (const c10::OutOfMemoryError& error) {
-      raise(env, kMemory, context, firstParagraph(error.what_without_backtrace()));
+      raise(env, kMemory, context, withoutAdvice(error.what_without_backtrace()));
     } catch (const c10::TypeError& error) {
-      raise(env, kType, context, firstParagraph(error.what_without_backtrace()));
+      raise(env, kType, context, withoutAdvice(error.what_without_backtrace()));
     } catch (const c10::Error& error) {
-      const std::string message = firstParagraph(error.what_without_backtrace());
+      const std::string message = withoutAdvice(error.what_without_backtrace());
       const bool memory = message.find("not enough memory") != std::string::npos;
       raise(env, memory ? kMemory : speaksOfShapes(message) ? kShape : kTorch, context, message);
     } catch (const std::bad_alloc&) {

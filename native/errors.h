@@ -28,6 +28,9 @@ class Error : public std::runtime_error {
 // `context` names the operator or function and stands before the message.
 void throwCurrent(Napi::Env env, const char* context) noexcept;
 
+// A message of libtorch's without its backtrace, its lists of kernels, and CUDA's advice on how to debug.
+std::string withoutAdvice(std::string text);
+
 // Wraps a function for export: the only place where C++ exceptions meet Node-API.
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>
 Napi::Value guarded(const Napi::CallbackInfo& info) {

@@ -77,6 +77,17 @@ export interface DeviceMemory {
   peakReserved: number;
 }
 
+/** What the profiler recorded: events as rows of numbers, see native/profile.cc. */
+export interface RawProfile {
+  names: string[];
+  /** JSON. */
+  shapes: string[];
+  columns: number;
+  events: Float64Array;
+  /** Held by the garbage collector. */
+  trace: { readonly brand: 'trace' };
+}
+
 export interface Native {
   readonly libtorchVersion: string;
   setErrorFactory(make: (kind: string, message: string) => Error): void;
@@ -185,6 +196,13 @@ export interface Native {
   graphBegin(device: string): Handle;
   graphEnd(graph: Handle): void;
   graphReplay(graph: Handle): void;
+  cleanMessage(text: string): string;
+  profileActivities(): ('cpu' | 'cuda')[];
+  profileStart(cuda: boolean, recordShapes: boolean, profileMemory: boolean): void;
+  profileStop(): RawProfile;
+  profileSave(trace: RawProfile['trace'], file: string): void;
+  rangeBegin(name: string): void;
+  rangeEnd(): void;
   buildInformation(): string;
   numThreads(): number;
   setNumThreads(count: number): void;

@@ -68,6 +68,8 @@ export function linesOf(event: TrainEvent): string[] {
       return [stallText(event)];
     case 'epoch':
       return [epochText(event)];
+    case 'profile':
+      return [`steps ${event.from} to ${event.to} were profiled; trace: ${event.file}`, event.table];
     case 'checkpoint':
       return [`saved step ${event.step} in ${event.file}`];
     default:

@@ -1,5 +1,6 @@
 /** One run, or several that differ in their seed alone. */
 import { join } from 'node:path';
+import { ConfigError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import { meanAndSpread, percent } from '../report/terminal.js';
 import { type KnownAccuracy, knownAccuracy, lockFolders, type Run } from '../train/index.js';
@@ -24,6 +25,7 @@ export async function trainAndShow(
     await showRun(start({}), { json, ui });
     return;
   }
+  if (setup.profile !== undefined) throw new ConfigError('--profile records one run: leave --seeds out to profile it.');
   const [first, out] = [Number(setup.seed ?? 0), setup.out as string | undefined];
   // Also between two seeds the folder is this command's.
   const release = lockFolders(out === undefined || setup.dryRun ? [] : [out]);

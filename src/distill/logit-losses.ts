@@ -39,12 +39,16 @@ interface Decoupled {
   others: Tensor;
 }
 
-/** In logarithms throughout: the mass of the other classes is no number above 0 for a confident network. */
+/**
+ * In logarithms throughout: the mass of the other classes may underflow to 0 for a confident network. The other classes are gathered by their
+ * numbers and not by a mask: a mask's count is known only on the device, which would have to be waited for.
+ */
 function decouple(z: Tensor, labels: Tensor): Decoupled {
-  const [n = 0, k = 0] = z.shape;
-  const isLabel = torch.zerosLike(z, { dtype: 'bool' }).scatter(1, labels.unsqueeze(1), true);
-  const other = z.maskedSelect(isLabel.logicalNot()).reshape([n, k - 1]);
-  const parts = torch.cat([z.gather(1, labels.unsqueeze(1)), other.logsumexp([1], true)], 1);
+  const k = z.shape[1] ?? 0;
+  const label = labels.unsqueeze(1);
+  const places = torch.arange(k - 1, { device: z.device });
+  const other = z.gather(1, places.add(places.ge(label)));
+  const parts = torch.cat([z.gather(1, label), other.logsumexp([1], true)], 1);
   return { binary: F.logSoftmax(parts, 1), others: F.logSoftmax(other, 1) };
 }
 

@@ -133,6 +133,8 @@ const free = new Set([
   'timeBudget',
   'checkpointSteps',
   'keepCheckpoints',
+  'profile',
+  'profileSteps',
   'earlyStop',
   'microBatch',
   'stallWarning',

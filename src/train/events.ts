@@ -20,6 +20,16 @@ export type TrainEvent =
     }
   | { type: 'step'; step: number; steps: number; epoch: number; epochs: number }
   | { type: 'notice'; message: string }
+  | {
+      type: 'profile';
+      /** The Chrome trace. */
+      file: string;
+      /** The first and the last step that were recorded. */
+      from: number;
+      to: number;
+      /** What cost the most, as text: by operator, and by kernel where there is a GPU. */
+      table: string;
+    }
   | StallEvent
   | ({ type: 'epoch' } & EpochRecord)
   | { type: 'checkpoint'; step: number; file: string }

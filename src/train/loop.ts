@@ -8,6 +8,7 @@ import type { Control } from './control.js';
 import { breathe, evaluation, evaluationBatchSize } from './evaluate.js';
 import type { StallEvent, TrainEvent } from './events.js';
 import { patiently } from './patience.js';
+import type { StepProfile } from './step-profile.js';
 import type { Trainer } from './trainer.js';
 
 export interface LoopSetup {
@@ -18,6 +19,7 @@ export interface LoopSetup {
   save: () => string | undefined;
   /** Writes the student as the last, or as the best so far. */
   keep: (which: 'last' | 'best') => void;
+  profile?: StepProfile | undefined;
 }
 
 export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
@@ -45,10 +47,13 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
         await control.pass();
         const over = timeBudget !== undefined && performance.now() - began > timeBudget * 60_000;
         if (control.stopping || over) {
+          if (setup.profile) yield* setup.profile.end(trainer.step);
           yield* saved(setup);
           return over ? 'time budget' : 'asked';
         }
+        setup.profile?.before(trainer.step + 1);
         yield* step(setup, epoch);
+        if (setup.profile) yield* setup.profile.after(trainer.step);
         const due = checkpointSteps > 0 && trainer.step % checkpointSteps === 0;
         if (due && trainer.step % trainer.stepsPerEpoch !== 0) yield* saved(setup);
       }

@@ -80,6 +80,8 @@ export const trainOptions = z.strictObject({
     .min(1)
     .optional()
     .describe('views an image has, through which epochs cycle; default a new one each epoch'),
+  profile: z.string().optional().describe('file for a Chrome trace of a few steps; their costs are printed as a table'),
+  profileSteps: z.int().min(1).default(5).describe('steps that --profile records, after 5 steps of warm-up'),
   ...stallOptions.shape,
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
   dataSeed: z.int().min(0).optional().describe('of held-out images, order and augmentation alone; default the seed'),

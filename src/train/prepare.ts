@@ -26,6 +26,7 @@ import {
   type StudentSetup,
 } from './setup.js';
 import type { SharedPass } from './shared-pass.js';
+import { checkTraceFile } from './step-profile.js';
 import { defaultViews, type EffectiveTeacherOptions, type Targets, targetsOf, teacherOptions } from './targets.js';
 
 /** Everything that a run uses, made and checked. */
@@ -65,6 +66,7 @@ export async function* prepare(
   const [options, teacherRun] = effectiveOptions(given, wanted !== undefined);
   if (out !== undefined && !dryRun)
     RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
+  if (!dryRun) checkTraceFile(options.profile, out);
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
   const data = asTrained(await resolveData(source), options);
 

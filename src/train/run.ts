@@ -13,6 +13,7 @@ import { rehearse, teacherWarning } from './preflight.js';
 import { type Company, discard, type Parts, prepare } from './prepare.js';
 import { RunFolder } from './run-folder.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
+import { StepProfile } from './step-profile.js';
 import { Trainer } from './trainer.js';
 
 export async function* run(
@@ -24,6 +25,7 @@ export async function* run(
   const { teacher, data, config } = parts;
   const began = performance.now();
   let trainer: Trainer | undefined;
+  let profile: StepProfile | undefined;
   try {
     trainer = new Trainer({ ...parts, ...(company && { pass: company.pass }) });
     const resumed = resumeFrom(parts, trainer, company?.resumeAt);
@@ -51,7 +53,8 @@ export async function* run(
     if (data.skipped) yield record({ type: 'notice', message: `${data.source}: skipped files: ${data.skipped}` });
     for (const message of mergedNotice(trainer.loader.count, parts.options.batchSize, trainer.microBatch))
       yield record({ type: 'notice', message });
-    const loop = { trainer, progress, control, ...writers(folder, trainer, progress, parts) };
+    profile = StepProfile.of(parts.options, trainer.step, parts.options.epochs * trainer.stepsPerEpoch);
+    const loop = { trainer, progress, control, profile, ...writers(folder, trainer, progress, parts) };
     const stopped = setup.dryRun ? 'dry run' : yield* recorded(trainingLoop(loop), record);
     const kept = keptEpoch(trainer, progress);
     yield record({
@@ -63,6 +66,7 @@ export async function* run(
       ...(folder && { out: folder.path }),
     });
   } finally {
+    profile?.dispose();
     trainer?.dispose();
     discard(parts);
   }

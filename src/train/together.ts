@@ -39,6 +39,8 @@ const common = [
 export function checkTogether(setups: Record<string, DistillSetup>): void {
   const [[firstName = '', first] = [], ...others] = Object.entries(setups);
   if (!first) throw new ConfigError('There is no student to train.');
+  if (Object.values(setups).some(({ profile }) => profile !== undefined))
+    throw new ConfigError('--profile records one run. Train the students one after the other to profile one of them.');
   for (const [name, setup] of others) {
     const other = common.find((option) => !isDeepStrictEqual(setup[option], first[option]));
     if (other === undefined) continue;

@@ -1,0 +1,164 @@
+/** What operators and kernels cost, by libtorch's own profiler. As torch.profiler. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { replaceFile } from '../atomic.js';
+import { ArgumentError, FileError, messageOf } from '../errors.js';
+import { native } from '../native.js';
+import type { RawProfile } from '../native-types.js';
+import { type ProfileEvent, profileEvents } from './profile-events.js';
+import { type ProfileRow, type ProfileTableOptions, profileRows, profileTable } from './profile-table.js';
+
+export interface ProfileOptions {
+  /** What to record. Default: `cpu`, and `cuda` where there is a GPU. */
+  activities?: readonly ('cpu' | 'cuda')[];
+  /** The shapes of arguments. Default false. */
+  recordShapes?: boolean;
+  /** Memory that is allocated and freed. Default false. */
+  profileMemory?: boolean;
+}
+
+/** What was recorded. Nothing in it has to be disposed. */
+export class Profile {
+  /** Everything that happened, in the order in which it began. */
+  readonly events: readonly ProfileEvent[];
+  readonly #trace: RawProfile['trace'];
+  #json: Buffer | undefined;
+
+  /** @internal */
+  constructor(raw: RawProfile) {
+    this.events = profileEvents(raw);
+    this.#trace = raw.trace;
+  }
+
+  /** Events summed up by operator or by kernel. As key_averages(). */
+  rows(options: Omit<ProfileTableOptions, 'rowLimit'> = {}): ProfileRow[] {
+    return profileRows(this.events, options);
+  }
+
+  /** {@link rows} as text. */
+  table(options: ProfileTableOptions = {}): string {
+    return profileTable(this.events, options);
+  }
+
+  /** Writes the trace for chrome://tracing or https://ui.perfetto.dev, the whole file or nothing. Throws FileError. */
+  exportChromeTrace(file: string): void {
+    try {
+      const content = this.#chromeTrace();
+      replaceFile(file, (descriptor) => writeFileSync(descriptor, content));
+    } catch (error) {
+      throw new FileError(`The trace ${file} cannot be written: ${messageOf(error)}`, { cause: error });
+    }
+  }
+
+  /** Kineto writes a trace only once, and only into a file. */
+  #chromeTrace(): Buffer {
+    if (this.#json) return this.#json;
+    const folder = mkdtempSync(join(tmpdir(), 'srrl-trace-'));
+    try {
+      const file = join(folder, 'trace.json');
+      native().profileSave(this.#trace, file);
+      this.#json = readFileSync(file);
+      return this.#json;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  }
+}
+
+/**
+ * Records what this thread, and those that work for it, do from start() to stop(). There is one at a time in a process: start() throws NativeError
+ * where another one is running.
+ *
+ *     const profiler = new torch.Profiler().start();
+ *     for (const batch of batches) {
+ *       trainStep(batch);
+ *       profiler.step();
+ *     }
+ *     console.log(profiler.stop().table());
+ */
+export class Profiler {
+  #steps: number | undefined;
+
+  constructor(readonly options: ProfileOptions = {}) {}
+
+  start(): this {
+    const { activities = native().profileActivities(), recordShapes = false, profileMemory = false } = this.options;
+    check(activities);
+    native().profileStart(activities.includes('cuda'), recordShapes, profileMemory);
+    this.#steps = 0;
+    native().rangeBegin('ProfilerStep#0');
+    return this;
+  }
+
+  /** Ends a step: each is a range in the trace, and the row `ProfilerStep*` of the table. */
+  step(): void {
+    if (this.#steps === undefined) throw new ArgumentError('This profiler was not started.');
+    native().rangeEnd();
+    this.#steps++;
+    native().rangeBegin(`ProfilerStep#${this.#steps}`);
+  }
+
+  stop(): Profile {
+    if (this.#steps === undefined) throw new ArgumentError('This profiler was not started.');
+    this.#steps = undefined;
+    native().rangeEnd();
+    return new Profile(native().profileStop());
+  }
+}
+
+function check(activities: readonly string[]): void {
+  const known: readonly string[] = native().profileActivities();
+  for (const activity of activities) {
+    if (known.includes(activity)) continue;
+    const reason =
+      activity === 'cuda' ? 'there is no GPU, or libtorch has no CUDA' : `there are only ${known.join(' and ')}`;
+    throw new ArgumentError(`Activity ${JSON.stringify(activity)} cannot be profiled: ${reason}.`);
+  }
+}
+
+/**
+ * Runs `body` and records what it does. Profiling always ends with it, also where it throws. Of an asynchronous function, everything that this thread does
+ * until its promise settles is recorded. Does not nest.
+ *
+ *     const profile = torch.profile(() => model.forward(images).sum().backward());
+ *     console.log(profile.table());
+ *     profile.exportChromeTrace('trace.json');
+ */
+export function profile(body: () => Promise<unknown>, options?: ProfileOptions): Promise<Profile>;
+export function profile(body: () => unknown, options?: ProfileOptions): Profile;
+export function profile(body: () => unknown, options: ProfileOptions = {}): Profile | Promise<Profile> {
+  const { activities = native().profileActivities(), recordShapes = false, profileMemory = false } = options;
+  check(activities);
+  native().profileStart(activities.includes('cuda'), recordShapes, profileMemory);
+  let result: unknown;
+  try {
+    result = body();
+  } catch (error) {
+    native().profileStop();
+    throw error;
+  }
+  if (!(result instanceof Promise)) return new Profile(native().profileStop());
+  return result.then(
+    () => new Profile(native().profileStop()),
+    (error) => {
+      native().profileStop();
+      throw error;
+    },
+  );
+}
+
+/** Runs a synchronous `body` as a range of its own in a profile, and returns its result. As torch.profiler.record_function. */
+export function recordFunction<T>(name: string, body: () => T): T {
+  native().rangeBegin(name);
+  try {
+    const result = body();
+    if (!(result instanceof Promise)) return result;
+    result.catch(() => {});
+    throw new ArgumentError(
+      'recordFunction() takes a synchronous function: its range would end before the promise does.',
+    );
+  } finally {
+    native().rangeEnd();
+  }
+}
