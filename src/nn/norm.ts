@@ -4,6 +4,7 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 import { ones_, zeros_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
+import { needSeveralInGroup } from './statistics.js';
 
 /** Holds a scale and a shift. */
 abstract class Affine extends Module {
@@ -88,7 +89,7 @@ export interface GroupNormOptions {
   affine?: boolean;
 }
 
-/** Mean 0 and variance 1 over each group of channels of a sample: [N, C, ...]. */
+/** Mean 0 and variance 1 over each group of channels of a sample: [N, C, ...]. Throws ShapeError where a group is one value and N is 1. */
 export class GroupNorm extends Affine {
   readonly eps: number;
 
@@ -104,6 +105,7 @@ export class GroupNorm extends Affine {
   }
 
   forward(x: Tensor): Tensor {
+    needSeveralInGroup(x.shape, this.numGroups);
     return torch.groupNorm(x, this.numGroups, this.weight, this.bias, this.eps);
   }
 }
