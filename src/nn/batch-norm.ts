@@ -1,7 +1,15 @@
+import { checkCall, type Kinds } from '../call.js';
 import { callOverload, noGrad, overloadOf, Tensor, functions as torch } from '../tensor/index.js';
 import type { Module } from './module.js';
 import { RunningNorm } from './running-norm.js';
 import { needDimensions, needSeveralValues } from './statistics.js';
+
+const normKinds: Kinds<BatchNormOptions> = {
+  eps: 'number',
+  momentum: 'number?',
+  affine: 'boolean',
+  trackRunningStats: 'boolean',
+};
 
 /** Options of batch normalization, in any number of dimensions. */
 export interface BatchNormOptions {
@@ -27,6 +35,7 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
+    checkCall(`new nn.${new.target.name}`, ['numFeatures'], normKinds, arguments);
     super(numFeatures, { ...defaults, ...options });
   }
 
@@ -44,7 +53,14 @@ abstract class BatchNorm extends RunningNorm {
    */
   forwardRelu(x: Tensor, residual?: Tensor): Tensor {
     const { weight, bias } = this;
-    if (!this.training || !weight || !bias || x.ndim !== 4 || x.numel() === 0 || this.forward !== BatchNorm.prototype.forward) {
+    if (
+      !this.training ||
+      !weight ||
+      !bias ||
+      x.ndim !== 4 ||
+      x.numel() === 0 ||
+      this.forward !== BatchNorm.prototype.forward
+    ) {
       const normalized = this.forward(x);
       return torch.relu(residual ? normalized.add(residual) : normalized);
     }

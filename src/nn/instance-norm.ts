@@ -1,6 +1,14 @@
+import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { RunningNorm } from './running-norm.js';
 import { needDimensions, needSeveralPositions } from './statistics.js';
+
+const normKinds: Kinds<InstanceNormOptions> = {
+  eps: 'number',
+  momentum: 'number',
+  affine: 'boolean',
+  trackRunningStats: 'boolean',
+};
 
 /** Options of instance normalization, in any number of dimensions. */
 export interface InstanceNormOptions {
@@ -25,6 +33,7 @@ abstract class InstanceNorm extends RunningNorm {
   protected abstract readonly spatial: number;
 
   constructor(numFeatures: number, options: InstanceNormOptions = {}) {
+    checkCall(`new nn.${new.target.name}`, ['numFeatures'], normKinds, arguments);
     super(numFeatures, { ...defaults, ...options });
   }
 

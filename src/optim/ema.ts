@@ -1,5 +1,8 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { keep, noGrad, type Tensor, type TensorHolder, TensorList, functions as torch } from '../tensor/index.js';
+
+const kinds: Kinds<EMAOptions> = { decay: 'number', warmUp: 'boolean' };
 
 /** What can be averaged: tensors by name, as a Module has them. */
 export interface Averageable {
@@ -37,6 +40,7 @@ export class EMA implements TensorHolder {
   readonly #buffers: Followed;
 
   constructor(source: Averageable, { decay = 0.999, warmUp = false }: EMAOptions = {}) {
+    checkCall('new optim.EMA', ['source'], kinds, arguments);
     if (!(decay >= 0 && decay <= 1)) throw new ConfigError(`decay must be from 0 to 1, not ${decay}.`);
     const parameters = [...source.namedParameters()];
     if (parameters.length === 0) throw new ConfigError('EMA was given a module without parameters.');

@@ -1,3 +1,4 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { native } from '../native.js';
 import type { Bytes } from '../native-types.js';
@@ -7,6 +8,9 @@ import { flatten, inferDType, shapeOf } from './nested.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 import { Complex, Float, type TensorData } from './types.js';
+
+const tensorKinds: Kinds<TensorOptions> = { dtype: 'string', device: 'string', requiresGrad: 'boolean' };
+const arrayKinds: Kinds<FromArrayOptions> = { ...tensorKinds, share: 'boolean' };
 
 /** What a new tensor is. */
 export interface TensorOptions {
@@ -23,6 +27,7 @@ export interface TensorOptions {
  * Throws ShapeError where nested arrays are ragged, ArgumentError where an integer type cannot hold a value.
  */
 export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
+  checkCall('tensor', ['data'], tensorKinds, arguments);
   return finish(fromData(data, options), options);
 }
 
@@ -58,6 +63,7 @@ export function fromArray(
   shape: readonly number[] = [array.length],
   options: FromArrayOptions = {},
 ): Tensor {
+  checkCall('fromArray', ['array', 'shape'], arrayKinds, arguments);
   if (!ArrayBuffer.isView(array) || array instanceof DataView)
     throw new ArgumentError('fromArray() takes a typed array.');
   const own = dtypeOfArray(array);
