@@ -17,7 +17,7 @@ const unnamed = [
 const named = /\b(Long|long int)\b|'(Int|Short|Byte|Char)'|CPULongType|CUDALongType/;
 /** Errors of the other direction: class numbers and indices must be integers. */
 const wantsIntegers =
-  /one of the following scalar types: Long|nll_loss.*scalar type Long but found|Expected dtype int32\/int64|index.*[Ll]ong/;
+  /scalar types: Long|dtype to be Long|nll_loss.*scalar type Long but found|Expected dtype int32\/int64|must be long/;
 
 /** The message, with the fix where an integer tensor is the likely cause. */
 export function withIntegerHint(message: string): string {

@@ -35,7 +35,7 @@ function fromData(data: TensorData, options: TensorOptions): Tensor {
   if (data instanceof Tensor) return data.detach().clone();
   if (ArrayBuffer.isView(data)) return fromArray(data as Bytes, [(data as Bytes).length]);
   if (data instanceof Float)
-    return fromData([data.value], { ...options, dtype: options.dtype ?? 'float32' }).reshape([]);
+    return fromArray(Float64Array.of(data.value), [], { dtype: 'float64' }).to(options.dtype ?? 'float32');
   if (data instanceof Complex) return fromArray(Float32Array.of(data.re, data.im), [], { dtype: 'complex64' });
   const shape = shapeOf(data);
   const wanted = options.dtype ?? inferDType(data);

@@ -36,8 +36,19 @@ describe('whole numbers', () => {
   it('keep masks that mask', () => {
     expect(torch.tensor([0, -Number.MAX_VALUE]).tolist()).toEqual([0, -Infinity]);
     expect(torch.tensor([0, -1e30]).tolist()).toEqual([0, Math.fround(-1e30)]);
-    expect(torch.zeros([2]).maskedFill(torch.tensor([true, false]), -1e30).tolist()).toEqual([Math.fround(-1e30), 0]);
-    expect(torch.tensor([0, -1e30]).add(torch.ones([2])).softmax(0).tolist()).toEqual([1, 0]);
+    expect(
+      torch
+        .zeros([2])
+        .maskedFill(torch.tensor([true, false]), -1e30)
+        .tolist(),
+    ).toEqual([Math.fround(-1e30), 0]);
+    expect(
+      torch
+        .tensor([0, -1e30])
+        .add(torch.ones([2]))
+        .softmax(0)
+        .tolist(),
+    ).toEqual([1, 0]);
   });
 
   it('bigints that do not fit are an error, in every place', () => {
@@ -107,7 +118,11 @@ describe('whole numbers', () => {
   });
 });
 
-const i = () => torch.tensor([[1, 2], [3, 4]]);
+const i = () =>
+  torch.tensor([
+    [1, 2],
+    [3, 4],
+  ]);
 const f = () => torch.ones([2, 2]);
 const map = () => i().reshape([1, 1, 2, 2]);
 const F = nn.functional;
@@ -207,9 +222,9 @@ const failing: Record<string, () => unknown> = {
   polar: () => torch.polar(i(), i()),
   ig: () => torch.igamma(i(), i()),
   inst: () => new nn.InstanceNorm1d(2).forward(i().unsqueeze(0)),
-  gsampler: () => torch.gridSampler2d(map(), f().reshape([1,1,2,2]), 0, 0, true),
-  mha: () => new nn.MultiheadAttention(2,1).forward(i().unsqueeze(0), i().unsqueeze(0), i().unsqueeze(0)),
-  convt: () => new nn.ConvTranspose2d(1,1,1).forward(map()),
+  gsampler: () => torch.gridSampler2d(map(), f().reshape([1, 1, 2, 2]), 0, 0, true),
+  mha: () => new nn.MultiheadAttention(2, 1).forward(i().unsqueeze(0), i().unsqueeze(0), i().unsqueeze(0)),
+  convt: () => new nn.ConvTranspose2d(1, 1, 1).forward(map()),
   xav: () => nn.init.xavierUniform_(i()),
   kai: () => nn.init.kaimingNormal_(i()),
   fake: () => torch.alphaDropout(i(), 0.5, true),
