@@ -27,18 +27,23 @@ export function checkCall(
     if (given.length > count + 1 || !kinds || (options !== undefined && !isPlain(options)))
       refuseExtra(name, positional, kinds, given);
     if (options !== undefined) checkOptions(name, kinds as AnyKinds, options as object);
-  } else if (given.length > 0 && isPlain(given[given.length - 1])) {
-    refuseNamed(name, positional, kinds ?? {}, given[given.length - 1] as object, given.length - 1);
+    return;
   }
+  const last = given.length > 0 ? given[given.length - 1] : undefined;
+  if (typeof last === 'object' && isPlain(last))
+    refuseNamed(name, positional, kinds ?? {}, last as object, given.length - 1);
 }
 
 /** The part of {@link checkCall} for an object of options alone. */
 export function checkOptions(name: string, kinds: AnyKinds, options: object): void {
   for (const key in options) {
-    if (!Object.hasOwn(kinds, key)) throw new ConfigError(`${name}: ${unknown(key, Object.keys(kinds))}`);
+    const kind = kinds[key];
+    // What every object inherits, such as toString, is no option either.
+    if (kind === undefined || typeof kind === 'function')
+      throw new ConfigError(`${name}: ${unknown(key, Object.keys(kinds))}`);
+    if (kind === 'any') continue;
     const value = (options as Record<string, unknown>)[key];
-    const kind = kinds[key] as Kind;
-    if (typeof value !== kind && value !== undefined && kind !== 'any') checkKind(name, key, kind, value);
+    if (typeof value !== kind && value !== undefined) checkKind(name, key, kind, value);
   }
 }
 
@@ -120,7 +125,9 @@ function refuseNamed(name: string, positional: readonly string[], kinds: AnyKind
 function isPlain(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
-  return prototype === Object.prototype || prototype === null || Object.getPrototypeOf(prototype) === null;
+  if (prototype === Object.prototype || prototype === null) return true;
+  // Of another realm, as in Jest: its Object.prototype is another object with the same members.
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'hasOwnProperty');
 }
 
 function show(value: unknown): string {
