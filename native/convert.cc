@@ -11,6 +11,7 @@ namespace srrl {
 namespace {
 
 constexpr double kSafeInteger = 9007199254740991.0;
+constexpr double kTwoTo63 = 9223372036854775808.0;
 constexpr int64_t kNone = -1;
 constexpr int64_t kKeptList = -2;
 
@@ -31,6 +32,23 @@ std::string describe(napi_env env, napi_value value) {
 }
 
 }  // namespace
+
+at::Scalar scalarOf(double number) {
+  // -2^63 is a double, 2^63 - 1 is not.
+  const bool whole = number >= -kTwoTo63 && number < kTwoTo63 && number == std::trunc(number);
+  return whole && !(number == 0 && std::signbit(number)) ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
+}
+
+at::Scalar scalarOf(napi_env env, napi_value bigint) {
+  int64_t narrow;
+  uint64_t wide;
+  bool lossless;
+  napi_get_value_bigint_int64(env, bigint, &narrow, &lossless);
+  if (lossless) return at::Scalar(narrow);
+  napi_get_value_bigint_uint64(env, bigint, &wide, &lossless);
+  if (lossless) return at::Scalar(wide);
+  throw Error(kType, "a bigint does not fit into 64 bits; use a number, which is a float when it is this large");
+}
 
 std::string text(napi_env env, napi_value value) {
   size_t length = 0;
@@ -99,12 +117,8 @@ bool ArgumentReader::boolean(const Argument& argument, napi_value value) const {
 
 at::Scalar ArgumentReader::scalar(const Argument& argument, napi_value value) const {
   switch (typeOf(env_, value)) {
-    case napi_number: {
-      const double result = number(argument, value);
-      const bool whole = std::abs(result) <= kSafeInteger && result == std::trunc(result);
-      return whole && !(result == 0 && std::signbit(result)) ? at::Scalar(static_cast<int64_t>(result)) : at::Scalar(result);
-    }
-    case napi_bigint: return at::Scalar(integer(argument, value));
+    case napi_number: return scalarOf(number(argument, value));
+    case napi_bigint: return scalarOf(env_, value);
     case napi_boolean: return at::Scalar(boolean(argument, value));
     default: break;
   }
@@ -205,10 +219,22 @@ napi_value toJs(napi_env env, int64_t value) {
   return result;
 }
 
+static napi_value toJs(napi_env env, uint64_t value) {
+  napi_value result;
+  if (value <= static_cast<uint64_t>(kSafeInteger)) {
+    napi_create_double(env, static_cast<double>(value), &result);
+  } else {
+    napi_create_bigint_uint64(env, value, &result);
+  }
+  return result;
+}
+
 napi_value toJs(napi_env env, const at::Scalar& value) {
   napi_value result;
   if (value.isBoolean()) {
     napi_get_boolean(env, value.toBool(), &result);
+  } else if (value.isUnsigned()) {
+    return toJs(env, value.toUInt64());
   } else if (value.isIntegral(false)) {
     return toJs(env, value.toLong());
   } else if (value.isComplex()) {

@@ -43,6 +43,10 @@ class ArgumentReader {
 napi_value toJs(napi_env env, HandleTable& handles, c10::IValue&& value);
 
 std::string text(napi_env env, napi_value value);
+// An integer where the number is whole and fits into int64, but for -0, which only a float holds.
+at::Scalar scalarOf(double number);
+// Throws Error(kType) where a bigint fits into neither int64 nor uint64.
+at::Scalar scalarOf(napi_env env, napi_value bigint);
 napi_value toJs(napi_env env, int64_t value);
 napi_value toJs(napi_env env, const at::Scalar& value);
 

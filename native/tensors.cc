@@ -10,6 +10,7 @@
 #include <cmath>
 
 #include "arguments.h"
+#include "convert.h"
 #include "plain.h"
 
 namespace srrl {
@@ -170,12 +171,9 @@ Napi::Value wrapNumber(const Napi::CallbackInfo& info) {
   if (value.IsBoolean()) {
     scalar = at::Scalar(value.ToBoolean().Value());
   } else if (value.IsBigInt()) {
-    bool lossless;
-    scalar = at::Scalar(value.As<Napi::BigInt>().Int64Value(&lossless));
+    scalar = scalarOf(info.Env(), value);
   } else {
-    const double number = value.ToNumber().DoubleValue();
-    const bool whole = std::abs(number) <= 9007199254740991.0 && number == std::trunc(number) && !(number == 0 && std::signbit(number));
-    scalar = whole ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
+    scalar = scalarOf(value.ToNumber().DoubleValue());
   }
   at::Tensor tensor = c10::scalar_to_tensor(scalar);
   tensor.unsafeGetTensorImpl()->set_wrapped_number(true);

@@ -17,6 +17,7 @@ import {
   OutOfMemoryError,
   ShapeError,
 } from './errors.js';
+import { withIntegerHint } from './integer-hint.js';
 import { type Attempt, baseVersion, describeTrace, type Libtorch, locate, versionOf } from './libtorch/locate.js';
 import type { Native } from './native-types.js';
 
@@ -104,7 +105,7 @@ function load(): Native {
     const module = { exports: {} as Native };
     process.dlopen(module, addon);
     const { exports } = module;
-    exports.setErrorFactory((kind, message) => new (errorClasses[kind] ?? NativeError)(message));
+    exports.setErrorFactory((kind, message) => new (errorClasses[kind] ?? NativeError)(withIntegerHint(message)));
     loaded = exports;
     return exports;
   } catch (error) {

@@ -108,6 +108,8 @@ Forward plainForward(const Tensor& input, const Tensor& weight, const Tensor& bi
 // relu(batch norm of the batch's own statistics + residual); mean and 1 / standard deviation are for the gradient.
 Forward forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
                 const OptionalTensor& residual, double momentum, double eps) {
+  // The variance of one value is 0 / 0, which would stay in the running statistics for ever.
+  TORCH_CHECK(input.dim() < 2 || input.numel() != input.size(1), "Expected more than 1 value per channel when training, got input size ", input.sizes());
   const bool ours = vectorLanes() > 0 && isMap(input) && isRow(weight, input) && isRow(bias, input) && isLike(residual, input) &&
                     (!runningMean || isRow(*runningMean, input)) && (!runningVar || isRow(*runningVar, input));
   if (!ours) return plainForward(input, weight, bias, runningMean, runningVar, residual, momentum, eps);

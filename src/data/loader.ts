@@ -1,3 +1,4 @@
+import { checkCall, type Kinds } from '../call.js';
 import { DataError } from '../errors.js';
 import type { Batch } from '../flow.js';
 import { validate } from '../options.js';
@@ -22,6 +23,19 @@ import { drawMixes, mix } from './augment/mix.js';
 import type { Dataset, Split, SplitName } from './dataset.js';
 import { type ImageSource, isEncoded, normalized, openImages, type View } from './images.js';
 import { type Order, type Share, shareOf } from './ranks.js';
+
+const kinds: Kinds<LoaderOptions> = {
+  batchSize: 'number',
+  seed: 'number',
+  views: 'number',
+  shuffle: 'boolean',
+  augment: 'any',
+  workers: 'number',
+  ahead: 'number',
+  device: 'string',
+  rank: 'number',
+  worldSize: 'number',
+};
 
 /** How a {@link Loader} makes batches. */
 export interface LoaderOptions {
@@ -90,6 +104,7 @@ export class Loader {
     readonly split: SplitName,
     { augment = false, ...options }: LoaderOptions,
   ) {
+    checkCall('new Loader', ['dataset', 'split'], kinds, arguments);
     const set = dataset[split];
     if (!set) throw new DataError(`${dataset.source} has no ${split} split.`);
     this.#split = set;

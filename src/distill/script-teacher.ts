@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { checkCall, type Kinds } from '../call.js';
 import { messageOf, TeacherError } from '../errors.js';
 import type { Features } from '../flow.js';
 import { type Handle, native } from '../native.js';
@@ -10,6 +11,8 @@ import { FrozenGraph, ScriptModule, scope, Tensor } from '../tensor/index.js';
 import { AnyBatch } from './any-batch.js';
 import { withinRounding } from './equal.js';
 import { type FastForm, TeacherBase } from './teacher-base.js';
+
+const kinds: Kinds<ScriptTeacherOptions> = { tap: 'string', device: 'string' };
 
 export interface ScriptTeacherOptions {
   /** Path of the module that is the classifier, where it cannot be found or is not unique. */
@@ -48,6 +51,7 @@ export class ScriptTeacher extends TeacherBase {
    * found (the candidates are named) or where it was traced in training mode.
    */
   static load(file: string, { tap, device = 'cpu' }: ScriptTeacherOptions = {}): ScriptTeacher {
+    checkCall('ScriptTeacher.load', ['file'], kinds, arguments);
     const module = ScriptModule.load(file, { device });
     try {
       const found = findClassifier(module, tap);
@@ -191,6 +195,7 @@ export interface ScriptDescription {
 
 /** Looks into a TorchScript file. Throws FileError where it is none. */
 export function inspectScript(file: string, { tap }: { tap?: string } = {}): ScriptDescription {
+  checkCall('inspectScript', ['file'], { tap: 'string' }, arguments);
   const module = ScriptModule.load(file);
   try {
     const { type, modules, parameters, buffers } = native().scriptDescribe(module.handle);

@@ -1,6 +1,8 @@
 /** Where teachers come from. */
+
 import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
+import { checkCall, type Kinds } from '../call.js';
 import { TeacherError } from '../errors.js';
 import { loadPth, loadSafetensors } from '../files/index.js';
 import { type Classifier, create, list } from '../models/index.js';
@@ -11,6 +13,8 @@ import { PackageTeacher } from './package-teacher.js';
 import { loadStudent } from './saved-student.js';
 import { ScriptTeacher, type ScriptTeacherOptions } from './script-teacher.js';
 import type { TeacherBase } from './teacher-base.js';
+
+const kinds: Kinds<TeacherOptions> = { tap: 'string', device: 'string' };
 
 /** A frozen network that a student learns from: its penultimate feature and logits. */
 export type Teacher = TeacherBase;
@@ -29,6 +33,7 @@ export const Teacher = {
    * Throws FileError where the file is none of these, TeacherError where its classifier cannot be found or the weights do not fit.
    */
   async load(source: string, options: TeacherOptions = {}): Promise<Teacher> {
+    checkCall('Teacher.load', ['source'], kinds, arguments);
     const [, model, file] = source.match(/^([\w.]+):(.+\.(?:pth|pt|bin|tar|safetensors))$/) ?? [];
     if (model !== undefined && file !== undefined) return fromZoo(source, model, file, options);
     const isFolder = existsSync(source) && statSync(source).isDirectory();

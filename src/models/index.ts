@@ -1,4 +1,5 @@
 /** Architectures by name. A new family is a file in this folder and a line here; a test walks the folder. */
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { summary as measureModule } from '../nn/index.js';
 import { didYouMean } from '../suggest.js';
@@ -24,6 +25,8 @@ import { wideResNets } from './wide-resnet.js';
 export { CifarResNet } from './cifar-resnet.js';
 export { Classifier, type ModelDescription, type ModelFamily, type ModelOptions } from './contract.js';
 export { measureFeatures } from './measure.js';
+
+const kinds: Kinds<ModelOptions> = { numClasses: 'number', inChannels: 'number', imageSize: 'number' };
 
 /** The families of architectures, each with the names that it knows. */
 export const modelFamilies: readonly ModelFamily[] = [
@@ -61,6 +64,7 @@ function familyOf(name: string): ModelFamily {
  * unknown name, with the nearest ones.
  */
 export function create(name: string, { numClasses, inChannels = 3, imageSize }: ModelOptions): Classifier {
+  checkCall('models.create', ['name'], kinds, arguments);
   const family = familyOf(name);
   const options = { numClasses, inChannels, imageSize: imageSize ?? family.imageSize };
   for (const [key, value] of Object.entries(options)) {

@@ -1,9 +1,18 @@
+import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 
+const geluKinds: Kinds<GELUOptions> = { approximate: ['none', 'tanh'] };
+const preluKinds: Kinds<PReLUOptions> = { numParameters: 'number', init: 'number' };
+
 /** Applies one function to each element; the shape stays. */
 abstract class Elementwise extends Module {
+  constructor() {
+    checkCall(`new nn.${new.target.name}`, [], undefined, arguments);
+    super();
+  }
+
   abstract override forward(x: Tensor): Tensor;
 }
 
@@ -24,6 +33,7 @@ export class ReLU6 extends Elementwise {
 /** x where positive, negativeSlope * x elsewhere. Default 0.01. */
 export class LeakyReLU extends Elementwise {
   constructor(readonly negativeSlope = 0.01) {
+    checkCall('new nn.LeakyReLU', ['negativeSlope'], undefined, arguments);
     super();
   }
 
@@ -35,6 +45,7 @@ export class LeakyReLU extends Elementwise {
 /** x where positive, alpha * (exp(x) - 1) elsewhere. Default 1. */
 export class ELU extends Elementwise {
   constructor(readonly alpha = 1) {
+    checkCall('new nn.ELU', ['alpha'], undefined, arguments);
     super();
   }
 
@@ -61,6 +72,7 @@ export class GELU extends Elementwise {
   readonly approximate: 'none' | 'tanh';
 
   constructor({ approximate = 'none' }: GELUOptions = {}) {
+    checkCall('new nn.GELU', [], geluKinds, arguments);
     super();
     this.approximate = approximate;
   }
@@ -118,6 +130,7 @@ export class Hardtanh extends Elementwise {
     readonly minVal = -1,
     readonly maxVal = 1,
   ) {
+    checkCall('new nn.Hardtanh', ['minVal', 'maxVal'], undefined, arguments);
     super();
   }
 
@@ -132,6 +145,7 @@ export class Softplus extends Elementwise {
     readonly beta = 1,
     readonly threshold = 20,
   ) {
+    checkCall('new nn.Softplus', ['beta', 'threshold'], undefined, arguments);
     super();
   }
 
@@ -150,6 +164,7 @@ export class Softsign extends Elementwise {
 /** max(0, x) + min(0, alpha (exp(x / alpha) - 1)). Default 1. */
 export class CELU extends Elementwise {
   constructor(readonly alpha = 1) {
+    checkCall('new nn.CELU', ['alpha'], undefined, arguments);
     super();
   }
 
@@ -178,6 +193,7 @@ export class PReLU extends Elementwise {
   readonly weight: Parameter;
 
   constructor({ numParameters = 1, init = 0.25 }: PReLUOptions = {}) {
+    checkCall('new nn.PReLU', [], preluKinds, arguments);
     super();
     this.weight = new Parameter(torch.full([numParameters], init, { dtype: 'float32' }));
   }

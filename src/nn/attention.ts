@@ -1,9 +1,24 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { xavierUniform_, zeros_ } from './init.js';
 import { Linear } from './linear.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
+
+const attentionKinds: Kinds<MultiheadAttentionOptions> = {
+  dropout: 'number',
+  bias: 'boolean',
+  kdim: 'number',
+  vdim: 'number',
+  batchFirst: 'boolean',
+};
+const callKinds: Kinds<AttentionCall> = {
+  keyPaddingMask: 'any',
+  needWeights: 'boolean',
+  attnMask: 'any',
+  averageAttnWeights: 'boolean',
+};
 
 /** Options of {@link MultiheadAttention}. */
 export interface MultiheadAttentionOptions {
@@ -47,6 +62,7 @@ export class MultiheadAttention extends Module {
     readonly numHeads: number,
     { dropout = 0, bias = true, kdim = embedDim, vdim = embedDim, batchFirst = false }: MultiheadAttentionOptions = {},
   ) {
+    checkCall('new nn.MultiheadAttention', ['embedDim', 'numHeads'], attentionKinds, arguments);
     super();
     if (embedDim % numHeads !== 0)
       throw new ConfigError(`embedDim ${embedDim} must be a multiple of numHeads ${numHeads}.`);
@@ -76,6 +92,7 @@ export class MultiheadAttention extends Module {
    * [N, L, S] ([N, heads, L, S] where they are not averaged), or null.
    */
   forward(query: Tensor, key: Tensor, value: Tensor, call: AttentionCall = {}): [Tensor, Tensor | null] {
+    checkCall('MultiheadAttention.forward', ['query', 'key', 'value'], callKinds, arguments);
     const { needWeights = true, averageAttnWeights = true } = call;
     const inner = (x: Tensor) => (this.batchFirst ? x : x.transpose(0, 1));
     const [q, k, v] = this.project(inner(query), inner(key), inner(value)).map((x) => this.split(x)) as Triple;

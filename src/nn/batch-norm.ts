@@ -1,6 +1,15 @@
+import { checkCall, type Kinds } from '../call.js';
 import { callOverload, noGrad, overloadOf, Tensor, functions as torch } from '../tensor/index.js';
 import type { Module } from './module.js';
 import { RunningNorm } from './running-norm.js';
+import { needDimensions, needSeveralValues } from './statistics.js';
+
+const normKinds: Kinds<BatchNormOptions> = {
+  eps: 'number',
+  momentum: 'number?',
+  affine: 'boolean',
+  trackRunningStats: 'boolean',
+};
 
 /** Options of batch normalization, in any number of dimensions. */
 export interface BatchNormOptions {
@@ -14,16 +23,25 @@ export interface BatchNormOptions {
   trackRunningStats?: boolean;
 }
 
+const oneValue = 'Use a larger batch, leave out a last batch of one sample, or call eval().';
+
 const defaults = { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true };
 
-/** Batch normalization over all dimensions but the second. */
+/** Batch normalization over all dimensions but the second. Throws ShapeError where the batch has one value a channel. */
 abstract class BatchNorm extends RunningNorm {
+  /** How many dimensions an input may have. */
+  protected get dimensions(): readonly number[] {
+    return [2, 3, 4, 5];
+  }
+
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
+    checkCall(`new nn.${new.target.name}`, ['numFeatures'], normKinds, arguments);
     super(numFeatures, { ...defaults, ...options });
   }
 
   forward(x: Tensor): Tensor {
     const useBatch = this.training || !this.trackRunningStats;
+    this.check(x.shape, useBatch);
     const mean = this.trackRunningStats ? this.running_mean : null;
     const variance = this.trackRunningStats ? this.running_var : null;
     return torch.batchNorm(x, this.weight, this.bias, mean, variance, useBatch, this.averagingFactor(), this.eps, true);
@@ -35,13 +53,26 @@ abstract class BatchNorm extends RunningNorm {
    */
   forwardRelu(x: Tensor, residual?: Tensor): Tensor {
     const { weight, bias } = this;
-    if (!this.training || !weight || !bias || x.ndim !== 4 || this.forward !== BatchNorm.prototype.forward) {
+    if (
+      !this.training ||
+      !weight ||
+      !bias ||
+      x.ndim !== 4 ||
+      x.numel() === 0 ||
+      this.forward !== BatchNorm.prototype.forward
+    ) {
       const normalized = this.forward(x);
       return torch.relu(residual ? normalized.add(residual) : normalized);
     }
+    this.check(x.shape, true);
     const [mean, variance] = this.trackRunningStats ? [this.running_mean, this.running_var] : [null, null];
     const values = [x, weight, bias, mean, variance, residual ?? null, this.averagingFactor(), this.eps];
     return callOverload(overloadOf('srrl::batch_norm_relu'), values) as Tensor;
+  }
+
+  private check(shape: number[], useBatch: boolean): void {
+    needDimensions(shape, this.dimensions);
+    if (useBatch) needSeveralValues(shape, oneValue);
   }
 
   private averagingFactor(): number {
@@ -52,13 +83,25 @@ abstract class BatchNorm extends RunningNorm {
 }
 
 /** [N, C] or [N, C, L]. */
-export class BatchNorm1d extends BatchNorm {}
+export class BatchNorm1d extends BatchNorm {
+  protected override get dimensions(): readonly number[] {
+    return [2, 3];
+  }
+}
 
 /** [N, C, H, W]. */
-export class BatchNorm2d extends BatchNorm {}
+export class BatchNorm2d extends BatchNorm {
+  protected override get dimensions(): readonly number[] {
+    return [4];
+  }
+}
 
 /** [N, C, D, H, W]. */
-export class BatchNorm3d extends BatchNorm {}
+export class BatchNorm3d extends BatchNorm {
+  protected override get dimensions(): readonly number[] {
+    return [5];
+  }
+}
 
 /** Batch normalization of any number of dimensions; statistics are those of this process, as PyTorch's are where there is only one. */
 export class SyncBatchNorm extends BatchNorm {

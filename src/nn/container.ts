@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
 import { type Layer, Module } from './module.js';
@@ -53,6 +54,7 @@ export class Sequential extends Numbered<Layer> {
 /** A list of modules that its owner calls as it likes. */
 export class ModuleList<Child extends Module = Layer> extends Numbered<Child> {
   constructor(modules: Iterable<Child> = []) {
+    checkCall('new nn.ModuleList', ['modules'], undefined, arguments);
     super();
     this.push(...modules);
   }
@@ -65,6 +67,7 @@ export class ModuleList<Child extends Module = Layer> extends Numbered<Child> {
 /** Modules by name. */
 export class ModuleDict<Child extends Module = Layer> extends Module {
   constructor(modules: Record<string, Child> = {}) {
+    checkCall('new nn.ModuleDict', ['modules'], undefined, arguments);
     super();
     for (const [name, module] of Object.entries(modules)) this.set(name, module);
   }
@@ -98,6 +101,7 @@ export class ParameterList extends Module {
   readonly #items: Parameter[] = [];
 
   constructor(parameters: Iterable<Parameter> = []) {
+    checkCall('new nn.ParameterList', ['parameters'], undefined, arguments);
     super();
     for (const parameter of parameters) this.push(parameter);
   }

@@ -1,3 +1,4 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ShapeError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkGroups } from './conv.js';
@@ -5,6 +6,15 @@ import { resetWeightAndBias } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
 import { type Sizes, sizesOf } from './sizes.js';
+
+const transposeKinds: Kinds<ConvTransposeOptions> = {
+  stride: 'any',
+  padding: 'any',
+  outputPadding: 'any',
+  groups: 'number',
+  bias: 'boolean',
+  dilation: 'any',
+};
 
 /** Options of transposed convolutions, in any number of dimensions. */
 export interface ConvTransposeOptions {
@@ -85,6 +95,7 @@ abstract class ConvTransposeNd extends Module {
 /** [N, inChannels, L] -> [N, outChannels, L']. */
 export class ConvTranspose1d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
+    checkCall('new nn.ConvTranspose1d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
     super(1, inChannels, outChannels, kernelSize, options);
   }
 
@@ -97,6 +108,7 @@ export class ConvTranspose1d extends ConvTransposeNd {
 /** [N, inChannels, H, W] -> [N, outChannels, H', W']. */
 export class ConvTranspose2d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
+    checkCall('new nn.ConvTranspose2d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
     super(2, inChannels, outChannels, kernelSize, options);
   }
 
@@ -109,6 +121,7 @@ export class ConvTranspose2d extends ConvTransposeNd {
 /** [N, inChannels, D, H, W] -> [N, outChannels, D', H', W']. */
 export class ConvTranspose3d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
+    checkCall('new nn.ConvTranspose3d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
     super(3, inChannels, outChannels, kernelSize, options);
   }
 

@@ -1,3 +1,4 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { conv3x3, fastConvolutionsOn } from './fast-conv.js';
@@ -6,6 +7,15 @@ import { Module } from './module.js';
 import { type PaddingMode, pad } from './pad.js';
 import { Parameter } from './parameter.js';
 import { type Pair, type Sizes, sizesOf } from './sizes.js';
+
+const convKinds: Kinds<ConvOptions> = {
+  stride: 'any',
+  padding: 'any',
+  dilation: 'any',
+  groups: 'number',
+  bias: 'boolean',
+  paddingMode: ['zeros', 'reflect', 'replicate', 'circular'],
+};
 
 /** Options of convolutions, in any number of dimensions. */
 export interface ConvOptions<Size extends Sizes = Sizes> {
@@ -91,6 +101,7 @@ abstract class ConvNd extends Module {
 /** 1-d convolution: [N, inChannels, L] -> [N, outChannels, L']. */
 export class Conv1d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvOptions = {}) {
+    checkCall('new nn.Conv1d', ['inChannels', 'outChannels', 'kernelSize'], convKinds, arguments);
     super(1, inChannels, outChannels, kernelSize, options);
   }
 
@@ -105,6 +116,7 @@ export class Conv2d extends ConvNd {
   readonly #canBeFast: boolean;
 
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
+    checkCall('new nn.Conv2d', ['inChannels', 'outChannels', 'kernelSize'], convKinds, arguments);
     super(2, inChannels, outChannels, kernelSize, options);
     const { stride, padding, dilation, groups, paddingMode } = this;
     const sizes = [...this.weight.shape.slice(2), ...stride, ...padding, ...dilation, groups];
@@ -120,6 +132,7 @@ export class Conv2d extends ConvNd {
 /** 3-d convolution: [N, inChannels, D, H, W] -> [N, outChannels, D', H', W']. */
 export class Conv3d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvOptions = {}) {
+    checkCall('new nn.Conv3d', ['inChannels', 'outChannels', 'kernelSize'], convKinds, arguments);
     super(3, inChannels, outChannels, kernelSize, options);
   }
 

@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
@@ -5,6 +6,7 @@ import { Module } from './module.js';
 /** Active in training mode only; draws from the default generator. */
 abstract class Dropping extends Module {
   constructor(readonly p = 0.5) {
+    checkCall(`new nn.${new.target.name}`, ['p'], undefined, arguments);
     super();
     if (!(p >= 0 && p <= 1)) throw new ConfigError(`The probability of dropout must be from 0 to 1, not ${p}.`);
   }

@@ -1,8 +1,26 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { noGrad, type Tensor, functions as torch } from '../tensor/index.js';
 import { normal_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
+
+const embeddingKinds: Kinds<EmbeddingOptions> = {
+  paddingIdx: 'number',
+  maxNorm: 'number',
+  normType: 'number',
+  scaleGradByFreq: 'boolean',
+  sparse: 'boolean',
+};
+const bagKinds: Kinds<EmbeddingBagOptions> = {
+  maxNorm: 'number',
+  normType: 'number',
+  scaleGradByFreq: 'boolean',
+  mode: ['sum', 'mean', 'max'],
+  sparse: 'boolean',
+  includeLastOffset: 'boolean',
+  paddingIdx: 'number',
+};
 
 /** Options of {@link Embedding}. */
 export interface EmbeddingOptions {
@@ -51,6 +69,7 @@ abstract class Table<Options extends EmbeddingOptions> extends Module {
 /** Looks up rows of a trained table: integers [...] -> [..., embeddingDim]. */
 export class Embedding extends Table<EmbeddingOptions> {
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingOptions = {}) {
+    checkCall('new nn.Embedding', ['numEmbeddings', 'embeddingDim'], embeddingKinds, arguments);
     super(numEmbeddings, embeddingDim, options);
   }
 
@@ -74,6 +93,7 @@ const modes = { sum: 0, mean: 1, max: 2 };
 /** Looks up rows and joins those of a bag: [N, L] -> [N, embeddingDim], or [L] with offsets [N]. */
 export class EmbeddingBag extends Table<EmbeddingBagOptions> {
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingBagOptions = {}) {
+    checkCall('new nn.EmbeddingBag', ['numEmbeddings', 'embeddingDim'], bagKinds, arguments);
     super(numEmbeddings, embeddingDim, options);
   }
 

@@ -1,47 +1,82 @@
 /** Pure functions, as torch.nn.functional: shapes and defaults are PyTorch's. What is not here is in `torch` under the same name. */
+import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
 export * from './losses.js';
 export { type PaddingMode, type PadOptions, pad } from './pad.js';
 export { type InterpolateOptions, interpolate } from './upsample.js';
 
+const geluKinds = { approximate: ['none', 'tanh'] };
+const normalizeKinds = { p: 'number', dim: 'number', eps: 'number' } as const;
+const cosineKinds = { dim: 'number', eps: 'number' } as const;
+const attentionKinds = { attnMask: 'any', dropoutP: 'number', isCausal: 'boolean' } as const;
+
 /** max(0, x) */
-export const relu = (x: Tensor): Tensor => torch.relu(x);
+export function relu(x: Tensor): Tensor {
+  checkCall('relu', ['x'], undefined, arguments);
+  return torch.relu(x);
+}
 /** x times the normal distribution's cumulative function, or its approximation by `tanh`. */
-export const gelu = (x: Tensor, { approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}): Tensor =>
-  torch.gelu(x, { approximate });
+export function gelu(x: Tensor, { approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}): Tensor {
+  checkCall('gelu', ['x'], geluKinds, arguments);
+  return torch.gelu(x, { approximate });
+}
 /** x / (1 + exp(-x)) */
-export const silu = (x: Tensor): Tensor => torch.silu(x);
+export function silu(x: Tensor): Tensor {
+  checkCall('silu', ['x'], undefined, arguments);
+  return torch.silu(x);
+}
 /** x weight^T + bias: [..., in] and [out, in] -> [..., out]. */
-export const linear = (x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor => torch.linear(x, weight, bias);
+export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
+  checkCall('linear', ['x', 'weight', 'bias'], undefined, arguments);
+  return torch.linear(x, weight, bias);
+}
 /** exp(x) / sum exp(x) along `dim`. */
-export const softmax = (x: Tensor, dim: number): Tensor => torch.softmax(x, dim);
+export function softmax(x: Tensor, dim: number): Tensor {
+  checkCall('softmax', ['x', 'dim'], undefined, arguments);
+  return torch.softmax(x, dim);
+}
 /** Logarithm of the softmax along `dim`, without overflow. */
-export const logSoftmax = (x: Tensor, dim: number): Tensor => torch.logSoftmax(x, dim);
+export function logSoftmax(x: Tensor, dim: number): Tensor {
+  checkCall('logSoftmax', ['x', 'dim'], undefined, arguments);
+  return torch.logSoftmax(x, dim);
+}
 /** Zeros elements with probability `p` in training and divides the others by 1 - p. */
-export const dropout = (x: Tensor, p = 0.5, training = true): Tensor => torch.dropout(x, p, training);
+export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
+  checkCall('dropout', ['x', 'p', 'training'], undefined, arguments);
+  return torch.dropout(x, p, training);
+}
 /** Normalizes over the last dimensions, which have the sizes `shape`. */
-export const layerNorm = (
+export function layerNorm(
   x: Tensor,
   shape: number[],
   weight: Tensor | null = null,
   bias: Tensor | null = null,
-): Tensor => torch.layerNorm(x, shape, weight, bias);
+): Tensor {
+  checkCall('layerNorm', ['x', 'shape', 'weight', 'bias'], undefined, arguments);
+  return torch.layerNorm(x, shape, weight, bias);
+}
 
 /** int64 class numbers [...] -> [..., numClasses] of zeros with a one. */
-export const oneHot = (labels: Tensor, numClasses = -1): Tensor => torch.oneHot(labels, numClasses);
+export function oneHot(labels: Tensor, numClasses = -1): Tensor {
+  checkCall('oneHot', ['labels', 'numClasses'], undefined, arguments);
+  return torch.oneHot(labels, numClasses);
+}
 
 /** Divides by the p-norm along `dim`, but by at least `eps`. */
 export function normalize(
   x: Tensor,
   { p = 2, dim = 1, eps = 1e-12 }: { p?: number; dim?: number; eps?: number } = {},
 ): Tensor {
+  checkCall('normalize', ['x'], normalizeKinds, arguments);
   return x.div(torch.linalgVectorNorm(x, p, [dim], true).clamp({ min: eps }));
 }
 
 /** Cosine of the angle between vectors along `dim`. */
-export const cosineSimilarity = (a: Tensor, b: Tensor, { dim = 1, eps = 1e-8 } = {}): Tensor =>
-  torch.cosineSimilarity(a, b, dim, eps);
+export function cosineSimilarity(a: Tensor, b: Tensor, { dim = 1, eps = 1e-8 } = {}): Tensor {
+  checkCall('cosineSimilarity', ['a', 'b'], cosineKinds, arguments);
+  return torch.cosineSimilarity(a, b, dim, eps);
+}
 
 /** softmax(q k^T / sqrt(E) + mask) v for [..., L, E], [..., S, E], [..., S, E']. */
 export function scaledDotProductAttention(
@@ -54,8 +89,12 @@ export function scaledDotProductAttention(
     isCausal = false,
   }: { attnMask?: Tensor | null; dropoutP?: number; isCausal?: boolean } = {},
 ): Tensor {
+  checkCall('scaledDotProductAttention', ['query', 'key', 'value'], attentionKinds, arguments);
   return torch.scaledDotProductAttention(query, key, value, attnMask, dropoutP, isCausal);
 }
 
 /** Mean over height and width: [N, C, H, W] -> [N, C]. */
-export const globalAvgPool = (x: Tensor): Tensor => torch.mean(x, [2, 3]);
+export function globalAvgPool(x: Tensor): Tensor {
+  checkCall('globalAvgPool', ['x'], undefined, arguments);
+  return torch.mean(x, [2, 3]);
+}

@@ -1,7 +1,10 @@
+import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { resetWeightAndBias } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
+
+const linearKinds: Kinds<LinearOptions> = { bias: 'boolean' };
 
 /** Options of {@link Linear}. */
 export interface LinearOptions {
@@ -19,6 +22,7 @@ export class Linear extends Module {
     readonly outFeatures: number,
     { bias = true }: LinearOptions = {},
   ) {
+    checkCall('new nn.Linear', ['inFeatures', 'outFeatures'], linearKinds, arguments);
     super();
     this.weight = new Parameter(torch.empty([outFeatures, inFeatures]));
     this.bias = bias ? new Parameter(torch.empty([outFeatures])) : null;

@@ -1,13 +1,17 @@
 /** Losses as modules; what they compute is in losses.ts. */
+import { checkCall, type Kind } from '../call.js';
 import type { Tensor } from '../tensor/index.js';
+import * as kinds from './loss-options.js';
 import * as F from './losses.js';
 import { Module } from './module.js';
 
 /** A loss of an input and a target. */
 abstract class Loss<Options> extends Module {
+  protected static readonly kinds: Readonly<Record<string, Kind>> = {};
   readonly options: Options;
 
   constructor(options?: Options) {
+    checkCall(`new nn.${new.target.name}`, [], new.target.kinds, arguments);
     super();
     this.options = options ?? ({} as Options);
   }
@@ -20,6 +24,7 @@ abstract class WeightedLoss<Options extends { weight?: Tensor | null }> extends 
   declare weight: Tensor;
 
   constructor({ weight, ...options }: Options = {} as Options) {
+    checkCall(`new nn.${new.target.name}`, [], new.target.kinds, arguments);
     super(options as Options);
     if (weight) this.registerBuffer('weight', weight);
   }
@@ -31,6 +36,8 @@ abstract class WeightedLoss<Options extends { weight?: Tensor | null }> extends 
 
 /** Module of `functional.crossEntropy`: logits [N, K, ...], class numbers [N, ...] or probabilities [N, K, ...]. */
 export class CrossEntropyLoss extends WeightedLoss<F.CrossEntropyOptions> {
+  protected static override readonly kinds = kinds.crossEntropy;
+
   forward(logits: Tensor, target: Tensor): Tensor {
     return F.crossEntropy(logits, target, this.weighted());
   }
@@ -38,6 +45,8 @@ export class CrossEntropyLoss extends WeightedLoss<F.CrossEntropyOptions> {
 
 /** Module of `functional.nllLoss`: logarithms of probabilities [N, K, ...], class numbers [N, ...]. */
 export class NLLLoss extends WeightedLoss<F.NllOptions> {
+  protected static override readonly kinds = kinds.nll;
+
   forward(input: Tensor, target: Tensor): Tensor {
     return F.nllLoss(input, target, this.weighted());
   }
@@ -45,6 +54,8 @@ export class NLLLoss extends WeightedLoss<F.NllOptions> {
 
 /** Module of `functional.binaryCrossEntropy`: probabilities and targets of one shape. */
 export class BCELoss extends WeightedLoss<F.LossOptions & { weight?: Tensor | null }> {
+  protected static override readonly kinds = kinds.bce;
+
   forward(input: Tensor, target: Tensor): Tensor {
     return F.binaryCrossEntropy(input, target, this.weighted());
   }
@@ -52,9 +63,12 @@ export class BCELoss extends WeightedLoss<F.LossOptions & { weight?: Tensor | nu
 
 /** Module of `functional.binaryCrossEntropyWithLogits`: logits and targets of one shape. */
 export class BCEWithLogitsLoss extends WeightedLoss<F.BCEWithLogitsOptions> {
+  protected static override readonly kinds = kinds.bceWithLogits;
+
   declare pos_weight: Tensor;
 
   constructor({ posWeight, ...options }: F.BCEWithLogitsOptions = {}) {
+    checkCall(`new nn.${new.target.name}`, [], new.target.kinds, arguments);
     super(options);
     if (posWeight) this.registerBuffer('pos_weight', posWeight);
   }
@@ -66,6 +80,8 @@ export class BCEWithLogitsLoss extends WeightedLoss<F.BCEWithLogitsOptions> {
 
 /** Module of `functional.mseLoss`. */
 export class MSELoss extends Loss<F.LossOptions> {
+  protected static override readonly kinds = kinds.plain;
+
   forward(input: Tensor, target: Tensor): Tensor {
     return F.mseLoss(input, target, this.options);
   }
@@ -73,6 +89,8 @@ export class MSELoss extends Loss<F.LossOptions> {
 
 /** Module of `functional.l1Loss`. */
 export class L1Loss extends Loss<F.LossOptions> {
+  protected static override readonly kinds = kinds.plain;
+
   forward(input: Tensor, target: Tensor): Tensor {
     return F.l1Loss(input, target, this.options);
   }
@@ -80,6 +98,8 @@ export class L1Loss extends Loss<F.LossOptions> {
 
 /** Module of `functional.smoothL1Loss`. */
 export class SmoothL1Loss extends Loss<F.LossOptions & { beta?: number }> {
+  protected static override readonly kinds = kinds.smoothL1;
+
   forward(input: Tensor, target: Tensor): Tensor {
     return F.smoothL1Loss(input, target, this.options);
   }
@@ -87,6 +107,8 @@ export class SmoothL1Loss extends Loss<F.LossOptions & { beta?: number }> {
 
 /** Module of `functional.huberLoss`. */
 export class HuberLoss extends Loss<F.LossOptions & { delta?: number }> {
+  protected static override readonly kinds = kinds.huber;
+
   forward(input: Tensor, target: Tensor): Tensor {
     return F.huberLoss(input, target, this.options);
   }
@@ -94,6 +116,8 @@ export class HuberLoss extends Loss<F.LossOptions & { delta?: number }> {
 
 /** Module of `functional.klDiv`: logarithms of probabilities, and probabilities. */
 export class KLDivLoss extends Loss<F.KlDivOptions> {
+  protected static override readonly kinds = kinds.klDiv;
+
   forward(input: Tensor, target: Tensor): Tensor {
     return F.klDiv(input, target, this.options);
   }
@@ -101,6 +125,8 @@ export class KLDivLoss extends Loss<F.KlDivOptions> {
 
 /** Module of `functional.poissonNllLoss`. */
 export class PoissonNLLLoss extends Loss<F.PoissonNllOptions> {
+  protected static override readonly kinds = kinds.poissonNll;
+
   forward(input: Tensor, target: Tensor): Tensor {
     return F.poissonNllLoss(input, target, this.options);
   }
@@ -108,6 +134,8 @@ export class PoissonNLLLoss extends Loss<F.PoissonNllOptions> {
 
 /** Module of `functional.hingeEmbeddingLoss`: distances and labels 1 or -1. */
 export class HingeEmbeddingLoss extends Loss<F.MarginOptions> {
+  protected static override readonly kinds = kinds.margin;
+
   forward(input: Tensor, label: Tensor): Tensor {
     return F.hingeEmbeddingLoss(input, label, this.options);
   }
@@ -115,6 +143,8 @@ export class HingeEmbeddingLoss extends Loss<F.MarginOptions> {
 
 /** Module of `functional.softMarginLoss`: scores and labels 1 or -1. */
 export class SoftMarginLoss extends Loss<F.LossOptions> {
+  protected static override readonly kinds = kinds.plain;
+
   forward(input: Tensor, label: Tensor): Tensor {
     return F.softMarginLoss(input, label, this.options);
   }
@@ -122,9 +152,11 @@ export class SoftMarginLoss extends Loss<F.LossOptions> {
 
 /** A loss of three tensors. */
 abstract class Loss3<Options> extends Module {
+  protected static readonly kinds: Readonly<Record<string, Kind>> = {};
   readonly options: Options;
 
   constructor(options?: Options) {
+    checkCall(`new nn.${new.target.name}`, [], new.target.kinds, arguments);
     super();
     this.options = options ?? ({} as Options);
   }
@@ -134,6 +166,8 @@ abstract class Loss3<Options> extends Module {
 
 /** Module of `functional.gaussianNllLoss`: means, targets and variances. */
 export class GaussianNLLLoss extends Loss3<F.GaussianNllOptions> {
+  protected static override readonly kinds = kinds.gaussianNll;
+
   forward(input: Tensor, target: Tensor, variance: Tensor): Tensor {
     return F.gaussianNllLoss(input, target, variance, this.options);
   }
@@ -141,6 +175,8 @@ export class GaussianNLLLoss extends Loss3<F.GaussianNllOptions> {
 
 /** Module of `functional.cosineEmbeddingLoss`: pairs [N, D] and labels 1 or -1 [N]. */
 export class CosineEmbeddingLoss extends Loss3<F.MarginOptions> {
+  protected static override readonly kinds = kinds.margin;
+
   forward(a: Tensor, b: Tensor, label: Tensor): Tensor {
     return F.cosineEmbeddingLoss(a, b, label, this.options);
   }
@@ -148,6 +184,8 @@ export class CosineEmbeddingLoss extends Loss3<F.MarginOptions> {
 
 /** Module of `functional.marginRankingLoss`: two scores and labels 1 or -1. */
 export class MarginRankingLoss extends Loss3<F.MarginOptions> {
+  protected static override readonly kinds = kinds.margin;
+
   forward(a: Tensor, b: Tensor, label: Tensor): Tensor {
     return F.marginRankingLoss(a, b, label, this.options);
   }
@@ -155,6 +193,8 @@ export class MarginRankingLoss extends Loss3<F.MarginOptions> {
 
 /** Module of `functional.tripletMarginLoss`: anchor, positive and negative, [N, D] each. */
 export class TripletMarginLoss extends Loss3<F.TripletMarginOptions> {
+  protected static override readonly kinds = kinds.tripletMargin;
+
   forward(anchor: Tensor, positive: Tensor, negative: Tensor): Tensor {
     return F.tripletMarginLoss(anchor, positive, negative, this.options);
   }
@@ -163,6 +203,7 @@ export class TripletMarginLoss extends Loss3<F.TripletMarginOptions> {
 /** Module of `functional.ctcLoss`. */
 export class CTCLoss extends Module {
   constructor(readonly options: F.CtcOptions = {}) {
+    checkCall('new nn.CTCLoss', [], kinds.ctc, arguments);
     super();
   }
 

@@ -1,6 +1,8 @@
 /** Losses as functions, with torch.nn.functional's shapes and defaults. */
+import { checkCall } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
+import * as kinds from './loss-options.js';
 
 /** How a loss over many elements becomes one number; `none` keeps the elements. */
 export type Reduction = 'none' | 'mean' | 'sum';
@@ -37,6 +39,7 @@ export interface CrossEntropyOptions extends LossOptions {
 
 /** Cross-entropy of logits [N, K, ...] with class numbers int64 [N, ...], or with probabilities [N, K, ...]. */
 export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
+  checkCall('crossEntropy', ['logits', 'target'], kinds.crossEntropy, arguments);
   const { weight = null, ignoreIndex = -100, reduction = 'mean', labelSmoothing = 0 } = options;
   return torch.crossEntropyLoss(logits, target, weight, codeOf(reduction), ignoreIndex, labelSmoothing);
 }
@@ -50,17 +53,20 @@ export interface NllOptions extends LossOptions {
 
 /** Negative log-likelihood: logarithms of probabilities [N, K, ...] at class numbers [N, ...]. */
 export function nllLoss(input: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
+  checkCall('nllLoss', ['input', 'target'], kinds.nll, arguments);
   const { weight = null, ignoreIndex = -100, reduction = 'mean' } = options;
   return torch.nllLossNd(input, target, weight, codeOf(reduction), ignoreIndex);
 }
 
 /** Squared error; `mean` is over all elements. */
 export function mseLoss(input: Tensor, target: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
+  checkCall('mseLoss', ['input', 'target'], kinds.plain, arguments);
   return torch.mseLoss(input, target, codeOf(reduction));
 }
 
 /** Absolute error. */
 export function l1Loss(input: Tensor, target: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
+  checkCall('l1Loss', ['input', 'target'], kinds.plain, arguments);
   return torch.l1Loss(input, target, codeOf(reduction));
 }
 
@@ -70,6 +76,7 @@ export function smoothL1Loss(
   target: Tensor,
   { reduction = 'mean', beta = 1 }: LossOptions & { beta?: number } = {},
 ): Tensor {
+  checkCall('smoothL1Loss', ['input', 'target'], kinds.smoothL1, arguments);
   return torch.smoothL1Loss(input, target, codeOf(reduction), beta);
 }
 
@@ -79,6 +86,7 @@ export function huberLoss(
   target: Tensor,
   { reduction = 'mean', delta = 1 }: LossOptions & { delta?: number } = {},
 ): Tensor {
+  checkCall('huberLoss', ['input', 'target'], kinds.huber, arguments);
   return torch.huberLoss(input, target, codeOf(reduction), delta);
 }
 
@@ -96,6 +104,7 @@ export function klDiv(
   target: Tensor,
   { reduction = 'mean', logTarget = false }: KlDivOptions = {},
 ): Tensor {
+  checkCall('klDiv', ['input', 'target'], kinds.klDiv, arguments);
   if (reduction !== 'batchmean') return torch.klDiv(input, target, codeOf(reduction), { logTarget });
   return torch.klDiv(input, target, codes.sum, { logTarget }).div(input.shape[0] ?? 1);
 }
@@ -106,6 +115,7 @@ export function binaryCrossEntropy(
   target: Tensor,
   { reduction = 'mean', weight = null }: LossOptions & { weight?: Tensor | null } = {},
 ): Tensor {
+  checkCall('binaryCrossEntropy', ['input', 'target'], kinds.bce, arguments);
   return torch.binaryCrossEntropy(input, target, weight, codeOf(reduction));
 }
 
@@ -122,6 +132,7 @@ export function binaryCrossEntropyWithLogits(
   target: Tensor,
   options: BCEWithLogitsOptions = {},
 ): Tensor {
+  checkCall('binaryCrossEntropyWithLogits', ['input', 'target'], kinds.bceWithLogits, arguments);
   const { reduction = 'mean', weight = null, posWeight = null } = options;
   return torch.binaryCrossEntropyWithLogits(input, target, weight, posWeight, codeOf(reduction));
 }
@@ -138,6 +149,7 @@ export interface PoissonNllOptions extends LossOptions {
 
 /** Negative log-likelihood of Poisson distributions whose rates, or their logarithms, are `input`. */
 export function poissonNllLoss(input: Tensor, target: Tensor, options: PoissonNllOptions = {}): Tensor {
+  checkCall('poissonNllLoss', ['input', 'target'], kinds.poissonNll, arguments);
   const { reduction = 'mean', logInput = true, full = false, eps = 1e-8 } = options;
   return torch.poissonNllLoss(input, target, logInput, full, eps, codeOf(reduction));
 }
@@ -157,6 +169,7 @@ export function gaussianNllLoss(
   variance: Tensor,
   options: GaussianNllOptions = {},
 ): Tensor {
+  checkCall('gaussianNllLoss', ['input', 'target', 'variance'], kinds.gaussianNll, arguments);
   const { reduction = 'mean', full = false, eps = 1e-6 } = options;
   // The clamp bounds the value only, as in PyTorch: the gradient of the variance passes through it.
   const bounded = variance.add(variance.detach().clamp({ min: eps }).sub(variance.detach()));
@@ -171,21 +184,25 @@ export interface MarginOptions extends LossOptions {
 
 /** 1 - cos for pairs of label 1, max(0, cos - margin) for pairs of label -1. Default margin 0. */
 export function cosineEmbeddingLoss(a: Tensor, b: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
+  checkCall('cosineEmbeddingLoss', ['a', 'b', 'label'], kinds.margin, arguments);
   return torch.cosineEmbeddingLoss(a, b, label, options.margin ?? 0, codeOf(options.reduction ?? 'mean'));
 }
 
 /** max(0, -label (a - b) + margin). Default margin 0. */
 export function marginRankingLoss(a: Tensor, b: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
+  checkCall('marginRankingLoss', ['a', 'b', 'label'], kinds.margin, arguments);
   return torch.marginRankingLoss(a, b, label, options.margin ?? 0, codeOf(options.reduction ?? 'mean'));
 }
 
 /** The input for label 1, max(0, margin - input) for label -1. Default margin 1. */
 export function hingeEmbeddingLoss(input: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
+  checkCall('hingeEmbeddingLoss', ['input', 'label'], kinds.margin, arguments);
   return torch.hingeEmbeddingLoss(input, label, options.margin ?? 1, codeOf(options.reduction ?? 'mean'));
 }
 
 /** log(1 + exp(-label input)), labels 1 and -1. */
 export function softMarginLoss(input: Tensor, label: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
+  checkCall('softMarginLoss', ['input', 'label'], kinds.plain, arguments);
   return torch.softMarginLoss(input, label, codeOf(reduction));
 }
 
@@ -206,6 +223,7 @@ export function tripletMarginLoss(
   negative: Tensor,
   options: TripletMarginOptions = {},
 ): Tensor {
+  checkCall('tripletMarginLoss', ['anchor', 'positive', 'negative'], kinds.tripletMargin, arguments);
   const { margin = 1, p = 2, eps = 1e-6, swap = false, reduction = 'mean' } = options;
   return torch.tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, codeOf(reduction));
 }
@@ -226,6 +244,7 @@ export function ctcLoss(
   targetLengths: Tensor,
   options: CtcOptions = {},
 ): Tensor {
+  checkCall('ctcLoss', ['logProbs', 'targets', 'inputLengths', 'targetLengths'], kinds.ctc, arguments);
   const { blank = 0, zeroInfinity = false, reduction = 'mean' } = options;
   return torch.ctcLoss(logProbs, targets, inputLengths, targetLengths, blank, codeOf(reduction), zeroInfinity);
 }

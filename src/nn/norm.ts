@@ -1,9 +1,16 @@
 /** Normalizations that do not look at other samples. */
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { ones_, zeros_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
+import { needSeveralInGroup } from './statistics.js';
+
+const layerKinds: Kinds<LayerNormOptions> = { eps: 'number', elementwiseAffine: 'boolean', bias: 'boolean' };
+const rmsKinds: Kinds<RMSNormOptions> = { eps: 'number?', elementwiseAffine: 'boolean' };
+const groupKinds: Kinds<GroupNormOptions> = { eps: 'number', affine: 'boolean' };
+const responseKinds: Kinds<LocalResponseNormOptions> = { alpha: 'number', beta: 'number', k: 'number' };
 
 /** Holds a scale and a shift. */
 abstract class Affine extends Module {
@@ -41,6 +48,7 @@ export class LayerNorm extends Affine {
     normalizedShape: number | readonly number[],
     { eps = 1e-5, elementwiseAffine = true, bias = true }: LayerNormOptions = {},
   ) {
+    checkCall('new nn.LayerNorm', ['normalizedShape'], layerKinds, arguments);
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
     super(shape, elementwiseAffine, bias);
     this.normalizedShape = shape;
@@ -69,6 +77,7 @@ export class RMSNorm extends Affine {
     normalizedShape: number | readonly number[],
     { eps = null, elementwiseAffine = true }: RMSNormOptions = {},
   ) {
+    checkCall('new nn.RMSNorm', ['normalizedShape'], rmsKinds, arguments);
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
     super(shape, elementwiseAffine, false);
     this.normalizedShape = shape;
@@ -88,7 +97,7 @@ export interface GroupNormOptions {
   affine?: boolean;
 }
 
-/** Mean 0 and variance 1 over each group of channels of a sample: [N, C, ...]. */
+/** Mean 0 and variance 1 over each group of channels of a sample: [N, C, ...]. Throws ShapeError where a group is one value and N is 1. */
 export class GroupNorm extends Affine {
   readonly eps: number;
 
@@ -97,6 +106,7 @@ export class GroupNorm extends Affine {
     readonly numChannels: number,
     { eps = 1e-5, affine = true }: GroupNormOptions = {},
   ) {
+    checkCall('new nn.GroupNorm', ['numGroups', 'numChannels'], groupKinds, arguments);
     if (numChannels % numGroups !== 0)
       throw new ConfigError(`numChannels ${numChannels} must be a multiple of numGroups ${numGroups}.`);
     super([numChannels], affine, true);
@@ -104,6 +114,7 @@ export class GroupNorm extends Affine {
   }
 
   forward(x: Tensor): Tensor {
+    needSeveralInGroup(x.shape, this.numGroups);
     return torch.groupNorm(x, this.numGroups, this.weight, this.bias, this.eps);
   }
 }
@@ -128,6 +139,7 @@ export class LocalResponseNorm extends Module {
     readonly size: number,
     { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions = {},
   ) {
+    checkCall('new nn.LocalResponseNorm', ['size'], responseKinds, arguments);
     super();
     this.alpha = alpha;
     this.beta = beta;

@@ -1,6 +1,9 @@
+import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
+
+const padKinds: Kinds<PadOptions> = { mode: ['constant', 'reflect', 'replicate', 'circular'], value: 'number' };
 
 /** What is put around: a value, the mirror, the edge, or the other side. */
 export type PaddingMode = 'constant' | 'reflect' | 'replicate' | 'circular';
@@ -15,6 +18,7 @@ export interface PadOptions {
 
 /** Puts elements around a tensor. `padding`: before and after the last dimension, then the one before it, and so on; negative values cut. */
 export function pad(x: Tensor, padding: readonly number[], { mode = 'constant', value = 0 }: PadOptions = {}): Tensor {
+  checkCall('pad', ['x', 'padding'], padKinds, arguments);
   return mode === 'constant' ? torch.pad(x, [...padding], 'constant', value) : torch.pad(x, [...padding], mode);
 }
 
@@ -41,6 +45,7 @@ abstract class PadNd extends Module {
 /** Zeros around the last dimension; `padding` is one number, or before and after. */
 export class ZeroPad1d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ZeroPad1d', ['padding'], undefined, arguments);
     super(1, padding, 'constant');
   }
 }
@@ -48,6 +53,7 @@ export class ZeroPad1d extends PadNd {
 /** Zeros around height and width; `padding` is one number, or [left, right, top, bottom]. */
 export class ZeroPad2d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ZeroPad2d', ['padding'], undefined, arguments);
     super(2, padding, 'constant');
   }
 }
@@ -55,6 +61,7 @@ export class ZeroPad2d extends PadNd {
 /** Zeros around the last three dimensions. */
 export class ZeroPad3d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ZeroPad3d', ['padding'], undefined, arguments);
     super(3, padding, 'constant');
   }
 }
@@ -62,6 +69,7 @@ export class ZeroPad3d extends PadNd {
 /** One value around the last dimension. */
 export class ConstantPad1d extends PadNd {
   constructor(padding: Sizes, value: number) {
+    checkCall('new nn.ConstantPad1d', ['padding', 'value'], undefined, arguments);
     super(1, padding, 'constant', value);
   }
 }
@@ -69,6 +77,7 @@ export class ConstantPad1d extends PadNd {
 /** One value around height and width. */
 export class ConstantPad2d extends PadNd {
   constructor(padding: Sizes, value: number) {
+    checkCall('new nn.ConstantPad2d', ['padding', 'value'], undefined, arguments);
     super(2, padding, 'constant', value);
   }
 }
@@ -76,6 +85,7 @@ export class ConstantPad2d extends PadNd {
 /** One value around the last three dimensions. */
 export class ConstantPad3d extends PadNd {
   constructor(padding: Sizes, value: number) {
+    checkCall('new nn.ConstantPad3d', ['padding', 'value'], undefined, arguments);
     super(3, padding, 'constant', value);
   }
 }
@@ -83,6 +93,7 @@ export class ConstantPad3d extends PadNd {
 /** Mirrors without repeating the edge. */
 export class ReflectionPad1d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ReflectionPad1d', ['padding'], undefined, arguments);
     super(1, padding, 'reflect');
   }
 }
@@ -90,6 +101,7 @@ export class ReflectionPad1d extends PadNd {
 /** Mirrors height and width without repeating the edge. */
 export class ReflectionPad2d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ReflectionPad2d', ['padding'], undefined, arguments);
     super(2, padding, 'reflect');
   }
 }
@@ -97,6 +109,7 @@ export class ReflectionPad2d extends PadNd {
 /** Mirrors the last three dimensions without repeating the edge. */
 export class ReflectionPad3d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ReflectionPad3d', ['padding'], undefined, arguments);
     super(3, padding, 'reflect');
   }
 }
@@ -104,6 +117,7 @@ export class ReflectionPad3d extends PadNd {
 /** Repeats the edge. */
 export class ReplicationPad1d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ReplicationPad1d', ['padding'], undefined, arguments);
     super(1, padding, 'replicate');
   }
 }
@@ -111,6 +125,7 @@ export class ReplicationPad1d extends PadNd {
 /** Repeats the edge of height and width. */
 export class ReplicationPad2d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ReplicationPad2d', ['padding'], undefined, arguments);
     super(2, padding, 'replicate');
   }
 }
@@ -118,6 +133,7 @@ export class ReplicationPad2d extends PadNd {
 /** Repeats the edge of the last three dimensions. */
 export class ReplicationPad3d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.ReplicationPad3d', ['padding'], undefined, arguments);
     super(3, padding, 'replicate');
   }
 }
@@ -125,6 +141,7 @@ export class ReplicationPad3d extends PadNd {
 /** Goes on from the other side. */
 export class CircularPad1d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.CircularPad1d', ['padding'], undefined, arguments);
     super(1, padding, 'circular');
   }
 }
@@ -132,6 +149,7 @@ export class CircularPad1d extends PadNd {
 /** Goes on from the other side, of height and width. */
 export class CircularPad2d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.CircularPad2d', ['padding'], undefined, arguments);
     super(2, padding, 'circular');
   }
 }
@@ -139,6 +157,7 @@ export class CircularPad2d extends PadNd {
 /** Goes on from the other side, of the last three dimensions. */
 export class CircularPad3d extends PadNd {
   constructor(padding: Sizes) {
+    checkCall('new nn.CircularPad3d', ['padding'], undefined, arguments);
     super(3, padding, 'circular');
   }
 }

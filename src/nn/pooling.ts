@@ -1,6 +1,15 @@
+import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
+
+const maxKinds: Kinds<MaxPoolOptions> = { stride: 'any', padding: 'any', dilation: 'any', ceilMode: 'boolean' };
+const avgKinds: Kinds<AvgPoolOptions> = {
+  stride: 'any',
+  padding: 'any',
+  ceilMode: 'boolean',
+  countIncludePad: 'boolean',
+};
 
 /** Options of all windows that slide. */
 export interface PoolOptions<Size extends Sizes = Sizes> {
@@ -63,6 +72,7 @@ abstract class AvgPool extends WindowPool {
 /** Largest value of each window: [N, C, L] -> [N, C, L']. */
 export class MaxPool1d extends MaxPool {
   constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
+    checkCall('new nn.MaxPool1d', ['kernelSize'], maxKinds, arguments);
     super(1, kernelSize, options);
   }
 
@@ -74,6 +84,7 @@ export class MaxPool1d extends MaxPool {
 /** Largest value of each window: [N, C, H, W] -> [N, C, H', W']. */
 export class MaxPool2d extends MaxPool {
   constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
+    checkCall('new nn.MaxPool2d', ['kernelSize'], maxKinds, arguments);
     super(2, kernelSize, options);
   }
 
@@ -85,6 +96,7 @@ export class MaxPool2d extends MaxPool {
 /** Largest value of each window: [N, C, D, H, W] -> [N, C, D', H', W']. */
 export class MaxPool3d extends MaxPool {
   constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
+    checkCall('new nn.MaxPool3d', ['kernelSize'], maxKinds, arguments);
     super(3, kernelSize, options);
   }
 
@@ -96,6 +108,7 @@ export class MaxPool3d extends MaxPool {
 /** Mean of each window: [N, C, L] -> [N, C, L']. */
 export class AvgPool1d extends AvgPool {
   constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+    checkCall('new nn.AvgPool1d', ['kernelSize'], avgKinds, arguments);
     super(1, kernelSize, options);
   }
 
@@ -107,6 +120,7 @@ export class AvgPool1d extends AvgPool {
 /** Mean of each window: [N, C, H, W] -> [N, C, H', W']. */
 export class AvgPool2d extends AvgPool {
   constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+    checkCall('new nn.AvgPool2d', ['kernelSize'], avgKinds, arguments);
     super(2, kernelSize, options);
   }
 
@@ -118,6 +132,7 @@ export class AvgPool2d extends AvgPool {
 /** Mean of each window: [N, C, D, H, W] -> [N, C, D', H', W']. */
 export class AvgPool3d extends AvgPool {
   constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
+    checkCall('new nn.AvgPool3d', ['kernelSize'], avgKinds, arguments);
     super(3, kernelSize, options);
   }
 
@@ -145,6 +160,7 @@ abstract class AdaptivePool extends Module {
 /** [N, C, L] -> [N, C, outputSize]. */
 export class AdaptiveAvgPool1d extends AdaptivePool {
   constructor(outputSize: number | readonly number[]) {
+    checkCall('new nn.AdaptiveAvgPool1d', ['outputSize'], undefined, arguments);
     super(1, outputSize);
   }
 
@@ -156,6 +172,7 @@ export class AdaptiveAvgPool1d extends AdaptivePool {
 /** [N, C, H, W] -> [N, C, ...outputSize]. */
 export class AdaptiveAvgPool2d extends AdaptivePool {
   constructor(outputSize: number | null | readonly (number | null)[]) {
+    checkCall('new nn.AdaptiveAvgPool2d', ['outputSize'], undefined, arguments);
     super(2, outputSize);
   }
 
@@ -167,6 +184,7 @@ export class AdaptiveAvgPool2d extends AdaptivePool {
 /** [N, C, D, H, W] -> [N, C, ...outputSize]. */
 export class AdaptiveAvgPool3d extends AdaptivePool {
   constructor(outputSize: number | null | readonly (number | null)[]) {
+    checkCall('new nn.AdaptiveAvgPool3d', ['outputSize'], undefined, arguments);
     super(3, outputSize);
   }
 
@@ -178,6 +196,7 @@ export class AdaptiveAvgPool3d extends AdaptivePool {
 /** [N, C, L] -> [N, C, outputSize]. */
 export class AdaptiveMaxPool1d extends AdaptivePool {
   constructor(outputSize: number | readonly number[]) {
+    checkCall('new nn.AdaptiveMaxPool1d', ['outputSize'], undefined, arguments);
     super(1, outputSize);
   }
 
@@ -189,6 +208,7 @@ export class AdaptiveMaxPool1d extends AdaptivePool {
 /** [N, C, H, W] -> [N, C, ...outputSize]. */
 export class AdaptiveMaxPool2d extends AdaptivePool {
   constructor(outputSize: number | null | readonly (number | null)[]) {
+    checkCall('new nn.AdaptiveMaxPool2d', ['outputSize'], undefined, arguments);
     super(2, outputSize);
   }
 
@@ -200,6 +220,7 @@ export class AdaptiveMaxPool2d extends AdaptivePool {
 /** [N, C, D, H, W] -> [N, C, ...outputSize]. */
 export class AdaptiveMaxPool3d extends AdaptivePool {
   constructor(outputSize: number | null | readonly (number | null)[]) {
+    checkCall('new nn.AdaptiveMaxPool3d', ['outputSize'], undefined, arguments);
     super(3, outputSize);
   }
 

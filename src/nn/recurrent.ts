@@ -1,8 +1,19 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { uniform_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
+
+const recurrentKinds: Kinds<RecurrentOptions> = {
+  numLayers: 'number',
+  bias: 'boolean',
+  batchFirst: 'boolean',
+  dropout: 'number',
+  bidirectional: 'boolean',
+};
+const rnnKinds = { ...recurrentKinds, nonlinearity: ['tanh', 'relu'] };
+const lstmKinds = { ...recurrentKinds, projSize: 'number' } as const;
 
 /** Options of {@link RNN}, {@link GRU} and {@link LSTM}. */
 export interface RecurrentOptions {
@@ -104,6 +115,7 @@ export class RNN extends Recurrent {
       ...options
     }: RecurrentOptions & { /** Default `tanh`. */ nonlinearity?: 'tanh' | 'relu' } = {},
   ) {
+    checkCall('new nn.RNN', ['inputSize', 'hiddenSize'], rnnKinds, arguments);
     super(inputSize, hiddenSize, 1, options);
     this.nonlinearity = nonlinearity;
   }
@@ -120,6 +132,7 @@ export class RNN extends Recurrent {
 /** Gated recurrent unit. */
 export class GRU extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
+    checkCall('new nn.GRU', ['inputSize', 'hiddenSize'], recurrentKinds, arguments);
     super(inputSize, hiddenSize, 3, options);
   }
 
@@ -137,6 +150,7 @@ export class LSTM extends Recurrent {
     hiddenSize: number,
     { projSize = 0, ...options }: RecurrentOptions & { /** Default 0: none. */ projSize?: number } = {},
   ) {
+    checkCall('new nn.LSTM', ['inputSize', 'hiddenSize'], lstmKinds, arguments);
     super(inputSize, hiddenSize, 4, options, projSize);
   }
 

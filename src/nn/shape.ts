@@ -1,4 +1,5 @@
 /** Modules that only move elements. */
+import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 
@@ -15,6 +16,7 @@ export class Flatten extends Module {
     readonly startDim = 1,
     readonly endDim = -1,
   ) {
+    checkCall('new nn.Flatten', ['startDim', 'endDim'], undefined, arguments);
     super();
   }
 
@@ -29,6 +31,7 @@ export class Unflatten extends Module {
     readonly dim: number,
     readonly sizes: readonly number[],
   ) {
+    checkCall('new nn.Unflatten', ['dim', 'sizes'], undefined, arguments);
     super();
   }
 
@@ -40,6 +43,7 @@ export class Unflatten extends Module {
 /** [N, C * r^2, H, W] -> [N, C, H * r, W * r]. */
 export class PixelShuffle extends Module {
   constructor(readonly upscaleFactor: number) {
+    checkCall('new nn.PixelShuffle', ['upscaleFactor'], undefined, arguments);
     super();
   }
 
@@ -51,6 +55,7 @@ export class PixelShuffle extends Module {
 /** [N, C, H * r, W * r] -> [N, C * r^2, H, W]. */
 export class PixelUnshuffle extends Module {
   constructor(readonly downscaleFactor: number) {
+    checkCall('new nn.PixelUnshuffle', ['downscaleFactor'], undefined, arguments);
     super();
   }
 
@@ -62,6 +67,7 @@ export class PixelUnshuffle extends Module {
 /** Takes the channels of [N, C, H, W] in turn from each of `groups` groups. */
 export class ChannelShuffle extends Module {
   constructor(readonly groups: number) {
+    checkCall('new nn.ChannelShuffle', ['groups'], undefined, arguments);
     super();
   }
 

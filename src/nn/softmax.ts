@@ -1,9 +1,11 @@
 /** Activations along a dimension. */
+import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 
 abstract class AlongDim extends Module {
   constructor(readonly dim: number) {
+    checkCall(`new nn.${new.target.name}`, ['dim'], undefined, arguments);
     super();
   }
 
@@ -34,6 +36,7 @@ export class Softmin extends AlongDim {
 /** The first half along `dim` times the sigmoid of the second. */
 export class GLU extends AlongDim {
   constructor(dim = -1) {
+    checkCall('new nn.GLU', ['dim'], undefined, arguments);
     super(dim);
   }
 

@@ -1,7 +1,16 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
+
+const interpolateKinds: Kinds<InterpolateOptions> = {
+  size: 'any',
+  scaleFactor: 'any',
+  mode: ['nearest', 'nearest-exact', 'linear', 'bilinear', 'trilinear', 'bicubic', 'area'],
+  alignCorners: 'boolean',
+  antialias: 'boolean',
+};
 
 /** Options of {@link interpolate}. */
 export interface InterpolateOptions {
@@ -24,6 +33,7 @@ export function interpolate(
   x: Tensor,
   { size, scaleFactor, mode = 'nearest', alignCorners = false, antialias = false }: InterpolateOptions,
 ): Tensor {
+  checkCall('interpolate', ['x'], interpolateKinds, arguments);
   const spatial = x.ndim - 2;
   if ((size === undefined) === (scaleFactor === undefined))
     throw new ArgumentError('interpolate takes either size or scaleFactor.');
@@ -66,6 +76,7 @@ export function interpolate(
 /** {@link interpolate} as a layer. */
 export class Upsample extends Module {
   constructor(readonly options: InterpolateOptions) {
+    checkCall('new nn.Upsample', [], interpolateKinds, arguments);
     super();
   }
 

@@ -1,6 +1,17 @@
+import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+
+/** @internal */
+export const kinds: Kinds<AdamOptions> = {
+  lr: 'number',
+  betas: 'any',
+  eps: 'number',
+  weightDecay: 'number',
+  amsgrad: 'boolean',
+  maximize: 'boolean',
+};
 
 /** Options of {@link Adam} and {@link AdamW}. */
 export interface AdamOptions {
@@ -36,7 +47,8 @@ export class Adam extends Optimizer<AdamOptions> {
   protected readonly decoupled: boolean = false;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<AdamOptions>>, options: Partial<AdamOptions> = {}) {
-    super(params, { ...defaults, ...options });
+    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    super(params, { ...defaults, ...options }, kinds);
     for (const { betas, eps, weightDecay } of this.paramGroups) {
       checkBetas(betas);
       checkNotNegative({ eps, weightDecay });

@@ -1,5 +1,6 @@
+import { checkCall } from '../call.js';
 import type { Tensor } from '../tensor/index.js';
-import { Adam, type AdamOptions } from './adam.js';
+import { Adam, type AdamOptions, kinds as adamKinds } from './adam.js';
 import type { ParameterGroup } from './optimizer.js';
 
 /**
@@ -10,6 +11,7 @@ export class AdamW extends Adam {
   protected override readonly decoupled = true;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<AdamOptions>>, options: Partial<AdamOptions> = {}) {
+    checkCall('new optim.AdamW', ['params'], adamKinds, arguments);
     super(params, { weightDecay: 1e-2, ...options });
   }
 }

@@ -1,6 +1,9 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { checkNotNegative } from './checks.js';
+
+const clipKinds: Kinds<ClipGradNormOptions> = { normType: 'number', errorIfNonfinite: 'boolean' };
 
 /** Options of {@link clipGradNorm_}. */
 export interface ClipGradNormOptions {
@@ -12,6 +15,7 @@ export interface ClipGradNormOptions {
 
 /** The norm of the gradients of `params`, taken over all of them as one vector; as torch.nn.utils.get_total_norm. */
 export function getTotalNorm(params: Iterable<Tensor>, normType = 2): Tensor {
+  checkCall('getTotalNorm', ['params', 'normType'], undefined, arguments);
   return noGrad(() => scope(() => totalNorm(gradientsOf(params), normType)));
 }
 
@@ -32,6 +36,7 @@ export function clipGradNorm_(
   maxNorm: number,
   { normType = 2, errorIfNonfinite = false }: ClipGradNormOptions = {},
 ): Tensor {
+  checkCall('clipGradNorm_', ['params', 'maxNorm'], clipKinds, arguments);
   checkNotNegative({ maxNorm });
   return noGrad(() =>
     scope(() => {
@@ -59,6 +64,7 @@ export function clipGradNorm_(
  * ConfigError where value is below 0.
  */
 export function clipGradValue_(params: Iterable<Tensor>, value: number): void {
+  checkCall('clipGradValue_', ['params', 'value'], undefined, arguments);
   checkNotNegative({ value });
   noGrad(() =>
     scope(() => {

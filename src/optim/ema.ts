@@ -1,3 +1,4 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import {
   keep,
@@ -8,6 +9,8 @@ import {
   functions as torch,
   uncloneable,
 } from '../tensor/index.js';
+
+const kinds: Kinds<EMAOptions> = { decay: 'number', warmUp: 'boolean' };
 
 /** What can be averaged: tensors by name, as a Module has them. */
 export interface Averageable {
@@ -47,6 +50,7 @@ export class EMA implements TensorHolder {
   readonly #buffers: Followed;
 
   constructor(source: Averageable, { decay = 0.999, warmUp = false }: EMAOptions = {}) {
+    checkCall('new optim.EMA', ['source'], kinds, arguments);
     if (!(decay >= 0 && decay <= 1)) throw new ConfigError(`decay must be from 0 to 1, not ${decay}.`);
     const parameters = [...source.namedParameters()];
     if (parameters.length === 0) throw new ConfigError('EMA was given a module without parameters.');

@@ -1,3 +1,4 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
 import {
@@ -10,6 +11,14 @@ import {
   functions as torch,
   uncloneable,
 } from '../tensor/index.js';
+
+const kinds: Kinds<GradScalerOptions> = {
+  initScale: 'number',
+  growthFactor: 'number',
+  backoffFactor: 'number',
+  growthInterval: 'number',
+  device: 'string',
+};
 
 /** Options of {@link GradScaler}. */
 export interface GradScalerOptions {
@@ -55,6 +64,7 @@ export class GradScaler {
     growthInterval = 2000,
     device = 'cpu',
   }: GradScalerOptions = {}) {
+    checkCall('new optim.GradScaler', [], kinds, arguments);
     if (!(growthFactor > 1)) throw new ConfigError(`growthFactor must be above 1, not ${growthFactor}.`);
     if (!(backoffFactor < 1 && backoffFactor > 0))
       throw new ConfigError(`backoffFactor must be between 0 and 1, not ${backoffFactor}.`);

@@ -1,6 +1,9 @@
+import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+
+const kinds: Kinds<LionOptions> = { lr: 'number', betas: 'any', weightDecay: 'number' };
 
 /** Options of {@link Lion}. */
 export interface LionOptions {
@@ -21,7 +24,8 @@ const defaults: LionOptions = { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 };
  */
 export class Lion extends Optimizer<LionOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<LionOptions>>, options: Partial<LionOptions> = {}) {
-    super(params, { ...defaults, ...options });
+    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    super(params, { ...defaults, ...options }, kinds);
     for (const { betas, weightDecay } of this.paramGroups) {
       checkBetas(betas);
       checkNotNegative({ weightDecay });

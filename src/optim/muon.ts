@@ -1,7 +1,19 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkNotNegative } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+
+const kinds: Kinds<MuonOptions> = {
+  lr: 'number',
+  weightDecay: 'number',
+  momentum: 'number',
+  nesterov: 'boolean',
+  nsCoefficients: 'any',
+  eps: 'number',
+  nsSteps: 'number',
+  adjustLrFn: ['original', 'match_rms_adamw'],
+};
 
 /** Options of {@link Muon}. */
 export interface MuonOptions {
@@ -45,7 +57,8 @@ const defaults: MuonOptions = {
  */
 export class Muon extends Optimizer<MuonOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<MuonOptions>>, options: Partial<MuonOptions> = {}) {
-    super(params, { ...defaults, ...options });
+    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    super(params, { ...defaults, ...options }, kinds);
     for (const group of this.paramGroups) check(group);
   }
 

@@ -1,3 +1,4 @@
+import { checkOptions, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
 import {
@@ -48,12 +49,13 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   readonly #buckets = new Map<string, Bucket>();
   readonly #kinds = new Map<Tensor, string>();
 
-  constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options) {
+  constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options, kinds?: Kinds<Options>) {
     const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];
     const grouped = given.some((item) => 'params' in item);
     const groups = grouped
       ? (given as ParameterGroup<Options>[])
       : [{ params: given as Tensor[] } as unknown as ParameterGroup<Options>];
+    if (grouped && kinds) for (const group of groups) checkGroup(`new optim.${new.target.name}`, group, kinds);
     this.paramGroups = groups.map((group) => ({ ...defaults, ...group, params: [...group.params] }));
     const all = this.paramGroups.flatMap((group) => group.params);
     if (all.length === 0) throw new ConfigError('The optimizer was given no parameters.');
@@ -226,6 +228,15 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   dispose(): void {
     this.forget();
   }
+}
+
+/** A group of parameters may also have a name, and the first rate that a schedule noted. */
+function checkGroup(name: string, group: object, kinds: Kinds<object>): void {
+  checkOptions(
+    `${name}, a group of parameters`,
+    { ...kinds, params: 'any', name: 'string', initialLr: 'number' },
+    group,
+  );
 }
 
 /** State of an optimizer, for checkpoints; parameters are numbered as in the groups. */

@@ -1,6 +1,17 @@
+import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
 import { checkNotNegative } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+
+const kinds: Kinds<RMSpropOptions> = {
+  lr: 'number',
+  alpha: 'number',
+  eps: 'number',
+  weightDecay: 'number',
+  momentum: 'number',
+  centered: 'boolean',
+  maximize: 'boolean',
+};
 
 /** Options of {@link RMSprop}. */
 export interface RMSpropOptions {
@@ -39,7 +50,8 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     params: Iterable<Tensor> | Iterable<ParameterGroup<RMSpropOptions>>,
     options: Partial<RMSpropOptions> = {},
   ) {
-    super(params, { ...defaults, ...options });
+    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    super(params, { ...defaults, ...options }, kinds);
     for (const { alpha, eps, weightDecay, momentum } of this.paramGroups)
       checkNotNegative({ alpha, eps, weightDecay, momentum });
   }

@@ -1,6 +1,16 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { noGrad, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
 import { Optimizer, type ParameterGroup } from './optimizer.js';
+
+const kinds: Kinds<SGDOptions> = {
+  lr: 'number',
+  momentum: 'number',
+  dampening: 'number',
+  weightDecay: 'number',
+  nesterov: 'boolean',
+  maximize: 'boolean',
+};
 
 /** Options of {@link SGD}. */
 export interface SGDOptions {
@@ -23,7 +33,8 @@ const defaults: SGDOptions = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay:
 /** Stochastic gradient descent, as torch.optim.SGD, by the fused operator. */
 export class SGD extends Optimizer<SGDOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<SGDOptions>>, options: Partial<SGDOptions> = {}) {
-    super(params, { ...defaults, ...options });
+    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    super(params, { ...defaults, ...options }, kinds);
     for (const { momentum, dampening, nesterov, weightDecay } of this.paramGroups) {
       if (!(momentum >= 0)) throw new ConfigError(`momentum must be at least 0, not ${momentum}.`);
       if (!(weightDecay >= 0)) throw new ConfigError(`weightDecay must be at least 0, not ${weightDecay}.`);

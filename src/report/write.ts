@@ -1,10 +1,14 @@
 /** Pages as files. */
+
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic.js';
+import { checkCall, type Kinds } from '../call.js';
 import { FileError, messageOf } from '../errors.js';
 import { type Comparison, compareRuns, comparisonPage } from './compare.js';
 import { reportPage } from './html.js';
 import { readRun } from './run-records.js';
+
+const kinds: Kinds<ReportOptions> = { out: 'string' };
 
 /** Where {@link writeReport} writes, and what besides the page. */
 export interface ReportOptions {
@@ -19,6 +23,7 @@ export interface ReportOptions {
  *     writeReport('runs/a');
  */
 export function writeReport(path: string, { out = join(path, 'report.html') }: ReportOptions = {}): string {
+  checkCall('writeReport', ['path'], kinds, arguments);
   writePage(out, reportPage(readRun(path)));
   return out;
 }

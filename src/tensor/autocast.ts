@@ -1,6 +1,9 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
 import { type DType, dtypeCode } from './dtype.js';
+
+const kinds: Kinds<AutocastOptions> = { dtype: ['bfloat16', 'float16'], enabled: 'boolean', cacheEnabled: 'boolean' };
 
 /** Options of `torch.autocast`. */
 export interface AutocastOptions {
@@ -18,6 +21,7 @@ export function autocast<T>(
   body: () => T,
   { dtype, enabled = true, cacheEnabled = true }: AutocastOptions = {},
 ): T {
+  checkCall('autocast', ['deviceType', 'body'], kinds, arguments);
   const chosen: DType = dtype ?? (deviceType === 'cpu' ? 'bfloat16' : 'float16');
   native().pushAutocast(deviceType, enabled, dtypeCode(chosen), cacheEnabled);
   try {
@@ -32,6 +36,7 @@ export function autocast<T>(
 
 /** Runs `body` so that a backward pass in it stops at the first node that makes a NaN, and names it. As torch.autograd.detect_anomaly. */
 export function detectAnomaly<T>(body: () => T, { checkNaN = true }: { checkNaN?: boolean } = {}): T {
+  checkCall('detectAnomaly', ['body'], { checkNaN: 'boolean' }, arguments);
   const before = native().setAnomalyMode(true, checkNaN);
   try {
     return body();

@@ -1,7 +1,15 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
+
+const kinds: Kinds<GradOptions> = {
+  gradOutputs: 'any',
+  retainGraph: 'boolean',
+  createGraph: 'boolean',
+  allowUnused: 'boolean',
+};
 
 export interface GradOptions {
   /** One gradient for each output; may be left out where outputs have one element. */
@@ -22,6 +30,7 @@ export function grad<O extends GradOptions>(
   inputs: Tensor | Tensor[],
   options?: O,
 ): Grads<O> {
+  checkCall('grad', ['outputs', 'inputs'], kinds, arguments);
   const { gradOutputs, retainGraph, createGraph = false, allowUnused = false } = options ?? {};
   const handles = (tensors: Tensor | Tensor[]) => [tensors].flat().map((tensor) => tensor.handle);
   const gradients = native().grad(

@@ -30,7 +30,7 @@ function kindOf(value: unknown): number {
     case 'undefined':
       return 0;
     case 'number':
-      return Number.isInteger(value) ? 2 : 3;
+      return Number.isSafeInteger(value) ? 2 : 3;
     case 'boolean':
       return 4;
     case 'string':
@@ -49,7 +49,7 @@ function kindOf(value: unknown): number {
 function arrayKind(values: unknown[]): number {
   if (values.length === 0) return 9;
   if (values[0] instanceof Tensor || values[0] === null) return 10;
-  if (values.every((value) => Number.isInteger(value) || typeof value === 'bigint')) return 11;
+  if (values.every((value) => Number.isSafeInteger(value) || typeof value === 'bigint')) return 11;
   return typeof values[0] === 'boolean' ? 13 : 12;
 }
 

@@ -1,3 +1,4 @@
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { native } from '../native.js';
 import type { Bytes } from '../native-types.js';
@@ -8,9 +9,12 @@ import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 import { Complex, Float, type TensorData } from './types.js';
 
+const tensorKinds: Kinds<TensorOptions> = { dtype: 'string', device: 'string', requiresGrad: 'boolean' };
+const arrayKinds: Kinds<FromArrayOptions> = { ...tensorKinds, share: 'boolean' };
+
 /** What a new tensor is. */
 export interface TensorOptions {
-  /** Default: the typed array's own; bool, int64 or float32 for nested arrays, as in PyTorch. */
+  /** Default: the typed array's own; of nested arrays bool, int64 (all numbers whole and within its range) or float32. */
   dtype?: DType;
   /** Default `cpu`. */
   device?: string;
@@ -19,9 +23,11 @@ export interface TensorOptions {
 
 /**
  * A new tensor with a copy of `data`: a number, nested arrays, a typed array (one dimension; see {@link fromArray} for a
- * shape), or a tensor. Throws ShapeError where nested arrays are ragged.
+ * shape), or a tensor. Whole numbers make int64, because JavaScript cannot tell 1.0 from 1: say `{ dtype: 'float32' }` for floats.
+ * Throws ShapeError where nested arrays are ragged, ArgumentError where an integer type cannot hold a value.
  */
 export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
+  checkCall('tensor', ['data'], tensorKinds, arguments);
   return finish(fromData(data, options), options);
 }
 
@@ -29,16 +35,18 @@ function fromData(data: TensorData, options: TensorOptions): Tensor {
   if (data instanceof Tensor) return data.detach().clone();
   if (ArrayBuffer.isView(data)) return fromArray(data as Bytes, [(data as Bytes).length]);
   if (data instanceof Float)
-    return fromData([data.value], { ...options, dtype: options.dtype ?? 'float32' }).reshape([]);
+    return fromArray(Float64Array.of(data.value), [], { dtype: 'float64' }).to(options.dtype ?? 'float32');
   if (data instanceof Complex) return fromArray(Float32Array.of(data.re, data.im), [], { dtype: 'complex64' });
   const shape = shapeOf(data);
-  const inferred = inferDType(data);
-  // Narrow types are converted by libtorch, so that rounding and range are its own.
-  const direct = options.dtype && ['float64', 'int64', 'float32', 'bool', 'int32', 'uint8'].includes(options.dtype);
-  const dtype = direct && options.dtype ? options.dtype : inferred === 'float32' ? 'float64' : inferred;
+  const wanted = options.dtype ?? inferDType(data);
+  dtypeCode(wanted);
+  const dtype = heldIn(wanted);
   const result = fromArray(flatten(data, shape, dtype), shape, { dtype });
-  return options.dtype || dtype === inferred ? result : result.to(inferred);
+  return options.dtype || dtype === wanted ? result : result.to(wanted);
 }
+
+/** The type in which elements travel to libtorch: floats in the widest one, so that rounding and range are libtorch's own. */
+const heldIn = (dtype: DType): DType => (dtype === 'bool' || /^u?int\d+$/.test(dtype) ? dtype : 'float64');
 
 /** Options of {@link fromArray}. */
 export interface FromArrayOptions extends TensorOptions {
@@ -55,6 +63,7 @@ export function fromArray(
   shape: readonly number[] = [array.length],
   options: FromArrayOptions = {},
 ): Tensor {
+  checkCall('fromArray', ['array', 'shape'], arrayKinds, arguments);
   if (!ArrayBuffer.isView(array) || array instanceof DataView)
     throw new ArgumentError('fromArray() takes a typed array.');
   const own = dtypeOfArray(array);

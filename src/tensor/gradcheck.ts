@@ -1,9 +1,12 @@
 /** Gradients against finite differences, in float64. */
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, SrrlError } from '../errors.js';
 import { grad, noGrad } from './autograd.js';
 import { functions as torch } from './methods.js';
 import { scope } from './scope.js';
 import type { Tensor } from './tensor.js';
+
+const kinds: Kinds<GradcheckOptions> = { eps: 'number', atol: 'number', rtol: 'number' };
 
 /** Options of `torch.autograd.gradcheck`. */
 export interface GradcheckOptions {
@@ -33,6 +36,7 @@ export function gradcheck(
   inputs: Tensor[],
   { eps = 1e-6, atol = 1e-5, rtol = 1e-3 }: GradcheckOptions = {},
 ): true {
+  checkCall('gradcheck', ['f', 'inputs'], kinds, arguments);
   const checked = inputs.filter((input) => input.requiresGrad);
   if (checked.length === 0) throw new ArgumentError('gradcheck() needs an input that requires a gradient.');
   if (checked.some((input) => input.dtype !== 'float64'))
@@ -57,6 +61,7 @@ export function gradcheck(
 
 /** Checks the gradients of the gradients of `f` in the same way, for fixed output gradients. As torch.autograd.gradgradcheck. */
 export function gradgradcheck(f: Differentiable, inputs: Tensor[], options: GradcheckOptions = {}): true {
+  checkCall('gradgradcheck', ['f', 'inputs'], kinds, arguments);
   const checked = inputs.filter((input) => input.requiresGrad);
   const first = (...given: Tensor[]) => {
     const wanted = given.filter((input) => input.requiresGrad);

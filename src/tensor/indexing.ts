@@ -73,7 +73,8 @@ function apply(self: Tensor, indices: readonly Index[]): { view: Tensor; tensors
 const isMask = (tensor: Tensor): boolean => tensor.dtype === 'bool' || tensor.dtype === 'uint8';
 
 function indexTensor(values: number[], device: string): Tensor {
-  if (!values.every(Number.isInteger)) throw new ArgumentError('An array used as an index must hold whole numbers.');
+  if (!values.every(Number.isSafeInteger))
+    throw new ArgumentError('An array used as an index must hold whole numbers.');
   const result = torch.empty([values.length], { dtype: 'int64' });
   const data = result.viewTypedArray() as BigInt64Array;
   for (const [i, value] of values.entries()) data[i] = BigInt(value);

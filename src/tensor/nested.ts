@@ -34,7 +34,10 @@ export function shapeOf(values: unknown): number[] {
   return shape;
 }
 
-/** PyTorch's rule: booleans make bool, whole numbers int64, any other number float32 (the default dtype). */
+/**
+ * PyTorch's rule, applied to values: booleans make bool, whole numbers int64, any other number float32 (the default dtype). A
+ * number that int64 does not hold is such another one: 1e30, and -0.
+ */
 export function inferDType(values: unknown): DType {
   let kind: DType = 'bool';
   let any = false;
@@ -44,17 +47,51 @@ export function inferDType(values: unknown): DType {
       return;
     }
     any = true;
-    if (typeof value === 'number' && !Number.isInteger(value)) kind = 'float32';
+    if (typeof value === 'number' && !isInt64(value)) kind = 'float32';
     else if ((typeof value === 'number' || typeof value === 'bigint') && kind === 'bool') kind = 'int64';
   };
   visit(values);
   return any ? kind : 'float32';
 }
 
+const twoTo63 = 2 ** 63;
+
+/** Whether a number is one of int64's: 2^63 - 1 is no double, -2^63 is, and -0 is a float's. */
+const isInt64 = (value: number): boolean =>
+  Number.isInteger(value) && value >= -twoTo63 && value < twoTo63 && !Object.is(value, -0);
+
+/** One element as its array holds it. Throws ArgumentError where an integer type cannot hold it. */
+function encode(value: number | bigint | boolean, dtype: DType, range: Range | undefined, wide: boolean) {
+  if (dtype === 'bool') return value ? 1 : Number.isNaN(value) ? 1 : 0;
+  if (!range || typeof value === 'boolean') return wide ? BigInt(value) : Number(value);
+  if (typeof value === 'number' && !Number.isInteger(value))
+    throw new ArgumentError(`${value} is no whole number, as ${dtype} needs. Round it, or use { dtype: 'float32' }.`);
+  if (value < range.least || value > range.most) {
+    const other = dtype === 'int64' && value > 0 && value < 2n ** 64n ? "'uint64'" : "'float32'";
+    throw new ArgumentError(`${value} does not fit into ${dtype}; use { dtype: ${other} } if that is meant.`);
+  }
+  return wide ? BigInt(value) : Number(value);
+}
+
+interface Range {
+  least: bigint;
+  most: bigint;
+}
+
+/** What an integer type holds. As in PyTorch, the unsigned types of up to 32 bits wrap negative numbers around: -1 is 255. */
+function integerRange(dtype: DType): Range | undefined {
+  const [, unsigned, bits] = dtype.match(/^(u?)int(\d+)$/) ?? [];
+  if (bits === undefined) return undefined;
+  const most = 2n ** BigInt(unsigned ? bits : Number(bits) - 1) - 1n;
+  if (!unsigned) return { least: -most - 1n, most };
+  return { least: dtype === 'uint64' ? 0n : -most, most };
+}
+
 /** Nested numbers, booleans or bigints as one typed array in row-major order. */
 export function flatten(values: unknown, shape: number[], dtype: DType): Bytes {
   const total = shape.reduce((product, size) => product * size, 1);
   const data = new (arrayFor(dtype))(total) as Bytes;
+  const range = integerRange(dtype);
   const wide = data instanceof BigInt64Array || data instanceof BigUint64Array;
   let position = 0;
   const visit = (value: unknown, dimension: number): void => {
@@ -71,13 +108,7 @@ export function flatten(values: unknown, shape: number[], dtype: DType): Bytes {
         `An element of the array is ${value === null ? 'null' : `a ${typeof value}`}, not a number or boolean.`,
       );
     }
-    if (wide) {
-      if (typeof value === 'number' && !Number.isInteger(value))
-        throw new ArgumentError(`${value} is no whole number, as ${dtype} needs.`);
-      (data as BigInt64Array)[position++] = BigInt(value);
-    } else {
-      (data as Float64Array)[position++] = Number(value);
-    }
+    data[position++] = encode(value, dtype, range, wide) as never;
   };
   visit(values, 0);
   return data;

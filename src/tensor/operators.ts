@@ -194,7 +194,7 @@ function load(name: string, overload: string): Overload {
 function spreads(overload: Overload, positional: unknown[]): number[] {
   const last = overload.positional - 1;
   const parameter = overload.parameters[last];
-  const numbers = positional.slice(last).every((value) => Number.isInteger(value));
+  const numbers = positional.slice(last).every((value) => Number.isSafeInteger(value));
   const spread =
     parameter?.list && parameter.kind === 'int' && parameter.size === 0 && positional.length > last && numbers;
   return spread ? [last, -1] : [-1];

@@ -1,5 +1,8 @@
+import { checkCall } from '../../call.js';
 import { ConfigError } from '../../errors.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
+
+const kinds = { tMax: 'number', etaMin: 'number' } as const;
 
 /** Half a cosine from the initial rate down to `etaMin` in `tMax` steps, as torch.optim.lr_scheduler.CosineAnnealingLR. */
 export class CosineAnnealingLR extends LRScheduler {
@@ -7,6 +10,7 @@ export class CosineAnnealingLR extends LRScheduler {
   readonly etaMin: number;
 
   constructor(optimizer: Scheduled, { tMax, etaMin = 0 }: { tMax: number; etaMin?: number }) {
+    checkCall('new optim.CosineAnnealingLR', ['optimizer'], kinds, arguments);
     super(optimizer);
     if (!(tMax > 0)) throw new ConfigError(`tMax must be above 0, not ${tMax}.`);
     this.tMax = tMax;

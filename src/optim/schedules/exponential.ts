@@ -1,10 +1,14 @@
+import { checkCall } from '../../call.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
+
+const kinds = { gamma: 'number' } as const;
 
 /** Multiplies by `gamma` at every step, as torch.optim.lr_scheduler.ExponentialLR. */
 export class ExponentialLR extends LRScheduler {
   readonly gamma: number;
 
   constructor(optimizer: Scheduled, { gamma }: { gamma: number }) {
+    checkCall('new optim.ExponentialLR', ['optimizer'], kinds, arguments);
     super(optimizer);
     this.gamma = gamma;
   }

@@ -1,6 +1,20 @@
+import { checkCall, type Kinds } from '../../call.js';
 import { ConfigError } from '../../errors.js';
 import { checkCount } from '../checks.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
+
+const kinds: Kinds<OneCycleOptions> = {
+  maxLr: 'any',
+  totalSteps: 'number',
+  pctStart: 'number',
+  annealStrategy: ['cos', 'linear'],
+  cycleMomentum: 'boolean',
+  baseMomentum: 'number',
+  maxMomentum: 'number',
+  divFactor: 'number',
+  finalDivFactor: 'number',
+  threePhase: 'boolean',
+};
 
 /** Options of {@link OneCycleLR}. */
 export interface OneCycleOptions {
@@ -51,6 +65,7 @@ export class OneCycleLR extends LRScheduler {
   readonly #options: Required<Omit<OneCycleOptions, 'maxLr' | 'totalSteps'>>;
 
   constructor(optimizer: Cycled, { maxLr, totalSteps, ...given }: OneCycleOptions) {
+    checkCall('new optim.OneCycleLR', ['optimizer'], kinds, arguments);
     const options = { ...defaults, ...given };
     const groups = optimizer.paramGroups;
     check(totalSteps, options);

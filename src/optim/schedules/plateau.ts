@@ -1,6 +1,18 @@
+import { checkCall, type Kinds } from '../../call.js';
 import { ConfigError } from '../../errors.js';
 import { checkNotNegative } from '../checks.js';
 import type { Scheduled } from './schedule.js';
+
+const kinds: Kinds<PlateauOptions> = {
+  mode: ['min', 'max'],
+  factor: 'number',
+  patience: 'number',
+  threshold: 'number',
+  thresholdMode: ['rel', 'abs'],
+  cooldown: 'number',
+  minLr: 'any',
+  eps: 'number',
+};
 
 /** Options of {@link ReduceLROnPlateau}. */
 export interface PlateauOptions {
@@ -56,6 +68,7 @@ export class ReduceLROnPlateau {
       eps = 1e-8,
     }: PlateauOptions = {},
   ) {
+    checkCall('new optim.ReduceLROnPlateau', ['optimizer'], kinds, arguments);
     if (!(factor >= 0 && factor < 1)) throw new ConfigError(`factor must be at least 0 and below 1, not ${factor}.`);
     if (mode !== 'min' && mode !== 'max') throw new ConfigError(`mode must be 'min' or 'max', not '${mode}'.`);
     if (thresholdMode !== 'rel' && thresholdMode !== 'abs')

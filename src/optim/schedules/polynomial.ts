@@ -1,5 +1,8 @@
+import { checkCall, type Kinds } from '../../call.js';
 import { checkCount } from '../checks.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
+
+const kinds: Kinds<PolynomialOptions> = { totalIters: 'number', power: 'number' };
 
 /** Options of {@link PolynomialLR}. */
 export interface PolynomialOptions {
@@ -18,6 +21,7 @@ export class PolynomialLR extends LRScheduler {
   readonly power: number;
 
   constructor(optimizer: Scheduled, { totalIters = 5, power = 1 }: PolynomialOptions = {}) {
+    checkCall('new optim.PolynomialLR', ['optimizer'], kinds, arguments);
     checkCount('totalIters', totalIters);
     super(optimizer);
     this.totalIters = totalIters;

@@ -1,5 +1,8 @@
+import { checkCall, type Kinds } from '../../call.js';
 import { ConfigError } from '../../errors.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
+
+const kinds: Kinds<SequentialOptions> = { schedules: 'any', milestones: 'any' };
 
 /** Options of {@link SequentialLR}. */
 export interface SequentialOptions {
@@ -17,6 +20,7 @@ export class SequentialLR extends LRScheduler {
   readonly milestones: number[];
 
   constructor(optimizer: Scheduled, { schedules, milestones }: SequentialOptions) {
+    checkCall('new optim.SequentialLR', ['optimizer'], kinds, arguments);
     if (schedules.length === 0 || milestones.length !== schedules.length - 1) {
       throw new ConfigError(
         `SequentialLR needs schedules and one milestone fewer, not ${schedules.length} and ${milestones.length}.`,

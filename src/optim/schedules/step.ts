@@ -1,5 +1,9 @@
+import { checkCall } from '../../call.js';
 import { ConfigError } from '../../errors.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
+
+const stepKinds = { stepSize: 'number', gamma: 'number' } as const;
+const milestoneKinds = { milestones: 'any', gamma: 'number' } as const;
 
 /** Multiplies by `gamma` every `stepSize` steps, as torch.optim.lr_scheduler.StepLR. */
 export class StepLR extends LRScheduler {
@@ -7,6 +11,7 @@ export class StepLR extends LRScheduler {
   readonly gamma: number;
 
   constructor(optimizer: Scheduled, { stepSize, gamma = 0.1 }: { stepSize: number; gamma?: number }) {
+    checkCall('new optim.StepLR', ['optimizer'], stepKinds, arguments);
     super(optimizer);
     if (!(Number.isInteger(stepSize) && stepSize > 0))
       throw new ConfigError(`stepSize must be a whole number above 0, not ${stepSize}.`);
@@ -25,6 +30,7 @@ export class MultiStepLR extends LRScheduler {
   readonly gamma: number;
 
   constructor(optimizer: Scheduled, { milestones, gamma = 0.1 }: { milestones: number[]; gamma?: number }) {
+    checkCall('new optim.MultiStepLR', ['optimizer'], milestoneKinds, arguments);
     super(optimizer);
     this.milestones = [...milestones];
     this.gamma = gamma;

@@ -1,6 +1,10 @@
+import { checkCall, type Kinds } from '../../call.js';
 import { ConfigError } from '../../errors.js';
 import { checkCount } from '../checks.js';
 import { LRScheduler, type Scheduled } from './schedule.js';
+
+const linearKinds: Kinds<LinearOptions> = { startFactor: 'number', endFactor: 'number', totalIters: 'number' };
+const constantKinds: Kinds<ConstantOptions> = { factor: 'number', totalIters: 'number' };
 
 /** Options of {@link LinearLR}. */
 export interface LinearOptions {
@@ -22,6 +26,7 @@ export class LinearLR extends LRScheduler {
   readonly totalIters: number;
 
   constructor(optimizer: Scheduled, { startFactor = 1 / 3, endFactor = 1, totalIters = 5 }: LinearOptions = {}) {
+    checkCall('new optim.LinearLR', ['optimizer'], linearKinds, arguments);
     if (!(startFactor > 0 && startFactor <= 1))
       throw new ConfigError(`startFactor must be above 0 and at most 1, not ${startFactor}.`);
     if (!(endFactor >= 0 && endFactor <= 1)) throw new ConfigError(`endFactor must be from 0 to 1, not ${endFactor}.`);
@@ -56,6 +61,7 @@ export class ConstantLR extends LRScheduler {
   readonly totalIters: number;
 
   constructor(optimizer: Scheduled, { factor = 1 / 3, totalIters = 5 }: ConstantOptions = {}) {
+    checkCall('new optim.ConstantLR', ['optimizer'], constantKinds, arguments);
     if (!(factor >= 0 && factor <= 1)) throw new ConfigError(`factor must be from 0 to 1, not ${factor}.`);
     checkCount('totalIters', totalIters);
     super(optimizer);
