@@ -12,6 +12,7 @@
 #include "modes.h"
 #include "script/frozen.h"
 #include "script/package.h"
+#include "script/program.h"
 #include "script/script.h"
 #include "tensors.h"
 
@@ -40,6 +41,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportScript(env, exports);
   exportFrozen(env, exports);
   exportPackage(env, exports);
+  exportProgram(env, exports);
   return exports;
 }
 
