@@ -87,6 +87,12 @@ function usualForm(call: ScriptCall, used: Set<string>): ScriptCall {
       { name: 'cudnn_enabled', value: { kind: 'bool', value: true } },
     ]);
   }
+  // A copy where the layout asks for one: programs are exported for one layout of the images, and run with any.
+  if (call.operator === 'aten::view' && call.overload === '')
+    return made('aten::reshape', call, [
+      { name: 'self', value: value('self') },
+      { name: 'shape', value: value('size') },
+    ]);
   const steps = value('stride').value;
   if (call.operator === 'aten::convolution' && is('transposed', false) && Array.isArray(steps) && steps.length === 2) {
     const names = ['input', 'weight', 'bias', 'stride', 'padding', 'dilation', 'groups'];
