@@ -15,6 +15,7 @@
 #include "profile.h"
 #include "script/frozen.h"
 #include "script/package.h"
+#include "script/program.h"
 #include "script/script.h"
 #include "tensors.h"
 
@@ -55,6 +56,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportScript(env, exports);
   exportFrozen(env, exports);
   exportPackage(env, exports);
+  exportProgram(env, exports);
   return exports;
 }
 

@@ -65,6 +65,53 @@ export interface ScriptTap {
   bias?: Handle | null;
 }
 
+/** A constant, or values of the graph by name; `number` is one that is no tensor. */
+export interface ScriptValue {
+  kind:
+    | 'none'
+    | 'name'
+    | 'number'
+    | 'names'
+    | 'int'
+    | 'ints'
+    | 'float'
+    | 'floats'
+    | 'bool'
+    | 'bools'
+    | 'string'
+    | 'device';
+  value: null | boolean | number | string | (boolean | number | string | null)[];
+}
+
+/** One operator of a program. */
+export interface ScriptCall {
+  /** `aten::conv2d` */
+  operator: string;
+  /** Null in arithmetic on numbers, where it follows from the operands. */
+  overload: string | null;
+  inputs: { name: string; value: ScriptValue }[];
+  /** Names of its results; a list of them where a result is a list of tensors, null where it is in no use. */
+  outputs: (string | null | (string | null)[])[];
+}
+
+/** A parameter or buffer: where it is in the module, and its name in the graph. */
+export interface ScriptAttribute {
+  path: string;
+  value: string;
+  tensor: Handle;
+  parameter: boolean;
+}
+
+export interface ScriptProgram {
+  /** Parents first; the path of the first is empty. */
+  modules: { path: string; type: string }[];
+  attributes: ScriptAttribute[];
+  /** The name of the images. */
+  input: string;
+  nodes: ScriptCall[];
+  outputs: string[];
+}
+
 export type ScriptResult = Handle | null | ScriptResult[];
 
 /** What a device's caching allocator holds for this process, in bytes. */
@@ -214,6 +261,8 @@ export interface Native {
   generatorSeed(generator: Handle): bigint;
 
   scriptLoad(path: string, device: string): Handle;
+  /** A module whose forward does what the program says; an error at a node begins with `#<its number>: `. */
+  scriptBuild(program: ScriptProgram): Handle;
   scriptDescribe(module: Handle): {
     type: string;
     modules: { path: string; type: string }[];

@@ -18,8 +18,8 @@ namespace {
 // What may stand between the classifier and the result.
 bool passesThrough(const Node* node) {
   return isAny(node, {"aten::dropout", "aten::flatten", "aten::view", "aten::reshape",
-                      "aten::squeeze", "aten::contiguous", "aten::to", "aten::type_as", "aten::float", "aten::detach", "aten::clone",
-                      "aten::alias", "aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
+                      "aten::squeeze", "aten::contiguous", "aten::to", "aten::_to_copy", "aten::type_as", "aten::float", "aten::detach", "aten::clone",
+                      "aten::alias", "aten::_unsafe_view", "aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
 }
 
 // The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the other factor is `rest`.
@@ -45,7 +45,7 @@ bool isTuple(const Node* node) { return isAny(node, {"prim::TupleConstruct", "pr
 // The one value that a node on the way hands on, with the factor by which it does so.
 Value* handedOn(const Node* node, double& scale) {
   // A factor of probabilities is none of the classifier's.
-  if (isAny(node, {"aten::log_softmax", "aten::softmax"})) {
+  if (isAny(node, {"aten::log_softmax", "aten::softmax", "aten::_log_softmax", "aten::_softmax"})) {
     scale = 1;
     return const_cast<Value*>(node->input(0));
   }

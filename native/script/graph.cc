@@ -38,6 +38,11 @@ std::optional<at::Tensor> constantTensor(const Value* value) {
     const auto inner = constantTensor(node->input(0));
     if (inner && inner->dim() == 2) return inner->t();
   }
+  if (is(node, "aten::permute")) {
+    const auto inner = constantTensor(node->input(0));
+    const auto axes = torch::jit::toIValue(node->input(1));
+    if (inner && inner->dim() == 2 && axes && axes->isIntList() && axes->toIntVector() == std::vector<int64_t>{1, 0}) return inner->t();
+  }
   if (isAny(node, {"aten::detach", "aten::contiguous"})) return constantTensor(node->input(0));
   return std::nullopt;
 }

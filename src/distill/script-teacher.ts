@@ -10,6 +10,7 @@ import { didYouMean } from '../suggest.js';
 import { FrozenGraph, ScriptModule, scope, Tensor } from '../tensor/index.js';
 import { AnyBatch } from './any-batch.js';
 import { withinRounding } from './equal.js';
+import { loadExported } from './exported/load.js';
 import { type FastForm, TeacherBase } from './teacher-base.js';
 
 const kinds: Kinds<ScriptTeacherOptions> = { tap: 'string', device: 'string' };
@@ -48,17 +49,33 @@ export class ScriptTeacher extends TeacherBase {
 
   /**
    * Loads a TorchScript classifier, scripted or traced. Throws FileError where the file is none, TeacherError where its classifier cannot be
-   * found (the candidates are named) or where it was traced in training mode.
+   * found (the candidates are named) or where it was exported in training mode.
    */
   static load(file: string, { tap, device = 'cpu' }: ScriptTeacherOptions = {}): ScriptTeacher {
     checkCall('ScriptTeacher.load', ['file'], kinds, arguments);
-    const module = ScriptModule.load(file, { device });
+    return ScriptTeacher.of(ScriptModule.load(file, { device }), tap);
+  }
+
+  /**
+   * Loads a program of torch.export.save (`.pt2`). Throws FileError where the file is damaged, TeacherError where the program uses what is not
+   * supported (it is named), or its classifier cannot be found.
+   */
+  static async loadExported(file: string, { tap, device = 'cpu' }: ScriptTeacherOptions = {}): Promise<ScriptTeacher> {
+    checkCall('ScriptTeacher.loadExported', ['file'], kinds, arguments);
+    const { module, batch } = await loadExported(file, { device });
+    return ScriptTeacher.of(module, tap, batch);
+  }
+
+  /** The classifier of a module, which is disposed. `batch` is the only number of images that it may take. */
+  private static of(module: ScriptModule, tap: string | undefined, batch?: number): ScriptTeacher {
+    const { file } = module;
     try {
       const found = findClassifier(module, tap);
       refuseTraining(file, found);
       const { tapped, site, weight, bias, leadingSizes } = found;
       if (tapped === null || !site || weight === undefined) throw new TeacherError(whyNot(file, found));
-      const network = new AnyBatch(new FrozenGraph(tapped), leadingSizes);
+      const sizes = batch === undefined ? leadingSizes : [...new Set([batch, ...leadingSizes])];
+      const network = new AnyBatch(new FrozenGraph(tapped), sizes);
       return new ScriptTeacher(file, describeSite(site, found.sites), network, weight, bias ?? null);
     } finally {
       module.dispose();
@@ -160,7 +177,7 @@ function siteNamed(file: string, tap: string, sites: ScriptSite[]): number {
 function refuseTraining(file: string, { training }: ScriptTap): void {
   if (training.length === 0) return;
   throw new TeacherError(
-    `${file} was traced in training mode (${training.join(', ')}).\nCall model.eval() before torch.jit.trace and export it again.`,
+    `${file} was exported in training mode (${training.join(', ')}).\nCall model.eval() before torch.export.export or torch.jit.trace and export it again.`,
   );
 }
 
@@ -168,7 +185,7 @@ function whyNot(file: string, { sites, classifiers, obstacle }: ScriptTap): stri
   const list = (some: ScriptSite[]) =>
     some.map((site) => `${nameOf(site, sites)} (${site.width} -> ${site.classes})`).join(', ');
   if (classifiers.some((site) => site.nested)) {
-    return `${file} runs its classifier ${list(classifiers)} inside a condition or loop, where its input cannot be tapped.\nExport it with torch.jit.trace.`;
+    return `${file} runs its classifier ${list(classifiers)} inside a condition or loop, where its input cannot be tapped.\nExport it with torch.export.save(torch.export.export(model, (images,)), 'teacher.pt2'), or torch.jit.trace.`;
   }
   if (classifiers.length > 1)
     return `${file} has ${classifiers.length} classifiers: ${list(classifiers)}.\nChoose one with --tap <path>.`;
@@ -178,7 +195,7 @@ function whyNot(file: string, { sites, classifiers, obstacle }: ScriptTap): stri
   return `${file} does not end in a linear classifier${between}.\nIf one of ${list(sites)} is meant, name it with --tap <path>.`;
 }
 
-/** What is in a TorchScript file, for `srrl inspect`. */
+/** What is in a TorchScript file or exported program, for `srrl inspect`. */
 export interface ScriptDescription {
   file: string;
   type: string;
@@ -196,13 +213,23 @@ export interface ScriptDescription {
 /** Looks into a TorchScript file. Throws FileError where it is none. */
 export function inspectScript(file: string, { tap }: { tap?: string } = {}): ScriptDescription {
   checkCall('inspectScript', ['file'], { tap: 'string' }, arguments);
-  const module = ScriptModule.load(file);
+  return inspected(ScriptModule.load(file), tap);
+}
+
+/** Looks into a program of torch.export.save. Throws FileError or TeacherError where it cannot be imported. */
+export async function inspectExported(file: string, { tap }: { tap?: string } = {}): Promise<ScriptDescription> {
+  checkCall('inspectExported', ['file'], { tap: 'string' }, arguments);
+  return inspected((await loadExported(file)).module, tap);
+}
+
+function inspected(module: ScriptModule, tap: string | undefined): ScriptDescription {
+  const { file } = module;
   try {
     const { type, modules, parameters, buffers } = native().scriptDescribe(module.handle);
     const found = findClassifier(module, tap);
     const sizes = parameters.map(({ shape }) => shape.reduce((product, size) => product * size, 1));
     const problem =
-      found.training.length > 0 ? `it was traced in training mode (${found.training.join(', ')})` : undefined;
+      found.training.length > 0 ? `it was exported in training mode (${found.training.join(', ')})` : undefined;
     const description: ScriptDescription = {
       file,
       type,

@@ -1,13 +1,13 @@
 /** Where teachers come from. */
-
 import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { checkCall, type Kinds } from '../call.js';
-import { TeacherError } from '../errors.js';
+import { FileError, TeacherError } from '../errors.js';
 import { loadPth, loadSafetensors } from '../files/index.js';
 import { type Classifier, create, list } from '../models/index.js';
 import { didYouMean } from '../suggest.js';
 import { scope, Tensor } from '../tensor/index.js';
+import { archiveKind, oldProgram } from './exported/archive.js';
 import { ModelTeacher } from './model-teacher.js';
 import { PackageTeacher } from './package-teacher.js';
 import { loadStudent } from './saved-student.js';
@@ -24,6 +24,7 @@ export type TeacherOptions = ScriptTeacherOptions;
 export const Teacher = {
   /**
    * A teacher from one of:
+   * - a program of torch.export.save (`teacher.pt2`);
    * - a TorchScript file, scripted or traced (`teacher.pt`);
    * - a model of the zoo with its weights, `<model>:<file>`, where the file is a `.pth` or `.safetensors` state dict, or a checkpoint that holds one
    *   (`wrn_40_2:wrn_40_2.pth`);
@@ -41,7 +42,7 @@ export const Teacher = {
       refuseTap(source, options);
       return placed(loadStudent(source).student, source, options);
     }
-    return extname(source) === '.pt2' ? PackageTeacher.load(source, options) : ScriptTeacher.load(source, options);
+    return fromArchive(source, options);
   },
 
   /** A network of your own as a teacher; it is frozen. */
@@ -52,13 +53,24 @@ export const Teacher = {
 export const isTapped = (teacher: Teacher | undefined): teacher is ScriptTeacher | PackageTeacher =>
   teacher instanceof ScriptTeacher || teacher instanceof PackageTeacher;
 
+/** A `.pt2` or TorchScript file; its content decides which. */
+async function fromArchive(source: string, options: TeacherOptions): Promise<Teacher> {
+  const kind = await archiveKind(source);
+  if (kind === 'old program') throw new FileError(oldProgram(source));
+  if (kind === 'program') return ScriptTeacher.loadExported(source, options);
+  if (kind === 'package' || extname(source) === '.pt2') return PackageTeacher.load(source, options);
+  return ScriptTeacher.load(source, options);
+}
+
 function placed(model: Classifier, source: string, { device }: TeacherOptions): Teacher {
   return ModelTeacher.of(device === undefined ? model : model.to({ device }), source);
 }
 
 function refuseTap(source: string, { tap }: TeacherOptions): void {
   if (tap === undefined) return;
-  throw new TeacherError(`--tap ${tap} is for TorchScript teachers; ${source} knows its own classifier.`);
+  throw new TeacherError(
+    `--tap ${tap} is for teachers from torch.export or TorchScript; ${source} knows its own classifier.`,
+  );
 }
 
 async function fromZoo(source: string, name: string, file: string, options: TeacherOptions): Promise<Teacher> {

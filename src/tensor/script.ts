@@ -32,12 +32,17 @@ export class ScriptModule {
       if (!(error instanceof FileError)) throw error;
       const why = error.message.split(/\n|\. /)[0];
       throw new FileError(
-        `${file} is no TorchScript file that can be read (${why}).\nExport one with torch.jit.script(model.eval()).save(path).`,
+        `${file} is no TorchScript file that can be read (${why}).\nExport one with torch.export.save(torch.export.export(model.eval(), (images,)), 'teacher.pt2'), or torch.jit.trace(model.eval(), images).save(path).`,
         {
           cause: error,
         },
       );
     }
+  }
+
+  /** @internal A module that was made, for the file that it came from. */
+  static of(file: string, handle: Handle): ScriptModule {
+    return new ScriptModule(file, handle);
   }
 
   forward(...inputs: Tensor[]): ScriptOutput {

@@ -10,7 +10,7 @@ export const analyzeCommand = defineCommand({
   summary: 'compare a trained student with its teacher: agreement, features, calibration, classes',
   arguments: [{ syntax: '<run>', description: 'run folder' }],
   options: z.strictObject({
-    teacher: z.string().optional().describe('TorchScript file of a classifier; default: that of the run'),
+    teacher: z.string().optional().describe('file of torch.export.save or TorchScript; default: that of the run'),
     tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
     data: z.string().optional().describe('data set as kind:path; default: that of the run'),
     split: z

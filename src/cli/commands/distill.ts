@@ -33,7 +33,7 @@ export const distillCommand = defineCommand({
   summary: 'train a student from a teacher, by SRRL or another method',
   configFile: true,
   options: z.strictObject({
-    teacher: z.string().describe('TorchScript file of a classifier, model:weights.pth, or a run folder'),
+    teacher: z.string().describe('file of torch.export.save or TorchScript, model:weights.pth, or a run folder'),
     tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
     method: z.string().default('srrl').describe('one or several, as in kd:temperature=2+at, or module:FILE'),
     ...studentOptions.shape,

@@ -1,20 +1,24 @@
-import { inspectScript } from '../../distill/script-teacher.js';
-import { TeacherError } from '../../errors.js';
+import { archiveKind, oldProgram } from '../../distill/exported/archive.js';
+import { inspectExported, inspectScript } from '../../distill/script-teacher.js';
+import { FileError, TeacherError } from '../../errors.js';
 import { z } from '../../options.js';
 import { table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
 
 export const inspectCommand = defineCommand({
   name: 'inspect',
-  summary: 'show what is in a TorchScript file and where its classifier is',
-  arguments: [{ syntax: '<file>', description: 'TorchScript file' }],
+  summary: 'show what is in a torch.export (.pt2) or TorchScript file and where its classifier is',
+  arguments: [{ syntax: '<file>', description: 'file of torch.export.save or TorchScript' }],
   options: z.strictObject({
     tap: z.string().optional().describe('module path of the classifier, in place of the one that is found'),
     json: z.boolean().default(false).describe('everything as JSON on standard output'),
   }),
   examples: ['srrl inspect assets/shapes-teacher.pt'],
   async run({ tap, json }, [file = '']) {
-    const found = inspectScript(file, tap === undefined ? {} : { tap });
+    const options = tap === undefined ? {} : { tap };
+    const kind = await archiveKind(file);
+    if (kind === 'old program') throw new FileError(oldProgram(file));
+    const found = await (kind === 'program' ? inspectExported(file, options) : inspectScript(file, options));
     if (json) {
       console.log(JSON.stringify(found));
     } else {
