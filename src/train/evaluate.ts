@@ -47,12 +47,22 @@ export async function* evaluation(
   }
 }
 
-/** Right at first, right among five, and the summed cross-entropy of one batch. */
+/**
+ * Right at first, right among five, and the summed cross-entropy of one batch. Of equal logits the class of the lower number ranks first, as
+ * in argmax; topk leaves that order to the CPU. NaN ranks above all numbers, and a label whose own logit is NaN is never right.
+ */
 function scores(loader: Loader, step: number, logits: (images: Tensor) => Tensor): Tensor {
   const { images, labels } = loader.batch(step);
   const z = logits(images);
-  const { indices } = z.topk(Math.min(5, z.shape[1] ?? 1), 1);
-  const right = indices.eq(labels.unsqueeze(1));
-  const parts = [right.narrow(1, 0, 1).sum(), right.sum(), F.crossEntropy(z, labels, { reduction: 'sum' })];
+  const numClasses = z.shape[1] ?? 1;
+  const label = labels.unsqueeze(1);
+  const own = z.gather(1, label);
+  const tied = z.eq(own).logicalAnd(torch.arange(numClasses, { device: z.device }).lt(label));
+  const rank = z.le(own).logicalNot().logicalOr(tied).sum(1);
+  const parts = [
+    rank.lt(1).sum(),
+    rank.lt(Math.min(5, numClasses)).sum(),
+    F.crossEntropy(z, labels, { reduction: 'sum' }),
+  ];
   return torch.stack(parts.map((part) => part.to('float64')));
 }
