@@ -2,7 +2,10 @@
 
 #include <torch/library.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
+#include <string>
 
 #include "library.h"
 
@@ -10,17 +13,32 @@ namespace srrl {
 
 namespace {
 
-std::atomic<int64_t> lanes{[] {
+int64_t widestOfProcessor() {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl")) return 16;
   if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return 8;
 #endif
   return 0;
-}()};
+}
+
+// The widest width that is both wanted and there: a wider one would be an illegal instruction.
+int64_t usable(int64_t wanted) {
+  const int64_t most = std::min(wanted, widestOfProcessor());
+  return most >= 16 ? 16 : most >= 8 ? 8 : 0;
+}
+
+// SRRL_VECTOR_WIDTH narrows the vectors or turns our kernels off by 0, as ATEN_CPU_CAPABILITY does for aten's.
+int64_t widthAtStart() {
+  const char* wanted = std::getenv("SRRL_VECTOR_WIDTH");
+  const std::string text = wanted ? wanted : "";
+  return usable(text == "0" ? 0 : text == "8" ? 8 : 16);
+}
+
+std::atomic<int64_t> lanes{widthAtStart()};
 
 // Narrows the vectors that are used, or forbids them by 0; returns what was used before. For tests.
-int64_t setLanes(int64_t wanted) { return lanes.exchange(wanted); }
+int64_t setLanes(int64_t wanted) { return lanes.exchange(usable(wanted)); }
 
 }  // namespace
 

@@ -56,7 +56,10 @@ export async function exampleRecords(
   return chosen.map((example, i) => ({ ...example, image: pictures[i] as string }));
 }
 
-/** Those of which the student is surest: its firmest mistakes say most. */
+/**
+ * Those of which the student is surest: its firmest mistakes say most. Confidences that agree to six digits count as tied, because the
+ * digits behind depend on the CPU; of tied images the first of the data come first.
+ */
 function examplesOf(judged: readonly Judged[], label: number): Judged[] {
   const members = judged.filter((one) => one.label === label);
   const surest = (right: boolean) =>
@@ -67,7 +70,7 @@ function examplesOf(judged: readonly Judged[], label: number): Judged[] {
   return [...surest(false), ...surest(true)];
 }
 
-const confidenceOf = ({ student }: { student: Verdict }): number => student.confidence;
+const confidenceOf = ({ student }: { student: Verdict }): number => Math.round(student.confidence * 1e6);
 
 /** The images as the networks see them, but for the normalization, as data URIs. */
 async function picturesOf(data: Dataset, split: SplitName, samples: readonly number[]): Promise<string[]> {

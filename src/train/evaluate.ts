@@ -53,17 +53,22 @@ export async function* evaluation(
   }
 }
 
-/** Right at first, right among five, the summed cross-entropy, and the images with NaN or Inf in their logits, of one batch. */
+/**
+ * Right at first, right among five, the summed cross-entropy, and the images with NaN or Inf in their logits, of one batch. Of equal logits the
+ * class of the lower number ranks first, as in argmax; topk leaves that order to the CPU.
+ */
 function scores(loader: Loader, step: number, logits: (images: Tensor) => Tensor): Tensor {
   const { images, labels } = loader.batch(step);
   const z = logits(images);
-  const { indices } = z.topk(Math.min(5, z.shape[1] ?? 1), 1);
-  // The largest of NaNs would be the first class, whatever the image shows.
+  const numClasses = z.shape[1] ?? 1;
+  const label = labels.unsqueeze(1);
+  const own = z.gather(1, label);
+  const tied = z.eq(own).logicalAnd(torch.arange(numClasses, { device: z.device }).lt(label));
+  const rank = z.gt(own).logicalOr(tied).sum(1);
   const finite = z.isfinite().all(1);
-  const right = indices.eq(labels.unsqueeze(1)).logicalAnd(finite.unsqueeze(1));
   const parts = [
-    right.narrow(1, 0, 1).sum(),
-    right.sum(),
+    rank.lt(1).logicalAnd(finite).sum(),
+    rank.lt(Math.min(5, numClasses)).logicalAnd(finite).sum(),
     F.crossEntropy(z, labels, { reduction: 'sum' }),
     finite.logicalNot().sum(),
   ];
