@@ -2,15 +2,15 @@
 import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { TeacherError } from '../errors.js';
-import { loadPth, loadSafetensors } from '../files/index.js';
-import { type Classifier, create, list } from '../models/index.js';
-import { didYouMean } from '../suggest.js';
-import { scope, Tensor } from '../tensor/index.js';
+import { kindOfFile, openSafetensors } from '../files/index.js';
+import type { Classifier } from '../models/index.js';
+import { asyncScope } from '../tensor/index.js';
 import { ModelTeacher } from './model-teacher.js';
 import { PackageTeacher } from './package-teacher.js';
 import { loadStudent } from './saved-student.js';
 import { ScriptTeacher, type ScriptTeacherOptions } from './script-teacher.js';
 import type { TeacherBase } from './teacher-base.js';
+import { suggestionsFor, whatItIs, zooModel } from './zoo-teacher.js';
 
 /** A frozen network that a student learns from: its penultimate feature and logits. */
 export type Teacher = TeacherBase;
@@ -29,9 +29,10 @@ export const Teacher = {
    * Throws FileError where the file is none of these, TeacherError where its classifier cannot be found or the weights do not fit.
    */
   async load(source: string, options: TeacherOptions = {}): Promise<Teacher> {
-    const [, model, file] = source.match(/^([\w.]+):(.+\.(?:pth|pt|bin|tar|safetensors))$/) ?? [];
+    const [, model, file] = (!existsSync(source) && source.match(/^([\w.]{2,}):(.+)$/s)) || [];
     if (model !== undefined && file !== undefined) return fromZoo(source, model, file, options);
     const isFolder = existsSync(source) && statSync(source).isDirectory();
+    if (existsSync(source) && !isFolder) await refuseOtherKinds(source);
     if (isFolder || extname(source) === '.safetensors') {
       refuseTap(source, options);
       return placed(loadStudent(source).student, source, options);
@@ -47,6 +48,20 @@ export const Teacher = {
 export const isTapped = (teacher: Teacher | undefined): teacher is ScriptTeacher | PackageTeacher =>
   teacher instanceof ScriptTeacher || teacher instanceof PackageTeacher;
 
+/** Files that are no teacher by themselves: weights without a network, and what is not read here. */
+async function refuseOtherKinds(file: string): Promise<void> {
+  const kind = await kindOfFile(file);
+  if (kind === 'safetensors' ? !loadSafetensorsMetadata(file).srrl : kind === 'state dict')
+    throw new TeacherError(await suggestionsFor(file));
+  if (kind === 'ONNX' || kind === 'HDF5' || kind === 'NumPy' || kind === 'pickle')
+    throw new TeacherError(`${file} is no teacher: ${whatItIs[kind]}`);
+}
+
+function loadSafetensorsMetadata(file: string): Readonly<Record<string, string>> {
+  using opened = openSafetensors(file);
+  return opened.metadata;
+}
+
 function placed(model: Classifier, source: string, { device }: TeacherOptions): Teacher {
   return ModelTeacher.of(device === undefined ? model : model.to({ device }), source);
 }
@@ -57,48 +72,6 @@ function refuseTap(source: string, { tap }: TeacherOptions): void {
 }
 
 async function fromZoo(source: string, name: string, file: string, options: TeacherOptions): Promise<Teacher> {
-  if (!list().includes(name) && !/^wrn_\d+_\d+$/.test(name))
-    throw new TeacherError(`There is no model '${name}' for the teacher ${source}.${didYouMean(name, list())}`);
   refuseTap(source, options);
-  const content = file.endsWith('.safetensors') ? loadSafetensors(file).tensors : await loadPth(file);
-  return scope(() => {
-    const state = stateDictIn(file, content);
-    const matrices = Object.entries(state).filter(([key, { ndim }]) => key.endsWith('.weight') && ndim === 2);
-    const firstMap = Object.values(state).find(({ ndim }) => ndim === 4);
-    const numClasses = matrices.at(-1)?.[1].shape[0];
-    if (numClasses === undefined)
-      throw new TeacherError(`${file} holds no linear layer: it is no classifier's weights.`);
-    const model = create(name, { numClasses, inChannels: firstMap?.shape[1] ?? 3 });
-    try {
-      model.loadStateDict(state);
-    } catch (error) {
-      throw new TeacherError(`The weights in ${file} are not those of ${name}: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-    return placed(model, source, options);
-  });
-}
-
-/** Where training checkpoints keep their weights. */
-const usualKeys = ['state_dict', 'model', 'model_state_dict', 'net'];
-
-/** The tensors of a file by name, or those under a usual key of a checkpoint; without the `module.` of data parallelism. */
-function stateDictIn(file: string, content: unknown): Record<string, Tensor> {
-  const inner = usualKeys.map((key) => (content as Record<string, unknown> | null)?.[key]);
-  const found = [content, ...inner].map(asStateDict).find((candidate) => candidate !== undefined);
-  if (!found) {
-    throw new TeacherError(
-      `${file} holds no state dict: neither tensors by name, nor a checkpoint with them under ${usualKeys.join(', ')}.`,
-    );
-  }
-  return Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name.replace(/^module\./, ''), tensor]));
-}
-
-function asStateDict(value: unknown): Record<string, Tensor> | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const items = Object.values(value);
-  return items.length > 0 && items.every((item) => item instanceof Tensor)
-    ? (value as Record<string, Tensor>)
-    : undefined;
+  return asyncScope(async () => placed(await zooModel(source, name, file), source, options));
 }

@@ -1,4 +1,5 @@
 /** Files of tensors: PyTorch's, safetensors, NumPy's. */
+export { type FileKind, kindOfFile } from './kind.js';
 export { loadNpy, saveNpy } from './npy.js';
 export { loadNpz, saveNpz } from './npz.js';
 export { PthObject, type PthValue } from './pickle/plain.js';
