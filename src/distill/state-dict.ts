@@ -54,12 +54,15 @@ const withoutPrototype = (entries: Iterable<readonly [string, Tensor]>): StateDi
 
 /** What stands in a dict, or in an object that is one or holds it, under names that are texts. */
 function entriesOf(value: object): [string, unknown][] {
-  if (value instanceof Map) return [...value].filter((entry): entry is [string, unknown] => typeof entry[0] === 'string');
-  if (value instanceof PthObject) return [value.items, value.state].flatMap((part) => (isDict(part) ? entriesOf(part) : []));
+  if (value instanceof Map)
+    return [...value].filter((entry): entry is [string, unknown] => typeof entry[0] === 'string');
+  if (value instanceof PthObject)
+    return [value.items, value.state].flatMap((part) => (isDict(part) ? entriesOf(part) : []));
   return Array.isArray(value) || value instanceof Set ? [] : Object.entries(value);
 }
 
-const isDict = (value: unknown): value is object => typeof value === 'object' && value !== null && !(value instanceof Tensor);
+const isDict = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !(value instanceof Tensor);
 
 /** Parameters and buffers of a module that was pickled as an object, by name. */
 function moduleState(module: PthObject, prefix = '', depth = 0): StateDict {

@@ -2,9 +2,11 @@
 import { FileError, TeacherError } from '../errors.js';
 import { type FileKind, kindOfFile, loadPth, loadSafetensors } from '../files/index.js';
 import { type Classifier, create, list, modelFamilies } from '../models/index.js';
-import { Conv2d, Linear, type StateDict } from '../nn/index.js';
+import { digestOf, endsOf, type ModelSignature } from '../models/signature.js';
+import { signatures } from '../models/signatures.generated.js';
+import type { StateDict } from '../nn/index.js';
 import { didYouMean } from '../suggest.js';
-import { getRngState, scope, setRngState } from '../tensor/index.js';
+import { getRngState, setRngState } from '../tensor/index.js';
 import { byNamesOf, stateDictsIn, usualKeys } from './state-dict.js';
 
 /** Whether a name is one that the zoo can make. */
@@ -51,7 +53,7 @@ export async function zooModel(source: string, name: string, file: string): Prom
 /** What to say of a file that holds weights and no network: how to name it, and the models of the zoo whose weights they are. */
 export async function suggestionsFor(file: string): Promise<string> {
   const states = await weightsIn(file);
-  const fitting = scope(() => list().filter((name) => fits(name, states)));
+  const fitting = list().filter((name) => fits(name, states));
   const start = `${file} holds weights and no network.`;
   const otherwise = 'torch.export.save(torch.export.export(model.eval(), (images,)), path), or torch.jit.trace';
   if (states.length === 0) return `${start} It holds no tensors by name either.\nExport the network with ${otherwise}.`;
@@ -64,40 +66,17 @@ export async function suggestionsFor(file: string): Promise<string> {
 
 /** Whether one of the state dicts has exactly the names and shapes of a model, for its own channels and classes. */
 function fits(name: string, states: readonly StateDict[]): boolean {
-  const { classifier, first, shapes } = signatureOf(name);
-  const ends = [`${classifier}.weight`, `${classifier}.bias`, `${first}.weight`];
+  const { classifier, first, digest } = signatures[name] as ModelSignature;
   return states.some((candidate) => {
     const state = byNamesOf(`${classifier}.weight`, candidate);
-    if (!state) return false;
-    const known = Object.keys(state).filter((key) => !isCounter(key));
-    const same = ([key, shape]: [string, string]) =>
-      key in state && (ends.includes(key) || /pos_embed/.test(key) || state[key]?.shape.join() === shape);
-    return known.length === shapes.length && shapes.every(same);
+    return state !== undefined && digestOf(state, { classifier, first }) === digest;
   });
-}
-
-const isCounter = (key: string): boolean => key.endsWith('num_batches_tracked');
-
-interface Signature {
-  classifier: string;
-  first: string;
-  shapes: [string, string][];
-}
-
-function signatureOf(name: string): Signature {
-  const model = created(name, { numClasses: familyOf(name).numClasses, inChannels: 3 });
-  try {
-    const shapes = Object.entries(model.stateDict()).map(([key, { shape }]): [string, string] => [key, shape.join()]);
-    return { ...ends(model), shapes: shapes.filter(([key]) => !isCounter(key)) };
-  } finally {
-    model.dispose();
-  }
 }
 
 function modelWith(name: string, file: string, states: readonly StateDict[]): Classifier {
   const { numClasses } = familyOf(name);
   const sample = created(name, { numClasses, inChannels: 3 });
-  const { classifier, first } = ends(sample);
+  const { classifier, first } = endsOf(sample);
   const named = states.map((state) => byNamesOf(`${classifier}.weight`, state)).find((state) => state !== undefined);
   const state = named ?? states[0] ?? {};
   const [classes, channels] = [state[`${classifier}.weight`]?.shape[0], state[`${first}.weight`]?.shape[1]];
@@ -135,20 +114,13 @@ function familyOf(name: string): (typeof modelFamilies)[number] {
   return family;
 }
 
-/** The paths of a model's first convolution and of its classifier. */
-function ends(model: Classifier): { first: string; classifier: string } {
-  const modules = [...model.namedModules()];
-  const first = modules.find(([, module]) => module instanceof Conv2d)?.[0];
-  const classifier = modules.findLast(
-    ([, module]) => module instanceof Linear && module.outFeatures === model.numClasses,
-  )?.[0];
-  return { first: first ?? '', classifier: classifier ?? '' };
-}
-
 /** The size of the images that a vision transformer has positions for. */
 function sizeOf(state: StateDict): { imageSize?: number } {
-  const positions = Object.entries(state).find(([name]) => /pos_embed(ding)?$/.test(name))?.[1].shape.at(-2);
-  const patch = Object.entries(state).find(([name]) => /(conv_proj|patch_embed\.proj)\.weight$/.test(name))?.[1].shape[2];
+  const positions = Object.entries(state)
+    .find(([name]) => /pos_embed(ding)?$/.test(name))?.[1]
+    .shape.at(-2);
+  const patch = Object.entries(state).find(([name]) => /(conv_proj|patch_embed\.proj)\.weight$/.test(name))?.[1]
+    .shape[2];
   if (positions === undefined || patch === undefined) return {};
   const side = Math.sqrt(positions - 1);
   return Number.isInteger(side) ? { imageSize: side * patch } : {};

@@ -17,6 +17,9 @@ export type FileKind =
   | 'zip'
   | 'unknown';
 
+/** The number with which the older form of torch.save begins, as an instruction of pickle. */
+const legacyMagic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
+
 /** Throws FileError where the file does not exist or cannot be opened. */
 export async function kindOfFile(file: string): Promise<FileKind> {
   return readingAsync(file, async () => {
@@ -27,12 +30,12 @@ export async function kindOfFile(file: string): Promise<FileKind> {
       if (text.startsWith('PK\x03\x04')) return await kindOfZip(input);
       if (text.startsWith('\x89HDF\r\n')) return 'HDF5';
       if (text.startsWith('\x93NUMPY')) return 'NumPy';
-      // The number with which torch.save begins, as a pickle of its own.
-      if (/^\x80[\x02-\x05](?:\x95.{8})?\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19\./s.test(text)) return 'state dict';
-      if (/^\x80[\x02-\x05]/.test(text)) return 'pickle';
+      if (start[0] === 0x80 && [2, 3, 4, 5].includes(start[1] ?? 0))
+        return start.subarray(2).includes(legacyMagic) ? 'state dict' : 'pickle';
       if (isSafetensors(start, input.size)) return 'safetensors';
       // A protocol buffer whose first field is the version of ONNX, and whose next is a text or a graph.
-      if (/^\x08[\x01-\x14][\x12\x1a\x22\x3a\x42]/.test(text)) return 'ONNX';
+      if (start[0] === 8 && (start[1] ?? 99) < 20 && [0x12, 0x1a, 0x22, 0x3a, 0x42].includes(start[2] ?? 0))
+        return 'ONNX';
       return 'unknown';
     } finally {
       input.close();

@@ -39,9 +39,7 @@ export async function loadPth(file: string, { unknown = 'refuse' }: PthOptions =
     try {
       const zipped = input.size >= 4 && input.take(0, 4).toString('latin1') === 'PK\x03\x04';
       const value = zipped ? await readZip(input, storages, named) : readLegacy(input, storages, named);
-      return scope(() =>
-        toPlain(value, (tensor) => makeTensor(tensor, storages), { opaque: unknown === 'opaque' }),
-      );
+      return scope(() => toPlain(value, (tensor) => makeTensor(tensor, storages), { opaque: unknown === 'opaque' }));
     } finally {
       for (const storage of storages.values()) storage.dispose();
       input.close();

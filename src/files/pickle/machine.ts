@@ -5,7 +5,16 @@
 import { FileError } from '../../errors.js';
 import { globalNamed, storageNamed } from './globals.js';
 import type { PickleSource } from './source.js';
-import { Callable, Dict, type Named, Opaque, PlannedTensor, Stateful, type StorageReference, UnknownName } from './values.js';
+import {
+  Callable,
+  Dict,
+  type Named,
+  Opaque,
+  PlannedTensor,
+  Stateful,
+  type StorageReference,
+  UnknownName,
+} from './values.js';
 
 const longestInteger = 65536;
 
@@ -161,11 +170,17 @@ function build(machine: Machine): void {
 /** What lies elsewhere: a storage, or in the older form a class with its source, which is left out. */
 function persistent(machine: Machine): void {
   const id = machine.pop();
-  if (Array.isArray(id) && id[0] === 'module' && isOpaque(id[1])) return machine.push(id[1]);
-  if (Array.isArray(id) && id.some(isOpaque)) return machine.push(new Opaque('storage', id));
+  machine.push(Array.isArray(id) && id.some(isOpaque) ? opaqueReference(id) : storageOf(machine, id));
+}
+
+function opaqueReference(id: readonly unknown[]): unknown {
+  return id[0] === 'module' ? id[1] : new Opaque('storage', id);
+}
+
+function storageOf(machine: Machine, id: unknown): StorageReference {
   const storage = storageNamed(id);
   addOnce(machine.storages, storage);
-  machine.push(storage);
+  return storage;
 }
 
 function stackGlobal(machine: Machine): void {

@@ -1,6 +1,15 @@
 import { FileError } from '../../errors.js';
 import { Complex, Tensor } from '../../tensor/index.js';
-import { Callable, Dict, deepest, Opaque, PlannedTensor, StorageReference, StorageType, UnknownName } from './values.js';
+import {
+  Callable,
+  Dict,
+  deepest,
+  Opaque,
+  PlannedTensor,
+  StorageReference,
+  StorageType,
+  UnknownName,
+} from './values.js';
 
 /** What a file of torch.save holds: dicts of texts are objects without a prototype, other dicts are Maps. */
 export type PthValue =
