@@ -15,11 +15,17 @@ using torch::jit::Value;
 
 namespace {
 
+// What hands on the numbers of its first input, in evaluation mode, in another shape, layout or precision at the most.
+bool isSameNumbers(const Node* node) {
+  return isDropout(node) ||
+         isAny(node, {"aten::flatten", "aten::view", "aten::reshape", "aten::view_as", "aten::reshape_as", "aten::_unsafe_view", "aten::squeeze",
+                      "aten::squeeze_", "aten::contiguous", "aten::to", "aten::_to_copy", "aten::type_as", "aten::float", "aten::detach", "aten::detach_", "aten::clone",
+                      "aten::alias", "aten::_cast_Float"});
+}
+
 // What may stand between the classifier and the result.
 bool passesThrough(const Node* node) {
-  return isAny(node, {"aten::dropout", "aten::flatten", "aten::view", "aten::reshape",
-                      "aten::squeeze", "aten::contiguous", "aten::to", "aten::_to_copy", "aten::type_as", "aten::float", "aten::detach", "aten::clone",
-                      "aten::alias", "aten::_unsafe_view", "aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
+  return isSameNumbers(node) || isAny(node, {"aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
 }
 
 // The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the other factor is `rest`.
@@ -70,26 +76,53 @@ struct Tap {
   Value* map;
 };
 
+// The axes of an average in [N, C, H, W] or [N, C, positions]; empty where they are no constants.
+std::set<int64_t> averagedAxes(const Node* node, int64_t dimensions) {
+  const auto axes = is(node, "aten::mean") && node->inputs().size() > 2 ? torch::jit::toIValue(node->input(1)) : std::nullopt;
+  std::set<int64_t> set;
+  if (!axes || !axes->isIntList()) return set;
+  for (const int64_t axis : axes->toIntVector()) set.insert(axis < 0 ? axis + dimensions : axis);
+  return set;
+}
+
 // The map whose average over all positions the feature is, as far as the graph tells.
 Value* mapBefore(Value* feature) {
-  Node* node = feature->node();
-  while (isAny(node, {"aten::flatten", "aten::view", "aten::reshape", "aten::squeeze", "aten::contiguous", "aten::dropout"})) {
-    node = node->input(0)->node();
+  const Node* node = feature->node();
+  while (isSameNumbers(node)) node = node->input(0)->node();
+  if (isAny(node, {"aten::adaptive_avg_pool2d", "aten::avg_pool2d"})) return const_cast<Value*>(node->input(0));
+  if (averagedAxes(node, 4) == std::set<int64_t>{2, 3}) return const_cast<Value*>(node->input(0));
+  // One axis after the other, or all positions as one axis.
+  if (averagedAxes(node, 3) != std::set<int64_t>{2}) return nullptr;
+  const Node* before = node->input(0)->node();
+  if (averagedAxes(before, 4) == std::set<int64_t>{3} || isAny(before, {"aten::flatten", "aten::view", "aten::reshape"})) return const_cast<Value*>(before->input(0));
+  return nullptr;
+}
+
+// Whether something writes into a value, as ReLU(inplace=True) does.
+bool isOverwritten(const Value* value) {
+  for (const auto& use : value->uses()) {
+    const std::string name = use.user->kind().toUnqualString();
+    if (use.offset == 0 && name.size() > 1 && name.back() == '_' && name[name.size() - 2] != '_') return true;
   }
-  if (isAny(node, {"aten::adaptive_avg_pool2d", "aten::avg_pool2d"})) return node->input(0);
-  if (!is(node, "aten::mean")) return nullptr;
-  const auto axes = torch::jit::toIValue(node->input(1));
-  if (!axes || !axes->isIntList()) return nullptr;
-  const auto list = axes->toIntVector();
-  const std::set<int64_t> set(list.begin(), list.end());
-  return set == std::set<int64_t>{2, 3} || set == std::set<int64_t>{-2, -1} ? node->input(0) : nullptr;
+  return false;
+}
+
+// A value that stays as it is at `place`.
+Value* asItIs(Value* value, Node* place) {
+  if (!isOverwritten(value)) return value;
+  const torch::jit::WithInsertPoint before(place);
+  return value->owningGraph()->insert(c10::Symbol::fromQualString("aten::clone"), {value});
 }
 
 Tap around(const LinearSite& site) {
-  const torch::jit::WithInsertPoint after(site.output->node()->next());
-  Value* logits = site.output;
-  if (site.scale != 1) logits = site.output->owningGraph()->insert(c10::Symbol::fromQualString("aten::mul"), {site.output, site.scale});
-  return {logits, site.input, site.convolution ? site.input : mapBefore(site.input)};
+  Node* after = site.output->node()->next();
+  Value* output = asItIs(site.output, after);
+  Value* feature = asItIs(site.input, site.output->node());
+  Value* map = site.convolution ? feature : mapBefore(site.input);
+  const torch::jit::WithInsertPoint place(after);
+  Value* logits = output;
+  if (site.scale != 1) logits = output->owningGraph()->insert(c10::Symbol::fromQualString("aten::mul"), {output, site.scale});
+  return {logits, feature, map};
 }
 
 // Hands values out of the branches of a condition.

@@ -22,7 +22,10 @@ bool isAny(const Node* node, std::initializer_list<const char*> names) {
   return false;
 }
 
-namespace {
+bool isDropout(const Node* node) {
+  return isAny(node, {"aten::dropout", "aten::dropout_", "aten::feature_dropout", "aten::feature_dropout_", "aten::alpha_dropout", "aten::alpha_dropout_",
+                      "aten::feature_alpha_dropout", "aten::feature_alpha_dropout_"});
+}
 
 void forEachNode(Block* block, const std::function<void(Node*)>& visit) {
   for (Node* node : block->nodes()) {
@@ -30,6 +33,8 @@ void forEachNode(Block* block, const std::function<void(Node*)>& visit) {
     for (Block* inner : node->blocks()) forEachNode(inner, visit);
   }
 }
+
+namespace {
 
 std::optional<at::Tensor> constantTensor(const Value* value) {
   if (auto constant = torch::jit::toIValue(value); constant && constant->isTensor()) return constant->toTensor();
@@ -134,7 +139,7 @@ std::vector<LinearSite> linearSites(Graph& graph, const torch::jit::Module& orig
 std::vector<std::string> trainingOperators(Graph& graph) {
   std::set<std::string> names;
   forEachNode(graph.block(), [&](Node* node) {
-    const size_t flag = is(node, "aten::batch_norm") ? 5 : isAny(node, {"aten::dropout", "aten::feature_dropout"}) ? 2 : 0;
+    const size_t flag = is(node, "aten::batch_norm") ? 5 : isDropout(node) ? 2 : 0;
     if (flag == 0) return;
     const auto training = torch::jit::toIValue(node->input(flag));
     if (training && training->isBool() && training->toBool()) names.insert(node->kind().toQualString());

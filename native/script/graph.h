@@ -4,6 +4,7 @@
 #include <torch/csrc/jit/api/module.h>
 #include <torch/csrc/jit/ir/ir.h>
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,5 +33,8 @@ std::vector<int64_t> leadingSizes(torch::jit::Graph& graph);
 
 bool is(const torch::jit::Node* node, const char* name);
 bool isAny(const torch::jit::Node* node, std::initializer_list<const char*> names);
+// Dropout of any kind: nothing in evaluation mode.
+bool isDropout(const torch::jit::Node* node);
+void forEachNode(torch::jit::Block* block, const std::function<void(torch::jit::Node*)>& visit);
 
 }  // namespace srrl

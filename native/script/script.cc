@@ -9,6 +9,7 @@
 #include "convert.h"
 #include "script/classifier.h"
 #include "script/frozen.h"
+#include "script/placement.h"
 
 namespace srrl {
 
@@ -120,10 +121,13 @@ std::vector<c10::IValue> extraInputs(const torch::jit::Module& module) {
 // Where the number is -1 the only classifier site is taken; `tapped` is null where there is not exactly one.
 Napi::Value tap(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  const torch::jit::Module original = moduleOf(info);
+  torch::jit::Module original = moduleOf(info);
+  const bool single = toSingle(original);
   const torch::jit::Module frozen = torch::jit::freeze_module(original);
   auto graph = frozen.get_method("forward").graph()->copy();
   torch::jit::Inline(*graph);
+  const auto tensors = original.parameters();
+  place(*graph, tensors.size() > 0 ? (*tensors.begin()).device() : c10::Device(at::kCPU), single);
   // Weights that are computed from parameters, as the normalized ones of cosine heads, become constants.
   torch::jit::ConstantPropagation(graph);
 

@@ -3,16 +3,16 @@ import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { checkCall, type Kinds } from '../call.js';
 import { FileError, TeacherError } from '../errors.js';
-import { loadPth, loadSafetensors } from '../files/index.js';
-import { type Classifier, create, list } from '../models/index.js';
-import { didYouMean } from '../suggest.js';
-import { scope, Tensor } from '../tensor/index.js';
+import { kindOfFile, openSafetensors } from '../files/index.js';
+import type { Classifier } from '../models/index.js';
+import { asyncScope } from '../tensor/index.js';
 import { archiveKind, oldProgram } from './exported/archive.js';
 import { ModelTeacher } from './model-teacher.js';
 import { PackageTeacher } from './package-teacher.js';
 import { loadStudent } from './saved-student.js';
 import { ScriptTeacher, type ScriptTeacherOptions } from './script-teacher.js';
 import type { TeacherBase } from './teacher-base.js';
+import { suggestionsFor, whatItIs, zooModel } from './zoo-teacher.js';
 
 const kinds: Kinds<TeacherOptions> = { tap: 'string', device: 'string' };
 
@@ -24,7 +24,6 @@ export type TeacherOptions = ScriptTeacherOptions;
 export const Teacher = {
   /**
    * A teacher from one of:
-   * - a program of torch.export.save (`teacher.pt2`);
    * - a TorchScript file, scripted or traced (`teacher.pt`);
    * - a model of the zoo with its weights, `<model>:<file>`, where the file is a `.pth` or `.safetensors` state dict, or a checkpoint that holds one
    *   (`wrn_40_2:wrn_40_2.pth`);
@@ -35,9 +34,10 @@ export const Teacher = {
    */
   async load(source: string, options: TeacherOptions = {}): Promise<Teacher> {
     checkCall('Teacher.load', ['source'], kinds, arguments);
-    const [, model, file] = source.match(/^([\w.]+):(.+\.(?:pth|pt|bin|tar|safetensors))$/) ?? [];
+    const [, model, file] = (!existsSync(source) && source.match(/^([\w.]{2,}):(.+)$/s)) || [];
     if (model !== undefined && file !== undefined) return fromZoo(source, model, file, options);
     const isFolder = existsSync(source) && statSync(source).isDirectory();
+    if (existsSync(source) && !isFolder) await refuseOtherKinds(source);
     if (isFolder || extname(source) === '.safetensors') {
       refuseTap(source, options);
       return placed(loadStudent(source).student, source, options);
@@ -62,6 +62,20 @@ async function fromArchive(source: string, options: TeacherOptions): Promise<Tea
   return ScriptTeacher.load(source, options);
 }
 
+/** Files that are no teacher by themselves: weights without a network, and what is not read here. */
+async function refuseOtherKinds(file: string): Promise<void> {
+  const kind = await kindOfFile(file);
+  if (kind === 'safetensors' ? !loadSafetensorsMetadata(file).srrl : kind === 'state dict')
+    throw new TeacherError(await suggestionsFor(file));
+  if (kind === 'ONNX' || kind === 'HDF5' || kind === 'NumPy' || kind === 'pickle')
+    throw new TeacherError(`${file} is no teacher: ${whatItIs[kind]}`);
+}
+
+function loadSafetensorsMetadata(file: string): Readonly<Record<string, string>> {
+  using opened = openSafetensors(file);
+  return opened.metadata;
+}
+
 function placed(model: Classifier, source: string, { device }: TeacherOptions): Teacher {
   return ModelTeacher.of(device === undefined ? model : model.to({ device }), source);
 }
@@ -74,48 +88,6 @@ function refuseTap(source: string, { tap }: TeacherOptions): void {
 }
 
 async function fromZoo(source: string, name: string, file: string, options: TeacherOptions): Promise<Teacher> {
-  if (!list().includes(name) && !/^wrn_\d+_\d+$/.test(name))
-    throw new TeacherError(`There is no model '${name}' for the teacher ${source}.${didYouMean(name, list())}`);
   refuseTap(source, options);
-  const content = file.endsWith('.safetensors') ? loadSafetensors(file).tensors : await loadPth(file);
-  return scope(() => {
-    const state = stateDictIn(file, content);
-    const matrices = Object.entries(state).filter(([key, { ndim }]) => key.endsWith('.weight') && ndim === 2);
-    const firstMap = Object.values(state).find(({ ndim }) => ndim === 4);
-    const numClasses = matrices.at(-1)?.[1].shape[0];
-    if (numClasses === undefined)
-      throw new TeacherError(`${file} holds no linear layer: it is no classifier's weights.`);
-    const model = create(name, { numClasses, inChannels: firstMap?.shape[1] ?? 3 });
-    try {
-      model.loadStateDict(state);
-    } catch (error) {
-      throw new TeacherError(`The weights in ${file} are not those of ${name}: ${(error as Error).message}`, {
-        cause: error,
-      });
-    }
-    return placed(model, source, options);
-  });
-}
-
-/** Where training checkpoints keep their weights. */
-const usualKeys = ['state_dict', 'model', 'model_state_dict', 'net'];
-
-/** The tensors of a file by name, or those under a usual key of a checkpoint; without the `module.` of data parallelism. */
-function stateDictIn(file: string, content: unknown): Record<string, Tensor> {
-  const inner = usualKeys.map((key) => (content as Record<string, unknown> | null)?.[key]);
-  const found = [content, ...inner].map(asStateDict).find((candidate) => candidate !== undefined);
-  if (!found) {
-    throw new TeacherError(
-      `${file} holds no state dict: neither tensors by name, nor a checkpoint with them under ${usualKeys.join(', ')}.`,
-    );
-  }
-  return Object.fromEntries(Object.entries(found).map(([name, tensor]) => [name.replace(/^module\./, ''), tensor]));
-}
-
-function asStateDict(value: unknown): Record<string, Tensor> | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const items = Object.values(value);
-  return items.length > 0 && items.every((item) => item instanceof Tensor)
-    ? (value as Record<string, Tensor>)
-    : undefined;
+  return asyncScope(async () => placed(await zooModel(source, name, file), source, options));
 }

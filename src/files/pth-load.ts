@@ -5,14 +5,20 @@ import { fromArray, functions, scope, type Tensor } from '../tensor/index.js';
 import { isSize, itemSize, swapBytes, swapWidth } from './bytes.js';
 import { readingAsync } from './errors.js';
 import { Input } from './input.js';
+import { globalNamed, knownGlobal } from './pickle/globals.js';
 import { unpickle } from './pickle/machine.js';
-import { type PthValue, storagesIn, toPlain } from './pickle/plain.js';
+import { type PthValue, toPlain } from './pickle/plain.js';
 import { PickleSource } from './pickle/source.js';
-import { Dict, PlannedTensor, type StorageReference, type TensorPlan } from './pickle/values.js';
+import { Dict, type Named, PlannedTensor, type StorageReference, type TensorPlan } from './pickle/values.js';
 import { ZipReader } from './zip-reader.js';
 
 const legacyMagic = 0x1950a86a20f9469cfc6cn;
 const legacyProtocol = 1001;
+
+export interface PthOptions {
+  /** What becomes of objects of other classes than torch.load(weights_only=True) allows. Default `refuse`. */
+  unknown?: 'refuse' | 'opaque';
+}
 
 /** The bytes of each storage, as a tensor of uint8. */
 type Storages = Map<string, Tensor>;
@@ -21,15 +27,19 @@ type Storages = Map<string, Tensor>;
  * Reads a state dict or checkpoint as `torch.load(file, weights_only=True, map_location='cpu')` does: data only, no code is ever
  * run. Dicts with texts as keys become objects without a prototype, other dicts Maps, lists and tuples arrays, integers
  * beyond 2^53 bigints, dtypes and devices texts. Throws FileError for anything else, or a file that is damaged.
+ *
+ * With `unknown: 'opaque'` objects of other classes, as training checkpoints have them next to the weights, become
+ * {@link PthObject}s: their class by name and their state as data. No code is run then either.
  */
-export async function loadPth(file: string): Promise<PthValue> {
+export async function loadPth(file: string, { unknown = 'refuse' }: PthOptions = {}): Promise<PthValue> {
+  const named = unknown === 'opaque' ? knownGlobal : globalNamed;
   return readingAsync(file, async () => {
     const input = new Input(file);
     const storages: Storages = new Map();
     try {
       const zipped = input.size >= 4 && input.take(0, 4).toString('latin1') === 'PK\x03\x04';
-      const value = zipped ? await readZip(input, storages) : readLegacy(input, storages);
-      return scope(() => toPlain(value, (tensor) => makeTensor(tensor, storages)));
+      const value = zipped ? await readZip(input, storages, named) : readLegacy(input, storages, named);
+      return scope(() => toPlain(value, (tensor) => makeTensor(tensor, storages), { opaque: unknown === 'opaque' }));
     } finally {
       for (const storage of storages.values()) storage.dispose();
       input.close();
@@ -37,7 +47,7 @@ export async function loadPth(file: string): Promise<PthValue> {
   });
 }
 
-async function readZip(input: Input, storages: Storages): Promise<unknown> {
+async function readZip(input: Input, storages: Storages, named: Named): Promise<unknown> {
   const zip = await ZipReader.open(input);
   const [pickle, ...others] = zip.names.filter((name) => /^[^/]+\/data\.pkl$/.test(name));
   if (!pickle || others.length > 0) throw new FileError('the archive is not one of torch.save: it has no data.pkl.');
@@ -47,8 +57,9 @@ async function readZip(input: Input, storages: Storages): Promise<unknown> {
   const order = zip.has(`${folder}byteorder`) ? (await zip.read(`${folder}byteorder`)).toString('latin1') : 'little';
   if (order !== 'little' && order !== 'big')
     throw new FileError(`its byte order '${order.slice(0, 20)}' is not known.`);
-  const value = unpickle(PickleSource.of(await zip.read(pickle)));
-  for (const [key, reference] of storagesIn(value)) {
+  const references = new Map<string, StorageReference>();
+  const value = unpickle(PickleSource.of(await zip.read(pickle)), named, references);
+  for (const [key, reference] of references) {
     const name = `${folder}data/${key}`;
     if (zip.size(name) !== reference.bytes)
       throw new FileError(`storage '${key}' has ${zip.size(name)} bytes, and should have ${reference.bytes}.`);
@@ -65,14 +76,14 @@ function turn(bytes: Buffer, { key, dtype }: StorageReference): void {
 }
 
 /** A magic number, a protocol, the writer's platform, the value, the keys of the storages, and the storages. */
-function readLegacy(input: Input, storages: Storages): unknown {
+function readLegacy(input: Input, storages: Storages, named: Named): unknown {
   const source = new PickleSource((position, length) => input.take(position, length), input.size);
   const unknown = 'it is no file of torch.save, or one of PyTorch before 0.4; save it again with Python.';
   if (input.size < 2 || input.take(0, 1)[0] !== 0x80 || unpickle(source) !== legacyMagic) throw new FileError(unknown);
   if (unpickle(source) !== legacyProtocol || !(unpickle(source) instanceof Dict)) throw new FileError(unknown);
-  const value = unpickle(source);
+  const references = new Map<string, StorageReference>();
+  const value = unpickle(source, named, references);
   const keys = unpickle(source);
-  const references = storagesIn(value);
   if (!Array.isArray(keys) || keys.length !== references.size)
     throw new FileError('the list of its storages is not valid.');
   let { position } = source;

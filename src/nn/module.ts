@@ -99,12 +99,15 @@ export abstract class Module implements TensorHolder {
   }
 
   /**
-   * Copies a state dict into the module, converting dtype and device. Throws ConfigError where `strict` (the default) and names
+   * Copies a state dict into the module, converting dtype and device. A missing `num_batches_tracked` stays as it is. Throws ConfigError where `strict` (the default) and names
    * are missing or unexpected, ShapeError where sizes differ; the module is unchanged then.
    */
   loadStateDict(state: StateDict, { strict = true }: { strict?: boolean } = {}): LoadReport {
     const own = new Map<string, Tensor>([...this.namedParameters(), ...this.namedBuffers()]);
-    const missingKeys = [...own.keys()].filter((name) => !Object.hasOwn(state, name));
+    // State dicts of old and of other writers have no counters of batches; PyTorch's strict load accepts them too.
+    const missingKeys = [...own.keys()].filter(
+      (name) => !Object.hasOwn(state, name) && !/(^|\.)num_batches_tracked$/.test(name),
+    );
     const unexpectedKeys = Object.keys(state).filter((name) => !own.has(name));
     if (strict && missingKeys.length + unexpectedKeys.length > 0) {
       throw new ConfigError(

@@ -3,7 +3,7 @@ import { FileError } from '../../errors.js';
 import { type DType, isDType } from '../../tensor/dtype.js';
 import { Complex } from '../../tensor/index.js';
 import { isSize, itemSize } from '../bytes.js';
-import { Callable, Dict, PlannedTensor, StorageReference, StorageType } from './values.js';
+import { Callable, Dict, PlannedTensor, StorageReference, StorageType, UnknownName } from './values.js';
 
 type Arguments = readonly unknown[];
 type Spend = (count: number) => void;
@@ -63,7 +63,8 @@ const dtypeOf = (storage: unknown): unknown => (storage instanceof StorageRefere
 
 /** A tensor or parameter with attributes of its own, which are left out. */
 function withAttributes([rebuild, type, args]: Arguments, spend: Spend): unknown {
-  require(rebuild instanceof Callable && plainTypes.has((type as Callable)?.name), 'a tensor subclass');
+  const isPlain = type instanceof UnknownName || plainTypes.has((type as Callable)?.name);
+  require(rebuild instanceof Callable && isPlain, 'a tensor subclass');
   require(rebuild.name.startsWith('torch._utils._rebuild_') && Array.isArray(args), 'a tensor subclass');
   return rebuild.call?.(args, spend);
 }
@@ -135,6 +136,7 @@ const setOf = elements('a set');
 const callables: Record<string, Callable['call']> = {
   'collections.OrderedDict': pairs,
   'collections.Counter': pairs,
+  'collections.defaultdict': () => new Dict(),
   'builtins.set': (args, spend) => new Set(setOf(args, spend)),
   'builtins.complex': complex,
   'builtins.bytearray': bytes,
@@ -154,15 +156,23 @@ const callables: Record<string, Callable['call']> = {
 
 /** What a name stands for. Nothing of the name is ever looked up or run: what is not in the table is refused. */
 export function globalNamed(module: string, name: string): unknown {
+  const known = knownGlobal(module, name);
+  if (!(known instanceof UnknownName)) return known;
+  throw new FileError(
+    `it asks for ${known.name}, which is not one of the names that a file of weights may use. ` +
+      "Save a state dict with Python's torch.save, or read it with loadPth(file, { unknown: 'opaque' }), which runs no code either.",
+  );
+}
+
+/** The same, where what is not in the table becomes an {@link UnknownName}. */
+export function knownGlobal(module: string, name: string): unknown {
   const full = `${module === '__builtin__' ? 'builtins' : module}.${name}`;
   if (Object.hasOwn(callables, full)) return new Callable(full, callables[full]);
   if (module === 'torch' && isDType(name)) return name;
   if (full === 'torch.storage.UntypedStorage') return new StorageType(full, undefined);
   const dtype = dtypeOfStorage.get(name);
   if (dtype && (module === 'torch' || module === 'torch.cuda')) return new StorageType(full, dtype);
-  throw new FileError(
-    `it asks for ${full}, which is not one of the names that a file of weights may use. Save a state dict with Python's torch.save instead.`,
-  );
+  return new UnknownName(full);
 }
 
 /** The storage that a persistent id names. */

@@ -1,11 +1,20 @@
 /**
- * The stack machine of pickle, for protocols 2 to 5, without the instructions that make objects of classes. What a name stands for, a
- * caller's table says.
+ * The stack machine of pickle, for protocols 2 to 5. What a name stands for, a caller's table says; where that gives
+ * an {@link UnknownName}, what would be made of it becomes an {@link Opaque}. No code is ever run.
  */
 import { FileError } from '../../errors.js';
 import { globalNamed, storageNamed } from './globals.js';
 import type { PickleSource } from './source.js';
-import { Callable, Dict, type Named, Stateful } from './values.js';
+import {
+  Callable,
+  Dict,
+  type Named,
+  Opaque,
+  PlannedTensor,
+  Stateful,
+  type StorageReference,
+  UnknownName,
+} from './values.js';
 
 const longestInteger = 65536;
 
@@ -18,6 +27,7 @@ class Machine {
   constructor(
     readonly source: PickleSource,
     readonly named: Named,
+    readonly storages: Map<string, StorageReference>,
   ) {
     this.#budget = source.size;
   }
@@ -75,13 +85,15 @@ class Machine {
 }
 
 function listAtTop(machine: Machine): unknown[] {
-  const list = machine.top();
+  const top = machine.top();
+  const list = top instanceof Opaque ? top.list : top;
   if (!Array.isArray(list)) throw new FileError('its pickle is damaged: it appends to what is no list.');
   return list;
 }
 
 function setItems(machine: Machine, items: unknown[]): void {
-  const dict = machine.top();
+  const top = machine.top();
+  const dict = top instanceof Opaque ? top.items : top;
   if (!(dict instanceof Dict) || items.length % 2 === 1)
     throw new FileError('its pickle is damaged: it sets items of what is no dict.');
   for (let i = 0; i < items.length; i += 2) dict.items.set(items[i], items[i + 1]);
@@ -89,6 +101,10 @@ function setItems(machine: Machine, items: unknown[]): void {
 
 function addItems(machine: Machine, items: unknown[]): void {
   const set = machine.top();
+  if (set instanceof Opaque) {
+    for (const item of items) set.list.push(item);
+    return;
+  }
   if (!(set instanceof Set)) throw new FileError('its pickle is damaged: it adds to what is no set.');
   for (const item of items) set.add(item);
 }
@@ -98,11 +114,47 @@ function append(machine: Machine, items: unknown[]): void {
   for (const item of items) list.push(item);
 }
 
-function reduce(machine: Machine): void {
-  const [callable, args] = machine.take(2);
+const isOpaque = (value: unknown): boolean => value instanceof Opaque || value instanceof UnknownName;
+
+/** What a call gives: of a known name its value, of an unknown one, or with unknown arguments, an opaque object. */
+function called(machine: Machine, callable: unknown, args: unknown): unknown {
+  const list: readonly unknown[] = Array.isArray(args) ? args : [args];
+  if (callable instanceof UnknownName) return new Opaque(callable.name, list);
+  // As a bound method or a partial function does.
+  if (callable instanceof Opaque) return new Opaque(callable.type, [callable, ...list]);
   if (!(callable instanceof Callable) || !callable.call || !Array.isArray(args))
     throw new FileError('its pickle calls what cannot be called.');
-  machine.push(callable.call(args, machine.spend));
+  try {
+    return callable.call(args, machine.spend);
+  } catch (error) {
+    if (args.some(isOpaque)) return new Opaque(callable.name, args);
+    throw error;
+  }
+}
+
+function reduce(machine: Machine): void {
+  const [callable, args] = machine.take(2);
+  machine.push(called(machine, callable, args));
+}
+
+/** `class.__new__(class, ...args, **keywords)`, which stands for an object of a class that is not known. */
+function newObject(machine: Machine, withKeywords: boolean): void {
+  const [type, args, keywords] = machine.take(withKeywords ? 3 : 2);
+  const object = called(machine, type, args);
+  if (object instanceof Opaque && keywords instanceof Dict)
+    for (const [key, value] of keywords.items) object.items.items.set(key, value);
+  machine.push(object);
+}
+
+/** The old form of a call: the class is the first thing above the mark. */
+function oldObject(machine: Machine): void {
+  const [type, ...args] = machine.popMark();
+  machine.push(called(machine, type, args));
+}
+
+function oldInstance(machine: Machine): void {
+  const type = machine.named(machine.source.line(), machine.source.line());
+  machine.push(called(machine, type, machine.popMark()));
 }
 
 /** Attributes of an OrderedDict, such as the versions in a state dict, are left out. */
@@ -110,8 +162,25 @@ function build(machine: Machine): void {
   const state = machine.pop();
   const object = machine.top();
   if (object instanceof Stateful) object.setState(state);
-  else if (!(object instanceof Dict))
+  else if (object instanceof Opaque) object.state = state;
+  else if (!(object instanceof Dict || object instanceof PlannedTensor))
     throw new FileError('its pickle sets the state of an object; only data are read.');
+}
+
+/** What lies elsewhere: a storage, or in the older form a class with its source, which is left out. */
+function persistent(machine: Machine): void {
+  const id = machine.pop();
+  machine.push(Array.isArray(id) && id.some(isOpaque) ? opaqueReference(id) : storageOf(machine, id));
+}
+
+function opaqueReference(id: readonly unknown[]): unknown {
+  return id[0] === 'module' ? id[1] : new Opaque('storage', id);
+}
+
+function storageOf(machine: Machine, id: unknown): StorageReference {
+  const storage = storageNamed(id);
+  addOnce(machine.storages, storage);
+  return storage;
 }
 
 function stackGlobal(machine: Machine): void {
@@ -143,6 +212,14 @@ const latin1 = ({ source }: Machine, length: number): string => source.take(leng
 function unsigned(length: number): number {
   if (length < 0) throw new FileError('a length in its pickle is negative.');
   return length;
+}
+
+/** A storage that several tensors share is described by each of them. */
+function addOnce(found: Map<string, StorageReference>, storage: StorageReference): void {
+  const known = found.get(storage.key);
+  if (known && (known.bytes !== storage.bytes || known.dtype !== storage.dtype))
+    throw new FileError(`storage '${storage.key}' is described twice, and differently.`);
+  found.set(storage.key, storage);
 }
 
 function protocol(version: number): void {
@@ -193,7 +270,11 @@ const instructions = new Map<number | string, (machine: Machine) => void>([
   [0x93, stackGlobal],
   ['R', reduce],
   ['b', build],
-  ['Q', (m) => m.push(storageNamed(m.pop()))],
+  [0x81, (m) => newObject(m, false)],
+  [0x92, (m) => newObject(m, true)],
+  ['o', oldObject],
+  ['i', oldInstance],
+  ['Q', persistent],
   ['h', (m) => m.recall(uint8(m))],
   ['j', (m) => m.recall(uint32(m))],
   ['q', (m) => void m.memo.set(uint8(m), m.top())],
@@ -203,9 +284,16 @@ const instructions = new Map<number | string, (machine: Machine) => void>([
 const table = new Map([...instructions].map(([code, run]) => [Number(code) || String(code).charCodeAt(0), run]));
 const stop = '.'.charCodeAt(0);
 
-/** Reads one pickle and leaves the source behind it. `named` says which names it may use: those of torch.save where nothing is said. */
-export function unpickle(source: PickleSource, named: Named = globalNamed): unknown {
-  const machine = new Machine(source, named);
+/**
+ * Reads one pickle and leaves the source behind it. `named` says which names it may use: those of torch.save where nothing is said. The storages that it
+ * refers to are added to `storages`.
+ */
+export function unpickle(
+  source: PickleSource,
+  named: Named = globalNamed,
+  storages = new Map<string, StorageReference>(),
+): unknown {
+  const machine = new Machine(source, named, storages);
   for (let code = source.byte(); code !== stop; code = source.byte()) {
     const run = table.get(code);
     if (!run) throw new FileError(`instruction 0x${code.toString(16)} of pickle is not read.`);

@@ -1,6 +1,15 @@
 import { FileError } from '../../errors.js';
 import { Complex, Tensor } from '../../tensor/index.js';
-import { Callable, Dict, deepest, PlannedTensor, StorageReference, StorageType } from './values.js';
+import {
+  Callable,
+  Dict,
+  deepest,
+  Opaque,
+  PlannedTensor,
+  StorageReference,
+  StorageType,
+  UnknownName,
+} from './values.js';
 
 /** What a file of torch.save holds: dicts of texts are objects without a prototype, other dicts are Maps. */
 export type PthValue =
@@ -15,10 +24,29 @@ export type PthValue =
   | PthValue[]
   | Set<PthValue>
   | Map<PthValue, PthValue>
+  | PthObject
   | { [key: string]: PthValue };
 
+/** An object of a Python class that has no meaning here, as data: nothing of the class was looked up or run. */
+export class PthObject {
+  /** What `__setstate__` or `__dict__` would have been given. */
+  state: PthValue = null;
+  /** What a dict of that class holds. */
+  items: PthValue = null;
+  /** What a list of that class holds. */
+  list: PthValue[] = [];
+  args: PthValue[] = [];
+
+  /** @param type module and name of the class, such as `argparse.Namespace` */
+  constructor(readonly type: string) {}
+}
+
 /** Turns what was unpickled into JavaScript values; what was one object stays one. */
-export function toPlain(value: unknown, makeTensor: (tensor: PlannedTensor | StorageReference) => Tensor): PthValue {
+export function toPlain(
+  value: unknown,
+  makeTensor: (tensor: PlannedTensor | StorageReference) => Tensor,
+  { opaque = false }: { opaque?: boolean } = {},
+): PthValue {
   const made = new Map<unknown, PthValue>();
 
   function convert(value: unknown, depth: number): PthValue {
@@ -28,6 +56,10 @@ export function toPlain(value: unknown, makeTensor: (tensor: PlannedTensor | Sto
     if (known !== undefined) return known;
     if (depth > deepest) throw new FileError(`its containers nest deeper than ${deepest}.`);
     if (value instanceof PlannedTensor || value instanceof StorageReference) return remember(value, makeTensor(value));
+    if (value instanceof UnknownName) return remember(value, new PthObject(value.name));
+    if (value instanceof Opaque) return convertObject(value, depth);
+    if (opaque && (value instanceof Callable || value instanceof StorageType))
+      return remember(value, new PthObject(value.name));
     if (value instanceof Callable || value instanceof StorageType)
       throw new FileError(`it holds ${value.name} itself, which is no value.`);
     if (value instanceof Dict) return convertDict(value, depth);
@@ -39,6 +71,16 @@ export function toPlain(value: unknown, makeTensor: (tensor: PlannedTensor | Sto
     const list = remember(value, [] as PthValue[]);
     for (const item of value as unknown[]) list.push(convert(item, depth + 1));
     return list;
+  }
+
+  function convertObject(value: Opaque, depth: number): PthValue {
+    const { type, args, state, items, list } = value;
+    const object = remember(value, new PthObject(type));
+    object.args = convert(args, depth + 1) as PthValue[];
+    object.state = convert(state, depth + 1);
+    object.items = items.items.size > 0 ? convertDict(items, depth + 1) : null;
+    object.list = list.map((item) => convert(item, depth + 1));
+    return object;
   }
 
   function convertDict(dict: Dict, depth: number): PthValue {
@@ -59,28 +101,4 @@ export function toPlain(value: unknown, makeTensor: (tensor: PlannedTensor | Sto
   }
 
   return convert(value, 0);
-}
-
-/** Every storage that a value refers to, once by key. */
-export function storagesIn(value: unknown): Map<string, StorageReference> {
-  const found = new Map<string, StorageReference>();
-  const seen = new Set<unknown>();
-  const waiting = [value];
-  while (waiting.length > 0) {
-    const next = waiting.pop();
-    if (typeof next !== 'object' || next === null || seen.has(next)) continue;
-    seen.add(next);
-    if (next instanceof StorageReference) addOnce(found, next);
-    else if (next instanceof PlannedTensor) waiting.push(next.plan.storage);
-    else if (next instanceof Dict) for (const pair of next.items) waiting.push(...pair);
-    else if (Array.isArray(next) || next instanceof Set) for (const item of next) waiting.push(item);
-  }
-  return found;
-}
-
-function addOnce(found: Map<string, StorageReference>, storage: StorageReference): void {
-  const known = found.get(storage.key);
-  if (known && (known.bytes !== storage.bytes || known.dtype !== storage.dtype))
-    throw new FileError(`storage '${storage.key}' is described twice, and differently.`);
-  found.set(storage.key, storage);
 }

@@ -22,6 +22,23 @@ export abstract class Stateful {
   abstract setState(state: unknown): void;
 }
 
+/** A class or function that is not known here. It is never looked up or called. */
+export class UnknownName {
+  constructor(readonly name: string) {}
+}
+
+/** An object of a class that is not known here: what the pickle says of it, and no more. */
+export class Opaque {
+  state: unknown = null;
+  readonly items = new Dict();
+  readonly list: unknown[] = [];
+
+  constructor(
+    readonly type: string,
+    readonly args: readonly unknown[],
+  ) {}
+}
+
 /** What a name stands for: a value, mostly a {@link Callable}. Throws FileError for names that it does not know. */
 export type Named = (module: string, name: string) => unknown;
 
