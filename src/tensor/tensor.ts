@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkCall } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Handle, native } from '../native.js';
 import type { Bytes } from '../native-types.js';
@@ -18,6 +19,9 @@ import { nested, valueAt } from './nested.js';
 import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
 import type { NestedValues, ScalarValue } from './types.js';
+
+const backwardKinds = { retainGraph: 'boolean', createGraph: 'boolean', inputs: 'any' } as const;
+const contiguousKinds = { memoryFormat: 'string' } as const;
 
 /**
  * A libtorch tensor. All operators of `aten` whose first argument is `self` are methods, under PyTorch's names in camelCase
@@ -107,6 +111,7 @@ export class Tensor {
   }
 
   isContiguous(options: { memoryFormat?: MemoryFormat } = {}): boolean {
+    checkCall('isContiguous', [], contiguousKinds, arguments);
     return native().isContiguous(this.handle, memoryFormatCode(options.memoryFormat ?? 'contiguous') ?? 0);
   }
 
@@ -118,6 +123,7 @@ export class Tensor {
     gradient?: Tensor | null,
     options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {},
   ): void {
+    checkCall('backward', ['gradient'], backwardKinds, arguments);
     native().backward(
       [this.handle],
       gradient ? [gradient.handle] : undefined,
