@@ -106,6 +106,15 @@ describe('everything public', () => {
   });
 });
 
+it('methods of tensors and modules check their options', () => {
+  const loss = torch.ones([1], { requiresGrad: true }).sum() as Anything;
+  expect(errorOf(() => loss.backward(null, { retain_graph: true })).message).toContain('Did you mean retainGraph?');
+  expect(errorOf(() => loss.isContiguous('channelsLast')).message).toContain('memoryFormat belongs in the options');
+  const layer = new nn.Linear(1, 1) as Anything;
+  expect(errorOf(() => layer.to('cpu')).message).toContain("Module.to({ device: 'cpu' })");
+  expect(errorOf(() => layer.loadStateDict({}, false)).message).toContain('{ strict: false }');
+});
+
 describe('arguments that belong in the options', () => {
   const params = () => [torch.zeros([1], { requiresGrad: true })];
   const x = torch.zeros([2, 3]);

@@ -1,4 +1,5 @@
 /** Teacher and student compared on a split: predictions, features, calibration. */
+import { checkCall, type Kinds } from '../call.js';
 import type { Dataset, SplitName } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
 import type { Teacher } from '../distill/teacher.js';
@@ -12,6 +13,16 @@ import { kMeans } from './kmeans.js';
 import { normalizedMutualInformation } from './nmi.js';
 import { accuracies, Predictions } from './predictions.js';
 import type { AnalysisRecord, ClassRecord, ClusterRecord, NetworkRecord } from './record.js';
+
+const kinds: Kinds<AnalysisSetup> = {
+  student: 'any',
+  teacher: 'any',
+  data: 'any',
+  split: 'string',
+  batchSize: 'number',
+  signal: 'any',
+  onProgress: 'any',
+};
 
 /** What {@link analyze} compares, on which images. */
 export interface AnalysisSetup {
@@ -40,6 +51,7 @@ const clusterSeed = 0;
  *     console.log(record.overall.agreement, record.cka);
  */
 export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
+  checkCall('analyze', [], kinds, arguments);
   check(setup);
   const { student, teacher, data, split = 'test', batchSize = 200, signal, onProgress } = setup;
   const numClasses = data.classes.length;

@@ -1,8 +1,10 @@
 /** The analysis of a run folder. */
+
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parse } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
+import { checkCall, type Kinds } from '../call.js';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
 import { asTrained } from '../data/hold-out.js';
@@ -12,6 +14,17 @@ import { ConfigError, FileError, messageOf } from '../errors.js';
 import { validate, z } from '../options.js';
 import { type AnalysisSetup, analyze } from './analyze.js';
 import type { AnalysisRecord } from './record.js';
+
+const kinds: Kinds<AnalyzeRunOptions> = {
+  teacher: 'any',
+  tap: 'string',
+  data: 'any',
+  out: 'string',
+  split: 'string',
+  batchSize: 'number',
+  signal: 'any',
+  onProgress: 'any',
+};
 
 /** How {@link analyzeRun} looks at a run. */
 export interface AnalyzeRunOptions extends Pick<AnalysisSetup, 'split' | 'batchSize' | 'signal' | 'onProgress'> {
@@ -41,6 +54,7 @@ export interface AnalyzedRun extends AnalysisRecord {
  *     writeReport('runs/a');
  */
 export async function analyzeRun(path: string, options: AnalyzeRunOptions = {}): Promise<AnalyzedRun> {
+  checkCall('analyzeRun', ['path'], kinds, arguments);
   const { teacher: wanted, tap, data: source, out = 'analysis.json', ...rest } = options;
   const { student, card } = loadStudent(path);
   let teacher: Teacher | undefined;

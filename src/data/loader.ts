@@ -35,6 +35,7 @@ const kinds: Kinds<LoaderOptions> = {
   device: 'string',
   rank: 'number',
   worldSize: 'number',
+  smallestBatch: 'number',
 };
 
 /** How a {@link Loader} makes batches. */

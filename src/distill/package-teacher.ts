@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { checkCall } from '../call.js';
 import { FileError, messageOf, TeacherError } from '../errors.js';
 import type { Features } from '../flow.js';
 import { type Handle, native } from '../native.js';
 import { didYouMean } from '../suggest.js';
 import { owned, scope, Tensor } from '../tensor/index.js';
 import { type FastForm, TeacherBase } from './teacher-base.js';
+
+// Teacher.load() hands its options on; a package runs on the device that it was compiled for.
+const kinds = { tap: 'string', device: 'string' } as const;
 
 /**
  * A frozen classifier from an AOTInductor package (`.pt2`), which holds compiled code of its own. Nothing can be tapped in it, so it must give
@@ -32,6 +36,7 @@ export class PackageTeacher extends TeacherBase {
    * TeacherError where no weight could be a classifier's.
    */
   static load(file: string, { tap }: { tap?: string } = {}): PackageTeacher {
+    checkCall('PackageTeacher.load', ['file'], kinds, arguments);
     if (!existsSync(file)) throw new FileError(`The package ${file} does not exist.`);
     return scope(() => {
       const handle = opened(file);

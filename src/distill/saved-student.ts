@@ -62,7 +62,7 @@ export function loadStudent(path: string): { student: Classifier; card: StudentC
 }
 
 function build(card: StudentCard): Classifier {
-  const student = create(card.model, card);
+  const student = create(card.model, { numClasses: card.numClasses, inChannels: card.inChannels });
   if (!card.projected) return student;
   const { teacherMap, factor, studentChannels } = card.projected;
   const width = teacherMap[0] as number;

@@ -24,6 +24,7 @@ export type TeacherOptions = ScriptTeacherOptions;
 export const Teacher = {
   /**
    * A teacher from one of:
+   * - a program of torch.export.save (`teacher.pt2`);
    * - a TorchScript file, scripted or traced (`teacher.pt`);
    * - a model of the zoo with its weights, `<model>:<file>`, where the file is a `.pth` or `.safetensors` state dict, or a checkpoint that holds one
    *   (`wrn_40_2:wrn_40_2.pth`);

@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { ConfigError, ShapeError } from '../errors.js';
 import { native } from '../native.js';
 import {
@@ -103,6 +104,7 @@ export abstract class Module implements TensorHolder {
    * are missing or unexpected, ShapeError where sizes differ; the module is unchanged then.
    */
   loadStateDict(state: StateDict, { strict = true }: { strict?: boolean } = {}): LoadReport {
+    checkCall('loadStateDict', ['state'], { strict: 'boolean' }, arguments);
     const own = new Map<string, Tensor>([...this.namedParameters(), ...this.namedBuffers()]);
     // State dicts of old and of other writers have no counters of batches; PyTorch's strict load accepts them too.
     const missingKeys = [...own.keys()].filter(
@@ -139,6 +141,7 @@ export abstract class Module implements TensorHolder {
 
   /** Moves and converts parameters and buffers in place; a dtype applies to floating-point ones, a memory format to 4-d ones. */
   to({ device, dtype, memoryFormat }: { device?: string; dtype?: DType; memoryFormat?: MemoryFormat }): this {
+    checkCall('Module.to', [], { device: 'string', dtype: 'string', memoryFormat: 'string' }, arguments);
     for (const tensor of this.heldTensors()) {
       scope(() => {
         const moved = tensor.detach().to({

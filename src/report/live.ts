@@ -1,14 +1,18 @@
 /** A page that follows a run while it goes on, served to this machine only. */
+
 import { statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError, messageOf } from '../errors.js';
 import { runCharts } from './charts.js';
 import { headline, resultRows } from './html.js';
 import { livePage } from './live-page.js';
 import { addEvent, type RunRecords, readRun, recordFiles } from './run-records.js';
+
+const kinds: Kinds<LiveOptions> = { port: 'number', source: 'any' };
 
 /** What {@link serveLive} shows, and where. */
 export interface LiveOptions {
@@ -39,6 +43,7 @@ const patience = 8 << 20;
  * rebinding, are refused. Throws FileError where the folder holds no run, ConfigError where the port cannot be had.
  */
 export async function serveLive({ port = 0, source }: LiveOptions): Promise<LiveServer> {
+  checkCall('serveLive', [], kinds, arguments);
   const broadcast = new Broadcast();
   const stop = new AbortController();
   const show = (run: RunRecords, problem?: string) => broadcast.send('state', stateOf(run, problem));

@@ -1,4 +1,5 @@
 /** Methods that PyTorch's front end has beside the operators, and that are made of them. */
+import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
 import { type DType, isDType, type MemoryFormat } from './dtype.js';
@@ -114,6 +115,7 @@ const beyond: Pick<TensorExtras, 'at' | 'put' | 'registerHook' | 'backwardAsync'
     return { remove: () => native().removeHook(this.handle, number) };
   },
   backwardAsync(gradient, { retainGraph, createGraph = false } = {}) {
+    checkCall('backwardAsync', ['gradient'], { retainGraph: 'boolean', createGraph: 'boolean' }, arguments);
     return native().backwardAsync([this.handle], gradient ? [gradient.handle] : undefined, retainGraph, createGraph);
   },
 };

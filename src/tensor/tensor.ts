@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { checkCall } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Handle, native, packageRoot } from '../native.js';
 import type { Bytes } from '../native-types.js';
@@ -24,6 +25,9 @@ import type { NestedValues, ScalarValue } from './types.js';
 
 /** Under this key every tensor tells, also to other copies of this package in the process, which copy made it. */
 export const copyKey = Symbol.for('srrl.copy');
+
+const backwardKinds = { retainGraph: 'boolean', createGraph: 'boolean', inputs: 'any' } as const;
+const contiguousKinds = { memoryFormat: 'string' } as const;
 
 /**
  * A libtorch tensor. All operators of `aten` whose first argument is `self` are methods, under PyTorch's names in camelCase
@@ -130,6 +134,7 @@ export class Tensor {
   }
 
   isContiguous(options: { memoryFormat?: MemoryFormat } = {}): boolean {
+    checkCall('isContiguous', [], contiguousKinds, arguments);
     return native().isContiguous(this.handle, memoryFormatCode(options.memoryFormat ?? 'contiguous') ?? 0);
   }
 
@@ -141,6 +146,7 @@ export class Tensor {
     gradient?: Tensor | null,
     options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {},
   ): void {
+    checkCall('backward', ['gradient'], backwardKinds, arguments);
     native().backward(
       [this.handle],
       gradient ? [gradient.handle] : undefined,
