@@ -1,4 +1,4 @@
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { attentionLoss } from '../feature-losses.js';
 import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
 import { stageNumbers, stageOf } from '../requirements.js';
@@ -24,7 +24,7 @@ export class AT implements Method {
   readonly options: z.output<typeof atOptions>;
 
   constructor(options: ATOptions = {}) {
-    this.options = atOptions.parse(options);
+    this.options = validate(atOptions, options, 'the method at');
   }
 
   setUp(setting: Setting): Objective {

@@ -1,4 +1,4 @@
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { Contrast, NegativeSampler } from '../contrast.js';
 import {
   classNumbers,
@@ -33,7 +33,7 @@ export class CRD implements Method {
   readonly options: z.output<typeof crdOptions>;
 
   constructor(options: CRDOptions = {}) {
-    this.options = crdOptions.parse(options);
+    this.options = validate(crdOptions, options, 'the method crd');
   }
 
   setUp(setting: Setting): Objective {

@@ -1,4 +1,4 @@
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { relationLosses } from '../logit-losses.js';
 import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
 
@@ -20,7 +20,7 @@ export class DIST implements Method {
   readonly options: z.output<typeof distOptions>;
 
   constructor(options: DISTOptions = {}) {
-    this.options = distOptions.parse(options);
+    this.options = validate(distOptions, options, 'the method dist');
   }
 
   setUp(setting: Setting): Objective {

@@ -1,4 +1,4 @@
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { decoupledLosses, standardizeLogits } from '../logit-losses.js';
 import {
   classNumbers,
@@ -31,7 +31,7 @@ export class DKD implements Method {
   readonly options: z.output<typeof dkdOptions>;
 
   constructor(options: DKDOptions = {}) {
-    this.options = dkdOptions.parse(options);
+    this.options = validate(dkdOptions, options, 'the method dkd');
   }
 
   setUp(setting: Setting): Objective {

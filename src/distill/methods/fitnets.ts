@@ -1,5 +1,5 @@
 import { functional as F } from '../../nn/index.js';
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
 import { Regressor } from '../regressor.js';
 import { stageOf, stagePair } from '../requirements.js';
@@ -20,7 +20,7 @@ export class FitNets implements Method {
   readonly options: z.output<typeof fitNetsOptions>;
 
   constructor(options: FitNetsOptions = {}) {
-    this.options = fitNetsOptions.parse(options);
+    this.options = validate(fitNetsOptions, options, 'the method fitnets');
   }
 
   setUp(setting: Setting): Objective {

@@ -1,4 +1,4 @@
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { klDistillationLoss, standardizeLogits } from '../logit-losses.js';
 import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
 
@@ -19,7 +19,7 @@ export class KD implements Method {
   readonly options: z.output<typeof kdOptions>;
 
   constructor(options: KDOptions = {}) {
-    this.options = kdOptions.parse(options);
+    this.options = validate(kdOptions, options, 'the method kd');
   }
 
   setUp(setting: Setting): Objective {

@@ -1,5 +1,5 @@
 import type { FeatureShapes, Features } from '../../flow.js';
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import type { Tensor } from '../../tensor/index.js';
 import { contextLoss } from '../feature-losses.js';
 import { Fusion } from '../fusion.js';
@@ -28,7 +28,7 @@ export class ReviewKD implements Method {
   readonly options: z.output<typeof reviewKDOptions>;
 
   constructor(options: ReviewKDOptions = {}) {
-    this.options = reviewKDOptions.parse(options);
+    this.options = validate(reviewKDOptions, options, 'the method review-kd');
   }
 
   setUp(setting: Setting): Objective {

@@ -1,6 +1,6 @@
 import { ConfigError } from '../../errors.js';
 import { functional as F, Linear } from '../../nn/index.js';
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { noGrad, type Tensor } from '../../tensor/index.js';
 import { pooledTo } from '../feature-losses.js';
 import {
@@ -39,7 +39,7 @@ export class SimKD implements Method {
   readonly options: z.output<typeof simKDOptions>;
 
   constructor(options: SimKDOptions = {}) {
-    this.options = simKDOptions.parse(options);
+    this.options = validate(simKDOptions, options, 'the method simkd');
   }
 
   setUp(setting: Setting): Objective {

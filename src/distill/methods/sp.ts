@@ -1,4 +1,4 @@
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { similarityLoss } from '../feature-losses.js';
 import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf } from '../method.js';
 import { stageOf, stagePair } from '../requirements.js';
@@ -19,7 +19,7 @@ export class SP implements Method {
   readonly options: z.output<typeof spOptions>;
 
   constructor(options: SPOptions = {}) {
-    this.options = spOptions.parse(options);
+    this.options = validate(spOptions, options, 'the method sp');
   }
 
   setUp(setting: Setting): Objective {

@@ -1,6 +1,6 @@
 import type { Features, Terms } from '../../flow.js';
 import { functional as F } from '../../nn/index.js';
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import type { Tensor } from '../../tensor/index.js';
 import { type Connector, connectorNames, createConnector, MapConnector } from '../connector.js';
 import { klDistillationLoss, standardizeLogits } from '../logit-losses.js';
@@ -51,7 +51,7 @@ export class SRRL implements Method {
   readonly options: z.output<typeof srrlOptions>;
 
   constructor(options: SRRLOptions = {}) {
-    this.options = srrlOptions.parse(options);
+    this.options = validate(srrlOptions, options, 'the method srrl');
   }
 
   setUp(setting: Setting): Objective {
