@@ -26,8 +26,14 @@ export interface Form {
 
 type Path = readonly PropertyKey[];
 
-export const formOf = (schema: z.ZodType): Form =>
-  z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Form;
+const forms = new WeakMap<z.ZodType, Form>();
+
+/** Made once for each schema: it takes milliseconds. */
+export function formOf(schema: z.ZodType): Form {
+  const form = forms.get(schema) ?? (z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Form);
+  forms.set(schema, form);
+  return form;
+}
 
 /** The form of what stands at a path; undefined where the schema knows no such place. */
 export function formAt(form: Form, [key, ...rest]: Path): Form | undefined {
