@@ -176,8 +176,10 @@ export function shown(value: unknown): string {
 /** `must be <what is expected>, not <what was given>`, or that it is missing; `option` is the form of what stands there. */
 export function problem(issue: z.core.$ZodIssue, option: Form, value: unknown): string {
   if (value === undefined) return `is missing: it must be ${expectation(option)}`;
-  const own = issue.code === 'custom' && issue.message !== 'Invalid input';
-  return `${own ? issue.message : `must be ${expectation(option)}`}, not ${shown(value)}`;
+  // What a schema says itself, in place of the validator's own words.
+  const own = /^(Invalid|Too|Unrecognized|Expected)\b/.test(issue.message) ? undefined : issue.message;
+  if (own !== undefined && !own.startsWith('must')) return `${own}: ${shown(value)}`;
+  return `${own ?? `must be ${expectation(option)}`}, not ${shown(value)}`;
 }
 
 /** What is wrong with the content of a file, in one line: the place in it, what is expected there and what stands there. */
