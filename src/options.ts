@@ -1,27 +1,118 @@
 /** Options are data: zod objects with defaults, ranges and one-line descriptions; flags, files and help come from them. */
 import { z } from 'zod';
 import { ConfigError } from './errors.js';
-import { didYouMean } from './suggest.js';
+import {
+  exampleOf,
+  expectation,
+  type Form,
+  formAt,
+  formOf,
+  innermost,
+  problem,
+  shown,
+  valueAt,
+} from './expectation.js';
+import { didYouMean, sameName } from './suggest.js';
 
 export { z };
 
 /** `batchSize` -> `batch-size` */
 export const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
+/** Where options come from, so that an error names them as they were written. */
+export interface Place {
+  /** As in `Option 'lr' in <where>`: a file, the method kd. */
+  where: string;
+  /** The command whose options they are; a missing one is then named as a flag. */
+  command?: string;
+  /** Those that were given as flags. */
+  flags?: readonly string[];
+  /** Whether they are written `name=value`. */
+  equals?: boolean;
+}
+
 /**
- * The values with defaults filled in. Throws ConfigError naming the first wrong option, what is allowed, and for unknown
- * options the nearest names. `where` says where the values come from.
+ * The values with defaults filled in. Throws ConfigError naming the first wrong option, what it must be, what was given and an example; for
+ * unknown options the names that may be meant. `place` says where the values come from.
  */
-export function validate<Schema extends z.ZodObject>(schema: Schema, values: unknown, where: string): z.output<Schema> {
+export function validate<Schema extends z.ZodObject>(
+  schema: Schema,
+  values: unknown,
+  place: string | Place,
+): z.output<Schema> {
   const result = schema.safeParse(values);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  if (issue?.code === 'unrecognized_keys') {
-    const key = issue.keys[0] ?? '';
-    throw new ConfigError(`Unknown option '${key}' in ${where}.${didYouMean(key, Object.keys(schema.shape))}`);
+  const from = typeof place === 'string' ? { where: place } : place;
+  throw new ConfigError(refusal(formOf(schema), values, result.error.issues, from));
+}
+
+function refusal(form: Form, values: unknown, issues: readonly z.core.$ZodIssue[], place: Place): string {
+  // A mistyped name explains why another is missing.
+  const [first] = [...issues.filter(({ code }) => code === 'unrecognized_keys'), ...issues];
+  const issue = first && innermost(first);
+  if (issue?.code === 'unrecognized_keys') return unknownOption(issue.keys[0] ?? '', issue.path, form, place);
+  const path = upToList(issue?.path ?? []);
+  const [option, value] = [formAt(form, path) ?? {}, valueAt(values, path)];
+  if (!issue || path.length === 0)
+    return `The options in ${place.where} must be an object of names and values, not ${shown(values)}.`;
+  const [top = ''] = path;
+  if (value === undefined && path.length === 1 && place.command !== undefined) {
+    const file = place.where.startsWith('the ') ? '' : `, or ${top} in ${place.where}`;
+    return `srrl ${place.command} needs --${kebabCase(top)}${file}: ${option.description ?? expectation(option)}.`;
   }
-  const path = issue?.path.join('.') ?? '';
-  throw new ConfigError(`Option '${path}' in ${where}: ${issue?.message ?? 'not valid'}.`);
+  const flag = place.flags?.includes(top) ?? false;
+  const name = flag ? `--${kebabCase(top)}` : `Option '${path.join('.')}' in ${place.where}`;
+  const meant = option.enum && typeof value === 'string' ? didYouMean(value, option.enum.map(String)) : '';
+  const hint = flag || place.equals ? '' : hintFor(option, value);
+  return `${name} ${problem(issue, option, value)}${hint}.${meant || ` Example: ${written(path, exampleOf(option), flag ? 'flag' : place.equals ? 'equals' : 'colon')}`}`;
+}
+
+/** Lists are named as a whole. */
+function upToList(path: readonly PropertyKey[]): string[] {
+  const index = path.findIndex((key) => typeof key === 'number');
+  return path.slice(0, index < 0 ? path.length : index).map(String);
+}
+
+/** YAML tells text from numbers by the quotes. */
+function hintFor({ type }: Form, value: unknown): string {
+  if (value === null) return ' (an empty value; leave the option out for its default)';
+  const number = type === 'number' || type === 'integer';
+  if (number && typeof value === 'string' && value.trim() !== '' && !Number.isNaN(Number(value)))
+    return ' (a text; write it without quotes)';
+  return type === 'string' && typeof value === 'number' ? ' (a number; write it in quotes)' : '';
+}
+
+function written(path: readonly string[], value: unknown, form: 'flag' | 'equals' | 'colon'): string {
+  const text = (one: unknown): string => {
+    if (Array.isArray(one)) return form === 'flag' ? one.map(text).join() : `[${one.map(text).join(', ')}]`;
+    if (typeof one !== 'object' || one === null) return String(one);
+    return `{ ${Object.entries(one).map(([name, inner]) => `${name}: ${text(inner)}`)} }`;
+  };
+  if (form === 'flag') return `--${kebabCase(path[0] ?? '')} ${text(value)}`;
+  if (form === 'equals') return `${path.join('.')}=${text(value)}`;
+  const [top = '', ...inner] = path;
+  return `${top}: ${text(inner.reduceRight<unknown>((content, name) => ({ [name]: content }), value))}`;
+}
+
+function unknownOption(key: string, path: readonly PropertyKey[], form: Form, { where }: Place): string {
+  const known = Object.entries(formAt(form, path)?.properties ?? {});
+  const names = known.map(([name]) => name);
+  const said = `Unknown option '${[...path, key].join('.')}' in ${where}.`;
+  // Right, one level too high: mixup for augmentation.mixup.
+  const inside = known.flatMap(([name, { properties = {} }]) =>
+    sameName(key, Object.keys(properties)).map((inner) => `${name}.${inner}`),
+  );
+  if (sameName(key, names).length === 0 && inside.length > 0) return `${said} Did you mean ${inside.join(' or ')}?`;
+  const meant = didYouMean(key, names);
+  if (meant !== '') return said + meant;
+  if (names.length === 0) return `${said} It has no options.`;
+  return names.length > 12 ? said : `${said} The options are ${names.join(', ')}.`;
+}
+
+/** What a flag must be followed by, with an example. */
+export function neededValue(schema: z.ZodObject, name: string): string {
+  const option = formAt(formOf(schema), [name]) ?? {};
+  return `${expectation(option)}. Example: ${written([name], exampleOf(option), 'flag')}`;
 }
 
 /**

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { writeFileAtomic } from '../atomic.js';
 import { FileError, messageOf } from '../errors.js';
+import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
 import type { Environment } from './environment.js';
 import type { SuiteResult } from './harness.js';
@@ -44,7 +45,10 @@ export function writeBaseline(file: string, baseline: Baseline): void {
 /** Throws FileError where the file is no baseline. */
 export function readBaseline(file: string): Baseline {
   try {
-    return baselineSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
+    const parsed = baselineSchema.safeParse(content);
+    if (parsed.success) return parsed.data;
+    throw new FileError(problemIn(baselineSchema, content, parsed.error));
   } catch (error) {
     throw new FileError(
       `${file} is no baseline: ${messageOf(error).split('\n')[0]}\nMake one with \`srrl bench --against pytorch --save ${file}\`.`,

@@ -1,7 +1,7 @@
 /** What a command is, and how its options become flags. */
 import { type Command as Commander, Option } from 'commander';
-import { ConfigError } from '../errors.js';
-import { kebabCase, validate, z } from '../options.js';
+import { kebabCase, neededValue, validate, z } from '../options.js';
+import { suggestions } from '../suggest.js';
 import { rememberGroup, valuesFromFile } from './config-file.js';
 
 export interface Command<Options extends z.ZodObject = z.ZodObject> {
@@ -43,12 +43,22 @@ export function addCommand(program: Commander, command: Command): void {
     for (const option of flagsFor(key, property)) added.addOption(option);
   }
   added.addHelpText('after', `\nExamples:\n${command.examples.map((example) => `  ${example}`).join('\n')}`);
+  added.configureOutput({ outputError: (text, write) => write(explained(text, added, command.options)) });
   added.action(async (...given: unknown[]) => {
     const instance = given.at(-1) as Commander;
-    const { config, ...flags } = instance.opts<Record<string, unknown>>();
+    // Commander's own defaults, as of flags with a --no form, would win over a file.
+    const { config, ...flags } = Object.fromEntries(
+      Object.entries(instance.opts<Record<string, unknown>>()).filter(
+        ([name]) => instance.getOptionValueSource(name) !== 'default',
+      ),
+    );
     const file = command.configFile ? valuesFromFile(command.options, config as string | undefined, flags) : {};
     const values = { ...file, ...flags };
-    const checked = validate(command.options, values, config === undefined ? 'the command line' : String(config));
+    const checked = validate(command.options, values, {
+      where: config === undefined ? 'the command line' : String(config),
+      command: command.name,
+      flags: Object.keys(flags),
+    });
     if (command.configFile) rememberGroup(values);
     await command.run(checked, instance.args);
   });
@@ -69,17 +79,36 @@ function flagsFor(key: string, { type, description = '', default: initial, enum:
     `--${flag} <${type === 'integer' || type === 'number' ? 'number' : type === 'array' ? 'list' : 'value'}>`,
     text,
   );
-  if (choices) option.choices(choices);
-  else if (type === 'integer' || type === 'number') option.argParser((value) => numberOf(flag, value));
+  // Shown in the help; a wrong one is refused together with all other options.
+  if (choices) option.choices(choices).argParser((value) => value);
+  else if (type === 'integer' || type === 'number') option.argParser(numberIn);
   else if (type === 'array')
     option.argParser((value) =>
-      value.split(',').map((item) => (items?.type === 'string' ? item.trim() : numberOf(flag, item))),
+      value.split(',').map((item) => (items?.type === 'string' ? item.trim() : numberIn(item))),
     );
   return [option];
 }
 
-function numberOf(flag: string, value: string): number {
-  const number = Number(value);
-  if (value.trim() === '' || Number.isNaN(number)) throw new ConfigError(`--${flag} takes a number, not '${value}'.`);
-  return number;
+/** The number that a text is; other text stays what it is, and is refused with all that an option must be. */
+function numberIn(text: string): number | string {
+  const number = Number(text);
+  return text.trim() === '' || Number.isNaN(number) ? text : number;
+}
+
+/** Commander's complaint with the flag that is meant, or with what a flag must be followed by. */
+function explained(text: string, added: Commander, options: z.ZodObject): string {
+  const unknown = /^error: unknown option '(-[^'=]+)/.exec(text)?.[1];
+  if (unknown !== undefined) {
+    const flags = added.options.map(({ long }) => long ?? '').filter((long) => long !== '');
+    const meant = suggestions(
+      unknown.replace(/^-+/, ''),
+      flags.map((long) => long.slice(2)),
+    );
+    if (meant.length === 0) return text;
+    return `error: unknown option '${unknown}'\n(Did you mean ${meant.map((name) => `--${name}`).join(' or ')}?)\n`;
+  }
+  const empty = /^error: option '--([\w-]+) <.*argument missing/.exec(text)?.[1];
+  const name = added.options.find(({ long }) => long === `--${empty}`)?.attributeName();
+  if (empty === undefined || name === undefined || !Object.hasOwn(options.shape, name)) return text;
+  return `error: --${empty} needs a value: ${neededValue(options, name)}\n`;
 }

@@ -1,4 +1,5 @@
 /** What a data set is: images with class numbers, and what a model must know of them. */
+import type { z } from '../options.js';
 
 /**
  * Class numbers, one a sample. Uint16Array and Int32Array hold those of more than 256 classes; {@link labelsOf} chooses, and
@@ -75,6 +76,8 @@ export interface DatasetKind {
   /** How to write it, as in `fashion-mnist:DIR`. */
   usage: string;
   summary: string;
+  /** What may stand behind the path, as in `?size=96`. */
+  options?: z.ZodObject;
   /** `path` is what stands after the colon. Throws DataError where the data are missing or not what they should be. */
   open(path: string): Promise<Dataset>;
 }

@@ -1,6 +1,7 @@
 /** The part of an analysis (srrl analyze) that a report shows. */
 import { existsSync, readFileSync } from 'node:fs';
 import { FileError, messageOf } from '../errors.js';
+import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
 
 const share = z.number().nullable();
@@ -61,8 +62,8 @@ export function readAnalysis(file: string): RunAnalysis | undefined {
   }
   const result = runAnalysis.safeParse(value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new FileError(`${file}, line 1: ${issue?.path.join('.')} ${issue?.message}. Write it anew with srrl analyze.`);
+  const wrong = problemIn(runAnalysis, value, result.error);
+  throw new FileError(`${file}, line 1: ${wrong}. Write it anew with srrl analyze.`);
 }
 
 /** Which class is most often taken for which other, most frequent first; diagonal and zeros left out. */

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { LineCounter, parseDocument } from 'yaml';
 import { FileError, messageOf } from '../errors.js';
+import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
 import { type RunAnalysis, readAnalysis } from './run-analysis.js';
 
@@ -127,8 +128,7 @@ export function bestEpoch(run: RunRecords): EvaluatedEpoch | undefined {
 function checked<Schema extends z.ZodType>(schema: Schema, value: unknown, where: string): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
-  throw new FileError(`${where}: ${issue?.path.join('.')}: ${issue?.message}.`);
+  throw new FileError(`${where}: ${problemIn(schema, value, result.error)}.`);
 }
 
 function parseJson(text: string): unknown {

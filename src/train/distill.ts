@@ -1,3 +1,4 @@
+import { checkSetup, type Kind } from './check-setup.js';
 import { Control } from './control.js';
 import type { TrainEvent } from './events.js';
 import { canRunElsewhere, remoteRun } from './remote.js';
@@ -56,7 +57,7 @@ export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterable
  * in the caller's thread, a step at a time.
  */
 export function distill(setup: DistillSetup): Run {
-  return start(setup);
+  return start('distill', setup);
 }
 
 /**
@@ -72,6 +73,7 @@ export function distillTogether(
   setups: Record<string, DistillSetup>,
   { signal }: { signal?: AbortSignal } = {},
 ): Run<TogetherEvent> {
+  for (const setup of Object.values(setups)) checkSetup('distill', setup);
   checkTogether(setups);
   const plain = Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, withoutSignal(setup)]));
   const elsewhere = Object.values(plain).every(canRunElsewhere);
@@ -82,13 +84,19 @@ export function distillTogether(
 
 /** Trains a model on the labels alone. Same events. */
 export function train(setup: StudentSetup): Run {
-  return start(setup);
+  return start('train', setup);
 }
 
-function start({ signal, ...setup }: StudentSetup | DistillSetup): Run {
+function start(kind: Kind, given: StudentSetup | DistillSetup): Run {
+  // An error comes where all others of a run come: when its first event is asked for.
+  const { signal, ...setup } = given ?? {};
   const begin = (control: Control) =>
     canRunElsewhere(setup) ? remoteRun({ one: setup }, control) : run(setup, control);
-  return new Run((control) => whileLocked(writtenBy([setup]), () => begin(control)), signal);
+  const checked = async function* (control: Control) {
+    checkSetup(kind, given);
+    yield* whileLocked(writtenBy([setup]), () => begin(control));
+  };
+  return new Run(checked, signal instanceof AbortSignal ? signal : undefined);
 }
 
 /** The folders that runs will write to. They are locked here and not by the thread of a run, which may be ended before it can release them. */

@@ -27,10 +27,16 @@ describe('help and usage', () => {
   it.each([
     [['distil'], /Did you mean distill/],
     [['distill', '--alfa', '1'], /--alfa.*\n.*Did you mean --alpha/],
-    [['distill', '--data', 'shapes'], /'teacher'/],
-    [['train', '--data', 'shapes', '--epochs', 'many'], /--epochs takes a number, not 'many'/],
-    [['train', '--data', 'shapes', '--epochs', '0'], /'epochs'/],
-    [['train', '--data', 'shapes', '--schedule', 'sine'], /Allowed choices are cosine, step, constant/],
+    [['distill', '--data', 'shapes'], /srrl distill needs --teacher: TorchScript file/],
+    [
+      ['train', '--data', 'shapes', '--epochs', 'many'],
+      /--epochs must be a whole number of at least 1, not 'many'\. Example: --epochs 60/,
+    ],
+    [['train', '--data', 'shapes', '--epochs', '0'], /--epochs must be a whole number of at least 1, not 0/],
+    [
+      ['train', '--data', 'shapes', '--schedule', 'sine'],
+      /--schedule must be one of cosine, step, constant, not 'sine'\. Did you mean cosine\?/,
+    ],
     [['train', '--data', 'shapes', '--student', 'resnet9'], /no model 'resnet9'/],
     [['eval'], /missing required argument/],
     [['distill', '--config', 'nowhere.yaml'], /--config nowhere.yaml cannot be read/],

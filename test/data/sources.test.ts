@@ -83,7 +83,7 @@ describe.skipIf(!existsSync(photos))('a folder of photos', () => {
 
   it('refuses what is no data set, with the reason', async () => {
     const path = smallFolder(root, 'bad');
-    await expect(openDataset(`folder:${path}?size=4`)).rejects.toThrow(/size must be/);
+    await expect(openDataset(`folder:${path}?size=4`)).rejects.toThrow(/'size' in .* must be a whole number from 8/);
     await expect(openDataset(`folder:${root}/nowhere`)).rejects.toThrow(/does not exist/);
     mkdirSync(join(path, 'val', 'roses'));
     await expect(openDataset(`folder:${path}`)).rejects.toThrow(

@@ -1,10 +1,12 @@
 import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, messageOf } from '../../errors.js';
+import { z } from '../../options.js';
 import { type DatasetKind, type EncodedSet, imagenetStatistics, labelsOf } from '../dataset.js';
 import { classFolders, imagesBelow, type Skipped, skippedText } from '../image-files.js';
+import { sizeOption, sourceOptions } from '../source-options.js';
 
-const defaultSize = 224;
+const options = z.strictObject({ size: sizeOption });
 
 function readSplit(folder: string, classes: readonly string[], skipped: Skipped): EncodedSet {
   const stranger = classFolders(folder).find((name) => !classes.includes(name));
@@ -55,11 +57,11 @@ function folderOf(path: string, names: string[]): string {
 export const imageFolder: DatasetKind = {
   kind: 'folder',
   usage: 'folder:DIR[?size=N]',
-  summary: `photos in train/<class>/ and val/<class>/ (or test/), seen at N x N pixels (default ${defaultSize})`,
+  summary: 'photos in train/<class>/ and val/<class>/ (or test/), seen at N x N pixels (default 224)',
+  options,
   async open(path) {
-    const [, folder = '', size = String(defaultSize)] = path.match(/^(.*?)(?:\?size=(\d+))?$/) ?? [];
-    const pixels = Number(size);
-    if (!(pixels >= 8 && pixels <= 4096)) throw new DataError(`folder:${path}: size must be from 8 to 4096.`);
+    const { place: folder, options: chosen } = sourceOptions('folder', path, options);
+    const { size: pixels } = chosen;
     if (!existsSync(folder)) throw new DataError(`The folder ${folder} of folder:${path} does not exist.`);
     const training = folderOf(folder, ['train']);
     const classes = classFolders(training);

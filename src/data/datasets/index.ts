@@ -2,6 +2,7 @@
 import { DataError } from '../../errors.js';
 import { didYouMean } from '../../suggest.js';
 import type { Dataset, DatasetKind } from '../dataset.js';
+import { withoutOptions } from '../source-options.js';
 import { cifar10 } from './cifar10.js';
 import { cifar100 } from './cifar100.js';
 import { fashionMnist } from './fashion-mnist.js';
@@ -36,5 +37,6 @@ export async function openDataset(source: string): Promise<Dataset> {
     );
   }
   if (path === '' && found.usage.startsWith(`${kind}:`)) throw new DataError(`${kind} needs a path: ${found.usage}.`);
+  if (!found.options) withoutOptions(kind, path);
   return found.open(path);
 }

@@ -1,12 +1,13 @@
 import { DataError } from '../../errors.js';
-import { validate, z } from '../../options.js';
+import { z } from '../../options.js';
 import { type DatasetKind, imagenetStatistics, labelsOf } from '../dataset.js';
 import { ParquetFile } from '../formats/parquet.js';
 import { classNamesIn, encodedImages, imageColumn, labelColumn, labelsIn } from '../formats/parquet-images.js';
 import { type Found, filesAt } from '../glob.js';
+import { sizeOption, sourceOptions } from '../source-options.js';
 
 const options = z.strictObject({
-  size: z.coerce.number().int().min(8).max(4096).default(224).describe('pixels, across and down'),
+  size: sizeOption,
   image: z.string().min(1).optional().describe('column of images (default image, or img)'),
   label: z.string().min(1).optional().describe('column of class numbers (default label)'),
 });
@@ -62,9 +63,10 @@ export const parquet: DatasetKind = {
   usage: 'parquet:DIR_OR_GLOB[?size=N&image=COLUMN&label=COLUMN]',
   summary:
     'parquet files train*, and validation* or test*, of encoded images and class numbers, as Hugging Face has them',
+  options,
   async open(path) {
-    const [, place = '', query = ''] = path.match(/^(.*?)(?:\?([^/?]*))?$/) ?? [];
-    const { size, image, label } = validate(options, Object.fromEntries(new URLSearchParams(query)), `parquet:${path}`);
+    const { place, options: chosen } = sourceOptions('parquet', path, options);
+    const { size, image, label } = chosen;
     const found = filesAt(place, '.parquet');
     const training = filesOf(found, trainNames);
     const testing = testNames.map((names) => filesOf(found, names)).find((files) => files.length > 0);

@@ -2,8 +2,10 @@ import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } 
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
+import { z } from '../../options.js';
 import { type DatasetKind, type EncodedSet, imagenetStatistics, labelsOf } from '../dataset.js';
 import { type TarEntry, tarEntries } from '../formats/tar.js';
+import { sizeOption, sourceOptions } from '../source-options.js';
 
 /** Where an image lies, and its class number. */
 interface Sample {
@@ -82,12 +84,15 @@ function classNames(path: string, classes: number): string[] {
   return names;
 }
 
+const options = z.strictObject({ size: sizeOption });
+
 export const shards: DatasetKind = {
   kind: 'shards',
   usage: 'shards:DIR[?size=N]',
   summary: 'tar shards train-*.tar and val-*.tar (or test-*) of KEY.jpg and KEY.cls, as WebDataset has them',
+  options,
   async open(path) {
-    const [, folder = '', size = '224'] = path.match(/^(.*?)(?:\?size=(\d+))?$/) ?? [];
+    const { place: folder, options: chosen } = sourceOptions('shards', path, options);
     if (!existsSync(folder)) throw new DataError(`The folder ${folder} of shards:${path} does not exist.`);
     const [train, test] = [readSplit(folder, ['train']), readSplit(folder, ['val', 'test'])];
     const largest = [...train, ...test].reduce((most, { label }) => Math.max(most, label), 1);
@@ -96,8 +101,8 @@ export const shards: DatasetKind = {
       source: `shards:${path}`,
       classes,
       channels: 3,
-      height: Number(size),
-      width: Number(size),
+      height: chosen.size,
+      width: chosen.size,
       ...imagenetStatistics,
       augment: { pad: 0, flip: true },
       train: encoded(train, classes.length),

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
 import { replaceFileAsync } from '../../atomic.js';
 import { DataError, messageOf } from '../../errors.js';
+import { problemIn } from '../../expectation.js';
 import { z } from '../../options.js';
 import { type Dataset, labelsOf, type MappedSet, type Split } from '../dataset.js';
 import { decode } from '../decode.js';
@@ -116,7 +117,10 @@ function readHeader(file: string): z.output<typeof header> {
     if (!end.subarray(4).equals(mark)) throw new DataError('its end is missing');
     const length = end.readUInt32LE(0);
     const start = size - 4 - mark.length - length;
-    const found = header.parse(JSON.parse(read(length, start).toString('utf8')));
+    const content: unknown = JSON.parse(read(length, start).toString('utf8'));
+    const parsed = header.safeParse(content);
+    if (!parsed.success) throw new DataError(`in its header, ${problemIn(header, content, parsed.error)}`);
+    const found = parsed.data;
     const { channels, height, width, train, test, classes } = found;
     if (channels * height * width * (train.count + test.count) !== start)
       throw new DataError('its pixels are not as many as its header says');

@@ -24,7 +24,7 @@ export class AT implements Method {
   readonly options: z.output<typeof atOptions>;
 
   constructor(options: ATOptions = {}) {
-    this.options = validate(atOptions, options, 'new AT()');
+    this.options = validate(atOptions, options, 'the method at');
   }
 
   setUp(setting: Setting): Objective {

@@ -33,7 +33,7 @@ export class CRD implements Method {
   readonly options: z.output<typeof crdOptions>;
 
   constructor(options: CRDOptions = {}) {
-    this.options = validate(crdOptions, options, 'new CRD()');
+    this.options = validate(crdOptions, options, 'the method crd');
   }
 
   setUp(setting: Setting): Objective {

@@ -20,7 +20,7 @@ export class DIST implements Method {
   readonly options: z.output<typeof distOptions>;
 
   constructor(options: DISTOptions = {}) {
-    this.options = validate(distOptions, options, 'new DIST()');
+    this.options = validate(distOptions, options, 'the method dist');
   }
 
   setUp(setting: Setting): Objective {

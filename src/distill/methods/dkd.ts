@@ -31,7 +31,7 @@ export class DKD implements Method {
   readonly options: z.output<typeof dkdOptions>;
 
   constructor(options: DKDOptions = {}) {
-    this.options = validate(dkdOptions, options, 'new DKD()');
+    this.options = validate(dkdOptions, options, 'the method dkd');
   }
 
   setUp(setting: Setting): Objective {

@@ -20,7 +20,7 @@ export class FitNets implements Method {
   readonly options: z.output<typeof fitNetsOptions>;
 
   constructor(options: FitNetsOptions = {}) {
-    this.options = validate(fitNetsOptions, options, 'new FitNets()');
+    this.options = validate(fitNetsOptions, options, 'the method fitnets');
   }
 
   setUp(setting: Setting): Objective {

@@ -37,5 +37,5 @@ export function createMethod(name: string, options: Record<string, unknown> = {}
     const names = methodKinds.map((candidate) => candidate.name);
     throw new ConfigError(`There is no method '${name}'; there are ${names.join(', ')}.${didYouMean(name, names)}`);
   }
-  return kind.create(validate(kind.options, options, `the method ${name}`));
+  return kind.create(validate(kind.options, options, { where: `the method ${name}`, equals: true }));
 }

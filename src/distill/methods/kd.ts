@@ -19,7 +19,7 @@ export class KD implements Method {
   readonly options: z.output<typeof kdOptions>;
 
   constructor(options: KDOptions = {}) {
-    this.options = validate(kdOptions, options, 'new KD()');
+    this.options = validate(kdOptions, options, 'the method kd');
   }
 
   setUp(setting: Setting): Objective {

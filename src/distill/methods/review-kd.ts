@@ -28,7 +28,7 @@ export class ReviewKD implements Method {
   readonly options: z.output<typeof reviewKDOptions>;
 
   constructor(options: ReviewKDOptions = {}) {
-    this.options = validate(reviewKDOptions, options, 'new ReviewKD()');
+    this.options = validate(reviewKDOptions, options, 'the method review-kd');
   }
 
   setUp(setting: Setting): Objective {

@@ -39,7 +39,7 @@ export class SimKD implements Method {
   readonly options: z.output<typeof simKDOptions>;
 
   constructor(options: SimKDOptions = {}) {
-    this.options = validate(simKDOptions, options, 'new SimKD()');
+    this.options = validate(simKDOptions, options, 'the method simkd');
   }
 
   setUp(setting: Setting): Objective {

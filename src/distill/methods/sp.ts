@@ -19,7 +19,7 @@ export class SP implements Method {
   readonly options: z.output<typeof spOptions>;
 
   constructor(options: SPOptions = {}) {
-    this.options = validate(spOptions, options, 'new SP()');
+    this.options = validate(spOptions, options, 'the method sp');
   }
 
   setUp(setting: Setting): Objective {

@@ -51,7 +51,7 @@ export class SRRL implements Method {
   readonly options: z.output<typeof srrlOptions>;
 
   constructor(options: SRRLOptions = {}) {
-    this.options = validate(srrlOptions, options, 'new SRRL()');
+    this.options = validate(srrlOptions, options, 'the method srrl');
   }
 
   setUp(setting: Setting): Objective {

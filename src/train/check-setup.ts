@@ -1,0 +1,32 @@
+/** The first check of a run that a program asks for: every option by name and kind, before anything is opened. */
+import { validate, z } from '../options.js';
+import { trainOptions } from './options.js';
+import { teacherOptions } from './targets.js';
+
+const textOr = (description: string) =>
+  z.custom((value) => typeof value === 'string' || (typeof value === 'object' && value !== null)).describe(description);
+
+const studentSetup = trainOptions.extend({
+  student: textOr('the name of a model, such as resnet8, module:FILE, or a Classifier'),
+  data: textOr('kind:path, such as shapes or fashion-mnist:DIR, module:FILE, or a Dataset'),
+  out: z.string().optional().describe('folder'),
+  overwrite: z.boolean().optional(),
+  resume: z.boolean().optional(),
+  dryRun: z.boolean().optional(),
+  signal: z.instanceof(AbortSignal).optional().describe('an AbortSignal'),
+});
+
+const distillSetup = studentSetup.extend({
+  ...teacherOptions.shape,
+  teacher: textOr('a file, such as teacher.pt, model:weights.pth, a run folder, or a Teacher'),
+  tap: z.string().optional(),
+  method: textOr('a method, such as srrl or kd:temperature=2+at, module:FILE, or a Method').optional(),
+  teacherAccuracy: z.object({}).loose().optional(),
+});
+
+export type Kind = 'train' | 'distill';
+
+/** Throws ConfigError naming the option of `train()` or `distill()` that is wrong. */
+export function checkSetup(kind: Kind, setup: unknown): void {
+  validate(kind === 'train' ? studentSetup : distillSetup, setup, `the training options of ${kind}()`);
+}
