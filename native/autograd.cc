@@ -92,14 +92,16 @@ Napi::Value setGrad(const Napi::CallbackInfo& info) {
 }
 
 // gradList(list handle, use) => handle of a list of their gradients; throws where one has none. `use` is 'change' for the gradients themselves (of sparse
-// ones the values), 'read' for what a fused step reads, copies where need be, and 'read sparse' for the same where sparse ones are made dense.
+// ones the values), 'read' for plain ones, copies where need be, 'fused' for those also in the order of their parameters, as fused steps need them, and
+// 'fused sparse' for the same where sparse ones are made dense.
 Napi::Value gradList(const Napi::CallbackInfo& info) {
   auto& handles = Environment::of(info.Env()).handles;
   const std::string use = info[1].As<Napi::String>();
   c10::List<at::Tensor> gradients;
   for (const at::Tensor& tensor : handles.at(handleOf(info[0])).toTensorVector()) {
     if (!tensor.grad().defined()) throw Error(kState, "a parameter has no gradient");
-    if (use != "change") gradients.push_back(gradientInOrder(tensor.grad(), tensor, use == "read sparse"));
+    if (use == "read") gradients.push_back(plainGradient(tensor.grad(), false));
+    else if (use != "change") gradients.push_back(gradientInOrder(tensor.grad(), tensor, use == "fused sparse"));
     else if (tensor.grad().is_sparse()) gradients.push_back(tensor.grad()._values());
     else gradients.push_back(gradientOf(tensor));
   }

@@ -17,6 +17,9 @@ at::Tensor plain(const at::Tensor& tensor);
 // The tensors whose memory a tensor consists of: itself, or the indices and values of a sparse one.
 std::vector<at::Tensor> partsOf(const at::Tensor& tensor);
 
+// A gradient as optimizers read it, plain and dense.
+at::Tensor plainGradient(const at::Tensor& gradient, bool sparseToo);
+
 // A gradient as the fused optimizers read it, straight through memory: plain, dense, in the memory order of its parameter.
 at::Tensor gradientInOrder(const at::Tensor& gradient, const at::Tensor& parameter, bool sparseToo);
 

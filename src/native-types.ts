@@ -19,6 +19,9 @@ export type Bytes =
   | Float64Array
   | Uint8ClampedArray;
 
+/** What a list of gradients is for, see native/autograd.cc. */
+export type GradientUse = 'change' | 'read' | 'fused' | 'fused sparse';
+
 export interface SchemaArgument {
   /** As in the schema, in snake case. */
   name: string;
@@ -195,7 +198,7 @@ export interface Native {
   ): (Handle | null)[];
   gradOf(tensor: Handle): Handle | null;
   setGrad(tensor: Handle, gradient: Handle | null): void;
-  gradList(list: Handle, use: 'change' | 'read' | 'read sparse'): Handle;
+  gradList(list: Handle, use: GradientUse): Handle;
   clearGrads(list: Handle): void;
   haveGrads(list: Handle): boolean[];
   requiresGrad(tensor: Handle): boolean;

@@ -43,6 +43,7 @@ const defaults: AdamOptions = {
  * betas is not in [0, 1).
  */
 export class Adam extends Optimizer<AdamOptions> {
+  protected override readonly fused = true;
   /** Weight decay acts on the parameter, not through the gradient. */
   protected readonly decoupled: boolean = false;
 

@@ -48,6 +48,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   readonly state = new Map<Tensor, ParameterState>();
   readonly #buckets = new Map<string, Bucket>();
   readonly #kinds = new Map<Tensor, string>();
+  /** Whether the step is one of libtorch's fused operators, which walk through memory. */
+  protected readonly fused: boolean = false;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options, kinds?: Kinds<Options>) {
     const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];
@@ -140,7 +142,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
       return stage;
     };
     for (const { bucket } of this.ready(index, prepare, names)) {
-      const gradients = TensorList.gradients(bucket.params, 'read');
+      const gradients = TensorList.gradients(bucket.params, this.fused ? 'fused' : 'read');
       try {
         const { members, params, state } = bucket;
         update({ members, params, gradients, state: (name) => state.get(name) as TensorList });

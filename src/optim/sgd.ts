@@ -58,7 +58,7 @@ export class SGD extends Optimizer<SGDOptions> {
       return 'first';
     };
     for (const { stage, bucket } of this.ready(index, prepare, momentum === 0 ? [] : ['momentum_buffer'])) {
-      const gradients = TensorList.gradients(bucket.params, 'read sparse');
+      const gradients = TensorList.gradients(bucket.params, 'fused sparse');
       torch._fusedSgd_(bucket.params, gradients, bucket.state.get('momentum_buffer') ?? [], {
         lr,
         momentum,

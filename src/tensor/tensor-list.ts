@@ -1,4 +1,5 @@
 import { type Handle, native } from '../native.js';
+import type { GradientUse } from '../native-types.js';
 import { uncloneable } from './conversion.js';
 import type { Tensor } from './tensor.js';
 
@@ -22,9 +23,10 @@ export class TensorList {
 
   /**
    * The gradients of a list's tensors. Throws where one has none. To `change` them gives the gradients themselves; to `read` them,
-   * copies of those that a fused step cannot walk through; `read sparse` accepts sparse ones as well and makes them dense.
+   * copies of those without plain memory; `fused` copies also those whose elements lie in another order than their parameter's, and refuses parameters
+   * that a fused step cannot walk through; `fused sparse` accepts sparse gradients as well and makes them dense.
    */
-  static gradients(list: TensorList, use: 'change' | 'read' | 'read sparse'): TensorList {
+  static gradients(list: TensorList, use: GradientUse): TensorList {
     return new TensorList({ handle: native().gradList(list.handle, use), length: list.length });
   }
 
