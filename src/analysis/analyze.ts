@@ -1,7 +1,9 @@
 /** Teacher and student compared on a split: predictions, features, calibration. */
 import type { Dataset, SplitName } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
+import { seeing } from '../distill/adapted-teacher.js';
 import type { Teacher } from '../distill/teacher.js';
+import { TeacherBase } from '../distill/teacher-base.js';
 import { ConfigError } from '../errors.js';
 import type { Classifier } from '../models/index.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
@@ -41,7 +43,8 @@ const clusterSeed = 0;
  */
 export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
   check(setup);
-  const { student, teacher, data, split = 'test', batchSize = 200, signal, onProgress } = setup;
+  const { student, teacher: given, data, split = 'test', batchSize = 200, signal, onProgress } = setup;
+  const teacher = given instanceof TeacherBase ? seeing(given, data) : given;
   const numClasses = data.classes.length;
   const loader = new Loader(data, split, { batchSize });
   const comparison = new Comparison(numClasses);
