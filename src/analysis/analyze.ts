@@ -2,7 +2,9 @@
 import { checkCall, type Kinds } from '../call.js';
 import type { Dataset, SplitName } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
+import { seeing } from '../distill/adapted-teacher.js';
 import type { Teacher } from '../distill/teacher.js';
+import { TeacherBase } from '../distill/teacher-base.js';
 import { ConfigError } from '../errors.js';
 import type { Classifier } from '../models/index.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
@@ -53,7 +55,8 @@ const clusterSeed = 0;
 export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
   checkCall('analyze', [], kinds, arguments);
   check(setup);
-  const { student, teacher, data, split = 'test', batchSize = 200, signal, onProgress } = setup;
+  const { student, teacher: given, data, split = 'test', batchSize = 200, signal, onProgress } = setup;
+  const teacher = given instanceof TeacherBase ? seeing(given, data) : given;
   const numClasses = data.classes.length;
   const loader = new Loader(data, split, { batchSize });
   const comparison = new Comparison(numClasses);

@@ -8,7 +8,8 @@ import { checkCall, type Kinds } from '../call.js';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
 import { asTrained } from '../data/hold-out.js';
-import { loadStudent, type StudentCard } from '../distill/saved-student.js';
+import { preprocessingOf } from '../distill/adapted-teacher.js';
+import { asSeenBy, loadStudent, type StudentCard } from '../distill/saved-student.js';
 import { Teacher } from '../distill/teacher.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 import { validate, z } from '../options.js';
@@ -83,6 +84,9 @@ const runConfig = z.object({
   trainImages: z.number().optional(),
   validation: z.number().optional(),
   seed: z.number().optional(),
+  teacherMean: z.array(z.number()).optional(),
+  teacherStd: z.array(z.number()).optional(),
+  teacherSize: z.number().optional(),
 });
 type RunConfig = z.output<typeof runConfig>;
 
@@ -103,7 +107,7 @@ async function openData(
   card: StudentCard,
   source?: string | Dataset,
 ): Promise<Dataset> {
-  const opened = typeof source === 'object' ? source : await openDataset(source ?? ownSource);
+  const opened = asSeenBy(card, typeof source === 'object' ? source : await openDataset(source ?? ownSource));
   if (opened.channels !== card.inChannels)
     throw new ConfigError(`${path} takes ${card.inChannels}-channel images; ${opened.source} has ${opened.channels}.`);
   // Other data were not split by the run.
@@ -117,7 +121,9 @@ async function openTeacher(path: string, config: RunConfig, file?: string, tap?:
     throw new ConfigError(`${path} was trained without a teacher. Say with --teacher FILE what to compare it with.`);
   const site = tap ?? (file === undefined ? config.tap : undefined);
   try {
-    return await Teacher.load(chosen, site === undefined ? {} : { tap: site });
+    const { teacherMean: mean, teacherStd: std, teacherSize: size } = config;
+    const seen = file === undefined ? preprocessingOf({ mean, std, size }) : undefined;
+    return await Teacher.load(chosen, { ...(site !== undefined && { tap: site }), ...seen });
   } catch (error) {
     if (file !== undefined || !(error instanceof FileError)) throw error;
     throw new ConfigError(

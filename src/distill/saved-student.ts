@@ -1,6 +1,7 @@
 /** Networks as files: the weights, and in the metadata what is needed to make the network again. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Dataset } from '../data/dataset.js';
 import { FileError } from '../errors.js';
 import { loadSafetensors, saveSafetensors } from '../files/index.js';
 import { type Classifier, create } from '../models/index.js';
@@ -20,6 +21,9 @@ export interface StudentCard {
   data: string;
   /** [C, H, W]: images that it was trained on; absent in files of older versions. */
   input?: number[];
+  /** How its images were normalized, where that was not as the data set says. */
+  mean?: number[];
+  std?: number[];
   /** It predicts through a projector and the teacher's classifier: the teacher's last map, [C, H, W], and the projector's factor. */
   projected?: { teacherMap: number[]; factor: number; studentChannels: number };
 }
@@ -59,6 +63,11 @@ export function loadStudent(path: string): { student: Classifier; card: StudentC
     student.loadStateDict(tensors);
     return { student: student.eval(), card };
   });
+}
+
+/** The data set with its images normalized as the student expects them. */
+export function asSeenBy({ mean, std }: StudentCard, data: Dataset): Dataset {
+  return mean || std ? { ...data, mean: mean ?? data.mean, std: std ?? data.std } : data;
 }
 
 function build(card: StudentCard): Classifier {

@@ -6,7 +6,10 @@ import { FileError, TeacherError } from '../errors.js';
 import { kindOfFile, openSafetensors } from '../files/index.js';
 import type { Classifier } from '../models/index.js';
 import { asyncScope } from '../tensor/index.js';
+
+import { AdaptedTeacher, type Preprocessing, preprocessingOf } from './adapted-teacher.js';
 import { archiveKind, oldProgram } from './exported/archive.js';
+
 import { ModelTeacher } from './model-teacher.js';
 import { PackageTeacher } from './package-teacher.js';
 import { loadStudent } from './saved-student.js';
@@ -14,12 +17,12 @@ import { ScriptTeacher, type ScriptTeacherOptions } from './script-teacher.js';
 import type { TeacherBase } from './teacher-base.js';
 import { suggestionsFor, whatItIs, zooModel } from './zoo-teacher.js';
 
-const kinds: Kinds<TeacherOptions> = { tap: 'string', device: 'string' };
+const kinds: Kinds<TeacherOptions> = { tap: 'string', device: 'string', mean: 'any', std: 'any', size: 'number' };
 
 /** A frozen network that a student learns from: its penultimate feature and logits. */
 export type Teacher = TeacherBase;
-/** How a teacher is loaded; a TorchScript file may need the path of its classifier. */
-export type TeacherOptions = ScriptTeacherOptions;
+/** How a teacher is loaded, and how it expects its images; a TorchScript file may need the path of its classifier. */
+export interface TeacherOptions extends ScriptTeacherOptions, Preprocessing {}
 
 export const Teacher = {
   /**
@@ -31,28 +34,44 @@ export const Teacher = {
    * - a run of this package, by its folder or its `student.safetensors`;
    * - an AOTInductor package (`.pt2`) that returns (logits, feature), see {@link PackageTeacher}.
    *
+   * With `mean`, `std` and `size` it sees images in the normalization and size that it was trained with; images are
+   * then given to it as a data set normalizes them in a run, and in the scale 0..1 elsewhere.
+   *
    * Throws FileError where the file is none of these, TeacherError where its classifier cannot be found or the weights do not fit.
    */
   async load(source: string, options: TeacherOptions = {}): Promise<Teacher> {
     checkCall('Teacher.load', ['source'], kinds, arguments);
-    const [, model, file] = (!existsSync(source) && source.match(/^([\w.]{2,}):(.+)$/s)) || [];
-    if (model !== undefined && file !== undefined) return fromZoo(source, model, file, options);
-    const isFolder = existsSync(source) && statSync(source).isDirectory();
-    if (existsSync(source) && !isFolder) await refuseOtherKinds(source);
-    if (isFolder || extname(source) === '.safetensors') {
-      refuseTap(source, options);
-      return placed(loadStudent(source).student, source, options);
-    }
-    return fromArchive(source, options);
+    const teacher = await loaded(source, options);
+    const preprocessing = preprocessingOf(options);
+    if (!preprocessing || teacher instanceof AdaptedTeacher) return teacher;
+    return new AdaptedTeacher(teacher, preprocessing);
   },
 
   /** A network of your own as a teacher; it is frozen. */
   of: (model: Classifier, source = model.constructor.name): Teacher => ModelTeacher.of(model, source),
 };
 
+async function loaded(source: string, options: TeacherOptions): Promise<Teacher> {
+  const [, model, file] = (!existsSync(source) && source.match(/^([\w.]{2,}):(.+)$/s)) || [];
+  if (model !== undefined && file !== undefined) return fromZoo(source, model, file, options);
+  const isFolder = existsSync(source) && statSync(source).isDirectory();
+  if (existsSync(source) && !isFolder) await refuseOtherKinds(source);
+  if (isFolder || extname(source) === '.safetensors') {
+    refuseTap(source, options);
+    const { student, card } = loadStudent(source);
+    // As it was trained, unless other things are asked for.
+    const seen = preprocessingOf({ ...card, ...preprocessingOf(options) });
+    const teacher = placed(student, source, options);
+    return seen ? new AdaptedTeacher(teacher, seen) : teacher;
+  }
+  return fromArchive(source, options);
+}
+
 /** Whether its classifier was chosen among the layers of a file, by `tap` or by itself. */
-export const isTapped = (teacher: Teacher | undefined): teacher is ScriptTeacher | PackageTeacher =>
-  teacher instanceof ScriptTeacher || teacher instanceof PackageTeacher;
+export function isTapped(teacher: Teacher | undefined): teacher is Teacher {
+  const own = teacher instanceof AdaptedTeacher ? teacher.inner : teacher;
+  return own instanceof ScriptTeacher || own instanceof PackageTeacher;
+}
 
 /** A `.pt2` or TorchScript file; its content decides which. */
 async function fromArchive(source: string, options: TeacherOptions): Promise<Teacher> {

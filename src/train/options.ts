@@ -1,4 +1,5 @@
 import { augmentOptions } from '../data/augment/index.js';
+import { meanOption, stdOption } from '../distill/adapted-teacher.js';
 import { z } from '../options.js';
 import { stallOptions } from './patience.js';
 
@@ -50,6 +51,12 @@ export const trainOptions = z.strictObject({
     .describe("3x3 convolutions by Winograd's filtering (errors of 1e-5 in place of 1e-6), or plain"),
   augment: z.boolean().default(true).describe('random crops and flips as the data set says'),
   augmentation: augmentOptions.optional().describe('what is done to training images instead, in a file or a program'),
+  mean: meanOption
+    .optional()
+    .describe("of the images, per channel in the scale 0..1, as in 0.485,0.456,0.406; default the data set's"),
+  std: stdOption
+    .optional()
+    .describe("of the images, per channel in the scale 0..1, as in 0.229,0.224,0.225; default the data set's"),
   trainImages: z.int().min(1).optional().describe('training images to use, equally many of each class; default all'),
   validation: z
     .number()

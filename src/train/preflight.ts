@@ -53,7 +53,8 @@ export function teacherWarning(teacher: Teacher, { top1 }: Accuracy, data: Datas
   if (top1 > 2 * chance || data.classes.length < 3) return undefined;
   return (
     `the teacher ${teacher.source} is right in ${top1.toFixed(2)} %, chance is ${chance.toFixed(2)} %: ` +
-    `do its classes stand in the order of ${data.source}, and was it trained on images normalized with mean ${data.mean.join(', ')} and std ${data.std.join(', ')}?`
+    `do its classes stand in the order of ${data.source}, and was it trained on images normalized with mean ${data.mean.join(', ')} and std ${data.std.join(', ')}? ` +
+    'If not, say with which: --teacher-mean 0.485,0.456,0.406 --teacher-std 0.229,0.224,0.225 (and --teacher-size N for another size).'
   );
 }
 

@@ -1,6 +1,7 @@
 /** Makes and checks everything that a run uses, before its first step. */
 import type { Dataset } from '../data/dataset.js';
 import { asTrained } from '../data/hold-out.js';
+import { preprocessingConfig, preprocessingOf, seeing } from '../distill/adapted-teacher.js';
 import type { Method, Objective } from '../distill/method.js';
 import { CrossEntropy } from '../distill/methods/cross-entropy.js';
 import { SRRL } from '../distill/methods/srrl.js';
@@ -20,6 +21,7 @@ import { RunFolder } from './run-folder.js';
 import {
   type DistillSetup,
   modulePrefix,
+  normalized,
   resolveData,
   resolveMethod,
   resolveStudent,
@@ -68,7 +70,7 @@ export async function* prepare(
     RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
   if (!dryRun) checkTraceFile(options.profile, out);
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
-  const data = asTrained(await resolveData(source), options);
+  const data = normalized(asTrained(await resolveData(source), options), options);
 
   chooseAlgorithms(options.device, options.deterministic);
   manualSeed(options.seed);
@@ -81,8 +83,18 @@ export async function* prepare(
   let objective: Objective | undefined;
   let parts: Parts | undefined;
   try {
+    const { teacherMean, teacherStd, teacherSize } = teacherRun;
     const text = typeof wanted === 'string';
-    teacher = text ? await Teacher.load(wanted, { device: options.device, ...(tap !== undefined && { tap }) }) : wanted;
+    const seen = preprocessingOf({ mean: teacherMean, std: teacherStd, size: teacherSize });
+    if (wanted && !text && seen)
+      throw new ConfigError(
+        'teacherMean, teacherStd and teacherSize belong to a teacher that the run loads: pass mean, std and size to Teacher.load() instead.',
+      );
+    const whole = text
+      ? await Teacher.load(wanted, { device: options.device, ...(tap !== undefined && { tap }), ...seen })
+      : wanted;
+    teacher = whole;
+    teacher = whole && seeing(whole, data);
     if (teacher && teacher.device !== options.device)
       throw new ConfigError(
         `The teacher ${teacher.source} is on ${teacher.device}, the run is on ${options.device}: load it with Teacher.load(..., { device: '${options.device}' }).`,
@@ -91,7 +103,8 @@ export async function* prepare(
     const cached = teacherRun.teacherCache !== undefined;
     objective = scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: cached })));
     const teacherAccuracy =
-      teacher && (accuracyFor(known, teacher, data) ?? (yield* examineTeacher(teacher, data, { ...options, signal })));
+      teacher &&
+      (accuracyFor(known, teacher, data, options) ?? (yield* examineTeacher(teacher, data, { ...options, signal })));
     const open =
       teacher && (() => targetsOf({ teacher: teacher as Teacher, data, options, teacherOptions: teacherRun }));
     targets = open && (company ? company.pass.targetsOf(open) : open());
@@ -102,7 +115,7 @@ export async function* prepare(
       student: typeof chosen === 'string' ? chosen : chosen.constructor.name,
       ...recordOf(method, chosenMethod),
       ...options,
-      ...(teacher && teacherRun),
+      ...(teacher && { ...teacherRun, ...preprocessingConfig(teacher) }),
     };
     parts = {
       setup,

@@ -139,9 +139,10 @@ function newFolder({ setup: { out }, data, config }: Parts): RunFolder | undefin
 }
 
 /** Writes the network that would be deployed, where it can be made again by name. */
-function keepStudent(file: string, trainer: Trainer, { setup, data }: Parts): void {
+function keepStudent(file: string, trainer: Trainer, { setup, data, options: { mean, std } }: Parts): void {
   if (typeof setup.student !== 'string') return;
   const card: StudentCard = {
+    ...((mean || std) && { mean: [...data.mean], std: [...data.std] }),
     model: setup.student,
     numClasses: data.classes.length,
     inChannels: data.channels,

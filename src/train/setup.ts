@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
+import { checkStatistics } from '../distill/adapted-teacher.js';
 import type { Method } from '../distill/method.js';
 import { parseMethods } from '../distill/method-spec.js';
 import type { Teacher } from '../distill/teacher.js';
@@ -63,6 +64,16 @@ export async function resolveData(data: string | Dataset): Promise<Dataset> {
   if (!data.startsWith(modulePrefix)) return openDataset(data);
   const content = await importDefault(data, 'data set');
   return (typeof content === 'function' ? await content() : content) as Dataset;
+}
+
+/** The data set with another normalization of its images. Throws ConfigError where it is not one of their channels. */
+export function normalized(
+  data: Dataset,
+  { mean, std }: { mean?: number[] | undefined; std?: number[] | undefined },
+): Dataset {
+  if (!mean && !std) return data;
+  checkStatistics({ ...(mean && { mean }), ...(std && { std }) }, data);
+  return { ...data, mean: mean ?? data.mean, std: std ?? data.std };
 }
 
 export async function resolveStudent(

@@ -1,6 +1,7 @@
 /** Where h_T and z_T of a training batch come from: the teacher itself, or what it once gave. */
 import type { Dataset } from '../data/dataset.js';
 import { fingerprintOf, imageCount } from '../data/fingerprint.js';
+import { meanOption, stdOption } from '../distill/adapted-teacher.js';
 import { withinRounding } from '../distill/equal.js';
 import { TargetCache } from '../distill/target-cache.js';
 import type { Teacher } from '../distill/teacher.js';
@@ -12,6 +13,13 @@ import type { EffectiveTrainOptions } from './options.js';
 
 /** How the teacher is run. */
 export const teacherOptions = z.strictObject({
+  teacherMean: meanOption
+    .optional()
+    .describe("mean of the images that the teacher was trained on, per channel; default the data set's"),
+  teacherStd: stdOption
+    .optional()
+    .describe("standard deviation of the images that the teacher was trained on, per channel; default the data set's"),
+  teacherSize: z.int().min(1).optional().describe('height and width to which images are resized for the teacher'),
   accelerate: z
     .boolean()
     .default(true)

@@ -1,5 +1,6 @@
 /** Several students side by side: the same views, and one pass through the teacher for all of them. */
 import { isDeepStrictEqual } from 'node:util';
+import { preprocessingOf } from '../distill/adapted-teacher.js';
 import { Teacher } from '../distill/teacher.js';
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
@@ -69,21 +70,29 @@ export async function* runTogether(
 ): AsyncGenerator<TogetherEvent, void> {
   checkTogether(setups);
   const first = Object.values(setups)[0] as DistillSetup;
-  const { teacher: wanted, data: source, tap, seed = 0, teacherCache } = first;
+  const { teacher: wanted, data: source, tap, seed = 0, teacherCache, teacherMean, teacherStd, teacherSize } = first;
   const device = deviceNamed(first.device ?? 'cpu');
   // Kept features are those of seed 0, unless another is asked for.
   const { dataSeed = teacherCache === undefined ? seed : 0 } = first;
   const resumeAt = commonStep(setups);
   const data = await resolveData(source);
   const teacher =
-    typeof wanted === 'string' ? await Teacher.load(wanted, { device, ...(tap !== undefined && { tap }) }) : wanted;
+    typeof wanted === 'string'
+      ? await Teacher.load(wanted, {
+          device,
+          ...(tap !== undefined && { tap }),
+          ...preprocessingOf({ mean: teacherMean, std: teacherStd, size: teacherSize }),
+        })
+      : wanted;
+  // The teacher has them already.
+  const taken = typeof wanted === 'string' && { teacherMean: undefined, teacherStd: undefined, teacherSize: undefined };
   const pass = new SharedPass();
   // Students in turn free and ask for the same large blocks, and their pages would come anew each time.
   native().keepFreedMemory();
   let members: Member[] = Object.entries(setups).map(([student, setup]) => ({
     student,
     device,
-    setup: { dataSeed, ...setup, data, teacher },
+    setup: { dataSeed, ...setup, ...taken, data, teacher },
   }));
   // They are held and ended between rounds, so that all have done the same steps.
   const inner = new Control(control.signal);

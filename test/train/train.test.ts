@@ -285,9 +285,7 @@ describe('distill()', () => {
     const out = join(folder, 'diverged');
     await expect(
       all(train({ data: dataset(40), student: 'resnet8', epochs: 3, batchSize: 16, lr: 1e30, out })),
-    ).rejects.toThrow(
-      /In step \d, the term ce is NaN or Inf[\s\S]*--lr[\s\S]*before the step is in .*checkpoint-/,
-    );
+    ).rejects.toThrow(/In step \d, the term ce is NaN or Inf[\s\S]*--lr[\s\S]*before the step is in .*checkpoint-/);
     expect(existsSync(join(out, 'student.safetensors'))).toBe(false);
   });
 });

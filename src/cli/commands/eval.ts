@@ -1,6 +1,6 @@
 import { openDataset } from '../../data/datasets/index.js';
 import { Loader } from '../../data/loader.js';
-import { loadStudent } from '../../distill/saved-student.js';
+import { asSeenBy, loadStudent } from '../../distill/saved-student.js';
 import { ConfigError, FileError } from '../../errors.js';
 import { z } from '../../options.js';
 import { accuracyText } from '../../report/terminal.js';
@@ -18,7 +18,7 @@ export const evalCommand = defineCommand({
   examples: ['srrl eval runs/a', 'srrl eval runs/a --data shapes --json'],
   async run({ data: source, json }, [path = '']) {
     const { student, card } = loadStudent(path);
-    const data = await openDataset(source ?? card.data);
+    const data = asSeenBy(card, await openDataset(source ?? card.data));
     if (data.classes.length !== card.numClasses || data.channels !== card.inChannels) {
       throw new ConfigError(
         `${path} takes ${card.inChannels}-channel images of ${card.numClasses} classes; ${data.source} has ${data.channels} and ${data.classes.length}.`,

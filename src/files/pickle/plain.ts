@@ -39,6 +39,21 @@ export class PthObject {
 
   /** @param type module and name of the class, such as `argparse.Namespace` */
   constructor(readonly type: string) {}
+
+  /** So that scopes see what it holds; objects may refer to each other in circles. */
+  *heldTensors(): Generator<Tensor> {
+    const seen = new Set<unknown>();
+    const waiting: unknown[] = [this];
+    while (waiting.length > 0) {
+      const value = waiting.pop();
+      if (typeof value !== 'object' || value === null || value instanceof Uint8Array || seen.has(value)) continue;
+      seen.add(value);
+      if (value instanceof Tensor) yield value;
+      else if (value instanceof Map) for (const pair of value) waiting.push(...pair);
+      else if (value instanceof Set) for (const item of value) waiting.push(item);
+      else for (const item of Object.values(value)) waiting.push(item);
+    }
+  }
 }
 
 /** Turns what was unpickled into JavaScript values; what was one object stays one. */

@@ -1,0 +1,148 @@
+/** Teachers that were trained on images that were normalized in another way, or of another size, than a run's. */
+import { createHash } from 'node:crypto';
+import { ConfigError } from '../errors.js';
+import type { Features } from '../flow.js';
+import { z } from '../options.js';
+import { fromArray, keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { type FastForm, TeacherBase } from './teacher-base.js';
+
+const example = 'as in 0.485,0.456,0.406';
+const perChannel = (number: z.ZodNumber) => z.array(number).min(1, `expects one number per channel, ${example}`);
+
+/** Means of normalized images, per channel in the scale 0..1. */
+export const meanOption = perChannel(
+  z
+    .number(`expects numbers, ${example}`)
+    .min(0, `is in the scale 0..1, ${example}`)
+    .max(1, `is in the scale 0..1, ${example}; divide numbers of the scale 0..255 by 255`),
+);
+/** Standard deviations, likewise. */
+export const stdOption = perChannel(
+  z
+    .number('expects numbers, as in 0.229,0.224,0.225')
+    .gt(0, 'must be above 0, as in 0.229,0.224,0.225')
+    .max(1, 'is in the scale 0..1, as in 0.229,0.224,0.225; divide numbers of the scale 0..255 by 255'),
+);
+
+/** How a teacher expects its images. */
+export interface Preprocessing {
+  /** Mean per channel in the scale 0..1, that is subtracted from the teacher's images. Default: the data set's. */
+  mean?: readonly number[];
+  /** Standard deviation per channel in the scale 0..1, by which they are divided. Default: the data set's. */
+  std?: readonly number[];
+  /** Height and width to which they are resized (bilinear, antialiased). Default: as they are. */
+  size?: number;
+}
+
+/** The options that are given, or undefined where none is. */
+export function preprocessingOf({ mean, std, size }: Preprocessing): Preprocessing | undefined {
+  const given = { ...(mean && { mean }), ...(std && { std }), ...(size !== undefined && { size }) };
+  return Object.keys(given).length > 0 ? given : undefined;
+}
+
+/** What says how images of a data set are normalized. */
+interface Images {
+  source: string;
+  channels: number;
+  mean: readonly number[];
+  std: readonly number[];
+}
+
+/** Throws ConfigError where a mean or std is not one of images with these channels. `flag` comes before `mean` and `std` in messages. */
+export function checkStatistics({ mean, std }: Preprocessing, { channels, source }: Images, flag = '--'): void {
+  for (const [name, values, option] of [
+    ['mean', mean, meanOption],
+    ['std', std, stdOption],
+  ] as const) {
+    if (values === undefined) continue;
+    const { error } = option.safeParse(values);
+    if (error) throw new ConfigError(`${flag}${name} ${values.join(',')}: it ${error.issues[0]?.message}.`);
+    if (values.length === channels) continue;
+    const shown = Array.from({ length: channels }, (_, i) => [0.485, 0.456, 0.406][i] ?? 0.5).join(',');
+    throw new ConfigError(
+      `${flag}${name} ${values.join(',')} has ${values.length} numbers; the images of ${source} have ${channels} channels. Give one a channel, as in ${flag}${name} ${shown}.`,
+    );
+  }
+}
+
+/**
+ * A teacher that sees images in its own normalization and size. Until {@link seeing} says of which data set they are,
+ * it takes images in the scale 0..1.
+ */
+export class AdaptedTeacher extends TeacherBase {
+  readonly #scale: Tensor | undefined;
+  readonly #shift: Tensor | undefined;
+
+  constructor(
+    readonly inner: TeacherBase,
+    readonly preprocessing: Preprocessing,
+    from: Pick<Images, 'mean' | 'std'> = { mean: [0], std: [1] },
+  ) {
+    super(inner.source, inner.classifierName, inner.weight, inner.bias);
+    const { mean = from.mean, std = from.std } = preprocessing;
+    if (mean.join() === from.mean.join() && std.join() === from.std.join()) return;
+    const at = (values: readonly number[], i: number) => values[values.length === 1 ? 0 : i] as number;
+    const channels = [...Array(Math.max(mean.length, from.mean.length)).keys()];
+    // x' = (x * std + mean - mean') / std', with the division once.
+    this.#scale = onDevice(
+      channels.map((i) => at(from.std, i) / at(std, i)),
+      inner.device,
+    );
+    this.#shift = onDevice(
+      channels.map((i) => (at(from.mean, i) - at(mean, i)) / at(std, i)),
+      inner.device,
+    );
+  }
+
+  forward(images: Tensor): Features {
+    return this.inner.forward(this.adapted(images));
+  }
+
+  accelerated(images: Tensor): FastForm | undefined {
+    const form = scope(() => this.inner.accelerated(this.adapted(images)));
+    return form && { forward: (batch) => form.forward(this.adapted(batch)), dispose: () => form.dispose() };
+  }
+
+  fingerprint(): string {
+    const { mean, std, size } = this.preprocessing;
+    return createHash('sha256')
+      .update(this.inner.fingerprint())
+      .update(JSON.stringify([mean, std, size]))
+      .digest('hex');
+  }
+
+  override dispose(): void {
+    this.#scale?.dispose();
+    this.#shift?.dispose();
+    this.inner.dispose();
+  }
+
+  private adapted(images: Tensor): Tensor {
+    const { size } = this.preprocessing;
+    const { shape } = images;
+    const resized =
+      size === undefined || (shape[2] === size && shape[3] === size)
+        ? images
+        : torch._upsampleBilinear2dAa(images, [size, size], false);
+    return this.#scale && this.#shift ? resized.mul(this.#scale).add(this.#shift) : resized;
+  }
+}
+
+function onDevice(values: number[], device: string): Tensor {
+  return scope(() => keep(fromArray(Float32Array.from(values), [1, values.length, 1, 1]).to({ device })));
+}
+
+/** The teacher for images of a data set; itself, where it needs nothing else. Throws ConfigError where its mean or std has other channels. */
+export function seeing(teacher: TeacherBase, data: Images): TeacherBase {
+  if (!(teacher instanceof AdaptedTeacher)) return teacher;
+  const { inner, preprocessing } = teacher;
+  checkStatistics(preprocessing, data, '--teacher-');
+  return new AdaptedTeacher(inner, preprocessing, data);
+}
+
+/** How a teacher expects its images, under the names of options; empty where as the data set gives them. */
+export function preprocessingConfig(teacher: TeacherBase | undefined): Record<string, unknown> {
+  if (!(teacher instanceof AdaptedTeacher)) return {};
+  const { mean, std, size } = teacher.preprocessing;
+  return { ...(mean && { teacherMean: mean }), ...(std && { teacherStd: std }), ...(size && { teacherSize: size }) };
+}
