@@ -26,7 +26,13 @@ const nameOf = (end: string) => [...entries.keys()].find((name) => name.endsWith
 /** The file with its JSON (that whose name ends so) changed. */
 function changed(end: string, change: (content: Json) => void): string {
   const chunks: Buffer[] = [];
-  const output = { position: 0, write: (part: Uint8Array) => (chunks.push(Buffer.from(part)), (output.position += part.byteLength)) };
+  const output = {
+    position: 0,
+    write(part: Uint8Array) {
+      chunks.push(Buffer.from(part));
+      output.position += part.byteLength;
+    },
+  };
   const writer = new ZipWriter(output as unknown as Output);
   for (const [name, bytes] of entries) {
     if (name !== nameOf(end)) writer.add(name, bytes);
@@ -46,7 +52,8 @@ const nodesOf = (content: Json) => content.graph_module.graph.nodes;
 const target = (content: Json, name: string) => nodesOf(content).find((node: Json) => node.target.includes(name));
 const inputOf = (node: Json, name: string) => node.inputs.find((input: Json) => input.name === name);
 const model = (change: (content: Json) => void) => () => changed('models/model.json', change);
-const weights = (change: (config: Json) => void) => () => changed('model_weights_config.json', ({ config }) => change(config));
+const weights = (change: (config: Json) => void) => () =>
+  changed('model_weights_config.json', ({ config }) => change(config));
 
 const damages: [string, () => string, RegExp][] = [
   ['another major version', model((m) => (m.schema_version.major = 7)), /version 7[\s\S]*Save it again/],
@@ -54,32 +61,80 @@ const damages: [string, () => string, RegExp][] = [
   ['no graph', model((m) => delete m.graph_module.graph), /graph_module/],
   ['a graph of another kind', model((m) => (m.graph_module.graph.nodes = 5)), /nodes/],
   ['too many nodes', model((m) => (m.graph_module.graph.nodes = Array(100_001).fill(0))), /100001 nodes/],
-  ['an operator that is not there', model((m) => (target(m, 'conv2d').target = 'torch.ops.aten.conv9d.default')), /conv9d.*module features\.0/],
-  ['an overload that is not there', model((m) => (target(m, 'conv2d').target = 'torch.ops.aten.conv2d.wrong')), /conv2d\.wrong/],
-  ['an operator that reads files', model((m) => (target(m, 'relu').target = 'torch.ops.aten.from_file.default')), /from_file/],
+  [
+    'an operator that is not there',
+    model((m) => (target(m, 'conv2d').target = 'torch.ops.aten.conv9d.default')),
+    /conv9d.*module features\.0/,
+  ],
+  [
+    'an overload that is not there',
+    model((m) => (target(m, 'conv2d').target = 'torch.ops.aten.conv2d.wrong')),
+    /conv2d\.wrong/,
+  ],
+  [
+    'an operator that reads files',
+    model((m) => (target(m, 'relu').target = 'torch.ops.aten.from_file.default')),
+    /from_file/,
+  ],
   ['a target that is no operator', model((m) => (target(m, 'relu').target = 'os.system')), /os\.system/],
   ['a target of every object', model((m) => (target(m, 'relu').target = 'constructor')), /constructor/],
   ['a name before its definition', model((m) => nodesOf(m).reverse()), /before it is defined/],
-  ['a cycle', model((m) => (inputOf(target(m, 'conv2d'), 'input').arg.as_tensor.name = 'linear')), /'linear' is used before/],
+  [
+    'a cycle',
+    model((m) => (inputOf(target(m, 'conv2d'), 'input').arg.as_tensor.name = 'linear')),
+    /'linear' is used before/,
+  ],
   ['a name defined twice', model((m) => nodesOf(m).push(nodesOf(m)[0])), /defined twice/],
-  ['a result that is not there', model((m) => (m.graph_module.signature.output_specs[0].user_output.arg.as_tensor.name = 'x9')), /'x9' is used/],
+  [
+    'a result that is not there',
+    model((m) => (m.graph_module.signature.output_specs[0].user_output.arg.as_tensor.name = 'x9')),
+    /'x9' is used/,
+  ],
   ['no result', model((m) => (m.graph_module.signature.output_specs = [])), /no tensor/],
   ['no images', model((m) => m.graph_module.signature.input_specs.pop()), /0 inputs/],
-  ['an argument that is not there', model((m) => (inputOf(target(m, 'conv2d'), 'input').name = 'nothing')), /no argument 'nothing'/],
+  [
+    'an argument that is not there',
+    model((m) => (inputOf(target(m, 'conv2d'), 'input').name = 'nothing')),
+    /no argument 'nothing'/,
+  ],
   ['a text for a tensor', model((m) => (inputOf(target(m, 'conv2d'), 'input').arg = { as_string: 'x' })), /conv2d/],
   ['texts for a list', model((m) => (inputOf(target(m, 'cat'), 'tensors').arg = { as_strings: ['x'] })), /as_strings/],
   ['a number for a list of tensors', model((m) => (inputOf(target(m, 'cat'), 'tensors').arg = { as_int: 1 })), /cat/],
-  ['a list of a number and a tensor', model((m) => (inputOf(target(m, 'cat'), 'tensors').arg = { as_sym_ints: [{ as_int: 1 }] })), /cat/],
+  [
+    'a list of a number and a tensor',
+    model((m) => (inputOf(target(m, 'cat'), 'tensors').arg = { as_sym_ints: [{ as_int: 1 }] })),
+    /cat/,
+  ],
   ['an argument of two kinds', model((m) => (inputOf(target(m, 'conv2d'), 'input').arg.as_int = 1)), /one kind/],
   ['an unknown kind', model((m) => (inputOf(target(m, 'conv2d'), 'input').arg = { as_future: 1 })), /as_future/],
   ['a graph as argument', model((m) => (inputOf(target(m, 'conv2d'), 'input').arg = { as_graph: {} })), /as_graph/],
   ['a fraction for an integer', model((m) => (inputOf(target(m, 'chunk'), 'chunks').arg = { as_int: 1.5 })), /integer/],
-  ['an integer beyond int64', model((m) => (inputOf(target(m, 'chunk'), 'chunks').arg = { as_int: 1e300 })), /too large/],
-  ['more results than the operator has', model((m) => target(m, 'relu').outputs.push({ as_tensor: { name: 'extra' } })), /2 results/],
-  ['a tensor as list', model((m) => (target(m, 'conv2d').outputs = [{ as_tensors: [{ name: 'conv2d' }] }])), /list of tensors/],
+  [
+    'an integer beyond int64',
+    model((m) => (inputOf(target(m, 'chunk'), 'chunks').arg = { as_int: 1e300 })),
+    /too large/,
+  ],
+  [
+    'more results than the operator has',
+    model((m) => target(m, 'relu').outputs.push({ as_tensor: { name: 'extra' } })),
+    /2 results/,
+  ],
+  [
+    'a tensor as list',
+    model((m) => (target(m, 'conv2d').outputs = [{ as_tensors: [{ name: 'conv2d' }] }])),
+    /list of tensors/,
+  ],
   ['a list as tensor', model((m) => (target(m, 'chunk').outputs = [{ as_tensor: { name: 'chunk' } }])), /chunk/],
-  ['a parameter bound twice', model((m) => m.graph_module.signature.input_specs.push(m.graph_module.signature.input_specs[0])), /bound twice/],
-  ['a path that leaves the module', model((m) => (m.graph_module.signature.input_specs[0].parameter.parameter_name = '../x')), /\.\.\/x/],
+  [
+    'a parameter bound twice',
+    model((m) => m.graph_module.signature.input_specs.push(m.graph_module.signature.input_specs[0])),
+    /bound twice/,
+  ],
+  [
+    'a path that leaves the module',
+    model((m) => (m.graph_module.signature.input_specs[0].parameter.parameter_name = '../x')),
+    /\.\.\/x/,
+  ],
   ['a custom object', model((m) => m.graph_module.signature.input_specs.push({ custom_obj: {} })), /custom_obj/],
   ['a missing tensor', weights((w) => delete w['fc.weight']), /no tensor 'fc\.weight'/],
   ['a path out of the archive', weights((w) => (w['fc.weight'].path_name = '../../etc/passwd')), /path_name/],
@@ -89,9 +144,19 @@ const damages: [string, () => string, RegExp][] = [
   ['an unknown dtype', weights((w) => (w['fc.weight'].tensor_meta.dtype = 99)), /number 99/],
   ['a size beyond the storage', weights((w) => (w['fc.weight'].tensor_meta.sizes[0].as_int = 11)), /does not fit/],
   ['a huge size', weights((w) => (w['fc.weight'].tensor_meta.sizes[0].as_int = 2 ** 52)), /does not fit/],
-  ['a huge size without strides', weights((w) => Object.assign(w['fc.weight'].tensor_meta, { sizes: [{ as_int: 2 ** 40 }], strides: [{ as_int: 0 }] })), /does not fit/],
+  [
+    'a huge size without strides',
+    weights((w) =>
+      Object.assign(w['fc.weight'].tensor_meta, { sizes: [{ as_int: 2 ** 40 }], strides: [{ as_int: 0 }] }),
+    ),
+    /does not fit/,
+  ],
   ['a negative size', weights((w) => (w['fc.weight'].tensor_meta.sizes[0].as_int = -1)), /sizes/],
-  ['an offset beyond the storage', weights((w) => (w['fc.weight'].tensor_meta.storage_offset.as_int = 1)), /does not fit/],
+  [
+    'an offset beyond the storage',
+    weights((w) => (w['fc.weight'].tensor_meta.storage_offset.as_int = 1)),
+    /does not fit/,
+  ],
   ['fewer strides than sizes', weights((w) => w['fc.weight'].tensor_meta.strides.pop()), /does not fit/],
   ['a symbolic size', weights((w) => (w['fc.weight'].tensor_meta.sizes[0] = { as_expr: {} })), /sizes/],
 ];

@@ -13,7 +13,8 @@ const files = readdirSync(fixturePath('exported')).filter((name) => name.endsWit
 const good = files.filter((name) => !name.includes('.bad.') && !/^(half|double)\./.test(name));
 const images = ramp([4, 3, 32, 32]).float();
 const path = (name: string) => fixturePath(`exported/${name}`);
-const expectedOf = (name: string) => torch.tensor(exported[name.split('.')[0] as string]?.logits as number[][], { dtype: 'float32' });
+const expectedOf = (name: string) =>
+  torch.tensor(exported[name.split('.')[0] as string]?.logits as number[][], { dtype: 'float32' });
 
 describe('a program of torch.export', () => {
   it.each(good)('%s computes what Python computes', async (name) => {
