@@ -28,7 +28,10 @@ function changed(end: string, change: (content: Json) => void): string {
   const chunks: Buffer[] = [];
   const output = {
     position: 0,
-    write: (part: Uint8Array) => (chunks.push(Buffer.from(part)), (output.position += part.byteLength)),
+    write(part: Uint8Array) {
+      chunks.push(Buffer.from(part));
+      output.position += part.byteLength;
+    },
   };
   const writer = new ZipWriter(output as unknown as Output);
   for (const [name, bytes] of entries) {

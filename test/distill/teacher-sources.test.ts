@@ -45,7 +45,9 @@ describe('a teacher of the model zoo', () => {
     const file = await written('other.pth', models.create('vgg8', { numClasses: 7 }).stateDict());
     await expect(Teacher.load(`resnet8:${file}`)).rejects.toThrow(/are not those of resnet8[\s\S]*missing/);
     await expect(Teacher.load(`resnet9:${file}`)).rejects.toThrow(/no model 'resnet9'.*Did you mean/);
-    await expect(Teacher.load(`resnet8:${file}`, { tap: 'fc' })).rejects.toThrow(/--tap fc is for TorchScript/);
+    await expect(Teacher.load(`resnet8:${file}`, { tap: 'fc' })).rejects.toThrow(
+      /--tap fc is for teachers from torch.export/,
+    );
     const numbers = await written('numbers.pth', { a: 1, b: [2, 3] });
     await expect(Teacher.load(`resnet8:${numbers}`)).rejects.toThrow(/holds no state dict/);
     await expect(Teacher.load('resnet8:nowhere.pth')).rejects.toThrow(/nowhere.pth/);

@@ -83,7 +83,9 @@ describe('the tap', () => {
 describe('files that are no teachers', () => {
   it('are named with what to do', () => {
     expect(() => ScriptTeacher.load(join(scratch, 'nothing.pt'))).toThrow(/does not exist/);
-    expect(() => ScriptTeacher.load(file('state-dict.bad'))).toThrow(/no TorchScript file[\s\S]*torch.jit.script/);
+    expect(() => ScriptTeacher.load(file('state-dict.bad'))).toThrow(
+      /no TorchScript file[\s\S]*torch.export.save[\s\S]*torch.jit.trace/,
+    );
     const text = join(scratch, 'text.pt');
     writeFileSync(text, 'hello');
     expect(() => ScriptTeacher.load(text)).toThrow(FileError);
