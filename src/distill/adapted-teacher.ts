@@ -12,14 +12,14 @@ const perChannel = (number: z.ZodNumber) => z.array(number).min(1, `expects one 
 /** Means of normalized images, per channel in the scale 0..1. */
 export const meanOption = perChannel(
   z
-    .number(`expects numbers, ${example}`)
+    .number()
     .min(0, `is in the scale 0..1, ${example}`)
     .max(1, `is in the scale 0..1, ${example}; divide numbers of the scale 0..255 by 255`),
 );
 /** Standard deviations, likewise. */
 export const stdOption = perChannel(
   z
-    .number('expects numbers, as in 0.229,0.224,0.225')
+    .number()
     .gt(0, 'must be above 0, as in 0.229,0.224,0.225')
     .max(1, 'is in the scale 0..1, as in 0.229,0.224,0.225; divide numbers of the scale 0..255 by 255'),
 );

@@ -144,7 +144,7 @@ it('a file turns off what is on by default', async () => {
 
 it('a missing option is named as a flag with its description', async () => {
   expect(await said(named('distill'), [])).toBe(
-    'srrl distill needs --teacher: TorchScript file of a classifier, model:weights.pth, or a run folder.',
+    'srrl distill needs --teacher: file of torch.export.save or TorchScript, model:weights.pth, or a run folder.',
   );
   expect(await said(named('distill'), ['--teacher', 'x.pt'])).toMatch(
     /^srrl distill needs --data: data set as kind:path, such as shapes or fashion-mnist:DIR/,
