@@ -1,5 +1,6 @@
 #include "library.h"
 
+#include <dlfcn.h>
 #include <torch/library.h>
 
 #include <mutex>
@@ -13,6 +14,12 @@ constexpr int kMostCopies = 100;
 std::string& ownNamespace() {
   static std::string name;
   return name;
+}
+
+// Node unloads an addon with the last worker that used it, while libtorch's tables keep pointing into it.
+void stayLoaded() {
+  Dl_info info;
+  if (dladdr(reinterpret_cast<void*>(&registerOperators), &info)) dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
 }
 
 // Each copy computes with its own kernels, so that copies of different versions do not meet. Never freed: libtorch's tables outlive everything.
@@ -36,6 +43,7 @@ torch::Library* claimNamespace() {
 void registerOperators() {
   static std::once_flag once;
   std::call_once(once, [] {
+    stayLoaded();
     torch::Library& library = *claimNamespace();
     for (const auto define : {defineConv3x3, defineJpeg, defineLanes, defineNormRelu, defineViews}) define(library);
   });

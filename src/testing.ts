@@ -7,6 +7,7 @@
  */
 import { AssertionError } from 'node:assert';
 import { ArgumentError } from './errors.js';
+import { dtypeName } from './tensor/dtype.js';
 import type { DType, TensorData } from './tensor/index.js';
 import { noGrad, scope, Tensor, tensor, functions as torch } from './tensor/index.js';
 
@@ -88,7 +89,7 @@ function comparable(actual: Tensor, expected: Tensor): [Tensor, Tensor] {
     return strided.dtype.startsWith('q') ? strided.dequantize() : strided;
   };
   const [left, right] = [dense(actual), dense(expected).to({ device: actual.device })];
-  const dtype = torch.promoteTypes(left.dtype, right.dtype) as unknown as DType;
+  const dtype = dtypeName(Number(torch.promoteTypes(left.dtype, right.dtype)));
   return [left.to(dtype), right.to(dtype)];
 }
 

@@ -98,8 +98,19 @@ void follow(const OptionalTensor& running, const std::vector<double>& values, do
 using Forward = std::tuple<Tensor, Tensor, Tensor>;
 using Backward = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
+// native_batch_norm trusts its caller with the sizes.
+void checkChannels(const Tensor& input, std::initializer_list<const OptionalTensor*> rows) {
+  TORCH_CHECK(input.dim() >= 2, "expected an input [N, C, ...], got a tensor of ", input.dim(), " dimensions");
+  for (const OptionalTensor* row : rows) {
+    TORCH_CHECK(!*row || (*row)->sizes() == c10::IntArrayRef({input.size(1)}), "a value for each of the ", input.size(1), " channels must match: got shape ",
+                (*row)->sizes());
+  }
+}
+
 Forward plainForward(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
                      const OptionalTensor& residual, double momentum, double eps) {
+  const OptionalTensor given[] = {weight, bias};
+  checkChannels(input, {&given[0], &given[1], &runningMean, &runningVar});
   auto [output, mean, deviation] = at::native_batch_norm(input, weight, bias, runningMean, runningVar, true, momentum, eps);
   if (residual) output = output.add(*residual);
   return {output.relu_(), mean, deviation};
