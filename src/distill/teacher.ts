@@ -74,7 +74,8 @@ export function isTapped(teacher: Teacher | undefined): teacher is Teacher {
 }
 
 /** A `.pt2` or TorchScript file; its content decides which. */
-async function fromArchive(source: string, options: TeacherOptions): Promise<Teacher> {
+async function fromArchive(source: string, { tap, device }: TeacherOptions): Promise<Teacher> {
+  const options = { ...(tap !== undefined && { tap }), ...(device !== undefined && { device }) };
   const kind = await archiveKind(source);
   if (kind === 'old program') throw new FileError(oldProgram(source));
   if (kind === 'program') return ScriptTeacher.loadExported(source, options);

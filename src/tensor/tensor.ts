@@ -188,7 +188,9 @@ export class Tensor {
   /** The tensor's own memory, not a copy: what is written to one is seen in the other. Contiguous tensors on the CPU only. */
   viewTypedArray(): Bytes {
     const Type = arrayFor(this.dtype) as unknown as new (buffer: ArrayBuffer) => Bytes;
-    return new Type(native().viewBytes(this.handle));
+    const bytes = native().viewBytes(this.handle);
+    // A buffer over no memory counts as detached.
+    return new Type(this.numel() === 0 ? new ArrayBuffer(0) : bytes);
   }
 
   /** The elements as nested arrays; integers beyond 2^53 are bigints. */

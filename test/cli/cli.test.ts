@@ -27,7 +27,7 @@ describe('help and usage', () => {
   it.each([
     [['distil'], /Did you mean distill/],
     [['distill', '--alfa', '1'], /--alfa.*\n.*Did you mean --alpha/],
-    [['distill', '--data', 'shapes'], /srrl distill needs --teacher: TorchScript file/],
+    [['distill', '--data', 'shapes'], /srrl distill needs --teacher: file of torch.export.save or TorchScript/],
     [
       ['train', '--data', 'shapes', '--epochs', 'many'],
       /--epochs must be a whole number of at least 1, not 'many'\. Example: --epochs 60/,
