@@ -11,5 +11,6 @@ export default defineConfig({
     // Two processes with two threads each would wait for each other on two cores. scripts/test-cpus.mjs sets other numbers.
     env: { OMP_NUM_THREADS: process.env.SRRL_TEST_THREADS ?? '1' },
     testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 });

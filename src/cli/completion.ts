@@ -107,6 +107,7 @@ export const valueSources: Record<string, Source> = {
   html: paths,
   tensorboard: paths,
   teacherCache: paths,
+  profile: paths,
   python: paths,
   photos: paths,
   save: paths,

@@ -4,6 +4,7 @@ import { readingAsync } from './errors.js';
 import { Input } from './input.js';
 import { ZipReader } from './zip-reader.js';
 
+/** What a file holds, told by its first bytes and, of an archive, by the names in it. */
 export type FileKind =
   | 'state dict'
   | 'safetensors'

@@ -15,6 +15,7 @@ import { ZipReader } from './zip-reader.js';
 const legacyMagic = 0x1950a86a20f9469cfc6cn;
 const legacyProtocol = 1001;
 
+/** Options of {@link loadPth}. */
 export interface PthOptions {
   /** What becomes of objects of other classes than torch.load(weights_only=True) allows. Default `refuse`. */
   unknown?: 'refuse' | 'opaque';

@@ -21,6 +21,7 @@ export interface ProfileRow {
 /** What a table is sorted by, largest first. */
 export type ProfileSort = Exclude<keyof ProfileRow, 'name' | 'shapes'>;
 
+/** How {@link Profile.table} sorts and cuts its rows. */
 export interface ProfileTableOptions {
   /** `operator` (default): what ran on the CPU, and the device time that it caused. `kernel`: what ran on a device. */
   groupBy?: 'operator' | 'kernel';

@@ -9,6 +9,7 @@ import type { RawProfile } from '../native-types.js';
 import { type ProfileEvent, profileEvents } from './profile-events.js';
 import { type ProfileRow, type ProfileTableOptions, profileRows, profileTable } from './profile-table.js';
 
+/** What {@link profile} records. */
 export interface ProfileOptions {
   /** What to record. Default: `cpu`, and `cuda` where there is a GPU. */
   activities?: readonly ('cpu' | 'cuda')[];
