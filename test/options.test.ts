@@ -97,7 +97,9 @@ describe('everything public', () => {
   it('methods of distillation do as well', () => {
     for (const Method of [AT, CRD, DIST, DKD, FitNets, KD, ReviewKD, SimKD, SP, SRRL] as Anything[])
       expect(errorOf(() => new Method({ temperatur: 1, zz: 2 })).message).toMatch(/Unknown option/);
-    expect(errorOf(() => new (KD as Anything)({ temp: 4 })).message).toMatch(/Unknown option 'temp' in the method kd\. Did you mean temperature/);
+    expect(errorOf(() => new (KD as Anything)({ temp: 4 })).message).toMatch(
+      /Unknown option 'temp' in the method kd\. Did you mean temperature/,
+    );
     expect(() => new (KD as Anything)(4)).toThrow(ConfigError);
   });
 

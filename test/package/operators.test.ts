@@ -35,10 +35,14 @@ function named(): Map<string, string> {
       const operator = (on ? functions : methods).get(name);
       if (operator) found.set(operator, file);
     }
-    for (const [, name = ''] of text.matchAll(/['"`]aten::(\w+)/g)) found.set(name, file);
+    for (const [, name = ''] of text.matchAll(/['"`]aten::(\w+)/g))
+      if (!ofTorchScript.includes(name)) found.set(name, file);
   }
   return found;
 }
+
+/** TorchScript's own operators on numbers; PyTorch's list of kernels has none of them. */
+const ofTorchScript = ['Float', 'Int', '__not__', 'floordiv'];
 
 const absentFrom = ({ operators }: OtherLibtorch, names: Iterable<string>) =>
   [...names].filter((name) => !Object.hasOwn(operators, name));
