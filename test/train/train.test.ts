@@ -323,6 +323,7 @@ describe('memory', () => {
         counts.set(event.step, torch.memory().tensors);
     }
     expect([...counts.keys()]).toEqual([10, 10_000]);
-    expect(counts.get(10_000)).toBe(counts.get(10));
+    // Fewer where the collector found what was forgotten before the run.
+    expect(counts.get(10_000)).toBeLessThanOrEqual(counts.get(10) as number);
   }, 240_000);
 });
