@@ -45,7 +45,7 @@ function optionsFrom(config: Record<string, unknown>) {
   return validate(distillCommand.options, values, file) as Record<string, unknown>;
 }
 
-describe("a run's config.yaml", () => {
+describe("a run's config.yaml", { timeout: 300_000 }, () => {
   const others = [
     'srrl:alpha=10,sr=ce,temperature=4,fmStage=1',
     'at:stages=0/2',
