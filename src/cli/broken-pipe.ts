@@ -5,7 +5,7 @@ const exitCode = 141;
 
 let stopRun: (() => void) | undefined;
 
-/** While a run goes on, it is stopped instead, with a checkpoint; the function returned ends that. */
+/** An active run is stopped instead, with a checkpoint; the function returned ends that. */
 export function stopWithoutReader(stop: () => void): () => void {
   stopRun = stop;
   return () => {

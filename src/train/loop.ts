@@ -117,7 +117,7 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent
   await breathe();
 }
 
-/** Ends the run before anything is saved that is no number: what was saved before stays. */
+/** Ends the run before a NaN or Inf is saved: what was saved before stays. */
 function refuseBadState({ trainer }: LoopSetup): void {
   const bad = badState(trainer);
   if (bad !== undefined) throw new DivergenceError(trainer.step, bad.replace(/^module\./, ''));

@@ -81,7 +81,7 @@ describe('a single image that is left over', () => {
   });
 });
 
-describe('what is no number', () => {
+describe('NaN and Inf', () => {
   it('is not saved where the last update made it, and is named', async () => {
     const out = join(folder, 'update');
     const run = messagesOf(
