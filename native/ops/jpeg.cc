@@ -28,9 +28,9 @@ struct Region {
 struct Factor {
   int num, denom;
 };
-enum { kInitDecompress = 1, kPixelsRgb = 0 };
+enum { kInitDecompress = 1, kPixelsRgb = 0, kPixelsCmyk = 11 };
 enum Parameter { kStopOnWarning = 0, kWidth = 5, kHeight = 6, kPrecision = 7, kColorspace = 8 };
-enum Colorspace { kRgb = 0, kYCbCr = 1, kGray = 2 };
+enum Colorspace { kRgb = 0, kYCbCr = 1, kGray = 2, kCmyk = 3, kYcck = 4 };
 
 struct TurboJpeg {
   Handle (*init)(int);
@@ -97,11 +97,11 @@ struct Decoder {
   bool header() const { return api.header(handle, bytes.const_data_ptr<uint8_t>(), bytes.numel()) == 0; }
 };
 
-// => width and height of a JPEG file of 8 bits a channel, RGB or grey; zeros for anything else.
+// => width and height of a JPEG file of 8 bits a channel in RGB, grey or CMYK; zeros for anything else.
 std::tuple<int64_t, int64_t> jpegSize(const at::Tensor& bytes) {
   const Decoder jpeg(bytes);
-  const auto coloured = [](int space) { return space == kRgb || space == kYCbCr || space == kGray; };
-  if (!jpeg.header() || jpeg.get(kPrecision) != 8 || !coloured(jpeg.get(kColorspace))) return {0, 0};
+  const auto known = [](int space) { return space >= kRgb && space <= kYcck; };
+  if (!jpeg.header() || jpeg.get(kPrecision) != 8 || !known(jpeg.get(kColorspace))) return {0, 0};
   return {jpeg.get(kWidth), jpeg.get(kHeight)};
 }
 
@@ -116,6 +116,18 @@ uint8_t* scratch(size_t size) {
     held = size;
   }
   return memory.get();
+}
+
+// `count` pixels of four bytes to three, in place. Every writer of such files stores 255 - ink. => Pillow's conversion: (255 - ink) (255 - black) / 255, rounded.
+void cmykToRgb(uint8_t* pixels, int64_t count) {
+  const uint8_t* from = pixels;
+  for (const uint8_t* end = pixels + 4 * count; from != end; from += 4, pixels += 3) {
+    const unsigned light = from[3];
+    for (int channel = 0; channel < 3; channel++) {
+      const unsigned product = from[channel] * light + 128;
+      pixels[channel] = static_cast<uint8_t>((product + (product >> 8)) >> 8);
+    }
+  }
 }
 
 // Operators of this thread use no other threads while it lives: OpenMP would start a team for each thread that decodes.
@@ -156,8 +168,10 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
     const auto number = [](int64_t value) { return static_cast<int>(value); };
     jpeg.check(jpeg.api.crop(jpeg.handle, {number(x), number(y), number(across), number(down)}));
   }
-  uint8_t* decoded = scratch(across * down * 3);
-  jpeg.check(jpeg.api.decompress(jpeg.handle, bytes.const_data_ptr<uint8_t>(), bytes.numel(), decoded, 0, kPixelsRgb));
+  const bool inks = jpeg.get(kColorspace) >= kCmyk;
+  uint8_t* decoded = scratch(across * down * (inks ? 4 : 3));
+  jpeg.check(jpeg.api.decompress(jpeg.handle, bytes.const_data_ptr<uint8_t>(), bytes.numel(), decoded, 0, inks ? kPixelsCmyk : kPixelsRgb));
+  if (inks) cmykToRgb(decoded, across * down);
 
   const SingleThread alone;
   const at::Tensor part = at::from_blob(decoded + ((top - y) * across + left - x) * 3, {1, 3, h, w}, {across * down * 3, 1, across * 3, 3}, at::kByte);

@@ -3,13 +3,15 @@
  * and a counter. Checked against the vectors of the authors' Random123.
  */
 
-/** High and low 32 bits of the product of two unsigned 32-bit numbers. */
-function multiply(a: number, b: number): [high: number, low: number] {
-  const [aHigh, aLow, bHigh, bLow] = [a >>> 16, a & 0xffff, b >>> 16, b & 0xffff];
+/** The high 32 bits of the product of two unsigned 32-bit numbers. */
+function highProduct(a: number, b: number): number {
+  const aHigh = a >>> 16;
+  const aLow = a & 0xffff;
+  const bHigh = b >>> 16;
+  const bLow = b & 0xffff;
   const middle = aHigh * bLow + ((aLow * bLow) >>> 16);
-  const middleHigh = Math.floor(middle / 0x10000);
   const carry = (middle & 0xffff) + aLow * bHigh;
-  return [(aHigh * bHigh + middleHigh + Math.floor(carry / 0x10000)) >>> 0, Math.imul(a, b) >>> 0];
+  return (aHigh * bHigh + (middle >>> 16) + Math.floor(carry / 0x10000)) >>> 0;
 }
 
 export type Four = [number, number, number, number];
@@ -18,9 +20,15 @@ export type Four = [number, number, number, number];
 export function philox4x32([c0, c1, c2, c3]: Four, [k0, k1]: [number, number]): Four {
   let [a, b, c, d, key0, key1] = [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0, k0 >>> 0, k1 >>> 0];
   for (let round = 0; round < 10; round++) {
-    const [high0, low0] = multiply(0xd2511f53, a);
-    const [high1, low1] = multiply(0xcd9e8d57, c);
-    [a, b, c, d] = [(high1 ^ b ^ key0) >>> 0, low1, (high0 ^ d ^ key1) >>> 0, low0];
+    // One by one: drawing a data set comes here a million times, and destructuring an array costs as much as the round.
+    const high0 = highProduct(0xd2511f53, a);
+    const high1 = highProduct(0xcd9e8d57, c);
+    const low0 = Math.imul(0xd2511f53, a) >>> 0;
+    const low1 = Math.imul(0xcd9e8d57, c) >>> 0;
+    a = (high1 ^ b ^ key0) >>> 0;
+    b = low1;
+    c = (high0 ^ d ^ key1) >>> 0;
+    d = low0;
     key0 = (key0 + 0x9e3779b9) >>> 0;
     key1 = (key1 + 0xbb67ae85) >>> 0;
   }
@@ -46,7 +54,8 @@ export const streams = {
 /** A stream of random numbers that belongs to one sample, or to one sample in one epoch. */
 export class SampleRandom {
   #block = 0;
-  #numbers: number[] = [];
+  #numbers: Four | undefined;
+  #used = 4;
 
   constructor(
     readonly seed: number,
@@ -57,13 +66,14 @@ export class SampleRandom {
 
   /** Unsigned, 32 bits. */
   bits(): number {
-    if (this.#numbers.length === 0) {
+    if (this.#used === 4) {
       this.#numbers = philox4x32(
         [this.#block++, this.epoch, this.sample, this.stream],
         [this.seed >>> 0, Math.floor(this.seed / 2 ** 32) >>> 0],
       );
+      this.#used = 0;
     }
-    return this.#numbers.shift() as number;
+    return (this.#numbers as Four)[this.#used++] as number;
   }
 
   /** Uniform in [low, high). */

@@ -20,7 +20,7 @@ const distilled = join(folder, 'distilled');
 const plain = join(folder, 'plain');
 
 beforeAll(() => {
-  const options = ['--data', 'shapes:120', '--student', 'resnet8', '--epochs', '1', '--json'];
+  const options = ['--data', 'shapes:120?test=60', '--student', 'resnet8', '--epochs', '1', '--json'];
   const held = ['--validation', '0.2'];
   expect(srrl(['distill', '--teacher', teacher, ...options, ...held, '--out', distilled]).status).toBe(0);
   expect(srrl(['train', ...options, '--out', plain]).status).toBe(0);
@@ -33,9 +33,9 @@ describe('srrl analyze', () => {
     const { status, stdout, stderr } = srrl(['analyze', distilled, '--json']);
     expect([status, stderr]).toEqual([0, '']);
     const record = read(stdout);
-    expect(record).toMatchObject({ run: distilled, model: 'resnet8', data: 'shapes:120', split: 'test' });
+    expect(record).toMatchObject({ run: distilled, model: 'resnet8', data: 'shapes:120?test=60', split: 'test' });
     expect(record.classes).toHaveLength(12);
-    expect(record.overall.count).toBe(1200);
+    expect(record.overall.count).toBe(60);
     expect(record.teacher.accuracy).toBeGreaterThan(0.9);
     const { top1 } = JSON.parse(srrl(['eval', distilled, '--json']).stdout) as { top1: number };
     expect(100 * record.student.accuracy).toBeCloseTo(top1, 9);
@@ -73,7 +73,13 @@ describe('srrl analyze', () => {
   it('says how to name a teacher that was an object, and takes one that is an object again', async () => {
     const out = join(folder, 'object');
     const own = Teacher.of(models.create('resnet8', { numClasses: 12 }));
-    const run = distill({ data: await openDataset('shapes:24'), teacher: own, student: 'resnet8', epochs: 1, out });
+    const run = distill({
+      data: await openDataset('shapes:24?test=60'),
+      teacher: own,
+      student: 'resnet8',
+      epochs: 1,
+      out,
+    });
     for await (const _event of run);
     await expect(analyzeRun(out)).rejects.toThrow(ConfigError);
     await expect(analyzeRun(out)).rejects.toThrow(/'.*' *, cannot be loaded again.*\n.*--teacher FILE/);
@@ -89,7 +95,7 @@ describe('srrl analyze', () => {
     expect(stderr).toMatch(/without a teacher\. Say with --teacher FILE/);
     expect(status).not.toBe(0);
     expect(existsSync(join(plain, 'analysis.json'))).toBe(false);
-    const args = ['analyze', plain, '--teacher', teacher, '--data', 'shapes:24', '--split', 'train', '--json'];
+    const args = ['analyze', plain, '--teacher', teacher, '--data', 'shapes:24?test=60', '--split', 'train', '--json'];
     expect(read(srrl(args).stdout).overall.count).toBe(24);
   });
 

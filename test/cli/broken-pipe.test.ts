@@ -9,7 +9,7 @@ const folder = mkdtempSync(join(tmpdir(), 'srrl-pipe-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 it('a run whose output nobody reads any more stops quietly, with a checkpoint', () => {
-  const command = `"$NODE" bin/srrl.js train --data shapes:48 --student resnet8 --epochs 5000 --out "$OUT" --json | head -1; echo "$PIPESTATUS" >&2`;
+  const command = `"$NODE" bin/srrl.js train --data "shapes:48?test=60" --student resnet8 --epochs 5000 --out "$OUT" --json | head -1; echo "$PIPESTATUS" >&2`;
   const env = { ...process.env, NODE: process.execPath, OUT: join(folder, 'run') };
   const { stdout, stderr } = spawnSync('bash', ['-c', command], { cwd: packageRoot, encoding: 'utf8', env });
   expect(stdout).toMatch(/^\{"type":"start".*\n$/);

@@ -57,12 +57,15 @@ describe('help and usage', () => {
 
 describe('bad input ends with one or two lines and exit code 1', () => {
   it.each([
-    [['distill', '--data', 'shapes', '--teacher', 'nowhere.pt'], /nowhere.pt does not exist/],
-    [['distill', '--data', 'shapes', '--teacher', 'package.json'], /no TorchScript file/],
-    [['distill', '--data', 'shapes', '--teacher', fixturePath('teachers/no-linear.bad.pt')], /no linear classifier/],
+    [['distill', '--data', 'shapes:24?test=60', '--teacher', 'nowhere.pt'], /nowhere.pt does not exist/],
+    [['distill', '--data', 'shapes:24?test=60', '--teacher', 'package.json'], /no TorchScript file/],
     [
-      ['distill', '--data', 'shapes', '--teacher', fixturePath('teachers/plain.scripted.pt')],
-      /has 10 classes, shapes has 12/,
+      ['distill', '--data', 'shapes:24?test=60', '--teacher', fixturePath('teachers/no-linear.bad.pt')],
+      /no linear classifier/,
+    ],
+    [
+      ['distill', '--data', 'shapes:24?test=60', '--teacher', fixturePath('teachers/plain.scripted.pt')],
+      /has 10 classes, shapes:24\?test=60 has 12/,
     ],
     [['train', '--data', 'fashion-mnist:/nowhere'], /does not exist/],
     [['train', '--data', 'shappes'], /Did you mean shapes/],
@@ -127,7 +130,18 @@ describe('libtorch that is absent or wrong', () => {
 describe('the main job', () => {
   it('distils, and eval finds the accuracy that was printed', () => {
     const out = join(folder, 'run');
-    const args = ['distill', '--data', 'shapes:120', '--teacher', teacher, '--epochs', '2', '--out', out, '--json'];
+    const args = [
+      'distill',
+      '--data',
+      'shapes:120?test=60',
+      '--teacher',
+      teacher,
+      '--epochs',
+      '2',
+      '--out',
+      out,
+      '--json',
+    ];
     const { status, stdout, stderr } = srrl(args);
     expect(stderr).toBe('');
     expect(status).toBe(0);
@@ -149,7 +163,7 @@ describe('the main job', () => {
 
   it('takes options from a file, and flags win', () => {
     const file = join(folder, 'run.yaml');
-    writeFileSync(file, `data: shapes:24\nteacher: ${teacher}\nepochs: 5\nbatchSize: 12\nbeta: 3\n`);
+    writeFileSync(file, `data: shapes:24?test=60\nteacher: ${teacher}\nepochs: 5\nbatchSize: 12\nbeta: 3\n`);
     const { stdout } = srrl(['distill', '--config', file, '--epochs', '1', '--json']);
     expect(JSON.parse(stdout.split('\n')[0] as string).config).toMatchObject({
       epochs: 1,
@@ -199,7 +213,7 @@ describe('the main job', () => {
   }, 60_000);
 
   it('proves that a killed run goes on to the same weights', () => {
-    const run = ['--data', 'shapes:48', '--teacher', teacher, '--epochs', '2', '--batch-size', '12'];
+    const run = ['--data', 'shapes:48?test=60', '--teacher', teacher, '--epochs', '2', '--batch-size', '12'];
     const { stdout, stderr, status } = srrl(['verify-resume', '--kills', '1', '--json', '--', ...run]);
     expect([stderr, status]).toEqual(['', 0]);
     const { whole, resumed, torn, same } = JSON.parse(stdout);

@@ -29,7 +29,7 @@ saveSafetensors(weights, models.create('resnet14', { numClasses: 12 }).stateDict
 
 /** The configuration that a run writes, without training anything. */
 async function configOf(setup: Record<string, unknown>): Promise<Record<string, unknown>> {
-  const given = { student: 'resnet8', data: 'shapes:24', dryRun: true, ...setup } as unknown as Parameters<
+  const given = { student: 'resnet8', data: 'shapes:24?test=60', dryRun: true, ...setup } as unknown as Parameters<
     typeof distill
   >[0];
   for await (const event of distill(given) as AsyncIterable<TrainEvent>)
@@ -76,7 +76,7 @@ describe("a run's config.yaml", { timeout: 300_000 }, () => {
 
   it('is all that --resume needs, for one run and for several', () => {
     const [one, three] = [join(folder, 'one'), join(folder, 'three')];
-    const options = ['--data', 'shapes:24', '--student', 'resnet8', '--epochs', '1', '--batch-size', '12'];
+    const options = ['--data', 'shapes:24?test=60', '--student', 'resnet8', '--epochs', '1', '--batch-size', '12'];
     srrl(['train', ...options, '--lr', '0.02', '--out', one]);
     srrl(['train', ...options, '--seeds', '2', '--out', three]);
     const before = readFileSync(join(one, 'config.yaml'), 'utf8');

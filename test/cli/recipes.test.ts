@@ -21,7 +21,7 @@ describe('recipes', () => {
 
   it('need data and a teacher only, and options of the file that they extend hold', () => {
     const file = 'recipes/cifar100/vgg13-MobileNetV2.yaml';
-    const flags = ['--data', 'shapes:24', '--teacher', 'assets/shapes-teacher.pt', '--dry-run', '--json'];
+    const flags = ['--data', 'shapes:24?test=60', '--teacher', 'assets/shapes-teacher.pt', '--dry-run', '--json'];
     const { stdout, status } = srrl(['distill', '--config', file, ...flags, '--epochs', '2']);
     expect(status).toBe(0);
     expect(JSON.parse(stdout.split('\n')[0] as string).config).toMatchObject({

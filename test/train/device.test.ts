@@ -28,7 +28,7 @@ addDevice();
 const folder = mkdtempSync(join(tmpdir(), 'srrl-device-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const shapes = await openDataset('shapes:24');
+const shapes = await openDataset('shapes:24?test=60');
 const { images, labels } = shapes.test as ImageSet;
 const data: Dataset = { ...shapes, test: { images: images.subarray(0, 12 * 3072), labels: labels.subarray(0, 12) } };
 

@@ -1,9 +1,8 @@
 import { expect, it } from 'vitest';
-import { type DistillSetup, distill, models, Teacher } from '../../src/index.js';
+import { type DistillSetup, distill, models, openDataset, Teacher } from '../../src/index.js';
 import torch from '../../src/torch.js';
-import { fewShapes } from '../helpers/shapes.js';
 
-const data = await fewShapes(96);
+const data = await openDataset('shapes:96?test=60');
 
 /** Tensors and their bytes at the end of each step but the first two, in which optimizers make their state and the teacher its fast form. */
 async function held(options: Partial<DistillSetup>) {

@@ -19,13 +19,14 @@ import { maxDifference } from '../helpers/compare.js';
 const folder = mkdtempSync(join(tmpdir(), 'srrl-normalization-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const teacher = 'assets/shapes-teacher.pt';
-const { mean, std } = await openDataset('shapes:72');
+const data = 'shapes:72?test=240';
+const { mean, std } = await openDataset(data);
 // A run whose images are normalized in a way in which the teacher knows nothing.
 const other = { mean: [1, 0, 1], std: [0.004, 1, 0.004] };
 const own = { teacherMean: [...mean], teacherStd: [...std] };
 
 async function started(options: Partial<DistillSetup>) {
-  const run = distill({ teacher, data: 'shapes:72', student: 'resnet8', epochs: 1, dryRun: true, ...options });
+  const run = distill({ teacher, data, student: 'resnet8', epochs: 1, dryRun: true, ...options });
   const notices: string[] = [];
   let accuracy: number | undefined;
   for await (const event of run) {
@@ -61,7 +62,16 @@ describe('a teacher that was trained with another normalization', () => {
 
   it('is written into the run, and resumed, evaluated and analyzed with it', async () => {
     const out = join(folder, 'run');
-    const setup = { teacher, data: 'shapes:72', student: 'resnet8', epochs: 1, batchSize: 24, out, ...other, ...own };
+    const setup = {
+      teacher,
+      data,
+      student: 'resnet8',
+      epochs: 1,
+      batchSize: 24,
+      out,
+      ...other,
+      ...own,
+    };
     for await (const _ of distill(setup));
     expect(parse(readFileSync(join(out, 'config.yaml'), 'utf8'))).toMatchObject({ ...other, ...own });
     expect(loadStudent(out).card).toMatchObject(other);
@@ -78,7 +88,15 @@ describe('a teacher that was trained with another normalization', () => {
   });
 
   it('is shared by several students', async () => {
-    const setup = { teacher, data: 'shapes:72', student: 'resnet8', epochs: 1, batchSize: 24, ...other, ...own };
+    const setup = {
+      teacher,
+      data,
+      student: 'resnet8',
+      epochs: 1,
+      batchSize: 24,
+      ...other,
+      ...own,
+    };
     const accuracies: (number | undefined)[] = [];
     for await (const event of distillTogether({ a: setup, b: { ...setup, seed: 1 } }))
       if (event.type === 'start') accuracies.push(event.teacher?.top1);
@@ -92,7 +110,7 @@ describe('wrong numbers', () => {
     [
       'teacherMean',
       [0.5],
-      /1 numbers; the images of shapes:72 have 3 channels[\s\S]*--teacher-mean 0\.485,0\.456,0\.406/,
+      /1 numbers; the images of shapes:72\?test=240 have 3 channels[\s\S]*--teacher-mean 0\.485,0\.456,0\.406/,
     ],
     ['teacherStd', [0.2, 0.2, 0], /above 0, as in 0\.229/],
     ['teacherMean', [123.7, 116.3, 103.5], /scale 0\.\.1[\s\S]*divide numbers of the scale 0\.\.255/],

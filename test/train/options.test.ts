@@ -9,17 +9,17 @@ import {
   Loader,
   loadStudent,
   models,
+  openDataset,
   type StudentSetup,
   Teacher,
   type TrainEvent,
   train,
 } from '../../src/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
-import { fewShapes } from '../helpers/shapes.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-options-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const data = await fewShapes(72, 240);
+const data = await openDataset('shapes:72?test=240');
 
 /** Without batch normalization, in float64: what is summed in another order stays equal to 1e-12. */
 class Plain extends models.Classifier {

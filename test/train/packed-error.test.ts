@@ -33,7 +33,7 @@ describe('an error that crosses a thread', () => {
   );
 
   it('comes out of the thread of a run', async () => {
-    const setup = { data: 'shapes:24', student: 'resnet8', epochs: 3, batchSize: 12, lr: 1e30 };
+    const setup = { data: 'shapes:24?test=60', student: 'resnet8', epochs: 3, batchSize: 12, lr: 1e30 };
     const run = async (more: object = {}) => {
       for await (const _ of train({ ...setup, ...more }));
     };

@@ -6,7 +6,7 @@ import { FileError, openDataset, type TrainEvent, train } from '../../src/index.
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-profile-run-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const data = await openDataset('shapes:24');
+const data = await openDataset('shapes:24?test=60');
 
 it('traces the steps of a run after its warm-up, and refuses a bad file before the first one', async () => {
   const setup = { student: 'resnet8', data, epochs: 1, batchSize: 2 };

@@ -2,12 +2,11 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { type DistillSetup, distill, FileError, type TrainEvent } from '../../src/index.js';
-import { fewShapes } from '../helpers/shapes.js';
+import { type DistillSetup, distill, FileError, openDataset, type TrainEvent } from '../../src/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-resume-'));
 afterAll(() => rmSync(folder, { recursive: true }));
-const data = await fewShapes(60);
+const data = await openDataset('shapes:60?test=60');
 const setup = (options: Partial<DistillSetup>): DistillSetup => ({
   data,
   teacher: 'assets/shapes-teacher.pt',

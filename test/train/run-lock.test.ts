@@ -23,7 +23,18 @@ const lockIn = (out: string) => join(out, 'run.lock');
 
 /** A run in a process of its own, from the moment at which it holds its folder. */
 async function running(out: string, more: string[] = []) {
-  const args = ['distill', '--data', 'shapes:240', '--teacher', teacher, '--epochs', '500', '--out', out, ...more];
+  const args = [
+    'distill',
+    '--data',
+    'shapes:240?test=60',
+    '--teacher',
+    teacher,
+    '--epochs',
+    '500',
+    '--out',
+    out,
+    ...more,
+  ];
   const child = spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), ...args], { stdio: 'ignore' });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
   while (!existsSync(lockIn(out))) await new Promise((resolve) => setTimeout(resolve, 20));
@@ -39,7 +50,7 @@ describe('the lock of a run folder', () => {
     const [out, link] = [join(folder, 'a'), join(folder, 'link')];
     const { pid, end } = await running(out);
     symlinkSync(out, link);
-    const small = ['--data', 'shapes:24', '--epochs', '1'];
+    const small = ['--data', 'shapes:24?test=60', '--epochs', '1'];
     for (const [command, path, flag] of [
       ['distill', out, '--overwrite'],
       ['train', link, '--resume'],
@@ -113,9 +124,9 @@ describe('the lock of a run folder', () => {
   }, 30_000);
 
   it('holds within a process, in its threads, and is released however a run ends', async () => {
-    const data = await openDataset('shapes:24');
+    const data = await openDataset('shapes:24?test=60');
     const out = join(folder, 'threads');
-    const named = { data: 'shapes:24', student: 'resnet8', teacher, epochs: 1, batchSize: 12, out };
+    const named = { data: 'shapes:24?test=60', student: 'resnet8', teacher, epochs: 1, batchSize: 12, out };
     const first = distill(named);
     await first.next();
     await expect(train({ data, student: 'resnet8', out, overwrite: true }).next()).rejects.toThrow(ConfigError);
@@ -136,7 +147,17 @@ describe('the lock of a run folder', () => {
 
   it('lets one process make a cache of the teacher while another does', async () => {
     const cache = join(folder, 'cache');
-    const args = ['distill', '--data', 'shapes:48', '--teacher', teacher, '--epochs', '2', '--teacher-cache', cache];
+    const args = [
+      'distill',
+      '--data',
+      'shapes:48?test=60',
+      '--teacher',
+      teacher,
+      '--epochs',
+      '2',
+      '--teacher-cache',
+      cache,
+    ];
     const children = Array.from({ length: 2 }, () =>
       spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), ...args], { stdio: 'ignore' }),
     );

@@ -29,7 +29,7 @@ const base: Omit<DistillSetup, 'data'> = {
 
 /** Shapes with a test split of two images a class, so that measuring takes no time. */
 async function shapes(count: number) {
-  const data = await openDataset(`shapes:${count}`);
+  const data = await openDataset(`shapes:${count}?test=60`);
   return {
     ...data,
     test: takeSamples(

@@ -27,7 +27,7 @@ const photo = await sharp({ create: { width: 16, height: 16, channels: 3, backgr
 
 /** The image that comes last in the first epoch: the batch that is rehearsed does not need it. */
 const latest = await (async () => {
-  const loader = new Loader(await openDataset('shapes:12'), 'train', { batchSize: 12, shuffle: true });
+  const loader = new Loader(await openDataset('shapes:12?test=60'), 'train', { batchSize: 12, shuffle: true });
   loader.begin(0);
   const order = torch.scope(() => loader.batch(0).indices.tolist() as number[]);
   loader.dispose();

@@ -1,10 +1,9 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import {
   ConfigError,
-  type Dataset,
   type DistillSetup,
   distill,
   FileError,
@@ -21,14 +20,7 @@ import { packageRoot } from '../helpers/cli.js';
 const folder = mkdtempSync(join(tmpdir(), 'srrl-cache-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const teacherFile = join(packageRoot, 'assets/shapes-teacher.pt');
-let data: Dataset;
-beforeAll(async () => {
-  data = await openDataset('shapes');
-  const { train, test } = data;
-  if (!('images' in train) || !('images' in test)) throw new Error('shapes are in memory');
-  // Enough for two classes of views and short enough for a test.
-  data = { ...data, test: { images: test.images.subarray(0, 24 * 3072), labels: test.labels.subarray(0, 24) } };
-});
+const data = await openDataset('shapes:2000?test=24');
 
 let count = 0;
 const newFolder = () => join(folder, String(count++));

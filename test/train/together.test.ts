@@ -1,10 +1,9 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import {
   ConfigError,
-  type Dataset,
   type DistillSetup,
   distill,
   distillTogether,
@@ -18,13 +17,7 @@ import { packageRoot } from '../helpers/cli.js';
 const folder = mkdtempSync(join(tmpdir(), 'srrl-together-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const teacherFile = join(packageRoot, 'assets/shapes-teacher.pt');
-let data: Dataset;
-beforeAll(async () => {
-  data = await openDataset('shapes');
-  const { test } = data;
-  if (!('images' in test)) throw new Error('shapes are in memory');
-  data = { ...data, test: { images: test.images.subarray(0, 24 * 3072), labels: test.labels.subarray(0, 24) } };
-});
+const data = await openDataset('shapes:96?test=24');
 
 const weights = (out: string) => readFileSync(join(out, 'student.safetensors'));
 const setups = (out: string, teacher: ScriptTeacher): Record<string, DistillSetup> => {
@@ -95,7 +88,7 @@ describe('students that are trained together', () => {
   });
 
   it('run in a thread where everything is named', async () => {
-    const common = { teacher: teacherFile, data: 'shapes', trainImages: 48, epochs: 1 };
+    const common = { teacher: teacherFile, data: 'shapes:48?test=24', epochs: 1 };
     const events = await all(
       distillTogether({ a: { ...common, student: 'resnet8' }, b: { ...common, student: 'resnet8', seed: 3 } }),
     );
@@ -113,7 +106,7 @@ describe('students that are trained together', () => {
   });
 
   it('are refused where they do not see the same', () => {
-    const common: DistillSetup = { teacher: teacherFile, data: 'shapes', student: 'resnet8' };
+    const common: DistillSetup = { teacher: teacherFile, data: 'shapes:48?test=24', student: 'resnet8' };
     const pair = (change: Partial<DistillSetup>) => () => distillTogether({ a: common, b: { ...common, ...change } });
     expect(pair({ batchSize: 8 })).toThrow(/batchSize of b is not that of a/);
     expect(pair({ data: 'cifar10:x' })).toThrow(ConfigError);

@@ -185,7 +185,7 @@ describe('distill()', () => {
   });
 
   it('has its events in a thread of its own where everything is named, and the caller keeps his', async () => {
-    const named = { data: 'shapes:48', teacher: 'assets/shapes-teacher.pt', student: 'resnet8' };
+    const named = { data: 'shapes:48?test=60', teacher: 'assets/shapes-teacher.pt', student: 'resnet8' };
     const before = await counted();
     const steps: number[] = [];
     const events: TrainEvent[] = [];
@@ -196,15 +196,17 @@ describe('distill()', () => {
     expect(torch.memory().tensors).toBe(before);
     expect(events.at(-1)).toMatchObject({ type: 'end', epoch: 2 });
     expect(steps).toEqual([...steps].sort((a, b) => a - b));
-    const here = await all(distill({ ...named, data: await openDataset('shapes:48'), epochs: 2, batchSize: 8 }));
+    const here = await all(
+      distill({ ...named, data: await openDataset('shapes:48?test=60'), epochs: 2, batchSize: 8 }),
+    );
     expect(last(events).test).toEqual(last(here).test);
     await expect(all(distill({ ...named, student: 'resnet7' }))).rejects.toThrow(ConfigError);
-    await expect(all(distill({ ...named, data: 'shapes:1' }))).rejects.toMatchObject({ code: 'ERR_DATA' });
+    await expect(all(distill({ ...named, data: 'shapes:1?test=60' }))).rejects.toMatchObject({ code: 'ERR_DATA' });
   }, 60_000);
 
   it('ends also for a caller who is slow to ask again', () => {
     const file = join(folder, 'slow.mjs');
-    const setup = { data: 'shapes:24', teacher: 'assets/shapes-teacher.pt', student: 'resnet8', epochs: 1 };
+    const setup = { data: 'shapes:24?test=60', teacher: 'assets/shapes-teacher.pt', student: 'resnet8', epochs: 1 };
     // The thread has ended long before the question after the last event; a process that waits for it in vain ends with code 13.
     writeFileSync(
       file,
@@ -217,7 +219,7 @@ describe('distill()', () => {
   }, 60_000);
 
   it('pauses, goes on, and stops after a step in either thread', async () => {
-    for (const source of ['shapes:48', await openDataset('shapes:48')]) {
+    for (const source of ['shapes:48?test=60', await openDataset('shapes:48?test=60')]) {
       const run = distill({
         data: source,
         teacher: 'assets/shapes-teacher.pt',

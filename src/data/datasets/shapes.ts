@@ -1,6 +1,8 @@
 import { DataError } from '../../errors.js';
+import { z } from '../../options.js';
 import type { DatasetKind, ImageSet } from '../dataset.js';
 import { SampleRandom } from '../philox.js';
+import { sourceOptions } from '../source-options.js';
 
 const size = 32;
 
@@ -16,9 +18,11 @@ const polygon = (corners: number, inner: number): Inside => {
   });
   return (x, y) => {
     let inside = false;
-    for (const [i, [x1, y1]] of points.entries()) {
-      const [x2, y2] = points[(i + 1) % points.length] as readonly [number, number];
+    let before = points.at(-1) as readonly [number, number];
+    for (const point of points) {
+      const [[x1, y1], [x2, y2]] = [before, point];
       if (y1 > y !== y2 > y && x < ((x2 - x1) * (y - y1)) / (y2 - y1) + x1) inside = !inside;
+      before = point;
     }
     return inside;
   };
@@ -51,6 +55,16 @@ const colour = (random: SampleRandom): Colour => [
 ];
 const contrast = (a: Colour, b: Colour) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 
+/** No shape reaches further from its centre: the corners of the bars are at 1.28. */
+const reach = 1.28;
+/** Where in a pixel the shape is looked for. */
+const inPixel = [
+  [0.25, 0.25],
+  [0.75, 0.25],
+  [0.25, 0.75],
+  [0.75, 0.75],
+] as const;
+
 /** Draws one sample into `image` ([3, 32, 32]): a shape somewhere, turned, on a shaded, noisy ground with strokes across. */
 function draw(image: Uint8Array, inside: Inside, random: SampleRandom): void {
   const ground = colour(random);
@@ -76,14 +90,10 @@ function draw(image: Uint8Array, inside: Inside, random: SampleRandom): void {
   for (let py = 0; py < size; py++) {
     for (let px = 0; px < size; px++) {
       let covered = 0;
-      for (const [dx, dy] of [
-        [0.25, 0.25],
-        [0.75, 0.25],
-        [0.25, 0.75],
-        [0.75, 0.75],
-      ] as const) {
-        const [x, y] = [(px + dx - cx) / radius, (py + dy - cy) / radius];
-        if (inside(cos * x + sin * y, cos * y - sin * x)) covered += 0.25;
+      for (const [dx, dy] of inPixel) {
+        const x = (px + dx - cx) / radius;
+        const y = (py + dy - cy) / radius;
+        if (x * x + y * y < reach ** 2 && inside(cos * x + sin * y, cos * y - sin * x)) covered += 0.25;
       }
       const stroke = strokes.find(
         ({ nx, ny, at, half }) => Math.abs((px - size / 2) * nx + (py - size / 2) * ny - at) < half,
@@ -116,15 +126,18 @@ export function drawShapes(seed: number, split: 'train' | 'test', count: number)
 }
 
 const seed = 2021;
-const defaultTrain = 2000;
-const testCount = 1200;
+const options = z.strictObject({
+  test: z.coerce.number().int().min(1).max(1_000_000).default(1200).describe('images to test with'),
+});
 
 export const shapesKind: DatasetKind = {
   kind: 'shapes',
-  usage: 'shapes[:N]',
-  summary: `drawn from a seed, 32x32 colour, ${names.length} classes, N training images (default ${defaultTrain})`,
+  usage: 'shapes[:N[?test=M]]',
+  summary: `drawn from a seed, 32x32 colour, ${names.length} classes, N training images (default 2000), M to test with (default 1200)`,
+  options,
   async open(path) {
-    const count = path === '' ? defaultTrain : Number(path);
+    const { place, options: chosen } = sourceOptions('shapes', path, options);
+    const count = place === '' ? 2000 : Number(place);
     if (!(Number.isInteger(count) && count >= names.length && count <= 1_000_000)) {
       throw new DataError(`shapes:${path} is not right: N must be a whole number from ${names.length} to 1000000.`);
     }
@@ -138,7 +151,7 @@ export const shapesKind: DatasetKind = {
       std: [0.25, 0.25, 0.25],
       augment: { pad: 2, flip: true },
       train: drawShapes(seed, 'train', count),
-      test: drawShapes(seed, 'test', testCount),
+      test: drawShapes(seed, 'test', chosen.test),
     };
   },
 };

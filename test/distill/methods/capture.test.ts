@@ -6,7 +6,7 @@ import torch from '../../../src/torch.js';
 /** Operators whose result has a size that only the device knows: a CUDA graph cannot hold them. */
 const dataDependent = /^aten::(masked_select|nonzero|argwhere|_?unique\w*|bincount|repeat_interleave|masked_scatter)/;
 
-const shapes = await openDataset('shapes:24');
+const shapes = await openDataset('shapes:24?test=60');
 const { images, labels } = shapes.test as ImageSet;
 const data = { ...shapes, test: { images: images.subarray(0, 12 * 3072), labels: labels.subarray(0, 12) } };
 
