@@ -71,8 +71,12 @@ function centredPart(width: number, height: number, size: number): Part {
 }
 
 async function decodeSharp(bytes: Uint8Array, size: number, crop?: Crop): Promise<Uint8Array> {
-  const { width, height } = await open(bytes).metadata();
+  const { width, height, space } = await open(bytes).metadata();
   if (!width || !height) throw new DataError('it has no size');
+  if (space === 'cmyk') {
+    const { box, resized: whole } = crop ? uncut(crop(width, height), size) : centredPart(width, height, size);
+    return partOf(await rgbOfInks(bytes), width, box, whole, size);
+  }
   return crop ? cropped(bytes, crop(width, height), width, height, size) : pixels(centred(bytes, width, height, size));
 }
 
@@ -84,7 +88,10 @@ const open = (bytes: Uint8Array): Sharp => sharp(bytes, { failOn: 'error', ignor
  */
 async function cropped(bytes: Uint8Array, box: Box, width: number, height: number, size: number): Promise<Uint8Array> {
   const [across, down] = [box.width / size, box.height / size];
-  if (Math.min(across, down) < 2) return resized(await pixels(open(bytes).extract(box)), box, size);
+  if (Math.min(across, down) < 2) {
+    const rgb = await pixels(open(bytes).extract(box));
+    return partOf(rgb, box.width, { ...box, left: 0, top: 0 }, uncut(box, size).resized, size);
+  }
   const [w, h] = [Math.round(width / across), Math.round(height / down)];
   const inside = (position: number, whole: number) => Math.max(0, Math.min(Math.round(position), whole - size));
   return pixels(
@@ -94,16 +101,37 @@ async function cropped(bytes: Uint8Array, box: Box, width: number, height: numbe
   );
 }
 
+/** A part whose pixels are all of the size that is wanted. */
+const uncut = (box: Box, size: number): Part => ({
+  box,
+  denominator: 1,
+  resized: { width: size, height: size, left: 0, top: 0 },
+});
+
 /**
- * Bilinear with antialiasing, as torchvision resizes tensors of bytes. On this thread: it takes a tenth of what decoding does, and a thread of its own would bring
- * threads of OpenMP with it.
+ * A part of an image of `width` pixels across, resized to `whole`, and of that `size` x `size` pixels. Bilinear with antialiasing, as torchvision resizes
+ * tensors of bytes. On this thread: it takes a tenth of what decoding does, and a thread of its own would bring threads of OpenMP with it.
  */
-function resized(rgb: Uint8Array, { width, height }: Box, size: number): Uint8Array {
+function partOf(rgb: Uint8Array, width: number, box: Box, whole: Part['resized'], size: number): Uint8Array {
   return scope(() => {
-    const image = fromArray(rgb, [1, height, width, 3]).permute(0, 3, 1, 2);
-    const result = functions._upsampleBilinear2dAa(image, [size, size], false);
-    return result.permute(0, 2, 3, 1).toTypedArray() as Uint8Array;
+    const image = fromArray(rgb, [1, rgb.length / width / 3, width, 3]).permute(0, 3, 1, 2);
+    const part = image.narrow(2, box.top, box.height).narrow(3, box.left, box.width);
+    const result = functions._upsampleBilinear2dAa(part, [whole.height, whole.width], false);
+    const seen = result.narrow(2, whole.top, size).narrow(3, whole.left, size);
+    return seen.permute(0, 2, 3, 1).toTypedArray() as Uint8Array;
   });
+}
+
+/** Pixels of an image in inks (cyan, magenta, yellow, black), by Pillow's rule: (255 - ink) (255 - black) / 255, rounded. */
+async function rgbOfInks(bytes: Uint8Array): Promise<Uint8Array> {
+  const inks = await open(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').removeAlpha().raw().toBuffer();
+  const rgb = new Uint8Array((inks.length / 4) * 3);
+  for (let i = 0; i < rgb.length; i++) {
+    const pixel = 4 * Math.floor(i / 3);
+    const light = (255 - (inks[pixel + (i % 3)] as number)) * (255 - (inks[pixel + 3] as number));
+    rgb[i] = Math.round(light / 255);
+  }
+  return rgb;
 }
 
 function centred(bytes: Uint8Array, width: number, height: number, size: number): Sharp {

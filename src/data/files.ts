@@ -1,10 +1,30 @@
 /** Reading whole files, with errors that name the file and what was expected. */
 import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { existsSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DataError, messageOf } from '../errors.js';
+
+/** Does something with a file. Throws DataError naming it where it is none, or cannot be read: reading a pipe would wait for ever. */
+function withFile<T>(file: string, action: () => T): T {
+  let found: Stats | undefined;
+  try {
+    found = statSync(file);
+    if (found.isFile()) return action();
+  } catch (error) {
+    throw new DataError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
+  throw new DataError(`${file} is ${found.isDirectory() ? 'a folder' : 'no regular file'}, where a file should be.`);
+}
+
+/** A descriptor to read a file by. Throws DataError. */
+export const openFile = (file: string): number => withFile(file, () => openSync(file, 'r'));
+
+/** All bytes of a file. Throws DataError. */
+export const readWhole = (file: string): Buffer => withFile(file, () => readFileSync(file));
+
+/** The lines of a text. Throws DataError. */
+export const linesOf = (file: string): string[] => readWhole(file).toString('utf8').trim().split(/\r?\n/);
 
 /** The bytes of the first of `candidates` that exists; `.gz` is unpacked. */
 export async function readFirst(candidates: string[]): Promise<{ file: string; bytes: Buffer }> {
@@ -13,7 +33,7 @@ export async function readFirst(candidates: string[]): Promise<{ file: string; b
     throw new DataError(
       `${candidates[0]} is missing${candidates.length > 1 ? ` (nor is there ${candidates.slice(1).join(' or ')})` : ''}.`,
     );
-  const bytes = await readFile(file);
+  const bytes = readWhole(file);
   if (!file.endsWith('.gz')) return { file, bytes };
   try {
     return { file, bytes: await promisify(gunzip)(bytes) };
@@ -24,7 +44,7 @@ export async function readFirst(candidates: string[]): Promise<{ file: string; b
 
 /** Unpacks .xz files, given as parts in their order, with the `xz` tool. */
 export async function readXz(parts: string[]): Promise<Buffer> {
-  const packed = Buffer.concat(await Promise.all(parts.map((part) => readFile(part))));
+  const packed = Buffer.concat(parts.map(readWhole));
   return new Promise((resolve, reject) => {
     const child = spawn('xz', ['-dc'], { stdio: ['pipe', 'pipe', 'pipe'] });
     const chunks: Buffer[] = [];

@@ -1,6 +1,7 @@
-import { existsSync, readdirSync, statSync } from 'node:fs';
-import { join, sep } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { DataError } from '../errors.js';
+import { entriesBelow, type Skipped, skip } from './walk.js';
 
 export interface Found {
   /** As the system opens it. */
@@ -11,17 +12,20 @@ export interface Found {
 
 /**
  * Files ending in `extension` below a folder, or those that a pattern with `*` (within a name) or `**` (across folders) means, in the order of
- * their names. Throws DataError where the folder does not exist.
+ * their names. Of these, hidden ones and what is no regular file are added to `skipped`. Throws DataError where the folder does not exist.
  */
-export function filesAt(place: string, extension: string): Found[] {
+export function filesAt(place: string, extension: string, skipped: Skipped): Found[] {
   const star = place.indexOf('*');
   const base = star < 0 ? place : place.slice(0, place.lastIndexOf('/', star) + 1) || '.';
   if (!existsSync(base) || !statSync(base).isDirectory()) throw new DataError(`The folder ${base} does not exist.`);
   const pattern = star < 0 ? /^/ : asExpression(place.slice(base === '.' ? 0 : base.length));
-  return (readdirSync(base, { recursive: true }) as string[])
-    .map((name) => ({ file: join(base, name), name: name.split(sep).join('/') }))
-    .filter(({ name }) => name.endsWith(extension) && pattern.test(name))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const found: Found[] = [];
+  for (const { name, kind } of entriesBelow(base)) {
+    if (!name.endsWith(extension) || !pattern.test(name)) continue;
+    if (kind) skip(skipped, kind);
+    else found.push({ file: join(base, name), name });
+  }
+  return found.sort((a, b) => (a.name < b.name ? -1 : 1));
 }
 
 function asExpression(pattern: string): RegExp {

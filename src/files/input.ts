@@ -1,4 +1,4 @@
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { FileError } from '../errors.js';
 
 // The system refuses single reads of 2 GiB and more.
@@ -10,7 +10,8 @@ export class Input {
   #descriptor: number | undefined;
 
   constructor(path: string) {
-    this.#descriptor = openSync(path, 'r');
+    // Without waiting: a pipe is opened only when somebody writes to it.
+    this.#descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = fstatSync(this.#descriptor);
     this.size = status.size;
     if (status.isFile()) return;

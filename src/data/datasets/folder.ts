@@ -1,15 +1,17 @@
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { DataError, messageOf } from '../../errors.js';
+import { DataError } from '../../errors.js';
 import { z } from '../../options.js';
 import { type DatasetKind, type EncodedSet, imagenetStatistics, labelsOf } from '../dataset.js';
-import { classFolders, imagesBelow, type Skipped, skippedText } from '../image-files.js';
+import { readWhole } from '../files.js';
+import { imageExtensions, imagesBelow } from '../image-files.js';
 import { sizeOption, sourceOptions } from '../source-options.js';
+import { foldersIn, type Skipped, skippedOf, skippedText } from '../walk.js';
 
 const options = z.strictObject({ size: sizeOption });
 
 function readSplit(folder: string, classes: readonly string[], skipped: Skipped): EncodedSet {
-  const stranger = classFolders(folder).find((name) => !classes.includes(name));
+  const stranger = foldersIn(folder).find((name) => !classes.includes(name));
   if (stranger !== undefined)
     throw new DataError(`${join(folder, stranger)} is a class that the training images do not have.`);
   const files: string[] = [];
@@ -19,9 +21,7 @@ function readSplit(folder: string, classes: readonly string[], skipped: Skipped)
     const found = existsSync(path) ? imagesBelow(path, skipped) : [];
     if (found.length === 0) {
       const text = skippedText(skipped);
-      throw new DataError(
-        `${path} holds no image (.jpg, .jpeg, .png, .webp or .tiff)${text ? `; skipped: ${text}` : ''}.`,
-      );
+      throw new DataError(`${path} holds no image (${imageExtensions})${text ? `; skipped: ${text}` : ''}.`);
     }
     for (const file of found) {
       files.push(join(path, file));
@@ -31,17 +31,9 @@ function readSplit(folder: string, classes: readonly string[], skipped: Skipped)
   return {
     labels: labelsOf(numbers, classes.length),
     // A small file that lies in the page cache is read sooner than a thread is found to do it.
-    read: async (image) => readImage(files[image] as string),
+    read: async (image) => readWhole(files[image] as string),
     nameOf: (image) => files[image] as string,
   };
-}
-
-function readImage(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new DataError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
-  }
 }
 
 function folderOf(path: string, names: string[]): string {
@@ -64,15 +56,14 @@ export const imageFolder: DatasetKind = {
     const { size: pixels } = chosen;
     if (!existsSync(folder)) throw new DataError(`The folder ${folder} of folder:${path} does not exist.`);
     const training = folderOf(folder, ['train']);
-    const classes = classFolders(training);
+    const classes = foldersIn(training);
     if (classes.length < 2)
       throw new DataError(`${training} has ${classes.length} folders of classes; there must be at least two.`);
     const skipped: Skipped = new Map();
     const train = readSplit(training, classes, skipped);
     const test = readSplit(folderOf(folder, ['val', 'test']), classes, skipped);
-    const text = skippedText(skipped);
     return {
-      ...(text && { skipped: text }),
+      ...skippedOf(skipped),
       source: `folder:${path}`,
       classes,
       channels: 3,

@@ -5,6 +5,7 @@ import { ParquetFile } from '../formats/parquet.js';
 import { classNamesIn, encodedImages, imageColumn, labelColumn, labelsIn } from '../formats/parquet-images.js';
 import { type Found, filesAt } from '../glob.js';
 import { sizeOption, sourceOptions } from '../source-options.js';
+import { type Skipped, skippedOf } from '../walk.js';
 
 const options = z.strictObject({
   size: sizeOption,
@@ -67,7 +68,8 @@ export const parquet: DatasetKind = {
   async open(path) {
     const { place, options: chosen } = sourceOptions('parquet', path, options);
     const { size, image, label } = chosen;
-    const found = filesAt(place, '.parquet');
+    const skipped: Skipped = new Map();
+    const found = filesAt(place, '.parquet', skipped);
     const training = filesOf(found, trainNames);
     const testing = testNames.map((names) => filesOf(found, names)).find((files) => files.length > 0);
     if (training.length === 0 || !testing)
@@ -79,6 +81,7 @@ export const parquet: DatasetKind = {
     const largest = train.labels.reduce((most, number) => Math.max(most, number), 1);
     const classes = train.names ?? Array.from({ length: largest + 1 }, (_, i) => `class ${i}`);
     return {
+      ...skippedOf(skipped),
       source: `parquet:${path}`,
       classes,
       channels: 3,

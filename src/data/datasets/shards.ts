@@ -1,11 +1,14 @@
-import { closeSync, existsSync, openSync, readdirSync, readFileSync, readSync } from 'node:fs';
+import { closeSync, existsSync, readSync } from 'node:fs';
 import { open } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { DataError } from '../../errors.js';
 import { z } from '../../options.js';
 import { type DatasetKind, type EncodedSet, imagenetStatistics, labelsOf } from '../dataset.js';
+import { linesOf, openFile } from '../files.js';
 import { type TarEntry, tarEntries } from '../formats/tar.js';
+import { imageExtensions, isOfImages } from '../image-files.js';
 import { sizeOption, sourceOptions } from '../source-options.js';
+import { entriesIn, isHidden, type Skipped, skip, skippedOf, skippedText } from '../walk.js';
 
 /** Where an image lies, and its class number. */
 interface Sample {
@@ -14,25 +17,39 @@ interface Sample {
   label: number;
 }
 
-/** The pairs KEY.jpg and KEY.cls of one shard; the key is what stands before the first dot of the name. */
-function samplesOf(shard: string): Sample[] {
+/** Key and extension: the key is what stands before the first dot of the name. Undefined where there is no dot, or nothing before it. */
+function partsOf(name: string): [key: string, extension: string] | undefined {
+  const [, key, extension] = name.match(/^((?:.*\/)?[^./][^./]*)\.(.+)$/) ?? [];
+  return key !== undefined && extension !== undefined ? [key, extension] : undefined;
+}
+
+/** The pairs KEY.jpg and KEY.cls of one shard. What has a class and no image that can be decoded is added to `skipped`. */
+function samplesOf(shard: string, skipped: Skipped): Sample[] {
   const images = new Map<string, TarEntry>();
   const labels = new Map<string, TarEntry>();
-  for (const entry of tarEntries(shard)) {
-    const [, key, extension = ''] = entry.name.match(/^((?:.*\/)?[^./][^./]*)\.(.+)$/) ?? [];
-    if (key === undefined) continue;
-    if (/^(jpe?g|png|webp)$/i.test(extension)) images.set(key, entry);
-    else if (extension === 'cls') labels.set(key, entry);
+  const others = new Map<string, string>();
+  for (const entry of tarEntries(shard, () => skip(skipped, 'broken link'))) {
+    if (isHidden(posix.basename(entry.name))) skip(skipped, 'hidden');
+    const [key, extension] = partsOf(entry.name) ?? [];
+    if (key === undefined || extension === undefined) continue;
+    if (extension === 'cls') labels.set(key, entry);
+    else if (isOfImages(`.${extension}`) && entry.size > 0) images.set(key, entry);
+    else if (!others.has(key)) others.set(key, entry.size > 0 ? `.${extension}` : 'empty file');
   }
-  if (images.size === 0) throw new DataError(`${shard} holds no image (KEY.jpg, .png or .webp).`);
-  const descriptor = openSync(shard, 'r');
+  for (const key of labels.keys()) if (!images.has(key)) skip(skipped, others.get(key) ?? 'class without an image');
+  if (images.size === 0) {
+    const text = skippedText(skipped);
+    throw new DataError(`${shard} holds no image (KEY${imageExtensions})${text ? `; skipped: ${text}` : ''}.`);
+  }
+  const descriptor = openFile(shard);
   try {
     return [...images].map(([key, image]) => {
       const entry = labels.get(key);
       if (!entry) throw new DataError(`${shard} has ${image.name}, and no ${key}.cls with its class number.`);
       const bytes = Buffer.alloc(entry.size);
       readSync(descriptor, bytes, 0, entry.size, entry.offset);
-      const label = Number(bytes.toString('latin1').trim());
+      const text = bytes.toString('latin1').trim();
+      const label = text === '' ? Number.NaN : Number(text);
       if (!(Number.isInteger(label) && label >= 0))
         throw new DataError(`${shard}: ${entry.name} holds no class number.`);
       return { shard, image, label };
@@ -42,13 +59,17 @@ function samplesOf(shard: string): Sample[] {
   }
 }
 
-function readSplit(path: string, prefixes: string[]): Sample[] {
-  const shards = readdirSync(path)
-    .filter((file) => file.endsWith('.tar') && prefixes.some((prefix) => file.startsWith(prefix)))
-    .sort();
-  if (shards.length === 0)
-    throw new DataError(`${path} has no shard ${prefixes.map((prefix) => `${prefix}*.tar`).join(' or ')}.`);
-  return shards.flatMap((shard) => samplesOf(join(path, shard)));
+function readSplit(path: string, prefixes: string[], skipped: Skipped): Sample[] {
+  const samples: Sample[] = [];
+  let count = 0;
+  for (const { name, kind } of entriesIn(path)) {
+    if (!name.endsWith('.tar') || !prefixes.some((prefix) => name.startsWith(prefix))) continue;
+    if (kind) skip(skipped, kind);
+    else for (const sample of samplesOf(join(path, name), skipped)) samples.push(sample);
+    if (!kind) count++;
+  }
+  if (count > 0) return samples;
+  throw new DataError(`${path} has no shard ${prefixes.map((prefix) => `${prefix}*.tar`).join(' or ')}.`);
 }
 
 function encoded(samples: Sample[], classes: number): EncodedSet {
@@ -78,7 +99,7 @@ function encoded(samples: Sample[], classes: number): EncodedSet {
 function classNames(path: string, classes: number): string[] {
   const file = join(path, 'classes.txt');
   if (!existsSync(file)) return Array.from({ length: classes }, (_, i) => `class ${i}`);
-  const names = readFileSync(file, 'utf8').trim().split(/\r?\n/);
+  const names = linesOf(file);
   if (names.length < classes)
     throw new DataError(`${file} names ${names.length} classes; the shards have number ${classes - 1}.`);
   return names;
@@ -94,10 +115,12 @@ export const shards: DatasetKind = {
   async open(path) {
     const { place: folder, options: chosen } = sourceOptions('shards', path, options);
     if (!existsSync(folder)) throw new DataError(`The folder ${folder} of shards:${path} does not exist.`);
-    const [train, test] = [readSplit(folder, ['train']), readSplit(folder, ['val', 'test'])];
+    const skipped: Skipped = new Map();
+    const [train, test] = [readSplit(folder, ['train'], skipped), readSplit(folder, ['val', 'test'], skipped)];
     const largest = [...train, ...test].reduce((most, { label }) => Math.max(most, label), 1);
     const classes = classNames(folder, largest + 1);
     return {
+      ...skippedOf(skipped),
       source: `shards:${path}`,
       classes,
       channels: 3,

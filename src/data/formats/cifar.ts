@@ -3,11 +3,10 @@
  * python one see cifar-python.ts.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { ImageSet } from '../dataset.js';
-import { readXz } from '../files.js';
+import { linesOf, readWhole, readXz } from '../files.js';
 import { pickledNames, readPickled } from './cifar-python.js';
 
 const pixels = 3 * 32 * 32;
@@ -49,7 +48,7 @@ export async function openCifar(
       test: readPickled(folder, test, python.labels, numClasses),
     };
   return {
-    classes: (await classNames(join(folder, names), numClasses)) ?? numbered(),
+    classes: classNames(join(folder, names), numClasses) ?? numbered(),
     train: await readCifar(folder, train, layout),
     test: await readCifar(folder, test, layout),
   };
@@ -74,10 +73,16 @@ async function readCifar(folder: string, names: string[], { labelBytes, numClass
   const recordBytes = labelBytes + pixels;
   const files = await Promise.all(names.map((name) => readBinary(folder, name)));
   for (const [i, bytes] of files.entries()) {
-    if (bytes.length > 0 && bytes.length % recordBytes === 0) continue;
-    throw new DataError(
-      `${join(folder, names[i] as string)}.bin has ${bytes.length} bytes, not a multiple of ${recordBytes}: it is truncated, or no CIFAR-${numClasses} binary.`,
-    );
+    const file = `${join(folder, names[i] as string)}.bin`;
+    if (bytes.length === 0 || bytes.length % recordBytes !== 0)
+      throw new DataError(
+        `${file} has ${bytes.length} bytes, not a multiple of ${recordBytes}: it is truncated, or no CIFAR-${numClasses} binary.`,
+      );
+    for (let label = labelBytes - 1; label < bytes.length; label += recordBytes)
+      if ((bytes[label] as number) >= numClasses)
+        throw new DataError(
+          `${file} has a label above ${numClasses - 1}, in record ${Math.floor(label / recordBytes)}.`,
+        );
   }
   const records = Buffer.concat(files);
   const count = records.length / recordBytes;
@@ -88,14 +93,12 @@ async function readCifar(folder: string, names: string[], { labelBytes, numClass
     labels[i] = records[start + labelBytes - 1] as number;
     images.set(records.subarray(start + labelBytes, start + recordBytes), i * pixels);
   }
-  if (labels.some((label) => label >= numClasses))
-    throw new DataError(`${join(folder, names[0] as string)}.bin has a label above ${numClasses - 1}.`);
   return { images, labels };
 }
 
 async function readBinary(folder: string, name: string): Promise<Buffer> {
   const plain = join(folder, `${name}.bin`);
-  if (existsSync(plain)) return readFile(plain);
+  if (existsSync(plain)) return readWhole(plain);
   const packed = packedParts(folder, name);
   if (packed.length === 0) throw new DataError(`${plain} is missing (nor is there ${name}.bin.xz).`);
   return readXz(packed.map((file) => join(folder, file)));
@@ -109,9 +112,9 @@ function packedParts(folder: string, name: string): string[] {
 }
 
 /** One class name a line, where the file is there. */
-async function classNames(file: string, numClasses: number): Promise<string[] | undefined> {
+function classNames(file: string, numClasses: number): string[] | undefined {
   if (!existsSync(file)) return undefined;
-  const names = (await readFile(file, 'utf8')).trim().split(/\r?\n/);
+  const names = linesOf(file);
   if (names.length !== numClasses) throw new DataError(`${file} has ${names.length} lines, not ${numClasses}.`);
   return names;
 }

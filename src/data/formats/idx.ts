@@ -9,7 +9,7 @@ async function readIdx(
   folder: string,
   name: string,
   dimensions: number,
-): Promise<{ sizes: number[]; data: Uint8Array }> {
+): Promise<{ file: string; sizes: number[]; data: Uint8Array }> {
   const { file, bytes } = await readFirst([join(folder, `${name}.gz`), join(folder, name)]);
   const header = 4 + 4 * dimensions;
   if (bytes.length < header || bytes.readUInt32BE(0) !== 0x0800 + dimensions) {
@@ -22,7 +22,7 @@ async function readIdx(
       `${file} is truncated or too long: its header announces ${expected} bytes, ${bytes.length - header} follow.`,
     );
   }
-  return { sizes, data: bytes.subarray(header) };
+  return { file, sizes, data: bytes.subarray(header) };
 }
 
 /** `prefix`-images-idx3-ubyte and -labels-idx1-ubyte of a folder, gzipped or not: 28x28 pixels, class numbers below `classes`. */
@@ -30,10 +30,10 @@ export async function readIdxSplit(folder: string, prefix: string, classes: numb
   const images = await readIdx(folder, `${prefix}-images-idx3-ubyte`, 3);
   const labels = await readIdx(folder, `${prefix}-labels-idx1-ubyte`, 1);
   if (images.sizes[1] !== 28 || images.sizes[2] !== 28)
-    throw new DataError(`${folder}: the images are ${images.sizes[1]}x${images.sizes[2]}, not 28x28.`);
+    throw new DataError(`${images.file}: the images are ${images.sizes[1]}x${images.sizes[2]}, not 28x28.`);
   if (images.sizes[0] !== labels.sizes[0])
-    throw new DataError(`${folder}: ${images.sizes[0]} ${prefix} images, but ${labels.sizes[0]} labels.`);
+    throw new DataError(`${images.file} has ${images.sizes[0]} images, but ${labels.file} ${labels.sizes[0]} labels.`);
   if (labels.data.some((label) => label >= classes))
-    throw new DataError(`${folder}: a ${prefix} label is above ${classes - 1}.`);
+    throw new DataError(`${labels.file}: a label is above ${classes - 1}.`);
   return { images: images.data, labels: labels.data };
 }

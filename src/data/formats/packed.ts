@@ -3,13 +3,14 @@
  * (uint32, little-endian), and a mark. It is mapped into memory, so that a run begins at once and data sets may be larger than memory.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, openSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, readSync, writeSync } from 'node:fs';
 import { replaceFileAsync } from '../../atomic.js';
 import { DataError, messageOf } from '../../errors.js';
 import { problemIn } from '../../expectation.js';
 import { z } from '../../options.js';
 import { type Dataset, labelsOf, type MappedSet, type Split } from '../dataset.js';
 import { decode } from '../decode.js';
+import { openFile } from '../files.js';
 
 const mark = Buffer.from('srrlpack');
 
@@ -105,7 +106,7 @@ export function openPacked(file: string): Dataset {
 }
 
 function readHeader(file: string): z.output<typeof header> {
-  const descriptor = openSync(file, 'r');
+  const descriptor = openFile(file);
   try {
     const { size } = fstatSync(descriptor);
     const read = (length: number, at: number) => {

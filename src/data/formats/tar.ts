@@ -1,6 +1,8 @@
 /** Where the files of a tar archive lie, from its headers alone: nothing else is read, so that archives may be larger than memory. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
+import { posix } from 'node:path';
 import { DataError } from '../../errors.js';
+import { openFile } from '../files.js';
 
 export interface TarEntry {
   /** Path inside the archive. */
@@ -12,9 +14,18 @@ export interface TarEntry {
 
 const block = 512;
 
-/** The plain files of an archive (ustar, GNU and pax long names). Throws DataError where it is no archive, or cut off. */
-export function tarEntries(file: string): TarEntry[] {
-  const descriptor = openSync(file, 'r');
+/** A link of an archive to another of its files. */
+interface TarLink {
+  name: string;
+  target: string;
+}
+
+/**
+ * The plain files of an archive (ustar, GNU and pax), and links to them as files of their own; what links elsewhere is left out, and `onBroken`
+ * is told. Throws DataError where it is no archive, damaged, or cut off.
+ */
+export function tarEntries(file: string, onBroken: (name: string) => void = () => {}): TarEntry[] {
+  const descriptor = openFile(file);
   try {
     const { size: whole } = fstatSync(descriptor);
     const read = (offset: number, length: number) => {
@@ -24,28 +35,65 @@ export function tarEntries(file: string): TarEntry[] {
       return bytes;
     };
     const entries: TarEntry[] = [];
-    let longName: string | undefined;
+    const links: TarLink[] = [];
+    // What the headers before a file's own say of it.
+    let said: { path?: string; linkpath?: string; size?: string } = {};
     for (let at = 0; at < whole; ) {
       const header = read(at, block);
-      if (header.every((byte) => byte === 0)) return entries;
+      if (header.every((byte) => byte === 0)) return [...entries, ...linked(entries, links, onBroken)];
       if (!isHeader(header)) throw new DataError(`${file} is no tar archive, or damaged at byte ${at}.`);
-      const size = sizeIn(header);
+      const name = said.path ?? nameIn(header);
+      const kind = String.fromCharCode(header[156] as number);
+      const size = said.size === undefined || sayingKinds.includes(kind) ? sizeIn(header) : sizeOf(said.size);
+      if (size === undefined)
+        throw new DataError(
+          `${file} is damaged at byte ${at}: the size of ${name} is no number of bytes. Copy it again.`,
+        );
       const offset = at + block;
       at = offset + Math.ceil(size / block) * block;
-      if (offset + size > whole)
-        throw new DataError(`${file} is cut off in ${longName ?? nameIn(header)}: copy it again.`);
-      const kind = String.fromCharCode(header[156] as number);
-      if (kind === 'L') longName = textOf(read(offset, size));
-      else if (kind === 'x') longName = paxPath(read(offset, size)) ?? longName;
+      if (offset + size > whole) throw new DataError(`${file} is cut off in ${name}: copy it again.`);
+      if (kind === 'L') said.path = textOf(read(offset, size));
+      else if (kind === 'K') said.linkpath = textOf(read(offset, size));
+      else if (kind === 'x') said = { ...said, ...paxRecords(read(offset, size)) };
       else {
-        if (kind === '0' || kind === '\0') entries.push({ name: longName ?? nameIn(header), offset, size });
-        longName = undefined;
+        if (plainKinds.includes(kind)) entries.push({ name, offset, size });
+        if (linkKinds.includes(kind))
+          links.push({ name, target: targetOf(name, kind, said.linkpath ?? textOf(header.subarray(157, 257))) });
+        said = {};
       }
     }
     throw new DataError(`${file} is cut off: its end is missing.`);
   } finally {
     closeSync(descriptor);
   }
+}
+
+// Headers that say something of the file after them.
+const sayingKinds = ['L', 'K', 'x', 'g'];
+// A file, as old archives have it, and in one piece.
+const plainKinds = ['0', '\0', '7'];
+const [hardLink, symbolicLink] = ['1', '2'];
+const linkKinds = [hardLink, symbolicLink];
+
+/** Where a link leads inside the archive: a symbolic one from its own folder, a hard one from the top. */
+const targetOf = (name: string, kind: string, target: string): string =>
+  posix.normalize(kind === symbolicLink ? posix.join(posix.dirname(name), target) : target);
+
+function linked(entries: TarEntry[], links: TarLink[], onBroken: (name: string) => void): TarEntry[] {
+  if (links.length === 0) return [];
+  const places = new Map(entries.map((entry) => [posix.normalize(entry.name), entry]));
+  const found: TarEntry[] = [];
+  for (const { name, target } of links) {
+    const entry = places.get(target);
+    if (!entry) onBroken(name);
+    else {
+      const link = { ...entry, name };
+      // A link may lead to one that stands before it.
+      places.set(posix.normalize(name), link);
+      found.push(link);
+    }
+  }
+  return found;
 }
 
 const textOf = (bytes: Buffer): string => {
@@ -66,22 +114,35 @@ function nameIn(header: Buffer): string {
   return prefix ? `${prefix}/${name}` : name;
 }
 
-/** Octal digits, or for large files a binary number behind a set first bit. */
-function sizeIn(header: Buffer): number {
+/** Octal digits, or for large files a binary number behind a set first bit. Undefined where it is neither, or negative. */
+function sizeIn(header: Buffer): number | undefined {
   const field = header.subarray(124, 136);
-  if (((field[0] as number) & 0x80) !== 0) return Number(field.readBigUInt64BE(4));
-  return Number.parseInt(textOf(field).trim() || '0', 8);
+  const first = field[0] as number;
+  if ((first & 0x80) === 0) {
+    const digits = textOf(field).trim();
+    return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : undefined;
+  }
+  const size = first === 0x80 ? Number(field.readBigUInt64BE(4)) : -1;
+  return Number.isSafeInteger(size) && size >= 0 ? size : undefined;
 }
 
-/** `path` in the records of a pax header, each `<length> <key>=<value>\n`. */
-function paxPath(bytes: Buffer): string | undefined {
+/** Of a pax header, in decimal digits. */
+const sizeOf = (digits: string): number | undefined => (/^\d{1,15}$/.test(digits) ? Number(digits) : undefined);
+
+/** What of a pax header is used; its records are `<length> <key>=<value>\n`. */
+function paxRecords(bytes: Buffer): Record<string, string> {
+  const records: Record<string, string> = {};
   for (let at = 0; at < bytes.length; ) {
     const blank = bytes.indexOf(32, at);
     const length = Number.parseInt(bytes.subarray(at, blank).toString('latin1'), 10);
-    if (!(length > 0)) return undefined;
-    const record = bytes.subarray(blank + 1, at + length - 1).toString('utf8');
-    if (record.startsWith('path=')) return record.slice('path='.length);
+    if (!(length > 0)) break;
+    const [, key = '', value = ''] =
+      bytes
+        .subarray(blank + 1, at + length - 1)
+        .toString('utf8')
+        .match(/^([^=]*)=(.*)$/s) ?? [];
+    if (['path', 'linkpath', 'size'].includes(key)) records[key] = value;
     at += length;
   }
-  return undefined;
+  return records;
 }
