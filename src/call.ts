@@ -34,6 +34,11 @@ export function checkCall(
     refuseNamed(name, positional, kinds ?? {}, last as object, given.length - 1);
 }
 
+/** The part of {@link checkCall} for functions whose last argument is an object of anything, such as tensors by name: further arguments alone. */
+export function checkCount(name: string, positional: readonly string[], given: ArrayLike<unknown>): void {
+  if (given.length > positional.length) refuseExtra(name, positional, undefined, given);
+}
+
 /** The part of {@link checkCall} for an object of options alone. */
 export function checkOptions(name: string, kinds: AnyKinds, options: object): void {
   for (const key in options) {

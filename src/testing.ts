@@ -6,6 +6,7 @@
  *     expect(actual).toBeCloseToTensor(expected);
  */
 import { AssertionError } from 'node:assert';
+import { checkCall, type Kinds } from './call.js';
 import { ArgumentError } from './errors.js';
 import { dtypeName } from './tensor/dtype.js';
 import type { DType, TensorData } from './tensor/index.js';
@@ -27,6 +28,14 @@ export interface CloseOptions {
   checkDevice?: boolean;
 }
 
+const closeKinds: Kinds<CloseOptions> = {
+  rtol: 'number',
+  atol: 'number',
+  equalNan: 'boolean',
+  checkDtype: 'boolean',
+  checkDevice: 'boolean',
+};
+
 // [rtol, atol]; 0 for integers and bool.
 const tolerances: Partial<Record<DType, readonly [number, number]>> = {
   float16: [1e-3, 1e-5],
@@ -46,6 +55,7 @@ const tolerances: Partial<Record<DType, readonly [number, number]>> = {
  * `atol + rtol * |expected|`; as torch.testing.assert_close. Numbers and arrays become tensors of the dtype and device of `actual`.
  */
 export function assertClose(actual: Tensor, expected: Tensor | TensorData, options: CloseOptions = {}): void {
+  checkCall('assertClose', ['actual', 'expected'], closeKinds, arguments);
   const message = differenceOf(actual, expected, options);
   if (message !== undefined) throw new AssertionError({ message, operator: 'assertClose' });
 }

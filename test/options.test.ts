@@ -1,21 +1,36 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import * as files from '../src/files/index.js';
 import {
   AT,
   ConfigError,
   CRD,
+  compareFolders,
+  createConnector,
   DIST,
   DKD,
+  distill,
+  distillTogether,
   FitNets,
+  holdOut,
   KD,
   Loader,
+  loadStudent,
+  losses,
   models,
+  openDataset,
   ReviewKD,
   SimKD,
   SP,
   SRRL,
+  saveStudent,
   Teacher,
+  train,
 } from '../src/index.js';
 import { writeReport } from '../src/report/index.js';
+import { assertClose } from '../src/testing.js';
 import torch, { nn, optim } from '../src/torch.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: these calls are those of plain JavaScript, which no type has checked.
@@ -44,6 +59,8 @@ function callables(name: string, room: object): [string, Callable][] {
 }
 
 const own = { tensor: torch.tensor, fromArray: torch.fromArray, grad: torch.grad, autocast: torch.autocast };
+const { loadNpy, saveNpy, saveNpz, savePth, loadSafetensors, openSafetensors, saveSafetensors } = files;
+const saversAndLoaders = { loadNpy, saveNpy, saveNpz, savePth, loadSafetensors, openSafetensors, saveSafetensors };
 const all = [
   ...callables('nn', nn),
   ...callables('nn.functional', nn.functional),
@@ -52,7 +69,21 @@ const all = [
   ...callables('torch', own),
   ...callables('torch.autograd', { gradcheck: torch.autograd.gradcheck, detectAnomaly: torch.autograd.detectAnomaly }),
   ...callables('models', { create: models.create }),
-  ...callables('srrl', { Loader, writeReport }),
+  ...callables('srrl', {
+    Loader,
+    writeReport,
+    compareFolders,
+    holdOut,
+    createConnector,
+    saveStudent,
+    loadStudent,
+    distill,
+    train,
+  }),
+  ...callables('srrl', { distillTogether }),
+  ...callables('srrl.losses', losses),
+  ...callables('srrl/testing', { assertClose }),
+  ...callables('torch', saversAndLoaders),
 ];
 
 function errorOf(call: () => unknown): ConfigError {
@@ -105,6 +136,9 @@ describe('everything public', () => {
 
   it('and those that answer later', async () => {
     await expect((Teacher.load as Anything)('x.pt', { tpa: 'fc' })).rejects.toThrow(/'tpa'. Did you mean tap\?/);
+    await expect((files.loadPth as Anything)('x.pth', { unkown: 'opaque' })).rejects.toThrow(/Did you mean unknown\?/);
+    for (const call of [files.loadNpz, files.loadPth, openDataset] as Anything[])
+      await expect(call('x', 1, 2)).rejects.toThrow(/it takes at most/);
   });
 });
 
@@ -115,6 +149,18 @@ it('methods of tensors and modules check their options', () => {
   const layer = new nn.Linear(1, 1) as Anything;
   expect(errorOf(() => layer.to('cpu')).message).toContain("Module.to({ device: 'cpu' })");
   expect(errorOf(() => layer.loadStateDict({}, false)).message).toContain('{ strict: false }');
+});
+
+it('saves tensors whatever their names are', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'srrl-names-'));
+  const named = { file: torch.ones([1]), value: torch.ones([1]), tensors: torch.ones([1]), metadata: torch.ones([1]) };
+  files.savePth(join(folder, 'x.pth'), named);
+  files.saveNpz(join(folder, 'x.npz'), named);
+  files.saveSafetensors(join(folder, 'x.safetensors'), named);
+  expect(Object.keys(files.loadSafetensors(join(folder, 'x.safetensors')).tensors).sort()).toEqual(
+    Object.keys(named).sort(),
+  );
+  rmSync(folder, { recursive: true });
 });
 
 describe('arguments that belong in the options', () => {

@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { ConfigError } from '../errors.js';
 import type { Dataset, Labels, Split } from './dataset.js';
 import { SampleRandom, streams } from './philox.js';
@@ -7,6 +8,7 @@ import { SampleRandom, streams } from './philox.js';
  * ConfigError where the share is not between 0 and 1, or leaves one of the two sides without a sample.
  */
 export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
+  checkCall('holdOut', ['data', 'share', 'seed'], undefined, arguments);
   if (!(share > 0 && share < 1)) throw new ConfigError(`The share to hold out must be between 0 and 1, not ${share}.`);
   const count = data.train.labels.length;
   const taken = choose(data.train.labels, seed, (members) => Math.round(share * members));

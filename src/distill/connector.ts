@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { ConfigError } from '../errors.js';
 import type { FeatureShapes, Features } from '../flow.js';
 import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module } from '../nn/index.js';
@@ -95,6 +96,7 @@ export type ConnectorName = (typeof connectorNames)[number];
  * `identity` between different widths.
  */
 export function createConnector(name: ConnectorName, student: FeatureShapes, teacherChannels: number): Connector {
+  checkCall('createConnector', ['name', 'student', 'teacherChannels'], undefined, arguments);
   const { pooled, map, pooledIsMeanOfMap } = student;
   switch (name) {
     case 'auto':

@@ -1,6 +1,7 @@
 /** Networks as files: the weights, and in the metadata what is needed to make the network again. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkCall } from '../call.js';
 import type { Dataset } from '../data/dataset.js';
 import { FileError } from '../errors.js';
 import { loadSafetensors, saveSafetensors } from '../files/index.js';
@@ -30,6 +31,7 @@ export interface StudentCard {
 
 /** Writes a student atomically. A projected one is described by the card that this completes. */
 export function saveStudent(file: string, student: Classifier, card: StudentCard): void {
+  checkCall('saveStudent', ['file', 'student', 'card'], undefined, arguments);
   const whole =
     student instanceof ProjectedClassifier
       ? {
@@ -49,6 +51,7 @@ export function saveStudent(file: string, student: Classifier, card: StudentCard
  * not say which model it holds.
  */
 export function loadStudent(path: string): { student: Classifier; card: StudentCard } {
+  checkCall('loadStudent', ['path'], undefined, arguments);
   const inFolder = [studentFiles.best, studentFiles.last]
     .map((name) => join(path, name))
     .find((file) => existsSync(file));

@@ -1,4 +1,5 @@
 /** What a file is by its content: names and extensions of files say little about them. */
+import { checkCall } from '../call.js';
 import { FileError } from '../errors.js';
 import { readingAsync } from './errors.js';
 import { Input } from './input.js';
@@ -23,6 +24,7 @@ const legacyMagic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
 
 /** Throws FileError where the file does not exist or cannot be opened. */
 export async function kindOfFile(file: string): Promise<FileKind> {
+  checkCall('kindOfFile', ['file'], undefined, arguments);
   return readingAsync(file, async () => {
     const input = new Input(file);
     try {

@@ -1,4 +1,5 @@
 /** NumPy's .npy files: a magic number, a Python dict as text, and the elements. */
+import { checkCall } from '../call.js';
 import { FileError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { scope, type Tensor } from '../tensor/index.js';
@@ -44,6 +45,7 @@ export interface Source {
 
 /** Reads a .npy file of numbers, of either byte order and either memory order. */
 export function loadNpy(file: string): Tensor {
+  checkCall('loadNpy', ['file'], undefined, arguments);
   return reading(file, () => {
     const input = new Input(file);
     try {
@@ -56,6 +58,7 @@ export function loadNpy(file: string): Tensor {
 
 /** Writes one tensor as a .npy file, atomically. */
 export function saveNpy(file: string, tensor: Tensor): void {
+  checkCall('saveNpy', ['file', 'tensor'], undefined, arguments);
   writeAtomically(file, (output) => {
     output.write(npyHeader(tensor));
     output.write(bytesOf(tensor));

@@ -1,4 +1,5 @@
 /** NumPy's .npz archives: .npy files in a zip. */
+import { checkCall, checkCount } from '../call.js';
 import { FileError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
 import { bytesOf } from './bytes.js';
@@ -13,6 +14,7 @@ const suffix = '.npy';
 
 /** Reads all arrays of an archive, stored or compressed, by name. */
 export async function loadNpz(file: string): Promise<Record<string, Tensor>> {
+  checkCall('loadNpz', ['file'], undefined, arguments);
   return readingAsync(file, async () => {
     const input = new Input(file);
     const tensors: Record<string, Tensor> = Object.create(null);
@@ -34,6 +36,7 @@ export async function loadNpz(file: string): Promise<Record<string, Tensor>> {
 
 /** Writes tensors by name as an uncompressed archive, atomically and one tensor at a time. */
 export function saveNpz(file: string, tensors: Record<string, Tensor>): void {
+  checkCount('saveNpz', ['file', 'tensors'], arguments);
   writeAtomically(file, (output) => {
     const zip = new ZipWriter(output);
     for (const [name, tensor] of Object.entries(tensors))

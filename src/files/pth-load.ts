@@ -1,4 +1,5 @@
 /** Files of torch.save, in the zip form and in the older one. */
+import { checkCall } from '../call.js';
 import { FileError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { fromArray, functions, scope, type Tensor } from '../tensor/index.js';
@@ -33,6 +34,7 @@ type Storages = Map<string, Tensor>;
  * {@link PthObject}s: their class by name and their state as data. No code is run then either.
  */
 export async function loadPth(file: string, { unknown = 'refuse' }: PthOptions = {}): Promise<PthValue> {
+  checkCall('loadPth', ['file'], { unknown: ['refuse', 'opaque'] }, arguments);
   const named = unknown === 'opaque' ? knownGlobal : globalNamed;
   return readingAsync(file, async () => {
     const input = new Input(file);

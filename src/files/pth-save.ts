@@ -1,3 +1,4 @@
+import { checkCount } from '../call.js';
 import { native } from '../native.js';
 import type { DType } from '../tensor/dtype.js';
 import { plain, scope, type Tensor, tensorsIn } from '../tensor/index.js';
@@ -24,6 +25,7 @@ interface Shared {
  * what they look at is written. Whole numbers are integers; `float(1)` is a float. All tensors are written as of the CPU.
  */
 export function savePth(file: string, value: unknown): void {
+  checkCount('savePth', ['file', 'value'], arguments);
   writeAtomically(file, (output) => {
     scope(() => {
       const plain = new Map(tensorsIn(value).map((tensor) => [tensor, materialized(tensor)]));

@@ -1,4 +1,5 @@
 /** safetensors files: a length, a JSON header, and the bytes of the tensors one after the other. */
+import { checkCall, checkCount } from '../call.js';
 import { FileError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
 import { scope, type Tensor } from '../tensor/index.js';
@@ -45,6 +46,7 @@ export function saveSafetensors(
   tensors: Record<string, Tensor>,
   metadata: Record<string, string> = {},
 ): void {
+  checkCount('saveSafetensors', ['file', 'tensors', 'metadata'], arguments);
   writeAtomically(file, (output) => {
     const entries = Object.entries(tensors).map(([name, tensor]) => {
       const { dtype, shape } = naming(name, () => ({ dtype: tensor.dtype, shape: tensor.shape }));
@@ -76,6 +78,7 @@ export function saveSafetensors(
 
 /** Reads a whole file. Throws FileError where it is truncated or does not describe itself consistently. */
 export function loadSafetensors(file: string): { tensors: Record<string, Tensor>; metadata: Record<string, string> } {
+  checkCall('loadSafetensors', ['file'], undefined, arguments);
   const opened = openSafetensors(file);
   try {
     const tensors: Record<string, Tensor> = scope(() =>
@@ -89,6 +92,7 @@ export function loadSafetensors(file: string): { tensors: Record<string, Tensor>
 
 /** Opens a file and reads its header only; tensors are read one by one, as they are asked for. */
 export function openSafetensors(file: string): SafetensorsFile {
+  checkCall('openSafetensors', ['file'], undefined, arguments);
   return reading(file, () => {
     const input = new Input(file);
     try {

@@ -1,5 +1,4 @@
 /** Pages as files. */
-
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic.js';
 import { checkCall, type Kinds } from '../call.js';
@@ -35,6 +34,7 @@ export function writeReport(path: string, { out = join(path, 'report.html') }: R
  *     const { groups } = compareFolders(['runs/a/seed-0', 'runs/a/seed-1'], { html: 'comparison.html' });
  */
 export function compareFolders(paths: readonly string[], { html }: { html?: string } = {}): Comparison {
+  checkCall('compareFolders', ['paths'], { html: 'string' }, arguments);
   const records = paths.map(readRun);
   if (html !== undefined) writePage(html, comparisonPage(records));
   return compareRuns(records);

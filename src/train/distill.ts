@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { checkSetup, type Kind } from './check-setup.js';
 import { Control } from './control.js';
 import type { TrainEvent } from './events.js';
@@ -57,6 +58,7 @@ export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterable
  * in the caller's thread, a step at a time.
  */
 export function distill(setup: DistillSetup): Run {
+  checkCall('distill', ['setup'], undefined, arguments);
   return start('distill', setup);
 }
 
@@ -73,6 +75,7 @@ export function distillTogether(
   setups: Record<string, DistillSetup>,
   { signal }: { signal?: AbortSignal } = {},
 ): Run<TogetherEvent> {
+  checkCall('distillTogether', ['setups'], { signal: 'any' }, arguments);
   for (const setup of Object.values(setups)) checkSetup('distill', setup);
   checkTogether(setups);
   const plain = Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, withoutSignal(setup)]));
@@ -84,6 +87,7 @@ export function distillTogether(
 
 /** Trains a model on the labels alone. Same events. */
 export function train(setup: StudentSetup): Run {
+  checkCall('train', ['setup'], undefined, arguments);
   return start('train', setup);
 }
 

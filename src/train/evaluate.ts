@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import type { Loader } from '../data/loader.js';
 import type { Accuracy } from '../flow.js';
 import { functional as F } from '../nn/index.js';
@@ -17,6 +18,7 @@ export async function evaluate(
   loader: Loader,
   signal?: AbortSignal,
 ): Promise<Accuracy> {
+  checkCall('evaluate', ['logits', 'loader', 'signal'], undefined, arguments);
   const measuring = evaluation(logits, loader, { ...stallOptions.parse({}), signal });
   for (;;) {
     const { value, done } = await measuring.next();

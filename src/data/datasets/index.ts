@@ -1,4 +1,5 @@
 /** The kinds of data sets. A new one is a file in this folder and a line here; a test walks the folder. */
+import { checkCall } from '../../call.js';
 import { DataError } from '../../errors.js';
 import { didYouMean } from '../../suggest.js';
 import type { Dataset, DatasetKind } from '../dataset.js';
@@ -28,6 +29,7 @@ export const datasetKinds: readonly DatasetKind[] = [
 
 /** Opens a data set by `kind:path`. Throws DataError where the kind is unknown or the data are missing or damaged. */
 export async function openDataset(source: string): Promise<Dataset> {
+  checkCall('openDataset', ['source'], undefined, arguments);
   const [, kind = '', path = ''] = source.match(/^([^:]*):?(.*)$/s) ?? [];
   const found = datasetKinds.find((candidate) => candidate.kind === kind);
   if (!found) {
