@@ -7,6 +7,7 @@ import {
   AT,
   ConfigError,
   CRD,
+  CrossEntropy,
   compareFolders,
   createConnector,
   DIST,
@@ -16,11 +17,15 @@ import {
   FitNets,
   holdOut,
   KD,
+  LinearConnector,
   Loader,
   loadStudent,
   losses,
+  MapConnector,
+  MLPConnector,
   models,
   openDataset,
+  PooledConnector,
   ReviewKD,
   SimKD,
   SP,
@@ -31,7 +36,7 @@ import {
 } from '../src/index.js';
 import { writeReport } from '../src/report/index.js';
 import { assertClose } from '../src/testing.js';
-import torch, { nn, optim } from '../src/torch.js';
+import torch, { Generator, nn, optim } from '../src/torch.js';
 
 // biome-ignore lint/suspicious/noExplicitAny: these calls are those of plain JavaScript, which no type has checked.
 type Anything = any;
@@ -83,7 +88,8 @@ const all = [
   ...callables('srrl', { distillTogether }),
   ...callables('srrl.losses', losses),
   ...callables('srrl/testing', { assertClose }),
-  ...callables('torch', saversAndLoaders),
+  ...callables('torch', { ...saversAndLoaders, Generator }),
+  ...callables('srrl', { LinearConnector, MapConnector, MLPConnector, PooledConnector }),
 ];
 
 function errorOf(call: () => unknown): ConfigError {
@@ -99,6 +105,7 @@ function errorOf(call: () => unknown): ConfigError {
 /** What a call with far too many arguments says that it takes. */
 function takes(call: Callable): { positional: string[]; options: string[] } {
   const { message } = errorOf(() => call(...new Array(30).fill('x')));
+  expect(message).toMatch(/it takes /);
   const [, names = '', options = ''] =
     message.match(/it takes (?:at most (.*?)|nothing|no arguments)(?: and an object of options: (.*))?\.$/) ?? [];
   return { positional: names ? names.split(', ') : [], options: options ? options.split(', ') : [] };
@@ -126,7 +133,7 @@ describe('everything public', () => {
   });
 
   it('methods of distillation do as well', () => {
-    for (const Method of [AT, CRD, DIST, DKD, FitNets, KD, ReviewKD, SimKD, SP, SRRL] as Anything[])
+    for (const Method of [AT, CRD, CrossEntropy, DIST, DKD, FitNets, KD, ReviewKD, SimKD, SP, SRRL] as Anything[])
       expect(errorOf(() => new Method({ temperatur: 1, zz: 2 })).message).toMatch(/Unknown option/);
     expect(errorOf(() => new (KD as Anything)({ temp: 4 })).message).toMatch(
       /Unknown option 'temp' in the method kd\. Did you mean temperature/,

@@ -19,6 +19,7 @@ abstract class ConvConnector extends Connector {
     readonly teacherChannels: number,
   ) {
     super();
+    checkCall(`new ${new.target.name}`, ['studentChannels', 'teacherChannels'], undefined, arguments);
     this.conv = new Conv2d(studentChannels, teacherChannels, 1, { bias: false });
     this.bn = new BatchNorm2d(teacherChannels);
   }
@@ -31,6 +32,7 @@ abstract class ConvConnector extends Connector {
 /** As in the authors' code: transforms the last map and averages afterwards. Also where the widths are equal. */
 export class MapConnector extends ConvConnector {
   constructor(studentChannels: number, teacherChannels: number) {
+    checkCall('new MapConnector', ['studentChannels', 'teacherChannels'], undefined, arguments);
     super(studentChannels, teacherChannels);
     init.normal_(this.conv.weight, 0, Math.sqrt(2 / teacherChannels));
   }
@@ -54,6 +56,7 @@ export class LinearConnector extends Connector {
 
   constructor(studentChannels: number, teacherChannels: number) {
     super();
+    checkCall('new LinearConnector', ['studentChannels', 'teacherChannels'], undefined, arguments);
     this.linear = new Linear(studentChannels, teacherChannels);
   }
 
@@ -69,6 +72,7 @@ export class MLPConnector extends Connector {
 
   constructor(studentChannels: number, teacherChannels: number) {
     super();
+    checkCall('new MLPConnector', ['studentChannels', 'teacherChannels'], undefined, arguments);
     this.linear1 = new Linear(studentChannels, teacherChannels);
     this.linear2 = new Linear(teacherChannels, teacherChannels);
   }

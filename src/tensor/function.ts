@@ -57,6 +57,7 @@ export abstract class AutogradFunction {
     },
     ...inputs: Inputs
   ): Result {
+    // biome-ignore lint/complexity/noThisInStatic: `this` is the subclass, whose passes are called.
     return applyFunction(this as FunctionPasses<Inputs>, inputs) as Result;
   }
 }

@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { type Handle, native } from '../native.js';
 import { uncloneable } from './conversion.js';
@@ -23,6 +24,7 @@ export class Generator {
   readonly uncloneable = uncloneable;
 
   constructor(seed: Seed) {
+    checkCall('new Generator', ['seed'], undefined, arguments);
     this.handle = native().createGenerator(seedOf(seed));
     native().keep(this.handle);
     registry.register(this, this.handle);

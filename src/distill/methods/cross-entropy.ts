@@ -1,11 +1,18 @@
-import { z } from '../../options.js';
+import { validate, z } from '../../options.js';
 import { labelLoss, type Method, methodKind, type Objective } from '../method.js';
+
+const crossEntropyOptions = z.strictObject({});
 
 /** Plain training on the labels: L = L_CE. */
 export class CrossEntropy implements Method {
   readonly name = 'ce';
   readonly needsTeacher = false;
-  readonly options = {};
+  readonly options: z.output<typeof crossEntropyOptions>;
+
+  /** It has no options, and refuses any. */
+  constructor(options: z.input<typeof crossEntropyOptions> = {}) {
+    this.options = validate(crossEntropyOptions, options, 'the method ce');
+  }
 
   setUp(): Objective {
     return {
@@ -18,6 +25,6 @@ export class CrossEntropy implements Method {
 export const crossEntropyKind = methodKind({
   name: 'ce',
   summary: 'labels alone',
-  options: z.strictObject({}),
-  create: () => new CrossEntropy(),
+  options: crossEntropyOptions,
+  create: (options) => new CrossEntropy(options),
 });
