@@ -1,4 +1,5 @@
 /** Tensors in expectations: equality in vitest and the matchers of srrl/testing. */
+import { expect as jestExpect } from 'expect';
 import { afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { assertClose, matchers, type TensorMatchers, tensorEquality } from '../../src/testing.js';
 import torch from '../../src/torch.js';
@@ -20,7 +21,10 @@ const refused = (body: () => void): string => {
 };
 
 describe('toEqual', () => {
-  it('compares values, and NaN equals NaN', () => {
+  it.each([
+    ['vitest', expect],
+    ['Jest', jestExpect as unknown as typeof expect],
+  ])('compares values, and NaN equals NaN, in %s', (_name, expect) => {
     expect(torch.tensor([1.5, Number.NaN])).toEqual(torch.tensor([1.5, Number.NaN]));
     expect(torch.tensor([1.5, 2])).not.toEqual(torch.tensor([1.5, 3]));
     expect(torch.tensor(1.5)).toEqual(torch.tensor(1.5));
@@ -28,6 +32,9 @@ describe('toEqual', () => {
     expect(torch.zeros([0, 3])).toEqual(torch.zeros([0, 3]));
     expect(torch.zeros([0, 3])).not.toEqual(torch.zeros([0, 4]));
     expect(torch.tensor([true, false])).toStrictEqual(torch.tensor([true, false]));
+    expect({ a: [torch.ones([2])] }).toEqual({ a: [torch.ones([2])] });
+    expect(torch.ones([2])).not.toEqual(torch.ones([2], { dtype: 'float64' }));
+    expect(() => expect(torch.tensor([1.5, 2])).toEqual(torch.tensor([1.5, 3]))).toThrow();
   });
 
   it('tells dtypes, shapes, layouts and tensors from arrays', () => {
