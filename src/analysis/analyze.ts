@@ -6,6 +6,7 @@ import { seeing } from '../distill/adapted-teacher.js';
 import type { Teacher } from '../distill/teacher.js';
 import { TeacherBase } from '../distill/teacher-base.js';
 import { ConfigError } from '../errors.js';
+import type { Features } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { LinearCKA } from './cka.js';
@@ -22,6 +23,7 @@ const kinds: Kinds<AnalysisSetup> = {
   data: 'any',
   split: 'string',
   batchSize: 'number',
+  device: 'string',
   signal: 'any',
   onProgress: 'any',
 };
@@ -36,6 +38,8 @@ export interface AnalysisSetup {
   split?: SplitName;
   /** Images that go through the networks at once. Default 200. */
   batchSize?: number;
+  /** Where student and teacher are, and run. Default `cpu`; what they return is compared on the CPU. */
+  device?: string;
   signal?: AbortSignal;
   /** Hears how many images are done. */
   onProgress?: (done: number, count: number) => void;
@@ -55,10 +59,10 @@ const clusterSeed = 0;
 export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
   checkCall('analyze', [], kinds, arguments);
   check(setup);
-  const { student, teacher: given, data, split = 'test', batchSize = 200, signal, onProgress } = setup;
+  const { student, teacher: given, data, split = 'test', batchSize = 200, device = 'cpu', signal, onProgress } = setup;
   const teacher = given instanceof TeacherBase ? seeing(given, data) : given;
   const numClasses = data.classes.length;
-  const loader = new Loader(data, split, { batchSize });
+  const loader = new Loader(data, split, { batchSize, device });
   const comparison = new Comparison(numClasses);
   const cka = new LinearCKA();
   const predictions = { teacher: new Predictions(numClasses), student: new Predictions(numClasses) };
@@ -71,8 +75,9 @@ export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
       await loader.ready(step);
       noGrad(() =>
         scope(() => {
-          const { images, labels } = loader.batch(step);
-          const [t, s] = [teacher.forward(images), student.forwardFeatures(images)];
+          const batch = loader.batch(step);
+          const [t, s] = [onCpu(teacher.forward(batch.images)), onCpu(student.forwardFeatures(batch.images))];
+          const labels = batch.labels.to({ device: 'cpu' });
           comparison.add(s, t, labels);
           cka.add(s.pooled, t.pooled);
           predictions.teacher.add(t.logits, labels);
@@ -113,6 +118,12 @@ export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
     for (const batch of held) for (const tensor of Object.values(batch)) tensor.dispose();
   }
 }
+
+/** The CPU has float64, in which everything is summed, and the same result each time. */
+const onCpu = ({ pooled, logits }: Features) => ({
+  pooled: pooled.to({ device: 'cpu' }),
+  logits: logits.to({ device: 'cpu' }),
+});
 
 function check({ student, teacher, data, split = 'test' }: AnalysisSetup): void {
   const numClasses = data.classes.length;

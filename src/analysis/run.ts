@@ -9,6 +9,7 @@ import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
 import { asTrained } from '../data/hold-out.js';
 import { preprocessingOf } from '../distill/adapted-teacher.js';
+import { deviceFor } from '../distill/run-device.js';
 import { asSeenBy, loadStudent, type StudentCard } from '../distill/saved-student.js';
 import { Teacher } from '../distill/teacher.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
@@ -23,6 +24,7 @@ const kinds: Kinds<AnalyzeRunOptions> = {
   out: 'string',
   split: 'string',
   batchSize: 'number',
+  device: 'string',
   signal: 'any',
   onProgress: 'any',
 };
@@ -35,6 +37,8 @@ export interface AnalyzeRunOptions extends Pick<AnalysisSetup, 'split' | 'batchS
   tap?: string;
   /** A data set, or `kind:path`. Default: that of the run, with the training images that it used and those that it held out. */
   data?: string | Dataset;
+  /** Where the networks run. Default: the run's device, or the CPU where this machine does not have that. */
+  device?: string;
   /** File for the result, in the run folder. Default `analysis.json`, where the report looks for it. */
   out?: string;
 }
@@ -56,7 +60,8 @@ export interface AnalyzedRun extends AnalysisRecord {
  */
 export async function analyzeRun(path: string, options: AnalyzeRunOptions = {}): Promise<AnalyzedRun> {
   checkCall('analyzeRun', ['path'], kinds, arguments);
-  const { teacher: wanted, tap, data: source, out = 'analysis.json', ...rest } = options;
+  const { teacher: wanted, tap, data: source, device: asked, out = 'analysis.json', ...rest } = options;
+  const { device } = deviceFor(path, asked);
   const { student, card } = loadStudent(path);
   let teacher: Teacher | undefined;
   try {
@@ -64,9 +69,9 @@ export async function analyzeRun(path: string, options: AnalyzeRunOptions = {}):
     const data = await openData(path, config, card, source);
     if (rest.split === 'validation' && !data.validation)
       throw new ConfigError(`${path} held no images out: there is no validation split. Choose --split test or train.`);
-    teacher = typeof wanted === 'object' ? wanted : await openTeacher(path, config, wanted, tap);
-    student.to({ memoryFormat: 'channelsLast' });
-    const record = await analyze({ student, teacher, data, ...rest });
+    teacher = typeof wanted === 'object' ? wanted : await openTeacher(path, config, { file: wanted, tap, device });
+    student.to({ device, memoryFormat: 'channelsLast' });
+    const record = await analyze({ student, teacher, data, device, ...rest });
     const result = { run: path, model: card.model, teacherFile: teacher.source, ...record };
     save(resolve(path, out), `${JSON.stringify(result)}\n`);
     return result;
@@ -115,7 +120,11 @@ async function openData(
 }
 
 /** The teacher that is asked for, or else the run's, tapped where the run tapped it. */
-async function openTeacher(path: string, config: RunConfig, file?: string, tap?: string): Promise<Teacher> {
+async function openTeacher(
+  path: string,
+  config: RunConfig,
+  { file, tap, device }: { file: string | undefined; tap: string | undefined; device: string },
+): Promise<Teacher> {
   const chosen = file ?? config.teacher;
   if (chosen === undefined)
     throw new ConfigError(`${path} was trained without a teacher. Say with --teacher FILE what to compare it with.`);
@@ -123,7 +132,7 @@ async function openTeacher(path: string, config: RunConfig, file?: string, tap?:
   try {
     const { teacherMean: mean, teacherStd: std, teacherSize: size } = config;
     const seen = file === undefined ? preprocessingOf({ mean, std, size }) : undefined;
-    return await Teacher.load(chosen, { ...(site !== undefined && { tap: site }), ...seen });
+    return await Teacher.load(chosen, { device, ...(site !== undefined && { tap: site }), ...seen });
   } catch (error) {
     if (file !== undefined || !(error instanceof FileError)) throw error;
     throw new ConfigError(

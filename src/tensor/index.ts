@@ -14,6 +14,7 @@ export { type AutocastOptions, autocast, detectAnomaly } from './autocast.js';
 export { enableGrad, grad, inferenceMode, isGradEnabled, noGrad, setGradEnabled } from './autograd.js';
 export { uncloneable } from './conversion.js';
 export { type FromArrayOptions, fromArray, type TensorOptions, tensor } from './create.js';
+export { deviceNamed, hasDevice } from './device.js';
 export { type DType, isFloatingPoint, type Layout, type MemoryFormat } from './dtype.js';
 export { tensorEquality } from './equality.js';
 export type { HookHandle, ToOptions } from './extras.js';

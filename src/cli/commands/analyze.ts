@@ -1,5 +1,6 @@
 import { type AnalysisRecord, type AnalyzedRun, analyzeRun, type ClassRecord } from '../../analysis/index.js';
 import { worstAndBest } from '../../analysis/ranking.js';
+import { deviceFor } from '../../distill/run-device.js';
 import { z } from '../../options.js';
 import { Progress, percent, table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
@@ -17,11 +18,14 @@ export const analyzeCommand = defineCommand({
       .enum(['test', 'validation', 'train'])
       .default('test')
       .describe('images to look at; validation: those that the run held out'),
+    device: z.string().optional().describe('cpu, cuda, cuda:1, mps; default: that of the run, or else the CPU'),
     json: z.boolean().default(false).describe('result as JSON on standard output, without the example images'),
     out: z.string().default('analysis.json').describe('file for the result, in the run folder'),
   }),
   examples: ['srrl analyze runs/a', 'srrl analyze runs/a --split validation --out analysis-validation.json --json'],
-  async run({ teacher, tap, data, split, json, out }, [path = '']) {
+  async run({ teacher, tap, data, split, device: asked, json, out }, [path = '']) {
+    const { device, notice } = deviceFor(path, asked);
+    if (notice) console.error(notice);
     const given = Object.entries({ teacher, tap, data }).filter(([, value]) => value !== undefined);
     let progress: Progress | undefined;
     const onProgress = (done: number, count: number) => {
@@ -31,7 +35,7 @@ export const analyzeCommand = defineCommand({
     let result: AnalyzedRun;
     try {
       const signal = interruptSignal();
-      result = await analyzeRun(path, { ...Object.fromEntries(given), split, out, signal, onProgress });
+      result = await analyzeRun(path, { ...Object.fromEntries(given), split, out, device, signal, onProgress });
     } finally {
       progress?.stop();
     }

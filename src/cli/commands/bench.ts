@@ -7,7 +7,7 @@ import { BenchError, ConfigError } from '../../errors.js';
 import { z } from '../../options.js';
 import { table } from '../../report/terminal.js';
 import { didYouMean } from '../../suggest.js';
-import { deviceNamed } from '../../train/device.js';
+import { deviceNamed } from '../../tensor/index.js';
 import { defineCommand } from '../command.js';
 
 const names = suites.map(({ name }) => name);

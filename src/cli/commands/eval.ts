@@ -1,5 +1,6 @@
 import { openDataset } from '../../data/datasets/index.js';
 import { Loader } from '../../data/loader.js';
+import { deviceFor } from '../../distill/run-device.js';
 import { asSeenBy, loadStudent } from '../../distill/saved-student.js';
 import { ConfigError, FileError } from '../../errors.js';
 import { z } from '../../options.js';
@@ -13,10 +14,11 @@ export const evalCommand = defineCommand({
   arguments: [{ syntax: '<run>', description: 'run folder, or a student.safetensors' }],
   options: z.strictObject({
     data: z.string().optional().describe('data set as kind:path; default: that of the run'),
+    device: z.string().optional().describe('cpu, cuda, cuda:1, mps; default: that of the run, or else the CPU'),
     json: z.boolean().default(false).describe('result as JSON on standard output'),
   }),
-  examples: ['srrl eval runs/a', 'srrl eval runs/a --data shapes --json'],
-  async run({ data: source, json }, [path = '']) {
+  examples: ['srrl eval runs/a', 'srrl eval runs/a --data shapes --device cuda --json'],
+  async run({ data: source, device: asked, json }, [path = '']) {
     const { student, card } = loadStudent(path);
     const data = asSeenBy(card, await openDataset(source ?? card.data));
     if (data.classes.length !== card.numClasses || data.channels !== card.inChannels) {
@@ -24,10 +26,12 @@ export const evalCommand = defineCommand({
         `${path} takes ${card.inChannels}-channel images of ${card.numClasses} classes; ${data.source} has ${data.channels} and ${data.classes.length}.`,
       );
     }
-    student.to({ memoryFormat: 'channelsLast' });
+    const { device, notice } = deviceFor(path, asked);
+    if (notice) console.error(notice);
+    student.to({ device, memoryFormat: 'channelsLast' });
     const result = await evaluate(
       (images) => student.forward(images),
-      new Loader(data, 'test', { batchSize: evaluationBatchSize }),
+      new Loader(data, 'test', { batchSize: evaluationBatchSize, device }),
     );
     if (result.nonFinite)
       throw new FileError(

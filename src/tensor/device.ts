@@ -1,0 +1,16 @@
+import { ConfigError } from '../errors.js';
+import { native } from '../native.js';
+
+/** Whether this machine, with this libtorch, has a device; `cuda` is `cuda:0`. */
+export const hasDevice = (name: string): boolean => native().devices().includes(numbered(name));
+
+/** Returns the device that a name means, `cuda` being `cuda:0`. Throws ConfigError where this machine, with this libtorch, has none. */
+export function deviceNamed(name: string): string {
+  if (hasDevice(name)) return numbered(name);
+  const help = name.startsWith('cuda')
+    ? '\nNVIDIA GPUs need a CUDA build of libtorch: `npx srrl install-libtorch --cuda cu130`; `npx srrl doctor` shows which one is used.'
+    : '';
+  throw new ConfigError(`There is no device ${name}; there is ${native().devices().join(', ')}.${help}`);
+}
+
+const numbered = (name: string): string => (name === 'cpu' || name.includes(':') ? name : `${name}:0`);
