@@ -2,7 +2,11 @@
 // needs the headers of the CUDA toolkit.
 #include "graph.h"
 
+#include <ATen/ATen.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <map>
+#include <mutex>
 
 #if __has_include(<ATen/core/GraphImplInterface.h>)
 #include <ATen/core/GraphImplInterface.h>
@@ -42,6 +46,39 @@ struct Graph : torch::CustomClassHolder {
   c10::Stream before;  // the device's stream while nothing is recorded
 };
 
+// The first use of a library creates its handle and its workspace, which a recording does not allow. Operators of every type that a network is trained in
+// make those of the stream on which all recordings happen: a workspace belongs to a stream, and another stream for each recording would leave one behind each time (32 MiB on an H100).
+void warmUp(c10::Device device) {
+  const at::AutoDispatchBelowADInplaceOrView plain;
+  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {
+    const auto options = at::TensorOptions().dtype(type).device(device);
+    try {
+      const at::Tensor square = at::ones({16, 16}, options);
+      at::addmm(square.select(0, 0), at::mm(square, square), square);
+      at::convolution(at::ones({2, 16, 8, 8}, options), at::ones({16, 16, 3, 3}, options), {}, {1, 1}, {1, 1}, {1, 1}, false, {0, 0}, 1);
+    } catch (const c10::Error&) {
+      // A card without this type; who asks for it hears of it.
+    }
+  }
+}
+
+// => the stream of a device on which all of its recordings happen; its default stream cannot be recorded.
+c10::Stream recordingStream(c10::Device device, const c10::impl::VirtualGuardImpl& guard) {
+  static std::mutex mutex;
+  static std::map<c10::Device, c10::Stream, bool (*)(const c10::Device&, const c10::Device&)> streams(
+      [](const c10::Device& a, const c10::Device& b) { return std::pair(a.type(), a.index()) < std::pair(b.type(), b.index()); });
+  const std::lock_guard<std::mutex> lock(mutex);
+  const auto found = streams.find(device);
+  if (found != streams.end()) return found->second;
+  const c10::Stream stream = guard.getStreamFromGlobalPool(device);
+  const c10::Stream before = guard.exchangeStream(stream);
+  warmUp(device);
+  guard.exchangeStream(before);
+  guard.synchronizeDevice(device.index());
+  streams.emplace(device, stream);
+  return stream;
+}
+
 c10::Device deviceOf(const Napi::Value& value) { return c10::Device(value.As<Napi::String>().Utf8Value()); }
 
 c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
@@ -59,8 +96,7 @@ Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be recorded");
   const c10::impl::VirtualGuardImpl guard(device.type());
   guard.synchronizeDevice(device.index());
-  // The default stream cannot be recorded.
-  const c10::Stream before = guard.exchangeStream(guard.getStreamFromGlobalPool(device));
+  const c10::Stream before = guard.exchangeStream(recordingStream(device, guard));
   auto graph = c10::make_intrusive<Graph>(makeRecording(device.type()), device, before);
   try {
     graph->recording->capture_begin();

@@ -46,7 +46,12 @@ function teacherOn(on: string, numClasses: number) {
   return Teacher.of(network.to({ device: on }), 'resnet14');
 }
 
-const common = { student: 'resnet8', data, epochs: 2, batchSize: 10, lr: 0.01 };
+// A GPU's fastest algorithms may add in another order each time: what is compared bit by bit runs with those that do not.
+const common = { student: 'resnet8', data, epochs: 2, batchSize: 10, lr: 0.01, deterministic: true };
+
+/** Whether two numbers are equal up to a share of the larger one, or of 1. */
+const isNear = (a: number, b: number, share: number) =>
+  Math.abs(a - b) <= share * Math.max(1, Math.abs(a), Math.abs(b));
 
 async function events(on: string, options: Partial<DistillSetup> = {}) {
   const teacher = options.teacher ?? teacherOn(on, data.classes.length);
@@ -67,7 +72,12 @@ describe.runIf(isThere)('a run on a device', () => {
     const terms = async (on: string) => of(await events(on, { method, dryRun: true }), 'start')[0]?.terms ?? {};
     const [actual, expected] = [await terms(device), await terms('cpu')];
     expect(Object.keys(actual)).toEqual(Object.keys(expected));
-    for (const [name, value] of Object.entries(expected)) expect(actual[name]).toBeCloseTo(value, isPretended ? 4 : 1);
+    // A GPU multiplies float32 by TensorFloat-32, with 10 bits after the point.
+    for (const [name, value] of Object.entries(expected))
+      expect(
+        isNear(actual[name] as number, value, isPretended ? 1e-5 : 2e-2),
+        `${name}: ${actual[name]}, ${value}`,
+      ).toBe(true);
   });
 
   it.each<[string, Partial<DistillSetup>]>([
@@ -104,7 +114,7 @@ describe.runIf(isThere)('a run on a device', () => {
   it('goes on from a checkpoint to the bit', async () => {
     const weights = (out: string) => loadSafetensors(join(out, 'student.safetensors')).tensors;
     const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
-    await events(device, { out: whole, deterministic: true });
+    await events(device, { out: whole });
     const stop = new AbortController();
     const run = distill({
       ...common,
@@ -112,13 +122,12 @@ describe.runIf(isThere)('a run on a device', () => {
       teacher: teacherOn(device, 12),
       out: parts,
       checkpointSteps: 1,
-      deterministic: true,
       signal: stop.signal,
     });
     await expect(async () => {
       for await (const event of run) if (event.type === 'step' && event.step === 3) stop.abort();
     }).rejects.toThrow();
-    const resumed = await events(device, { out: parts, resume: true, checkpointSteps: 1, deterministic: true });
+    const resumed = await events(device, { out: parts, resume: true, checkpointSteps: 1 });
     expect(of(resumed, 'start')[0]?.resumedAt).toBeGreaterThan(0);
     const [expected, actual] = [weights(whole), weights(parts)];
     for (const [name, tensor] of Object.entries(expected)) expect(actual[name]?.equal(tensor), name).toBe(true);
@@ -139,7 +148,7 @@ describe.runIf(isThere)('a run on a device', () => {
     // To the bit; but a recording holds what would otherwise be summed in place, here in another layout, whose sums are rounded otherwise.
     if (isPretended && method !== 'review-kd') expect(facts(replayed)).toEqual(facts(alone));
     for (const [epoch, { loss }] of facts(alone).entries())
-      expect(facts(replayed)[epoch]?.loss).toBeCloseTo(loss, isPretended ? 5 : 1);
+      expect(isNear(facts(replayed)[epoch]?.loss as number, loss, isPretended ? 1e-6 : 1e-3)).toBe(true);
   });
 
   it('does steps one by one where something in them waits for the device, and says so', async () => {
