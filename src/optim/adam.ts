@@ -1,7 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
-import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+import { type DeviceStep, type Group, Optimizer, ofGroup, type ParameterGroup } from './optimizer.js';
 
 /** @internal */
 export const kinds: Kinds<AdamOptions> = {
@@ -56,26 +56,29 @@ export class Adam extends Optimizer<AdamOptions> {
     }
   }
 
-  step(): void {
-    this.forEachGroup((group, index) => this.stepGroup(group, index));
+  step(onDevice?: DeviceStep): void {
+    this.forEachGroup((group, index) => this.stepGroup(group, index, onDevice));
   }
 
-  private stepGroup({ lr, betas, eps, weightDecay, amsgrad, maximize }: Group<AdamOptions>, index: number): void {
+  private stepGroup(
+    { lr, betas, eps, weightDecay, amsgrad, maximize }: Group<AdamOptions>,
+    index: number,
+    onDevice: DeviceStep | undefined,
+  ): void {
     const names = ['step', 'exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])];
     const fused = this.decoupled ? torch._fusedAdamw_ : torch._fusedAdam_;
     const [beta1, beta2] = betas;
     this.forEachReady(index, names, ({ params, gradients, state }) => {
       const largest = amsgrad ? state('max_exp_avg_sq') : [];
-      torch._foreachAdd_(state('step'), 1);
-      fused(params, gradients, state('exp_avg'), state('exp_avg_sq'), largest, state('step'), {
-        lr,
-        beta1,
-        beta2,
-        weightDecay,
-        eps,
-        amsgrad,
-        maximize,
-      });
+      const [average, square, steps] = [state('exp_avg'), state('exp_avg_sq'), state('step')];
+      const options = { beta1, beta2, weightDecay, eps, amsgrad, maximize };
+      if (onDevice) {
+        torch._foreachAdd_(steps, onDevice.foundInf.rsub(1));
+        fused(params, gradients, average, square, largest, steps, { ...options, ...ofGroup(onDevice, index) });
+      } else {
+        torch._foreachAdd_(steps, 1);
+        fused(params, gradients, average, square, largest, steps, { ...options, lr });
+      }
     });
   }
 }

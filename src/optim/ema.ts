@@ -70,6 +70,20 @@ export class EMA implements TensorHolder {
     this.updates++;
   }
 
+  /**
+   * The same where the device knows by how much: `weight` (one element) is the part of the module's parameters, 0 where nothing changes. {@link updates} is the caller's to count. @internal
+   */
+  updateBy(weight: Tensor): void {
+    const { copies, sources } = this.#parameters;
+    noGrad(() => {
+      const differences = torch._foreachSub(sources, copies);
+      torch._foreachMul_(differences, weight);
+      torch._foreachAdd_(copies, differences);
+      for (const difference of differences) difference.dispose();
+      if (this.#buffers.sources.length > 0) torch._foreachCopy_(this.#buffers.copies, this.#buffers.sources);
+    });
+  }
+
   /** Averaged parameters and copied buffers by name. The tensors share this object's memory. */
   averagedStateDict(): Record<string, Tensor> {
     return Object.fromEntries([...this.#parameters.byName, ...this.#buffers.byName]);

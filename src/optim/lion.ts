@@ -1,7 +1,8 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
-import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+import { type DeviceStep, type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+import { Undo } from './undo.js';
 
 const kinds: Kinds<LionOptions> = { lr: 'number', betas: 'any', weightDecay: 'number' };
 
@@ -32,18 +33,30 @@ export class Lion extends Optimizer<LionOptions> {
     }
   }
 
-  step(): void {
-    this.forEachGroup((group, index) => this.stepGroup(group, index));
+  step(onDevice?: DeviceStep): void {
+    this.forEachGroup((group, index) => this.stepGroup(group, index, onDevice));
   }
 
-  private stepGroup({ lr, betas, weightDecay }: Group<LionOptions>, index: number): void {
-    this.forEachReady(index, ['exp_avg'], ({ params, gradients, state }) => {
+  private stepGroup({ lr, betas, weightDecay }: Group<LionOptions>, index: number, onDevice?: DeviceStep): void {
+    this.forEachReady(index, ['exp_avg'], ({ members, params, gradients, state }) => {
       const averages = state('exp_avg');
       const directions = torch._foreachLerp(averages, gradients, 1 - betas[0]);
       torch._foreachSign_(directions);
-      torch._foreachMul_(params, 1 - lr * weightDecay);
-      torch._foreachAdd_(params, directions, { alpha: -lr });
+      if (!onDevice) {
+        torch._foreachMul_(params, 1 - lr * weightDecay);
+        torch._foreachAdd_(params, directions, { alpha: -lr });
+        torch._foreachLerp_(averages, gradients, 1 - betas[1]);
+        return;
+      }
+      const rate = onDevice.lr[index] as Tensor;
+      const changed = members.flatMap((member) => [member, this.state.get(member)?.exp_avg as Tensor]);
+      const undo = new Undo(changed);
+      torch._foreachMul_(params, rate.mul(weightDecay).rsub(1));
+      torch._foreachMul_(directions, rate.neg());
+      torch._foreachAdd_(params, directions);
       torch._foreachLerp_(averages, gradients, 1 - betas[1]);
+      undo.restoreIf(onDevice.foundInf);
+      undo.dispose();
     });
   }
 }

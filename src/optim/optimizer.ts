@@ -28,6 +28,14 @@ export interface Bucket {
   members: Tensor[];
 }
 
+/** What a step takes from the device in place of the host, so that it can be captured: nothing in it is asked for or waited for. @internal */
+export interface DeviceStep {
+  /** Learning rate of each group, float32 []. */
+  lr: readonly Tensor[];
+  /** float32 []: where it is 1, the step changes nothing. */
+  foundInf: Tensor;
+}
+
 /** What a step works on: parameters, their gradients and their state, in the same order. */
 export interface Lists {
   members: Tensor[];
@@ -67,7 +75,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 
   /** Updates the parameters from their gradients; parameters without one stay as they are. */
-  abstract step(): void;
+  abstract step(onDevice?: DeviceStep): void;
 
   /** Sets all gradients to none. */
   zeroGrad(): void {
@@ -246,6 +254,12 @@ export interface OptimizerState<Options> {
   state: Record<string, ParameterState>;
   paramGroups: (Options & { params: number[]; initialLr?: number })[];
 }
+
+/** What a fused operator takes of it for one group. @internal */
+export const ofGroup = ({ lr, foundInf }: DeviceStep, index: number): { lr: Tensor; foundInf: Tensor } => ({
+  lr: lr[index] as Tensor,
+  foundInf,
+});
 
 function initialState(param: Tensor, name: string): Tensor {
   return name === 'step' ? torch.zeros([], { dtype: 'float32', device: param.device }) : torch.zerosLike(param);

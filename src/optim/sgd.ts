@@ -1,7 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { noGrad, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
-import { Optimizer, type ParameterGroup } from './optimizer.js';
+import { type DeviceStep, Optimizer, ofGroup, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<SGDOptions> = {
   lr: 'number',
@@ -43,13 +43,17 @@ export class SGD extends Optimizer<SGDOptions> {
     }
   }
 
-  step(): void {
+  step(onDevice?: DeviceStep): void {
     noGrad(() => {
-      for (const [index, group] of this.paramGroups.entries()) this.stepGroup(index, group);
+      for (const [index, group] of this.paramGroups.entries()) this.stepGroup(index, group, onDevice);
     });
   }
 
-  private stepGroup(index: number, { lr, momentum, dampening, weightDecay, nesterov, maximize }: SGDOptions): void {
+  private stepGroup(
+    index: number,
+    { lr, momentum, dampening, weightDecay, nesterov, maximize }: SGDOptions,
+    onDevice: DeviceStep | undefined,
+  ): void {
     // The first gradient of a parameter becomes its momentum buffer as it is, undamped.
     const prepare = (param: Tensor) => {
       if (momentum === 0) return 'plain';
@@ -59,15 +63,11 @@ export class SGD extends Optimizer<SGDOptions> {
     };
     for (const { stage, bucket } of this.ready(index, prepare, momentum === 0 ? [] : ['momentum_buffer'])) {
       const gradients = TensorList.gradients(bucket.params, 'fused sparse');
-      torch._fusedSgd_(bucket.params, gradients, bucket.state.get('momentum_buffer') ?? [], {
-        lr,
-        momentum,
-        dampening,
-        weightDecay,
-        nesterov,
-        maximize,
-        isFirstStep: stage === 'first',
-      });
+      const buffers = bucket.state.get('momentum_buffer') ?? [];
+      const isFirstStep = stage === 'first';
+      const options = { momentum, dampening, weightDecay, nesterov, maximize, isFirstStep };
+      if (onDevice) torch._fusedSgd_(bucket.params, gradients, buffers, { ...options, ...ofGroup(onDevice, index) });
+      else torch._fusedSgd_(bucket.params, gradients, buffers, { ...options, lr });
       gradients.dispose();
     }
   }

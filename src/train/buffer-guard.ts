@@ -1,5 +1,6 @@
 import type { Module } from '../nn/index.js';
-import { keep, noGrad, scope, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
+import { Undo } from '../optim/undo.js';
+import { noGrad, scope, type Tensor } from '../tensor/index.js';
 import { firstNonFinite, largestMagnitudes } from './finite.js';
 
 /** Larger ones, such as the memory banks of CRD, would cost more to copy than they are worth. */
@@ -8,10 +9,8 @@ const largest = 2 ** 16;
 /** Remembers the statistics of modules, which a forward changes, so that a step can be taken back; and tells whether they are numbers. */
 export class BufferGuard {
   readonly #named: Record<string, Tensor>;
-  readonly #buffers: TensorList | undefined;
-  readonly #copies: Tensor[] = [];
-  readonly #kept: TensorList | undefined;
-  readonly #floating: Tensor[];
+  readonly #undo: Undo;
+  readonly #floating: [name: string, buffer: Tensor][];
 
   constructor(modules: Record<string, Module>) {
     const named = Object.entries(modules).flatMap(([prefix, module]) =>
@@ -19,28 +18,37 @@ export class BufferGuard {
     );
     const small = named.filter(([, buffer]) => buffer.numel() <= largest);
     this.#named = Object.fromEntries(small);
-    const buffers = small.map(([, buffer]) => buffer);
-    this.#floating = buffers.filter((buffer) => buffer.isFloatingPoint() && buffer.numel() > 0);
-    if (buffers.length === 0) return;
-    this.#copies = buffers.map((buffer) => keep(noGrad(() => buffer.clone())));
-    this.#buffers = new TensorList(buffers);
-    this.#kept = new TensorList(this.#copies);
+    this.#floating = Object.entries(this.#named).filter(([, buffer]) => buffer.isFloatingPoint() && buffer.numel() > 0);
+    this.#undo = new Undo(Object.values(this.#named));
   }
 
   remember(): void {
-    const [to, from] = [this.#kept, this.#buffers];
-    if (to && from) noGrad(() => torch._foreachCopy_(to, from));
+    this.#undo.remember();
   }
 
   restore(): void {
-    const [to, from] = [this.#buffers, this.#kept];
-    if (to && from) noGrad(() => torch._foreachCopy_(to, from));
+    this.#undo.restore();
+  }
+
+  /** Restores where `found` (one element) is above 0, without waiting for the device. */
+  restoreIf(found: Tensor): void {
+    this.#undo.restoreIf(found);
   }
 
   /** `value` where all statistics are numbers, else NaN, without waiting for the device. */
   added(value: Tensor): Tensor {
     if (this.#floating.length === 0) return value;
-    return noGrad(() => scope(() => largestMagnitudes(this.#floating).sum().mul(0).to(value.device).add(value)));
+    return noGrad(() => scope(() => this.magnitudes().sum().mul(0).to(value.device).add(value)));
+  }
+
+  /** Names of the statistics of {@link magnitudes}. */
+  get names(): string[] {
+    return this.#floating.map(([name]) => name);
+  }
+
+  /** The largest magnitude of each of the statistics, float64 [names.length]. */
+  magnitudes(): Tensor {
+    return largestMagnitudes(this.#floating.map(([, buffer]) => buffer));
   }
 
   /** The first of the statistics that holds NaN or Inf. */
@@ -49,6 +57,6 @@ export class BufferGuard {
   }
 
   dispose(): void {
-    for (const holder of [this.#buffers, this.#kept, ...this.#copies]) holder?.dispose();
+    this.#undo.dispose();
   }
 }

@@ -2,8 +2,11 @@
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** The largest magnitude of each tensor, float64; NaN where one holds NaN. Tensors are floating, not empty, and on one device. */
-export const largestMagnitudes = (tensors: readonly Tensor[]): Tensor =>
-  torch.stack(torch._foreachNorm(tensors, Number.POSITIVE_INFINITY).map((norm) => norm.to('float64')));
+export function largestMagnitudes(tensors: readonly Tensor[]): Tensor {
+  const norms = torch._foreachNorm(tensors, Number.POSITIVE_INFINITY);
+  const alike = norms.every(({ dtype }) => dtype === norms[0]?.dtype);
+  return alike ? torch.stack(norms).to('float64') : torch.stack(norms.map((norm) => norm.to('float64')));
+}
 
 /** The name of the first tensor that holds NaN or Inf. Waits once for each device. */
 export function firstNonFinite(named: Readonly<Record<string, Tensor>>): string | undefined {

@@ -9,7 +9,7 @@ import { breathe, evaluation, evaluationBatchSize } from './evaluate.js';
 import type { StallEvent, TrainEvent } from './events.js';
 import { patiently } from './patience.js';
 import type { StepProfile } from './step-profile.js';
-import type { Trainer } from './trainer.js';
+import type { NonFinite, Trainer } from './trainer.js';
 
 export interface LoopSetup {
   trainer: Trainer;
@@ -48,6 +48,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
         const over = timeBudget !== undefined && performance.now() - began > timeBudget * 60_000;
         if (control.stopping || over) {
           if (setup.profile) yield* setup.profile.end(trainer.step);
+          yield* judged(setup, trainer.look());
           yield* saved(setup);
           return over ? 'time budget' : 'asked';
         }
@@ -55,8 +56,12 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
         yield* step(setup, epoch);
         if (setup.profile) yield* setup.profile.after(trainer.step);
         const due = checkpointSteps > 0 && trainer.step % checkpointSteps === 0;
-        if (due && trainer.step % trainer.stepsPerEpoch !== 0) yield* saved(setup);
+        if (due && trainer.step % trainer.stepsPerEpoch !== 0) {
+          yield* judged(setup, trainer.look());
+          yield* saved(setup);
+        }
       }
+      yield* judged(setup, trainer.look());
       refuseBadState(setup);
       trainer.endEpoch();
       const seconds = (performance.now() - epochBegan) / 1000;
@@ -88,9 +93,10 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
 }
 
 async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent> {
-  const { trainer, progress, control, save } = setup;
+  const { trainer, control, save } = setup;
   const { options } = trainer.setup;
   const checkedSave = () => {
+    stopAt(setup, trainer.look()[0]);
     refuseBadState(setup);
     return save();
   };
@@ -102,19 +108,29 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent
     yield { type: 'notice', message: `memory ran out: from now on ${outcome.microBatch} images go through at once` };
   if (outcome.unrecorded !== undefined)
     yield { type: 'notice', message: `steps are not recorded, but done one by one: ${outcome.unrecorded}` };
-  if (outcome.nonFinite !== undefined) {
-    if (options.onNonFinite === 'stop') {
-      trainer.step--;
-      // The weights may be what is wrong, since the update before.
-      refuseBadState(setup);
-      throw new DivergenceError(trainer.step + 1, outcome.nonFinite, save());
-    }
-    progress.skipped++;
-    yield { type: 'notice', message: `step ${trainer.step} was skipped: ${outcome.nonFinite} is no number` };
-  }
+  yield* judged(setup, outcome.nonFinite ?? []);
   const steps = options.epochs * trainer.stepsPerEpoch;
   yield { type: 'step', step: trainer.step, steps, epoch, epochs: options.epochs };
   await breathe();
+}
+
+/** Says which steps changed nothing because of NaN or Inf, or ends the run at the first. */
+function* judged(setup: LoopSetup, found: readonly NonFinite[]): Generator<TrainEvent> {
+  const { trainer, progress } = setup;
+  if (trainer.setup.options.onNonFinite === 'stop') stopAt(setup, found[0]);
+  for (const { step: number, what } of found) {
+    progress.skipped++;
+    yield { type: 'notice', message: `step ${number} was skipped: ${what} is no number` };
+  }
+}
+
+function stopAt(setup: LoopSetup, bad: NonFinite | undefined): void {
+  const { trainer, save } = setup;
+  if (!bad || trainer.setup.options.onNonFinite !== 'stop') return;
+  trainer.step = bad.step - 1;
+  // The weights may be what is wrong, since the update before.
+  refuseBadState(setup);
+  throw new DivergenceError(bad.step, bad.what, save());
 }
 
 /** Ends the run before a NaN or Inf is saved: what was saved before stays. */

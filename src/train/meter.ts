@@ -1,5 +1,5 @@
 import type { Terms } from '../flow.js';
-import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { fromArray, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** What an epoch of training was like. */
 export interface TrainMeans {
@@ -14,63 +14,82 @@ export interface TrainMeans {
 /** Names of sums that are no term. */
 const [lossName, rightName] = ['loss', 'right'];
 
-/** Running means of loss terms and the share of right predictions, kept on the device: nothing is read before {@link read}. */
+/**
+ * Running means of loss terms and the share of right predictions, kept on the device: nothing is read before {@link read}. All sums, and
+ * behind them the number of samples, are one float64 vector, to which a step adds by a few operators that can be captured.
+ */
 export class TermMeter {
-  readonly #sums = new Map<string, Tensor>();
-  #count = 0;
+  #names: string[] = [];
+  #sums: Tensor | undefined;
+  /** What a step's values are multiplied by, by number of samples. */
+  readonly #weights = new Map<number, Tensor>();
 
   constructor(private readonly device = 'cpu') {}
 
-  /** Adds the means of a batch of `count` samples, and how many of them were right. */
-  add(terms: Terms, loss: Tensor, count: number, right?: Tensor): void {
-    for (const [name, { value }] of Object.entries(terms)) this.#add(name, value, count);
-    this.#add(lossName, loss, count);
-    if (right) this.#add(rightName, right, 1);
-    this.#count += count;
+  /** Adds the means of a batch of `count` samples, and how many of them were right; nothing where `found` (one element) is above 0. */
+  add(terms: Terms, loss: Tensor, count: number, right?: Tensor, found?: Tensor): void {
+    const values = new Map(Object.entries(terms).map(([name, { value }]) => [name, value]));
+    values.set(lossName, loss);
+    if (right) values.set(rightName, right);
+    noGrad(() =>
+      scope(() => {
+        const sums = this.#sumsOf([...values.keys()]);
+        const weights = this.#weightsOf(count);
+        const zero = torch.zerosLike(loss, { dtype: 'float64' });
+        const parts = this.#names.map((name) => values.get(name)?.detach().to('float64') ?? zero);
+        const row = torch.stack([...parts, zero.add(1)]).mul(weights);
+        sums.add_(found ? torch.where(found.gt(0), 0, row) : row);
+      }),
+    );
   }
 
-  #add(name: string, value: Tensor, times: number): void {
-    let sum = this.#sums.get(name);
-    if (!sum) {
-      sum = keep(torch.zeros([], { dtype: 'float64', device: this.device }));
-      this.#sums.set(name, sum);
+  /** The sums, among them those of `names`. */
+  #sumsOf(names: string[]): Tensor {
+    const added = names.filter((name) => !this.#names.includes(name));
+    if (!this.#sums || added.length > 0) {
+      const { count, sums } = this.state();
+      this.load({ count, sums: { ...sums, ...Object.fromEntries(added.map((name) => [name, 0])) } });
     }
-    sum.add_(value.detach(), { alpha: times });
+    return this.#sums as Tensor;
+  }
+
+  #weightsOf(count: number): Tensor {
+    const known = this.#weights.get(count);
+    if (known) return known;
+    const values = [...this.#names.map((name) => (name === rightName ? 1 : count)), count];
+    const weights = keep(fromArray(Float64Array.from(values), [values.length], { device: this.device }));
+    this.#weights.set(count, weights);
+    return weights;
   }
 
   /** The means since the last read; starts anew. */
   read(): TrainMeans {
-    const means: Record<string, number> = {};
-    for (const [name, sum] of this.#sums) {
-      means[name] = Number(sum.item()) / this.#count;
-      sum.zero_();
-    }
-    this.#count = 0;
+    const { count, sums } = this.state();
+    if (this.#sums) noGrad(() => this.#sums?.zero_());
+    const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / count]));
     const { [lossName]: loss = Number.NaN, [rightName]: right, ...terms } = means;
     return { loss, terms, ...(right !== undefined && { top1: 100 * right }) };
   }
 
-  /** Sums and count, to go on later. */
+  /** Sums and count, to resume later. */
   state(): { count: number; sums: Record<string, number> } {
+    const values = (this.#sums?.tolist() ?? [0]) as number[];
     return {
-      count: this.#count,
-      sums: Object.fromEntries([...this.#sums].map(([name, sum]) => [name, Number(sum.item())])),
+      count: values.at(-1) as number,
+      sums: Object.fromEntries(this.#names.map((name, i) => [name, values[i] as number])),
     };
   }
 
   load({ count, sums }: { count: number; sums: Record<string, number> }): void {
     this.dispose();
-    this.#count = count;
-    noGrad(() =>
-      scope(() => {
-        for (const [name, value] of Object.entries(sums))
-          this.#sums.set(name, keep(torch.full([], value, { dtype: 'float64', device: this.device })));
-      }),
-    );
+    this.#names = Object.keys(sums);
+    const values = Float64Array.from([...Object.values(sums), count]);
+    this.#sums = scope(() => keep(fromArray(values, [values.length], { device: this.device })));
   }
 
   dispose(): void {
-    for (const sum of this.#sums.values()) sum.dispose();
-    this.#sums.clear();
+    for (const tensor of [this.#sums, ...this.#weights.values()]) tensor?.dispose();
+    this.#sums = undefined;
+    this.#weights.clear();
   }
 }

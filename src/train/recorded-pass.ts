@@ -15,34 +15,37 @@ const passesBefore = 2;
 interface Recorded {
   graph: DeviceGraph;
   inputs: Tensor[];
-  part: Part;
-  /** Parameters with the gradients that a replay makes. */
-  gradients: [Tensor, Tensor][];
+}
+
+/** A step in its three parts. */
+export interface RecordedStep {
+  before: () => void;
+  /** Forward and backward. */
+  pass: (inputs: Inputs) => Part;
+  /** What follows the gradients, without asking the host. */
+  after: (part: Part) => void;
 }
 
 /**
- * Forward and backward of a batch as one graph of the device: the host copies a batch in and asks once. What the host decides, such as a weight that changes with the epoch, is
- * a constant in it: then it must be forgotten. Batches of another shape go their usual way.
+ * A whole step as one graph of the device: the host copies a batch in and asks once. What the host decides in it, such as a weight that changes with the epoch, is
+ * a constant: then the graph must be forgotten. Batches of another shape go their usual way.
  */
 export class RecordedPass {
   private recorded: Recorded | undefined;
   private passes = 0;
-  /** Whether parameters have gradients of another pass. */
-  private interrupted = false;
+  private updated = false;
   /** Why nothing is recorded any more. */
   obstacle: string | undefined;
 
-  /** @param pass forward and backward, with gradients that are none before it @param parameters those that it gives gradients */
   constructor(
     private readonly device: string,
-    private readonly pass: (inputs: Inputs) => Part,
-    private readonly parameters: () => readonly Tensor[],
+    private readonly step: RecordedStep,
   ) {}
 
-  /** What the batch gave, or undefined where it has to go its usual way. The tensors are those of the next batch as well. */
-  run(inputs: Inputs): Part | undefined {
+  /** Does a step by a replay, or returns the passes of one whose end is still to come; undefined where it has to go its usual way. */
+  run(inputs: Inputs): 'done' | Part | undefined {
     if (this.obstacle !== undefined) return undefined;
-    if (this.passes < passesBefore) return this.tryOut(inputs);
+    if (this.passes < passesBefore || !this.updated) return this.tryOut(inputs);
     const tensors = tensorsOf(inputs);
     if (this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensors)) this.forget();
     try {
@@ -51,54 +54,48 @@ export class RecordedPass {
       this.obstacle = messageOf(error);
       return undefined;
     }
-    const { graph, part, inputs: places, gradients } = this.recorded;
+    const { graph, inputs: places } = this.recorded;
     noGrad(() => {
       for (const [i, place] of places.entries()) place.copy_(tensors[i] as Tensor, true);
     });
     graph.replay();
-    if (this.interrupted) for (const [parameter, gradient] of gradients) parameter.grad = gradient;
-    this.interrupted = false;
-    return part;
+    return 'done';
   }
 
-  /** A pass that is not recorded; the last of them shows whether the next ones can be. */
+  /** Passes that are not recorded; the last of them show whether the next ones can be. */
   private tryOut(inputs: Inputs): Part {
+    this.step.before();
     const before = hostTraffic.count;
-    const part = this.pass(inputs);
+    const part = this.step.pass(inputs);
     this.passes++;
     if (this.passes === passesBefore && hostTraffic.count > before)
       this.obstacle = 'in every step numbers go to JavaScript or come from there';
     return part;
   }
 
-  /** Another pass than this one makes gradients now. */
-  interrupt(): void {
-    this.interrupted = true;
+  /** Hears that passes returned by {@link run} led to an update: what the optimizer and the meter keep is there, and is not made in a recording. */
+  sound(): void {
+    this.updated = true;
   }
 
   /** Gives up what was recorded. */
   forget(): void {
     if (!this.recorded) return;
-    const { graph, inputs, part, gradients } = this.recorded;
+    const { graph, inputs } = this.recorded;
     this.recorded = undefined;
-    for (const tensor of [...inputs, ...resultsOf(part), ...gradients.map(([, gradient]) => gradient)])
-      tensor.dispose();
+    for (const tensor of inputs) tensor.dispose();
     graph.dispose();
   }
 
   private record(inputs: Inputs): Recorded {
+    const { before, pass, after } = this.step;
     return scope(() => {
       const own = noGrad(() => mapInputs(inputs, (tensor) => tensor.clone()));
-      let part: Part | undefined;
       const graph = DeviceGraph.record(this.device, () => {
-        const made = this.pass(own);
-        part = mapPart(made, (tensor) => keep(tensor.detach()));
+        before();
+        after(pass(own));
       });
-      const gradients = this.parameters().flatMap((parameter): [Tensor, Tensor][] => {
-        const { grad } = parameter;
-        return grad ? [[parameter, keep(grad)]] : [];
-      });
-      return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)), part: part as Part, gradients };
+      return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)) };
     });
   }
 }
@@ -126,18 +123,3 @@ function mapInputs({ batch, teacher }: Inputs, change: (tensor: Tensor) => Tenso
     }),
   };
 }
-
-const resultsOf = ({ terms, loss, right }: Part): Tensor[] => [
-  ...Object.values(terms).map(({ value }) => value),
-  loss,
-  ...(right ? [right] : []),
-];
-
-const mapPart = ({ terms, loss, count, right }: Part, change: (tensor: Tensor) => Tensor): Part => ({
-  terms: Object.fromEntries(
-    Object.entries(terms).map(([name, { weight, value }]) => [name, { weight, value: change(value) }]),
-  ),
-  loss: change(loss),
-  count,
-  ...(right && { right: change(right) }),
-});

@@ -10,14 +10,18 @@ import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '
 import { autocast, DeviceGraph, noGrad } from '../tensor/index.js';
 import { deviceType } from './algorithms.js';
 import { BufferGuard } from './buffer-guard.js';
+import { DeviceUpdate } from './device-update.js';
 import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
 import { nonFiniteTerm, type Part, partOf, partsOf, rightOf, weightedSum } from './part.js';
-import { type Inputs, RecordedPass } from './recorded-pass.js';
+import { type Inputs, RecordedPass, type RecordedStep } from './recorded-pass.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
+
+/** Milliseconds after which a replayed step looks for NaN and Inf in those before it. */
+const lookEvery = 50;
 
 export interface TrainerSetup {
   student: Classifier;
@@ -30,10 +34,17 @@ export interface TrainerSetup {
   options: EffectiveTrainOptions;
 }
 
+/** A step that changed nothing, because of NaN or Inf. */
+export interface NonFinite {
+  step: number;
+  /** The first term, gradient or statistic. */
+  what: string;
+}
+
 /** What a step did. */
 export interface StepOutcome {
-  /** The first term or gradient that was no number; weights and statistics are as before the step then. */
-  nonFinite?: string;
+  /** Steps with NaN or Inf that this one found; weights and statistics are as if they had not been. */
+  nonFinite?: NonFinite[];
   /** The images that go through at once from now on, where memory ran out. */
   microBatch?: number;
   /** Why steps are not recorded from now on. */
@@ -68,6 +79,9 @@ export class Trainer {
   readonly scaler: GradScaler | undefined;
   private readonly buffers: BufferGuard;
   private readonly recorded: RecordedPass | undefined;
+  /** Elsewhere than on the CPU, where reading a number waits for nothing. */
+  private readonly deviceUpdate: DeviceUpdate | undefined;
+  private looked = performance.now();
   /** Whether a method has looked at the number of the epoch. */
   private epochMatters = false;
   /** Steps done since the beginning. */
@@ -87,14 +101,14 @@ export class Trainer {
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
     this.scaler = precision === 'float16' ? new GradScaler({ device }) : undefined;
     this.buffers = new BufferGuard(this.modules);
-    const records = options.recordSteps && precision !== 'float16' && DeviceGraph.availableOn(device);
-    this.recorded = records
-      ? new RecordedPass(
-          device,
-          (inputs) => this.passAnew(inputs),
-          () => this.optimizer.paramGroups.flatMap(({ params }) => params),
-        )
-      : undefined;
+    const { optimizer, buffers, meter, ema: averages } = this;
+    if (device !== 'cpu' && !this.scaler) {
+      const { clipNorm, onNonFinite } = options;
+      const stops = onNonFinite === 'stop';
+      this.deviceUpdate = new DeviceUpdate({ device, optimizer, buffers, meter, ema: averages, clipNorm, stops });
+      if (options.recordSteps && DeviceGraph.availableOn(device))
+        this.recorded = new RecordedPass(device, this.wholeStep(this.deviceUpdate));
+    }
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
 
@@ -119,15 +133,12 @@ export class Trainer {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
     const { microBatch } = this;
     const obstacle = this.recorded?.obstacle;
-    this.buffers.remember();
     for (;;) {
       try {
         const nonFinite = this.attempt(batch);
-        if (nonFinite !== undefined) this.buffers.restore();
-        this.step++;
         const unrecorded = this.recorded?.obstacle;
         return {
-          ...(nonFinite !== undefined && { nonFinite }),
+          ...(nonFinite.length > 0 && { nonFinite }),
           ...(this.microBatch !== microBatch && { microBatch: this.microBatch }),
           ...(unrecorded !== undefined && unrecorded !== obstacle && { unrecorded }),
         };
@@ -152,22 +163,59 @@ export class Trainer {
     return Object.fromEntries(Object.entries(terms).map(([name, { value }]) => [name, Number(value.item())]));
   }
 
-  /** One try; the name of what was no number, if anything. */
-  private attempt(batch: Batch): string | undefined {
-    const parts = this.passes(batch);
-    const bad = this.update(parts);
-    for (const part of bad === undefined ? parts : []) this.meter.add(part.terms, part.loss, part.count, part.right);
-    return bad;
+  /** One try. Of steps that are replayed, which had NaN or Inf comes out at a later one. */
+  private attempt(batch: Batch): NonFinite[] {
+    this.deviceUpdate?.prepare();
+    const whole = this.replayable(batch) ? this.recorded?.run(this.inputsOf(batch)) : undefined;
+    if (whole === 'done') {
+      this.step++;
+      this.deviceUpdate?.replayed();
+      return this.lookIsDue ? this.look() : [];
+    }
+    // What was replayed before comes first: where it stops the run, this step is not done.
+    const earlier = this.look();
+    if (earlier.length > 0 && this.setup.options.onNonFinite === 'stop') return earlier;
+    const what = this.judged(whole ? [whole] : this.passes(batch));
+    if (what !== undefined) this.buffers.restore();
+    else if (whole) this.recorded?.sound();
+    this.step++;
+    return what === undefined ? earlier : [...earlier, { step: this.step, what }];
+  }
+
+  /** Finds out which of the steps that were replayed since the last look had NaN or Inf; waits for the device. */
+  look(): NonFinite[] {
+    if (!this.deviceUpdate) return [];
+    const before = this.step - this.deviceUpdate.unseen;
+    const found = this.deviceUpdate.look().map(({ index, what }) => ({ step: before + index + 1, what }));
+    this.looked = performance.now();
+    return found;
+  }
+
+  private get lookIsDue(): boolean {
+    return this.deviceUpdate?.full === true || performance.now() - this.looked > lookEvery;
+  }
+
+  /** Whether a batch is one of those that are captured. */
+  private replayable({ labels }: Batch): boolean {
+    const count = labels.shape[0] as number;
+    return count === this.setup.options.batchSize && count <= this.microBatch;
+  }
+
+  private wholeStep(update: DeviceUpdate): RecordedStep {
+    return {
+      before: () => {
+        this.buffers.remember();
+        this.optimizer.zeroGrad();
+      },
+      pass: (inputs) => this.backward(inputs),
+      after: (part) => update.later(part),
+    };
   }
 
   /** Forward and backward of all parts of a batch. */
   private passes(batch: Batch): Part[] {
     const count = batch.labels.shape[0] as number;
-    if (count === this.setup.options.batchSize && count <= this.microBatch) {
-      const replayed = this.recorded?.run(this.inputsOf(batch));
-      if (replayed) return [replayed];
-    }
-    this.recorded?.interrupt();
+    this.buffers.remember();
     this.optimizer.zeroGrad();
     const parts: Part[] = [];
     for (const [begin, size] of partsOf(count, this.microBatch)) {
@@ -176,10 +224,12 @@ export class Trainer {
     return parts;
   }
 
-  /** Gradients are made in it, so that a replay makes them again in the same place. */
-  private passAnew(inputs: Inputs): Part {
-    this.optimizer.zeroGrad();
-    return this.backward(inputs);
+  /** Updates by what passes gave, where it is sound; else says what is not. */
+  private judged(parts: Part[]): string | undefined {
+    if (this.deviceUpdate) return this.deviceUpdate.now(parts);
+    const bad = this.update(parts);
+    for (const part of bad === undefined ? parts : []) this.meter.add(part.terms, part.loss, part.count, part.right);
+    return bad;
   }
 
   private backward(inputs: Inputs, share = 1): Part {
@@ -281,7 +331,15 @@ export class Trainer {
 
   dispose(): void {
     this.recorded?.forget();
-    for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler, this.buffers])
+    for (const holder of [
+      this.loader,
+      this.optimizer,
+      this.meter,
+      this.ema,
+      this.scaler,
+      this.buffers,
+      this.deviceUpdate,
+    ])
       holder?.dispose();
   }
 }

@@ -1,0 +1,205 @@
+import { clipGradNorm_, type EMA, getTotalNorm } from '../optim/index.js';
+import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import type { BufferGuard } from './buffer-guard.js';
+import type { TermMeter } from './meter.js';
+import type { AnyOptimizer } from './optimizer.js';
+import type { Part } from './part.js';
+
+export interface DeviceUpdateSetup {
+  device: string;
+  optimizer: AnyOptimizer;
+  buffers: BufferGuard;
+  meter: TermMeter;
+  ema: EMA | undefined;
+  clipNorm: number | undefined;
+  /** Whether after a step with NaN or Inf the next ones change nothing either. */
+  stops: boolean;
+}
+
+/** Steps that may be done between two looks. */
+const rows = 512;
+
+/** What tells whether a step was sound, float64 [...]: the losses, the norm of the gradients, statistics; and behind them the terms, for names alone. */
+interface Health {
+  values: Tensor;
+  losses: number;
+  /** Those that decide. */
+  deciding: number;
+  terms: string[];
+}
+
+/**
+ * The end of a step on a device: NaN and Inf found, gradients clipped, weights updated, averages and means added to, without asking the host, so that it can be captured in a
+ * graph. A step with NaN or Inf changes nothing; which it was, and what, is written into a log on the device that the host reads now and then.
+ */
+export class DeviceUpdate {
+  readonly #setup: DeviceUpdateSetup;
+  readonly #rates: Tensor[];
+  readonly #uploaded: number[];
+  readonly #sound: Tensor;
+  /** 1 from a step with NaN or Inf on, where those after it are to change nothing. */
+  readonly #found: Tensor;
+  /** Whether any step since the last look had NaN or Inf. */
+  readonly #any: Tensor;
+  /** The number of the next row of the log, int64 [1]. */
+  readonly #next: Tensor;
+  #log: Tensor | undefined;
+  #layout: Omit<Health, 'values'> | undefined;
+  /** The number of updates of the averages, int64 []. */
+  #averaged: Tensor | undefined;
+  #row = 0;
+  #unseen = 0;
+
+  constructor(setup: DeviceUpdateSetup) {
+    this.#setup = setup;
+    const { device, optimizer } = setup;
+    const zero = (dtype: 'float32' | 'int64', shape: number[]) =>
+      scope(() => keep(torch.zeros(shape, { dtype, device })));
+    this.#rates = optimizer.paramGroups.map(() => zero('float32', []));
+    this.#uploaded = optimizer.paramGroups.map(() => Number.NaN);
+    this.#sound = zero('float32', []);
+    this.#found = zero('float32', []);
+    this.#any = zero('float32', []);
+    this.#next = zero('int64', [1]);
+  }
+
+  /** Steps that {@link look} has not seen. */
+  get unseen(): number {
+    return this.#unseen;
+  }
+
+  /** Whether no step may be done before the next look. */
+  get full(): boolean {
+    return this.#unseen >= rows;
+  }
+
+  /** Brings what the host decided to the device, before a step or a replay. */
+  prepare(): void {
+    const { optimizer, device, ema } = this.#setup;
+    for (const [i, { lr }] of optimizer.paramGroups.entries()) {
+      if (this.#uploaded[i] === lr) continue;
+      noGrad(() => this.#rates[i]?.fill_(lr));
+      this.#uploaded[i] = lr;
+    }
+    if (ema) this.#averaged ??= scope(() => keep(torch.full([], ema.updates, { dtype: 'int64', device })));
+  }
+
+  /** Waits for the device: what was NaN or Inf, in which case nothing is changed, or undefined. */
+  now(parts: readonly Part[]): string | undefined {
+    const health = this.#health(parts);
+    const { buffers, device } = this.#setup;
+    const values = health.values.tolist() as number[];
+    // Made here, as it must be there before anything is captured.
+    if (parts.length === 1)
+      this.#log ??= scope(() => keep(torch.zeros([rows, values.length], { dtype: 'float64', device })));
+    const bad = whatIn(values, health, buffers.names);
+    if (bad !== undefined) return bad;
+    this.#change(parts, this.#sound);
+    if (this.#setup.ema) this.#setup.ema.updates++;
+    return undefined;
+  }
+
+  /** The same without waiting, to be captured. The statistics must be remembered before the step. */
+  later(part: Part): void {
+    const { stops, buffers } = this.#setup;
+    const { values, ...layout } = this.#health([part]);
+    this.#layout = layout;
+    noGrad(() => {
+      const bad = values.narrow(0, 0, layout.deciding).isfinite().all().logicalNot().to('float32');
+      this.#log?.indexCopy_(0, this.#next.remainder(rows), values.unsqueeze(0));
+      this.#next.add_(1);
+      this.#any.copy_(torch.maximum(this.#any, bad));
+      this.#found.copy_(stops ? torch.maximum(this.#found, bad) : bad);
+    });
+    buffers.restoreIf(this.#found);
+    this.#change([part], this.#found);
+  }
+
+  /** Counts a replay of what {@link later} captured. */
+  replayed(): void {
+    this.#unseen++;
+  }
+
+  /** Waits for the device: which of the steps since the last look had NaN or Inf, counted from 0, and in what. */
+  look(): { index: number; what: string }[] {
+    const count = this.#unseen;
+    if (count === 0) return [];
+    const { ema, stops, buffers } = this.#setup;
+    const first = this.#row;
+    this.#row = (first + count) % rows;
+    this.#unseen = 0;
+    let bad: { index: number; what: string }[] = [];
+    if (Number(this.#any.item()) > 0) {
+      const log = scope(() => (this.#log as Tensor).tolist() as number[][]);
+      const layout = this.#layout as Omit<Health, 'values'>;
+      bad = Array.from({ length: count }, (_, index) => {
+        const what = whatIn(log[(first + index) % rows] as number[], layout, buffers.names);
+        return what === undefined ? [] : [{ index, what }];
+      }).flat();
+      noGrad(() => {
+        this.#any.zero_();
+        this.#found.zero_();
+      });
+    }
+    const done = stops ? (bad[0]?.index ?? count) : count - bad.length;
+    if (ema) ema.updates += done;
+    return stops ? bad.slice(0, 1) : bad;
+  }
+
+  #health(parts: readonly Part[]): Health {
+    const { optimizer, buffers, clipNorm } = this.#setup;
+    const params = optimizer.paramGroups.flatMap((group) => group.params);
+    return noGrad(() => {
+      const norm = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
+      const named = parts.flatMap(({ terms }) => Object.entries(terms));
+      const wide = (tensors: Tensor[]) => torch.stack(tensors.map((tensor) => tensor.detach().to('float64')));
+      const values = torch.cat(
+        [
+          wide([...parts.map(({ loss }) => loss), norm]),
+          ...(buffers.names.length > 0 ? [buffers.magnitudes()] : []),
+          wide(named.map(([, { value }]) => value)),
+        ],
+        0,
+      );
+      const deciding = parts.length + 1 + buffers.names.length;
+      return { values, losses: parts.length, deciding, terms: named.map(([name]) => name) };
+    });
+  }
+
+  #change(parts: readonly Part[], found: Tensor): void {
+    const { optimizer, ema, meter } = this.#setup;
+    optimizer.step({ lr: this.#rates, foundInf: found });
+    noGrad(() => {
+      const averaged = this.#averaged;
+      if (!ema || !averaged) return;
+      const ok = found.rsub(1);
+      const share = ema.warmUp
+        ? averaged.add(1).div(averaged.add(10)).clamp({ max: ema.decay }).rsub(1)
+        : torch.onesLike(ok).mul(1 - ema.decay);
+      ema.updateBy(share.mul(ok));
+      averaged.add_(ok.to('int64'));
+    });
+    for (const { terms, loss, count, right } of parts) meter.add(terms, loss, count, right, found);
+  }
+
+  dispose(): void {
+    const own = [this.#sound, this.#found, this.#any, this.#next, this.#log, this.#averaged];
+    for (const tensor of [...this.#rates, ...own]) tensor?.dispose();
+  }
+}
+
+/** What of a step's values is NaN or Inf: a loss by its term, a statistic by its name, or a gradient. */
+function whatIn(
+  values: readonly number[],
+  { losses, deciding, terms }: Omit<Health, 'values'>,
+  statistics: readonly string[],
+): string | undefined {
+  const bad = values.slice(0, deciding).findIndex((value) => !Number.isFinite(value));
+  if (bad < 0) return undefined;
+  if (bad < losses) {
+    const term = values.slice(deciding).findIndex((value) => !Number.isFinite(value));
+    return term < 0 ? 'the weighted sum' : `the term ${terms[term]}`;
+  }
+  const statistic = values.slice(losses + 1, deciding).findIndex((value) => !Number.isFinite(value));
+  return statistic < 0 ? 'a gradient' : statistics[statistic];
+}
