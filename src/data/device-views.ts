@@ -48,6 +48,9 @@ export function viewsOn(images: Tensor, rows: Tensor, draws: Tensor, table: Tens
   return table.take(pixels.add(steps(channels).mul(256))).permute(0, 3, 1, 2);
 }
 
+/** Numbers of images or samples, int64. */
+export const rowsOf = (numbers: readonly number[]): Tensor => fromArray(BigInt64Array.from(numbers, BigInt));
+
 /** A copy on the device, which does not hold up the host where the device is one that reads pinned memory. */
 export const upload = (tensor: Tensor, device: string): Tensor =>
   device.startsWith('cuda') ? tensor.pinMemory().to({ device, nonBlocking: true }) : tensor.to({ device });

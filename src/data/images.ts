@@ -6,7 +6,7 @@ import type { EffectiveAugmentOptions } from './augment/index.js';
 import { randomResizedCrop } from './crop.js';
 import type { Dataset, EncodedSet, Split } from './dataset.js';
 import { decode } from './decode.js';
-import { drawViews, mirrored, pixelTable, upload, viewsOn } from './device-views.js';
+import { drawViews, mirrored, pixelTable, rowsOf, upload, viewsOn } from './device-views.js';
 import { SampleRandom, streams } from './philox.js';
 import { ReadAhead } from './read-ahead.js';
 
@@ -22,6 +22,8 @@ export interface View {
 }
 
 export interface ImageSource {
+  /** All images, uint8 [N, C, H, W], where they lie on a device of their own. */
+  readonly resident?: Tensor | undefined;
   /** Gives up what was made ahead: another epoch begins. */
   restart(): void;
   /** Makes the images of a step ready. */
@@ -70,8 +72,6 @@ function pixelsOf(split: HeldSplit, { channels, height, width }: Dataset): Tenso
     return keep(mapped.narrow(0, split.offset, split.count * size).view([split.count, channels, height, width]));
   });
 }
-
-const rowsOf = (numbers: readonly number[]): Tensor => fromArray(BigInt64Array.from(numbers, BigInt));
 
 /** Images of one size, all there from the beginning. */
 abstract class ReadyImages implements ImageSource {
@@ -127,6 +127,10 @@ class DeviceImages extends ReadyImages {
     if (this.#resident) return viewsOn(this.#images, rows.to({ device }), draws, table);
     const batch = upload(this.#images.indexSelect(0, rows), device);
     return viewsOn(batch, functions.arange(numbers.length, { dtype: 'int64', device }), draws, table);
+  }
+
+  get resident(): Tensor | undefined {
+    return this.#resident ? this.#images : undefined;
   }
 
   dispose(): void {

@@ -1,7 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { DataError } from '../errors.js';
 import type { Batch } from '../flow.js';
-import { validate } from '../options.js';
 import {
   callOverload,
   fromArray,
@@ -12,15 +11,12 @@ import {
   type Tensor,
   functions as torch,
 } from '../tensor/index.js';
-import {
-  type AugmentOptions,
-  augmentFloats,
-  augmentOptions,
-  changesFloats,
-  type EffectiveAugmentOptions,
-} from './augment/index.js';
+import { effectiveAugmentation } from './augment/effective.js';
+import { type AugmentOptions, augmentFloats, changesFloats, type EffectiveAugmentOptions } from './augment/index.js';
 import { drawMixes, mix } from './augment/mix.js';
 import type { Dataset, Split, SplitName } from './dataset.js';
+import { DeviceBatches } from './device-batches.js';
+import { pixelTable } from './device-views.js';
 import { type ImageSource, isEncoded, normalized, openImages, type View } from './images.js';
 import { type Order, type Share, shareOf } from './ranks.js';
 
@@ -94,6 +90,7 @@ export class Loader {
   readonly #augment: EffectiveAugmentOptions | undefined;
   readonly #images: ImageSource;
   #order: Order = inOrder;
+  #onDevice: DeviceBatches | undefined;
   #epoch = 0;
 
   /**
@@ -135,7 +132,7 @@ export class Loader {
     );
     this.count = this.#share.count;
     this.steps = this.#share.steps;
-    this.#augment = effective(dataset, set, augment);
+    this.#augment = effectiveAugmentation(dataset, set, augment);
     this.#labels = scope(() => keep(fromArray(Int32Array.from(set.labels)).to({ dtype: 'int64', device })));
     this.#images = openImages(set, {
       ...this.#options,
@@ -157,13 +154,43 @@ export class Loader {
     this.#epoch = epoch;
     this.#images.restart();
     this.#order = inOrder;
-    if (!this.#options.shuffle) return;
+    if (this.#options.shuffle) this.#shuffle(epoch);
+    this.#uploadEpoch();
+  }
+
+  #shuffle(epoch: number): void {
     const count = this.#split.labels.length;
     const order = scope(() => {
       const drawn = callOverload(overloadOf('srrl::epoch_order'), [count, this.#options.seed, epoch]) as Tensor;
       return drawn.toTypedArray() as BigInt64Array;
     });
     this.#order = (position) => Number(order[position]);
+  }
+
+  /** How many samples a batch has. */
+  sizeOf(step: number): number {
+    return this.#samplesOf(step).length;
+  }
+
+  /**
+   * The same batches, made on the device by itself, for steps that are captured. Undefined where images do not lie there, or something is done to them that takes numbers of the host.
+   * @internal
+   */
+  onDevice(): DeviceBatches | undefined {
+    if (this.#onDevice) return this.#onDevice;
+    const { resident: images } = this.#images;
+    const { device } = this.#options;
+    if (!images || (this.#augment && changesFloats(this.#augment, false))) return undefined;
+    const table = scope(() => keep(pixelTable(this.#dataset, device)));
+    this.#onDevice = new DeviceBatches({ images, labels: this.#labels, table, device });
+    this.#uploadEpoch();
+    return this.#onDevice;
+  }
+
+  #uploadEpoch(): void {
+    if (!this.#onDevice) return;
+    const samples = Array.from({ length: this.steps }, (_, step) => this.#samplesOf(step)).flat();
+    this.#onDevice.begin({ samples, images: this.#imagesOf(samples), view: this.#plainView });
   }
 
   /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */
@@ -190,16 +217,23 @@ export class Loader {
     return this.#epoch % this.#options.views;
   }
 
-  #view(samples: number[], step: number, own: Tensor): { images: Tensor; labels: Tensor } {
-    const { mean, std, augment: usual } = this.#dataset;
+  /** What decides how images look before anything else is done to them. */
+  get #plainView(): Omit<View, 'normalize'> {
+    const { augment: usual } = this.#dataset;
     const augment = this.#augment;
-    const numbers = this.#imagesOf(samples);
-    const view: View = {
+    return {
       seed: this.#options.seed,
       epoch: this.#viewNumber,
       pad: augment?.crop === 'pad' ? (augment.pad ?? usual.pad) : 0,
       flip: augment ? (augment.flip ?? usual.flip) : false,
     };
+  }
+
+  #view(samples: number[], step: number, own: Tensor): { images: Tensor; labels: Tensor } {
+    const { mean, std } = this.#dataset;
+    const augment = this.#augment;
+    const numbers = this.#imagesOf(samples);
+    const view = this.#plainView;
     const encoded = isEncoded(this.#split);
     if (!augment || !changesFloats(augment, encoded))
       return { images: this.#images.take(numbers, step, { ...view, normalize: { mean, std } }), labels: own };
@@ -248,24 +282,10 @@ export class Loader {
   }
 
   dispose(): void {
+    this.#onDevice?.dispose();
     this.#images.dispose();
     this.#labels.dispose();
   }
 }
 
 const inOrder: Order = (position) => position;
-
-function effective(data: Dataset, set: Split, augment: boolean | AugmentOptions): EffectiveAugmentOptions | undefined {
-  if (augment === false) return undefined;
-  const asked = validate(augmentOptions, augment === true ? {} : augment, 'the augmentation');
-  const encoded = isEncoded(set);
-  if (encoded && (asked.mixup || asked.cutmix))
-    throw new DataError(
-      `${data.source} decodes its images as they come; mixup and CutMix need images of one size (srrl pack).`,
-    );
-  if (encoded && asked.crop === 'pad')
-    throw new DataError(
-      `${data.source} has images of many sizes, from which a part is resized; --crop pad is for images of one size.`,
-    );
-  return { ...asked, crop: asked.crop ?? (encoded ? 'resized' : 'pad') };
-}

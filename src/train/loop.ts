@@ -5,11 +5,12 @@ import type { Accuracy, EpochRecord } from '../flow.js';
 import { scope } from '../tensor/index.js';
 import { badState, type Progress } from './checkpoint.js';
 import type { Control } from './control.js';
+import type { NonFinite } from './device-steps.js';
 import { breathe, evaluation, evaluationBatchSize } from './evaluate.js';
 import type { StallEvent, TrainEvent } from './events.js';
 import { patiently } from './patience.js';
 import type { StepProfile } from './step-profile.js';
-import type { NonFinite, Trainer } from './trainer.js';
+import type { Trainer } from './trainer.js';
 
 export interface LoopSetup {
   trainer: Trainer;

@@ -14,12 +14,15 @@ const passesBefore = 2;
 
 interface Recorded {
   graph: DeviceGraph;
+  /** What a batch is copied into; empty where the graph makes its own. */
   inputs: Tensor[];
 }
 
 /** A step in its three parts. */
 export interface RecordedStep {
   before: () => void;
+  /** Makes a batch on the device, without the host; absent where the host has to bring it. */
+  batch?: (() => Inputs) | undefined;
   /** Forward and backward. */
   pass: (inputs: Inputs) => Part;
   /** What follows the gradients, without asking the host. */
@@ -27,8 +30,8 @@ export interface RecordedStep {
 }
 
 /**
- * A whole step as one graph of the device: the host copies a batch in and asks once. What the host decides in it, such as a weight that changes with the epoch, is
- * a constant: then the graph must be forgotten. Batches of another shape go their usual way.
+ * A whole step as one graph of the device: the host asks once, and where the graph cannot make its batch, copies one in before. What the host decides in it, such as a weight that
+ * changes with the epoch, is a constant: then the graph must be forgotten. Batches of another size go their usual way.
  */
 export class RecordedPass {
   private recorded: Recorded | undefined;
@@ -43,21 +46,24 @@ export class RecordedPass {
   ) {}
 
   /** Does a step by a replay, or returns the passes of one whose end is still to come; undefined where it has to go its usual way. */
-  run(inputs: Inputs): 'done' | Part | undefined {
+  run(inputs: () => Inputs): 'done' | Part | undefined {
     if (this.obstacle !== undefined) return undefined;
-    if (this.passes < passesBefore || !this.updated) return this.tryOut(inputs);
-    const tensors = tensorsOf(inputs);
-    if (this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensors)) this.forget();
+    if (this.passes < passesBefore || !this.updated) return this.tryOut(inputs());
+    const given = this.step.batch ? undefined : inputs();
+    if (given && this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensorsOf(given))) this.forget();
     try {
-      this.recorded ??= this.record(inputs);
+      this.recorded ??= this.record(given);
     } catch (error) {
       this.obstacle = messageOf(error);
       return undefined;
     }
     const { graph, inputs: places } = this.recorded;
-    noGrad(() => {
-      for (const [i, place] of places.entries()) place.copy_(tensors[i] as Tensor, true);
-    });
+    if (given) {
+      const tensors = tensorsOf(given);
+      noGrad(() => {
+        for (const [i, place] of places.entries()) place.copy_(tensors[i] as Tensor, true);
+      });
+    }
     graph.replay();
     return 'done';
   }
@@ -87,15 +93,15 @@ export class RecordedPass {
     graph.dispose();
   }
 
-  private record(inputs: Inputs): Recorded {
-    const { before, pass, after } = this.step;
+  private record(given: Inputs | undefined): Recorded {
+    const { before, batch, pass, after } = this.step;
     return scope(() => {
-      const own = noGrad(() => mapInputs(inputs, (tensor) => tensor.clone()));
+      const own = given && noGrad(() => mapInputs(given, (tensor) => tensor.clone()));
       const graph = DeviceGraph.record(this.device, () => {
         before();
-        after(pass(own));
+        after(pass(own ?? (batch as () => Inputs)()));
       });
-      return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)) };
+      return { graph, inputs: own ? tensorsOf(own).map((tensor) => keep(tensor)) : [] };
     });
   }
 }

@@ -7,8 +7,10 @@ import type { Targets } from './targets.js';
 /** What a trainer takes its batches from. */
 export type BatchSource = Pick<
   Loader,
-  'steps' | 'count' | 'split' | 'begin' | 'ready' | 'waitsFor' | 'batch' | 'dispose'
->;
+  'steps' | 'count' | 'split' | 'begin' | 'ready' | 'waitsFor' | 'sizeOf' | 'batch' | 'dispose'
+> &
+  // Absent where batches are shared: they are made once for all.
+  Partial<Pick<Loader, 'onDevice'>>;
 
 /** Makes each batch and its targets once, and keeps them until the next one is asked for. */
 export class SharedPass {
@@ -41,6 +43,7 @@ export class SharedPass {
         await loader.ready(step);
       },
       waitsFor: (step) => loader.waitsFor(step),
+      sizeOf: (step) => loader.sizeOf(step),
       batch: (step) => {
         if (!holds(epoch, step)) {
           goTo(epoch);

@@ -7,21 +7,18 @@ import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { fastConvolutions, type Module } from '../nn/index.js';
 import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
-import { autocast, DeviceGraph, noGrad } from '../tensor/index.js';
+import { autocast, noGrad } from '../tensor/index.js';
 import { deviceType } from './algorithms.js';
 import { BufferGuard } from './buffer-guard.js';
-import { DeviceUpdate } from './device-update.js';
+import { DeviceSteps, type NonFinite } from './device-steps.js';
 import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
 import { nonFiniteTerm, type Part, partOf, partsOf, rightOf, weightedSum } from './part.js';
-import { type Inputs, RecordedPass, type RecordedStep } from './recorded-pass.js';
+import type { Inputs } from './recorded-pass.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
-
-/** Milliseconds after which a replayed step looks for NaN and Inf in those before it. */
-const lookEvery = 50;
 
 export interface TrainerSetup {
   student: Classifier;
@@ -32,13 +29,6 @@ export interface TrainerSetup {
   pass?: SharedPass;
   data: Dataset;
   options: EffectiveTrainOptions;
-}
-
-/** A step that changed nothing, because of NaN or Inf. */
-export interface NonFinite {
-  step: number;
-  /** The first term, gradient or statistic. */
-  what: string;
 }
 
 /** What a step did. */
@@ -78,10 +68,8 @@ export class Trainer {
   readonly ema: EMA | undefined;
   readonly scaler: GradScaler | undefined;
   private readonly buffers: BufferGuard;
-  private readonly recorded: RecordedPass | undefined;
   /** Elsewhere than on the CPU, where reading a number waits for nothing. */
-  private readonly deviceUpdate: DeviceUpdate | undefined;
-  private looked = performance.now();
+  private readonly device: DeviceSteps | undefined;
   /** Whether a method has looked at the number of the epoch. */
   private epochMatters = false;
   /** Steps done since the beginning. */
@@ -101,14 +89,7 @@ export class Trainer {
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
     this.scaler = precision === 'float16' ? new GradScaler({ device }) : undefined;
     this.buffers = new BufferGuard(this.modules);
-    const { optimizer, buffers, meter, ema: averages } = this;
-    if (device !== 'cpu' && !this.scaler) {
-      const { clipNorm, onNonFinite } = options;
-      const stops = onNonFinite === 'stop';
-      this.deviceUpdate = new DeviceUpdate({ device, optimizer, buffers, meter, ema: averages, clipNorm, stops });
-      if (options.recordSteps && DeviceGraph.availableOn(device))
-        this.recorded = new RecordedPass(device, this.wholeStep(this.deviceUpdate));
-    }
+    if (device !== 'cpu' && !this.scaler) this.device = this.deviceSteps();
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
 
@@ -125,18 +106,17 @@ export class Trainer {
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
     this.loader.begin(this.epoch);
-    if (this.epochMatters) this.recorded?.forget();
+    if (this.epochMatters) this.device?.forget();
   }
 
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
   runStep(): StepOutcome {
-    const batch = this.loader.batch(this.step % this.stepsPerEpoch);
     const { microBatch } = this;
-    const obstacle = this.recorded?.obstacle;
+    const obstacle = this.device?.obstacle;
     for (;;) {
       try {
-        const nonFinite = this.attempt(batch);
-        const unrecorded = this.recorded?.obstacle;
+        const nonFinite = this.attempt();
+        const unrecorded = this.device?.obstacle;
         return {
           ...(nonFinite.length > 0 && { nonFinite }),
           ...(this.microBatch !== microBatch && { microBatch: this.microBatch }),
@@ -164,59 +144,53 @@ export class Trainer {
   }
 
   /** One try. Of steps that are replayed, which had NaN or Inf comes out at a later one. */
-  private attempt(batch: Batch): NonFinite[] {
-    this.deviceUpdate?.prepare();
-    const whole = this.replayable(batch) ? this.recorded?.run(this.inputsOf(batch)) : undefined;
+  private attempt(): NonFinite[] {
+    const { onNonFinite, batchSize } = this.setup.options;
+    const step = this.step % this.stepsPerEpoch;
+    const batch = () => this.loader.batch(step);
+    const replayable = this.loader.sizeOf(step) === batchSize && batchSize <= this.microBatch;
+    const whole = replayable ? this.device?.run(step * batchSize, () => this.inputsOf(batch())) : undefined;
     if (whole === 'done') {
       this.step++;
-      this.deviceUpdate?.replayed();
-      return this.lookIsDue ? this.look() : [];
+      return this.device?.lookIsDue ? this.look() : [];
     }
     // What was replayed before comes first: where it stops the run, this step is not done.
     const earlier = this.look();
-    if (earlier.length > 0 && this.setup.options.onNonFinite === 'stop') return earlier;
-    const what = this.judged(whole ? [whole] : this.passes(batch));
+    if (earlier.length > 0 && onNonFinite === 'stop') return earlier;
+    const what = this.judge(whole ? [whole] : this.passes(batch()), whole !== undefined);
     if (what !== undefined) this.buffers.restore();
-    else if (whole) this.recorded?.sound();
     this.step++;
     return what === undefined ? earlier : [...earlier, { step: this.step, what }];
   }
 
   /** Finds out which of the steps that were replayed since the last look had NaN or Inf; waits for the device. */
   look(): NonFinite[] {
-    if (!this.deviceUpdate) return [];
-    const before = this.step - this.deviceUpdate.unseen;
-    const found = this.deviceUpdate.look().map(({ index, what }) => ({ step: before + index + 1, what }));
-    this.looked = performance.now();
-    return found;
+    return this.device?.look(this.step) ?? [];
   }
 
-  private get lookIsDue(): boolean {
-    return this.deviceUpdate?.full === true || performance.now() - this.looked > lookEvery;
-  }
-
-  /** Whether a batch is one of those that are captured. */
-  private replayable({ labels }: Batch): boolean {
-    const count = labels.shape[0] as number;
-    return count === this.setup.options.batchSize && count <= this.microBatch;
-  }
-
-  private wholeStep(update: DeviceUpdate): RecordedStep {
-    return {
-      before: () => {
-        this.buffers.remember();
-        this.optimizer.zeroGrad();
-      },
+  private deviceSteps(): DeviceSteps {
+    const { optimizer, buffers, meter, ema } = this;
+    const { targets, options } = this.setup;
+    const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
+    // Targets that are read from files, or shared, are made before the step.
+    const batches = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
+    return new DeviceSteps({
+      ...{ device, optimizer, buffers, meter, ema, clipNorm, batchSize, records, batches },
+      stops: onNonFinite === 'stop',
+      before: () => this.begin(),
       pass: (inputs) => this.backward(inputs),
-      after: (part) => update.later(part),
-    };
+    });
+  }
+
+  private begin(): void {
+    this.buffers.remember();
+    this.optimizer.zeroGrad();
   }
 
   /** Forward and backward of all parts of a batch. */
   private passes(batch: Batch): Part[] {
     const count = batch.labels.shape[0] as number;
-    this.buffers.remember();
-    this.optimizer.zeroGrad();
+    this.begin();
     const parts: Part[] = [];
     for (const [begin, size] of partsOf(count, this.microBatch)) {
       parts.push(this.backward({ batch: size === count ? batch : partOf(batch, begin, size) }, size / count));
@@ -225,8 +199,8 @@ export class Trainer {
   }
 
   /** Updates by what passes gave, where it is sound; else says what is not. */
-  private judged(parts: Part[]): string | undefined {
-    if (this.deviceUpdate) return this.deviceUpdate.now(parts);
+  private judge(parts: Part[], whole: boolean): string | undefined {
+    if (this.device) return this.device.judge(parts, whole);
     const bad = this.update(parts);
     for (const part of bad === undefined ? parts : []) this.meter.add(part.terms, part.loss, part.count, part.right);
     return bad;
@@ -330,16 +304,7 @@ export class Trainer {
   }
 
   dispose(): void {
-    this.recorded?.forget();
-    for (const holder of [
-      this.loader,
-      this.optimizer,
-      this.meter,
-      this.ema,
-      this.scaler,
-      this.buffers,
-      this.deviceUpdate,
-    ])
+    for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler, this.buffers, this.device])
       holder?.dispose();
   }
 }

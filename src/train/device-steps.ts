@@ -1,0 +1,103 @@
+import type { DeviceBatches } from '../data/device-batches.js';
+import { DeviceGraph } from '../tensor/index.js';
+import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
+import type { Part } from './part.js';
+import { type Inputs, RecordedPass } from './recorded-pass.js';
+
+/** Milliseconds after which a replayed step looks for NaN and Inf in those before it. */
+const lookEvery = 50;
+
+export interface DeviceStepsSetup extends DeviceUpdateSetup {
+  batchSize: number;
+  /** Whether steps are to be captured, where the device can. */
+  records: boolean;
+  /** What captured steps take their batches from; absent where the host has to bring them. */
+  batches: DeviceBatches | undefined;
+  /** Clears gradients and remembers statistics. */
+  before: () => void;
+  /** Forward and backward. */
+  pass: (inputs: Inputs) => Part;
+}
+
+/** A step that changed nothing, because of NaN or Inf. */
+export interface NonFinite {
+  step: number;
+  /** The first term, gradient or statistic. */
+  what: string;
+}
+
+/**
+ * The steps of a run elsewhere than on the CPU, where reading a number waits for the device: whole batches are replays of one graph, after which NaN and Inf are looked for now and
+ * then; all other steps are judged at once.
+ */
+export class DeviceSteps {
+  readonly #setup: DeviceStepsSetup;
+  readonly #update: DeviceUpdate;
+  readonly #recorded: RecordedPass | undefined;
+  #looked = performance.now();
+
+  constructor(setup: DeviceStepsSetup) {
+    this.#setup = setup;
+    const { device, records, batches, batchSize, before, pass } = setup;
+    this.#update = new DeviceUpdate(setup);
+    if (!records || !DeviceGraph.availableOn(device)) return;
+    this.#recorded = new RecordedPass(device, {
+      before,
+      pass,
+      after: (part) => this.#update.later(part),
+      ...(batches && {
+        batch: () => ({ batch: { ...batches.next(batchSize), views: { number: 0, images: [] } } }),
+      }),
+    });
+  }
+
+  /** Why steps are not captured any more. */
+  get obstacle(): string | undefined {
+    return this.#recorded?.obstacle;
+  }
+
+  /** Whether it is time to {@link look}. */
+  get lookIsDue(): boolean {
+    return this.#update.full || performance.now() - this.#looked > lookEvery;
+  }
+
+  /** Does a step with the whole batch that begins at `position` of the epoch by a replay, or returns passes that {@link judge} has to end; undefined where neither can be. */
+  run(position: number, inputs: () => Inputs): 'done' | Part | undefined {
+    const { batches, batchSize } = this.#setup;
+    if (!this.#recorded) return undefined;
+    this.#update.prepare();
+    batches?.goTo(position);
+    const result = this.#recorded.run(inputs);
+    if (result === 'done') {
+      this.#update.replayed();
+      batches?.replayed(batchSize);
+    }
+    return result;
+  }
+
+  /** Updates by what passes gave, and waits; where it was not sound nothing is changed but statistics, and what it was is returned. `whole`: of {@link run}. */
+  judge(parts: readonly Part[], whole: boolean): string | undefined {
+    this.#update.prepare();
+    const bad = this.#update.now(parts);
+    if (whole && bad === undefined) this.#recorded?.sound();
+    return bad;
+  }
+
+  /** Waits for the device: which steps since the last look had NaN or Inf. `step`: those that were done. */
+  look(step: number): NonFinite[] {
+    const before = step - this.#update.unseen;
+    const found = this.#update.look().map(({ index, what }) => ({ step: before + index + 1, what }));
+    this.#looked = performance.now();
+    return found;
+  }
+
+  /** Gives up what was captured: the host has decided something in it that changes now. */
+  forget(): void {
+    this.#recorded?.forget();
+  }
+
+  dispose(): void {
+    this.forget();
+    this.#update.dispose();
+  }
+}

@@ -1,0 +1,129 @@
+/** Steps that a device repeats as one graph are those that are done one by one, also where NaN turns up, and the host waits for none of them. */
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import {
+  type DistillSetup,
+  DivergenceError,
+  distill,
+  type Features,
+  type Method,
+  models,
+  openDataset,
+  Teacher,
+  type TrainEvent,
+} from '../../src/index.js';
+import { hostTraffic } from '../../src/tensor/index.js';
+import torch, { loadSafetensors, nn, type Tensor } from '../../src/torch.js';
+import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
+
+addDevice();
+
+const folder = mkdtempSync(join(tmpdir(), 'srrl-whole-step-'));
+afterAll(() => rmSync(folder, { recursive: true }));
+afterEach(() => vi.restoreAllMocks());
+
+const data = await openDataset('shapes:72?test=12');
+torch.manualSeed(3);
+const teacher = Teacher.of(models.create('resnet14', { numClasses: 12 }).to({ device }), 'resnet14');
+
+/** Its loss is NaN, or only a gradient is, for a batch with image 30, which no step but one of an epoch has. */
+const method = (what: 'loss' | 'gradient') =>
+  ({
+    name: 'sometimes',
+    options: {},
+    setUp: () => ({
+      modules: {},
+      terms: ({ student, labels, indices }: { student: Features; labels: Tensor; indices: Tensor }) => {
+        const bad = indices.eq(30).any().to('float32');
+        const loss = nn.functional.crossEntropy(student.logits, labels);
+        // The slope of a root is infinite at 0, and times 0 NaN.
+        const value = what === 'loss' ? loss.div(bad.rsub(1)) : loss.add(loss.mul(bad.rsub(1)).sqrt().mul(0));
+        return { loss: { weight: 1, value }, other: { weight: 0, value: loss.detach().mul(2) } };
+      },
+    }),
+  }) as unknown as Method;
+
+const common = { student: 'resnet8', teacher, data, batchSize: 6, lr: 0.01, device, deterministic: true } as const;
+
+async function all(options: Partial<DistillSetup>): Promise<TrainEvent[]> {
+  const list: TrainEvent[] = [];
+  for await (const event of distill({ ...common, ...options })) list.push(event);
+  return list;
+}
+
+const notices = (list: TrainEvent[]) =>
+  list.flatMap((event) => (event.type === 'notice' && /step/.test(event.message) ? [event.message] : []));
+
+/** What an epoch came to, but for the time that it took. */
+const epochs = (list: TrainEvent[]) =>
+  list.flatMap((event) => {
+    if (event.type !== 'epoch') return [];
+    const { seconds: _seconds, imagesPerSecond: _speed, ...rest } = event;
+    return [rest];
+  });
+
+const optimizers: [string, Partial<DistillSetup>][] = [
+  ['SGD', {}],
+  ['AdamW, averages and clipping', { optimizer: 'adamw', lr: 1e-3, ema: 0.9, clipNorm: 1 }],
+  ['Lion', { optimizer: 'lion', lr: 1e-4, weightDecay: 0.1 }],
+];
+
+describe.runIf(isThere)('steps that are repeated', () => {
+  it.each(optimizers)('skip what has NaN as steps one by one do: %s', async (_, options) => {
+    for (const what of ['loss', 'gradient'] as const) {
+      const run = (recordSteps: boolean) =>
+        all({ ...options, method: method(what), epochs: 2, onNonFinite: 'skip', recordSteps });
+      const [repeated, alone] = [await run(true), await run(false)];
+      expect(notices(alone)).toHaveLength(2);
+      expect(notices(alone)[0]).toMatch(what === 'loss' ? /the term loss is no number/ : /a gradient is no number/);
+      expect(notices(repeated)).toEqual(notices(alone));
+      if (isPretended) expect(epochs(repeated)).toEqual(epochs(alone));
+    }
+  });
+
+  it.each(optimizers)('stop at the same step with the same weights: %s', async (_, options) => {
+    const run = async (recordSteps: boolean) => {
+      const out = join(folder, `${options.optimizer ?? 'sgd'}-${recordSteps}`);
+      const error = await all({ ...options, method: method('loss'), epochs: 2, recordSteps, out }).catch((e) => e);
+      expect(error).toBeInstanceOf(DivergenceError);
+      const { step, term, checkpoint } = error as DivergenceError;
+      const { tensors } = loadSafetensors(checkpoint as string);
+      return { step, term, tensors };
+    };
+    const [repeated, alone] = [await run(true), await run(false)];
+    expect([repeated.step, repeated.term]).toEqual([alone.step, alone.term]);
+    expect(alone.step).toBeGreaterThan(3);
+    expect(Object.keys(repeated.tensors)).toEqual(Object.keys(alone.tensors));
+    for (const [name, tensor] of Object.entries(alone.tensors))
+      if (isPretended) expect(repeated.tensors[name]?.equal(tensor), name).toBe(true);
+  });
+
+  it('ask the host for nothing between two looks', async () => {
+    // Without a clock that moves, the only look is that at the end of an epoch.
+    vi.spyOn(performance, 'now').mockReturnValue(0);
+    const traffic: number[] = [];
+    for await (const event of distill({ ...common, method: 'srrl', epochs: 2, ema: 0.9, clipNorm: 1 })) {
+      if (event.type === 'step') traffic.push(hostTraffic.count);
+    }
+    const each = traffic.slice(1).map((count, i) => count - (traffic[i] as number));
+    expect(each).toHaveLength(23);
+    // Steps 4 to 12 and, behind the end of the first epoch, 14 to 24.
+    expect(new Set([...each.slice(2, 11), ...each.slice(12)])).toEqual(new Set([0]));
+  });
+
+  it('resume bit-exactly in the middle of an epoch', async () => {
+    const weights = (out: string) => readFileSync(join(out, 'student.safetensors'));
+    const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
+    const options = { method: 'srrl', epochs: 2, optimizer: 'adamw', lr: 1e-3, ema: 0.9 } as const;
+    await all({ ...options, out: whole });
+    const stop = new AbortController();
+    const run = distill({ ...common, ...options, out: parts, signal: stop.signal });
+    await expect(async () => {
+      for await (const event of run) if (event.type === 'step' && event.step === 17) stop.abort();
+    }).rejects.toThrow();
+    await all({ ...options, out: parts, resume: true });
+    expect(weights(parts).equals(weights(whole))).toBe(true);
+  });
+});
