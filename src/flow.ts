@@ -44,9 +44,12 @@ export interface FeatureShapes {
   pooledIsMeanOfMap: boolean;
 }
 
+/** A number, or a function of the epoch, counted from 1: then a step that was captured in one epoch serves in the others as well. */
+export type Weight = number | ((epoch: number) => number);
+
 /** One part of a loss: a scalar and the weight with which it enters the sum. */
 export interface Term {
-  weight: number;
+  weight: Weight;
   value: Tensor;
 }
 

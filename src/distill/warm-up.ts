@@ -1,2 +1,5 @@
-/** The factor of a weight that grows evenly from 0 over the first `epochs`; `epoch` counts from 1. 0 epochs: no warm-up. */
-export const warmUpFactor = (epoch: number, epochs: number): number => (epochs === 0 ? 1 : Math.min(epoch / epochs, 1));
+import type { Weight } from '../flow.js';
+
+/** A weight that grows evenly from 0 to `weight` over the first `epochs`. 0 epochs: no warm-up. */
+export const growing = (weight: number, epochs: number): Weight =>
+  epochs === 0 ? weight : (epoch) => weight * Math.min(epoch / epochs, 1);

@@ -1,5 +1,5 @@
 import type { DeviceBatches } from '../data/device-batches.js';
-import { DeviceGraph } from '../tensor/index.js';
+import { DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
 import type { Part } from './part.js';
 import { type Inputs, RecordedPass } from './recorded-pass.js';
@@ -13,10 +13,26 @@ export interface DeviceStepsSetup extends DeviceUpdateSetup {
   records: boolean;
   /** What captured steps take their batches from; absent where the host has to bring them. */
   batches: DeviceBatches | undefined;
+  /** Counted from 1. */
+  epoch: () => number;
   /** Clears gradients and remembers statistics. */
   before: () => void;
   /** Forward and backward. */
   pass: (inputs: Inputs) => Part;
+}
+
+/** The weight of a term, for the host and on the device. */
+interface EpochWeight {
+  of: (epoch: number) => number;
+  value: number;
+  tensor: Tensor;
+}
+
+/** Before a step is captured this has been done: within it, nothing is filled. */
+function refresh(weight: EpochWeight, epoch: number): void {
+  const value = weight.of(epoch);
+  if (value !== weight.value) noGrad(() => weight.tensor.fill_(value));
+  weight.value = value;
 }
 
 /** A step that changed nothing, because of NaN or Inf. */
@@ -34,6 +50,8 @@ export class DeviceSteps {
   readonly #setup: DeviceStepsSetup;
   readonly #update: DeviceUpdate;
   readonly #recorded: RecordedPass | undefined;
+  /** Weights that are functions of the epoch, by term: on the device, so that a captured step reads them. */
+  readonly #weights = new Map<string, EpochWeight>();
   #looked = performance.now();
 
   constructor(setup: DeviceStepsSetup) {
@@ -65,7 +83,7 @@ export class DeviceSteps {
   run(position: number, inputs: () => Inputs): 'done' | Part | undefined {
     const { batches, batchSize } = this.#setup;
     if (!this.#recorded) return undefined;
-    this.#update.prepare();
+    this.#prepare();
     batches?.goTo(position);
     const result = this.#recorded.run(inputs);
     if (result === 'done') {
@@ -77,10 +95,30 @@ export class DeviceSteps {
 
   /** Updates by what passes gave, and waits; where it was not sound nothing is changed but statistics, and what it was is returned. `whole`: of {@link run}. */
   judge(parts: readonly Part[], whole: boolean): string | undefined {
-    this.#update.prepare();
+    this.#prepare();
     const bad = this.#update.now(parts);
     if (whole && bad === undefined) this.#recorded?.sound();
     return bad;
+  }
+
+  /** The weight of a term in this epoch, float32 []. */
+  weight(name: string, of: (epoch: number) => number): Tensor {
+    const known = this.#weights.get(name);
+    if (known) {
+      refresh(known, this.#setup.epoch());
+      return known.tensor;
+    }
+    const value = of(this.#setup.epoch());
+    const tensor = scope(() => keep(torch.full([], value, { dtype: 'float32', device: this.#setup.device })));
+    this.#weights.set(name, { of, value, tensor });
+    return tensor;
+  }
+
+  /** Brings what the host decides to the device. */
+  #prepare(): void {
+    this.#update.prepare();
+    const epoch = this.#setup.epoch();
+    for (const weight of this.#weights.values()) refresh(weight, epoch);
   }
 
   /** Waits for the device: which steps since the last look had NaN or Inf. `step`: those that were done. */
@@ -99,5 +137,6 @@ export class DeviceSteps {
   dispose(): void {
     this.forget();
     this.#update.dispose();
+    for (const { tensor } of this.#weights.values()) tensor.dispose();
   }
 }

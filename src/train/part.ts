@@ -1,5 +1,5 @@
 /** A part of a batch that goes through the network at once, and what it gives. */
-import type { Batch, Terms } from '../flow.js';
+import type { Batch, Terms, Weight } from '../flow.js';
 import { noGrad, type Tensor } from '../tensor/index.js';
 
 /** What a part of a batch gave. */
@@ -30,10 +30,12 @@ export function partsOf(count: number, size: number): [begin: number, size: numb
 export const rightOf = (logits: Tensor, labels: Tensor): Tensor => noGrad(() => logits.argmax(1).eq(labels).sum());
 
 /** A term of weight 0 is recorded, but takes no part in the graph. */
-export function weightedSum(terms: Terms): Tensor {
-  const parts = Object.values(terms)
+export function weightedSum(terms: Terms, weightOf: (name: string, weight: Weight) => number | Tensor): Tensor {
+  const parts = Object.entries(terms)
+    .map(([name, { weight, value }]) => ({ weight: weightOf(name, weight), value }))
     .filter(({ weight }) => weight !== 0)
-    .map(({ weight, value }) => (weight === 1 ? value : value.mul(weight)));
+    // A number or a tensor: mul() takes both, in two overloads.
+    .map(({ weight, value }) => (weight === 1 ? value : value.mul(weight as Tensor)));
   return parts.reduce((sum, part) => sum.add(part));
 }
 

@@ -3,11 +3,11 @@ import type { Dataset } from '../data/dataset.js';
 import { Loader, type LoaderOptions } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
 import { ConfigError } from '../errors.js';
-import type { Batch } from '../flow.js';
+import type { Batch, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { fastConvolutions, type Module } from '../nn/index.js';
 import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
-import { autocast, noGrad } from '../tensor/index.js';
+import { autocast, noGrad, type Tensor } from '../tensor/index.js';
 import { deviceType } from './algorithms.js';
 import { BufferGuard } from './buffer-guard.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
@@ -136,7 +136,7 @@ export class Trainer {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
     const [[, size]] = partsOf(batch.labels.shape[0] as number, this.microBatch) as [[number, number]];
     const { terms } = this.forward({ batch: partOf(batch, 0, size) });
-    weightedSum(terms).backward();
+    this.sumOf(terms).backward();
     this.optimizer.zeroGrad();
     const bad = size === 1 ? this.buffers.nonFinite() : undefined;
     if (bad !== undefined) throw new ConfigError(singleImage(bad));
@@ -177,6 +177,7 @@ export class Trainer {
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, clipNorm, batchSize, records, batches },
       stops: onNonFinite === 'stop',
+      epoch: () => this.epoch + 1,
       before: () => this.begin(),
       pass: (inputs) => this.backward(inputs),
     });
@@ -208,10 +209,17 @@ export class Trainer {
 
   private backward(inputs: Inputs, share = 1): Part {
     const { terms, right } = this.forward(inputs);
-    const loss = weightedSum(terms);
+    const loss = this.sumOf(terms);
     const part = share === 1 ? loss : loss.mul(share);
     (this.scaler?.scale(part) ?? part).backward();
     return { terms, loss, count: inputs.batch.labels.shape[0] as number, ...(right && { right }) };
+  }
+
+  private sumOf(terms: Terms): Tensor {
+    return weightedSum(terms, (name, weight) => {
+      if (typeof weight === 'number') return weight;
+      return this.device?.weight(name, weight) ?? weight(this.epoch + 1);
+    });
   }
 
   /** A batch as it can be recorded: what reads files, or is shared, is done before. */

@@ -10,7 +10,7 @@ import {
   targetsOf,
   teacherOf,
 } from '../method.js';
-import { warmUpFactor } from '../warm-up.js';
+import { growing } from '../warm-up.js';
 
 export const dkdOptions = z.strictObject({
   ce: z.number().min(0).default(1).describe('weight of the cross-entropy with the labels'),
@@ -40,17 +40,16 @@ export class DKD implements Method {
     return {
       modules: {},
       terms(values) {
-        const { student, epoch } = values;
+        const { student } = values;
         const teacher = targetsOf(values, 'DKD');
         const [zS, zT] = standardize
           ? [standardizeLogits(student.logits), standardizeLogits(teacher.logits)]
           : [student.logits, teacher.logits];
         const { target, others } = decoupledLosses(zS, zT, classNumbers(values, 'DKD'), temperature);
-        const growth = warmUpFactor(epoch, warmUp);
         return {
           ce: { weight: ce, value: labelLoss(values, student.logits) },
-          tckd: { weight: alpha * growth, value: target },
-          nckd: { weight: beta * growth, value: others },
+          tckd: { weight: growing(alpha, warmUp), value: target },
+          nckd: { weight: growing(beta, warmUp), value: others },
         };
       },
     };

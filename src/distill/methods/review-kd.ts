@@ -5,7 +5,7 @@ import { contextLoss } from '../feature-losses.js';
 import { Fusion } from '../fusion.js';
 import { labelLoss, type Method, methodKind, type Objective, type Setting, targetsOf, teacherOf } from '../method.js';
 import { stageNumbers, stageOf } from '../requirements.js';
-import { warmUpFactor } from '../warm-up.js';
+import { growing } from '../warm-up.js';
 
 export const reviewKDOptions = z.strictObject({
   ce: z.number().min(0).default(1).describe('weight of the cross-entropy with the labels'),
@@ -41,7 +41,7 @@ export class ReviewKD implements Method {
     return {
       modules: { fusion },
       terms(values) {
-        const { student, epoch } = values;
+        const { student } = values;
         const targets = levelsOf(targetsOf(values, 'ReviewKD'), numbers);
         const losses = fusion
           .forward(levelsOf(student, numbers))
@@ -49,7 +49,7 @@ export class ReviewKD implements Method {
         return {
           ce: { weight: ce, value: labelLoss(values, student.logits) },
           hcl: {
-            weight: hcl * warmUpFactor(epoch, warmUp),
+            weight: growing(hcl, warmUp),
             value: losses.reduce((sum, loss) => sum.add(loss)),
           },
         };

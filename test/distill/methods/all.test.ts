@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { createMethod, methodKinds, models, type Setting } from '../../../src/index.js';
 import torch, { type nn, type Tensor } from '../../../src/torch.js';
+import { weightsOf } from './cases.js';
 
 torch.manualSeed(0);
 const [student, teacher] = ['resnet8', 'resnet8x4'].map((name) => models.create(name, { numClasses: 5 })) as [
@@ -37,13 +38,16 @@ describe.each(methodKinds.map(({ name }) => name))('%s', (name) => {
       indices: torch.tensor([0, 1, 2, 3]),
       epoch: 1,
     });
-    for (const { weight: w, value } of Object.values(terms)) {
-      expect([Number.isFinite(w), value.shape]).toEqual([true, []]);
+    const weights = weightsOf(terms);
+    for (const [term, { value }] of Object.entries(terms)) {
+      expect([Number.isFinite(weights[term]), value.shape]).toEqual([true, []]);
       expect(Number.isFinite(Number(value.item()))).toBe(true);
     }
     student.zeroGrad();
-    const weighted = Object.values(terms).filter((term) => term.weight !== 0);
-    weighted.reduce((sum, { weight: w, value }) => sum.add(value.mul(w)), torch.zeros([])).backward();
+    const weighted = Object.entries(terms).filter(([term]) => weights[term] !== 0);
+    weighted
+      .reduce((sum, [term, { value }]) => sum.add(value.mul(weights[term] as number)), torch.zeros([]))
+      .backward();
     const without = [student, ...Object.values(objective.modules)].flatMap((module) =>
       [...module.namedParameters()].filter(([, { grad }]) => grad === null).map(([parameter]) => parameter),
     );

@@ -108,5 +108,7 @@ export function check(term: Term | undefined, { value, gradients }: Case, studen
   for (const [name, gradient] of Object.entries(gradients)) expectClose(leaves[name]?.grad as Tensor, gradient, 1e-9);
 }
 
-export const weightsOf = (terms: ReturnType<Objective['terms']>): Record<string, number> =>
-  Object.fromEntries(Object.entries(terms).map(([name, { weight }]) => [name, weight]));
+export const weightsOf = (terms: ReturnType<Objective['terms']>, epoch = 1): Record<string, number> =>
+  Object.fromEntries(
+    Object.entries(terms).map(([name, { weight }]) => [name, typeof weight === 'number' ? weight : weight(epoch)]),
+  );

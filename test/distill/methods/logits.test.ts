@@ -49,7 +49,7 @@ describe('DKD', () => {
   it('warms up over its first epochs, and not at all where there are none', () => {
     const { student, teacher } = ofLogits();
     const at = (epoch: number, options = {}) =>
-      weightsOf(new DKD(options).setUp(setting).terms(valuesOf(student, teacher, epoch)));
+      weightsOf(new DKD(options).setUp(setting).terms(valuesOf(student, teacher)), epoch);
     expect(at(1)).toEqual({ ce: 1, tckd: 1 / 20, nckd: 8 / 20 });
     expect(at(15, { beta: 2 })).toEqual({ ce: 1, tckd: 15 / 20, nckd: 1.5 });
     expect(at(20)).toEqual({ ce: 1, tckd: 1, nckd: 8 });
