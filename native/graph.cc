@@ -3,6 +3,7 @@
 #include "graph.h"
 
 #include <ATen/ATen.h>
+#include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include <map>
@@ -62,20 +63,22 @@ void warmUp(c10::Device device) {
   }
 }
 
-// => the stream of a device on which all of its recordings happen; its default stream cannot be recorded.
-c10::Stream recordingStream(c10::Device device, const c10::impl::VirtualGuardImpl& guard) {
+// The two streams of a device on which all of its recordings happen; its default stream cannot be recorded.
+enum class Lane { kMain, kAside };
+
+c10::Stream recordingStream(c10::Device device, const c10::impl::VirtualGuardImpl& guard, Lane lane) {
   static std::mutex mutex;
-  static std::map<c10::Device, c10::Stream, bool (*)(const c10::Device&, const c10::Device&)> streams(
-      [](const c10::Device& a, const c10::Device& b) { return std::pair(a.type(), a.index()) < std::pair(b.type(), b.index()); });
+  static std::map<std::tuple<c10::DeviceType, c10::DeviceIndex, Lane>, c10::Stream> streams;
   const std::lock_guard<std::mutex> lock(mutex);
-  const auto found = streams.find(device);
+  const std::tuple key(device.type(), device.index(), lane);
+  const auto found = streams.find(key);
   if (found != streams.end()) return found->second;
   const c10::Stream stream = guard.getStreamFromGlobalPool(device);
   const c10::Stream before = guard.exchangeStream(stream);
   warmUp(device);
   guard.exchangeStream(before);
   guard.synchronizeDevice(device.index());
-  streams.emplace(device, stream);
+  streams.emplace(key, stream);
   return stream;
 }
 
@@ -96,7 +99,9 @@ Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be recorded");
   const c10::impl::VirtualGuardImpl guard(device.type());
   guard.synchronizeDevice(device.index());
-  const c10::Stream before = guard.exchangeStream(recordingStream(device, guard));
+  // Made, and warmed up, while nothing is recorded.
+  recordingStream(device, guard, Lane::kAside);
+  const c10::Stream before = guard.exchangeStream(recordingStream(device, guard, Lane::kMain));
   auto graph = c10::make_intrusive<Graph>(makeRecording(device.type()), device, before);
   try {
     graph->recording->capture_begin();
@@ -122,6 +127,39 @@ Napi::Value graphEnd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// What is asked of `later` from now on waits for all that was asked of `earlier`.
+void wait(const c10::Stream& earlier, const c10::Stream& later) {
+  if (earlier == later) return;
+  c10::Event event(earlier.device_type());
+  event.record(earlier);
+  event.block(later);
+}
+
+// graphAside(graph): what is recorded from now on goes beside the rest, after what was recorded before.
+Napi::Value graphAside(const Napi::CallbackInfo& info) {
+  const auto graph = graphOf(info);
+  const c10::impl::VirtualGuardImpl guard(graph->device.type());
+  const c10::Stream aside = recordingStream(graph->device, guard, Lane::kAside);
+  wait(guard.exchangeStream(aside), aside);
+  return info.Env().Undefined();
+}
+
+// graphBack(graph): what is recorded from now on is the rest again.
+Napi::Value graphBack(const Napi::CallbackInfo& info) {
+  const auto graph = graphOf(info);
+  const c10::impl::VirtualGuardImpl guard(graph->device.type());
+  guard.exchangeStream(recordingStream(graph->device, guard, Lane::kMain));
+  return info.Env().Undefined();
+}
+
+// graphJoin(graph): what is recorded from now on comes after what went beside; before the end, something has to.
+Napi::Value graphJoin(const Napi::CallbackInfo& info) {
+  const auto graph = graphOf(info);
+  const c10::impl::VirtualGuardImpl guard(graph->device.type());
+  wait(recordingStream(graph->device, guard, Lane::kAside), guard.getStream(graph->device));
+  return info.Env().Undefined();
+}
+
 // graphReplay(graph)
 Napi::Value graphReplay(const Napi::CallbackInfo& info) {
   graphOf(info)->recording->replay();
@@ -134,6 +172,9 @@ void exportGraph(Napi::Env, Napi::Object exports) {
   define<graphAvailable>(exports, "graphAvailable");
   define<graphBegin>(exports, "graphBegin");
   define<graphEnd>(exports, "graphEnd");
+  define<graphAside>(exports, "graphAside");
+  define<graphBack>(exports, "graphBack");
+  define<graphJoin>(exports, "graphJoin");
   define<graphReplay>(exports, "graphReplay");
 }
 

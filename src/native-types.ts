@@ -245,6 +245,9 @@ export interface Native {
   graphAvailable(device: string): boolean;
   graphBegin(device: string): Handle;
   graphEnd(graph: Handle): void;
+  graphAside(graph: Handle): void;
+  graphBack(graph: Handle): void;
+  graphJoin(graph: Handle): void;
   graphReplay(graph: Handle): void;
   cleanMessage(text: string): string;
   profileActivities(): ('cpu' | 'cuda')[];

@@ -56,17 +56,25 @@ export class DeviceBatches {
     this.#reached = position;
   }
 
-  /** Counts a replay of {@link next}. */
-  replayed(size: number): void {
+  /** Where the next batch begins, as far as the host knows. */
+  get reached(): number {
+    return this.#reached;
+  }
+
+  /** Counts that {@link next} was done, by itself or in a replay. */
+  moved(size: number): void {
     this.#reached += size;
   }
 
-  /** The next `size` samples, by operators of the device alone. */
+  /** The next `size` samples, by operators of the device alone. Behind the last sample is the first one. */
   next(size: number): { images: Tensor; labels: Tensor; indices: Tensor } {
     const { images, labels, table, device } = this.#setup;
     const [order, draws] = [this.#order as Tensor, this.#draws as Tensor];
     return noGrad(() => {
-      const places = torch.arange(size, { dtype: 'int64', device }).add(this.#position);
+      const places = torch
+        .arange(size, { dtype: 'int64', device })
+        .add(this.#position)
+        .remainder(order.shape[1] as number);
       const [indices, rows] = order.indexSelect(1, places).unbind(0) as [Tensor, Tensor];
       const seen = viewsOn(images, rows, draws.indexSelect(0, places), table);
       this.#position.add_(size);

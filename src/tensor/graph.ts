@@ -16,12 +16,12 @@ export class DeviceGraph {
    * Records what `body`, a synchronous function, has the device do; nothing is done before {@link replay}. Throws what `body` throws, and NativeError where something cannot be
    * recorded, such as reading a number.
    */
-  static record(device: string, body: () => void): DeviceGraph {
+  static record(device: string, body: (graph: DeviceGraph) => void): DeviceGraph {
     const handle = native().graphBegin(device);
     native().keep(handle);
     const graph = new DeviceGraph(handle);
     try {
-      body();
+      body(graph);
     } catch (error) {
       graph.abandon();
       throw error;
@@ -33,6 +33,23 @@ export class DeviceGraph {
       throw error;
     }
     return graph;
+  }
+
+  /**
+   * Records what `body` has the device do beside all that is recorded after it, up to {@link join}. What it makes must be kept until the recording ends.
+   */
+  aside<T>(body: () => T): T {
+    native().graphAside(this.handle);
+    try {
+      return body();
+    } finally {
+      native().graphBack(this.handle);
+    }
+  }
+
+  /** What is recorded from now on comes after what went aside. */
+  join(): void {
+    native().graphJoin(this.handle);
   }
 
   replay(): void {

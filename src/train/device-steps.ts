@@ -1,5 +1,5 @@
-import type { DeviceBatches } from '../data/device-batches.js';
 import { DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import type { CapturedBatches } from './captured-batches.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
 import type { Part } from './part.js';
 import { type Inputs, RecordedPass } from './recorded-pass.js';
@@ -8,11 +8,10 @@ import { type Inputs, RecordedPass } from './recorded-pass.js';
 const lookEvery = 50;
 
 export interface DeviceStepsSetup extends DeviceUpdateSetup {
-  batchSize: number;
   /** Whether steps are to be captured, where the device can. */
   records: boolean;
-  /** What captured steps take their batches from; absent where the host has to bring them. */
-  batches: DeviceBatches | undefined;
+  /** What captured steps may take their batches from, the best first; none where the host has to bring them. */
+  batches: readonly CapturedBatches[];
   /** Counted from 1. */
   epoch: () => number;
   /** Clears gradients and remembers statistics. */
@@ -56,16 +55,14 @@ export class DeviceSteps {
 
   constructor(setup: DeviceStepsSetup) {
     this.#setup = setup;
-    const { device, records, batches, batchSize, before, pass } = setup;
+    const { device, records, batches, before, pass } = setup;
     this.#update = new DeviceUpdate(setup);
     if (!records || !DeviceGraph.availableOn(device)) return;
     this.#recorded = new RecordedPass(device, {
       before,
       pass,
       after: (part) => this.#update.later(part),
-      ...(batches && {
-        batch: () => ({ batch: { ...batches.next(batchSize), views: { number: 0, images: [] } } }),
-      }),
+      batches,
     });
   }
 
@@ -81,15 +78,10 @@ export class DeviceSteps {
 
   /** Does a step with the whole batch that begins at `position` of the epoch by a replay, or returns passes that {@link judge} has to end; undefined where neither can be. */
   run(position: number, inputs: () => Inputs): 'done' | Part | undefined {
-    const { batches, batchSize } = this.#setup;
     if (!this.#recorded) return undefined;
     this.#prepare();
-    batches?.goTo(position);
-    const result = this.#recorded.run(inputs);
-    if (result === 'done') {
-      this.#update.replayed();
-      batches?.replayed(batchSize);
-    }
+    const result = this.#recorded.run(position, inputs);
+    if (result === 'done') this.#update.replayed();
     return result;
   }
 
@@ -137,6 +129,7 @@ export class DeviceSteps {
   dispose(): void {
     this.forget();
     this.#update.dispose();
+    for (const batches of this.#setup.batches) batches.dispose();
     for (const { tensor } of this.#weights.values()) tensor.dispose();
   }
 }

@@ -1,6 +1,7 @@
 import { messageOf } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
 import { DeviceGraph, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
+import { type CapturedBatches, mapInputs, tensorsOf } from './captured-batches.js';
 import type { Part } from './part.js';
 
 /** What a forward is given: a batch, and the teacher's features where they are not made in it. */
@@ -21,8 +22,8 @@ interface Recorded {
 /** A step in its three parts. */
 export interface RecordedStep {
   before: () => void;
-  /** Makes a batch on the device, without the host; absent where the host has to bring it. */
-  batch?: (() => Inputs) | undefined;
+  /** What may make batches on the device, without the host, the best first; empty where the host has to bring them. */
+  batches: readonly CapturedBatches[];
   /** Forward and backward. */
   pass: (inputs: Inputs) => Part;
   /** What follows the gradients, without asking the host. */
@@ -37,6 +38,8 @@ export class RecordedPass {
   private recorded: Recorded | undefined;
   private passes = 0;
   private updated = false;
+  /** Which of the ways to make batches is used. */
+  private way = 0;
   /** Why nothing is recorded any more. */
   obstacle: string | undefined;
 
@@ -46,14 +49,20 @@ export class RecordedPass {
   ) {}
 
   /** Does a step by a replay, or returns the passes of one whose end is still to come; undefined where it has to go its usual way. */
-  run(inputs: () => Inputs): 'done' | Part | undefined {
+  run(position: number, inputs: () => Inputs): 'done' | Part | undefined {
     if (this.obstacle !== undefined) return undefined;
     if (this.passes < passesBefore || !this.updated) return this.tryOut(inputs());
-    const given = this.step.batch ? undefined : inputs();
+    const batches = this.step.batches[this.way];
+    batches?.ready(position);
+    const given = batches ? undefined : inputs();
     if (given && this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensorsOf(given))) this.forget();
     try {
-      this.recorded ??= this.record(given);
+      this.recorded ??= given ? this.recordGiven(given) : this.recordOwn(batches as CapturedBatches);
     } catch (error) {
+      if (this.way + 1 < this.step.batches.length) {
+        this.way++;
+        return this.run(position, inputs);
+      }
       this.obstacle = messageOf(error);
       return undefined;
     }
@@ -65,6 +74,7 @@ export class RecordedPass {
       });
     }
     graph.replay();
+    batches?.replayed();
     return 'done';
   }
 
@@ -93,39 +103,28 @@ export class RecordedPass {
     graph.dispose();
   }
 
-  private record(given: Inputs | undefined): Recorded {
-    const { before, batch, pass, after } = this.step;
+  private recordOwn(batches: CapturedBatches): Recorded {
+    const { before, pass, after } = this.step;
+    const step = (graph: DeviceGraph) => {
+      before();
+      const { inputs, end } = batches.make(graph);
+      after(pass(inputs));
+      end?.();
+    };
+    return scope(() => ({ graph: DeviceGraph.record(this.device, step), inputs: [] }));
+  }
+
+  private recordGiven(given: Inputs): Recorded {
+    const { before, pass, after } = this.step;
     return scope(() => {
-      const own = given && noGrad(() => mapInputs(given, (tensor) => tensor.clone()));
+      const own = noGrad(() => mapInputs(given, (tensor) => tensor.clone()));
       const graph = DeviceGraph.record(this.device, () => {
         before();
-        after(pass(own ?? (batch as () => Inputs)()));
+        after(pass(own));
       });
-      return { graph, inputs: own ? tensorsOf(own).map((tensor) => keep(tensor)) : [] };
+      return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)) };
     });
   }
 }
 
-const tensorsOf = ({ batch: { images, labels, indices }, teacher }: Inputs): Tensor[] => [
-  images,
-  labels,
-  indices,
-  ...(teacher ? [teacher.pooled, teacher.logits, ...(teacher.map ? [teacher.map] : []), ...teacher.stages] : []),
-];
-
 const shapesOf = (tensors: readonly Tensor[]): string => tensors.map(({ shape }) => shape.join()).join(';');
-
-function mapInputs({ batch, teacher }: Inputs, change: (tensor: Tensor) => Tensor): Inputs {
-  const { images, labels, indices, views } = batch;
-  return {
-    batch: { images: change(images), labels: change(labels), indices: change(indices), views },
-    ...(teacher && {
-      teacher: {
-        pooled: change(teacher.pooled),
-        logits: change(teacher.logits),
-        stages: teacher.stages.map(change),
-        ...(teacher.map && { map: change(teacher.map) }),
-      },
-    }),
-  };
-}

@@ -10,6 +10,7 @@ import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '
 import { autocast, noGrad, type Tensor } from '../tensor/index.js';
 import { deviceType } from './algorithms.js';
 import { BufferGuard } from './buffer-guard.js';
+import { BatchesAhead, OwnBatches } from './captured-batches.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
 import { outOfMemory } from './guards.js';
 import { TermMeter } from './meter.js';
@@ -173,9 +174,13 @@ export class Trainer {
     const { targets, options } = this.setup;
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
     // Targets that are read from files, or shared, are made before the step.
-    const batches = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
+    const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
+    const teach = targets && ((batch: Batch) => this.precisely(() => noGrad(() => targets.of(batch))));
+    const batches = own
+      ? [...(teach ? [new BatchesAhead(own, batchSize, teach)] : []), new OwnBatches(own, batchSize)]
+      : [];
     return new DeviceSteps({
-      ...{ device, optimizer, buffers, meter, ema, clipNorm, batchSize, records, batches },
+      ...{ device, optimizer, buffers, meter, ema, clipNorm, records, batches },
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),

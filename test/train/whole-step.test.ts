@@ -143,3 +143,35 @@ describe.runIf(isThere)('steps that are repeated', () => {
     expect(weights(parts).equals(weights(whole))).toBe(true);
   });
 });
+
+describe.runIf(isThere)('the teacher', () => {
+  it('is a batch ahead, and runs in the step itself where it cannot go beside it', async () => {
+    const options = { method: 'srrl', epochs: 2 } as const;
+    const aside = vi.spyOn(DeviceGraph.prototype, 'aside');
+    const ahead = epochs(await all(options));
+    expect(aside).toHaveBeenCalledTimes(1);
+    aside.mockImplementation(() => {
+      throw new Error('no second stream');
+    });
+    const list = await all(options);
+    expect(aside).toHaveBeenCalledTimes(2);
+    expect(notices(list)).toEqual([]);
+    if (isPretended) expect(epochs(list)).toEqual(ahead);
+  });
+
+  it('is called by the host once an epoch, for the first batch; all others are the graph', async () => {
+    const own = Teacher.of(models.create('resnet14', { numClasses: 12 }).to({ device }), 'resnet14');
+    const forward = vi.spyOn(own, 'forward');
+    const replay = vi.spyOn(DeviceGraph.prototype, 'replay');
+    const calls = async (epochs: number) => {
+      for (const spy of [forward, replay]) spy.mockClear();
+      await all({ method: 'srrl', epochs, teacher: own, accelerate: false });
+      return [forward.mock.calls.length, replay.mock.calls.length] as const;
+    };
+    const [one, three] = [await calls(1), await calls(3)];
+    // 12 batches an epoch, of which the first two of a run show what is to be captured.
+    expect([one[1], three[1]]).toEqual([10, 34]);
+    expect(three[0] - one[0]).toBe(2);
+    own.dispose();
+  });
+});

@@ -1,0 +1,117 @@
+/** Where captured steps get their batches from: the device makes them by itself, and the teacher may be a batch ahead. */
+import type { DeviceBatches } from '../data/device-batches.js';
+import type { Batch, Features } from '../flow.js';
+import { type DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import type { Inputs } from './recorded-pass.js';
+
+export interface CapturedBatches {
+  /** Brings the device to the batch that begins at `position` of the epoch, before a step is captured or replayed. */
+  ready(position: number): void;
+  /** Is captured at the beginning of a step; `end` at the end of it. */
+  make(graph: DeviceGraph): { inputs: Inputs; end?: () => void };
+  /** Counts a replay. */
+  replayed(): void;
+  dispose(): void;
+}
+
+/** The step makes its own batch. */
+export class OwnBatches implements CapturedBatches {
+  constructor(
+    private readonly batches: DeviceBatches,
+    private readonly size: number,
+  ) {}
+
+  ready(position: number): void {
+    this.batches.goTo(position);
+  }
+
+  make(): { inputs: Inputs } {
+    return { inputs: { batch: nextBatch(this.batches, this.size) } };
+  }
+
+  replayed(): void {
+    this.batches.moved(this.size);
+  }
+
+  dispose(): void {}
+}
+
+/**
+ * The step has its batch and the teacher's features from the step before, and beside itself makes those of the next one: the teacher depends on nothing that the student does. Where
+ * there was no such step before, as at the beginning of an epoch, they are made at once.
+ */
+export class BatchesAhead implements CapturedBatches {
+  #held: Inputs | undefined;
+
+  constructor(
+    private readonly batches: DeviceBatches,
+    private readonly size: number,
+    private readonly teach: (batch: Batch) => Features,
+  ) {}
+
+  ready(position: number): void {
+    const { batches, size } = this;
+    if (this.#held && batches.reached === position + size) return;
+    batches.goTo(position);
+    scope(() => {
+      const made = this.#make();
+      if (this.#held) overwrite(this.#held, made);
+      else this.#held = mapInputs(made, (tensor) => keep(noGrad(() => tensor.clone())));
+    });
+    batches.moved(size);
+  }
+
+  make(graph: DeviceGraph): { inputs: Inputs; end: () => void } {
+    const held = this.#held as Inputs;
+    const next = graph.aside(() => this.#make());
+    const end = () => {
+      graph.join();
+      overwrite(held, next);
+    };
+    return { inputs: held, end };
+  }
+
+  replayed(): void {
+    this.batches.moved(this.size);
+  }
+
+  #make(): Inputs {
+    const batch = nextBatch(this.batches, this.size);
+    return { batch, teacher: this.teach(batch) };
+  }
+
+  dispose(): void {
+    for (const tensor of this.#held ? tensorsOf(this.#held) : []) tensor.dispose();
+  }
+}
+
+const nextBatch = (batches: DeviceBatches, size: number): Batch => ({
+  ...batches.next(size),
+  views: { number: 0, images: [] },
+});
+
+const overwrite = (held: Inputs, made: Inputs): void =>
+  noGrad(() => torch._foreachCopy_(tensorsOf(held), tensorsOf(made)));
+
+/** The tensors of a batch and of the teacher's features, in one order. */
+export const tensorsOf = ({ batch: { images, labels, indices }, teacher }: Inputs): Tensor[] => [
+  images,
+  labels,
+  indices,
+  ...(teacher ? [teacher.pooled, teacher.logits, ...(teacher.map ? [teacher.map] : []), ...teacher.stages] : []),
+];
+
+export function mapInputs({ batch, teacher }: Inputs, change: (tensor: Tensor) => Tensor): Inputs {
+  const { images, labels, indices, views } = batch;
+  return {
+    batch: { images: change(images), labels: change(labels), indices: change(indices), views },
+    ...(teacher && {
+      teacher: {
+        pooled: change(teacher.pooled),
+        logits: change(teacher.logits),
+        stages: teacher.stages.map(change),
+        ...(teacher.map && { map: change(teacher.map) }),
+      },
+    }),
+  };
+}
