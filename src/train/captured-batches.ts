@@ -105,13 +105,16 @@ export function mapInputs({ batch, teacher }: Inputs, change: (tensor: Tensor) =
   const { images, labels, indices, views } = batch;
   return {
     batch: { images: change(images), labels: change(labels), indices: change(indices), views },
-    ...(teacher && {
-      teacher: {
-        pooled: change(teacher.pooled),
-        logits: change(teacher.logits),
-        stages: teacher.stages.map(change),
-        ...(teacher.map && { map: change(teacher.map) }),
-      },
-    }),
+    ...(teacher && { teacher: mapFeatures(teacher, change) }),
   };
 }
+
+export const mapFeatures = (
+  { pooled, logits, stages, map }: Features,
+  change: (tensor: Tensor) => Tensor,
+): Features => ({
+  pooled: change(pooled),
+  logits: change(logits),
+  stages: stages.map(change),
+  ...(map && { map: change(map) }),
+});

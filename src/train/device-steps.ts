@@ -2,7 +2,7 @@ import { DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } fro
 import type { CapturedBatches } from './captured-batches.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
 import type { Part } from './part.js';
-import { type Inputs, RecordedPass } from './recorded-pass.js';
+import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
 
 /** Milliseconds after which a replayed step looks for NaN and Inf in those before it. */
 const lookEvery = 50;
@@ -10,14 +10,14 @@ const lookEvery = 50;
 export interface DeviceStepsSetup extends DeviceUpdateSetup {
   /** Whether steps are to be captured, where the device can. */
   records: boolean;
-  /** What captured steps may take their batches from, the best first; none where the host has to bring them. */
-  batches: readonly CapturedBatches[];
+  /** What captured steps of `size` images may take their batches from, the best first; none where the host has to bring them. */
+  batches: (size: number) => CapturedBatches[];
   /** Counted from 1. */
   epoch: () => number;
   /** Clears gradients and remembers statistics. */
   before: () => void;
   /** Forward and backward. */
-  pass: (inputs: Inputs) => Part;
+  pass: (inputs: Inputs) => Part[];
 }
 
 /** The weight of a term, for the host and on the device. */
@@ -42,33 +42,31 @@ export interface NonFinite {
 }
 
 /**
- * The steps of a run elsewhere than on the CPU, where reading a number waits for the device: whole batches are replays of one graph, after which NaN and Inf are looked for now and
- * then; all other steps are judged at once.
+ * The steps of a run elsewhere than on the CPU, where reading a number waits for the device: they are replays of graphs, one for each size of batches, after which NaN and Inf are
+ * looked for now and then; all other steps are judged at once.
  */
 export class DeviceSteps {
   readonly #setup: DeviceStepsSetup;
   readonly #update: DeviceUpdate;
-  readonly #recorded: RecordedPass | undefined;
+  /** By number of images. */
+  readonly #recorded = new Map<number, RecordedPass>();
+  readonly #records: boolean;
+  /** In how many parts a batch goes through, by its number of images. */
+  readonly #parts = new Map<number, number>();
   /** Weights that are functions of the epoch, by term: on the device, so that a captured step reads them. */
   readonly #weights = new Map<string, EpochWeight>();
   #looked = performance.now();
 
   constructor(setup: DeviceStepsSetup) {
     this.#setup = setup;
-    const { device, records, batches, before, pass } = setup;
     this.#update = new DeviceUpdate(setup);
-    if (!records || !DeviceGraph.availableOn(device)) return;
-    this.#recorded = new RecordedPass(device, {
-      before,
-      pass,
-      after: (part) => this.#update.later(part),
-      batches,
-    });
+    this.#records = setup.records && DeviceGraph.availableOn(setup.device);
   }
 
   /** Why steps are not captured any more. */
   get obstacle(): string | undefined {
-    return this.#recorded?.obstacle;
+    for (const { obstacle } of this.#recorded.values()) if (obstacle !== undefined) return obstacle;
+    return undefined;
   }
 
   /** Whether it is time to {@link look}. */
@@ -76,20 +74,37 @@ export class DeviceSteps {
     return this.#update.full || performance.now() - this.#looked > lookEvery;
   }
 
-  /** Does a step with the whole batch that begins at `position` of the epoch by a replay, or returns passes that {@link judge} has to end; undefined where neither can be. */
-  run(position: number, inputs: () => Inputs): 'done' | Part | undefined {
-    if (!this.#recorded) return undefined;
+  /** Does a step with the `size` images from `position` of the epoch on; passes that it returns {@link judge} has to end. Undefined where it has to go its usual way. */
+  run({ position, size }: { position: number; size: number }, inputs: () => Inputs): Outcome | undefined {
+    if (!this.#records) return undefined;
     this.#prepare();
-    const result = this.#recorded.run(position, inputs);
-    if (result === 'done') this.#update.replayed();
+    const result = this.#recordedOf(size).run(position, inputs);
+    if (result === 'done') this.#update.replayed(this.#parts.get(size) as number);
     return result;
   }
 
-  /** Updates by what passes gave, and waits; where it was not sound nothing is changed but statistics, and what it was is returned. `whole`: of {@link run}. */
-  judge(parts: readonly Part[], whole: boolean): string | undefined {
+  #recordedOf(size: number): RecordedPass {
+    const known = this.#recorded.get(size);
+    if (known) return known;
+    const { device, before, pass, batches } = this.#setup;
+    const recorded = new RecordedPass(device, {
+      before,
+      pass,
+      after: (parts) => {
+        this.#parts.set(size, parts.length);
+        this.#update.later(parts);
+      },
+      batches: batches(size),
+    });
+    this.#recorded.set(size, recorded);
+    return recorded;
+  }
+
+  /** Updates by what passes gave, and waits; where it was not sound nothing is changed but statistics, and what it was is returned. `size`: of the batch, where the passes are {@link run}'s. */
+  judge(parts: readonly Part[], size?: number): string | undefined {
     this.#prepare();
     const bad = this.#update.now(parts);
-    if (whole && bad === undefined) this.#recorded?.sound();
+    if (size !== undefined && bad === undefined) this.#recorded.get(size)?.sound();
     return bad;
   }
 
@@ -123,13 +138,18 @@ export class DeviceSteps {
 
   /** Gives up what was captured: the host has decided something in it that changes now. */
   forget(): void {
-    this.#recorded?.forget();
+    for (const recorded of this.#recorded.values()) recorded.forget();
+  }
+
+  /** The same, where batches go through in other parts from now on. */
+  restart(): void {
+    for (const recorded of this.#recorded.values()) recorded.dispose();
+    this.#recorded.clear();
   }
 
   dispose(): void {
-    this.forget();
+    this.restart();
     this.#update.dispose();
-    for (const batches of this.#setup.batches) batches.dispose();
     for (const { tensor } of this.#weights.values()) tensor.dispose();
   }
 }

@@ -43,12 +43,13 @@ export class DeviceUpdate {
   readonly #any: Tensor;
   /** The number of the next row of the log, int64 [1]. */
   readonly #next: Tensor;
-  #log: Tensor | undefined;
-  #layout: Omit<Health, 'values'> | undefined;
+  /** By number of parts: rows for the values of steps, float64 [rows, ...], and what they are. */
+  readonly #logs = new Map<number, { log: Tensor; layout: Omit<Health, 'values'> }>();
+  /** In how many parts each step since the last look was done. */
+  #unseen: number[] = [];
   /** The number of updates of the averages, int64 []. */
   #averaged: Tensor | undefined;
   #row = 0;
-  #unseen = 0;
 
   constructor(setup: DeviceUpdateSetup) {
     this.#setup = setup;
@@ -65,12 +66,12 @@ export class DeviceUpdate {
 
   /** Steps that {@link look} has not seen. */
   get unseen(): number {
-    return this.#unseen;
+    return this.#unseen.length;
   }
 
   /** Whether no step may be done before the next look. */
   get full(): boolean {
-    return this.#unseen >= rows;
+    return this.#unseen.length >= rows;
   }
 
   /** Brings what the host decided to the device, before a step or a replay. */
@@ -86,64 +87,69 @@ export class DeviceUpdate {
 
   /** Waits for the device: what was NaN or Inf, in which case nothing is changed, or undefined. */
   now(parts: readonly Part[]): string | undefined {
-    const health = this.#health(parts);
-    const { buffers, device } = this.#setup;
-    const values = health.values.tolist() as number[];
+    const { values: tensor, ...layout } = this.#health(parts);
+    const { buffers, device, ema } = this.#setup;
+    const values = tensor.tolist() as number[];
     // Made here, as it must be there before anything is captured.
-    if (parts.length === 1)
-      this.#log ??= scope(() => keep(torch.zeros([rows, values.length], { dtype: 'float64', device })));
-    const bad = whatIn(values, health, buffers.names);
+    if (!this.#logs.has(parts.length)) {
+      const log = scope(() => keep(torch.zeros([rows, values.length], { dtype: 'float64', device })));
+      this.#logs.set(parts.length, { log, layout });
+    }
+    const bad = whatIn(values, layout, buffers.names);
     if (bad !== undefined) return bad;
     this.#change(parts, this.#sound);
-    if (this.#setup.ema) this.#setup.ema.updates++;
+    if (ema) ema.updates++;
     return undefined;
   }
 
   /** The same without waiting, to be captured. The statistics must be remembered before the step. */
-  later(part: Part): void {
+  later(parts: readonly Part[]): void {
     const { stops, buffers } = this.#setup;
-    const { values, ...layout } = this.#health([part]);
-    this.#layout = layout;
+    const { values, deciding } = this.#health(parts);
     noGrad(() => {
-      const bad = values.narrow(0, 0, layout.deciding).isfinite().all().logicalNot().to('float32');
-      this.#log?.indexCopy_(0, this.#next.remainder(rows), values.unsqueeze(0));
+      const bad = values.narrow(0, 0, deciding).isfinite().all().logicalNot().to('float32');
+      this.#logs.get(parts.length)?.log.indexCopy_(0, this.#next.remainder(rows), values.unsqueeze(0));
       this.#next.add_(1);
       this.#any.copy_(torch.maximum(this.#any, bad));
       this.#found.copy_(stops ? torch.maximum(this.#found, bad) : bad);
     });
     buffers.restoreIf(this.#found);
-    this.#change([part], this.#found);
+    this.#change(parts, this.#found);
   }
 
-  /** Counts a replay of what {@link later} captured. */
-  replayed(): void {
-    this.#unseen++;
+  /** Counts a replay of what {@link later} captured for so many parts. */
+  replayed(parts: number): void {
+    this.#unseen.push(parts);
   }
 
   /** Waits for the device: which of the steps since the last look had NaN or Inf, counted from 0, and in what. */
   look(): { index: number; what: string }[] {
-    const count = this.#unseen;
-    if (count === 0) return [];
-    const { ema, stops, buffers } = this.#setup;
+    const { ema, stops } = this.#setup;
+    const steps = this.#unseen;
+    if (steps.length === 0) return [];
     const first = this.#row;
-    this.#row = (first + count) % rows;
-    this.#unseen = 0;
-    let bad: { index: number; what: string }[] = [];
-    if (Number(this.#any.item()) > 0) {
-      const log = scope(() => (this.#log as Tensor).tolist() as number[][]);
-      const layout = this.#layout as Omit<Health, 'values'>;
-      bad = Array.from({ length: count }, (_, index) => {
-        const what = whatIn(log[(first + index) % rows] as number[], layout, buffers.names);
-        return what === undefined ? [] : [{ index, what }];
-      }).flat();
-      noGrad(() => {
-        this.#any.zero_();
-        this.#found.zero_();
-      });
-    }
-    const done = stops ? (bad[0]?.index ?? count) : count - bad.length;
+    this.#row = (first + steps.length) % rows;
+    this.#unseen = [];
+    const bad = Number(this.#any.item()) > 0 ? this.#readLogs(steps, first) : [];
+    const done = stops ? (bad[0]?.index ?? steps.length) : steps.length - bad.length;
     if (ema) ema.updates += done;
     return stops ? bad.slice(0, 1) : bad;
+  }
+
+  #readLogs(steps: readonly number[], first: number): { index: number; what: string }[] {
+    const { buffers } = this.#setup;
+    const read = new Map(
+      [...this.#logs].map(([parts, { log, layout }]) => [parts, { values: log.tolist() as number[][], layout }]),
+    );
+    noGrad(() => {
+      this.#any.zero_();
+      this.#found.zero_();
+    });
+    return steps.flatMap((parts, index) => {
+      const { values, layout } = read.get(parts) as { values: number[][]; layout: Omit<Health, 'values'> };
+      const what = whatIn(values[(first + index) % rows] as number[], layout, buffers.names);
+      return what === undefined ? [] : [{ index, what }];
+    });
   }
 
   #health(parts: readonly Part[]): Health {
@@ -183,7 +189,8 @@ export class DeviceUpdate {
   }
 
   dispose(): void {
-    const own = [this.#sound, this.#found, this.#any, this.#next, this.#log, this.#averaged];
+    const logs = [...this.#logs.values()].map(({ log }) => log);
+    const own = [this.#sound, this.#found, this.#any, this.#next, this.#averaged, ...logs];
     for (const tensor of [...this.#rates, ...own]) tensor?.dispose();
   }
 }

@@ -1,13 +1,20 @@
 import { messageOf } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
 import { DeviceGraph, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
-import { type CapturedBatches, mapInputs, tensorsOf } from './captured-batches.js';
-import type { Part } from './part.js';
+import { type CapturedBatches, mapFeatures, mapInputs, tensorsOf } from './captured-batches.js';
+import { outOfMemory } from './guards.js';
+import { type Part, partOf } from './part.js';
 
 /** What a forward is given: a batch, and the teacher's features where they are not made in it. */
 export interface Inputs {
   batch: Batch;
   teacher?: Features;
+}
+
+/** Images `begin` to `begin + size` of a batch, with what the teacher makes of them. */
+export function partOfInputs({ batch, teacher }: Inputs, begin: number, size: number): Inputs {
+  const part = (tensor: Tensor) => tensor.narrow(0, begin, size);
+  return { batch: partOf(batch, begin, size), ...(teacher && { teacher: mapFeatures(teacher, part) }) };
 }
 
 /** In the first, libraries set themselves up and the teacher's fast form is looked for; the second does what all do. */
@@ -24,15 +31,18 @@ export interface RecordedStep {
   before: () => void;
   /** What may make batches on the device, without the host, the best first; empty where the host has to bring them. */
   batches: readonly CapturedBatches[];
-  /** Forward and backward. */
-  pass: (inputs: Inputs) => Part;
+  /** Forward and backward, of all parts of a batch. */
+  pass: (inputs: Inputs) => Part[];
   /** What follows the gradients, without asking the host. */
-  after: (part: Part) => void;
+  after: (parts: Part[]) => void;
 }
+
+/** How a step was done: by a replay; or its passes, whose end is still to come; or not at all, as there was no memory to capture it with. */
+export type Outcome = 'done' | 'no memory' | Part[];
 
 /**
  * A whole step as one graph of the device: the host asks once, and where the graph cannot make its batch, copies one in before. What the host decides in it, such as a weight that
- * changes with the epoch, is a constant: then the graph must be forgotten. Batches of another size go their usual way.
+ * changes with the epoch, is a constant: then the graph must be forgotten. Batches of another size have another graph.
  */
 export class RecordedPass {
   private recorded: Recorded | undefined;
@@ -48,8 +58,8 @@ export class RecordedPass {
     private readonly step: RecordedStep,
   ) {}
 
-  /** Does a step by a replay, or returns the passes of one whose end is still to come; undefined where it has to go its usual way. */
-  run(position: number, inputs: () => Inputs): 'done' | Part | undefined {
+  /** Does the step of the batch that begins at `position` of the epoch; undefined where it has to go its usual way. */
+  run(position: number, inputs: () => Inputs): Outcome | undefined {
     if (this.obstacle !== undefined) return undefined;
     if (this.passes < passesBefore || !this.updated) return this.tryOut(inputs());
     const batches = this.step.batches[this.way];
@@ -63,6 +73,7 @@ export class RecordedPass {
         this.way++;
         return this.run(position, inputs);
       }
+      if (outOfMemory(error)) return 'no memory';
       this.obstacle = messageOf(error);
       return undefined;
     }
@@ -79,14 +90,14 @@ export class RecordedPass {
   }
 
   /** Passes that are not recorded; the last of them show whether the next ones can be. */
-  private tryOut(inputs: Inputs): Part {
+  private tryOut(inputs: Inputs): Part[] {
     this.step.before();
     const before = hostTraffic.count;
-    const part = this.step.pass(inputs);
+    const parts = this.step.pass(inputs);
     this.passes++;
     if (this.passes === passesBefore && hostTraffic.count > before)
       this.obstacle = 'in every step numbers go to JavaScript or come from there';
-    return part;
+    return parts;
   }
 
   /** Hears that passes returned by {@link run} led to an update: what the optimizer and the meter keep is there, and is not made in a recording. */
@@ -101,6 +112,11 @@ export class RecordedPass {
     this.recorded = undefined;
     for (const tensor of inputs) tensor.dispose();
     graph.dispose();
+  }
+
+  dispose(): void {
+    this.forget();
+    for (const batches of this.step.batches) batches.dispose();
   }
 
   private recordOwn(batches: CapturedBatches): Recorded {

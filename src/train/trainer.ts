@@ -2,7 +2,7 @@
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type LoaderOptions } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError, OutOfMemoryError } from '../errors.js';
 import type { Batch, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { fastConvolutions, type Module } from '../nn/index.js';
@@ -17,7 +17,7 @@ import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
 import { nonFiniteTerm, type Part, partOf, partsOf, rightOf, weightedSum } from './part.js';
-import type { Inputs } from './recorded-pass.js';
+import { type Inputs, partOfInputs } from './recorded-pass.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
 
@@ -127,7 +127,7 @@ export class Trainer {
         // One image alone has no variance for batch normalization, so that two are the fewest that are tried.
         if (!outOfMemory(error) || this.microBatch <= 2) throw error;
         this.buffers.restore();
-        this.microBatch = Math.ceil(this.microBatch / 2);
+        this.shrink();
       }
     }
   }
@@ -144,21 +144,35 @@ export class Trainer {
     return Object.fromEntries(Object.entries(terms).map(([name, { value }]) => [name, Number(value.item())]));
   }
 
+  /** Lets fewer images go through at once. */
+  private shrink(): void {
+    this.microBatch = Math.ceil(this.microBatch / 2);
+    this.device?.restart();
+  }
+
   /** One try. Of steps that are replayed, which had NaN or Inf comes out at a later one. */
   private attempt(): NonFinite[] {
     const { onNonFinite, batchSize } = this.setup.options;
     const step = this.step % this.stepsPerEpoch;
     const batch = () => this.loader.batch(step);
-    const replayable = this.loader.sizeOf(step) === batchSize && batchSize <= this.microBatch;
-    const whole = replayable ? this.device?.run(step * batchSize, () => this.inputsOf(batch())) : undefined;
-    if (whole === 'done') {
+    const place = { position: step * batchSize, size: this.loader.sizeOf(step) };
+    const outcome = this.device?.run(place, () => this.inputsOf(batch()));
+    if (outcome === 'no memory') {
+      if (this.microBatch <= 2) throw new OutOfMemoryError('There is no memory to capture a step with two images.');
+      this.shrink();
+      return this.attempt();
+    }
+    if (outcome === 'done') {
       this.step++;
       return this.device?.lookIsDue ? this.look() : [];
     }
     // What was replayed before comes first: where it stops the run, this step is not done.
     const earlier = this.look();
-    if (earlier.length > 0 && onNonFinite === 'stop') return earlier;
-    const what = this.judge(whole ? [whole] : this.passes(batch()), whole !== undefined);
+    if (earlier.length > 0 && onNonFinite === 'stop') {
+      if (outcome) this.buffers.restore();
+      return earlier;
+    }
+    const what = this.judge(outcome ?? this.begun({ batch: batch() }), outcome && place.size);
     if (what !== undefined) this.buffers.restore();
     this.step++;
     return what === undefined ? earlier : [...earlier, { step: this.step, what }];
@@ -176,15 +190,19 @@ export class Trainer {
     // Targets that are read from files, or shared, are made before the step.
     const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
     const teach = targets && ((batch: Batch) => this.precisely(() => noGrad(() => targets.of(batch))));
-    const batches = own
-      ? [...(teach ? [new BatchesAhead(own, batchSize, teach)] : []), new OwnBatches(own, batchSize)]
-      : [];
+    // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
+    const isAhead = (size: number) => size === batchSize && size <= this.microBatch;
+    const batches = (size: number) => {
+      if (!own) return [];
+      const ahead = teach && isAhead(size) ? [new BatchesAhead(own, size, teach)] : [];
+      return [...ahead, new OwnBatches(own, size)];
+    };
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, clipNorm, records, batches },
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),
-      pass: (inputs) => this.backward(inputs),
+      pass: (inputs) => this.passes(inputs),
     });
   }
 
@@ -193,20 +211,22 @@ export class Trainer {
     this.optimizer.zeroGrad();
   }
 
-  /** Forward and backward of all parts of a batch. */
-  private passes(batch: Batch): Part[] {
-    const count = batch.labels.shape[0] as number;
+  private begun(inputs: Inputs): Part[] {
     this.begin();
-    const parts: Part[] = [];
-    for (const [begin, size] of partsOf(count, this.microBatch)) {
-      parts.push(this.backward({ batch: size === count ? batch : partOf(batch, begin, size) }, size / count));
-    }
-    return parts;
+    return this.passes(inputs);
   }
 
-  /** Updates by what passes gave, where it is sound; else says what is not. */
-  private judge(parts: Part[], whole: boolean): string | undefined {
-    if (this.device) return this.device.judge(parts, whole);
+  /** Forward and backward of all parts of a batch. */
+  private passes(inputs: Inputs): Part[] {
+    const count = inputs.batch.labels.shape[0] as number;
+    return partsOf(count, this.microBatch).map(([begin, size]) =>
+      this.backward(size === count ? inputs : partOfInputs(inputs, begin, size), size / count),
+    );
+  }
+
+  /** Updates by what passes gave, where it is sound; else says what is not. `size`: of the batch, where they are to be captured. */
+  private judge(parts: Part[], size?: number): string | undefined {
+    if (this.device) return this.device.judge(parts, size);
     const bad = this.update(parts);
     for (const part of bad === undefined ? parts : []) this.meter.add(part.terms, part.loss, part.count, part.right);
     return bad;

@@ -10,6 +10,7 @@ import {
   type Features,
   type Method,
   models,
+  OutOfMemoryError,
   openDataset,
   Teacher,
   type TrainEvent,
@@ -127,6 +128,50 @@ describe.runIf(isThere)('steps that are repeated', () => {
     if (isPretended) expect(repeated).toEqual(alone);
     for (const [i, { loss }] of alone.entries())
       expect(Math.abs((repeated[i]?.loss as number) - loss)).toBeLessThan(1e-3 * loss);
+  });
+
+  it.each<[string, Partial<DistillSetup>]>([
+    ['the last batch of an epoch', { batchSize: 16 }],
+    ['batches in parts', { batchSize: 16, microBatch: 6 }],
+  ])('are %s as well, as soon as two of them were sound', async (_, options) => {
+    const replay = vi.spyOn(DeviceGraph.prototype, 'replay');
+    for (const own of [
+      { method: 'srrl', clipNorm: 1 },
+      { method: method('loss'), onNonFinite: 'skip', ema: 0.9 },
+    ] as const) {
+      replay.mockClear();
+      const run = (recordSteps: boolean) => all({ ...options, ...own, epochs: 5, recordSteps });
+      const repeated = await run(true);
+      // 25 steps: two of each size come first; a step with NaN among these does not count.
+      expect(replay.mock.calls.length).toBeGreaterThanOrEqual(20);
+      const alone = await run(false);
+      expect(notices(repeated)).toEqual(notices(alone));
+      if (isPretended) expect(epochs(repeated)).toEqual(epochs(alone));
+    }
+  });
+
+  it('go through in smaller parts where there is no memory to capture them', async () => {
+    const record = vi.spyOn(DeviceGraph, 'record').mockImplementation(() => {
+      throw new OutOfMemoryError('CUDA out of memory');
+    });
+    const list = await all({ method: 'srrl', epochs: 1, batchSize: 8, microBatch: 8 }).catch((error: unknown) => error);
+    expect(list).toBeInstanceOf(OutOfMemoryError);
+    record.mockRestore();
+    let tries = 0;
+    const real = DeviceGraph.record.bind(DeviceGraph);
+    vi.spyOn(DeviceGraph, 'record').mockImplementation((...args) => {
+      // The teacher beside the student, the teacher in the step, and then in two parts.
+      if (tries++ < 2) throw new OutOfMemoryError('CUDA out of memory');
+      return real(...args);
+    });
+    const events = await all({ method: 'srrl', epochs: 2, batchSize: 8 });
+    expect(notices(events)).toEqual([]);
+    expect(events).toContainEqual({
+      type: 'notice',
+      message: expect.stringMatching(/from now on 4 images go through/),
+    });
+    expect(tries).toBeGreaterThan(2);
+    expect(epochs(events)).toHaveLength(2);
   });
 
   it('resume bit-exactly in the middle of an epoch', async () => {
