@@ -8,6 +8,7 @@
 
 #include <map>
 #include <mutex>
+#include <set>
 
 #if __has_include(<ATen/core/GraphImplInterface.h>)
 #include <ATen/core/GraphImplInterface.h>
@@ -71,14 +72,14 @@ c10::Stream recordingStream(c10::Device device, const c10::impl::VirtualGuardImp
   static std::map<std::tuple<c10::DeviceType, c10::DeviceIndex, Lane>, c10::Stream> streams;
   const std::lock_guard<std::mutex> lock(mutex);
   const std::tuple key(device.type(), device.index(), lane);
-  const auto found = streams.find(key);
-  if (found != streams.end()) return found->second;
-  const c10::Stream stream = guard.getStreamFromGlobalPool(device);
+  const c10::Stream stream = streams.try_emplace(key, guard.getStreamFromGlobalPool(device)).first->second;
+  // The libraries' handles are each thread's own.
+  static thread_local std::set<std::tuple<c10::DeviceType, c10::DeviceIndex, Lane>> warm;
+  if (!warm.insert(key).second) return stream;
   const c10::Stream before = guard.exchangeStream(stream);
   warmUp(device);
   guard.exchangeStream(before);
   guard.synchronizeDevice(device.index());
-  streams.emplace(key, stream);
   return stream;
 }
 

@@ -131,7 +131,8 @@ async function step(trainer: Trainer): Promise<void> {
   if (place === 0) trainer.beginEpoch();
   await trainer.loader.ready(place);
   const { nonFinite } = scope(() => trainer.runStep());
-  if (nonFinite !== undefined) throw new BenchError(`In step ${trainer.step} ${nonFinite} is no number.`);
+  const bad = nonFinite?.[0];
+  if (bad) throw new BenchError(`In step ${bad.step} ${bad.what} is NaN or Inf.`);
 }
 
 /** The loss terms of the first steps, unweighted; the second step's tell whether the first changed the same weights in the same way. */

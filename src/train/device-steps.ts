@@ -4,7 +4,7 @@ import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
 import type { Part } from './part.js';
 import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
 
-/** Milliseconds after which a replayed step looks for NaN and Inf in those before it. */
+/** Milliseconds of the device's work after which NaN and Inf are looked for. The host must not be further ahead: a run that is stopped ends with the steps that it has asked for. */
 const lookEvery = 50;
 
 export interface DeviceStepsSetup extends DeviceUpdateSetup {
@@ -56,6 +56,8 @@ export class DeviceSteps {
   /** Weights that are functions of the epoch, by term: on the device, so that a captured step reads them. */
   readonly #weights = new Map<string, EpochWeight>();
   #looked = performance.now();
+  /** Replays until the next look: found out, as a step takes from a millisecond to many seconds. */
+  #patience = 1;
 
   constructor(setup: DeviceStepsSetup) {
     this.#setup = setup;
@@ -69,9 +71,14 @@ export class DeviceSteps {
     return undefined;
   }
 
+  /** Whether steps were done of which nothing is known yet. */
+  get ahead(): boolean {
+    return this.#update.unseen > 0;
+  }
+
   /** Whether it is time to {@link look}. */
   get lookIsDue(): boolean {
-    return this.#update.full || performance.now() - this.#looked > lookEvery;
+    return this.#update.full || this.#update.unseen >= this.#patience;
   }
 
   /** Does a step with the `size` images from `position` of the epoch on; passes that it returns {@link judge} has to end. Undefined where it has to go its usual way. */
@@ -130,9 +137,14 @@ export class DeviceSteps {
 
   /** Waits for the device: which steps since the last look had NaN or Inf. `step`: those that were done. */
   look(step: number): NonFinite[] {
-    const before = step - this.#update.unseen;
-    const found = this.#update.look().map(({ index, what }) => ({ step: before + index + 1, what }));
-    this.#looked = performance.now();
+    const { unseen } = this.#update;
+    const found = this.#update.look().map(({ index, what }) => ({ step: step - unseen + index + 1, what }));
+    const now = performance.now();
+    if (unseen > 0) {
+      const fitting = Math.floor((lookEvery * unseen) / (now - this.#looked));
+      this.#patience = Math.max(1, Math.min(2 * this.#patience, fitting));
+    }
+    this.#looked = now;
     return found;
   }
 

@@ -62,7 +62,6 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
           yield* saved(setup);
         }
       }
-      yield* judged(setup, trainer.look());
       refuseBadState(setup);
       trainer.endEpoch();
       const seconds = (performance.now() - epochBegan) / 1000;
@@ -110,8 +109,11 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent
   if (outcome.unrecorded !== undefined)
     yield { type: 'notice', message: `steps are not recorded, but done one by one: ${outcome.unrecorded}` };
   yield* judged(setup, outcome.nonFinite ?? []);
+  if (trainer.step % trainer.stepsPerEpoch === 0) yield* judged(setup, trainer.look());
   const steps = options.epochs * trainer.stepsPerEpoch;
-  yield { type: 'step', step: trainer.step, steps, epoch, epochs: options.epochs };
+  // Of steps that a device repeats, those after which they were looked at; several students go step by step.
+  if (!trainer.ahead || trainer.setup.pass)
+    yield { type: 'step', step: trainer.step, steps, epoch, epochs: options.epochs };
   await breathe();
 }
 

@@ -6,17 +6,18 @@ import { ConfigError, OutOfMemoryError } from '../errors.js';
 import type { Batch, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { fastConvolutions, type Module } from '../nn/index.js';
-import { clipGradNorm_, EMA, GradScaler, getTotalNorm, type LRScheduler } from '../optim/index.js';
+import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
 import { autocast, noGrad, type Tensor } from '../tensor/index.js';
 import { deviceType } from './algorithms.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
 import { outOfMemory } from './guards.js';
+import { HostUpdate } from './host-update.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
-import { nonFiniteTerm, type Part, partOf, partsOf, rightOf, weightedSum } from './part.js';
+import { type Part, partOf, partsOf, rightOf, weightedSum } from './part.js';
 import { type Inputs, partOfInputs } from './recorded-pass.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
@@ -69,6 +70,7 @@ export class Trainer {
   readonly ema: EMA | undefined;
   readonly scaler: GradScaler | undefined;
   private readonly buffers: BufferGuard;
+  private readonly host: HostUpdate;
   /** Elsewhere than on the CPU, where reading a number waits for nothing. */
   private readonly device: DeviceSteps | undefined;
   /** Whether a method has looked at the number of the epoch. */
@@ -90,6 +92,8 @@ export class Trainer {
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
     this.scaler = precision === 'float16' ? new GradScaler({ device }) : undefined;
     this.buffers = new BufferGuard(this.modules);
+    const { optimizer, buffers, meter, ema: averages, scaler } = this;
+    this.host = new HostUpdate({ optimizer, buffers, meter, ema: averages, scaler, clipNorm: options.clipNorm });
     if (device !== 'cpu' && !this.scaler) this.device = this.deviceSteps();
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
@@ -172,7 +176,8 @@ export class Trainer {
       if (outcome) this.buffers.restore();
       return earlier;
     }
-    const what = this.judge(outcome ?? this.begun({ batch: batch() }), outcome && place.size);
+    const parts = outcome ?? this.begun({ batch: batch() });
+    const what = this.device ? this.device.judge(parts, outcome && place.size) : this.host.now(parts);
     if (what !== undefined) this.buffers.restore();
     this.step++;
     return what === undefined ? earlier : [...earlier, { step: this.step, what }];
@@ -181,6 +186,11 @@ export class Trainer {
   /** Finds out which of the steps that were replayed since the last look had NaN or Inf; waits for the device. */
   look(): NonFinite[] {
     return this.device?.look(this.step) ?? [];
+  }
+
+  /** Whether the last step has been asked for and is not known to be sound yet. */
+  get ahead(): boolean {
+    return this.device?.ahead ?? false;
   }
 
   private deviceSteps(): DeviceSteps {
@@ -222,14 +232,6 @@ export class Trainer {
     return partsOf(count, this.microBatch).map(([begin, size]) =>
       this.backward(size === count ? inputs : partOfInputs(inputs, begin, size), size / count),
     );
-  }
-
-  /** Updates by what passes gave, where it is sound; else says what is not. `size`: of the batch, where they are to be captured. */
-  private judge(parts: Part[], size?: number): string | undefined {
-    if (this.device) return this.device.judge(parts, size);
-    const bad = this.update(parts);
-    for (const part of bad === undefined ? parts : []) this.meter.add(part.terms, part.loss, part.count, part.right);
-    return bad;
   }
 
   private backward(inputs: Inputs, share = 1): Part {
@@ -283,31 +285,6 @@ export class Trainer {
     const { precision, convolutions, device } = this.setup.options;
     if (precision !== 'float32') return autocast(deviceType(device), body, { dtype: precision });
     return convolutions === 'fast' ? fastConvolutions(body) : body();
-  }
-
-  private update(parts: readonly Part[]): string | undefined {
-    const bad = nonFiniteTerm(parts);
-    if (bad !== undefined) return bad;
-    const { clipNorm } = this.setup.options;
-    if (this.scaler) this.scaler.unscale_(this.optimizer);
-    const params = this.optimizer.paramGroups.flatMap((group) => group.params);
-    // The norm is a number exactly where all gradients are; the statistics' share of the sum is 0, or NaN.
-    const gradients = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
-    const norm = Number(this.buffers.added(gradients).item());
-    if (!Number.isFinite(norm)) {
-      const buffer = this.buffers.nonFinite();
-      if (buffer !== undefined) return buffer;
-    }
-    if (this.scaler) {
-      // An overflow in float16 is no accident: the scaler skips the step and lowers its scale.
-      this.scaler.step(this.optimizer);
-      this.scaler.update();
-    } else {
-      if (!Number.isFinite(norm)) return 'a gradient';
-      this.optimizer.step();
-    }
-    this.ema?.update();
-    return undefined;
   }
 
   /** Goes on to the next learning rate, after the last step of an epoch. */

@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const teacher = 'assets/shapes-teacher.pt';
 const lockIn = (out: string) => join(out, 'run.lock');
 
-/** A run in a process of its own, from the moment at which it holds its folder. */
+/** A run in a process of its own, from the moment at which it holds its folder and has written its configuration, which --resume reads. */
 async function running(out: string, more: string[] = []) {
   const args = [
     'distill',
@@ -37,7 +37,8 @@ async function running(out: string, more: string[] = []) {
   ];
   const child = spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), ...args], { stdio: 'ignore' });
   const ended = new Promise<number | null>((resolve) => child.on('close', resolve));
-  while (!existsSync(lockIn(out))) await new Promise((resolve) => setTimeout(resolve, 20));
+  while (!existsSync(lockIn(out)) || !existsSync(join(out, 'config.yaml')))
+    await new Promise((resolve) => setTimeout(resolve, 20));
   const end = (signal: NodeJS.Signals) => {
     child.kill(signal);
     return ended;
@@ -53,7 +54,7 @@ describe('the lock of a run folder', () => {
     const small = ['--data', 'shapes:24?test=60', '--epochs', '1'];
     for (const [command, path, flag] of [
       ['distill', out, '--overwrite'],
-      ['train', link, '--resume'],
+      ['distill', link, '--resume'],
       ['distill', relative(packageRoot, out), '--resume'],
       ['train', `${out}/../a/`, '--seeds=2'],
     ] as const) {
