@@ -281,6 +281,7 @@ export interface Native {
 
   frozenTrace(images: Handle, forward: (images: Handle) => Handle[]): Handle;
   frozenFold(frozen: Handle): Handle;
+  frozenNarrow(frozen: Handle, dtype: number): Handle;
   frozenRun(frozen: Handle, images: Handle): (Handle | null)[];
   frozenText(frozen: Handle): string;
 

@@ -7,10 +7,12 @@
 
 #include "arguments.h"
 #include "script/convolutions.h"
+#include "script/graph.h"
 
 namespace srrl {
 
 using torch::jit::Graph;
+using torch::jit::Value;
 
 namespace {
 
@@ -64,6 +66,31 @@ Napi::Value fold(const Napi::CallbackInfo& info) {
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
 }
 
+// Casts the images, and has every constant in `dtype` from the beginning but those of batch normalizations, which take float32 next to half precision.
+void narrowGraph(Graph& graph, Value* images, at::ScalarType dtype) {
+  forEachNode(graph.block(), [&](torch::jit::Node* node) {
+    if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index"})) return;
+    const torch::jit::WithInsertPoint before(node);
+    for (size_t i = 0; i < node->inputs().size(); i++) {
+      const auto constant = torch::jit::toIValue(node->input(i));
+      if (constant && constant->isTensor() && constant->toTensor().scalar_type() == at::kFloat) node->replaceInput(i, graph.insertConstant(constant->toTensor().to(dtype)));
+    }
+  });
+  const torch::jit::WithInsertPoint first(*graph.nodes().begin());
+  Value* cast = graph.insert(c10::aten::to, {images, dtype, false, false, c10::IValue()});
+  images->replaceAllUsesAfterNodeWith(cast->node(), cast);
+}
+
+// frozenNarrow(frozen, dtype) => the same with normalizations folded into convolutions, computed in half precision throughout
+Napi::Value narrow(const Napi::CallbackInfo& info) {
+  const auto frozen = frozenOf(info);
+  std::shared_ptr<Graph> graph = frozen->graph->copy();
+  torch::jit::OptimizeFrozenGraph(graph);
+  narrowGraph(*graph, graph->inputs()[frozen->leading.size()], static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value()));
+  torch::jit::EliminateDeadCode(graph);
+  return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
+}
+
 // frozenText(frozen) => its graph in libtorch's notation, for people
 Napi::Value text(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), frozenOf(info)->graph->toString(false)); }
 
@@ -80,6 +107,7 @@ void exportFrozen(Napi::Env, Napi::Object exports) {
   define<run>(exports, "frozenRun");
   define<trace>(exports, "frozenTrace");
   define<fold>(exports, "frozenFold");
+  define<narrow>(exports, "frozenNarrow");
   define<text>(exports, "frozenText");
 }
 

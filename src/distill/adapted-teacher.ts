@@ -4,6 +4,7 @@ import { ConfigError } from '../errors.js';
 import type { Features } from '../flow.js';
 import { z } from '../options.js';
 import { fromArray, keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import type { Precision } from './fast-form.js';
 import { type FastForm, TeacherBase } from './teacher-base.js';
 
 const example = 'as in 0.485,0.456,0.406';
@@ -98,8 +99,8 @@ export class AdaptedTeacher extends TeacherBase {
     return this.inner.forward(this.adapted(images));
   }
 
-  accelerated(images: Tensor): FastForm | undefined {
-    const form = scope(() => this.inner.accelerated(this.adapted(images)));
+  accelerated(images: Tensor, precision?: Precision): FastForm | undefined {
+    const form = scope(() => this.inner.accelerated(this.adapted(images), precision));
     return form && { forward: (batch) => form.forward(this.adapted(batch)), dispose: () => form.dispose() };
   }
 

@@ -12,6 +12,24 @@ export function withinRounding(
   return actual.length === expected.length && actual.every((tensor, i) => isClose(tensor, expected[i] ?? null, share));
 }
 
+/** Whether `actual`, computed in half precision, is about as close to what float32 gives as `usual` is, which was computed in half precision as well. */
+export function isAsGood(
+  actual: readonly (Tensor | null)[],
+  usual: readonly (Tensor | null)[],
+  exact: readonly (Tensor | null)[],
+): boolean {
+  return (
+    actual.length === exact.length &&
+    exact.every((wanted, i) => {
+      const [ours, theirs] = [actual[i] ?? null, usual[i] ?? null];
+      if (!wanted || !ours || !theirs) return wanted === ours;
+      if (ours.shape.join() !== wanted.shape.join()) return false;
+      const error = (tensor: Tensor) => Number(tensor.to('float32').sub(wanted).abs().max().item());
+      return scope(() => error(ours) <= 2 * error(theirs) + tolerance * Number(wanted.abs().max().item()));
+    })
+  );
+}
+
 function isClose(actual: Tensor | null, expected: Tensor | null, share: number): boolean {
   if (!actual || !expected) return actual === expected;
   if (actual.shape.join() !== expected.shape.join()) return false;

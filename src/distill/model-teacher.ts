@@ -4,7 +4,7 @@ import type { Features } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { Linear } from '../nn/index.js';
 import { FrozenGraph, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
-import { withinRounding } from './equal.js';
+import { exactly, fasterGraph, mayStandIn, type Precision } from './fast-form.js';
 import { type FastForm, TeacherBase } from './teacher-base.js';
 
 /** A teacher that is a network of the model zoo, or one of your own: it gives its stage maps as well. */
@@ -47,22 +47,23 @@ export class ModelTeacher extends TeacherBase {
   }
 
   /** The model as one graph, with normalizations folded into convolutions. */
-  accelerated(images: Tensor): FastForm | undefined {
+  accelerated(images: Tensor, precision: Precision = 'float32'): FastForm | undefined {
     return scope(() => {
       // Another number of images finds a batch size that became constant.
       const [all, some] = [images, images.narrow(0, 0, (images.shape[0] as number) - 1)];
-      const traced = FrozenGraph.trace(all, (batch) => toList(this.model.forwardFeatures(batch)));
-      let graph: FrozenGraph;
-      try {
-        graph = traced.folded();
-      } finally {
-        traced.dispose();
-      }
-      const features = [all, some].map((batch) => this.forward(batch));
-      const hasMap = features[0]?.map !== undefined;
-      if ([all, some].every((batch, i) => withinRounding(tryRun(graph, batch), toList(features[i] as Features)))) {
+      const trace = () => FrozenGraph.trace(all, (batch) => toList(this.model.forwardFeatures(batch)));
+      const graph = fasterGraph(trace, this.device, precision);
+      const hasMap = this.forward(some).map !== undefined;
+      const isRight = (batch: Tensor) =>
+        mayStandIn(
+          () => tryRun(graph, batch),
+          () => toList(this.forward(batch)),
+          this.device,
+          precision,
+        );
+      if ([all, some].every(isRight)) {
         return {
-          forward: (batch: Tensor) => fromList(graph.run(batch) as Tensor[], hasMap),
+          forward: (batch: Tensor) => fromList(exactly(this.device, () => graph.run(batch)) as Tensor[], hasMap),
           dispose: () => graph.dispose(),
         };
       }

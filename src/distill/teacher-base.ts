@@ -2,6 +2,7 @@ import { TeacherError } from '../errors.js';
 import type { Features } from '../flow.js';
 import { functional as F } from '../nn/index.js';
 import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import type { Precision } from './fast-form.js';
 
 /** A teacher's forward in a form of its own. */
 export interface FastForm {
@@ -43,9 +44,10 @@ export abstract class TeacherBase {
 
   /**
    * A faster form that gives the same up to rounding, for images of this size in any number; `images` [N, C, H, W] with N >= 2 are the test of that.
-   * Undefined where there is none. The teacher itself stays as it is, and must outlive the form.
+   * Undefined where there is none. The teacher itself stays as it is, and must outlive the form. In half precision, call it within autocast of that `precision`: the form's errors are
+   * then about as large as the teacher's own are there.
    */
-  abstract accelerated(images: Tensor): FastForm | undefined;
+  abstract accelerated(images: Tensor, precision?: Precision): FastForm | undefined;
 
   /** W_T h + b_T for any feature [N, C_T]. The gradient flows through the frozen classifier to `h`. */
   classify(h: Tensor): Tensor {

@@ -3,6 +3,7 @@ import type { Dataset } from '../data/dataset.js';
 import { fingerprintOf, imageCount } from '../data/fingerprint.js';
 import { meanOption, stdOption } from '../distill/adapted-teacher.js';
 import { withinRounding } from '../distill/equal.js';
+import type { Precision } from '../distill/fast-form.js';
 import { TargetCache } from '../distill/target-cache.js';
 import type { Teacher } from '../distill/teacher.js';
 import type { FastForm } from '../distill/teacher-base.js';
@@ -58,12 +59,12 @@ export function targetsOf(setup: TargetSetup): Targets {
 }
 
 /** What the teacher gives, in its faster form where there is one; that is found out with the first batch. */
-function liveTargets({ teacher, teacherOptions: { accelerate } }: TargetSetup): Targets {
+function liveTargets({ teacher, options, teacherOptions: { accelerate } }: TargetSetup): Targets {
   let form: FastForm | Teacher | undefined = accelerate ? undefined : teacher;
   return {
     recordable: true,
     of({ images }) {
-      form ??= fastForm(teacher, images) ?? teacher;
+      form ??= fastForm(teacher, images, options.precision) ?? teacher;
       return form.forward(images);
     },
     dispose() {
@@ -73,9 +74,9 @@ function liveTargets({ teacher, teacherOptions: { accelerate } }: TargetSetup): 
 }
 
 /** A network that cannot be recorded is no error: it runs as it is, and says itself what is wrong with the images, if anything. */
-function fastForm(teacher: Teacher, images: Batch['images']): FastForm | undefined {
+function fastForm(teacher: Teacher, images: Batch['images'], precision: Precision): FastForm | undefined {
   try {
-    return teacher.accelerated(images);
+    return teacher.accelerated(images, precision);
   } catch {
     return undefined;
   }
