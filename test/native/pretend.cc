@@ -14,8 +14,12 @@
 #include <node_api.h>
 #include <torch/library.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <functional>
+#include <map>
 #include <set>
+#include <string>
 
 #if __has_include(<ATen/core/GraphImplInterface.h>)
 #include <ATen/core/GraphImplInterface.h>
@@ -32,6 +36,7 @@ const c10::Device device(kPretend, 0);
 
 struct Recording {
   std::vector<std::function<void()>> steps;
+  std::map<std::string, int> kinds;  // how often each operator is among the steps
   std::set<const void*> fresh;  // memory that came meanwhile: it may be written, because nobody has seen it
 };
 
@@ -90,12 +95,13 @@ bool mayWrite(const Tensor& tensor) { return !recording || recording->fresh.coun
 
 // Computes on the CPU, gives the results to the device, and does so again when a recording is replayed.
 template <typename Compute>
-std::vector<Tensor> results(Compute compute) {
+std::vector<Tensor> results(const char* kind, Compute compute) {
   Recording* const current = std::exchange(recording, nullptr);
   std::vector<Tensor> made;
   for (const Tensor& tensor : compute()) made.push_back(tensor.defined() ? tensor.to(device) : tensor);
   recording = current;
   if (!current) return made;
+  current->kinds[kind]++;
   for (const Tensor& tensor : made)
     if (tensor.defined()) current->fresh.insert(tensor.storage().data());
   current->steps.push_back([=] {
@@ -109,7 +115,10 @@ std::vector<Tensor> results(Compute compute) {
 Tensor copyFrom(const Tensor& from, const Tensor& to, bool) {
   TORCH_CHECK(!recording || (from.device() == device && to.device() == device), "memory of the host cannot be copied while a graph is recorded");
   const auto copy = [=] { seen(to).copy_(seen(from)); };
-  if (recording) recording->steps.push_back(copy);
+  if (recording) {
+    recording->steps.push_back(copy);
+    recording->kinds["aten::copy_"]++;
+  }
   if (to.is_cpu() || mayWrite(to)) copy();
   return to;
 }
@@ -122,7 +131,7 @@ Tensor copyFromAndResize(const Tensor& from, const Tensor& to) {
 Tensor convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, c10::IntArrayRef stride, c10::IntArrayRef padding,
                    c10::IntArrayRef dilation, bool transposed, c10::IntArrayRef outputPadding, int64_t groups) {
   const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec(), outputPadding.vec());
-  return results([=] {
+  return results("aten::convolution", [=] {
     const auto& [stride, padding, dilation, outputPadding] = sizes;
     const std::optional<Tensor> summand = bias && bias->defined() ? std::optional(seen(*bias)) : std::nullopt;
     return std::vector{at::convolution(seen(input), seen(weight), summand, stride, padding, dilation, transposed, outputPadding, groups)};
@@ -133,7 +142,7 @@ std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, c
                                                        c10::IntArrayRef padding, c10::IntArrayRef dilation, bool transposed, c10::IntArrayRef outputPadding,
                                                        int64_t groups, std::array<bool, 3> wanted) {
   const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec(), outputPadding.vec());
-  const auto made = results([=] {
+  const auto made = results("aten::convolution_backward", [=] {
     const auto& [stride, padding, dilation, outputPadding] = sizes;
     const auto [toInput, toWeight, toBias] = at::convolution_backward(seen(gradient), seen(input), seen(weight), c10::IntArrayRef({weight.size(0)}), stride, padding,
                                                                       dilation, transposed, outputPadding, groups, wanted);
@@ -144,7 +153,7 @@ std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, c
 
 // libtorch's own form of it warns of every output that it gets here.
 Tensor meanSquaredError(const Tensor& actual, const Tensor& expected, int64_t reduction) {
-  return results([=] { return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)}; })[0];
+  return results("aten::mse_loss", [=] { return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)}; })[0];
 }
 
 // Writes the running statistics, which its schema does not say.
@@ -155,7 +164,7 @@ std::tuple<Tensor, Tensor, Tensor> batchNorm(const Tensor& input, const std::opt
   std::array<Tensor, 2> before;
   for (size_t i = 0; recording && i < 2; i++)
     if (running[i]) before[i] = running[i]->clone();
-  const auto made = results([=] {
+  const auto made = results("aten::native_batch_norm", [=] {
     const auto [output, own, deviation] = at::native_batch_norm(seen(input), seenIf(weight), seenIf(bias), running[0], running[1], training, momentum, eps);
     return std::vector{output, own, deviation};
   });
@@ -202,6 +211,7 @@ void record(const c10::OperatorHandle& op, c10::Stack* stack) {
   const bool inPlace = !written.empty();
   for (const c10::IValue& made : arguments) forEachTensor(made, [&](const Tensor& tensor) { if (tensor.defined()) current->fresh.insert(tensor.storage().data()); });
   const c10::Stack made = inPlace && !arguments.empty() ? c10::Stack(written.begin(), written.begin() + arguments.size()) : arguments;
+  current->kinds[schema.name()]++;
   current->steps.push_back([=] {
     c10::Stack again = given;
     at::native::cpu_fallback(op, &again);
@@ -232,6 +242,8 @@ struct Graph final : at::GraphImplInterface {
   void capture_end() override {
     recording = nullptr;
     generator.set_state(random);
+    if (std::getenv("SRRL_COUNT_RECORDED"))
+      for (const auto& [kind, count] : own.kinds) std::fprintf(stderr, "%s %d\n", kind.c_str(), count);
   }
   void instantiate() override {}
   void replay() override {
