@@ -1,5 +1,5 @@
-// Work on a device that is recorded once and replayed in one call. libtorch 2.13 has this for every kind of device; before that, CUDA's has to be asked for by name, which
-// needs the headers of the CUDA toolkit.
+// Work on a device that is recorded once and replayed in one call. libtorch 2.13 has this for every kind of device;
+// before that, CUDA's has to be asked for by name, which needs the headers of the CUDA toolkit.
 #include "graph.h"
 
 #include <ATen/ATen.h>
@@ -48,8 +48,9 @@ struct Graph : torch::CustomClassHolder {
   c10::Stream before;  // the device's stream while nothing is recorded
 };
 
-// The first use of a library creates its handle and its workspace, which a recording does not allow. Operators of every type that a network is trained in
-// make those of the stream on which all recordings happen: a workspace belongs to a stream, and another stream for each recording would leave one behind each time (32 MiB on an H100).
+// The first use of a library creates its handle and its workspace, which a recording does not allow. Operators of every
+// type that a network is trained in make those of the stream on which all recordings happen: a workspace belongs to a
+// stream, and another stream for each recording would leave one behind each time (32 MiB on an H100).
 void warmUp(c10::Device device) {
   const at::AutoDispatchBelowADInplaceOrView plain;
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {

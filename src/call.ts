@@ -1,6 +1,6 @@
 /**
- * The check that every public function and class with options makes first: unknown options, values of the wrong kind, and
- * arguments that belong in the options. JavaScript would ignore all three.
+ * The check that every public function and class with options makes first: unknown options, values of the wrong kind,
+ * and arguments that belong in the options. JavaScript would ignore all three.
  */
 import { ConfigError } from './errors.js';
 import { nearest } from './suggest.js';
@@ -12,8 +12,8 @@ export type Kinds<Options> = { readonly [Name in keyof Options]-?: Kind };
 type AnyKinds = Readonly<Record<string, Kind>>;
 
 /**
- * Throws ConfigError where `given`, the arguments of `name`, are more than the positional ones and an object of options, or an
- * option is unknown or of another kind. Costs some tens of nanoseconds.
+ * Throws ConfigError where `given`, the arguments of `name`, are more than the positional ones and an object of
+ * options, or an option is unknown or of another kind. Costs some tens of nanoseconds.
  */
 export function checkCall(
   name: string,
@@ -34,7 +34,10 @@ export function checkCall(
     refuseNamed(name, positional, kinds ?? {}, last as object, given.length - 1);
 }
 
-/** The part of {@link checkCall} for functions whose last argument is an object of anything, such as tensors by name: further arguments alone. */
+/**
+ * The part of {@link checkCall} for functions whose last argument is an object of anything, such as tensors by name:
+ * further arguments alone.
+ */
 export function checkCount(name: string, positional: readonly string[], given: ArrayLike<unknown>): void {
   if (given.length > positional.length) refuseExtra(name, positional, undefined, given);
 }

@@ -29,7 +29,10 @@ export interface Features {
   logits: Tensor;
   /** The last feature map before pooling, [N, C', H, W], where there is one. */
   map?: Tensor;
-  /** The output of each stage from the first to the last, [N, C, H, W] each; methods that compare inner maps look at them. */
+  /**
+   * The output of each stage from the first to the last, [N, C, H, W] each; methods that compare inner maps look at
+   * them.
+   */
   stages: Tensor[];
 }
 
@@ -44,7 +47,10 @@ export interface FeatureShapes {
   pooledIsMeanOfMap: boolean;
 }
 
-/** A number, or a function of the epoch, counted from 1: then a step that was captured in one epoch serves in the others as well. */
+/**
+ * A number, or a function of the epoch, counted from 1: then a step that was captured in one epoch serves in the others
+ * as well.
+ */
 export type Weight = number | ((epoch: number) => number);
 
 /** One part of a loss: a scalar and the weight with which it enters the sum. */
@@ -80,8 +86,9 @@ export interface EpochRecord {
   /** Mean of each term over the epoch, unweighted. */
   terms: Record<string, number>;
   /**
-   * Percent of the training images that the student was right about when they were seen: augmented, and while it changed. Absent where images are
-   * mixed, and where the student predicts through another network than its own classifier.
+   * Percent of the training images that the student was right about when they were seen: augmented, and while it
+   * changed. Absent where images are mixed, and where the student predicts through another network than its own
+   * classifier.
    */
   trainTop1?: number;
   /** Of the held-out training images, where there are some and the epoch was evaluated. */

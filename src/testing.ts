@@ -16,7 +16,10 @@ export { tensorEquality } from './tensor/index.js';
 
 /** Options of {@link assertClose}. */
 export interface CloseOptions {
-  /** Allowed difference relative to the expected value; given together with `atol`. Default: by dtype, as torch.testing.assert_close. */
+  /**
+   * Allowed difference relative to the expected value; given together with `atol`. Default: by dtype, as
+   * torch.testing.assert_close.
+   */
   rtol?: number;
   /** Allowed absolute difference; given together with `rtol`. */
   atol?: number;
@@ -51,8 +54,8 @@ const tolerances: Partial<Record<DType, readonly [number, number]>> = {
 };
 
 /**
- * Throws an AssertionError that says where and by how much `actual` and `expected` differ by more than
- * `atol + rtol * |expected|`; as torch.testing.assert_close. Numbers and arrays become tensors of the dtype and device of `actual`.
+ * Throws an AssertionError that says where and by how much `actual` and `expected` differ by more than `atol + rtol *
+ * |expected|`; as torch.testing.assert_close. Numbers and arrays become tensors of the dtype and device of `actual`.
  */
 export function assertClose(actual: Tensor, expected: Tensor | TensorData, options: CloseOptions = {}): void {
   checkCall('assertClose', ['actual', 'expected'], closeKinds, arguments);

@@ -1,5 +1,6 @@
-// A part of a JPEG file, decoded by libjpeg-turbo and resized, in one pass on the caller's thread. libjpeg-turbo is not linked: it comes with an npm package
-// and is looked up when it is first needed, by TurboJPEG 3's stable interface; where it is absent, images are decoded elsewhere.
+// A part of a JPEG file, decoded by libjpeg-turbo and resized, in one pass on the caller's thread. libjpeg-turbo is not
+// linked: it comes with an npm package and is looked up when it is first needed, by TurboJPEG 3's stable interface;
+// where it is absent, images are decoded elsewhere.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
@@ -118,7 +119,8 @@ uint8_t* scratch(size_t size) {
   return memory.get();
 }
 
-// `count` pixels of four bytes to three, in place. Every writer of such files stores 255 - ink. => Pillow's conversion: (255 - ink) (255 - black) / 255, rounded.
+// `count` pixels of four bytes to three, in place. Every writer of such files stores 255 - ink. => Pillow's conversion:
+// (255 - ink) (255 - black) / 255, rounded.
 void cmykToRgb(uint8_t* pixels, int64_t count) {
   const uint8_t* from = pixels;
   for (const uint8_t* end = pixels + 4 * count; from != end; from += 4, pixels += 3) {
@@ -133,7 +135,8 @@ void cmykToRgb(uint8_t* pixels, int64_t count) {
 // Operators of this thread use no other threads while it lives: OpenMP would start a team for each thread that decodes.
 struct SingleThread {
 #ifdef _OPENMP
-  // libtorch sets its own number when a thread first asks for it; that must be over by then. One team too many, and all of them sleep where they used to wait awake.
+  // libtorch sets its own number when a thread first asks for it; that must be over by then. One team too many, and all
+  // of them sleep where they used to wait awake.
   const int before = at::get_num_threads();
   SingleThread() { omp_set_num_threads(1); }
   ~SingleThread() { omp_set_num_threads(before); }
@@ -141,8 +144,9 @@ struct SingleThread {
 };
 
 // bytes: a JPEG file that jpeg_size() takes; pixels: uint8 [H, W, 3] contiguous, written.
-// box: left, top, width, height of a part of the image scaled by 1 / `denominator` (1, 2, 4 or 8: libjpeg decodes fewer pixels then). The part is resized to
-// `resized` (height, width), bilinear with antialiasing; `pixels` gets as much of that as it has room for, from `offset` (top, left) on.
+// box: left, top, width, height of a part of the image scaled by 1 / `denominator` (1, 2, 4 or 8: libjpeg decodes fewer
+// pixels then). The part is resized to `resized` (height, width), bilinear with antialiasing; `pixels` gets as much of
+// that as it has room for, from `offset` (top, left) on.
 void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box, int64_t denominator, at::IntArrayRef resized,
                 at::IntArrayRef offset) {
   TORCH_CHECK(isPlain(pixels) && pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
@@ -158,8 +162,8 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
   TORCH_CHECK(offset[0] >= 0 && offset[1] >= 0 && offset[0] + pixels.size(0) <= resized[0] && offset[1] + pixels.size(1) <= resized[1],
               "there are no such pixels in the resized part");
 
-  // Colour is smoothed over neighbours: with a few pixels more around it, the part has the bytes that it has in the whole. A region begins where a
-  // block of any kind of subsampling does.
+  // Colour is smoothed over neighbours: with a few pixels more around it, the part has the bytes that it has in the
+  // whole. A region begins where a block of any kind of subsampling does.
   constexpr int64_t kAround = 8, kBlock = 32;
   const int64_t block = kBlock / d;
   const int64_t x = std::max<int64_t>(0, left - kAround) / block * block, y = std::max<int64_t>(0, top - kAround);

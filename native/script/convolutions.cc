@@ -71,7 +71,8 @@ void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Gra
   last->output()->replaceAllUsesWith(fast);
 }
 
-// A normalization by constants, and the ReLU that is its only user, as one pass. Of the CPU's memory, where there is an operator for it.
+// A normalization by constants, and the ReLU that is its only user, as one pass. Of the CPU's memory, where there is an
+// operator for it.
 void joinNormalization(Node* node, Graph& graph) {
   const auto scaling = torch::jit::toIValue(node->input(1));
   if (!scaling || !scaling->isTensor() || !scaling->toTensor().is_cpu()) return;

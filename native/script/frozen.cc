@@ -56,7 +56,8 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
   return holdFrozen(env, c10::make_intrusive<Frozen>(graph, c10::Stack{}, c10::Stack{}));
 }
 
-// frozenFold(frozen) => the same with normalizations and constant factors folded into convolutions, and these in their fastest form
+// frozenFold(frozen) => the same with normalizations and constant factors folded into convolutions, and these in their
+// fastest form
 Napi::Value fold(const Napi::CallbackInfo& info) {
   const auto frozen = frozenOf(info);
   std::shared_ptr<Graph> graph = frozen->graph->copy();
@@ -66,7 +67,8 @@ Napi::Value fold(const Napi::CallbackInfo& info) {
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
 }
 
-// Casts the images, and has every constant in `dtype` from the beginning but those of batch normalizations, which take float32 next to half precision.
+// Casts the images, and has every constant in `dtype` from the beginning but those of batch normalizations, which take
+// float32 next to half precision.
 void narrowGraph(Graph& graph, Value* images, at::ScalarType dtype) {
   forEachNode(graph.block(), [&](torch::jit::Node* node) {
     if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index"})) return;
@@ -81,7 +83,8 @@ void narrowGraph(Graph& graph, Value* images, at::ScalarType dtype) {
   images->replaceAllUsesAfterNodeWith(cast->node(), cast);
 }
 
-// frozenNarrow(frozen, dtype) => the same with normalizations folded into convolutions, computed in half precision throughout
+// frozenNarrow(frozen, dtype) => the same with normalizations folded into convolutions, computed in half precision
+// throughout
 Napi::Value narrow(const Napi::CallbackInfo& info) {
   const auto frozen = frozenOf(info);
   std::shared_ptr<Graph> graph = frozen->graph->copy();

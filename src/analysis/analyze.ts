@@ -48,9 +48,10 @@ export interface AnalysisSetup {
 const clusterSeed = 0;
 
 /**
- * Runs both networks once over a split, without augmentation, and compares what they make of it. Everything is summed batch by batch in
- * float64 except the penultimate features, which are held for k-means: N (C_T + C_S) numbers. Throws ConfigError where the classes of student,
- * teacher and data differ in number, where the student is in training mode, or where there is no such split or it has fewer images than classes.
+ * Runs both networks once over a split, without augmentation, and compares what they make of it. Everything is summed
+ * batch by batch in float64 except the penultimate features, which are held for k-means: N (C_T + C_S) numbers. Throws
+ * ConfigError where the classes of student, teacher and data differ in number, where the student is in training mode,
+ * or where there is no such split or it has fewer images than classes.
  *
  *     const { student } = loadStudent('runs/a');
  *     const record = await analyze({ student, teacher: Teacher.load('teacher.pt'), data: await openDataset('shapes') });

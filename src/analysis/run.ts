@@ -33,9 +33,15 @@ const kinds: Kinds<AnalyzeRunOptions> = {
 export interface AnalyzeRunOptions extends Pick<AnalysisSetup, 'split' | 'batchSize' | 'signal' | 'onProgress'> {
   /** A teacher, or what Teacher.load() takes. Default: that of the run. */
   teacher?: string | Teacher;
-  /** Path of the teacher's classifier, where it cannot be found by itself. Default: where the run had it, if the teacher is the run's. */
+  /**
+   * Path of the teacher's classifier, where it cannot be found by itself. Default: where the run had it, if the teacher
+   * is the run's.
+   */
   tap?: string;
-  /** A data set, or `kind:path`. Default: that of the run, with the training images that it used and those that it held out. */
+  /**
+   * A data set, or `kind:path`. Default: that of the run, with the training images that it used and those that it held
+   * out.
+   */
   data?: string | Dataset;
   /** Where the networks run. Default: the run's device, or the CPU where this machine does not have that. */
   device?: string;
@@ -52,8 +58,9 @@ export interface AnalyzedRun extends AnalysisRecord {
 }
 
 /**
- * Compares the student of a run with its teacher, and writes the result into the run folder, where reports find it. Throws FileError where `path` is no run
- * folder with a student, ConfigError where the run's teacher cannot be loaded again or a split does not exist, and what {@link analyze} throws.
+ * Compares the student of a run with its teacher, and writes the result into the run folder, where reports find it.
+ * Throws FileError where `path` is no run folder with a student, ConfigError where the run's teacher cannot be loaded
+ * again or a split does not exist, and what {@link analyze} throws.
  *
  *     const { overall, cka } = await analyzeRun('runs/a');
  *     writeReport('runs/a');

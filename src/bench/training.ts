@@ -41,7 +41,9 @@ function given(pair: Pair, kind: Kind, { folder, device, precision }: Place) {
   return { data: noise(pair), options, file: join(folder, `${teacher}-${student}-${kind}.pth`) };
 }
 
-/** Writes what both sides start from: initial weights, and the batches of an epoch. Returns the question for the peer. */
+/**
+ * Writes what both sides start from: initial weights, and the batches of an epoch. Returns the question for the peer.
+ */
 export function writeStart(pair: Pair, kind: Kind, place: Place): Record<string, unknown> {
   const { data, options, file } = given(pair, kind, place);
   const { images, labels } = firstEpoch(data, { ...options, device: 'cpu' });
@@ -135,7 +137,10 @@ async function step(trainer: Trainer): Promise<void> {
   if (bad) throw new BenchError(`In step ${bad.step} ${bad.what} is NaN or Inf.`);
 }
 
-/** The loss terms of the first steps, unweighted; the second step's tell whether the first changed the same weights in the same way. */
+/**
+ * The loss terms of the first steps, unweighted; the second step's tell whether the first changed the same weights in
+ * the same way.
+ */
 export async function firstTerms({ trainer, step }: Training): Promise<Record<string, number>> {
   const terms: Record<string, number> = {};
   for (let number = 1; number <= batches; number++) {

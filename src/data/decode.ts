@@ -18,9 +18,9 @@ export type Crop = (width: number, height: number) => Box;
 export const pixelsFor = (size: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(size * size * 3));
 
 /**
- * RGB pixels, row by row, [size, size, 3], in `target` (of {@link pixelsFor}): the part of the image that `crop` chooses from its size, or without one the
- * evaluation's view. As with torchvision, neither EXIF orientation nor colour profile is applied, and alpha is dropped. Throws
- * DataError naming `name` where the bytes are no whole image.
+ * RGB pixels, row by row, [size, size, 3], in `target` (of {@link pixelsFor}): the part of the image that `crop`
+ * chooses from its size, or without one the evaluation's view. As with torchvision, neither EXIF orientation nor colour
+ * profile is applied, and alpha is dropped. Throws DataError naming `name` where the bytes are no whole image.
  */
 export async function decode(
   bytes: Uint8Array,
@@ -43,8 +43,8 @@ export async function decode(
 }
 
 /**
- * A part, resized. Where four or more of its pixels make one, libjpeg scales by 1/2, 1/4 or 1/8 while it decodes, to no less than twice the resolution
- * that is needed. The part then lies within a quarter of a target pixel of its place.
+ * A part, resized. Where four or more of its pixels make one, libjpeg scales by 1/2, 1/4 or 1/8 while it decodes, to no
+ * less than twice the resolution that is needed. The part then lies within a quarter of a target pixel of its place.
  */
 function croppedPart(box: Box, width: number, height: number, size: number): Part {
   const resized = { width: size, height: size, left: 0, top: 0 };
@@ -83,8 +83,9 @@ async function decodeSharp(bytes: Uint8Array, size: number, crop?: Crop): Promis
 const open = (bytes: Uint8Array): Sharp => sharp(bytes, { failOn: 'error', ignoreIcc: true });
 
 /**
- * A part, resized. Where two or more of its pixels make one, the whole is resized and the part taken afterwards, as libvips then may read fewer pixels.
- * The part then lies within half a target pixel of its place. Otherwise libtorch resizes it, which takes a fraction of libvips' time.
+ * A part, resized. Where two or more of its pixels make one, the whole is resized and the part taken afterwards, as
+ * libvips then may read fewer pixels. The part then lies within half a target pixel of its place. Otherwise libtorch
+ * resizes it, which takes a fraction of libvips' time.
  */
 async function cropped(bytes: Uint8Array, box: Box, width: number, height: number, size: number): Promise<Uint8Array> {
   const [across, down] = [box.width / size, box.height / size];
@@ -109,8 +110,9 @@ const uncut = (box: Box, size: number): Part => ({
 });
 
 /**
- * A part of an image of `width` pixels across, resized to `whole`, and of that `size` x `size` pixels. Bilinear with antialiasing, as torchvision resizes
- * tensors of bytes. On this thread: it takes a tenth of what decoding does, and a thread of its own would bring threads of OpenMP with it.
+ * A part of an image of `width` pixels across, resized to `whole`, and of that `size` x `size` pixels. Bilinear with
+ * antialiasing, as torchvision resizes tensors of bytes. On this thread: it takes a tenth of what decoding does, and a
+ * thread of its own would bring threads of OpenMP with it.
  */
 function partOf(rgb: Uint8Array, width: number, box: Box, whole: Part['resized'], size: number): Uint8Array {
   return scope(() => {
@@ -122,7 +124,10 @@ function partOf(rgb: Uint8Array, width: number, box: Box, whole: Part['resized']
   });
 }
 
-/** Pixels of an image in inks (cyan, magenta, yellow, black), by Pillow's rule: (255 - ink) (255 - black) / 255, rounded. */
+/**
+ * Pixels of an image in inks (cyan, magenta, yellow, black), by Pillow's rule: (255 - ink) (255 - black) / 255,
+ * rounded.
+ */
 async function rgbOfInks(bytes: Uint8Array): Promise<Uint8Array> {
   const inks = await open(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').removeAlpha().raw().toBuffer();
   const rgb = new Uint8Array((inks.length / 4) * 3);

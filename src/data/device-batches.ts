@@ -17,8 +17,8 @@ export interface DeviceEpoch {
 }
 
 /**
- * Batches of images that lie on a device, made there from the order and the draws of an epoch, which are uploaded when it begins, and from a position that moves on by itself:
- * a captured step needs nothing from the host.
+ * Batches of images that lie on a device, made there from the order and the draws of an epoch, which are uploaded when
+ * it begins, and from a position that moves on by itself: a captured step needs nothing from the host.
  */
 export class DeviceBatches {
   readonly #setup: DeviceBatchesSetup;

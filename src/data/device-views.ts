@@ -1,4 +1,7 @@
-/** Views of images that lie on a device of their own, by operators that every device has. What they give is to the bit what the CPU's own operators give. */
+/**
+ * Views of images that lie on a device of their own, by operators that every device has. What they give is to the bit
+ * what the CPU's own operators give.
+ */
 import { callOverload, fromArray, overloadOf, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** How pixels become numbers. */
@@ -24,8 +27,8 @@ export const mirrored = (flips: readonly boolean[]): Tensor =>
   fromArray(BigInt64Array.from(flips.flatMap((flip) => [0n, 0n, flip ? 1n : 0n])), [flips.length, 3]);
 
 /**
- * float32 [B, C, H, W], channels_last: the images `rows` [B] of uint8 [N, C, H, W], each from where its draw [B, 3] begins; zeros, as pixels, around them.
- * All on one device.
+ * float32 [B, C, H, W], channels_last: the images `rows` [B] of uint8 [N, C, H, W], each from where its draw [B, 3]
+ * begins; zeros, as pixels, around them. All on one device.
  */
 export function viewsOn(images: Tensor, rows: Tensor, draws: Tensor, table: Tensor): Tensor {
   const { device } = images;

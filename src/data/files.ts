@@ -5,7 +5,10 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import { DataError, messageOf } from '../errors.js';
 
-/** Does something with a file. Throws DataError naming it where it is none, or cannot be read: reading a pipe would wait for ever. */
+/**
+ * Does something with a file. Throws DataError naming it where it is none, or cannot be read: reading a pipe would wait
+ * for ever.
+ */
 function withFile<T>(file: string, action: () => T): T {
   let found: Stats | undefined;
   try {

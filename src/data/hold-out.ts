@@ -4,8 +4,8 @@ import type { Dataset, Labels, Split } from './dataset.js';
 import { SampleRandom, streams } from './philox.js';
 
 /**
- * Takes a share of the training samples of each class out for validation; which ones, the seed decides. No image is copied. Throws
- * ConfigError where the share is not between 0 and 1, or leaves one of the two sides without a sample.
+ * Takes a share of the training samples of each class out for validation; which ones, the seed decides. No image is
+ * copied. Throws ConfigError where the share is not between 0 and 1, or leaves one of the two sides without a sample.
  */
 export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
   checkCall('holdOut', ['data', 'share', 'seed'], undefined, arguments);
@@ -29,8 +29,8 @@ export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
 }
 
 /**
- * The same data with fewer training images, equally many of each class; the seed decides which. Throws ConfigError where `images` is no multiple of
- * the number of classes, or a class has too few.
+ * The same data with fewer training images, equally many of each class; the seed decides which. Throws ConfigError
+ * where `images` is no multiple of the number of classes, or a class has too few.
  */
 export function takeTraining(data: Dataset, images: number, seed = 0): Dataset {
   const each = images / data.classes.length;

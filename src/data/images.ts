@@ -105,7 +105,10 @@ class HeldImages extends ReadyImages {
   }
 }
 
-/** Images on a device: all of them lie there, or, of a file that is mapped because it is large, those of a batch are brought there. */
+/**
+ * Images on a device: all of them lie there, or, of a file that is mapped because it is large, those of a batch are
+ * brought there.
+ */
 class DeviceImages extends ReadyImages {
   readonly #images: Tensor;
   readonly #device: string;

@@ -37,7 +37,9 @@ const kinds: Kinds<LoaderOptions> = {
 /** How a {@link Loader} makes batches. */
 export interface LoaderOptions {
   batchSize: number;
-  /** The fewest images of a batch: what is left over and fewer goes with the batch before. Training needs 2. Default 1. */
+  /**
+   * The fewest images of a batch: what is left over and fewer goes with the batch before. Training needs 2. Default 1.
+   */
   smallestBatch?: number;
   /** Decides order and augmentation, with the epoch and the image's number. Default 0. */
   seed?: number;
@@ -51,7 +53,10 @@ export interface LoaderOptions {
   workers?: number;
   /** Batches that are decoded ahead of their step. Default 2. */
   ahead?: number;
-  /** Where images, labels and indices are wanted, such as `cuda:0`. Images that are in memory are then held there. Default `cpu`. */
+  /**
+   * Where images, labels and indices are wanted, such as `cuda:0`. Images that are in memory are then held there.
+   * Default `cpu`.
+   */
   device?: string;
   /** Number of this process among `worldSize` that share each epoch, each with `batchSize` images a step. Default 0. */
   rank?: number;
@@ -70,8 +75,8 @@ export interface AwaitedImage {
 }
 
 /**
- * Hands out the batches of a split. What an image looks like in an epoch is a function of (seed, epoch, image number), and the
- * order one of (seed, epoch): neither depends on the batch size, on the workers, or on what was read before.
+ * Hands out the batches of a split. What an image looks like in an epoch is a function of (seed, epoch, image number),
+ * and the order one of (seed, epoch): neither depends on the batch size, on the workers, or on what was read before.
  *
  *     loader.begin(epoch);
  *     await loader.ready(step);
@@ -94,8 +99,8 @@ export class Loader {
   #epoch = 0;
 
   /**
-   * Throws DataError where the data set has no such split, or mixes images that are decoded as they come, and ConfigError where there is no
-   * such rank.
+   * Throws DataError where the data set has no such split, or mixes images that are decoded as they come, and
+   * ConfigError where there is no such rank.
    */
   constructor(
     dataset: Dataset,
@@ -173,7 +178,8 @@ export class Loader {
   }
 
   /**
-   * The same batches, made on the device by itself, for steps that are captured. Undefined where images do not lie there, or something is done to them that takes numbers of the host.
+   * The same batches, made on the device by itself, for steps that are captured. Undefined where images do not lie
+   * there, or something is done to them that takes numbers of the host.
    * @internal
    */
   onDevice(): DeviceBatches | undefined {

@@ -1,6 +1,6 @@
 /**
- * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): random bits as a pure function of a key
- * and a counter. Checked against the vectors of the authors' Random123.
+ * Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011): random bits as a pure function
+ * of a key and a counter. Checked against the vectors of the authors' Random123.
  */
 
 /** The high 32 bits of the product of two unsigned 32-bit numbers. */
@@ -36,8 +36,8 @@ export function philox4x32([c0, c1, c2, c3]: Four, [k0, k1]: [number, number]): 
 }
 
 /**
- * Streams of {@link SampleRandom}, so that no two decisions share bits. native/ops/views.cc has 0 as the last word of the counter,
- * and drawn data sets have 0 and 1.
+ * Streams of {@link SampleRandom}, so that no two decisions share bits. native/ops/views.cc has 0 as the last word of
+ * the counter, and drawn data sets have 0 and 1.
  */
 export const streams = {
   resizedCrop: 16,

@@ -1,4 +1,6 @@
-/** Walking folders of data as torchvision does: links are followed, and what is no regular file is told apart by kind. */
+/**
+ * Walking folders of data as torchvision does: links are followed, and what is no regular file is told apart by kind.
+ */
 import { opendirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, messageOf } from '../errors.js';
@@ -80,7 +82,10 @@ export function entriesBelow(folder: string): Entry[] {
   return [...walk(folder, '', [])];
 }
 
-/** `above`: the folders that the walk is in, which a link may lead back to; undefined where folders are not gone through. */
+/**
+ * `above`: the folders that the walk is in, which a link may lead back to; undefined where folders are not gone
+ * through.
+ */
 function* walk(path: string, prefix: string, above: readonly string[] | undefined): Generator<Entry> {
   const here = realpathSync(path);
   if (above?.includes(here)) {

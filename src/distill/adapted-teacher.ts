@@ -49,7 +49,10 @@ interface Images {
   std: readonly number[];
 }
 
-/** Throws ConfigError where a mean or std is not one of images with these channels. `flag` comes before `mean` and `std` in messages. */
+/**
+ * Throws ConfigError where a mean or std is not one of images with these channels. `flag` comes before `mean` and `std`
+ * in messages.
+ */
 export function checkStatistics({ mean, std }: Preprocessing, { channels, source }: Images, flag = '--'): void {
   for (const [name, values, option] of [
     ['mean', mean, meanOption],
@@ -133,7 +136,10 @@ function onDevice(values: number[], device: string): Tensor {
   return scope(() => keep(fromArray(Float32Array.from(values), [1, values.length, 1, 1]).to({ device })));
 }
 
-/** The teacher for images of a data set; itself, where it needs nothing else. Throws ConfigError where its mean or std has other channels. */
+/**
+ * The teacher for images of a data set; itself, where it needs nothing else. Throws ConfigError where its mean or std
+ * has other channels.
+ */
 export function seeing(teacher: TeacherBase, data: Images): TeacherBase {
   if (!(teacher instanceof AdaptedTeacher)) return teacher;
   const { inner, preprocessing } = teacher;

@@ -4,7 +4,10 @@ import type { FeatureShapes, Features } from '../flow.js';
 import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 
-/** r(.): takes the student's feature to the teacher's width, [N, C_S(, H, W)] -> [N, C_T]. Trained with the student, and never exported. */
+/**
+ * r(.): takes the student's feature to the teacher's width, [N, C_S(, H, W)] -> [N, C_T]. Trained with the student, and
+ * never exported.
+ */
 export abstract class Connector extends Module {
   abstract override forward(student: Features): Tensor;
 }
@@ -43,7 +46,10 @@ export class MapConnector extends ConvConnector {
   }
 }
 
-/** As in SimKD's benchmark code: transforms the averaged feature. Another function than {@link MapConnector}, for students without a map. */
+/**
+ * As in SimKD's benchmark code: transforms the averaged feature. Another function than {@link MapConnector}, for
+ * students without a map.
+ */
 export class PooledConnector extends ConvConnector {
   override forward({ pooled }: Features): Tensor {
     return this.transform(pooled.unsqueeze(2).unsqueeze(3)).flatten(1);
@@ -95,9 +101,9 @@ export const connectorNames = ['auto', 'map', 'pooled', 'linear', 'mlp', 'identi
 export type ConnectorName = (typeof connectorNames)[number];
 
 /**
- * A connector from a student to a feature of `teacherChannels`. `auto` is the authors' `map` where the student's pooled feature is the average
- * of its last map, and `pooled` elsewhere (transformers, heads with hidden layers). Throws ConfigError for `map` without a map and for
- * `identity` between different widths.
+ * A connector from a student to a feature of `teacherChannels`. `auto` is the authors' `map` where the student's pooled
+ * feature is the average of its last map, and `pooled` elsewhere (transformers, heads with hidden layers). Throws
+ * ConfigError for `map` without a map and for `identity` between different widths.
  */
 export function createConnector(name: ConnectorName, student: FeatureShapes, teacherChannels: number): Connector {
   checkCall('createConnector', ['name', 'student', 'teacherChannels'], undefined, arguments);

@@ -12,7 +12,10 @@ export function withinRounding(
   return actual.length === expected.length && actual.every((tensor, i) => isClose(tensor, expected[i] ?? null, share));
 }
 
-/** Whether `actual`, computed in half precision, is about as close to what float32 gives as `usual` is, which was computed in half precision as well. */
+/**
+ * Whether `actual`, computed in half precision, is about as close to what float32 gives as `usual` is, which was
+ * computed in half precision as well.
+ */
 export function isAsGood(
   actual: readonly (Tensor | null)[],
   usual: readonly (Tensor | null)[],

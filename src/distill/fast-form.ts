@@ -12,7 +12,8 @@ export const exactly = <T>(device: string, body: () => T): T =>
   autocast(device.replace(/:.*/, ''), body, { enabled: false });
 
 /**
- * A graph made by `trace` with normalizations folded into convolutions, which computes in `precision`. It is folded in float32, so that weights are rounded once.
+ * A graph made by `trace` with normalizations folded into convolutions, which computes in `precision`. It is folded in
+ * float32, so that weights are rounded once.
  */
 export function fasterGraph(trace: () => FrozenGraph, device: string, precision: Precision): FrozenGraph {
   return exactly(device, () => {
@@ -25,7 +26,10 @@ export function fasterGraph(trace: () => FrozenGraph, device: string, precision:
   });
 }
 
-/** Whether a faster form returns what the usual one does: up to rounding in float32; in half precision, with errors that are about as large. */
+/**
+ * Whether a faster form returns what the usual one does: up to rounding in float32; in half precision, with errors that
+ * are about as large.
+ */
 export function mayStandIn(fast: () => Outputs, usual: () => Outputs, device: string, precision: Precision): boolean {
   if (precision === 'float32') return withinRounding(fast(), usual());
   return isAsGood(exactly(device, fast), usual(), exactly(device, usual));

@@ -1,12 +1,13 @@
 /**
- * The equations of "Knowledge Distillation via Softmax Regression Representation Learning" (Yang, Martinez, Bulat, Tzimiropoulos,
- * ICLR 2021), numbered as there.
+ * The equations of "Knowledge Distillation via Softmax Regression Representation Learning" (Yang, Martinez, Bulat,
+ * Tzimiropoulos, ICLR 2021), numbered as there.
  *
  *   h_T, h_S  penultimate features [N, C_T], [N, C_S]     r    the connector, C_S -> C_T
  *   W_T       the teacher's own frozen classifier         s    softmax with temperature
  *   z_T = W_T h_T    z_S = W_S h_S    z~_S = W_T r(h_S)   [N, K]
  *
- * All means are over batch and coordinates, as in the authors' code; the paper's squared norm in (1) is C_T times as large.
+ * All means are over batch and coordinates, as in the authors' code; the paper's squared norm in (1) is C_T times as
+ * large.
  */
 import { checkCall } from '../call.js';
 import { functional as F } from '../nn/index.js';
@@ -18,7 +19,9 @@ export function featureMatchingLoss(hT: Tensor, rhS: Tensor): Tensor {
   return F.mseLoss(rhS, hT);
 }
 
-/** Cross-entropy of two softmax distributions with a temperature: - s(z_T / tau) . log s(z / tau), mean over the batch. */
+/**
+ * Cross-entropy of two softmax distributions with a temperature: - s(z_T / tau) . log s(z / tau), mean over the batch.
+ */
 function softCrossEntropy(zT: Tensor, z: Tensor, temperature: number): Tensor {
   const target = F.softmax(zT.div(temperature), 1);
   return target
@@ -29,8 +32,8 @@ function softCrossEntropy(zT: Tensor, z: Tensor, temperature: number): Tensor {
 }
 
 /**
- * (2), (3)  L_SR = - p . log q with p = s(W_T h_T), q = s(W_T r(h_S)). The paper writes this cross-entropy twice: (2) through the
- * logits, (3) with W_T and the features put in.
+ * (2), (3)  L_SR = - p . log q with p = s(W_T h_T), q = s(W_T r(h_S)). The paper writes this cross-entropy twice: (2)
+ * through the logits, (3) with W_T and the features put in.
  */
 export function softmaxRegressionLoss(zT: Tensor, zTildeS: Tensor, temperature = 1): Tensor {
   checkCall('softmaxRegressionLoss', ['zT', 'zTildeS', 'temperature'], undefined, arguments);
@@ -43,7 +46,9 @@ export function softmaxRegressionLossL2(zT: Tensor, zTildeS: Tensor): Tensor {
   return F.mseLoss(zTildeS, zT);
 }
 
-/** (4)  L_KD = - s(W_T h_T) . log s(W_S h_S), classic distillation, which trains the student's own classifier as well */
+/**
+ * (4)  L_KD = - s(W_T h_T) . log s(W_S h_S), classic distillation, which trains the student's own classifier as well
+ */
 export function distillationLoss(zT: Tensor, zS: Tensor, temperature = 1): Tensor {
   checkCall('distillationLoss', ['zT', 'zS', 'temperature'], undefined, arguments);
   return softCrossEntropy(zT, zS, temperature);

@@ -5,8 +5,9 @@ import { parse } from 'yaml';
 import { deviceNamed, hasDevice } from '../tensor/index.js';
 
 /**
- * Returns the device that is asked for, or else that of the run in `path` (its folder, or a file in it), or the CPU, with a `notice`, where this machine does not have the run's.
- * Throws ConfigError where there is no device that was asked for.
+ * Returns the device that is asked for, or else that of the run in `path` (its folder, or a file in it), or the CPU,
+ * with a `notice`, where this machine does not have the run's. Throws ConfigError where there is no device that was
+ * asked for.
  */
 export function deviceFor(path: string, asked?: string): { device: string; notice?: string } {
   if (asked !== undefined) return { device: deviceNamed(asked) };

@@ -25,7 +25,10 @@ export interface StudentCard {
   /** How its images were normalized, where that was not as the data set says. */
   mean?: number[];
   std?: number[];
-  /** It predicts through a projector and the teacher's classifier: the teacher's last map, [C, H, W], and the projector's factor. */
+  /**
+   * It predicts through a projector and the teacher's classifier: the teacher's last map, [C, H, W], and the
+   * projector's factor.
+   */
   projected?: { teacherMap: number[]; factor: number; studentChannels: number };
 }
 
@@ -47,8 +50,8 @@ export function saveStudent(file: string, student: Classifier, card: StudentCard
 }
 
 /**
- * The student of a run folder (its best, where one was kept), or of a file of one, ready to evaluate. Throws FileError where there is none, or the file does
- * not say which model it holds.
+ * The student of a run folder (its best, where one was kept), or of a file of one, ready to evaluate. Throws FileError
+ * where there is none, or the file does not say which model it holds.
  */
 export function loadStudent(path: string): { student: Classifier; card: StudentCard } {
   checkCall('loadStudent', ['path'], undefined, arguments);

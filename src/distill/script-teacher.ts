@@ -33,8 +33,9 @@ export interface ClassifierSite {
 }
 
 /**
- * A frozen classifier from a TorchScript file: its penultimate feature h_T is the input of its last linear layer (or 1x1 convolution), and
- * W_T, b_T are that layer's. Where that feature is the average of a map, it gives the map as well. Nothing of it is ever trained.
+ * A frozen classifier from a TorchScript file: its penultimate feature h_T is the input of its last linear layer (or
+ * 1x1 convolution), and W_T, b_T are that layer's. Where that feature is the average of a map, it gives the map as
+ * well. Nothing of it is ever trained.
  */
 export class ScriptTeacher extends TeacherBase {
   private constructor(
@@ -48,8 +49,8 @@ export class ScriptTeacher extends TeacherBase {
   }
 
   /**
-   * Loads a TorchScript classifier, scripted or traced. Throws FileError where the file is none, TeacherError where its classifier cannot be
-   * found (the candidates are named) or where it was exported in training mode.
+   * Loads a TorchScript classifier, scripted or traced. Throws FileError where the file is none, TeacherError where its
+   * classifier cannot be found (the candidates are named) or where it was exported in training mode.
    */
   static load(file: string, { tap, device = 'cpu' }: ScriptTeacherOptions = {}): ScriptTeacher {
     checkCall('ScriptTeacher.load', ['file'], kinds, arguments);
@@ -57,8 +58,8 @@ export class ScriptTeacher extends TeacherBase {
   }
 
   /**
-   * Loads a program of torch.export.save (`.pt2`). Throws FileError where the file is damaged, TeacherError where the program uses what is not
-   * supported (it is named), or its classifier cannot be found.
+   * Loads a program of torch.export.save (`.pt2`). Throws FileError where the file is damaged, TeacherError where the
+   * program uses what is not supported (it is named), or its classifier cannot be found.
    */
   static async loadExported(file: string, { tap, device = 'cpu' }: ScriptTeacherOptions = {}): Promise<ScriptTeacher> {
     checkCall('ScriptTeacher.loadExported', ['file'], kinds, arguments);

@@ -19,7 +19,9 @@ export abstract class TeacherBase {
   /** b_T, [K], or null. */
   readonly bias: Tensor | null;
 
-  /** @param source where it came from, as Teacher.load() takes it @param classifierName path of the module that is its classifier */
+  /**
+   * @param source where it came from, as Teacher.load() takes it @param classifierName path of the module that is its classifier
+   */
   constructor(
     readonly source: string,
     readonly classifierName: string,
@@ -43,9 +45,10 @@ export abstract class TeacherBase {
   abstract fingerprint(): string;
 
   /**
-   * A faster form that gives the same up to rounding, for images of this size in any number; `images` [N, C, H, W] with N >= 2 are the test of that.
-   * Undefined where there is none. The teacher itself stays as it is, and must outlive the form. In half precision, call it within autocast of that `precision`: the form's errors are
-   * then about as large as the teacher's own are there.
+   * A faster form that gives the same up to rounding, for images of this size in any number; `images` [N, C, H, W] with
+   * N >= 2 are the test of that. Undefined where there is none. The teacher itself stays as it is, and must outlive the
+   * form. In half precision, call it within autocast of that `precision`: the form's errors are then about as large as
+   * the teacher's own are there.
    */
   abstract accelerated(images: Tensor, precision?: Precision): FastForm | undefined;
 

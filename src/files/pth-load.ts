@@ -26,9 +26,10 @@ export interface PthOptions {
 type Storages = Map<string, Tensor>;
 
 /**
- * Reads a state dict or checkpoint as `torch.load(file, weights_only=True, map_location='cpu')` does: data only, no code is ever
- * run. Dicts with texts as keys become objects without a prototype, other dicts Maps, lists and tuples arrays, integers
- * beyond 2^53 bigints, dtypes and devices texts. Throws FileError for anything else, or a file that is damaged.
+ * Reads a state dict or checkpoint as `torch.load(file, weights_only=True, map_location='cpu')` does: data only, no
+ * code is ever run. Dicts with texts as keys become objects without a prototype, other dicts Maps, lists and tuples
+ * arrays, integers beyond 2^53 bigints, dtypes and devices texts. Throws FileError for anything else, or a file that is
+ * damaged.
  *
  * With `unknown: 'opaque'` objects of other classes, as training checkpoints have them next to the weights, become
  * {@link PthObject}s: their class by name and their state as data. No code is run then either.

@@ -21,8 +21,9 @@ interface Shared {
 
 /**
  * Writes a value so that Python's `torch.load(file, weights_only=True)` reads it, atomically: tensors, numbers, texts,
- * Uint8Arrays, arrays, plain objects, Maps and Sets in each other. Tensors that share memory share it in the file, where only
- * what they look at is written. Whole numbers are integers; `float(1)` is a float. All tensors are written as of the CPU.
+ * Uint8Arrays, arrays, plain objects, Maps and Sets in each other. Tensors that share memory share it in the file,
+ * where only what they look at is written. Whole numbers are integers; `float(1)` is a float. All tensors are written
+ * as of the CPU.
  */
 export function savePth(file: string, value: unknown): void {
   checkCount('savePth', ['file', 'value'], arguments);
@@ -52,7 +53,10 @@ export function savePth(file: string, value: unknown): void {
   });
 }
 
-/** The tensor outside autograd, with its elements as they lie in memory. Throws FileError for one that has none, as a sparse one. */
+/**
+ * The tensor outside autograd, with its elements as they lie in memory. Throws FileError for one that has none, as a
+ * sparse one.
+ */
 function materialized(tensor: Tensor): Tensor {
   return plain(tensor);
 }

@@ -35,9 +35,9 @@ export interface EMAState {
 }
 
 /**
- * A copy of a module whose parameters are exponential moving averages of the module's, and whose buffers are the module's; as
- * torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn. It begins as the module is. Throws ConfigError where decay is
- * not in [0, 1] or there are no parameters.
+ * A copy of a module whose parameters are exponential moving averages of the module's, and whose buffers are the
+ * module's; as torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn. It begins as the module is. Throws
+ * ConfigError where decay is not in [0, 1] or there are no parameters.
  */
 export class EMA implements TensorHolder {
   /** @internal Makes structured cloning throw. */
@@ -71,7 +71,8 @@ export class EMA implements TensorHolder {
   }
 
   /**
-   * The same where the device knows by how much: `weight` (one element) is the part of the module's parameters, 0 where nothing changes. {@link updates} is the caller's to count. @internal
+   * The same where the device knows by how much: `weight` (one element) is the part of the module's parameters, 0 where
+   * nothing changes. {@link updates} is the caller's to count. @internal
    */
   updateBy(weight: Tensor): void {
     const { copies, sources } = this.#parameters;

@@ -19,9 +19,9 @@ export interface LionOptions {
 const defaults: LionOptions = { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 };
 
 /**
- * Lion of Chen et al., Symbolic Discovery of Optimization Algorithms (2023), by foreach operators: a step along the sign of an
- * average of past gradients and the present one. PyTorch has no peer; the state's name is `exp_avg`. Throws ConfigError where
- * lr or weightDecay is below 0, or one of the betas is not in [0, 1).
+ * Lion of Chen et al., Symbolic Discovery of Optimization Algorithms (2023), by foreach operators: a step along the
+ * sign of an average of past gradients and the present one. PyTorch has no peer; the state's name is `exp_avg`. Throws
+ * ConfigError where lr or weightDecay is below 0, or one of the betas is not in [0, 1).
  */
 export class Lion extends Optimizer<LionOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<LionOptions>>, options: Partial<LionOptions> = {}) {

@@ -15,7 +15,9 @@ import {
 /** Parameters with options of their own, in place of the optimizer's. */
 export type ParameterGroup<Options> = { params: Iterable<Tensor> } & Partial<Options>;
 
-/** A group with all its options, and its parameters as an array; `initialLr` is set by the first schedule that it gets. */
+/**
+ * A group with all its options, and its parameters as an array; `initialLr` is set by the first schedule that it gets.
+ */
 export type Group<Options> = Options & { params: Tensor[]; initialLr?: number };
 
 /** What an optimizer keeps for one parameter: tensors and numbers, by name. */
@@ -28,7 +30,10 @@ export interface Bucket {
   members: Tensor[];
 }
 
-/** What a step takes from the device in place of the host, so that it can be captured: nothing in it is asked for or waited for. @internal */
+/**
+ * What a step takes from the device in place of the host, so that it can be captured: nothing in it is asked for or
+ * waited for. @internal
+ */
 export interface DeviceStep {
   /** Learning rate of each group, float32 []. */
   lr: readonly Tensor[];
@@ -46,8 +51,8 @@ export interface Lists {
 }
 
 /**
- * The base of all optimizers: parameter groups, per-parameter state, and lists of both on the native side, so that a step is one
- * operator call over all parameters.
+ * The base of all optimizers: parameter groups, per-parameter state, and lists of both on the native side, so that a
+ * step is one operator call over all parameters.
  */
 export abstract class Optimizer<Options extends { lr: number }> implements TensorHolder {
   /** @internal Makes structured cloning throw. */
@@ -91,8 +96,9 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 
   /**
-   * The parameters of group `index` that have gradients, in buckets of equal stage. `prepare` makes what state a parameter lacks
-   * and names its stage (such as: this is its first step); `names` are the state tensors that the step needs as lists.
+   * The parameters of group `index` that have gradients, in buckets of equal stage. `prepare` makes what state a
+   * parameter lacks and names its stage (such as: this is its first step); `names` are the state tensors that the step
+   * needs as lists.
    */
   protected ready(
     index: number,
@@ -138,8 +144,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 
   /**
-   * Calls `update` with those parameters of group `index` that have gradients. State tensors of `names` that a parameter lacks
-   * begin at zero: `step` as a number in float32, any other in the parameter's form.
+   * Calls `update` with those parameters of group `index` that have gradients. State tensors of `names` that a
+   * parameter lacks begin at zero: `step` as a number in float32, any other in the parameter's form.
    */
   protected forEachReady(index: number, names: string[], update: (lists: Lists) => void): void {
     const stage = names.join();
@@ -178,7 +184,9 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     this.state.set(param, state);
   }
 
-  /** Options and state by number of parameter, as torch.optim's state_dict. The tensors share the optimizer's memory. */
+  /**
+   * Options and state by number of parameter, as torch.optim's state_dict. The tensors share the optimizer's memory.
+   */
   stateDict(): OptimizerState<Options> {
     const params = this.paramGroups.flatMap((group) => group.params);
     let next = 0;
@@ -191,8 +199,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 
   /**
-   * Takes over options and copies of the state, in the parameters' dtype (but `step`) and on their devices. Throws ConfigError
-   * where groups or their sizes differ, or the state names a parameter that is not there.
+   * Takes over options and copies of the state, in the parameters' dtype (but `step`) and on their devices. Throws
+   * ConfigError where groups or their sizes differ, or the state names a parameter that is not there.
    */
   loadStateDict({ state, paramGroups }: OptimizerState<Options>): void {
     const sizes = (groups: { params: unknown[] }[]) => groups.map((group) => group.params.length).join();

@@ -10,7 +10,9 @@ interface Alike {
   parts: Tensor[];
 }
 
-/** Takes back what operators did to tensors; on a device by its own decision, in a few kernels for all tensors together. */
+/**
+ * Takes back what operators did to tensors; on a device by its own decision, in a few kernels for all tensors together.
+ */
 export class Undo {
   readonly #groups: Alike[];
 

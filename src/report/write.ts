@@ -16,8 +16,9 @@ export interface ReportOptions {
 }
 
 /**
- * Writes the report of a run folder, of one that goes on as well, as an HTML file that asks nothing of any network; with the example images and mistakes that
- * {@link analyzeRun} left there. Returns the file. Throws FileError where the folder cannot be read or the file cannot be written.
+ * Writes the report of a run folder, of one that goes on as well, as an HTML file that asks nothing of any network;
+ * with the example images and mistakes that {@link analyzeRun} left there. Returns the file. Throws FileError where the
+ * folder cannot be read or the file cannot be written.
  *
  *     writeReport('runs/a');
  */
@@ -28,8 +29,9 @@ export function writeReport(path: string, { out = join(path, 'report.html') }: R
 }
 
 /**
- * Puts run folders beside each other, with mean and sample standard deviation of those that differ in nothing but the seed; with `html`, also as a page with
- * the curves of all runs. Throws FileError where a folder cannot be read or the page cannot be written.
+ * Puts run folders beside each other, with mean and sample standard deviation of those that differ in nothing but the
+ * seed; with `html`, also as a page with the curves of all runs. Throws FileError where a folder cannot be read or the
+ * page cannot be written.
  *
  *     const { groups } = compareFolders(['runs/a/seed-0', 'runs/a/seed-1'], { html: 'comparison.html' });
  */

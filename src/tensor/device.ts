@@ -4,7 +4,10 @@ import { native } from '../native.js';
 /** Whether this machine, with this libtorch, has a device; `cuda` is `cuda:0`. */
 export const hasDevice = (name: string): boolean => native().devices().includes(numbered(name));
 
-/** Returns the device that a name means, `cuda` being `cuda:0`. Throws ConfigError where this machine, with this libtorch, has none. */
+/**
+ * Returns the device that a name means, `cuda` being `cuda:0`. Throws ConfigError where this machine, with this
+ * libtorch, has none.
+ */
 export function deviceNamed(name: string): string {
   if (hasDevice(name)) return numbered(name);
   const help = name.startsWith('cuda')

@@ -1,8 +1,9 @@
 import { type Handle, native } from '../native.js';
 
 /**
- * Work on a device that was recorded once and is done again by one call, as torch.cuda.CUDAGraph. It reads and writes the very tensors that it was recorded with:
- * new inputs are copied into the old ones. Lives until dispose(), with the memory of all that was made while it was recorded.
+ * Work on a device that was recorded once and is done again by one call, as torch.cuda.CUDAGraph. It reads and writes
+ * the very tensors that it was recorded with: new inputs are copied into the old ones. Lives until dispose(), with the
+ * memory of all that was made while it was recorded.
  */
 export class DeviceGraph {
   private constructor(private readonly handle: Handle) {}
@@ -13,8 +14,8 @@ export class DeviceGraph {
   }
 
   /**
-   * Records what `body`, a synchronous function, has the device do; nothing is done before {@link replay}. Throws what `body` throws, and NativeError where something cannot be
-   * recorded, such as reading a number.
+   * Records what `body`, a synchronous function, has the device do; nothing is done before {@link replay}. Throws what
+   * `body` throws, and NativeError where something cannot be recorded, such as reading a number.
    */
   static record(device: string, body: (graph: DeviceGraph) => void): DeviceGraph {
     const handle = native().graphBegin(device);
@@ -36,7 +37,8 @@ export class DeviceGraph {
   }
 
   /**
-   * Records what `body` has the device do beside all that is recorded after it, up to {@link join}. What it makes must be kept until the recording ends.
+   * Records what `body` has the device do beside all that is recorded after it, up to {@link join}. What it makes must
+   * be kept until the recording ends.
    */
   aside<T>(body: () => T): T {
     native().graphAside(this.handle);

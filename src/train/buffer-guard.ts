@@ -6,7 +6,10 @@ import { firstNonFinite, largestMagnitudes } from './finite.js';
 /** Larger ones, such as the memory banks of CRD, would cost more to copy than they are worth. */
 const largest = 2 ** 16;
 
-/** Remembers the statistics of modules, which a forward changes, so that a step can be taken back; and tells whether they are numbers. */
+/**
+ * Remembers the statistics of modules, which a forward changes, so that a step can be taken back; and tells whether
+ * they are numbers.
+ */
 export class BufferGuard {
   readonly #named: Record<string, Tensor>;
   readonly #undo: Undo;

@@ -1,4 +1,6 @@
-/** Where captured steps get their batches from: the device makes them by itself, and the teacher may be a batch ahead. */
+/**
+ * Where captured steps get their batches from: the device makes them by itself, and the teacher may be a batch ahead.
+ */
 import type { DeviceBatches } from '../data/device-batches.js';
 import type { Batch, Features } from '../flow.js';
 import { type DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
@@ -37,8 +39,9 @@ export class OwnBatches implements CapturedBatches {
 }
 
 /**
- * The step has its batch and the teacher's features from the step before, and beside itself makes those of the next one: the teacher depends on nothing that the student does. Where
- * there was no such step before, as at the beginning of an epoch, they are made at once.
+ * The step has its batch and the teacher's features from the step before, and beside itself makes those of the next
+ * one: the teacher depends on nothing that the student does. Where there was no such step before, as at the beginning
+ * of an epoch, they are made at once.
  */
 export class BatchesAhead implements CapturedBatches {
   #held: Inputs | undefined;

@@ -4,13 +4,19 @@ import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
 import type { Part } from './part.js';
 import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
 
-/** Milliseconds of the device's work after which NaN and Inf are looked for. The host must not be further ahead: a run that is stopped ends with the steps that it has asked for. */
+/**
+ * Milliseconds of the device's work after which NaN and Inf are looked for. The host must not be further ahead: a run
+ * that is stopped ends with the steps that it has asked for.
+ */
 const lookEvery = 50;
 
 export interface DeviceStepsSetup extends DeviceUpdateSetup {
   /** Whether steps are to be captured, where the device can. */
   records: boolean;
-  /** What captured steps of `size` images may take their batches from, the best first; none where the host has to bring them. */
+  /**
+   * What captured steps of `size` images may take their batches from, the best first; none where the host has to bring
+   * them.
+   */
   batches: (size: number) => CapturedBatches[];
   /** Counted from 1. */
   epoch: () => number;
@@ -42,8 +48,9 @@ export interface NonFinite {
 }
 
 /**
- * The steps of a run elsewhere than on the CPU, where reading a number waits for the device: they are replays of graphs, one for each size of batches, after which NaN and Inf are
- * looked for now and then; all other steps are judged at once.
+ * The steps of a run elsewhere than on the CPU, where reading a number waits for the device: they are replays of
+ * graphs, one for each size of batches, after which NaN and Inf are looked for now and then; all other steps are judged
+ * at once.
  */
 export class DeviceSteps {
   readonly #setup: DeviceStepsSetup;
@@ -81,7 +88,10 @@ export class DeviceSteps {
     return this.#update.full || this.#update.unseen >= this.#patience;
   }
 
-  /** Does a step with the `size` images from `position` of the epoch on; passes that it returns {@link judge} has to end. Undefined where it has to go its usual way. */
+  /**
+   * Does a step with the `size` images from `position` of the epoch on; passes that it returns {@link judge} has to
+   * end. Undefined where it has to go its usual way.
+   */
   run({ position, size }: { position: number; size: number }, inputs: () => Inputs): Outcome | undefined {
     if (!this.#records) return undefined;
     this.#prepare();
@@ -107,7 +117,10 @@ export class DeviceSteps {
     return recorded;
   }
 
-  /** Updates by what passes gave, and waits; where it was not sound nothing is changed but statistics, and what it was is returned. `size`: of the batch, where the passes are {@link run}'s. */
+  /**
+   * Updates by what passes gave, and waits; where it was not sound nothing is changed but statistics, and what it was
+   * is returned. `size`: of the batch, where the passes are {@link run}'s.
+   */
   judge(parts: readonly Part[], size?: number): string | undefined {
     this.#prepare();
     const bad = this.#update.now(parts);

@@ -19,7 +19,10 @@ export interface DeviceUpdateSetup {
 /** Steps that may be done between two looks. */
 const rows = 512;
 
-/** What tells whether a step was sound, float64 [...]: the losses, the norm of the gradients, statistics; and behind them the terms, for names alone. */
+/**
+ * What tells whether a step was sound, float64 [...]: the losses, the norm of the gradients, statistics; and behind
+ * them the terms, for names alone.
+ */
 interface Health {
   values: Tensor;
   losses: number;
@@ -29,8 +32,9 @@ interface Health {
 }
 
 /**
- * The end of a step on a device: NaN and Inf found, gradients clipped, weights updated, averages and means added to, without asking the host, so that it can be captured in a
- * graph. A step with NaN or Inf changes nothing; which it was, and what, is written into a log on the device that the host reads now and then.
+ * The end of a step on a device: NaN and Inf found, gradients clipped, weights updated, averages and means added to,
+ * without asking the host, so that it can be captured in a graph. A step with NaN or Inf changes nothing; which it was,
+ * and what, is written into a log on the device that the host reads now and then.
  */
 export class DeviceUpdate {
   readonly #setup: DeviceUpdateSetup;

@@ -8,7 +8,10 @@ import { whileLocked } from './run-lock.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
 import { checkTogether, runTogether, type TogetherEvent } from './together.js';
 
-/** A run in progress: what happens comes out of it as events, and it can be held and ended. It begins when the first event is asked for. */
+/**
+ * A run in progress: what happens comes out of it as events, and it can be held and ended. It begins when the first
+ * event is asked for.
+ */
 export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterableIterator<Event> {
   readonly #control: Control;
   readonly #events: AsyncGenerator<Event, void>;
@@ -48,14 +51,14 @@ export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterable
 }
 
 /**
- * Trains a student from a teacher and yields what happens: first `start` with the teacher's own accuracy, then steps and epochs, then `end`
- * with the student's. Everything is checked before the first step.
+ * Trains a student from a teacher and yields what happens: first `start` with the teacher's own accuracy, then steps
+ * and epochs, then `end` with the student's. Everything is checked before the first step.
  *
  *     for await (const event of distill({ teacher: 'teacher.pt', student: 'resnet8', data: 'shapes' }))
  *       if (event.type === 'epoch') console.log(event.epoch, event.test?.top1);
  *
- * Where student, teacher, data and method are given as texts, the run has a thread of its own and the caller's event loop stays free; objects are used
- * in the caller's thread, a step at a time.
+ * Where student, teacher, data and method are given as texts, the run has a thread of its own and the caller's event
+ * loop stays free; objects are used in the caller's thread, a step at a time.
  */
 export function distill(setup: DistillSetup): Run {
   checkCall('distill', ['setup'], undefined, arguments);
@@ -63,9 +66,10 @@ export function distill(setup: DistillSetup): Run {
 }
 
 /**
- * Trains several students side by side, by name: each step they see the same views, and the teacher runs once for all of them. They may differ in
- * student, method, seed, optimizer and folder; order and views are those of the `dataSeed`, by default the first one's seed. Each ends with the bits
- * that it would have been given alone. Throws ConfigError where they do not have teacher and images in common.
+ * Trains several students side by side, by name: each step they see the same views, and the teacher runs once for all
+ * of them. They may differ in student, method, seed, optimizer and folder; order and views are those of the `dataSeed`,
+ * by default the first one's seed. Each ends with the bits that it would have been given alone. Throws ConfigError
+ * where they do not have teacher and images in common.
  *
  *     const setup = { teacher: 'teacher.pt', data: 'shapes' };
  *     const run = distillTogether({ small: { ...setup, student: 'resnet8' }, large: { ...setup, student: 'resnet20' } });
@@ -103,7 +107,10 @@ function start(kind: Kind, given: StudentSetup | DistillSetup): Run {
   return new Run(checked, signal instanceof AbortSignal ? signal : undefined);
 }
 
-/** The folders that runs will write to. They are locked here and not by the thread of a run, which may be ended before it can release them. */
+/**
+ * The folders that runs will write to. They are locked here and not by the thread of a run, which may be ended before
+ * it can release them.
+ */
 const writtenBy = (setups: readonly StudentSetup[]): string[] =>
   setups.flatMap(({ out, dryRun }) => (out === undefined || dryRun ? [] : [out]));
 

@@ -56,8 +56,8 @@ export async function* evaluation(
 }
 
 /**
- * Right at first, right among five, the summed cross-entropy, and the images with NaN or Inf in their logits, of one batch. Of equal logits the
- * class of the lower number ranks first, as in argmax; topk leaves that order to the CPU.
+ * Right at first, right among five, the summed cross-entropy, and the images with NaN or Inf in their logits, of one
+ * batch. Of equal logits the class of the lower number ranks first, as in argmax; topk leaves that order to the CPU.
  */
 function scores(loader: Loader, step: number, logits: (images: Tensor) => Tensor): Tensor {
   const { images, labels } = loader.batch(step);

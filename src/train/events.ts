@@ -18,7 +18,9 @@ export type TrainEvent =
       /** The step that a checkpoint had reached. */
       resumedAt?: number;
     }
-  /** A step is done; where a GPU repeats captured steps, the last of those that it was asked for since the event before. */
+  /**
+   * A step is done; where a GPU repeats captured steps, the last of those that it was asked for since the event before.
+   */
   | { type: 'step'; step: number; steps: number; epoch: number; epochs: number }
   | { type: 'notice'; message: string }
   | {

@@ -1,7 +1,12 @@
-/** Whether tensors hold numbers: NaN or Inf in a weight, a statistic or an optimizer's state must not get into a file. */
+/**
+ * Whether tensors hold numbers: NaN or Inf in a weight, a statistic or an optimizer's state must not get into a file.
+ */
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
-/** The largest magnitude of each tensor, float64; NaN where one holds NaN. Tensors are floating, not empty, and on one device. */
+/**
+ * The largest magnitude of each tensor, float64; NaN where one holds NaN. Tensors are floating, not empty, and on one
+ * device.
+ */
 export function largestMagnitudes(tensors: readonly Tensor[]): Tensor {
   const norms = torch._foreachNorm(tensors, Number.POSITIVE_INFINITY);
   const alike = norms.every(({ dtype }) => dtype === norms[0]?.dtype);

@@ -1,4 +1,6 @@
-/** The training loop: epochs of steps, and the evaluations between them. Everything that it changes is the trainer's. */
+/**
+ * The training loop: epochs of steps, and the evaluations between them. Everything that it changes is the trainer's.
+ */
 import { Loader } from '../data/loader.js';
 import { DivergenceError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';

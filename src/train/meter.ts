@@ -15,8 +15,9 @@ export interface TrainMeans {
 const [lossName, rightName] = ['loss', 'right'];
 
 /**
- * Running means of loss terms and the share of right predictions, kept on the device: nothing is read before {@link read}. All sums, and
- * behind them the number of samples, are one float64 vector, to which a step adds by a few operators that can be captured.
+ * Running means of loss terms and the share of right predictions, kept on the device: nothing is read before {@link
+ * read}. All sums, and behind them the number of samples, are one float64 vector, to which a step adds by a few
+ * operators that can be captured.
  */
 export class TermMeter {
   #names: string[] = [];
@@ -26,7 +27,10 @@ export class TermMeter {
 
   constructor(private readonly device = 'cpu') {}
 
-  /** Adds the means of a batch of `count` samples, and how many of them were right; nothing where `found` (one element) is above 0. */
+  /**
+   * Adds the means of a batch of `count` samples, and how many of them were right; nothing where `found` (one element)
+   * is above 0.
+   */
   add(terms: Terms, loss: Tensor, count: number, right?: Tensor, found?: Tensor): void {
     const values = new Map(Object.entries(terms).map(([name, { value }]) => [name, value]));
     values.set(lossName, loss);

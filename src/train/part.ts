@@ -19,8 +19,8 @@ export const partOf = ({ images, labels, indices, views }: Batch, begin: number,
 });
 
 /**
- * Where the parts of a batch begin, and their sizes. One image that is left over goes with the part before: batch normalization
- * of averaged features has no variance over a single image.
+ * Where the parts of a batch begin, and their sizes. One image that is left over goes with the part before: batch
+ * normalization of averaged features has no variance over a single image.
  */
 export function partsOf(count: number, size: number): [begin: number, size: number][] {
   const parts = Math.max(1, Math.ceil(count / size) - (size > 1 && count % size === 1 ? 1 : 0));

@@ -149,7 +149,10 @@ function recordOf(method: Method, chosen: string | Method | undefined): Record<s
   return { method: name, [name]: method.options };
 }
 
-/** Options of the training, and of how the teacher is run; kept features are shared by seeds, so their views are those of seed 0. */
+/**
+ * Options of the training, and of how the teacher is run; kept features are shared by seeds, so their views are those
+ * of seed 0.
+ */
 function effectiveOptions(given: object, hasTeacher: boolean): [EffectiveTrainOptions, EffectiveTeacherOptions] {
   const known = hasTeacher ? trainOptions.extend(teacherOptions.shape) : trainOptions;
   const all = validate(known, given, 'the training options');

@@ -37,12 +37,16 @@ export interface RecordedStep {
   after: (parts: Part[]) => void;
 }
 
-/** How a step was done: by a replay; or its passes, whose end is still to come; or not at all, as there was no memory to capture it with. */
+/**
+ * How a step was done: by a replay; or its passes, whose end is still to come; or not at all, as there was no memory to
+ * capture it with.
+ */
 export type Outcome = 'done' | 'no memory' | Part[];
 
 /**
- * A whole step as one graph of the device: the host asks once, and where the graph cannot make its batch, copies one in before. What the host decides in it, such as a weight that
- * changes with the epoch, is a constant: then the graph must be forgotten. Batches of another size have another graph.
+ * A whole step as one graph of the device: the host asks once, and where the graph cannot make its batch, copies one in
+ * before. What the host decides in it, such as a weight that changes with the epoch, is a constant: then the graph must
+ * be forgotten. Batches of another size have another graph.
  */
 export class RecordedPass {
   private recorded: Recorded | undefined;
@@ -100,7 +104,10 @@ export class RecordedPass {
     return parts;
   }
 
-  /** Hears that passes returned by {@link run} led to an update: what the optimizer and the meter keep is there, and is not made in a recording. */
+  /**
+   * Hears that passes returned by {@link run} led to an update: what the optimizer and the meter keep is there, and is
+   * not made in a recording.
+   */
   sound(): void {
     this.updated = true;
   }

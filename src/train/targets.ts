@@ -73,7 +73,10 @@ function liveTargets({ teacher, options, teacherOptions: { accelerate } }: Targe
   };
 }
 
-/** A network that cannot be recorded is no error: it runs as it is, and says itself what is wrong with the images, if anything. */
+/**
+ * A network that cannot be recorded is no error: it runs as it is, and says itself what is wrong with the images, if
+ * anything.
+ */
 function fastForm(teacher: Teacher, images: Batch['images'], precision: Precision): FastForm | undefined {
   try {
     return teacher.accelerated(images, precision);
@@ -82,7 +85,10 @@ function fastForm(teacher: Teacher, images: Batch['images'], precision: Precisio
   }
 }
 
-/** The features of a cache, which the teacher fills where they are missing. Throws ConfigError where views are not functions of one image. */
+/**
+ * The features of a cache, which the teacher fills where they are missing. Throws ConfigError where views are not
+ * functions of one image.
+ */
 function cachedTargets(
   { teacher, data, options, teacherOptions }: TargetSetup,
   directory: string,

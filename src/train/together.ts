@@ -61,8 +61,8 @@ interface Member {
 }
 
 /**
- * Trains the students step by step in turn. Each has its own weights, method, optimizer, folder and random numbers, and ends with the bits that it would have
- * been given alone with the same `dataSeed`.
+ * Trains the students step by step in turn. Each has its own weights, method, optimizer, folder and random numbers, and
+ * ends with the bits that it would have been given alone with the same `dataSeed`.
  */
 export async function* runTogether(
   setups: Record<string, DistillSetup>,
@@ -145,7 +145,10 @@ async function* untilStep(member: Member): AsyncGenerator<TrainEvent> {
   }
 }
 
-/** The step from which all can go on; undefined where none is resumed. A run that was killed between two saves has some that are further. */
+/**
+ * The step from which all can go on; undefined where none is resumed. A run that was killed between two saves has some
+ * that are further.
+ */
 function commonStep(setups: Record<string, DistillSetup>): number | undefined {
   const resumed = Object.entries(setups).filter(([, { out, resume }]) => out !== undefined && resume);
   const steps = resumed.map(([, { out }]) => RunFolder.stepsIn(out as string));

@@ -1,4 +1,7 @@
-/** Everything that a training run changes, and the step that changes it. It knows no method: an objective gives named terms. */
+/**
+ * Everything that a training run changes, and the step that changes it. It knows no method: an objective gives named
+ * terms.
+ */
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type LoaderOptions } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
@@ -136,7 +139,10 @@ export class Trainer {
     }
   }
 
-  /** Forward and backward of the first batch without an update; the terms, unweighted. Changes statistics and draws numbers. */
+  /**
+   * Forward and backward of the first batch without an update; the terms, unweighted. Changes statistics and draws
+   * numbers.
+   */
   rehearse(): Record<string, number> {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
     const [[, size]] = partsOf(batch.labels.shape[0] as number, this.microBatch) as [[number, number]];
@@ -274,7 +280,8 @@ export class Trainer {
         },
         ...(teacher && { teacher }),
       });
-      // A student that predicts through another network learns nothing in its own classifier, and of mixed images no class is the right one.
+      // A student that predicts through another network learns nothing in its own classifier, and of mixed images no
+      // class is the right one.
       const judged = !objective.deploy && labels.ndim === 1;
       return { terms, ...(judged && { right: rightOf(made.logits, labels) }) };
     });

@@ -1,7 +1,8 @@
-// A device for tests: memory of its own kind, and every operator computed by the CPU on copies. An operator that is given tensors of both is an error, as on
-// a GPU. With it, what runs on a GPU can be run where there is none, and must give what the CPU gives.
-// Work on it can be recorded, as on CUDA: what is recorded is not done, and what would have to wait for the device is an error meanwhile.
-// It goes by the name of a kind of device (hpu) that libtorch knows, but has nothing for.
+// A device for tests: memory of its own kind, and every operator computed by the CPU on copies. An operator that is
+// given tensors of both is an error, as on a GPU. With it, what runs on a GPU can be run where there is none, and must
+// give what the CPU gives. Work on it can be recorded, as on CUDA: what is recorded is not done, and what would have to
+// wait for the device is an error meanwhile. It goes by the name of a kind of device (hpu) that libtorch knows, but has
+// nothing for.
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/detail/HPUHooksInterface.h>
@@ -190,7 +191,8 @@ c10::IValue copied(const c10::IValue& value) {
   return copies;
 }
 
-// What an operator writes into must not change before the replay: it gets copies, and what it returns are the originals.
+// What an operator writes into must not change before the replay: it gets copies, and what it returns are the
+// originals.
 void record(const c10::OperatorHandle& op, c10::Stack* stack) {
   const auto& schema = op.schema();
   TORCH_CHECK(schema.name() != "aten::_local_scalar_dense", "a number cannot be read while a graph is recorded");

@@ -46,7 +46,8 @@ function teacherOn(on: string, numClasses: number) {
   return Teacher.of(network.to({ device: on }), 'resnet14');
 }
 
-// A GPU's fastest algorithms may add in another order each time: what is compared bit by bit runs with those that do not.
+// A GPU's fastest algorithms may add in another order each time: what is compared bit by bit runs with those that do
+// not.
 const common = { student: 'resnet8', data, epochs: 2, batchSize: 10, lr: 0.01, deterministic: true };
 
 /** Whether two numbers are equal up to a share of the larger one, or of 1. */
@@ -145,7 +146,8 @@ describe.runIf(isThere)('a run on a device', () => {
     expect(unrecorded(replayed)).toEqual([]);
     const facts = (list: TrainEvent[]) =>
       of(list, 'epoch').map(({ loss, terms, trainTop1, test }) => ({ loss, terms, trainTop1, test }));
-    // To the bit; but a recording holds what would otherwise be summed in place, here in another layout, whose sums are rounded otherwise.
+    // To the bit; but a recording holds what would otherwise be summed in place, here in another layout, whose sums are
+    // rounded otherwise.
     if (isPretended && method !== 'review-kd') expect(facts(replayed)).toEqual(facts(alone));
     for (const [epoch, { loss }] of facts(alone).entries())
       expect(isNear(facts(replayed)[epoch]?.loss as number, loss, isPretended ? 1e-6 : 1e-3)).toBe(true);

@@ -4,7 +4,10 @@ import torch from '../../src/torch.js';
 
 const data = await openDataset('shapes:96?test=60');
 
-/** Tensors and their bytes at the end of each step but the first two, in which optimizers make their state and the teacher its fast form. */
+/**
+ * Tensors and their bytes at the end of each step but the first two, in which optimizers make their state and the
+ * teacher its fast form.
+ */
 async function held(options: Partial<DistillSetup>) {
   torch.manualSeed(3);
   const teacher = Teacher.of(models.create('resnet14', { numClasses: data.classes.length }), 'resnet14');

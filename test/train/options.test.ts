@@ -108,7 +108,8 @@ describe('options of training', () => {
   });
 
   it('says what share of the images was right as they were seen', async () => {
-    // The first epoch of a student that does not learn: what it makes of the images as they are, counted without the trainer.
+    // The first epoch of a student that does not learn: what it makes of the images as they are, counted without the
+    // trainer.
     const still = { lr: 1e-30, epochs: 1, augment: false } as const;
     const { student, events } = await trained(still);
     const loader = new Loader(data, 'train', { batchSize: 72 });

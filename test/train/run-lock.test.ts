@@ -21,7 +21,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const teacher = 'assets/shapes-teacher.pt';
 const lockIn = (out: string) => join(out, 'run.lock');
 
-/** A run in a process of its own, from the moment at which it holds its folder and has written its configuration, which --resume reads. */
+/**
+ * A run in a process of its own, from the moment at which it holds its folder and has written its configuration, which
+ * --resume reads.
+ */
 async function running(out: string, more: string[] = []) {
   const args = [
     'distill',

@@ -166,7 +166,10 @@ describe('distill()', () => {
       forwards++;
       return forward(images);
     };
-    /** What was found before the first step, and how often the teacher was asked for it; its 40 test images are one batch. */
+    /**
+     * What was found before the first step, and how often the teacher was asked for it; its 40 test images are one
+     * batch.
+     */
     const begin = async (options: Partial<DistillSetup>) => {
       forwards = 0;
       const [start] = await all(distill(setup({ teacher, dryRun: true, ...options })));
@@ -207,7 +210,8 @@ describe('distill()', () => {
   it('ends also for a caller who is slow to ask again', () => {
     const file = join(folder, 'slow.mjs');
     const setup = { data: 'shapes:24?test=60', teacher: 'assets/shapes-teacher.pt', student: 'resnet8', epochs: 1 };
-    // The thread has ended long before the question after the last event; a process that waits for it in vain ends with code 13.
+    // The thread has ended long before the question after the last event; a process that waits for it in vain ends with
+    // code 13.
     writeFileSync(
       file,
       `import { distill } from ${JSON.stringify(pathToFileURL(join(packageRoot, 'dist/index.js')))};

@@ -1,4 +1,7 @@
-/** Steps that a device repeats as one graph are those that are done one by one, also where NaN turns up, and the host waits for none of them. */
+/**
+ * Steps that a device repeats as one graph are those that are done one by one, also where NaN turns up, and the host
+ * waits for none of them.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -127,8 +130,8 @@ describe.runIf(isThere)('steps that are repeated', () => {
 
   it.each(['dkd', 'review-kd', 'srrl'])('are captured once, whatever epoch and schedule say: %s', async (name) => {
     const record = vi.spyOn(DeviceGraph, 'record');
-    // A captured step of ReviewKD keeps gradients that are otherwise added to in place, in another layout, whose sums are rounded otherwise: its weights
-    // stay where they are, so that no step carries that on.
+    // A captured step of ReviewKD keeps gradients that are otherwise added to in place, in another layout, whose sums
+    // are rounded otherwise: its weights stay where they are, so that no step carries that on.
     const lr = name === 'review-kd' ? 1e-9 : 0.01;
     const options = { method: name, epochs: 3, lr, schedule: 'cosine', warmupEpochs: 1 } as const;
     const repeated = epochs(await all(options));

@@ -4,7 +4,10 @@ import type { Dataset, Split } from '../dataset.js';
 import { isEncoded } from '../images.js';
 import { type AugmentOptions, augmentOptions, type EffectiveAugmentOptions } from './index.js';
 
-/** The options of an augmentation for a split: those of the data set where nothing is said. Throws DataError where they do not fit its images. */
+/**
+ * The options of an augmentation for a split: those of the data set where nothing is said. Throws DataError where they
+ * do not fit its images.
+ */
 export function effectiveAugmentation(
   data: Dataset,
   set: Split,

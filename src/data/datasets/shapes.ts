@@ -65,7 +65,10 @@ const inPixel = [
   [0.75, 0.75],
 ] as const;
 
-/** Draws one sample into `image` ([3, 32, 32]): a shape somewhere, turned, on a shaded, noisy ground with strokes across. */
+/**
+ * Draws one sample into `image` ([3, 32, 32]): a shape somewhere, turned, on a shaded, noisy ground with strokes
+ * across.
+ */
 function draw(image: Uint8Array, inside: Inside, random: SampleRandom): void {
   const ground = colour(random);
   let paint = colour(random);

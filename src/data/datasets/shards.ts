@@ -17,13 +17,18 @@ interface Sample {
   label: number;
 }
 
-/** Key and extension: the key is what stands before the first dot of the name. Undefined where there is no dot, or nothing before it. */
+/**
+ * Key and extension: the key is what stands before the first dot of the name. Undefined where there is no dot, or
+ * nothing before it.
+ */
 function partsOf(name: string): [key: string, extension: string] | undefined {
   const [, key, extension] = name.match(/^((?:.*\/)?[^./][^./]*)\.(.+)$/) ?? [];
   return key !== undefined && extension !== undefined ? [key, extension] : undefined;
 }
 
-/** The pairs KEY.jpg and KEY.cls of one shard. What has a class and no image that can be decoded is added to `skipped`. */
+/**
+ * The pairs KEY.jpg and KEY.cls of one shard. What has a class and no image that can be decoded is added to `skipped`.
+ */
 function samplesOf(shard: string, skipped: Skipped): Sample[] {
   const images = new Map<string, TarEntry>();
   const labels = new Map<string, TarEntry>();

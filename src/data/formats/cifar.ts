@@ -1,6 +1,6 @@
 /**
- * CIFAR in either form. The binary one has records of one or two label bytes and 3072 pixels, 1024 red, 1024 green, 1024 blue; of the
- * python one see cifar-python.ts.
+ * CIFAR in either form. The binary one has records of one or two label bytes and 3072 pixels, 1024 red, 1024 green,
+ * 1024 blue; of the python one see cifar-python.ts.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -68,7 +68,10 @@ function findForm(path: string, { train, folders }: CifarLayout): { folder: stri
   );
 }
 
-/** The records of files NAME.bin one after the other; each may be packed as NAME.bin.xz, in one piece or in parts NAME.bin.xz.part00, part01, ... */
+/**
+ * The records of files NAME.bin one after the other; each may be packed as NAME.bin.xz, in one piece or in parts
+ * NAME.bin.xz.part00, part01, ...
+ */
 async function readCifar(folder: string, names: string[], { labelBytes, numClasses }: CifarForm): Promise<ImageSet> {
   const recordBytes = labelBytes + pixels;
   const files = await Promise.all(names.map((name) => readBinary(folder, name)));

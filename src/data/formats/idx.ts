@@ -25,7 +25,10 @@ async function readIdx(
   return { file, sizes, data: bytes.subarray(header) };
 }
 
-/** `prefix`-images-idx3-ubyte and -labels-idx1-ubyte of a folder, gzipped or not: 28x28 pixels, class numbers below `classes`. */
+/**
+ * `prefix`-images-idx3-ubyte and -labels-idx1-ubyte of a folder, gzipped or not: 28x28 pixels, class numbers below
+ * `classes`.
+ */
 export async function readIdxSplit(folder: string, prefix: string, classes: number): Promise<ImageSet> {
   const images = await readIdx(folder, `${prefix}-images-idx3-ubyte`, 3);
   const labels = await readIdx(folder, `${prefix}-labels-idx1-ubyte`, 1);

@@ -1,6 +1,7 @@
 /**
- * One file with a whole data set: the pixels of all images, [N, C, H, W] as bytes, training images first; then a header as JSON, its length
- * (uint32, little-endian), and a mark. It is mapped into memory, so that a run begins at once and data sets may be larger than memory.
+ * One file with a whole data set: the pixels of all images, [N, C, H, W] as bytes, training images first; then a header
+ * as JSON, its length (uint32, little-endian), and a mark. It is mapped into memory, so that a run begins at once and
+ * data sets may be larger than memory.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, readSync, writeSync } from 'node:fs';
@@ -31,7 +32,9 @@ const header = z.object({
   test: splitHeader,
 });
 
-/** Writes a data set as one file, atomically; encoded images in the evaluation's view. Says how many images are done. */
+/**
+ * Writes a data set as one file, atomically; encoded images in the evaluation's view. Says how many images are done.
+ */
 export async function writePacked(
   data: Dataset,
   file: string,

@@ -1,4 +1,7 @@
-/** Where the files of a tar archive lie, from its headers alone: nothing else is read, so that archives may be larger than memory. */
+/**
+ * Where the files of a tar archive lie, from its headers alone: nothing else is read, so that archives may be larger
+ * than memory.
+ */
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { posix } from 'node:path';
 import { DataError } from '../../errors.js';
@@ -21,8 +24,8 @@ interface TarLink {
 }
 
 /**
- * The plain files of an archive (ustar, GNU and pax), and links to them as files of their own; what links elsewhere is left out, and `onBroken`
- * is told. Throws DataError where it is no archive, damaged, or cut off.
+ * The plain files of an archive (ustar, GNU and pax), and links to them as files of their own; what links elsewhere is
+ * left out, and `onBroken` is told. Throws DataError where it is no archive, damaged, or cut off.
  */
 export function tarEntries(file: string, onBroken: (name: string) => void = () => {}): TarEntry[] {
   const descriptor = openFile(file);
@@ -114,7 +117,9 @@ function nameIn(header: Buffer): string {
   return prefix ? `${prefix}/${name}` : name;
 }
 
-/** Octal digits, or for large files a binary number behind a set first bit. Undefined where it is neither, or negative. */
+/**
+ * Octal digits, or for large files a binary number behind a set first bit. Undefined where it is neither, or negative.
+ */
 function sizeIn(header: Buffer): number | undefined {
   const field = header.subarray(124, 136);
   const first = field[0] as number;

@@ -21,7 +21,10 @@ export const dkdOptions = z.strictObject({
   standardize: z.boolean().default(false).describe('standardize the logits of each image first'),
 });
 
-/** Options of {@link DKD}: `ce` (default 1), `alpha` (1), `beta` (8), `temperature` (4), `warmUp` (20 epochs), `standardize` (false). */
+/**
+ * Options of {@link DKD}: `ce` (default 1), `alpha` (1), `beta` (8), `temperature` (4), `warmUp` (20 epochs),
+ * `standardize` (false).
+ */
 export type DKDOptions = z.input<typeof dkdOptions>;
 
 /** Decoupled distillation (Zhao et al., CVPR 2022): L = ce L_CE + min(epoch / warmUp, 1) (alpha TCKD + beta NCKD). */

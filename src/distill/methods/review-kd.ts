@@ -18,9 +18,9 @@ export const reviewKDOptions = z.strictObject({
 export type ReviewKDOptions = z.input<typeof reviewKDOptions>;
 
 /**
- * Knowledge review (Chen et al., CVPR 2021): L = ce L_CE + hcl min(epoch / warmUp, 1) sum of the context losses between the teacher's
- * levels and the student's, fused from deep to shallow. Levels are the stages as the networks give them and, as the deepest, the pooled
- * feature; the authors take maps before the last ReLU of a stage.
+ * Knowledge review (Chen et al., CVPR 2021): L = ce L_CE + hcl min(epoch / warmUp, 1) sum of the context losses between
+ * the teacher's levels and the student's, fused from deep to shallow. Levels are the stages as the networks give them
+ * and, as the deepest, the pooled feature; the authors take maps before the last ReLU of a stage.
  */
 export class ReviewKD implements Method {
   readonly name = 'review-kd';
