@@ -9,8 +9,8 @@ export interface DeviceBatchesSetup {
   device: string;
 }
 
-/** An epoch in its order: samples, the images that they are, and what decides how these are seen. */
-export interface DeviceEpoch {
+/** Samples in their order, the images that they are, and what decides how these are seen. */
+export interface DeviceSamples {
   samples: readonly number[];
   images: readonly number[];
   view: { pad: number; flip: boolean; seed: number; epoch: number };
@@ -28,19 +28,24 @@ export class DeviceBatches {
   readonly #position: Tensor;
   /** Where the device is by now. */
   #reached = 0;
+  #epoch = 0;
+  #count = 0;
 
   constructor(setup: DeviceBatchesSetup) {
     this.#setup = setup;
     this.#position = scope(() => keep(torch.zeros([1], { dtype: 'int64', device: setup.device })));
   }
 
-  /** Uploads an epoch. Its number of samples is always the same. */
-  begin({ samples, images, view }: DeviceEpoch): void {
+  /** Uploads an epoch and the first batch of the next one. Their numbers of samples are always the same. */
+  begin(epoch: number, [now, next]: readonly [DeviceSamples, DeviceSamples]): void {
     const { device } = this.#setup;
+    this.#epoch = epoch;
+    this.#count = now.samples.length;
     noGrad(() =>
       scope(() => {
-        const order = upload(torch.stack([rowsOf(samples), rowsOf(images)]), device);
-        const draws = upload(drawViews(images, view), device);
+        const numbers = (of: (part: DeviceSamples) => readonly number[]) => rowsOf([...of(now), ...of(next)]);
+        const order = upload(torch.stack([numbers(({ samples }) => samples), numbers(({ images }) => images)]), device);
+        const draws = upload(torch.cat([now, next].map(({ images, view }) => drawViews(images, view))), device);
         // A captured step reads the same tensors in every epoch.
         if (this.#order) this.#order.copy_(order);
         else this.#order = keep(order);
@@ -50,15 +55,20 @@ export class DeviceBatches {
     );
   }
 
+  /** The epoch that was uploaded last. */
+  get epoch(): number {
+    return this.#epoch;
+  }
+
+  /** Samples of an epoch; at this position is the first batch of the next one. */
+  get count(): number {
+    return this.#count;
+  }
+
   /** Says where the next batch begins. */
   goTo(position: number): void {
     if (position !== this.#reached) noGrad(() => this.#position.fill_(position));
     this.#reached = position;
-  }
-
-  /** Where the next batch begins, as far as the host knows. */
-  get reached(): number {
-    return this.#reached;
   }
 
   /** Counts that {@link next} was done, by itself or in a replay. */

@@ -158,18 +158,18 @@ export class Loader {
   begin(epoch: number): void {
     this.#epoch = epoch;
     this.#images.restart();
-    this.#order = inOrder;
-    if (this.#options.shuffle) this.#shuffle(epoch);
+    this.#order = this.#orderOf(epoch);
     this.#uploadEpoch();
   }
 
-  #shuffle(epoch: number): void {
+  #orderOf(epoch: number): Order {
+    if (!this.#options.shuffle) return inOrder;
     const count = this.#split.labels.length;
     const order = scope(() => {
       const drawn = callOverload(overloadOf('srrl::epoch_order'), [count, this.#options.seed, epoch]) as Tensor;
       return drawn.toTypedArray() as BigInt64Array;
     });
-    this.#order = (position) => Number(order[position]);
+    return (position) => Number(order[position]);
   }
 
   /** How many samples a batch has. */
@@ -193,10 +193,18 @@ export class Loader {
     return this.#onDevice;
   }
 
+  /** This epoch and, for whoever is a batch ahead, the first batch of the next one. */
   #uploadEpoch(): void {
     if (!this.#onDevice) return;
-    const samples = Array.from({ length: this.steps }, (_, step) => this.#samplesOf(step)).flat();
-    this.#onDevice.begin({ samples, images: this.#imagesOf(samples), view: this.#plainView });
+    const part = (epoch: number, samples: number[]) => ({
+      samples,
+      images: this.#imagesOf(samples),
+      view: { ...this.#plainView, epoch: epoch % this.#options.views },
+    });
+    const [now, next] = [this.#epoch, this.#epoch + 1];
+    const all = Array.from({ length: this.steps }, (_, step) => this.#samplesOf(step)).flat();
+    const first = this.#share.samples(this.#orderOf(next), 0);
+    this.#onDevice.begin(now, [part(now, all), part(next, first)]);
   }
 
   /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */

@@ -38,13 +38,21 @@ export class OwnBatches implements CapturedBatches {
   dispose(): void {}
 }
 
+/** Which batch of a run. */
+interface Place {
+  epoch: number;
+  position: number;
+}
+
 /**
  * The step has its batch and the teacher's features from the step before, and beside itself makes those of the next
- * one: the teacher depends on nothing that the student does. Where there was no such step before, as at the beginning
- * of an epoch, they are made at once.
+ * one, also of the next epoch: the teacher depends on nothing that the student does. Where there was no such step
+ * before, as at the beginning of a run, they are made at once.
  */
 export class BatchesAhead implements CapturedBatches {
   #held: Inputs | undefined;
+  #heldAt: Place | undefined;
+  #nextAt: Place | undefined;
 
   constructor(
     private readonly batches: DeviceBatches,
@@ -54,7 +62,16 @@ export class BatchesAhead implements CapturedBatches {
 
   ready(position: number): void {
     const { batches, size } = this;
-    if (this.#held && batches.reached === position + size) return;
+    const { epoch, count } = batches;
+    if (this.#heldAt?.epoch !== epoch || this.#heldAt.position !== position) this.#makeNow(position);
+    const next = position + size;
+    const isWhole = next + size <= count;
+    this.#nextAt = isWhole ? { epoch, position: next } : { epoch: epoch + 1, position: 0 };
+    batches.goTo(isWhole ? next : count);
+  }
+
+  #makeNow(position: number): void {
+    const { batches, size } = this;
     batches.goTo(position);
     scope(() => {
       const made = this.#make();
@@ -75,6 +92,7 @@ export class BatchesAhead implements CapturedBatches {
   }
 
   replayed(): void {
+    this.#heldAt = this.#nextAt;
     this.batches.moved(this.size);
   }
 
