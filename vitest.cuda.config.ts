@@ -13,5 +13,10 @@ const cuda = mergeConfig(
     },
   }),
 );
-const include = ['test/cuda/**/*.test.ts', 'test/{data,train}/device.test.ts', 'test/tensor/graph.test.ts'];
+const include = [
+  'test/cuda/**/*.test.ts',
+  'test/{analysis,data,train}/device.test.ts',
+  'test/train/whole-step.test.ts',
+  'test/tensor/graph.test.ts',
+];
 export default { ...cuda, test: { ...cuda.test, include, exclude: [] } };

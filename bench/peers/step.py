@@ -51,8 +51,10 @@ class Step:
         self.optimizer = torch.optim.SGD(trained, **settings, **({} if plain else {"fused": True}))
         self.terms = self.losses
         if question["compiled"]:
-            mode = None if variant == "compile" else variant
+            mode = None if variant in ("compile", "compiled-graph") else variant
             self.terms = torch.compile(self.losses, mode=mode)
+        self.in_graph = variant in ("graph", "compiled-graph")
+        self.graph = None
         self.number = 0
 
     @staticmethod
@@ -81,19 +83,48 @@ class Step:
             _, h_t, z_t = self.teacher(images)
             return h_t, z_t
 
-    def step(self):
+    def inputs(self):
+        """Images, labels and kept features, or None, of the next batch."""
         place = self.number % len(self.batches)
+        self.number += 1
         images, labels = self.batches[place]
         kept = None
         if self.kind == "cached":
             rows = torch.arange(place * self.batch, place * self.batch + len(labels), device=self.device)
             kept = self.features[rows].float()
-        terms = self.terms(images, labels, kept)
+        return images, labels, kept
+
+    def work(self, images, labels, kept):
         self.optimizer.zero_grad()
+        terms = self.terms(images, labels, kept)
         sum(terms).backward()
         self.optimizer.step()
-        self.number += 1
         return terms
+
+    def step(self):
+        inputs = self.inputs()
+        if self.graph is None:
+            return self.work(*inputs)
+        for held, tensor in zip(self.held, inputs):
+            if held is not None:
+                held.copy_(tensor)
+        self.graph.replay()
+        return self.held_terms
+
+    def capture(self):
+        """The whole step as one CUDA graph, with gradients that each replay writes anew."""
+        self.held = [tensor if tensor is None else tensor.clone() for tensor in self.inputs()]
+        beside = torch.cuda.Stream()
+        beside.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(beside):
+            for _ in range(3):
+                self.work(*self.held)
+        torch.cuda.current_stream().wait_stream(beside)
+        self.optimizer.zero_grad()
+        graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(graph):
+            self.held_terms = self.work(*self.held)
+        self.graph = graph
 
     def check(self):
         """The terms of the first steps, for comparison; they also warm up."""
@@ -106,6 +137,8 @@ class Step:
 
     def measure(self):
         """Images a second."""
+        if self.in_graph and self.graph is None:
+            self.capture()
         began = time.perf_counter()
         for _ in range(self.steps):
             self.step()
