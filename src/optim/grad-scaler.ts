@@ -134,6 +134,14 @@ export class GradScaler {
     this.#pending = [];
   }
 
+  /**
+   * What the device has: scale, growth tracker, and 1 where a gradient overflowed since the last update, float32 [].
+   * @internal
+   */
+  get onDevice(): { scale: Tensor; growthTracker: Tensor; foundInf: Tensor } {
+    return { scale: this.#scale, growthTracker: this.#growthTracker, foundInf: this.#foundInf };
+  }
+
   getScale(): number {
     return Number(this.#scale.item());
   }

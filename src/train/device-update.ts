@@ -1,4 +1,5 @@
-import { clipGradNorm_, type EMA, getTotalNorm } from '../optim/index.js';
+import { clipGradNorm_, type EMA, type GradScaler, getTotalNorm } from '../optim/index.js';
+import { Undo } from '../optim/undo.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { BufferGuard } from './buffer-guard.js';
 import type { TermMeter } from './meter.js';
@@ -11,6 +12,8 @@ export interface DeviceUpdateSetup {
   buffers: BufferGuard;
   meter: TermMeter;
   ema: EMA | undefined;
+  /** In float16: a step whose gradients overflow is left out by the optimizer alone, and lowers the scale. */
+  scaler: GradScaler | undefined;
   clipNorm: number | undefined;
   /** Whether after a step with NaN or Inf the next ones change nothing either. */
   stops: boolean;
@@ -54,10 +57,13 @@ export class DeviceUpdate {
   /** The number of updates of the averages, int64 []. */
   #averaged: Tensor | undefined;
   #row = 0;
+  /** Takes back what an unsound step did to the scaler. */
+  readonly #scale: Undo | undefined;
 
   constructor(setup: DeviceUpdateSetup) {
     this.#setup = setup;
-    const { device, optimizer } = setup;
+    const { device, optimizer, scaler } = setup;
+    this.#scale = scaler && new Undo([scaler.onDevice.scale, scaler.onDevice.growthTracker]);
     const zero = (dtype: 'float32' | 'int64', shape: number[]) =>
       scope(() => keep(torch.zeros(shape, { dtype, device })));
     this.#rates = optimizer.paramGroups.map(() => zero('float32', []));
@@ -92,7 +98,7 @@ export class DeviceUpdate {
   /** Waits for the device: what was NaN or Inf, in which case nothing is changed, or undefined. */
   now(parts: readonly Part[]): string | undefined {
     const { values: tensor, ...layout } = this.#health(parts);
-    const { buffers, device, ema } = this.#setup;
+    const { buffers, device, ema, scaler } = this.#setup;
     const values = tensor.tolist() as number[];
     // Made here, as it must be there before anything is captured.
     if (!this.#logs.has(parts.length)) {
@@ -100,7 +106,11 @@ export class DeviceUpdate {
       this.#logs.set(parts.length, { log, layout });
     }
     const bad = whatIn(values, layout, buffers.names);
-    if (bad !== undefined) return bad;
+    if (bad !== undefined) {
+      scaler?.update();
+      this.#scale?.restore();
+      return bad;
+    }
     this.#change(parts, this.#sound);
     if (ema) ema.updates++;
     return undefined;
@@ -119,6 +129,7 @@ export class DeviceUpdate {
     });
     buffers.restoreIf(this.#found);
     this.#change(parts, this.#found);
+    this.#scale?.restoreIf(this.#found);
   }
 
   /** Counts a replay of what {@link later} captured for so many parts. */
@@ -157,10 +168,14 @@ export class DeviceUpdate {
   }
 
   #health(parts: readonly Part[]): Health {
-    const { optimizer, buffers, clipNorm } = this.#setup;
+    const { optimizer, buffers, scaler, clipNorm } = this.#setup;
     const params = optimizer.paramGroups.flatMap((group) => group.params);
+    this.#scale?.remember();
+    scaler?.unscale_(optimizer);
     return noGrad(() => {
-      const norm = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
+      const total = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
+      // An overflow in float16 is no accident.
+      const norm = scaler ? torch.zerosLike(total) : total;
       const named = parts.flatMap(({ terms }) => Object.entries(terms));
       const wide = (tensors: Tensor[]) => torch.stack(tensors.map((tensor) => tensor.detach().to('float64')));
       const values = torch.cat(
@@ -177,8 +192,10 @@ export class DeviceUpdate {
   }
 
   #change(parts: readonly Part[], found: Tensor): void {
-    const { optimizer, ema, meter } = this.#setup;
-    optimizer.step({ lr: this.#rates, foundInf: found });
+    const { optimizer, ema, meter, scaler } = this.#setup;
+    const foundInf = scaler ? noGrad(() => torch.maximum(found, scaler.onDevice.foundInf)) : found;
+    optimizer.step({ lr: this.#rates, foundInf });
+    scaler?.update();
     noGrad(() => {
       const averaged = this.#averaged;
       if (!ema || !averaged) return;
@@ -195,7 +212,7 @@ export class DeviceUpdate {
   dispose(): void {
     const logs = [...this.#logs.values()].map(({ log }) => log);
     const own = [this.#sound, this.#found, this.#any, this.#next, this.#averaged, ...logs];
-    for (const tensor of [...this.#rates, ...own]) tensor?.dispose();
+    for (const holder of [...this.#rates, ...own, this.#scale]) holder?.dispose();
   }
 }
 

@@ -13,7 +13,7 @@ export interface HostUpdateSetup {
   clipNorm: number | undefined;
 }
 
-/** The end of a step where the host may look at every number: on the CPU, and in float16 with its scaler. */
+/** The end of a step on the CPU, where the host may look at every number. */
 export class HostUpdate {
   constructor(private readonly setup: HostUpdateSetup) {}
 

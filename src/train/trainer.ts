@@ -97,7 +97,7 @@ export class Trainer {
     this.buffers = new BufferGuard(this.modules);
     const { optimizer, buffers, meter, ema: averages, scaler } = this;
     this.host = new HostUpdate({ optimizer, buffers, meter, ema: averages, scaler, clipNorm: options.clipNorm });
-    if (device !== 'cpu' && !this.scaler) this.device = this.deviceSteps();
+    if (device !== 'cpu') this.device = this.deviceSteps();
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
 
@@ -200,7 +200,7 @@ export class Trainer {
   }
 
   private deviceSteps(): DeviceSteps {
-    const { optimizer, buffers, meter, ema } = this;
+    const { optimizer, buffers, meter, ema, scaler } = this;
     const { targets, options } = this.setup;
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
     // Targets that are read from files, or shared, are made before the step.
@@ -214,7 +214,7 @@ export class Trainer {
       return [...ahead, new OwnBatches(own, size)];
     };
     return new DeviceSteps({
-      ...{ device, optimizer, buffers, meter, ema, clipNorm, records, batches },
+      ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches },
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),

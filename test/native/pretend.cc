@@ -5,6 +5,7 @@
 // nothing for.
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
+#include <ATen/autocast_mode.h>
 #include <ATen/detail/HPUHooksInterface.h>
 #include <ATen/native/CPUFallback.h>
 #include <ATen/ops/_reshape_alias_native.h>
@@ -284,6 +285,20 @@ TORCH_LIBRARY_IMPL(aten, HPU, library) {
   library.impl("mse_loss", meanSquaredError);
   library.impl("convolution_overrideable", convolution);
   library.impl("convolution_backward_overrideable", convolutionBackward);
+}
+
+// Autocast as on CUDA.
+TORCH_LIBRARY_IMPL(_, AutocastHPU, library) { library.fallback(torch::CppFunction::makeFallthrough()); }
+
+TORCH_LIBRARY_IMPL(aten, AutocastHPU, m) {
+#define PRETEND_NARROW(...) KERNEL(c10::DeviceType::HPU, __VA_ARGS__, lower_precision_fp)
+#define PRETEND_WIDE(...) KERNEL(c10::DeviceType::HPU, __VA_ARGS__, fp32)
+#define PRETEND_WIDE_RESULT(...) KERNEL(c10::DeviceType::HPU, __VA_ARGS__, fp32_set_opt_dtype)
+#define PRETEND_PROMOTE(...) KERNEL(c10::DeviceType::HPU, __VA_ARGS__, promote)
+  AT_FORALL_LOWER_PRECISION_FP(PRETEND_NARROW)
+  AT_FORALL_FP32(PRETEND_WIDE)
+  AT_FORALL_FP32_SET_OPT_DTYPE(PRETEND_WIDE_RESULT)
+  AT_FORALL_PROMOTE(PRETEND_PROMOTE)
 }
 
 }  // namespace

@@ -2,7 +2,7 @@
  * Steps that a device repeats as one graph are those that are done one by one, also where NaN turns up, and the host
  * waits for none of them.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
@@ -33,8 +33,11 @@ const data = await openDataset('shapes:72?test=12');
 torch.manualSeed(3);
 const teacher = Teacher.of(models.create('resnet14', { numClasses: 12 }).to({ device }), 'resnet14');
 
-/** Its loss is NaN, or only a gradient is, for a batch with image 30, which no step but one of an epoch has. */
-const method = (what: 'loss' | 'gradient') =>
+/**
+ * Its loss is NaN, or only a gradient is, or a gradient overflows in float16, for a batch with image 30, which no step
+ * but one of an epoch has.
+ */
+const method = (what: 'loss' | 'gradient' | 'overflow') =>
   ({
     name: 'sometimes',
     options: {},
@@ -44,7 +47,11 @@ const method = (what: 'loss' | 'gradient') =>
         const bad = indices.eq(30).any().to('float32');
         const loss = nn.functional.crossEntropy(student.logits, labels);
         // The slope of a root is infinite at 0, and times 0 NaN.
-        const value = what === 'loss' ? loss.div(bad.rsub(1)) : loss.add(loss.mul(bad.rsub(1)).sqrt().mul(0));
+        const value = {
+          loss: () => loss.div(bad.rsub(1)),
+          gradient: () => loss.add(loss.mul(bad.rsub(1)).sqrt().mul(0)),
+          overflow: () => loss.add(student.logits.sum().mul(bad.mul(10))),
+        }[what]();
         return { loss: { weight: 1, value }, other: { weight: 0, value: loss.detach().mul(2) } };
       },
     }),
@@ -161,6 +168,40 @@ describe.runIf(isThere)('steps that are repeated', () => {
       const alone = await run(false);
       expect(notices(repeated)).toEqual(notices(alone));
       if (isPretended) expect(epochs(repeated)).toEqual(epochs(alone));
+    }
+  });
+
+  it.each(['bfloat16', 'float16'] as const)('are those one by one in %s, also with overflows', async (precision) => {
+    const options = {
+      method: 'srrl',
+      precision,
+      epochs: 2,
+      optimizer: 'adamw',
+      lr: 1e-3,
+      ema: 0.9,
+      clipNorm: 1,
+    } as const;
+    const unsound = { method: method('loss'), onNonFinite: 'skip' } as const;
+    for (const [name, own] of Object.entries({ srrl: {}, unsound, overflow: { method: method('overflow') } })) {
+      const record = vi.spyOn(DeviceGraph, 'record');
+      const run = async (recordSteps: boolean) => {
+        const out = join(folder, `${precision}-${name}-${recordSteps}`);
+        const list = await all({ ...options, ...own, out, recordSteps });
+        const last = readdirSync(out)
+          .filter((file) => file.startsWith('checkpoint'))
+          .sort()
+          .at(-1) as string;
+        const { scaler } = JSON.parse(loadSafetensors(join(out, last)).metadata.checkpoint as string);
+        return { list, scale: scaler?.scale };
+      };
+      const repeated = await run(true);
+      expect(record).toHaveBeenCalledTimes(1);
+      const alone = await run(false);
+      expect(notices(repeated.list)).toEqual(notices(alone.list));
+      expect(repeated.scale).toBe(alone.scale);
+      if (precision === 'float16') expect(alone.scale).toBe(name === 'overflow' ? 65536 / 4 : 65536);
+      if (isPretended) expect(epochs(repeated.list)).toEqual(epochs(alone.list));
+      record.mockRestore();
     }
   });
 
