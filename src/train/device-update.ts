@@ -1,20 +1,11 @@
-import { clipGradNorm_, type EMA, type GradScaler, getTotalNorm } from '../optim/index.js';
+import { clipGradNorm_, getTotalNorm } from '../optim/index.js';
 import { Undo } from '../optim/undo.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
-import type { BufferGuard } from './buffer-guard.js';
-import type { TermMeter } from './meter.js';
-import type { AnyOptimizer } from './optimizer.js';
+import type { UpdateSetup } from './host-update.js';
 import type { Part } from './part.js';
 
-export interface DeviceUpdateSetup {
+export interface DeviceUpdateSetup extends UpdateSetup {
   device: string;
-  optimizer: AnyOptimizer;
-  buffers: BufferGuard;
-  meter: TermMeter;
-  ema: EMA | undefined;
-  /** In float16: a step whose gradients overflow is left out by the optimizer alone, and lowers the scale. */
-  scaler: GradScaler | undefined;
-  clipNorm: number | undefined;
   /** Whether after a step with NaN or Inf the next ones change nothing either. */
   stops: boolean;
 }

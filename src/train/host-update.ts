@@ -4,18 +4,20 @@ import type { TermMeter } from './meter.js';
 import type { AnyOptimizer } from './optimizer.js';
 import { nonFiniteTerm, type Part } from './part.js';
 
-export interface HostUpdateSetup {
+/** What the end of a step works on, wherever it happens. */
+export interface UpdateSetup {
   optimizer: AnyOptimizer;
   buffers: BufferGuard;
   meter: TermMeter;
   ema: EMA | undefined;
+  /** In float16: a step whose gradients overflow is left out by the optimizer alone, and lowers the scale. */
   scaler: GradScaler | undefined;
   clipNorm: number | undefined;
 }
 
 /** The end of a step on the CPU, where the host may look at every number. */
 export class HostUpdate {
-  constructor(private readonly setup: HostUpdateSetup) {}
+  constructor(private readonly setup: UpdateSetup) {}
 
   /** Updates by what passes returned; or says what was NaN or Inf, and changes nothing but statistics. */
   now(parts: readonly Part[]): string | undefined {

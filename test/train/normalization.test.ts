@@ -24,6 +24,7 @@ const { mean, std } = await openDataset(data);
 // A run whose images are normalized in a way in which the teacher knows nothing.
 const other = { mean: [1, 0, 1], std: [0.004, 1, 0.004] };
 const own = { teacherMean: [...mean], teacherStd: [...std] };
+const common = { teacher, data, student: 'resnet8', epochs: 1, batchSize: 24, ...other, ...own };
 
 async function started(options: Partial<DistillSetup>) {
   const run = distill({ teacher, data, student: 'resnet8', epochs: 1, dryRun: true, ...options });
@@ -62,16 +63,7 @@ describe('a teacher that was trained with another normalization', () => {
 
   it('is written into the run, and resumed, evaluated and analyzed with it', async () => {
     const out = join(folder, 'run');
-    const setup = {
-      teacher,
-      data,
-      student: 'resnet8',
-      epochs: 1,
-      batchSize: 24,
-      out,
-      ...other,
-      ...own,
-    };
+    const setup = { ...common, out };
     for await (const _ of distill(setup));
     expect(parse(readFileSync(join(out, 'config.yaml'), 'utf8'))).toMatchObject({ ...other, ...own });
     expect(loadStudent(out).card).toMatchObject(other);
@@ -88,17 +80,8 @@ describe('a teacher that was trained with another normalization', () => {
   });
 
   it('is shared by several students', async () => {
-    const setup = {
-      teacher,
-      data,
-      student: 'resnet8',
-      epochs: 1,
-      batchSize: 24,
-      ...other,
-      ...own,
-    };
     const accuracies: (number | undefined)[] = [];
-    for await (const event of distillTogether({ a: setup, b: { ...setup, seed: 1 } }))
+    for await (const event of distillTogether({ a: common, b: { ...common, seed: 1 } }))
       if (event.type === 'start') accuracies.push(event.teacher?.top1);
     expect(accuracies).toHaveLength(2);
     for (const accuracy of accuracies) expect(accuracy).toBeGreaterThan(95);
