@@ -8,13 +8,26 @@ import { packageRoot } from '../helpers/cli.js';
 const folder = mkdtempSync(join(tmpdir(), 'srrl-pipe-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-it('a run whose output nobody reads any more stops quietly, with a checkpoint', () => {
-  const command = `"$NODE" bin/srrl.js train --data "shapes:48?test=60" --student resnet8 --epochs 5000 --out "$OUT" --json | head -1; echo "$PIPESTATUS" >&2`;
-  const env = { ...process.env, NODE: process.execPath, OUT: join(folder, 'run') };
-  const { stdout, stderr } = spawnSync('bash', ['-c', command], { cwd: packageRoot, encoding: 'utf8', env });
+const common = '--data "shapes:48?test=60" --student resnet8 --epochs 5000 --out "$OUT" --json';
+
+it.each([
+  ['a run', `train ${common}`, ['']],
+  ['one of several runs', `train ${common} --seeds 2`, ['seed-0']],
+  [
+    'runs side by side',
+    `distill ${common} --teacher assets/shapes-teacher.pt --seeds 2 --together`,
+    ['seed-0', 'seed-1'],
+  ],
+])('%s whose output nobody reads any more stops quietly, with a checkpoint', (name, command, runs) => {
+  const out = join(folder, name);
+  const whole = `"$NODE" bin/srrl.js ${command} | head -1; echo "$PIPESTATUS" >&2`;
+  const env = { ...process.env, NODE: process.execPath, OUT: out };
+  const { stdout, stderr } = spawnSync('bash', ['-c', whole], { cwd: packageRoot, encoding: 'utf8', env });
   expect(stdout).toMatch(/^\{"type":"start".*\n$/);
   expect(stderr).toBe('141\n');
-  const files = readdirSync(join(folder, 'run'));
-  expect(files.filter((name) => name.startsWith('checkpoint-')).length).toBeGreaterThan(0);
-  expect(files).not.toContain('run.lock');
-}, 60_000);
+  for (const run of runs) {
+    const files = readdirSync(join(out, run));
+    expect(files.filter((file) => file.startsWith('checkpoint-')).length).toBeGreaterThan(0);
+    expect(files).not.toContain('run.lock');
+  }
+});
