@@ -89,6 +89,23 @@ export class OutOfMemoryError extends NativeError {
   }
 }
 
+/** A device whose driver has failed: nothing can be computed on it any more in this process. */
+export class DeviceLostError extends SrrlError {
+  constructor(
+    readonly device: string,
+    reason: string,
+    /** The newest checkpoint of the run, where it has one. */
+    readonly checkpoint?: string,
+    options?: ErrorOptions,
+  ) {
+    const next =
+      checkpoint === undefined
+        ? 'The run has no checkpoint yet: start it again in a new process.'
+        : `The newest checkpoint is ${checkpoint}: resume the run with --resume in a new process.`;
+    super('ERR_DEVICE_LOST', `The device ${device} failed: ${reason}\n${next}`, options);
+  }
+}
+
 /** A data source that does not answer. */
 export class StallError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {

@@ -1,12 +1,13 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
 import { cpus } from 'node:os';
 import { type StudentCard, saveStudent } from '../distill/saved-student.js';
-import { ConfigError } from '../errors.js';
+import { ConfigError, DeviceLostError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 import { native } from '../native.js';
 import { badState, loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
 import type { Control } from './control.js';
 import type { TrainEvent } from './events.js';
+import { deviceLost } from './guards.js';
 import { chosenBy, trainingLoop } from './loop.js';
 import { mergedNotice } from './part.js';
 import { rehearse, teacherWarning } from './preflight.js';
@@ -26,13 +27,14 @@ export async function* run(
   const began = performance.now();
   let trainer: Trainer | undefined;
   let profile: StepProfile | undefined;
+  let folder: RunFolder | undefined;
   try {
     trainer = new Trainer({ ...parts, ...(company && { pass: company.pass }) });
     const resumed = resumeFrom(parts, trainer, company?.resumeAt);
     const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
     refuseBadWeights(trainer);
     const rehearsal = yield* rehearse(trainer, control.signal);
-    const folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
+    folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
     folder?.checkSpace(rehearsal.estimate.diskBytes);
     const record = (event: TrainEvent): TrainEvent => {
       if (event.type === 'epoch') folder?.epoch(event);
@@ -65,6 +67,10 @@ export async function* run(
       ...(stopped && { stopped }),
       ...(folder && { out: folder.path }),
     });
+  } catch (error) {
+    if (!deviceLost(error)) throw error;
+    const { device } = parts.options;
+    throw new DeviceLostError(device, messageOf(error), folder?.latestCheckpoint(), { cause: error });
   } finally {
     profile?.dispose();
     trainer?.dispose();

@@ -7,12 +7,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import {
+  DeviceLostError,
   type DistillSetup,
   DivergenceError,
   distill,
   type Features,
   type Method,
   models,
+  NativeError,
   OutOfMemoryError,
   openDataset,
   Teacher,
@@ -227,6 +229,24 @@ describe.runIf(isThere)('steps that are repeated', () => {
     });
     expect(tries).toBeGreaterThan(2);
     expect(epochs(events)).toHaveLength(2);
+  });
+
+  it('end with the newest checkpoint named where the device fails for good', async () => {
+    const out = join(folder, 'lost');
+    let calls = 0;
+    const replay = vi.spyOn(DeviceGraph.prototype, 'replay').mockImplementation(() => {
+      if (++calls === 14) throw new NativeError('graphReplay: CUDA error: an illegal memory access was encountered');
+    });
+    const error = await all({ method: 'srrl', epochs: 2, out }).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(DeviceLostError);
+    const { checkpoint, message } = error as DeviceLostError;
+    expect(checkpoint).toBe(join(out, 'checkpoint-000000012.safetensors'));
+    expect(message).toMatch(
+      /failed: .*illegal memory access.*\nThe newest checkpoint is .*resume the run with --resume/,
+    );
+    replay.mockRestore();
+    const resumed = await all({ method: 'srrl', epochs: 2, out, resume: true });
+    expect(resumed).toContainEqual(expect.objectContaining({ type: 'start', resumedAt: 12 }));
   });
 
   it('resume bit-exactly in the middle of an epoch', async () => {
