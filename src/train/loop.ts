@@ -107,9 +107,12 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent
   if (control.stopping) return;
   const outcome = scope(() => trainer.runStep());
   if (outcome.microBatch !== undefined)
-    yield { type: 'notice', message: `memory ran out: from now on ${outcome.microBatch} images go through at once` };
+    yield { type: 'notice', message: `out of memory: from now on ${outcome.microBatch} images go through at once` };
   if (outcome.unrecorded !== undefined)
-    yield { type: 'notice', message: `steps are not recorded, but done one by one: ${outcome.unrecorded}` };
+    yield {
+      type: 'notice',
+      message: `steps are not captured in a device graph but run operator by operator: ${outcome.unrecorded}`,
+    };
   yield* judged(setup, outcome.nonFinite ?? []);
   if (trainer.step % trainer.stepsPerEpoch === 0) yield* judged(setup, trainer.look());
   const steps = options.epochs * trainer.stepsPerEpoch;
@@ -125,7 +128,7 @@ function* judged(setup: LoopSetup, found: readonly NonFinite[]): Generator<Train
   if (trainer.setup.options.onNonFinite === 'stop') stopAt(setup, found[0]);
   for (const { step: number, what } of found) {
     progress.skipped++;
-    yield { type: 'notice', message: `step ${number} was skipped: ${what} is no number` };
+    yield { type: 'notice', message: `step ${number} was skipped: ${what} is NaN or Inf` };
   }
 }
 

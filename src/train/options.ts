@@ -44,7 +44,7 @@ export const trainOptions = z.strictObject({
   recordSteps: z
     .boolean()
     .default(true)
-    .describe('replay forward and backward as one graph, on devices that can record'),
+    .describe('on a GPU: capture the whole training step in a device graph (a CUDA graph), and replay it'),
   convolutions: z
     .enum(['fast', 'plain'])
     .default('fast')
@@ -75,7 +75,10 @@ export const trainOptions = z.strictObject({
     .describe('epochs from one evaluation to the next; the last epoch is always evaluated'),
   earlyStop: z.int().min(1).optional().describe('epochs without a better validation accuracy after which to stop'),
   timeBudget: z.number().positive().optional().describe('minutes after which to stop'),
-  onNonFinite: z.enum(['stop', 'skip']).default('stop').describe('what to do when a loss or gradient is no number'),
+  onNonFinite: z
+    .enum(['stop', 'skip'])
+    .default('stop')
+    .describe('what to do with a step whose loss or gradient has NaN or Inf'),
   checkpointSteps: z
     .int()
     .min(0)

@@ -65,7 +65,7 @@ const of = <Type extends TrainEvent['type']>(list: TrainEvent[], type: Type) =>
   list.filter((event): event is Extract<TrainEvent, { type: Type }> => event.type === type);
 
 const unrecorded = (list: TrainEvent[]) =>
-  of(list, 'notice').flatMap(({ message }) => (message.includes('recorded') ? [message] : []));
+  of(list, 'notice').flatMap(({ message }) => (message.includes('captured') ? [message] : []));
 
 describe.runIf(isThere)('a run on a device', () => {
   const names = methodKinds.map(({ name }) => name).filter((name) => name !== 'ce');
@@ -167,11 +167,11 @@ describe.runIf(isThere)('a run on a device', () => {
       await events(device, { student: student() }),
       await events(device, { student: student(), recordSteps: false }),
     ];
-    expect(unrecorded(list)).toEqual([expect.stringMatching(/^steps are not recorded, .*numbers go to JavaScript/)]);
+    expect(unrecorded(list)).toEqual([expect.stringMatching(/^steps are not captured .*numbers go to JavaScript/)]);
     expect(of(list, 'epoch').map(({ loss }) => loss)).toEqual(of(alone, 'epoch').map(({ loss }) => loss));
   });
 
-  it('takes back a replayed step whose loss is no number', async () => {
+  it('takes back a replayed step whose loss is NaN', async () => {
     const teacher = teacherOn(device, 12);
     let calls = 0;
     const method = {

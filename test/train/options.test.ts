@@ -248,19 +248,19 @@ describe('options of training', () => {
     const notices: string[] = [];
     for await (const event of train({ data, student, epochs: 1, batchSize: 24, onNonFinite: 'skip' }))
       if (event.type === 'notice') notices.push(event.message);
-    expect(notices).toEqual(['step 2 was skipped: the term ce is no number']);
+    expect(notices).toEqual(['step 2 was skipped: the term ce is NaN or Inf']);
     expect(student.bn.running_mean.isfinite().all().item()).toBe(true);
     expect(Number(student.bn.num_batches_tracked.item())).toBe(2);
   });
 
-  it('skips steps that are no numbers when asked to', async () => {
+  it('skips steps with NaN or Inf when asked to', async () => {
     const poisoned = { ...data, std: [1e-45, 0.25, 0.25] };
     const events: TrainEvent[] = [];
     const setup = { data: poisoned, student: 'resnet8', epochs: 1, batchSize: 36, onNonFinite: 'skip' } as const;
     for await (const event of train(setup)) events.push(event);
     expect(events.filter(({ type }) => type === 'notice').map((event) => 'message' in event && event.message)).toEqual([
-      'step 1 was skipped: the term ce is no number',
-      'step 2 was skipped: the term ce is no number',
+      'step 1 was skipped: the term ce is NaN or Inf',
+      'step 2 was skipped: the term ce is NaN or Inf',
     ]);
   });
 });
