@@ -7,7 +7,7 @@ import torch, { type Tensor } from '../../src/torch.js';
 import { fixturePath } from '../helpers/inputs.js';
 
 torch.manualSeed(0);
-const images = torch.randn([6, 3, 32, 32]).contiguous({ memoryFormat: 'channelsLast' });
+const images = torch.randn([3, 3, 32, 32]).contiguous({ memoryFormat: 'channelsLast' });
 const half = <T>(body: () => T): T => torch.noGrad(() => autocast('cpu', body, { dtype: 'bfloat16' }));
 
 /** A network whose statistics are not those of a fresh one. */
