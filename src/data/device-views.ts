@@ -1,6 +1,6 @@
 /**
- * Views of images that lie on a device of their own, by operators that every device has. What they give is to the bit
- * what the CPU's own operators give.
+ * Views of images that lie on a device of their own, by operators that every device has. They are bitwise identical to
+ * those of the CPU's own operators.
  */
 import { callOverload, fromArray, overloadOf, type Tensor, functions as torch } from '../tensor/index.js';
 

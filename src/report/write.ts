@@ -16,7 +16,7 @@ export interface ReportOptions {
 }
 
 /**
- * Writes the report of a run folder, of one that goes on as well, as an HTML file that asks nothing of any network;
+ * Writes the report of a run folder, also of a run that is not over, as an HTML file that asks nothing of any network;
  * with the example images and mistakes that {@link analyzeRun} left there. Returns the file. Throws FileError where the
  * folder cannot be read or the file cannot be written.
  *

@@ -6,12 +6,10 @@ import type { Dataset } from '../data/dataset.js';
 import { Loader, type LoaderOptions } from '../data/loader.js';
 import type { Objective } from '../distill/method.js';
 import { ConfigError, OutOfMemoryError } from '../errors.js';
-import type { Batch, Terms } from '../flow.js';
+import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
-import { fastConvolutions, type Module } from '../nn/index.js';
+import type { Module } from '../nn/index.js';
 import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
-import { autocast, noGrad, type Tensor } from '../tensor/index.js';
-import { deviceType } from './algorithms.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
@@ -20,8 +18,8 @@ import { HostUpdate } from './host-update.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
-import { type Part, partOf, partsOf, rightOf, weightedSum } from './part.js';
-import { type Inputs, partOfInputs } from './recorded-pass.js';
+import { type Part, partOf, partsOf } from './part.js';
+import { Passes } from './passes.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
 
@@ -76,8 +74,9 @@ export class Trainer {
   private readonly host: HostUpdate;
   /** Elsewhere than on the CPU, where reading a number waits for nothing. */
   private readonly device: DeviceSteps | undefined;
-  /** Whether a method has looked at the number of the epoch. */
-  private epochMatters = false;
+  private readonly passes: Passes;
+  /** Whether the statistics before this try are remembered. */
+  private remembered = false;
   /** Steps done since the beginning. */
   step = 0;
   microBatch: number;
@@ -97,6 +96,12 @@ export class Trainer {
     this.buffers = new BufferGuard(this.modules);
     const { optimizer, buffers, meter, ema: averages, scaler } = this;
     this.host = new HostUpdate({ optimizer, buffers, meter, ema: averages, scaler, clipNorm: options.clipNorm });
+    this.passes = new Passes(setup, {
+      scaler,
+      epoch: () => this.epoch + 1,
+      microBatch: () => this.microBatch,
+      weightOf: (name, weight) => this.device?.weight(name, weight) ?? weight(this.epoch + 1),
+    });
     if (device !== 'cpu') this.device = this.deviceSteps();
     this.microBatch = Math.min(options.microBatch ?? batchSize, batchSize);
   }
@@ -114,7 +119,7 @@ export class Trainer {
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
     this.loader.begin(this.epoch);
-    if (this.epochMatters) this.device?.forget();
+    if (this.passes.epochMatters) this.device?.forget();
   }
 
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
@@ -133,7 +138,7 @@ export class Trainer {
       } catch (error) {
         // One image alone has no variance for batch normalization, so that two are the fewest that are tried.
         if (!outOfMemory(error) || this.microBatch <= 2) throw error;
-        this.buffers.restore();
+        if (this.remembered) this.buffers.restore();
         this.shrink();
       }
     }
@@ -146,8 +151,8 @@ export class Trainer {
   rehearse(): Record<string, number> {
     const batch = this.loader.batch(this.step % this.stepsPerEpoch);
     const [[, size]] = partsOf(batch.labels.shape[0] as number, this.microBatch) as [[number, number]];
-    const { terms } = this.forward({ batch: partOf(batch, 0, size) });
-    this.sumOf(terms).backward();
+    const { terms } = this.passes.forward({ batch: partOf(batch, 0, size) });
+    this.passes.sumOf(terms).backward();
     this.optimizer.zeroGrad();
     const bad = size === 1 ? this.buffers.nonFinite() : undefined;
     if (bad !== undefined) throw new ConfigError(singleImage(bad));
@@ -166,7 +171,8 @@ export class Trainer {
     const step = this.step % this.stepsPerEpoch;
     const batch = () => this.loader.batch(step);
     const place = { position: step * batchSize, size: this.loader.sizeOf(step) };
-    const outcome = this.device?.run(place, () => this.inputsOf(batch()));
+    this.remembered = false;
+    const outcome = this.device?.run(place, () => this.passes.inputsOf(batch()));
     if (outcome === 'no memory') {
       if (this.microBatch <= 2) throw new OutOfMemoryError('There is no memory to capture a step with two images.');
       this.shrink();
@@ -182,7 +188,7 @@ export class Trainer {
       if (outcome) this.buffers.restore();
       return earlier;
     }
-    const parts = outcome ?? this.begun({ batch: batch() });
+    const parts = outcome ?? this.stepByStep(batch);
     const what = this.device ? this.device.judge(parts, outcome && place.size) : this.host.now(parts);
     if (what !== undefined) this.buffers.restore();
     this.step++;
@@ -205,7 +211,7 @@ export class Trainer {
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
     // Targets that are read from files, or shared, are made before the step.
     const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
-    const teach = targets && ((batch: Batch) => this.precisely(() => noGrad(() => targets.of(batch))));
+    const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
     // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
     const isAhead = (size: number) => size === batchSize && size <= this.microBatch;
     const batches = (size: number) => {
@@ -218,83 +224,26 @@ export class Trainer {
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),
-      pass: (inputs) => this.passes(inputs),
+      pass: (inputs) => this.passes.of(inputs),
     });
   }
 
+  /** Passes that are not to be captured. */
+  private stepByStep(batch: () => Batch): Part[] {
+    // What was captured in vain remembered nothing.
+    this.remembered = false;
+    const inputs = { batch: batch() };
+    this.begin();
+    return this.passes.of(inputs);
+  }
+
   private begin(): void {
+    this.remembered = true;
     this.buffers.remember();
     this.optimizer.zeroGrad();
   }
 
-  private begun(inputs: Inputs): Part[] {
-    this.begin();
-    return this.passes(inputs);
-  }
-
-  /** Forward and backward of all parts of a batch. */
-  private passes(inputs: Inputs): Part[] {
-    const count = inputs.batch.labels.shape[0] as number;
-    return partsOf(count, this.microBatch).map(([begin, size]) =>
-      this.backward(size === count ? inputs : partOfInputs(inputs, begin, size), size / count),
-    );
-  }
-
-  private backward(inputs: Inputs, share = 1): Part {
-    const { terms, right } = this.forward(inputs);
-    const loss = this.sumOf(terms);
-    const part = share === 1 ? loss : loss.mul(share);
-    (this.scaler?.scale(part) ?? part).backward();
-    return { terms, loss, count: inputs.batch.labels.shape[0] as number, ...(right && { right }) };
-  }
-
-  private sumOf(terms: Terms): Tensor {
-    return weightedSum(terms, (name, weight) => {
-      if (typeof weight === 'number') return weight;
-      return this.device?.weight(name, weight) ?? weight(this.epoch + 1);
-    });
-  }
-
-  /** A batch as it can be recorded: what reads files, or is shared, is done before. */
-  private inputsOf(batch: Batch): Inputs {
-    const { targets } = this.setup;
-    if (!targets || targets.recordable) return { batch };
-    return { batch, teacher: this.precisely(() => noGrad(() => targets.of(batch))) };
-  }
-
-  private forward({ batch, teacher: given }: Inputs): Pick<Part, 'terms' | 'right'> {
-    const { student, objective, targets, options } = this.setup;
-    const { images, labels, indices } = batch;
-    const trainer = this;
-    return this.precisely(() => {
-      const teacher = given ?? (targets && noGrad(() => targets.of(batch)));
-      const made = student.forwardFeatures(images);
-      const terms = objective.terms({
-        student: made,
-        labels,
-        indices,
-        labelSmoothing: options.labelSmoothing,
-        get epoch() {
-          trainer.epochMatters = true;
-          return trainer.epoch + 1;
-        },
-        ...(teacher && { teacher }),
-      });
-      // A student that predicts through another network learns nothing in its own classifier, and of mixed images no
-      // class is the right one.
-      const judged = !objective.deploy && labels.ndim === 1;
-      return { terms, ...(judged && { right: rightOf(made.logits, labels) }) };
-    });
-  }
-
-  /** In the precision, and with the convolutions, that are asked for. */
-  private precisely<T>(body: () => T): T {
-    const { precision, convolutions, device } = this.setup.options;
-    if (precision !== 'float32') return autocast(deviceType(device), body, { dtype: precision });
-    return convolutions === 'fast' ? fastConvolutions(body) : body();
-  }
-
-  /** Goes on to the next learning rate, after the last step of an epoch. */
+  /** Moves to the next learning rate, after the last step of an epoch. */
   endEpoch(): void {
     this.schedule.step();
   }

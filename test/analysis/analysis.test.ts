@@ -7,6 +7,7 @@ import type { Features } from '../../src/flow.js';
 import torch, { type Tensor } from '../../src/torch.js';
 import { expectCloseNumber } from '../helpers/compare.js';
 import { fixture, ramp } from '../helpers/inputs.js';
+import { tinyData } from '../helpers/tiny-data.js';
 
 type Numbers = Record<string, number | null>;
 interface Network {
@@ -33,18 +34,7 @@ const { n, k, cS, cT } = expected.sizes;
 // The first two pixels of an image say which one it is.
 const pixels = Uint8Array.from({ length: n * 4 }, (_, i) => [(i >> 2) % 256, i >> 10, i * 7, i * 31][i % 4] as number);
 const set = { images: pixels, labels: Uint8Array.from(expected.labels) };
-const data: Dataset = {
-  source: 'made',
-  classes: Array.from({ length: k }, (_, i) => `class ${i}`),
-  channels: 1,
-  height: 2,
-  width: 2,
-  mean: [0],
-  std: [1],
-  augment: { pad: 0, flip: false },
-  train: set,
-  test: set,
-};
+const data = tinyData(set, k);
 
 /** Networks that give image i row i of these logits and features. */
 function networks(zS: Tensor, hS: Tensor, zT: Tensor, hT: Tensor): Pick<AnalysisSetup, 'student' | 'teacher'> {

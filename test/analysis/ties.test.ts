@@ -1,27 +1,16 @@
 import { expect, it } from 'vitest';
 import { analyze } from '../../src/analysis/index.js';
-import type { Dataset } from '../../src/data/dataset.js';
 import { Loader } from '../../src/data/loader.js';
 import torch, { type Tensor } from '../../src/torch.js';
 import { evaluate } from '../../src/train/evaluate.js';
+import { tinyData } from '../helpers/tiny-data.js';
 
 const [count, numClasses] = [24, 8];
 const set = {
   images: new Uint8Array(count * 4),
   labels: Uint8Array.from({ length: count }, (_, i) => i % numClasses),
 };
-const data: Dataset = {
-  source: 'made',
-  classes: Array.from({ length: numClasses }, (_, i) => `class ${i}`),
-  channels: 1,
-  height: 2,
-  width: 2,
-  mean: [0],
-  std: [1],
-  augment: { pad: 0, flip: false },
-  train: set,
-  test: set,
-};
+const data = tinyData(set, numClasses);
 const accuracyOf = async (logits: Tensor) => {
   const loader = new Loader(data, 'test', { batchSize: count });
   const { top1, top5 } = await evaluate(() => logits, loader);

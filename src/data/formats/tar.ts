@@ -49,9 +49,7 @@ export function tarEntries(file: string, onBroken: (name: string) => void = () =
       const kind = String.fromCharCode(header[156] as number);
       const size = said.size === undefined || sayingKinds.includes(kind) ? sizeIn(header) : sizeOf(said.size);
       if (size === undefined)
-        throw new DataError(
-          `${file} is damaged at byte ${at}: the size of ${name} is no number of bytes. Copy it again.`,
-        );
+        throw new DataError(`${file} is damaged at byte ${at}: the size of ${name} is not valid. Copy the file again.`);
       const offset = at + block;
       at = offset + Math.ceil(size / block) * block;
       if (offset + size > whole) throw new DataError(`${file} is cut off in ${name}: copy it again.`);
