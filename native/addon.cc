@@ -28,7 +28,8 @@ void setErrorFactory(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).makeError = Napi::Persistent(info[0].As<Napi::Function>());
 }
 
-// cleanMessage(text) => what is left of a message of libtorch's: what is thrown, without advice on where to look further
+// cleanMessage(text) => what is left of a message of libtorch's: what is thrown, without advice on where to look
+// further
 Napi::Value cleanMessage(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), withoutAdvice(info[0].As<Napi::String>().Utf8Value()));
 }

@@ -15,7 +15,8 @@ namespace srrl {
 
 namespace {
 
-// Runs `work` on libuv's pool under the caller's modes (gradients, autocast, ...), then settles a promise with what `wrapUp` makes.
+// Runs `work` on libuv's pool under the caller's modes (gradients, autocast, ...), then settles a promise with what
+// `wrapUp` makes.
 class Job : public Napi::AsyncWorker {
  public:
   Job(Napi::Env env, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp)
@@ -96,7 +97,8 @@ Napi::Value backwardAsync(const Napi::CallbackInfo& info) {
 struct Transfers {
   std::mutex mutex;
   std::unordered_map<uint64_t, at::Tensor> tensors;
-  // Numbers of another copy of this addon in the same process begin elsewhere, so that neither mistakes them for its own.
+  // Numbers of another copy of this addon in the same process begin elsewhere, so that neither mistakes them for its
+  // own.
   uint64_t next = ((reinterpret_cast<uintptr_t>(this) >> 4) & 0xffffffff) << 20;
 };
 

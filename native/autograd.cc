@@ -25,7 +25,8 @@ std::optional<bool> optionalBool(const Napi::Value& value) {
   return value.ToBoolean().Value();
 }
 
-// Where the graph may call JavaScript, all of it runs on this thread: an engine thread that calls back while this one waits hangs.
+// Where the graph may call JavaScript, all of it runs on this thread: an engine thread that calls back while this one
+// waits hangs.
 class EngineOnThisThread {
  public:
   explicit EngineOnThisThread(bool wanted) : before_(c10::AutogradState::get_tls_state().get_multithreading_enabled()) {
@@ -45,7 +46,8 @@ Napi::Value backward(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// grad(outputs, inputs, gradients | undefined, retainGraph | undefined, createGraph, allowUnused) => handles, null where unused
+// grad(outputs, inputs, gradients | undefined, retainGraph | undefined, createGraph, allowUnused) => handles, null
+// where unused
 Napi::Value grad(const Napi::CallbackInfo& info) {
   const auto outputs = tensorsOf(info[0]);
   const EngineOnThisThread engine(Environment::of(info.Env()).callsBack);
@@ -56,7 +58,8 @@ Napi::Value grad(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// Zeros without memory cannot be changed in place, as clipping and scaling do; the first look at such a gradient gives it memory.
+// Zeros without memory cannot be changed in place, as clipping and scaling do; the first look at such a gradient gives
+// it memory.
 at::Tensor gradientOf(const at::Tensor& tensor) {
   at::Tensor& gradient = tensor.mutable_grad();
   if (!gradient.defined() || !gradient._is_zerotensor()) return gradient;
@@ -91,9 +94,10 @@ Napi::Value setGrad(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// gradList(list handle, use) => handle of a list of their gradients; throws where one has none. `use` is 'change' for the gradients themselves (of sparse
-// ones the values), 'read' for plain ones, copies where need be, 'fused' for those also in the order of their parameters, as fused steps need them, and
-// 'fused sparse' for the same where sparse ones are made dense.
+// gradList(list handle, use) => handle of a list of their gradients; throws where one has none. `use` is 'change' for
+// the gradients themselves (of sparse ones the values), 'read' for plain ones, copies where need be, 'fused' for those
+// also in the order of their parameters, as fused steps need them, and 'fused sparse' for the same where sparse ones
+// are made dense.
 Napi::Value gradList(const Napi::CallbackInfo& info) {
   auto& handles = Environment::of(info.Env()).handles;
   const std::string use = info[1].As<Napi::String>();

@@ -1,9 +1,9 @@
 // JavaScript values <-> IValues, led by the types of a schema. The only place that switches over kinds.
 //
 // Arguments travel flat: a list is its length followed by its elements, so that no JavaScript array is read here.
-// undefined, or nothing at the end, means the default, null means None, the length -1 None, and -2 a list that is kept on the native side,
-// followed by its handle. A Scalar is a number (integer where it is one), a bigint, a boolean, or a Float64Array of one
-// element (a float whatever its value) or two (complex).
+// undefined, or nothing at the end, means the default, null means None, the length -1 None, and -2 a list that is kept
+// on the native side, followed by its handle. A Scalar is a number (integer where it is one), a bigint, a boolean, or a
+// Float64Array of one element (a float whatever its value) or two (complex).
 #pragma once
 
 #include <napi.h>

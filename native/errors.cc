@@ -6,8 +6,9 @@
 
 namespace srrl {
 
-// libtorch appends lists of registered kernels, interpreter stacks and pointers to web pages; the first paragraph says what happened.
-// CUDA's advice stands in the first paragraph, after the reason: the same lines for every error of the driver.
+// libtorch appends lists of registered kernels, interpreter stacks and pointers to web pages; the first paragraph says
+// what happened. CUDA's advice stands in the first paragraph, after the reason: the same lines for every error of the
+// driver.
 std::string withoutAdvice(std::string text) {
   for (const char* tail : {"\nThis could be because", " This could be because", "\nException raised from", "\nSearch for `cuda",
                            "\nCUDA kernel errors might be", "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING",

@@ -22,7 +22,8 @@ void stayLoaded() {
   if (dladdr(reinterpret_cast<void*>(&registerOperators), &info)) dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
 }
 
-// Each copy computes with its own kernels, so that copies of different versions do not meet. Never freed: libtorch's tables outlive everything.
+// Each copy computes with its own kernels, so that copies of different versions do not meet. Never freed: libtorch's
+// tables outlive everything.
 torch::Library* claimNamespace() {
   for (int copy = 1;; copy++) {
     const std::string name = copy == 1 ? "srrl" : "srrl_" + std::to_string(copy);

@@ -1,4 +1,5 @@
-// The operators of this package in libtorch's dispatcher, which is one for the process, while copies of this addon may be many.
+// The operators of this package in libtorch's dispatcher, which is one for the process, while copies of this addon may
+// be many.
 #pragma once
 
 #include <string>

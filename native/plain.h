@@ -1,11 +1,13 @@
-// Plain tensors: elements that lie in memory as the strides say. Code that reads memory may be given no others; here is how they become plain.
+// Plain tensors: elements that lie in memory as the strides say. Code that reads memory may be given no others; here is
+// how they become plain.
 #pragma once
 
 #include <ATen/ATen.h>
 
 namespace srrl {
 
-// Strided, with memory of its own, and neither zeros without memory (ZeroTensor), nor conjugated or negated when read, nor quantized or nested.
+// Strided, with memory of its own, and neither zeros without memory (ZeroTensor), nor conjugated or negated when read,
+// nor quantized or nested.
 bool isPlain(const at::Tensor& tensor);
 
 // The tensor, or a plain one with its values. Throws Error(kType) that names the remedy where there is none.
@@ -20,7 +22,8 @@ std::vector<at::Tensor> partsOf(const at::Tensor& tensor);
 // A gradient as optimizers read it, plain and dense.
 at::Tensor plainGradient(const at::Tensor& gradient, bool sparseToo);
 
-// A gradient as the fused optimizers read it, straight through memory: plain, dense, in the memory order of its parameter.
+// A gradient as the fused optimizers read it, straight through memory: plain, dense, in the memory order of its
+// parameter.
 at::Tensor gradientInOrder(const at::Tensor& gradient, const at::Tensor& parameter, bool sparseToo);
 
 }  // namespace srrl

@@ -61,8 +61,9 @@ Napi::Value keep(const Napi::CallbackInfo& info) {
 // What a tensor costs besides its elements: its own object, its storage's, its slot, and what malloc adds.
 constexpr double kTensorOverhead = 400;
 
-// weigh(Float64Array of handles) => Float64Array: bytes that each holds, 0 for a dead one; negative for one that is heavy, not small or with a
-// graph behind it, which must not be kept longer than needed. The sum is told to V8, whose collector sees small objects only.
+// weigh(Float64Array of handles) => Float64Array: bytes that each holds, 0 for a dead one; negative for one that is
+// heavy, not small or with a graph behind it, which must not be kept longer than needed. The sum is told to V8, whose
+// collector sees small objects only.
 Napi::Value weigh(const Napi::CallbackInfo& info) {
   const auto& table = Environment::of(info.Env()).handles;
   const auto handles = info[0].As<Napi::Float64Array>();
@@ -164,7 +165,8 @@ Napi::Value isContiguous(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), tensor.is_contiguous(format));
 }
 
-// wrapNumber(number | bigint | boolean) => a tensor of no dimensions that gives way in type promotion, as a number in Python does.
+// wrapNumber(number | bigint | boolean) => a tensor of no dimensions that gives way in type promotion, as a number in
+// Python does.
 Napi::Value wrapNumber(const Napi::CallbackInfo& info) {
   const Napi::Value value = info[0];
   at::Scalar scalar;
@@ -186,7 +188,8 @@ Napi::Value sameStorage(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), a.has_storage() && b.has_storage() && a.is_alias_of(b));
 }
 
-// setData(tensor, other): the tensor keeps its identity (handles, optimizer state) and takes the other's values, dtype and device.
+// setData(tensor, other): the tensor keeps its identity (handles, optimizer state) and takes the other's values, dtype
+// and device.
 Napi::Value setData(const Napi::CallbackInfo& info) {
   tensorOf(info, 0).set_data(tensorOf(info, 1));
   return info.Env().Undefined();
@@ -267,7 +270,8 @@ Napi::Value toBytes(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// plain(tensor) => handle of a tensor with the same values whose elements lie in memory as its strides say, outside autograd
+// plain(tensor) => handle of a tensor with the same values whose elements lie in memory as its strides say, outside
+// autograd
 Napi::Value plainTensor(const Napi::CallbackInfo& info) { return wrap(info.Env(), plain(tensorOf(info, 0).detach())); }
 
 // viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does.

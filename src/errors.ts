@@ -33,7 +33,9 @@ export class FileError extends SrrlError {
   }
 }
 
-/** A teacher that cannot be used: no linear classifier, several of them, other classes or image size than the data's. */
+/**
+ * A teacher that cannot be used: no linear classifier, several of them, other classes or image size than the data's.
+ */
 export class TeacherError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_TEACHER', message, options);

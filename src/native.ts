@@ -53,7 +53,9 @@ export function builtAddons(): { loader?: string; addons: Map<string, string> } 
   return { loader, addons };
 }
 
-/** What the search for libtorch found, without loading anything. Throws LibtorchError with the command that mends it. */
+/**
+ * What the search for libtorch found, without loading anything. Throws LibtorchError with the command that mends it.
+ */
 export function findLibtorch(): { libtorch: Libtorch; loader: string; addon: string } {
   const { loader, addons } = builtAddons();
   if (!loader || addons.size === 0) {
@@ -124,7 +126,10 @@ interface Loader {
   loadedPath(file: string): string;
 }
 
-/** The libtorch that this process has already, by another copy of this package or another addon: a second one cannot be loaded next to it. */
+/**
+ * The libtorch that this process has already, by another copy of this package or another addon: a second one cannot be
+ * loaded next to it.
+ */
 function folderInProcess(loadedPath: Loader['loadedPath']): string | undefined {
   const path = loadedPath(libraryFile('torch_cpu'));
   return path ? dirname(dirname(path)) : undefined;

@@ -1,4 +1,7 @@
-/** No fixture holds numbers that are rounding noise, which another CPU computes differently (CONTRIBUTING.md, "Numbers on every CPU"). */
+/**
+ * No fixture holds numbers that are rounding noise, which another CPU computes differently (CONTRIBUTING.md, "Numbers
+ * on every CPU").
+ */
 import { readdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';

@@ -48,7 +48,8 @@ std::string loadedPath(const std::string& file) {
 Napi::Value loaded(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), loadedPath(info[0].As<Napi::String>())); }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  // Kineto, libtorch's profiler, reads this once, when libtorch is loaded, and otherwise prints its progress on the user's terminal.
+  // Kineto, libtorch's profiler, reads this once, when libtorch is loaded, and otherwise prints its progress on the
+  // user's terminal.
   setenv("KINETO_LOG_LEVEL", "6", 0);
   exports.Set("preload", Napi::Function::New<preload>(env, "preload"));
   exports.Set("loadedPath", Napi::Function::New<loaded>(env, "loadedPath"));

@@ -1,4 +1,5 @@
-// 3x3 convolutions by Winograd's minimal filtering as operators, with their gradients. What does not fit, by place, type or size, is computed by aten::conv2d.
+// 3x3 convolutions by Winograd's minimal filtering as operators, with their gradients. What does not fit, by place,
+// type or size, is computed by aten::conv2d.
 #include "ops/conv3x3.h"
 
 #include <ATen/Parallel.h>
@@ -36,7 +37,8 @@ bool fits(const Tensor& input, const Tensor& weight) {
 
 Maps mapsOf(const Tensor& input, int64_t out) { return {input.size(0), input.size(2), input.size(3), input.size(1), out}; }
 
-// Tiles at a time: their transforms stay in the second cache, or, where the kernel alone is larger than that, it is read seldom.
+// Tiles at a time: their transforms stay in the second cache, or, where the kernel alone is larger than that, it is
+// read seldom.
 int64_t tilesAtOnce(const Maps& maps) {
   if (maps.in * maps.out >= 256 * 256) return 96;
   return std::clamp<int64_t>(6144 / (maps.in + maps.out) / 12 * 12, 12, 96);
@@ -80,7 +82,8 @@ Tensor convolved(const Tensor& input, const Tensor& kernel, const winograd::Afte
   return output;
 }
 
-// Each thread sums its own share of the tiles; the shares are added in their order, so that equal threads give equal bits.
+// Each thread sums its own share of the tiles; the shares are added in their order, so that equal threads give equal
+// bits.
 Tensor weightGradient(const Tensor& input, const Tensor& gradient, const Tensor& weight) {
   const Maps maps = mapsOf(input, gradient.size(1));
   const int64_t tiles = winograd::tileCount(maps), atOnce = tilesAtOnce(maps), blocks = (tiles + atOnce - 1) / atOnce;

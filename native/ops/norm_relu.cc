@@ -1,4 +1,5 @@
-// Normalizations and the ReLU behind them as operators: one whose statistics are those of the batch, with its gradient, and one that never changes.
+// Normalizations and the ReLU behind them as operators: one whose statistics are those of the batch, with its gradient,
+// and one that never changes.
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -55,7 +56,8 @@ Tensor affine(const Tensor& input, const Tensor& scale, const Tensor& shift, boo
   return output;
 }
 
-// Two sums a channel over all pixels. Each thread has its own share; the shares are joined in their order, so that equal threads give equal bits.
+// Two sums a channel over all pixels. Each thread has its own share; the shares are joined in their order, so that
+// equal threads give equal bits.
 template <typename Share, typename Join>
 void overShares(const Tensor& map, const Share& share, const Join& join) {
   const int64_t channels = map.size(1), pixels = map.numel() / channels;

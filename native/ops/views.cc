@@ -1,5 +1,5 @@
-// Views of images as a function of (seed, epoch, sample index): a counter-based generator decides, so that a view does not
-// depend on the order, the batch or the thread that makes it.
+// Views of images as a function of (seed, epoch, sample index): a counter-based generator decides, so that a view does
+// not depend on the order, the batch or the thread that makes it.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/PhiloxRNGEngine.h>
@@ -91,7 +91,8 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
   return result;
 }
 
-// The decisions of normalized_views alone, for images that lie on another device: int64 [B, 3], the first row, the first column, and 1 where mirrored.
+// The decisions of normalized_views alone, for images that lie on another device: int64 [B, 3], the first row, the
+// first column, and 1 where mirrored.
 at::Tensor viewDraws(at::ArrayRef<int64_t> samples, int64_t pad, bool flip, int64_t seed, int64_t epoch) {
   TORCH_CHECK(pad >= 0, "pad must not be negative");
   at::Tensor result = at::empty({static_cast<int64_t>(samples.size()), 3}, at::kLong);
@@ -128,7 +129,8 @@ at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, a
   const uint8_t* from = pixels.const_data_ptr<uint8_t>();
   const bool* turned = flips.const_data_ptr<bool>();
   float* target = result.mutable_data_ptr<float>();
-  // On this thread: the other cores decode the batches behind this one, and waiting for one of them would take longer than this does.
+  // On this thread: the other cores decode the batches behind this one, and waiting for one of them would take longer
+  // than this does.
   for (int64_t row = 0; row < count * height; row++) {
     const bool turn = turned[row / height];
     const uint8_t* pixel = from + (row * width + (turn ? width - 1 : 0)) * channels;

@@ -28,7 +28,8 @@ bool passesThrough(const Node* node) {
   return isSameNumbers(node) || isAny(node, {"aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
 }
 
-// The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the other factor is `rest`.
+// The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the
+// other factor is `rest`.
 std::optional<double> constantFactor(const Node* node, Value*& rest) {
   if (!isAny(node, {"aten::mul", "aten::div"})) return std::nullopt;
   const auto number = [](const Value* value) -> std::optional<double> {

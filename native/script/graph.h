@@ -28,7 +28,8 @@ std::vector<LinearSite> linearSites(torch::jit::Graph& graph, const torch::jit::
 // Names of operators that run in training mode by a constant of the graph, as in a module traced before eval().
 std::vector<std::string> trainingOperators(torch::jit::Graph& graph);
 
-// Leading sizes that views and expansions of the graph have as constants, in order, each once: where it was traced with a fixed batch, one of them is it.
+// Leading sizes that views and expansions of the graph have as constants, in order, each once: where it was traced with
+// a fixed batch, one of them is it.
 std::vector<int64_t> leadingSizes(torch::jit::Graph& graph);
 
 bool is(const torch::jit::Node* node, const char* name);

@@ -316,7 +316,8 @@ class Builder {
   Value* self_ = nullptr;
 };
 
-// scriptBuild({modules, attributes, input, nodes, outputs}) => handle of a module; see ScriptProgram in src/native-types.ts
+// scriptBuild({modules, attributes, input, nodes, outputs}) => handle of a module; see ScriptProgram in
+// src/native-types.ts
 Napi::Value build(const Napi::CallbackInfo& info) {
   try {
     const torch::jit::Module module = Builder(info[0].As<Napi::Object>()).module();

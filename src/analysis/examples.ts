@@ -41,7 +41,10 @@ export class Verdicts {
 /** Images of a class that the student is right about, and as many that it is wrong about. */
 const perClass = 3;
 
-/** The examples of the classes that a report shows, with their images. Images that are neither grey nor RGB cannot be shown: none then. */
+/**
+ * The examples of the classes that a report shows, with their images. Images that are neither grey nor RGB cannot be
+ * shown: none then.
+ */
 export async function exampleRecords(
   data: Dataset,
   split: SplitName,
@@ -57,8 +60,8 @@ export async function exampleRecords(
 }
 
 /**
- * Those of which the student is surest: its firmest mistakes say most. Confidences that agree to six digits count as tied, because the
- * digits behind depend on the CPU; of tied images the first of the data come first.
+ * Those of which the student is surest: its firmest mistakes say most. Confidences that agree to six digits count as
+ * tied, because the digits behind depend on the CPU; of tied images the first of the data come first.
  */
 function examplesOf(judged: readonly Judged[], label: number): Judged[] {
   const members = judged.filter((one) => one.label === label);

@@ -2,8 +2,8 @@
 export const shownClasses = 10;
 
 /**
- * The classes in which the student is worst and those in which it is best, each from its end; all of them as worst where there are not many.
- * Classes of equal accuracy rank in the order of their labels.
+ * The classes in which the student is worst and those in which it is best, each from its end; all of them as worst
+ * where there are not many. Classes of equal accuracy rank in the order of their labels.
  */
 export function worstAndBest<Class extends { studentAccuracy: number | null }>(
   classes: readonly Class[],

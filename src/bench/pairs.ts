@@ -86,8 +86,8 @@ export function initial(name: string, numClasses: number, seed: number): Classif
 }
 
 /**
- * A teacher whose normalizations know the statistics of these images, as those of a trained one do. Without them what goes through forty
- * layers grows by orders of magnitude, and no loss is a sensible number.
+ * A teacher whose normalizations know the statistics of these images, as those of a trained one do. Without them what
+ * goes through forty layers grows by orders of magnitude, and no loss is a sensible number.
  */
 export function settledTeacher(name: string, numClasses: number, images: Tensor): Classifier {
   const teacher = initial(name, numClasses, 2);

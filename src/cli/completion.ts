@@ -148,5 +148,7 @@ export function addCompletion(program: Commander): void {
     .action((shell: string) => script(shell, name, shell === 'bash' ? `export COMP_WORDBREAKS; ${name}` : name));
 }
 
-/** bash cuts words at colons unless it is told otherwise, and would write what stands before one twice: better nothing. */
+/**
+ * bash cuts words at colons unless it is told otherwise, and would write what stands before one twice: better nothing.
+ */
 const isCut = (word: string): boolean => word.includes(':') && (process.env.COMP_WORDBREAKS ?? '').includes(':');

@@ -15,8 +15,8 @@ type Values = Record<string, unknown>;
 const groupFile = 'group.yaml';
 
 /**
- * The options of a command that come from a file: that of `--config`, or with `--resume` that of the run in `--out`. A run's own config.yaml has its method's
- * options in a group; they become what the command takes.
+ * The options of a command that come from a file: that of `--config`, or with `--resume` that of the run in `--out`. A
+ * run's own config.yaml has its method's options in a group; they become what the command takes.
  */
 export function valuesFromFile(options: z.ZodObject, config: string | undefined, flags: Values): Values {
   const file = config ?? ownConfig(flags);

@@ -10,7 +10,10 @@ import { stopWithoutReader } from './broken-pipe.js';
 type Start = Extract<TrainEvent, { type: 'start' }>;
 type End = Extract<TrainEvent, { type: 'end' }>;
 
-/** Consumes a run and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the second ends the process. */
+/**
+ * Consumes a run and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the
+ * second ends the process.
+ */
 export async function showRun(
   run: Run,
   { json, ui = false }: { json: boolean; ui?: boolean },
@@ -119,7 +122,10 @@ export function stopOnSignal(run: Pick<Run, 'stop'>): () => void {
   };
 }
 
-/** An AbortSignal that fires at the first Ctrl-C, for work that has nothing to save; the second ends the process as usual. */
+/**
+ * An AbortSignal that fires at the first Ctrl-C, for work that has nothing to save; the second ends the process as
+ * usual.
+ */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();
   process.once('SIGINT', () => controller.abort(new InterruptedError()));

@@ -16,7 +16,10 @@ interface Plan {
 /** Where a run's seed and folder stand in its setup, and what an earlier one knows of the teacher. */
 export type SeedOptions = { seed?: number; out?: string; teacherAccuracy?: KnownAccuracy };
 
-/** Starts the runs one after the other and shows them; with several seeds each has a folder below `out`, and a summary follows. */
+/**
+ * Starts the runs one after the other and shows them; with several seeds each has a folder below `out`, and a summary
+ * follows.
+ */
 export async function trainAndShow(
   start: (options: SeedOptions) => Run,
   { json, ui, seeds, setup }: Plan,

@@ -2,16 +2,16 @@
 import type { z } from '../options.js';
 
 /**
- * Class numbers, one a sample. Uint16Array and Int32Array hold those of more than 256 classes; {@link labelsOf} chooses, and
- * whoever reads labels reads them by index.
+ * Class numbers, one a sample. Uint16Array and Int32Array hold those of more than 256 classes; {@link labelsOf}
+ * chooses, and whoever reads labels reads them by index.
  */
 export type Labels = Uint8Array | Uint16Array | Int32Array;
 
 interface Samples {
   labels: Labels;
   /**
-   * Which images the samples are, where they are not all in their order: sample i is image `rows[i]`. A view is a function of
-   * the image's number, so that a part of a set shows its images as the whole does.
+   * Which images the samples are, where they are not all in their order: sample i is image `rows[i]`. A view is a
+   * function of the image's number, so that a part of a set shows its images as the whole does.
    */
   rows?: Int32Array;
 }
@@ -37,7 +37,10 @@ export interface EncodedSet extends Samples {
   read(image: number): Promise<Uint8Array>;
   /** What errors call an image: its file. */
   nameOf(image: number): string;
-  /** The number of the shard that an image lies in, where many lie in one file: processes that share the data get whole shards. */
+  /**
+   * The number of the shard that an image lies in, where many lie in one file: processes that share the data get whole
+   * shards.
+   */
   shardOf?(image: number): number;
 }
 
@@ -58,8 +61,8 @@ export interface Dataset {
   mean: readonly number[];
   std: readonly number[];
   /**
-   * The usual augmentation in training: random flip, and a random crop out of `pad` zeros around images of one size. Of encoded
-   * images a random part is resized instead.
+   * The usual augmentation in training: random flip, and a random crop out of `pad` zeros around images of one size. Of
+   * encoded images a random part is resized instead.
    */
   augment: { pad: number; flip: boolean };
   /** What lies next to the images and was skipped, by kind, as `3 .bmp, 2 hidden`; absent where there is nothing. */

@@ -13,8 +13,8 @@ export type RankOptions = z.input<typeof rankOptions>;
 export type Order = (position: number) => number;
 
 /**
- * A process's part. Over all processes the parts are disjoint and together the whole epoch, and every process has as many batches
- * as the others, none of them empty.
+ * A process's part. Over all processes the parts are disjoint and together the whole epoch, and every process has as
+ * many batches as the others, none of them empty.
  */
 export interface Share {
   /** Samples an epoch. */
@@ -29,15 +29,18 @@ export interface Sharing {
   count: number;
   /** Of each process. */
   batchSize: number;
-  /** The fewest samples that a batch may have, where there are as many: 2 for training with batch normalization. Default 1. */
+  /**
+   * The fewest samples that a batch may have, where there are as many: 2 for training with batch normalization. Default
+   * 1.
+   */
   smallest?: number;
   /** The shard that a sample lies in, where data are kept in shards. */
   shardOf?: ((sample: number) => number) | undefined;
 }
 
 /**
- * Divides whole shards where there are at least as many as processes and each gets enough for a sample a batch; single samples
- * otherwise. Throws ConfigError where `rank` is none of `worldSize`, or there are fewer samples than processes.
+ * Divides whole shards where there are at least as many as processes and each gets enough for a sample a batch; single
+ * samples otherwise. Throws ConfigError where `rank` is none of `worldSize`, or there are fewer samples than processes.
  */
 export function shareOf({ count, batchSize, smallest = 1, shardOf }: Sharing, options: RankOptions): Share {
   const { rank, worldSize } = validate(rankOptions, options, "the loader's ranks");
@@ -51,8 +54,8 @@ export function shareOf({ count, batchSize, smallest = 1, shardOf }: Sharing, op
 }
 
 /**
- * A part of each batch that a single process would have with `batchSize * worldSize` images. What is left for the last batch is
- * divided evenly; where it is less than `smallest` images a process, it goes with the batch before.
+ * A part of each batch that a single process would have with `batchSize * worldSize` images. What is left for the last
+ * batch is divided evenly; where it is less than `smallest` images a process, it goes with the batch before.
  */
 function shareOfBatches({ count, batchSize, smallest = 1 }: Sharing, rank: number, worldSize: number): Share {
   const whole = batchSize * worldSize;
@@ -75,8 +78,9 @@ function shareOfBatches({ count, batchSize, smallest = 1 }: Sharing, rank: numbe
 }
 
 /**
- * The samples of whole shards in the epoch's order, divided evenly into as many batches as the process with the most samples needs. A
- * process has the same shards in every epoch, so that they may lie on its own disk. Undefined where there are too few shards.
+ * The samples of whole shards in the epoch's order, divided evenly into as many batches as the process with the most
+ * samples needs. A process has the same shards in every epoch, so that they may lie on its own disk. Undefined where
+ * there are too few shards.
  */
 function shareOfShards(
   shardOf: (sample: number) => number,

@@ -1,6 +1,6 @@
 /**
- * Losses that compare student logits z_S with teacher logits z_T, both [N, K]. The gradient flows to the student alone where the teacher's
- * logits have none.
+ * Losses that compare student logits z_S with teacher logits z_T, both [N, K]. The gradient flows to the student alone
+ * where the teacher's logits have none.
  */
 import { functional as F } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
@@ -17,8 +17,9 @@ export function klDistillationLoss(zS: Tensor, zT: Tensor, temperature: number):
 }
 
 /**
- * The two parts of {@link klDistillationLoss} that Zhao et al. (CVPR 2022) weigh apart, each with T^2 and as mean over the batch: `target`
- * compares the probability of the label with that of all others, `others` compares the distributions over the other classes.
+ * The two parts of {@link klDistillationLoss} that Zhao et al. (CVPR 2022) weigh apart, each with T^2 and as mean over
+ * the batch: `target` compares the probability of the label with that of all others, `others` compares the
+ * distributions over the other classes.
  */
 export function decoupledLosses(
   zS: Tensor,
@@ -40,8 +41,9 @@ interface Decoupled {
 }
 
 /**
- * In logarithms throughout: the mass of the other classes may underflow to 0 for a confident network. The other classes are gathered by their
- * numbers and not by a mask: a mask's count is known only on the device, which would have to be waited for.
+ * In logarithms throughout: the mass of the other classes may underflow to 0 for a confident network. The other classes
+ * are gathered by their numbers and not by a mask: a mask's count is known only on the device, which would have to be
+ * waited for.
  */
 function decouple(z: Tensor, labels: Tensor): Decoupled {
   const k = z.shape[1] ?? 0;
@@ -53,8 +55,8 @@ function decouple(z: Tensor, labels: Tensor): Decoupled {
 }
 
 /**
- * 1 - Pearson correlation of the predictions s(z / T), each with T^2 (Huang et al., NeurIPS 2022): `inter` correlates the classes of each
- * sample, `intra` the samples of each class. `intra` depends on the batch.
+ * 1 - Pearson correlation of the predictions s(z / T), each with T^2 (Huang et al., NeurIPS 2022): `inter` correlates
+ * the classes of each sample, `intra` the samples of each class. `intra` depends on the batch.
  */
 export function relationLosses(zS: Tensor, zT: Tensor, temperature: number): { inter: Tensor; intra: Tensor } {
   const [yS, yT] = [zS, zT].map((z) => F.softmax(z.div(temperature), 1)) as [Tensor, Tensor];

@@ -10,8 +10,9 @@ const plus = /\+(?!\d)/;
 const list = /^(-?\d+\/)+(-?\d+)?$/;
 
 /**
- * Reads `<method>[:<option>=<value>[,...]][+<method>...]`. Numbers, `true` and `false` are what they look like,
- * `0/2/3` is a list of numbers (`3/` a list of one); anything else is text. Throws ConfigError naming the part that is wrong, with the nearest names.
+ * Reads `<method>[:<option>=<value>[,...]][+<method>...]`. Numbers, `true` and `false` are what they look like, `0/2/3`
+ * is a list of numbers (`3/` a list of one); anything else is text. Throws ConfigError naming the part that is wrong,
+ * with the nearest names.
  */
 export function parseMethods(text: string): Method {
   const parts = text.split(plus).map((part) => part.trim());
@@ -60,7 +61,10 @@ function parseValue(text: string): number | boolean | string | number[] {
   return Number.isNaN(number) ? text : number;
 }
 
-/** The text that {@link parseMethods} reads as this method with these options; of a sum, `options` has those of each method. */
+/**
+ * The text that {@link parseMethods} reads as this method with these options; of a sum, `options` has those of each
+ * method.
+ */
 export function methodText(name: string, options: Record<string, unknown>): string {
   const parts = name.split(plus);
   if (parts.length > 1)

@@ -12,8 +12,9 @@ import { type FastForm, TeacherBase } from './teacher-base.js';
 const kinds = { tap: 'string', device: 'string' } as const;
 
 /**
- * A frozen classifier from an AOTInductor package (`.pt2`), which holds compiled code of its own. Nothing can be tapped in it, so it must give
- * both: what was exported returns (logits, penultimate feature), for any number of contiguous images.
+ * A frozen classifier from an AOTInductor package (`.pt2`), which holds compiled code of its own. Nothing can be tapped
+ * in it, so it must give both: what was exported returns (logits, penultimate feature), for any number of contiguous
+ * images.
  *
  *     # Python, once:
  *     program = torch.export.export(model, (images,), dynamic_shapes=({0: torch.export.Dim('batch')},))
@@ -32,8 +33,8 @@ export class PackageTeacher extends TeacherBase {
   }
 
   /**
-   * Loads a package; `tap` names the module that is its classifier, where several could be. Throws FileError where it is none that this libtorch can load,
-   * TeacherError where no weight could be a classifier's.
+   * Loads a package; `tap` names the module that is its classifier, where several could be. Throws FileError where it
+   * is none that this libtorch can load, TeacherError where no weight could be a classifier's.
    */
   static load(file: string, { tap }: { tap?: string } = {}): PackageTeacher {
     checkCall('PackageTeacher.load', ['file'], kinds, arguments);

@@ -23,7 +23,9 @@ export const usualKeys = [
 const wrappers = /(^|\.)(?:(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped_module)\.)+/g;
 const deepest = 4;
 
-/** Every dict of tensors by name in a value, those under the usual keys first; the weights of pickled modules as well. */
+/**
+ * Every dict of tensors by name in a value, those under the usual keys first; the weights of pickled modules as well.
+ */
 export function stateDictsIn(content: unknown): StateDict[] {
   const found: StateDict[] = [];
   const seen = new Set<unknown>();
@@ -88,7 +90,8 @@ export function unwrapped(state: StateDict): StateDict {
 
 /**
  * The state dict by the names of a model: without the prefix under which the file has them (`module.`, `model.`,
- * `student.`), which is told by the name `anchor` of one of the model's weights. Undefined where the file does not have it.
+ * `student.`), which is told by the name `anchor` of one of the model's weights. Undefined where the file does not have
+ * it.
  */
 export function byNamesOf(anchor: string, state: StateDict): StateDict | undefined {
   const plain = unwrapped(state);

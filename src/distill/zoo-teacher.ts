@@ -13,7 +13,10 @@ import { byNamesOf, stateDictsIn, usualKeys } from './state-dict.js';
 export const isModelName = (name: string): boolean =>
   modelFamilies.some(({ names, pattern }) => names.includes(name) || pattern?.test(name));
 
-/** The tensors of a file of weights, by its content. Throws TeacherError where it is a file of another kind, FileError where it cannot be read. */
+/**
+ * The tensors of a file of weights, by its content. Throws TeacherError where it is a file of another kind, FileError
+ * where it cannot be read.
+ */
 export async function weightsIn(file: string): Promise<StateDict[]> {
   const kind = await kindOfFile(file);
   if (kind === 'safetensors') return [loadSafetensors(file).tensors];
@@ -36,8 +39,8 @@ export const whatItIs: Record<Exclude<FileKind, 'safetensors' | 'state dict'>, s
 };
 
 /**
- * A model of the zoo with the weights of a file, in evaluation mode; channels and classes come from its first convolution and its
- * classifier. Throws TeacherError where they are the weights of another model.
+ * A model of the zoo with the weights of a file, in evaluation mode; channels and classes come from its first
+ * convolution and its classifier. Throws TeacherError where they are the weights of another model.
  */
 export async function zooModel(source: string, name: string, file: string): Promise<Classifier> {
   if (!isModelName(name))
@@ -50,7 +53,10 @@ export async function zooModel(source: string, name: string, file: string): Prom
   return modelWith(name, file, states);
 }
 
-/** What to say of a file that holds weights and no network: how to name it, and the models of the zoo whose weights they are. */
+/**
+ * What to say of a file that holds weights and no network: how to name it, and the models of the zoo whose weights they
+ * are.
+ */
 export async function suggestionsFor(file: string): Promise<string> {
   const states = await weightsIn(file);
   const fitting = list().filter((name) => fits(name, states));

@@ -88,8 +88,8 @@ export class MultiheadAttention extends Module {
   }
 
   /**
-   * query [L, N, E], key [S, N, kdim], value [S, N, vdim], or with `batchFirst` N first -> the attended values, as the query, and the weights
-   * [N, L, S] ([N, heads, L, S] where they are not averaged), or null.
+   * query [L, N, E], key [S, N, kdim], value [S, N, vdim], or with `batchFirst` N first -> the attended values, as the
+   * query, and the weights [N, L, S] ([N, heads, L, S] where they are not averaged), or null.
    */
   forward(query: Tensor, key: Tensor, value: Tensor, call: AttentionCall = {}): [Tensor, Tensor | null] {
     checkCall('MultiheadAttention.forward', ['query', 'key', 'value'], callKinds, arguments);

@@ -27,7 +27,9 @@ const oneValue = 'Use a larger batch, leave out a last batch of one sample, or c
 
 const defaults = { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true };
 
-/** Batch normalization over all dimensions but the second. Throws ShapeError where the batch has one value a channel. */
+/**
+ * Batch normalization over all dimensions but the second. Throws ShapeError where the batch has one value a channel.
+ */
 abstract class BatchNorm extends RunningNorm {
   /** How many dimensions an input may have. */
   protected get dimensions(): readonly number[] {
@@ -48,8 +50,9 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   /**
-   * relu(forward(x) + residual). In training mode two passes over memory forward and two backward, for float32 maps in channels_last with a multiple of
-   * 16 channels; anything else, and a module with hooks or a forward of its own, computes one after the other.
+   * relu(forward(x) + residual). In training mode two passes over memory forward and two backward, for float32 maps in
+   * channels_last with a multiple of 16 channels; anything else, and a module with hooks or a forward of its own,
+   * computes one after the other.
    */
   forwardRelu(x: Tensor, residual?: Tensor): Tensor {
     const { weight, bias } = this;
@@ -103,7 +106,10 @@ export class BatchNorm3d extends BatchNorm {
   }
 }
 
-/** Batch normalization of any number of dimensions; statistics are those of this process, as PyTorch's are where there is only one. */
+/**
+ * Batch normalization of any number of dimensions; statistics are those of this process, as PyTorch's are where there
+ * is only one.
+ */
 export class SyncBatchNorm extends BatchNorm {
   /** Replaces every batch normalization below a module, or the module itself, sharing parameters and statistics. */
   static convertSyncBatchnorm<T extends Module>(module: T): T {

@@ -32,7 +32,10 @@ export interface ConvTransposeOptions {
   dilation?: Sizes;
 }
 
-/** The gradient of a convolution with respect to its input, as a layer. Weight: [inChannels, outChannels / groups, ...kernel]. */
+/**
+ * The gradient of a convolution with respect to its input, as a layer. Weight: [inChannels, outChannels / groups,
+ * ...kernel].
+ */
 abstract class ConvTransposeNd extends Module {
   readonly weight: Parameter;
   readonly bias: Parameter | null;

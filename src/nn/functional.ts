@@ -1,4 +1,7 @@
-/** Pure functions, as torch.nn.functional: shapes and defaults are PyTorch's. What is not here is in `torch` under the same name. */
+/**
+ * Pure functions, as torch.nn.functional: shapes and defaults are PyTorch's. What is not here is in `torch` under the
+ * same name.
+ */
 import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 

@@ -1,4 +1,6 @@
-/** Initializers, as torch.nn.init: they fill a tensor in place, draw from the default generator, and return the tensor. */
+/**
+ * Initializers, as torch.nn.init: they fill a tensor in place, draw from the default generator, and return the tensor.
+ */
 import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { float, fromArray, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';

@@ -92,7 +92,10 @@ export function huberLoss(
 
 /** Options of {@link klDiv}. */
 export interface KlDivOptions {
-  /** `batchmean` divides the sum by N and is the mathematical divergence; `mean` divides by all elements. Default `mean`, as in PyTorch. */
+  /**
+   * `batchmean` divides the sum by N and is the mathematical divergence; `mean` divides by all elements. Default
+   * `mean`, as in PyTorch.
+   */
   reduction?: Reduction | 'batchmean';
   /** Whether `target` holds logarithms. Default false. */
   logTarget?: boolean;

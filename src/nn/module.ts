@@ -28,9 +28,9 @@ export interface LoadReport {
 }
 
 /**
- * The base of everything that holds parameters. Three kinds of state are properties of the object, and the property's name is
- * the name in the state dict: a {@link Parameter} is trained; a buffer (see {@link registerBuffer}) is saved but not trained; a
- * Module is a child. `forward` computes; call it directly.
+ * The base of everything that holds parameters. Three kinds of state are properties of the object, and the property's
+ * name is the name in the state dict: a {@link Parameter} is trained; a buffer (see {@link registerBuffer}) is saved
+ * but not trained; a Module is a child. `forward` computes; call it directly.
  */
 export abstract class Module implements TensorHolder {
   /** Training mode: dropout drops, batch normalization uses the batch's statistics. Set by train() and eval(). */
@@ -100,8 +100,9 @@ export abstract class Module implements TensorHolder {
   }
 
   /**
-   * Copies a state dict into the module, converting dtype and device. A missing `num_batches_tracked` stays as it is. Throws ConfigError where `strict` (the default) and names
-   * are missing or unexpected, ShapeError where sizes differ; the module is unchanged then.
+   * Copies a state dict into the module, converting dtype and device. A missing `num_batches_tracked` stays as it is.
+   * Throws ConfigError where `strict` (the default) and names are missing or unexpected, ShapeError where sizes differ;
+   * the module is unchanged then.
    */
   loadStateDict(state: StateDict, { strict = true }: { strict?: boolean } = {}): LoadReport {
     checkCall('loadStateDict', ['state'], { strict: 'boolean' }, arguments);
@@ -139,7 +140,10 @@ export abstract class Module implements TensorHolder {
     return this.train(false);
   }
 
-  /** Moves and converts parameters and buffers in place; a dtype applies to floating-point ones, a memory format to 4-d ones. */
+  /**
+   * Moves and converts parameters and buffers in place; a dtype applies to floating-point ones, a memory format to 4-d
+   * ones.
+   */
   to({ device, dtype, memoryFormat }: { device?: string; dtype?: DType; memoryFormat?: MemoryFormat }): this {
     checkCall('Module.to', [], { device: 'string', dtype: 'string', memoryFormat: 'string' }, arguments);
     for (const tensor of this.heldTensors()) {
@@ -172,14 +176,17 @@ export abstract class Module implements TensorHolder {
   }
 
   /**
-   * Calls `hook` with the inputs before every forward; what it returns, an array, takes their place. Modules without hooks pay nothing.
-   * Hooks run in the order in which they were registered.
+   * Calls `hook` with the inputs before every forward; what it returns, an array, takes their place. Modules without
+   * hooks pay nothing. Hooks run in the order in which they were registered.
    */
   registerForwardPreHook(hook: ForwardPreHook): HookHandle {
     return hookForward(this, 'before', hook);
   }
 
-  /** Calls `hook` with inputs and output after every forward; what it returns, unless undefined, takes the output's place. */
+  /**
+   * Calls `hook` with inputs and output after every forward; what it returns, unless undefined, takes the output's
+   * place.
+   */
   registerForwardHook(hook: ForwardHook): HookHandle {
     return hookForward(this, 'after', hook);
   }

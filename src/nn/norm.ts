@@ -97,7 +97,10 @@ export interface GroupNormOptions {
   affine?: boolean;
 }
 
-/** Mean 0 and variance 1 over each group of channels of a sample: [N, C, ...]. Throws ShapeError where a group is one value and N is 1. */
+/**
+ * Mean 0 and variance 1 over each group of channels of a sample: [N, C, ...]. Throws ShapeError where a group is one
+ * value and N is 1.
+ */
 export class GroupNorm extends Affine {
   readonly eps: number;
 

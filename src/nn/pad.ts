@@ -16,7 +16,10 @@ export interface PadOptions {
   value?: number;
 }
 
-/** Puts elements around a tensor. `padding`: before and after the last dimension, then the one before it, and so on; negative values cut. */
+/**
+ * Puts elements around a tensor. `padding`: before and after the last dimension, then the one before it, and so on;
+ * negative values cut.
+ */
 export function pad(x: Tensor, padding: readonly number[], { mode = 'constant', value = 0 }: PadOptions = {}): Tensor {
   checkCall('pad', ['x', 'padding'], padKinds, arguments);
   return mode === 'constant' ? torch.pad(x, [...padding], 'constant', value) : torch.pad(x, [...padding], mode);

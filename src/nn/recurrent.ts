@@ -29,7 +29,10 @@ export interface RecurrentOptions {
   bidirectional?: boolean;
 }
 
-/** Several layers of one recurrence, with the parameter names of PyTorch: weight_ih_l0, weight_hh_l0, bias_ih_l0, bias_hh_l0, ... */
+/**
+ * Several layers of one recurrence, with the parameter names of PyTorch: weight_ih_l0, weight_hh_l0, bias_ih_l0,
+ * bias_hh_l0, ...
+ */
 abstract class Recurrent extends Module {
   readonly numLayers: number;
   readonly bias: boolean;
@@ -38,7 +41,9 @@ abstract class Recurrent extends Module {
   readonly bidirectional: boolean;
   readonly #weights: Parameter[] = [];
 
-  /** @param gates rows of a weight, in multiples of the hidden size @param projSize width of the hidden state; 0: the hidden size */
+  /**
+   * @param gates rows of a weight, in multiples of the hidden size @param projSize width of the hidden state; 0: the hidden size
+   */
   constructor(
     readonly inputSize: number,
     readonly hiddenSize: number,

@@ -1,4 +1,6 @@
-/** Refuses inputs whose own statistics do not exist: of one value the variance is 0 / 0. As torch.nn.functional does. */
+/**
+ * Refuses inputs whose own statistics do not exist: of one value the variance is 0 / 0. As torch.nn.functional does.
+ */
 import { ShapeError } from '../errors.js';
 
 const product = (sizes: readonly number[]): number => sizes.reduce((all, size) => all * size, 1);
@@ -20,7 +22,9 @@ export function needSeveralPositions(shape: readonly number[]): void {
   );
 }
 
-/** Throws ShapeError where each group of channels of each sample of [N, C, ...] is one value and there is one sample. */
+/**
+ * Throws ShapeError where each group of channels of each sample of [N, C, ...] is one value and there is one sample.
+ */
 export function needSeveralInGroup(shape: readonly number[], groups: number): void {
   const [n = 0, channels = 0, ...rest] = shape;
   if (shape.length < 2 || Math.floor((n * channels) / groups) * product(rest) !== 1) return;

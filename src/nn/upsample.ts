@@ -18,7 +18,10 @@ export interface InterpolateOptions {
   size?: Sizes;
   /** Size of the result divided by that of the input. */
   scaleFactor?: Sizes;
-  /** `linear`, `bilinear` and `trilinear` are for one, two and three spatial dimensions, `bicubic` for two. Default `nearest`. */
+  /**
+   * `linear`, `bilinear` and `trilinear` are for one, two and three spatial dimensions, `bicubic` for two. Default
+   * `nearest`.
+   */
   mode?: 'nearest' | 'nearest-exact' | 'linear' | 'bilinear' | 'trilinear' | 'bicubic' | 'area';
   /** Corners of input and result lie on each other; for the linear modes and bicubic. Default false. */
   alignCorners?: boolean;

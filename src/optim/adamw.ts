@@ -4,8 +4,8 @@ import { Adam, type AdamOptions, kinds as adamKinds } from './adam.js';
 import type { ParameterGroup } from './optimizer.js';
 
 /**
- * Adam with decoupled weight decay, as torch.optim.AdamW, by the fused operator. Options, defaults and errors are those of
- * {@link Adam}, but `weightDecay` is 1e-2 by default.
+ * Adam with decoupled weight decay, as torch.optim.AdamW, by the fused operator. Options, defaults and errors are those
+ * of {@link Adam}, but `weightDecay` is 1e-2 by default.
  */
 export class AdamW extends Adam {
   protected override readonly decoupled = true;

@@ -27,9 +27,9 @@ function totalNorm(gradients: Tensor[], normType: number): Tensor {
 }
 
 /**
- * Scales the gradients of `params` down in place, so that their norm, taken over all of them as one vector, is at most `maxNorm`.
- * Returns the norm that they had. As torch.nn.utils.clip_grad_norm_. Throws ConfigError where maxNorm is below 0, ArgumentError
- * where the norm is not finite and `errorIfNonfinite` is set; the gradients are unchanged then.
+ * Scales the gradients of `params` down in place, so that their norm, taken over all of them as one vector, is at most
+ * `maxNorm`. Returns the norm that they had. As torch.nn.utils.clip_grad_norm_. Throws ConfigError where maxNorm is
+ * below 0, ArgumentError where the norm is not finite and `errorIfNonfinite` is set; the gradients are unchanged then.
  */
 export function clipGradNorm_(
   params: Iterable<Tensor>,
@@ -60,8 +60,8 @@ export function clipGradNorm_(
 }
 
 /**
- * Limits every element of the gradients of `params` to [-value, value] in place. As torch.nn.utils.clip_grad_value_. Throws
- * ConfigError where value is below 0.
+ * Limits every element of the gradients of `params` to [-value, value] in place. As torch.nn.utils.clip_grad_value_.
+ * Throws ConfigError where value is below 0.
  */
 export function clipGradValue_(params: Iterable<Tensor>, value: number): void {
   checkCall('clipGradValue_', ['params', 'value'], undefined, arguments);

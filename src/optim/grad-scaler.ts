@@ -41,7 +41,8 @@ export interface ScaledOptimizer {
 }
 
 /**
- * Scales losses so that float16 gradients do not vanish, and skips steps whose gradients overflowed. As torch.amp.GradScaler:
+ * Scales losses so that float16 gradients do not vanish, and skips steps whose gradients overflowed. As
+ * torch.amp.GradScaler:
  *
  *     optimizer.zeroGrad(); scaler.scale(loss).backward(); scaler.step(optimizer); scaler.update();
  */
@@ -84,7 +85,9 @@ export class GradScaler {
     return loss.mul(this.#scale.to({ dtype: loss.dtype === 'float16' ? 'float32' : loss.dtype }));
   }
 
-  /** Divides the gradients of an optimizer's parameters by the scale, to clip them before step(). Once between updates. */
+  /**
+   * Divides the gradients of an optimizer's parameters by the scale, to clip them before step(). Once between updates.
+   */
   unscale_(optimizer: ScaledOptimizer): void {
     if (this.#unscaled.has(optimizer)) throw new ConfigError('unscale_() was called already since the last update().');
     const params = optimizer.paramGroups.flatMap((group) => group.params);

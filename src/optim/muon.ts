@@ -32,8 +32,8 @@ export interface MuonOptions {
   /** Newton-Schulz iterations, below 100. Default 5. */
   nsSteps: number;
   /**
-   * The rate by the matrix's form, rows x columns: `original` multiplies by sqrt(max(1, rows / columns)), `match_rms_adamw` by
-   * 0.2 sqrt(max(rows, columns)), which lets the rates of AdamW be used. Default `original`.
+   * The rate by the matrix's form, rows x columns: `original` multiplies by sqrt(max(1, rows / columns)),
+   * `match_rms_adamw` by 0.2 sqrt(max(rows, columns)), which lets the rates of AdamW be used. Default `original`.
    */
   adjustLrFn: 'original' | 'match_rms_adamw';
 }
@@ -50,10 +50,10 @@ const defaults: MuonOptions = {
 };
 
 /**
- * Momentum whose steps are made nearly orthogonal, for the matrices of hidden layers, as torch.optim.Muon: averages by foreach
- * operators, the orthogonalization in bfloat16 matrix by matrix. Other parameters want another optimizer, such as AdamW. Throws
- * ConfigError where a parameter is not 2-dimensional, lr, weightDecay or momentum is below 0, nsSteps is not a whole number
- * from 0 to 99, there are not three coefficients, or adjustLrFn is unknown.
+ * Momentum whose steps are made nearly orthogonal, for the matrices of hidden layers, as torch.optim.Muon: averages by
+ * foreach operators, the orthogonalization in bfloat16 matrix by matrix. Other parameters want another optimizer, such
+ * as AdamW. Throws ConfigError where a parameter is not 2-dimensional, lr, weightDecay or momentum is below 0, nsSteps
+ * is not a whole number from 0 to 99, there are not three coefficients, or adjustLrFn is unknown.
  */
 export class Muon extends Optimizer<MuonOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<MuonOptions>>, options: Partial<MuonOptions> = {}) {

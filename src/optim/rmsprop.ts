@@ -42,8 +42,8 @@ const defaults: RMSpropOptions = {
 };
 
 /**
- * RMSprop, as torch.optim.RMSprop, by foreach operators. Throws ConfigError where lr, alpha, eps, weightDecay or momentum is
- * below 0.
+ * RMSprop, as torch.optim.RMSprop, by foreach operators. Throws ConfigError where lr, alpha, eps, weightDecay or
+ * momentum is below 0.
  */
 export class RMSprop extends Optimizer<RMSpropOptions> {
   constructor(

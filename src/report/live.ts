@@ -19,8 +19,8 @@ export interface LiveOptions {
   /** Default 0: any that is free. */
   port?: number;
   /**
-   * A run folder, which is looked at twice a second, or the events of a run. A run that is consumed elsewhere can be written to a
-   * `PassThrough({ objectMode: true })` as well.
+   * A run folder, which is looked at twice a second, or the events of a run. A run that is consumed elsewhere can be
+   * written to a `PassThrough({ objectMode: true })` as well.
    */
   source: string | AsyncIterable<object>;
 }
@@ -39,8 +39,9 @@ const stepsEvery = 200;
 const patience = 8 << 20;
 
 /**
- * Serves the live page on 127.0.0.1. It is for people at this machine: requests under another host name, as a web page could make by DNS
- * rebinding, are refused. Throws FileError where the folder holds no run, ConfigError where the port cannot be had.
+ * Serves the live page on 127.0.0.1. It is for people at this machine: requests under another host name, as a web page
+ * could make by DNS rebinding, are refused. Throws FileError where the folder holds no run, ConfigError where the port
+ * cannot be had.
  */
 export async function serveLive({ port = 0, source }: LiveOptions): Promise<LiveServer> {
   checkCall('serveLive', [], kinds, arguments);

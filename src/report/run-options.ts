@@ -28,7 +28,10 @@ export function settingsOf(config: Record<string, unknown>): Settings {
   return { method, hasTeacher, options: new Map(leaves(whole)) };
 }
 
-/** Options on which runs differ; that a run does not have one is a difference, unless its method or its missing teacher says so already. */
+/**
+ * Options on which runs differ; that a run does not have one is a difference, unless its method or its missing teacher
+ * says so already.
+ */
 export function variedOptions(settings: readonly Settings[]): string[] {
   const paths = [...new Set(settings.flatMap(({ options }) => [...options.keys()]))];
   return paths.filter((path) => {

@@ -34,7 +34,10 @@ export function autocast<T>(
   }
 }
 
-/** Runs `body` so that a backward pass in it stops at the first node that makes a NaN, and names it. As torch.autograd.detect_anomaly. */
+/**
+ * Runs `body` so that a backward pass in it stops at the first node that makes a NaN, and names it. As
+ * torch.autograd.detect_anomaly.
+ */
 export function detectAnomaly<T>(body: () => T, { checkNaN = true }: { checkNaN?: boolean } = {}): T {
   checkCall('detectAnomaly', ['body'], { checkNaN: 'boolean' }, arguments);
   const before = native().setAnomalyMode(true, checkNaN);

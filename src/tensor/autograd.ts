@@ -44,7 +44,9 @@ export function grad<O extends GradOptions>(
   return gradients.map((handle) => (handle === null ? null : owned(new Tensor(handle)))) as Grads<O>;
 }
 
-/** Runs `body` with gradient recording on or off; what it was before comes back afterwards. `body` must be synchronous. */
+/**
+ * Runs `body` with gradient recording on or off; what it was before comes back afterwards. `body` must be synchronous.
+ */
 export function setGradEnabled<T>(on: boolean, body: () => T): T {
   const before = native().setGradEnabled(on);
   try {
@@ -62,7 +64,9 @@ export const enableGrad = <T>(body: () => T): T => setGradEnabled(true, body);
 
 export const isGradEnabled = (): boolean => native().gradEnabled();
 
-/** As {@link noGrad}, and what is made can never take part in autograd: a little faster. As `torch.inference_mode()`. */
+/**
+ * As {@link noGrad}, and what is made can never take part in autograd: a little faster. As `torch.inference_mode()`.
+ */
 export function inferenceMode<T>(body: () => T): T {
   native().pushInferenceMode(true);
   try {

@@ -3,8 +3,9 @@ import { ArgumentError } from '../errors.js';
 import type { Tensor } from './tensor.js';
 
 /**
- * Structured cloning, as by postMessage, would deliver an object without memory. It refuses objects that own a function and quotes the function, so
- * this text is what its DataCloneError says. One function for all objects: it costs a slot each and no time.
+ * Structured cloning, as by postMessage, would deliver an object without memory. It refuses objects that own a function
+ * and quotes the function, so this text is what its DataCloneError says. One function for all objects: it costs a slot
+ * each and no time.
  */
 export const uncloneable = () => 'Tensors belong to one thread: post torch.sendTensor(tensor)';
 

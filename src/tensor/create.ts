@@ -14,7 +14,9 @@ const arrayKinds: Kinds<FromArrayOptions> = { ...tensorKinds, share: 'boolean' }
 
 /** What a new tensor is. */
 export interface TensorOptions {
-  /** Default: the typed array's own; of nested arrays bool, int64 (all numbers whole and within its range) or float32. */
+  /**
+   * Default: the typed array's own; of nested arrays bool, int64 (all numbers whole and within its range) or float32.
+   */
   dtype?: DType;
   /** Default `cpu`. */
   device?: string;
@@ -22,9 +24,10 @@ export interface TensorOptions {
 }
 
 /**
- * A new tensor with a copy of `data`: a number, nested arrays, a typed array (one dimension; see {@link fromArray} for a
- * shape), or a tensor. Whole numbers make int64, because JavaScript cannot tell 1.0 from 1: say `{ dtype: 'float32' }` for floats.
- * Throws ShapeError where nested arrays are ragged, ArgumentError where an integer type cannot hold a value.
+ * A new tensor with a copy of `data`: a number, nested arrays, a typed array (one dimension; see {@link fromArray} for
+ * a shape), or a tensor. Whole numbers make int64, because JavaScript cannot tell 1.0 from 1: say `{ dtype: 'float32'
+ * }` for floats. Throws ShapeError where nested arrays are ragged, ArgumentError where an integer type cannot hold a
+ * value.
  */
 export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
   checkCall('tensor', ['data'], tensorKinds, arguments);
@@ -45,14 +48,17 @@ function fromData(data: TensorData, options: TensorOptions): Tensor {
   return options.dtype || dtype === wanted ? result : result.to(wanted);
 }
 
-/** The type in which elements travel to libtorch: floats in the widest one, so that rounding and range are libtorch's own. */
+/**
+ * The type in which elements travel to libtorch: floats in the widest one, so that rounding and range are libtorch's
+ * own.
+ */
 const heldIn = (dtype: DType): DType => (dtype === 'bool' || /^u?int\d+$/.test(dtype) ? dtype : 'float64');
 
 /** Options of {@link fromArray}. */
 export interface FromArrayOptions extends TensorOptions {
   /**
-   * Looks into the array's memory instead of copying it; for arrays over a SharedArrayBuffer, which cannot be taken away
-   * while the tensor lives. Default false.
+   * Looks into the array's memory instead of copying it; for arrays over a SharedArrayBuffer, which cannot be taken
+   * away while the tensor lives. Default false.
    */
   share?: boolean;
 }

@@ -4,8 +4,8 @@ import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
 
 /**
- * The verdict of a custom equality tester: undefined where neither value is a tensor. Equal tensors have one shape, dtype, layout and device and the
- * same elements, NaN being equal to NaN.
+ * The verdict of a custom equality tester: undefined where neither value is a tensor. Equal tensors have one shape,
+ * dtype, layout and device and the same elements, NaN being equal to NaN.
  */
 export function tensorEquality(a: unknown, b: unknown): boolean | undefined {
   if (!(a instanceof Tensor) && !(b instanceof Tensor)) return undefined;
@@ -35,6 +35,7 @@ function comparable(tensor: Tensor): Tensor {
 
 type Tester = (a: unknown, b: unknown) => boolean | undefined;
 
-// Both runners keep their testers here. Without one, they would compare the numbers of native handles, and no two tensors were equal.
+// Both runners keep their testers here. Without one, they would compare the numbers of native handles, and no two
+// tensors were equal.
 const runner = (globalThis as Record<symbol, unknown>)[Symbol.for('$$jest-matchers-object')];
 (runner as { customEqualityTesters?: Tester[] } | undefined)?.customEqualityTesters?.push(tensorEquality);

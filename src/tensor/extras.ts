@@ -34,7 +34,10 @@ export interface TensorExtras {
   long(): Tensor;
   bool(): Tensor;
 
-  /** What an index selects, as `t[...]` in Python: `t.at(0, '...', slice(1, 5, 2), null, mask)`. A view unless a tensor or array is used. */
+  /**
+   * What an index selects, as `t[...]` in Python: `t.at(0, '...', slice(1, 5, 2), null, mask)`. A view unless a tensor
+   * or array is used.
+   */
   at(...indices: Index[]): Tensor;
   /** Writes into what an index selects, as `t[...] = value` in Python; several positions go into an array. */
   put(index: Index | readonly Index[], value: Tensor | number | boolean): void;

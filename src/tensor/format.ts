@@ -94,7 +94,10 @@ class Layout {
   }
 }
 
-/** How the numbers of one tensor are written: whole floats with a point, others with four digits, or all in powers of ten. */
+/**
+ * How the numbers of one tensor are written: whole floats with a point, others with four digits, or all in powers of
+ * ten.
+ */
 function writerFor(dtype: string, values: unknown[]): (value: unknown) => string {
   if (dtype.startsWith('complex')) {
     const real = writerFor('float32', (values as [number, number][]).flat());

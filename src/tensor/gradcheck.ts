@@ -28,8 +28,9 @@ export class GradcheckError extends SrrlError {
 type Differentiable = (...inputs: Tensor[]) => Tensor;
 
 /**
- * Compares the gradients of `f` with central differences at `inputs` (float64, requiring gradients), element by element of input and output.
- * Throws GradcheckError with the place and both numbers; returns true. As torch.autograd.gradcheck.
+ * Compares the gradients of `f` with central differences at `inputs` (float64, requiring gradients), element by element
+ * of input and output. Throws GradcheckError with the place and both numbers; returns true. As
+ * torch.autograd.gradcheck.
  */
 export function gradcheck(
   f: Differentiable,
@@ -59,7 +60,10 @@ export function gradcheck(
   return true;
 }
 
-/** Checks the gradients of the gradients of `f` in the same way, for fixed output gradients. As torch.autograd.gradgradcheck. */
+/**
+ * Checks the gradients of the gradients of `f` in the same way, for fixed output gradients. As
+ * torch.autograd.gradgradcheck.
+ */
 export function gradgradcheck(f: Differentiable, inputs: Tensor[], options: GradcheckOptions = {}): true {
   checkCall('gradgradcheck', ['f', 'inputs'], kinds, arguments);
   const checked = inputs.filter((input) => input.requiresGrad);

@@ -12,13 +12,18 @@ export class Slice {
   ) {}
 }
 
-/** `slice(1, 5, 2)` is `1:5:2`, `slice(3)` is `:3`, `slice(2, null)` is `2:`, `slice()` is `:`; negative numbers count from the end. */
+/**
+ * `slice(1, 5, 2)` is `1:5:2`, `slice(3)` is `:3`, `slice(2, null)` is `2:`, `slice()` is `:`; negative numbers count
+ * from the end.
+ */
 export function slice(...bounds: (number | null)[]): Slice {
   const [start, stop, step] = bounds.length === 1 ? [null, bounds[0], 1] : bounds;
   return new Slice(start ?? null, stop ?? null, step ?? 1);
 }
 
-/** One position of an index. A tensor is one of integers, or a mask of bool or uint8 over the dimensions that it covers. */
+/**
+ * One position of an index. A tensor is one of integers, or a mask of bool or uint8 over the dimensions that it covers.
+ */
 export type Index = number | Slice | '...' | null | boolean | Tensor | readonly number[];
 
 /** What an index selects: a view where only numbers, slices and new dimensions are used; a copy where tensors are. */

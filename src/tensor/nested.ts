@@ -35,8 +35,8 @@ export function shapeOf(values: unknown): number[] {
 }
 
 /**
- * PyTorch's rule, applied to values: booleans make bool, whole numbers int64, any other number float32 (the default dtype). A
- * number that int64 does not hold is such another one: 1e30, and -0.
+ * PyTorch's rule, applied to values: booleans make bool, whole numbers int64, any other number float32 (the default
+ * dtype). A number that int64 does not hold is such another one: 1e30, and -0.
  */
 export function inferDType(values: unknown): DType {
   let kind: DType = 'bool';
@@ -78,7 +78,10 @@ interface Range {
   most: bigint;
 }
 
-/** What an integer type holds. As in PyTorch, the unsigned types of up to 32 bits wrap negative numbers around: -1 is 255. */
+/**
+ * What an integer type holds. As in PyTorch, the unsigned types of up to 32 bits wrap negative numbers around: -1 is
+ * 255.
+ */
 function integerRange(dtype: DType): Range | undefined {
   const [, unsigned, bits] = dtype.match(/^(u?)int(\d+)$/) ?? [];
   if (bits === undefined) return undefined;

@@ -1,6 +1,6 @@
 /**
- * Calls libtorch's operators: chooses the overload that fits the arguments, encodes them by its schema, wraps the results.
- * The choice is made once for each shape of a call (the kinds of its arguments) and remembered.
+ * Calls libtorch's operators: chooses the overload that fits the arguments, encodes them by its schema, wraps the
+ * results. The choice is made once for each shape of a call (the kinds of its arguments) and remembered.
  */
 import { ArgumentError } from '../errors.js';
 import { type Native, native } from '../native.js';

@@ -198,7 +198,10 @@ function byThread(nodes: readonly Node[]): Map<number, Node[]> {
   return groups;
 }
 
-/** Leaves out events that are the only ones in another of the same name, such as an operator that calls its own other overload. */
+/**
+ * Leaves out events that are the only ones in another of the same name, such as an operator that calls its own other
+ * overload.
+ */
 function withoutRepeats(nodes: Node[]): Node[] {
   let left = [...nodes].sort((a, b) => a.start - b.start || b.end - a.end);
   for (;;) {

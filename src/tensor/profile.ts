@@ -68,8 +68,8 @@ export class Profile {
 }
 
 /**
- * Records what this thread, and those that work for it, do from start() to stop(). There is one at a time in a process: start() throws NativeError
- * where another one is running.
+ * Records what this thread, and those that work for it, do from start() to stop(). There is one at a time in a process:
+ * start() throws NativeError where another one is running.
  *
  *     const profiler = new torch.Profiler().start();
  *     for (const batch of batches) {
@@ -119,8 +119,8 @@ function check(activities: readonly string[]): void {
 }
 
 /**
- * Runs `body` and records what it does. Profiling always ends with it, also where it throws. Of an asynchronous function, everything that this thread does
- * until its promise settles is recorded. Does not nest.
+ * Runs `body` and records what it does. Profiling always ends with it, also where it throws. Of an asynchronous
+ * function, everything that this thread does until its promise settles is recorded. Does not nest.
  *
  *     const profile = torch.profile(() => model.forward(images).sum().backward());
  *     console.log(profile.table());
@@ -149,7 +149,10 @@ export function profile(body: () => unknown, options: ProfileOptions = {}): Prof
   );
 }
 
-/** Runs a synchronous `body` as a range of its own in a profile, and returns its result. As torch.profiler.record_function. */
+/**
+ * Runs a synchronous `body` as a range of its own in a profile, and returns its result. As
+ * torch.profiler.record_function.
+ */
 export function recordFunction<T>(name: string, body: () => T): T {
   native().rangeBegin(name);
   try {

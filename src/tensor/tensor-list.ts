@@ -4,8 +4,8 @@ import { uncloneable } from './conversion.js';
 import type { Tensor } from './tensor.js';
 
 /**
- * A list of tensors that is kept on the native side, so that operators over many tensors (`_foreach*`, `_fused*`) need not
- * carry each of them over in every call. Lives until dispose().
+ * A list of tensors that is kept on the native side, so that operators over many tensors (`_foreach*`, `_fused*`) need
+ * not carry each of them over in every call. Lives until dispose().
  */
 export class TensorList {
   /** @internal */
@@ -22,9 +22,10 @@ export class TensorList {
   }
 
   /**
-   * The gradients of a list's tensors. Throws where one has none. To `change` them gives the gradients themselves; to `read` them,
-   * copies of those without plain memory; `fused` copies also those whose elements lie in another order than their parameter's, and refuses parameters
-   * that a fused step cannot walk through; `fused sparse` accepts sparse gradients as well and makes them dense.
+   * The gradients of a list's tensors. Throws where one has none. To `change` them gives the gradients themselves; to
+   * `read` them, copies of those without plain memory; `fused` copies also those whose elements lie in another order
+   * than their parameter's, and refuses parameters that a fused step cannot walk through; `fused sparse` accepts sparse
+   * gradients as well and makes them dense.
    */
   static gradients(list: TensorList, use: GradientUse): TensorList {
     return new TensorList({ handle: native().gradList(list.handle, use), length: list.length });

@@ -30,9 +30,9 @@ const backwardKinds = { retainGraph: 'boolean', createGraph: 'boolean', inputs: 
 const contiguousKinds = { memoryFormat: 'string' } as const;
 
 /**
- * A libtorch tensor. All operators of `aten` whose first argument is `self` are methods, under PyTorch's names in camelCase
- * (see {@link TensorMethods}); the rest of PyTorch's Tensor is here. A tensor made inside a {@link scope} ends with it;
- * any other lives until `dispose()`, or until it is forgotten and the event loop turns.
+ * A libtorch tensor. All operators of `aten` whose first argument is `self` are methods, under PyTorch's names in
+ * camelCase (see {@link TensorMethods}); the rest of PyTorch's Tensor is here. A tensor made inside a {@link scope}
+ * ends with it; any other lives until `dispose()`, or until it is forgotten and the event loop turns.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the generated methods are installed on the prototype by methods.ts.
 export class Tensor {
@@ -185,7 +185,10 @@ export class Tensor {
     return array;
   }
 
-  /** The tensor's own memory, not a copy: what is written to one is seen in the other. Contiguous tensors on the CPU only. */
+  /**
+   * The tensor's own memory, not a copy: what is written to one is seen in the other. Contiguous tensors on the CPU
+   * only.
+   */
   viewTypedArray(): Bytes {
     const Type = arrayFor(this.dtype) as unknown as new (buffer: ArrayBuffer) => Bytes;
     const bytes = native().viewBytes(this.handle);
@@ -217,8 +220,9 @@ export class Tensor {
   }
 
   /**
-   * What JavaScript's operators see, as in `a < b`, `+a` or `a * 2`: the number of a tensor of one element, and in a text what is printed.
-   * Throws ArgumentError for a tensor of several elements, on which operators would be meaningless: use `lt()`, `mul()`, `equal()`.
+   * What JavaScript's operators see, as in `a < b`, `+a` or `a * 2`: the number of a tensor of one element, and in a
+   * text what is printed. Throws ArgumentError for a tensor of several elements, on which operators would be
+   * meaningless: use `lt()`, `mul()`, `equal()`.
    */
   [Symbol.toPrimitive](hint: 'default' | 'number' | 'string'): string | number | bigint | boolean {
     return hint === 'string' ? this.toString() : primitiveOf(this);

@@ -1,8 +1,8 @@
 import { messageOf, NativeError, OutOfMemoryError } from '../errors.js';
 
 /**
- * Whether a device has failed for good: CUDA's errors that stay with the process ("sticky" ones), after which every call
- * fails.
+ * Whether a device has failed for good: CUDA's errors that stay with the process ("sticky" ones), after which every
+ * call fails.
  */
 export function deviceLost(error: unknown): boolean {
   const reason =

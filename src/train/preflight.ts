@@ -59,8 +59,8 @@ export function teacherWarning(teacher: Teacher, { top1 }: Accuracy, data: Datas
 }
 
 /**
- * Runs forward and loss of the first batch without any update, and says what the terms are and what the run will take. Weights,
- * statistics and the generator are afterwards as they were.
+ * Runs forward and loss of the first batch without any update, and says what the terms are and what the run will take.
+ * Weights, statistics and the generator are afterwards as they were.
  */
 export async function* rehearse(
   trainer: Trainer,
@@ -102,7 +102,8 @@ export async function* rehearse(
   const steps = options.epochs * trainer.stepsPerEpoch - trainer.step;
   const weights = Object.values(trainer.modules).flatMap((module) => [...module.heldTensors()]);
   const bytes = weights.reduce((sum, tensor) => sum + tensor.numel() * tensor.elementSize(), 0);
-  // Weights with momentum (twice for Adam's kind), in as many checkpoints as are kept and one more while it is written, and two students.
+  // Weights with momentum (twice for Adam's kind), in as many checkpoints as are kept and one more while it is written,
+  // and two students.
   const copies = (options.keepCheckpoints + 1) * (options.optimizer === 'adamw' ? 3 : 2) + 2;
   return {
     terms,

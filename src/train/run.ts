@@ -111,7 +111,10 @@ const environment = (): Record<string, unknown> => ({
   system: `${process.platform} ${process.arch}`,
 });
 
-/** Hands events on after they were recorded. Ends the inner generator when the outer one ends, which a loop over next() would not. */
+/**
+ * Hands events on after they were recorded. Ends the inner generator when the outer one ends, which a loop over next()
+ * would not.
+ */
 async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) => T): AsyncGenerator<T, R> {
   try {
     for (;;) {

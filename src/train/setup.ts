@@ -15,7 +15,10 @@ import type { TeacherRunOptions } from './targets.js';
 
 /** What {@link train} is given: a student, data, and {@link TrainOptions}. */
 export interface StudentSetup extends TrainOptions {
-  /** A model of the registry by name, one of your own, or `module:FILE` whose default export makes it from {@link ModelOptions}. */
+  /**
+   * A model of the registry by name, one of your own, or `module:FILE` whose default export makes it from {@link
+   * ModelOptions}.
+   */
   student: string | Classifier;
   /** A data set, `kind:path`, or `module:FILE` whose default export is one, or a function that gives one. */
   data: string | Dataset;
@@ -36,9 +39,15 @@ export interface DistillSetup extends StudentSetup, TeacherRunOptions {
   teacher: string | Teacher;
   /** Path of the teacher's classifier, where it cannot be found by itself. */
   tap?: string;
-  /** What an earlier run of the program measured, which {@link knownAccuracy} takes from its `start`; used where teacher and data are the same. */
+  /**
+   * What an earlier run of the program measured, which {@link knownAccuracy} takes from its `start`; used where teacher
+   * and data are the same.
+   */
   teacherAccuracy?: KnownAccuracy;
-  /** A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one. Default: SRRL with alpha = beta = 1. */
+  /**
+   * A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one. Default: SRRL with alpha
+   * = beta = 1.
+   */
   method?: string | Method;
 }
 

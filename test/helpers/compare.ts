@@ -15,8 +15,9 @@ export function expectCloseNumber(actual: number, expected: number, tolerance = 
 }
 
 /**
- * Asserts that a gradient is zero but for rounding: it vanishes next to the largest gradient of the same loss. The fixtures leave out what
- * is zero in exact arithmetic, as the gradient of a bias in front of a normalization: its digits depend on the CPU.
+ * Asserts that a gradient is zero but for rounding: it vanishes next to the largest gradient of the same loss. The
+ * fixtures leave out what is zero in exact arithmetic, as the gradient of a bias in front of a normalization: its
+ * digits depend on the CPU.
  */
 export function expectVanishing(gradient: Tensor, largest: number): void {
   expect(largest).toBeGreaterThan(0);

@@ -20,7 +20,10 @@ const others = pinned.compiles
     return JSON.parse(readFileSync(file, 'utf8')) as OtherLibtorch;
   });
 
-/** Operators that src/ names: `torch.conv2d`, `x.add` and 'aten::add.Tensor'; also what only looks like one, as `array.sort`. */
+/**
+ * Operators that src/ names: `torch.conv2d`, `x.add` and 'aten::add.Tensor'; also what only looks like one, as
+ * `array.sort`.
+ */
 function named(): Map<string, string> {
   const inSnakeCase = (names: readonly string[]) => new Map(names.map((name) => [camelCase(name), name]));
   const [functions, methods] = [inSnakeCase(functionNames), inSnakeCase(methodNames)];

@@ -1,4 +1,7 @@
-/** Every kind of tensor without plain memory, through everything that reads memory: right values or a typed error, and never a crash. */
+/**
+ * Every kind of tensor without plain memory, through everything that reads memory: right values or a typed error, and
+ * never a crash.
+ */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -41,7 +41,10 @@ const plainForms: Record<string, string> = {
 /** Without results: checks of what the exporter assumed. */
 const checks = /^torch\.ops\.aten\.(_assert_\w+|sym_constrain_range\w*)\.\w+$/;
 
-/** The call that a node is; undefined where it only checks something. Throws TeacherError for operators that are not supported. */
+/**
+ * The call that a node is; undefined where it only checks something. Throws TeacherError for operators that are not
+ * supported.
+ */
 export function callOf(node: ProgramNode, used: Set<string>, options: ValueOptions): ScriptCall | undefined {
   if (checks.test(node.target) && node.outputs.length === 0) return undefined;
   const numbers = arithmetic[node.target];
@@ -67,7 +70,10 @@ function unsupported(target: string): string {
   return `it uses ${name}, which is none of PyTorch's own (aten) operators.\nUse torch.jit.trace, or a model without it.`;
 }
 
-/** Decomposed programs have normalizations and convolutions in forms that nothing else here knows; these are the usual ones with the same result. */
+/**
+ * Decomposed programs have normalizations and convolutions in forms that nothing else here knows; these are the usual
+ * ones with the same result.
+ */
 function usualForm(call: ScriptCall, used: Set<string>): ScriptCall {
   const value = (name: string): ScriptValue => call.inputs.find((input) => input.name === name)?.value ?? none;
   const is = (name: string, content: unknown) => value(name).value === content;

@@ -18,8 +18,9 @@ export interface ExportedModule {
 }
 
 /**
- * Loads a file of torch.export.save as a TorchScript module: one operator for one node, weights under their names. No code of the file is run.
- * Throws FileError where the file is damaged, TeacherError where the program uses something that is not supported.
+ * Loads a file of torch.export.save as a TorchScript module: one operator for one node, weights under their names. No
+ * code of the file is run. Throws FileError where the file is damaged, TeacherError where the program uses something
+ * that is not supported.
  */
 export async function loadExported(
   file: string,

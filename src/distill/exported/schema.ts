@@ -1,4 +1,7 @@
-/** The parts of a torch.export program that are read, as torch/_export/serde/schema.py (version 8) defines them. Other keys are ignored. */
+/**
+ * The parts of a torch.export program that are read, as torch/_export/serde/schema.py (version 8) defines them. Other
+ * keys are ignored.
+ */
 import { FileError } from '../../errors.js';
 import { z } from '../../options.js';
 

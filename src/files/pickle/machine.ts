@@ -285,8 +285,8 @@ const table = new Map([...instructions].map(([code, run]) => [Number(code) || St
 const stop = '.'.charCodeAt(0);
 
 /**
- * Reads one pickle and leaves the source behind it. `named` says which names it may use: those of torch.save where nothing is said. The storages that it
- * refers to are added to `storages`.
+ * Reads one pickle and leaves the source behind it. `named` says which names it may use: those of torch.save where
+ * nothing is said. The storages that it refers to are added to `storages`.
  */
 export function unpickle(
   source: PickleSource,

@@ -43,8 +43,9 @@ export interface PlateauState {
 }
 
 /**
- * Reduces the rate when a metric has stopped improving, as torch.optim.lr_scheduler.ReduceLROnPlateau. Throws ConfigError where
- * factor is not in [0, 1), mode or thresholdMode is unknown, a number is below 0, or minLr has not one value for each group.
+ * Reduces the rate when a metric has stopped improving, as torch.optim.lr_scheduler.ReduceLROnPlateau. Throws
+ * ConfigError where factor is not in [0, 1), mode or thresholdMode is unknown, a number is below 0, or minLr has not
+ * one value for each group.
  */
 export class ReduceLROnPlateau {
   lastEpoch = 0;

@@ -12,8 +12,8 @@ export interface SequentialOptions {
 }
 
 /**
- * One schedule after another, as torch.optim.lr_scheduler.SequentialLR. Throws ConfigError where there is no schedule, there is
- * not one milestone fewer than schedules, milestones do not grow, or a schedule is another optimizer's.
+ * One schedule after another, as torch.optim.lr_scheduler.SequentialLR. Throws ConfigError where there is no schedule,
+ * there is not one milestone fewer than schedules, milestones do not grow, or a schedule is another optimizer's.
  */
 export class SequentialLR extends LRScheduler {
   readonly schedules: LRScheduler[];

@@ -53,8 +53,8 @@ export interface ConstantOptions {
 }
 
 /**
- * A smaller rate until step `totalIters`, as torch.optim.lr_scheduler.ConstantLR. Throws ConfigError where factor is not in
- * [0, 1] or totalIters not a whole number above 0.
+ * A smaller rate until step `totalIters`, as torch.optim.lr_scheduler.ConstantLR. Throws ConfigError where factor is
+ * not in [0, 1] or totalIters not a whole number above 0.
  */
 export class ConstantLR extends LRScheduler {
   readonly factor: number;
