@@ -118,7 +118,7 @@ export class Engine {
     const { runtime } = this;
     const { crop, mean, std } = runtime.card.preprocessing;
     const size = images[0]?.length ?? 0;
-    const bytes = new Uint8Array(images.length * size);
+    const bytes = new Uint8Array(new SharedArrayBuffer(images.length * size));
     for (const [i, image] of images.entries()) bytes.set(image, i * size);
     return asyncScope(async () => {
       const pixels = fromArray(bytes, [images.length, ...crop, 3], { share: true });

@@ -1,4 +1,5 @@
 /** The thread of a classifier, from the side of its caller. */
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { DisposedError, SrrlError } from '../errors.js';
 import type { z } from '../options.js';
@@ -55,12 +56,7 @@ export class PredictThread {
   /** Rejects with what the thread says where it cannot load the student. */
   static async open(source: string, options: ThreadTask['options']): Promise<PredictThread> {
     const worker = new Worker(entry, { workerData: { source, options } satisfies ThreadTask });
-    const answer = await new Promise<Answer>((resolve, reject) => {
-      worker.once('message', resolve);
-      worker.once('error', reject);
-      worker.once('exit', (code) => reject(gone(source, code)));
-    });
-    worker.removeAllListeners();
+    const answer = await firstAnswer(worker, source);
     if (answer.type === 'ready') return new PredictThread(source, answer.card, worker);
     await worker.terminate();
     throw answer.type === 'refused' ? revived(answer.error) : gone(source, 0);
@@ -103,6 +99,18 @@ export class PredictThread {
     this.#closed = true;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
+  }
+}
+
+async function firstAnswer(worker: Worker, source: string): Promise<Answer> {
+  const heard = new AbortController();
+  try {
+    const ended = once(worker, 'exit', { signal: heard.signal }).then(([code]) => Promise.reject(gone(source, code)));
+    // An error event rejects here as well.
+    const [answer] = await Promise.race([once(worker, 'message', { signal: heard.signal }), ended]);
+    return answer;
+  } finally {
+    heard.abort();
   }
 }
 
