@@ -1,10 +1,10 @@
 /** What the file of a student says of it, for people. */
 import type { StudentCard } from '../distill/saved-student.js';
-import { accuracyText, table } from '../report/terminal.js';
+import { accuracyText } from '../report/terminal.js';
 
 const mostNames = 12;
 
-/** A table of everything that is known; what older files do not say is left out. */
+/** A line for everything that is known; what older files do not say is left out. */
 export function studentText(file: string, card: StudentCard): string {
   const { numClasses, classes, module, object, projected, preprocessing, method, teacher, accuracy } = card;
   const rows: [string, string | number | undefined][] = [
@@ -32,10 +32,9 @@ export function studentText(file: string, card: StudentCard): string {
     ['srrl', card.version && [card.version, card.commit].filter(Boolean).join(', commit ')],
     ['date', card.date],
   ];
-  return table(
-    ['student', ''],
-    rows.flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]])),
-  );
+  const known = rows.filter(([, value]) => value !== undefined);
+  const width = Math.max(...known.map(([name]) => name.length));
+  return known.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
 }
 
 const shortened = (names: readonly string[]): string =>
