@@ -1,5 +1,5 @@
 /** Networks as files: the weights, and in the metadata what is needed to make the network again. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkCall, type Kinds } from '../call.js';
 import type { Dataset } from '../data/dataset.js';
@@ -89,6 +89,15 @@ export function loadStudent(
     student.loadStateDict(tensors);
     return { student: student.eval(), card };
   });
+}
+
+/**
+ * The bytes of the tensors in the file of a student. Two runs with bitwise identical weights agree in them; whole files
+ * differ in when and by which command they were written.
+ */
+export function weightBytes(file: string): Buffer {
+  const bytes = readFileSync(file);
+  return bytes.subarray(8 + Number(bytes.readBigUInt64LE()));
 }
 
 /** The data set with its images normalized as the student expects them. */
