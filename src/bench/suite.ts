@@ -27,7 +27,7 @@ export interface PeerForm {
 }
 
 /** `times`: of two ways of our own, measured one after the other. */
-export type Unit = 'ns' | 'ms' | 'images/s' | 'MiB' | 'times';
+export type Unit = 'ns' | 'ms' | 's' | 'images/s' | 'MiB' | 'times';
 
 export interface Case {
   name: string;
@@ -62,12 +62,9 @@ export interface Suite {
   rounds: number;
   /** Threads of operators, where the suite is about one. */
   threads?: number;
+  /** Why it measures nothing on a GPU, where it does not. */
+  cpuOnly?: string;
+  /** Its part of a budget of time, next to the others; default 1. */
+  weight?: number;
   cases(context: BenchContext): readonly Case[];
-}
-
-/** Milliseconds that some work takes. */
-export async function milliseconds(work: () => unknown): Promise<number> {
-  const began = process.hrtime.bigint();
-  await work();
-  return Number(process.hrtime.bigint() - began) / 1e6;
 }
