@@ -88,6 +88,12 @@ class Step:
             kept = self.features[rows].float()
         return images, labels, kept
 
+    def first_inputs(self):
+        """Those of the first batch, which comes again."""
+        first = self.inputs()
+        self.number = 0
+        return first
+
     def work(self, images, labels, kept):
         self.optimizer.zero_grad()
         terms = self.terms(images, labels, kept)
@@ -100,9 +106,7 @@ class Step:
 
     def captured(self):
         """The whole step as one CUDA graph, from the same weights."""
-        first = self.inputs()
-        self.number = 0
-        return device.Graph(self.work, first, self.device, self.changed(), [self.optimizer])
+        return device.Graph(self.work, self.first_inputs(), self.device, self.changed(), [self.optimizer])
 
     def changed(self):
         return [tensor for module in self.trained for tensor in (*module.parameters(), *module.buffers())]

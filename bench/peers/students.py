@@ -35,7 +35,7 @@ class Together:
     def captured(self):
         changed = [tensor for student in self.students for tensor in student.changed()]
         optimizers = [student.optimizer for student in self.students]
-        return device.Graph(self.work, self.students[0].inputs(), self.device, changed, optimizers)
+        return device.Graph(self.work, self.students[0].first_inputs(), self.device, changed, optimizers)
 
     def step(self):
         self.run(*self.students[0].inputs())

@@ -118,7 +118,7 @@ type CaseOptions = BenchOptions & { rounds: number; deadline: number };
 
 async function runCase(
   definition: Case,
-  { compiled = false, tiny = false, rounds, deadline }: CaseOptions,
+  { compiled = false, tiny = false, deadline, ...options }: CaseOptions,
   peer: Peer | undefined,
 ): Promise<CaseResult> {
   const { name, unit, better } = definition;
@@ -128,8 +128,9 @@ async function runCase(
     const forms = definition.peers.filter((form) => compiled || !form.compiled);
     const rivals = peer ? await rivalsFor({ peer, name, forms, opened, values, deadline }) : [];
     const ours: number[] = [];
+    const rounds = definition.rounds ?? options.rounds;
     // The first is for caches and is not counted.
-    for (let round = tiny ? 0 : -1; round < rounds; round++) {
+    for (let round = tiny || definition.rounds ? 0 : -1; round < rounds; round++) {
       const mine = await opened.measure();
       await turn();
       if (round >= 0) ours.push(mine);

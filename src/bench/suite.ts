@@ -33,6 +33,8 @@ export interface Case {
   name: string;
   unit: Unit;
   better: 'lower' | 'higher';
+  /** In place of the suite's, all of them counted: for processes that take long and hardly differ. */
+  rounds?: number;
   /** Empty where nothing in Python does the same. */
   peers: readonly PeerForm[];
   /** Makes ready what is measured. */

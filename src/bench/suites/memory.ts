@@ -6,7 +6,7 @@ const eager: readonly PeerForm[] = [
   { name: 'eager, NCHW', variant: 'eager' },
   { name: 'eager, channels_last, fused SGD', variant: 'channels_last' },
 ];
-/** A process of each form is begun anew in every round, so that only the strongest and the leanest are measured. */
+/** Each form is a process of its own, so that only the strongest ones and a plain one are measured. */
 const onGpu = gpuForms('whole step', eager).filter(
   ({ variant }) => variant.endsWith('graph') || variant === 'channels_last',
 );
@@ -17,6 +17,7 @@ export const memorySuite: Suite = {
     'memory of a process that does a short run: its peak, resident or on the device; there, also what is held in the end',
   peer: 'memory.py',
   rounds: 3,
+  weight: 2,
   cases: (context) => (context.device === 'cpu' ? ofCpu(context) : ofGpu(context)),
 };
 
@@ -45,15 +46,16 @@ function additionsCase({ tiny }: BenchContext, name: string, scoped: boolean): C
 const ofGpu = (context: BenchContext): Case[] =>
   (
     [
-      ['peak', 'allocated', 1],
-      ['held after one run', 'held', 1],
-      ['held after ten runs', 'held', 10],
+      ['peak', 'allocated', 1, onGpu],
+      ['held after one run', 'held', 1, onGpu.filter(({ compiled }) => !compiled)],
+      ['held after ten runs', 'held', 10, []],
     ] as const
-  ).map(([name, count, runs]) => ({
+  ).map(([name, count, runs, peers]) => ({
     name: `${trainingName(context)}, ${name}`,
     unit: 'MiB',
     better: 'lower',
-    peers: runs === 1 ? onGpu : [],
+    peers,
+    rounds: 1,
     open() {
       const { question, task } = trainingOf(context, { steps: context.tiny ? 4 : 20, runs }, count);
       return { question, measure: () => mebibytesOf(task) };

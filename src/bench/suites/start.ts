@@ -46,6 +46,7 @@ const ofGpu = (context: BenchContext): Case[] =>
     unit: 'ms',
     better: 'lower',
     peers,
+    rounds: 1,
     open() {
       const { question, task } = trainingOf(context, { steps });
       return { question, measure: () => milliseconds(() => mebibytesOf(task)) };

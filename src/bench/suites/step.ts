@@ -22,7 +22,7 @@ export const stepSuite: Suite = {
   summary: 'one training step: forward, losses, backward, update',
   peer: 'step.py',
   rounds: 5,
-  weight: 6,
+  weight: 8,
   cases(context) {
     const all = pairs.flatMap((pair) => sized(pair, context));
     const ofCpu = () => all.flatMap((pair) => (Object.keys(kinds) as Kind[]).map((kind) => [pair, kind] as const));

@@ -29,6 +29,7 @@ export const studentsSuite: Suite = {
     'students that are trained from one pass through their teacher; their throughput to that of runs of their own',
   peer: 'students.py',
   rounds: 5,
+  weight: 2,
   cases: (context) => sized(pairs[0] as Pair, context).flatMap((pair) => casesOf(pair, context)),
 };
 
