@@ -45,7 +45,7 @@ class Step:
             self.trained.append(self.connector)
         if self.kind == "cached":
             with torch.no_grad(), device.autocast(self.device, self.precision):
-                self.features = torch.cat([self.teacher(images)[1] for images, _ in self.batches]).half()
+                self.features = [self.teacher(images)[1].half() for images, _ in self.batches]
         settings = {"lr": question["lr"], "momentum": question["momentum"], "weight_decay": question["weightDecay"]}
         params = [param for module in self.trained for param in module.parameters()]
         self.optimizer = torch.optim.SGD(params, **settings, **({} if plain else {"fused": True}))
@@ -73,7 +73,8 @@ class Step:
     def targets(self, images, kept):
         with torch.no_grad():
             if kept is not None:
-                return kept, self.teacher.fc(kept)
+                h_t = kept.float()
+                return h_t, self.teacher.fc(h_t)
             _, h_t, z_t = self.teacher(images)
             return h_t, z_t
 
@@ -81,12 +82,7 @@ class Step:
         """Images, labels and kept features, or None, of the next batch."""
         place = self.number % len(self.batches)
         self.number += 1
-        images, labels = self.batches[place]
-        kept = None
-        if self.kind == "cached":
-            rows = torch.arange(place * self.batch, place * self.batch + len(labels), device=self.device)
-            kept = self.features[rows].float()
-        return images, labels, kept
+        return *self.batches[place], self.features[place] if self.kind == "cached" else None
 
     def first_inputs(self):
         """Those of the first batch, which comes again."""

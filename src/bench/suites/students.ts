@@ -8,8 +8,8 @@ import { caseSuffix, sized, stepsOf } from '../sizes.js';
 import type { BenchContext, Case, PeerForm, Suite } from '../suite.js';
 import { writeStart } from '../training.js';
 
-const seeds = [0, 1, 2, 3];
-const name = `${seeds.length} wrn_16_2 from one wrn_40_2`;
+/** How many students. */
+const usualCount = 4;
 
 const eager: readonly PeerForm[] = [
   { name: 'eager, channels_last, fused SGD, one pass through the teacher', variant: 'together channels_last' },
@@ -37,8 +37,10 @@ function casesOf(pair: Pair, context: BenchContext): Case[] {
   const { tiny, device, precision } = context;
   const { batchSize } = pair;
   const suffix = caseSuffix(context, batchSize);
+  const count = tiny ? 2 : usualCount;
+  const name = `${count} ${pair.student} from one ${pair.teacher}`;
   const [batches, epochs] = tiny ? [3, 3] : device === 'cpu' ? [3, 5] : [40, 4];
-  const open = () => studentsOf(noise(pair, batches), { batchSize, epochs, device, precision });
+  const open = () => studentsOf(count, noise(pair, batches), { batchSize, epochs, device, precision });
   return [
     {
       name: `${name}, together${suffix}`,
@@ -47,7 +49,7 @@ function casesOf(pair: Pair, context: BenchContext): Case[] {
       peers: device === 'cpu' ? eager : onGpu,
       open() {
         const { together, dispose } = open();
-        const question = { ...writeStart(pair, 'live', context), students: seeds.length, steps: stepsOf(context) };
+        const question = { ...writeStart(pair, 'live', context), students: count, steps: stepsOf(context) };
         return { question, measure: async () => (1000 * batchSize) / (await together()), dispose };
       },
     },
@@ -73,7 +75,7 @@ interface Students {
 
 type Options = Pick<DistillSetup, 'device' | 'precision'> & { batchSize: number; epochs: number };
 
-function studentsOf(whole: Dataset, options: Options): Students {
+function studentsOf(count: number, whole: Dataset, options: Options): Students {
   const { epochs, device = 'cpu' } = options;
   const data = withFewTests(whole);
   const teacher = scope(() => {
@@ -82,11 +84,11 @@ function studentsOf(whole: Dataset, options: Options): Students {
     return ModelTeacher.of(model.to({ device }), 'wrn_40_2');
   });
   const common = { ...options, teacher, data, student: 'wrn_16_2', evaluateEvery: epochs, lr: 0.001 };
-  const setups = seeds.map((seed): DistillSetup => ({ ...common, seed, dataSeed: 0 }));
+  const setups = Array.from({ length: count }, (_, seed): DistillSetup => ({ ...common, seed, dataSeed: 0 }));
   return {
     together() {
       const named = Object.fromEntries(setups.map((setup) => [`seed ${setup.seed}`, setup]));
-      return stepTime(distillTogether(named), device, seeds.length);
+      return stepTime(distillTogether(named), device, count);
     },
     async alone() {
       let sum = 0;

@@ -80,8 +80,7 @@ function open(pair: Pair, context: BenchContext): OpenCase {
       })),
     ...toleranceOf(context),
     async measure() {
-      // As in a run, which captures its steps.
-      if (DeviceGraph.availableOn(device)) graph ??= DeviceGraph.record(device, () => forward(() => undefined));
+      if (DeviceGraph.availableOn(device)) graph ??= captured(device, () => forward(() => undefined));
       return (1000 * steps * batchSize) / (await milliseconds(several, device));
     },
     dispose() {
@@ -110,4 +109,10 @@ function onDevice(batch: Batch, device: string): Batch {
   const [images, labels, indices] = scope(() => tensorsOf(batch).map((tensor) => keep(tensor.to({ device }))));
   for (const tensor of tensorsOf(batch)) tensor.dispose();
   return { ...batch, images, labels, indices } as Batch;
+}
+
+/** As in a run, which captures its third step. */
+function captured(device: string, work: () => void): DeviceGraph {
+  for (let i = 0; i < 2; i++) work();
+  return DeviceGraph.record(device, work);
 }
