@@ -95,9 +95,9 @@ export async function runSuite(suite: Suite, options: BenchOptions = {}): Promis
         continue;
       }
       options.progress?.(`${suite.name}: ${name}`);
+      const own = { ...options, rounds, deadline: performance.now() + left / (all.length - i) };
       try {
-        const deadline = performance.now() + left / (all.length - i);
-        result.cases.push(await runCase(definition, { ...options, rounds, deadline }, peer));
+        result.cases.push(await runCase(definition, own, peer));
       } catch (error) {
         if (!failed) throw error;
         failed(`${suite.name}: ${name}`, error);
@@ -126,7 +126,7 @@ async function runCase(
   try {
     const values = (await opened.check?.()) ?? {};
     const forms = definition.peers.filter((form) => compiled || !form.compiled);
-    const rivals = peer ? await rivalsFor({ peer, name, forms, opened, values, deadline }) : [];
+    const rivals = peer ? await rivalsFor({ peer, name, forms, opened, values, deadline, failed: options.failed }) : [];
     const ours: number[] = [];
     const rounds = definition.rounds ?? options.rounds;
     // The first is for caches and is not counted.

@@ -7,7 +7,7 @@ import type { Pair } from './pairs.js';
 import type { Precision } from './suite.js';
 import { type Kind, openTraining } from './training.js';
 
-/** The peak of resident memory; the peak of what tensors took on the device; what is taken from the device in the end. */
+/** The peak of resident memory; the peak of what tensors took on the device; what the process holds of it at the end. */
 export type Count = 'resident' | 'allocated' | 'held';
 
 interface Train {

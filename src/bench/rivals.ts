@@ -27,21 +27,38 @@ interface RivalSetup {
   /** Ours. */
   values: Record<string, number>;
   deadline: number;
+  /** Hears of a form that does not give our numbers; the others are measured. Default: the error is thrown. */
+  failed: ((name: string, error: unknown) => void) | undefined;
 }
 
 /** Makes the peer's forms ready. Throws BenchError where one does not give our numbers. */
-export async function rivalsFor({ peer, name, forms, opened, values, deadline }: RivalSetup): Promise<Rival[]> {
-  const { question, tolerance } = opened;
+export async function rivalsFor({ peer, forms, deadline, ...setup }: RivalSetup): Promise<Rival[]> {
+  const { question } = setup.opened;
   const rivals: Rival[] = [];
   for (const form of forms) {
     const whole = { ...question, variant: form.variant, compiled: form.compiled ?? false };
     const late = form.compiled && rivals.length > 0 && performance.now() > deadline;
     const answer = late ? { unavailable: 'there was no time left' } : await peer.open(whole);
-    if ('values' in answer) requireAgreement(`${name}, ${form.name}`, values, answer.values, tolerance);
-    const unavailable = 'unavailable' in answer ? { unavailable: answer.unavailable } : {};
+    const obstacle = 'values' in answer ? disagreement(form, answer.values, setup) : answer.unavailable;
+    const unavailable = obstacle === undefined ? {} : { unavailable: obstacle };
     rivals.push({ name: form.name, question: whole, samples: [], ...unavailable });
   }
   return rivals;
+}
+
+type Expected = Pick<RivalSetup, 'name' | 'opened' | 'values' | 'failed'>;
+
+/** Why a form must not be timed, where somebody listens; otherwise throws BenchError. */
+function disagreement(form: PeerForm, theirs: Record<string, number>, expected: Expected): string | undefined {
+  const { name, opened, values, failed } = expected;
+  try {
+    requireAgreement(`${name}, ${form.name}`, values, theirs, opened.tolerance);
+    return undefined;
+  } catch (error) {
+    if (!failed) throw error;
+    failed(name, error);
+    return 'its numbers are not ours';
+  }
 }
 
 export function resultOf({ name, unavailable, samples }: Rival, ours: number[], better: Case['better']): PeerResult {

@@ -27,7 +27,7 @@ export interface PeerForm {
 }
 
 /** `times`: of two ways of our own, measured one after the other. */
-export type Unit = 'ns' | 'ms' | 's' | 'images/s' | 'MiB' | 'times';
+export type Unit = 'ns' | 'ms' | 'images/s' | 'MiB' | 'times';
 
 export interface Case {
   name: string;

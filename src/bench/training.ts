@@ -34,8 +34,8 @@ export interface Training {
 }
 
 /**
- * Batches an epoch on a GPU, where the beginning of an epoch costs more than a step. Few enough that the first, uncounted
- * measurement fills a cache of targets.
+ * Batches an epoch on a GPU, where the beginning of an epoch costs more than a step. Few enough that the first
+ * measurement, which is not counted, fills a cache of targets.
  */
 const epochOnGpu = ({ size }: Pair): number => (size > 64 ? 8 : 16);
 
@@ -52,7 +52,8 @@ function given(pair: Pair, kind: Kind, { folder, device, precision }: Place) {
 }
 
 /**
- * Writes what both sides start from: initial weights, and the first batches, which the peer takes in turn. Returns the question for the peer.
+ * Writes what both sides start from: initial weights, and the first batches, which the peer takes in turn. Returns the
+ * question for the peer.
  */
 export function writeStart(pair: Pair, kind: Kind, place: Place): Record<string, unknown> {
   const { data, options, file } = given(pair, kind, place);

@@ -14,7 +14,7 @@ const onGpu = gpuForms('whole step', eager).filter(
 export const memorySuite: Suite = {
   name: 'memory',
   summary:
-    'memory of a process that does a short run: its peak, resident or on the device; there, also what is held in the end',
+    'memory of a process that does a short run: its peak, resident or on the device; there, what is held at the end',
   peer: 'memory.py',
   rounds: 3,
   weight: 2,
@@ -42,7 +42,7 @@ function additionsCase({ tiny }: BenchContext, name: string, scoped: boolean): C
   return { name, unit: 'MiB', better: 'lower', peers: [], open: () => ({ question: {}, measure }) };
 }
 
-/** What is held in the end grows from run to run where something is not freed. */
+/** What is held at the end grows from run to run where something is not freed. */
 const ofGpu = (context: BenchContext): Case[] =>
   (
     [
@@ -57,7 +57,8 @@ const ofGpu = (context: BenchContext): Case[] =>
     peers,
     rounds: 1,
     open() {
-      const { question, task } = trainingOf(context, { steps: context.tiny ? 4 : 20, runs }, count);
+      const extent = context.tiny ? { steps: 4, runs: Math.min(runs, 2) } : { steps: 20, runs };
+      const { question, task } = trainingOf(context, extent, count);
       return { question, measure: () => mebibytesOf(task) };
     },
   }));
