@@ -92,7 +92,7 @@ function chosenSuites(chosen: readonly string[]): readonly Suite[] {
   return suites.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
 }
 
-/** Minutes where nobody chose: a GPU is often lent by the quarter of an hour. */
+/** Minutes where nobody chose. */
 const minutesOnDevice = 6;
 
 function budgetOf(minutes: number | undefined, device: string): Budget | undefined {
