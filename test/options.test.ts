@@ -91,7 +91,7 @@ const all = [
   ...callables('srrl', { distillTogether }),
   ...callables('srrl.losses', losses),
   ...callables('srrl/testing', { assertClose }),
-  ...callables('torch', { ...saversAndLoaders, Generator }),
+  ...callables('torch', { ...saversAndLoaders, Generator, Event: torch.Event }),
   ...callables('srrl', { LinearConnector, MapConnector, MLPConnector, PooledConnector }),
 ];
 
