@@ -76,8 +76,8 @@ describe('an installed package without compiler and Python', () => {
       'r',
     ];
     expect(srrl(args)).toMatchObject({ status: 0 });
-    expect(srrl(['eval', 'r'])).toMatchObject({ status: 0 });
-    expect(existsSync(join(project, 'r', 'report.html'))).toBe(true);
+    expect(srrl(['eval', 'r'])).toMatchObject({ status: 0, stdout: expect.stringMatching(/top-1/) });
+    expect(readdirSync(join(project, 'r'))).toContain('student.safetensors');
   });
 
   it('says what to do where its addon is missing, and builds it', () => {
@@ -95,5 +95,5 @@ describe('an installed package without compiler and Python', () => {
     expect([built.status, built.stderr]).toEqual([0, '']);
     const { version } = JSON.parse(readFileSync(join(installed, 'libtorch.json'), 'utf8')) as { version: string };
     expect(srrl(['doctor']).stdout).toContain(join(installed, 'build', 'Release', `srrl-torch-${version}.so`));
-  });
+  }, 900_000);
 });
