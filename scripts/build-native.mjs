@@ -1,9 +1,11 @@
 // Builds the native addon with cmake-js against the libtorch that is found; does nothing where it is built already.
-//   npm run build:native [-- --force]
-// Needs dist/ (npm run build:ts), a C++20 compiler and CMake. The only place that knows how CMake is called: binding.gyp
-// and prebuildify come here as well.
+//   npm run build:native [-- --force]     in a checkout, after npm run build:ts
+//   npx srrl build [--force]              in a project that has installed the package
+// Needs a C++20 compiler and CMake. The only place that knows how CMake is called: binding.gyp and prebuildify come here
+// as well.
 import { spawn, spawnSync } from 'node:child_process';
-import { closeSync, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -51,9 +53,16 @@ if (![process.env.CXX, 'c++', 'g++', 'clang++'].some((compiler) => compiler && a
   fail('A C++20 compiler is missing. Install one (Debian: apt-get install g++) and run this again.');
 }
 
-console.log(`native addon: building against libtorch ${libtorch.version} in ${libtorch.folder} (about a minute)`);
+try {
+  accessSync(root, constants.W_OK);
+} catch {
+  fail(`${root} is where the addon is built, and this user may not write there. Run this as the owner of that folder.`);
+}
+
+console.log(`native addon: building against libtorch ${libtorch.version} in ${libtorch.folder} (some minutes)`);
 const descriptor = openSync(log, 'w');
-const cmakeJs = join(root, 'node_modules', 'cmake-js', 'bin', 'cmake-js');
+// In an installed package, next to it or above.
+const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
 const args = ['--directory', root, `--CDLIBTORCH=${libtorch.folder}`, `--CDLIBTORCH_VERSION=${version}`];
 
 /** One command of cmake-js, with its output in the log and the compiler's steps on the terminal. */
@@ -83,7 +92,7 @@ if (failed) {
     0,
     lines.findIndex((line) => /error|FAILED/i.test(line)),
   );
-  fail(`The native build failed; the whole log is in build-native.log:\n${lines.slice(first, first + 15).join('\n')}`);
+  fail(`The native build failed; the whole log is in ${log}:\n${lines.slice(first, first + 15).join('\n')}`);
 }
 stamp(stampFile, hash);
 console.log('native addon: built');

@@ -8,8 +8,9 @@ import { hashOf, isStamped, stamp } from './stamp.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const [major, minor] = process.versions.node.split('.').map(Number);
-if (major < 20 || (major === 20 && minor < 17)) {
-  console.error(`Node.js 20.17 or newer is needed; this is ${process.version}.`);
+// The first versions that load ES modules by require() without a flag.
+if (major < 20 || (major === 20 && minor < 19) || major === 21 || (major === 22 && minor < 12)) {
+  console.error(`Node.js 20.19, 22.12 or newer is needed; this is ${process.version}.`);
   process.exit(1);
 }
 
@@ -35,7 +36,8 @@ step('packages', {
   output: 'node_modules/typescript',
   action() {
     console.log('packages: npm ci');
-    run('npm ci', 'npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+    // No package's script is needed at installation, so none runs.
+    run('npm ci', 'npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']);
   },
 });
 step('typescript', {

@@ -17,6 +17,9 @@ export function hashOf(root, paths, ...texts) {
   return hash.digest('hex');
 }
 
+/** The hash of what prebuilds are made from; the same on every platform. */
+export const hashOfNative = (root) => hashOf(root, ['native', 'CMakeLists.txt']);
+
 /** Whether `file` holds this hash. */
 export const isStamped = (file, hash) => existsSync(file) && readFileSync(file, 'utf8') === hash;
 

@@ -3,6 +3,8 @@
  *
  *     import { distill, SRRL } from 'srrl';
  */
+import './package-root.js';
+
 export {
   type AnalysisRecord,
   type AnalysisSetup,

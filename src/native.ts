@@ -5,7 +5,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   ArgumentError,
   DisposedError,
@@ -18,15 +17,14 @@ import {
   ShapeError,
 } from './errors.js';
 import { withIntegerHint } from './integer-hint.js';
-import { type Attempt, baseVersion, describeTrace, type Libtorch, locate, versionOf } from './libtorch/locate.js';
+import { type Attempt, baseVersion, type Libtorch, locate, versionOf } from './libtorch/locate.js';
 import type { Native } from './native-types.js';
+import { packageRoot, packageVersion, prebuiltPlatforms } from './package-root.js';
 
 export type { Handle, Native } from './native-types.js';
+export { packageRoot, packageVersion } from './package-root.js';
 
 const require = createRequire(import.meta.url);
-
-/** The root of the package, where package.json, native/ and prebuilds/ are. */
-export const packageRoot = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** The pinned libtorch and where it comes from: libtorch.json. */
 export const pinned = JSON.parse(readFileSync(join(packageRoot, 'libtorch.json'), 'utf8')) as {
@@ -53,19 +51,41 @@ export function builtAddons(): { loader?: string; addons: Map<string, string> } 
   return { loader, addons };
 }
 
-/**
- * What the search for libtorch found, without loading anything. Throws LibtorchError with the command that mends it.
- */
+/** What keeps the addon from being loaded, whatever libtorch there is; undefined where nothing does. */
+export function addonProblem(): string | undefined {
+  const { loader, addons } = builtAddons();
+  if (!loader || addons.size === 0) return missingAddon();
+  try {
+    require(loader);
+    return undefined;
+  } catch (error) {
+    return `The native addon ${loader} cannot be loaded: ${messageOf(error).split('\n')[0]}. ${buildAdvice}`;
+  }
+}
+
+const buildAdvice =
+  'Build it for this system with `npx srrl build` (needs a C++20 compiler, CMake 3.18 and libtorch with its headers).';
+
+function missingAddon(): string {
+  return `srrl ${packageVersion} has no native addon for ${process.platform}-${process.arch} in ${packageRoot}. \
+Releases carry it for ${prebuiltPlatforms.join(', ')}. ${buildAdvice}`;
+}
+
+/** The libtorch that will be loaded, where it was looked for, and what is wrong where there is none. */
+export function searchLibtorch(): { libtorch?: Libtorch; trace: Attempt[]; problem?: string } {
+  const { addons } = builtAddons();
+  const versions = addons.size > 0 ? [...addons.keys()] : [pinned.version];
+  const { libtorch, trace } = locate((version) => versions.includes(baseVersion(version)));
+  return libtorch ? { libtorch, trace } : { trace, problem: absence(versions, trace) };
+}
+
+/** What will be loaded, without loading it. Throws LibtorchError with the command that fixes it. */
 export function findLibtorch(): { libtorch: Libtorch; loader: string; addon: string } {
   const { loader, addons } = builtAddons();
-  if (!loader || addons.size === 0) {
-    throw new LibtorchError(
-      'The native addon is not built. Run `npm run build` in the package folder (it needs a C++20 compiler and CMake).',
-    );
-  }
-  const { libtorch, trace } = locate((version) => addons.has(baseVersion(version)));
+  if (!loader || addons.size === 0) throw new LibtorchError(missingAddon());
+  const { libtorch, problem } = searchLibtorch();
   const addon = libtorch && addons.get(baseVersion(libtorch.version));
-  if (!libtorch || !addon) throw new LibtorchError(absence([...addons.keys()], trace));
+  if (!libtorch || !addon) throw new LibtorchError(problem ?? missingAddon());
   return { libtorch, loader, addon };
 }
 
@@ -99,6 +119,8 @@ export function native(): Native {
 
 function load(): Native {
   const { libtorch, loader, addon } = findLibtorch();
+  const problem = addonProblem();
+  if (problem) throw new LibtorchError(problem);
   try {
     const { preload, loadedPath } = require(loader) as Loader;
     const folder = folderInProcess(loadedPath) ?? libtorch.folder;
@@ -151,9 +173,3 @@ function librariesOf(folder: string): string[] {
 }
 
 const libraryFile = (name: string) => `lib${name}.${process.platform === 'darwin' ? 'dylib' : 'so'}`;
-
-/** The whole search as text, for `srrl doctor`. */
-export function searchTrace(): string[] {
-  const { addons } = builtAddons();
-  return describeTrace(locate((version) => addons.has(baseVersion(version))).trace);
-}

@@ -5,6 +5,7 @@
  *     expect.extend(matchers);
  *     expect(actual).toBeCloseToTensor(expected);
  */
+import './package-root.js';
 import { AssertionError } from 'node:assert';
 import { checkCall, type Kinds } from './call.js';
 import { ArgumentError } from './errors.js';

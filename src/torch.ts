@@ -5,6 +5,7 @@
  *     const x = torch.randn([2, 3], { requiresGrad: true });
  *     x.mul(2).sum().backward();
  */
+import './package-root.js';
 import { native } from './native.js';
 import {
   AutogradFunction,

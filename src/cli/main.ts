@@ -1,19 +1,15 @@
 /** `srrl`: parses the arguments, runs a command, and turns errors into one or two lines and an exit code (1; 2 for usage). */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { Command as Commander, CommanderError } from 'commander';
 import { ConfigError, InterruptedError, messageOf, SrrlError } from '../errors.js';
-import { packageRoot } from '../native.js';
+import { packageVersion } from '../native.js';
 import { exitQuietlyWithoutReader } from './broken-pipe.js';
 import { addCommand } from './command.js';
 import { commands } from './commands/index.js';
 import { addCompletion } from './completion.js';
 
-const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-
 const program = new Commander('srrl')
   .description('Knowledge distillation (SRRL) at native speed from Node.js.')
-  .version(version)
+  .version(packageVersion)
   .exitOverride()
   .configureHelp({ sortSubcommands: false })
   .showSuggestionAfterError();

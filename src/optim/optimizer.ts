@@ -32,7 +32,7 @@ export interface Bucket {
 
 /**
  * What a step takes from the device in place of the host, so that it can be captured: nothing in it is asked for or
- * waited for. @internal
+ * waited for.
  */
 export interface DeviceStep {
   /** Learning rate of each group, float32 []. */

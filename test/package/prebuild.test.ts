@@ -37,7 +37,7 @@ function copyLibraries(from: string, to: string): void {
   }
 }
 
-describe('a package made by `npm run prebuild`', () => {
+describe('a package made by `npm run prebuilds`', () => {
   const { libtorch } = findLibtorch();
   const elsewhere = join(folder, 'libtorch elsewhere');
 
@@ -53,12 +53,14 @@ describe('a package made by `npm run prebuild`', () => {
       'bin',
       'dist',
       'build',
-      '.npmrc',
+      'src',
+      'tsconfig.json',
+      'tsconfig.build.json',
     ]) {
       cpSync(join(packageRoot, name), join(checkout, name), { recursive: true });
     }
     symlinkSync(join(packageRoot, 'node_modules'), join(checkout, 'node_modules'));
-    const { status, stdout, stderr } = spawnSync('npm', ['run', 'prebuild'], { cwd: checkout, encoding: 'utf8' });
+    const { status, stdout, stderr } = spawnSync('npm', ['run', 'prebuilds'], { cwd: checkout, encoding: 'utf8' });
     expect([status, stdout + stderr]).toEqual([0, expect.stringContaining(`prebuilds/${target} is made`)]);
     expect(stdout).toContain('up to date');
 
@@ -77,10 +79,27 @@ describe('a package made by `npm run prebuild`', () => {
 
   it('carries the loader and the addon, and no sign of where libtorch was', () => {
     const files = readdirSync(join(installed, 'prebuilds', target)).sort();
-    expect(files).toEqual([`srrl-torch-${libtorch.version.split('+')[0]}.so`, 'srrl.node']);
+    expect(files).toEqual([`srrl-torch-${libtorch.version.split('+')[0]}.so`, 'srrl.node', 'stamp']);
     for (const file of files)
       expect(readFileSync(join(installed, 'prebuilds', target, file)).includes(libtorch.folder)).toBe(false);
     expect(existsSync(join(installed, 'build'))).toBe(false);
+  });
+
+  it.runIf(process.platform === 'linux')('asks for no newer glibc and libstdc++ than libtorch does', async () => {
+    type Versions = Record<string, string>;
+    const { neededVersions } = (await import(join(packageRoot, 'scripts/symbol-versions.mjs'))) as {
+      neededVersions(file: string): Versions;
+    };
+    const ofLibtorch = neededVersions(join(libtorch.folder, 'lib/libtorch_cpu.so'));
+    expect(ofLibtorch.GLIBC).toMatch(/^2\.\d+/);
+    const files = ['srrl.node', `srrl-torch-${libtorch.version.split('+')[0]}.so`];
+    for (const needed of files.map((file) => neededVersions(join(installed, 'prebuilds', target, file)))) {
+      expect(needed.GLIBC).toMatch(/^2\.\d+/);
+      for (const [kind, limit] of Object.entries(ofLibtorch)) {
+        const order = (needed[kind] ?? '0').localeCompare(limit, 'en', { numeric: true });
+        expect([kind, needed[kind], order <= 0]).toEqual([kind, needed[kind], true]);
+      }
+    }
   });
 
   it('runs without a compiler, with libtorch in another folder than at build time', () => {

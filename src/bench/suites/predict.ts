@@ -9,7 +9,8 @@ import { imagesAt } from '../../predict/files.js';
 import { loadClassifier } from '../../predict/index.js';
 import { manualSeed, scope } from '../../tensor/index.js';
 import { drawPhotos } from '../photos.js';
-import { type BenchContext, milliseconds, type OpenCase, type PeerForm, type Suite } from '../suite.js';
+import { milliseconds } from '../clock.js';
+import { type BenchContext, type OpenCase, type PeerForm, type Suite } from '../suite.js';
 
 const peers: readonly PeerForm[] = [
   { name: 'Pillow, eager', variant: 'eager' },
@@ -26,6 +27,7 @@ const numClasses = 100;
 export const predictSuite: Suite = {
   name: 'predict',
   summary: 'photos to classes, by a loaded classifier; against a script with PyTorch and Pillow',
+  cpuOnly: 'the CPU decodes JPEG files',
   peer: 'predict.py',
   rounds: 5,
   cases: (context) =>

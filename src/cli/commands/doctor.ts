@@ -1,47 +1,79 @@
 import { LibtorchError, messageOf } from '../../errors.js';
-import { builtAddons, findLibtorch, native, searchTrace } from '../../native.js';
+import { describeTrace } from '../../libtorch/locate.js';
+import { glibcProblem, systemGlibc } from '../../libtorch/system.js';
+import {
+  addonProblem,
+  builtAddons,
+  native,
+  packageRoot,
+  packageVersion,
+  pinned,
+  searchLibtorch,
+} from '../../native.js';
 import { z } from '../../options.js';
 import { defineCommand } from '../command.js';
 
+/** One thing that an installation consists of: what was found, line by line, and what is wrong with it. */
+interface Part {
+  found: Record<string, string | string[] | number>;
+  problem?: string | undefined;
+}
+
 export const doctorCommand = defineCommand({
   name: 'doctor',
-  summary: 'show what was looked for and found, and the command that mends what is wrong',
+  summary: 'diagnose the installation: system, addon and libtorch, each with the fix',
   options: z.strictObject({ json: z.boolean().default(false).describe('everything as JSON on standard output') }),
   examples: ['srrl doctor'],
   async run({ json }) {
-    const { loader, addons } = builtAddons();
-    const facts: Record<string, unknown> = {
-      node: process.version,
-      platform: `${process.platform}-${process.arch}`,
-      addon: loader ? [...addons.values()] : 'not built',
-      search: searchTrace(),
-    };
-    const problem = diagnose(facts);
-    if (json) console.log(JSON.stringify({ ...facts, problem: problem ?? null }));
-    else {
-      for (const [name, value] of Object.entries(facts)) {
-        const lines = Array.isArray(value) ? value.map(String) : String(value).trim().split('\n');
-        console.log(`${name.padEnd(10)} ${lines.join(`\n${' '.repeat(11)}`)}`);
-      }
-    }
-    if (problem) throw new LibtorchError(problem);
-    if (!json) console.log('all is well');
+    const parts: Part[] = [system(), addon(), libtorch()];
+    // Only a complete installation can be loaded; what that says is a part of its own.
+    if (parts.every(({ problem }) => !problem)) parts.push(loading());
+    const found = Object.assign({}, ...parts.map((part) => part.found)) as Part['found'];
+    const problems = parts.flatMap(({ problem }) => problem ?? []);
+    if (json) console.log(JSON.stringify({ ...found, problems, problem: problems.join('\n') || null }));
+    else for (const [name, value] of Object.entries(found)) console.log(row(name, [value].flat()));
+    if (problems.length > 0) throw new LibtorchError(problems.join('\n'));
+    if (!json) console.log('No problems found');
   },
 });
 
-/** Adds what loading tells; returns what is wrong. */
-function diagnose(facts: Record<string, unknown>): string | undefined {
+const row = (name: string, lines: unknown[]) => `${name.padEnd(10)} ${lines.join(`\n${' '.repeat(11)}`)}`;
+
+function system(): Part {
+  const platform = `${process.platform}-${process.arch}`;
+  const found = { srrl: `${packageVersion} in ${packageRoot}`, node: process.version, platform };
+  if (process.platform !== 'linux') return { found };
+  const glibc = systemGlibc();
+  return { found: { ...found, glibc: glibc ?? 'none' }, problem: glibcProblem(glibc) };
+}
+
+function addon(): Part {
+  const { addons } = builtAddons();
+  const lines = [...addons].map(([version, file]) => `${file} for libtorch ${version}`);
+  return {
+    found: { addon: lines.length > 0 ? lines : `none; libtorch ${pinned.version} would be needed` },
+    problem: addonProblem(),
+  };
+}
+
+function libtorch(): Part {
+  const { libtorch, trace, problem } = searchLibtorch();
+  const found = libtorch ? `${libtorch.version} in ${libtorch.folder} (${libtorch.source})` : 'none that can be used';
+  return { found: { search: describeTrace(trace), libtorch: found }, problem };
+}
+
+function loading(): Part {
   try {
-    const { libtorch } = findLibtorch();
-    facts.libtorch = `${libtorch.version} in ${libtorch.folder} (${libtorch.source})`;
-    facts.devices = native().devices();
-    facts.threads = native().numThreads();
-    facts.build =
-      native()
-        .buildInformation()
-        .match(/(CPU capability usage: \w+|Intel\(R\) MKL-DNN v[\d.]+|CUDA Runtime [\d.]+)/g) ?? [];
-    return undefined;
+    const addon = native();
+    const build = /(CPU capability usage: \w+|Intel\(R\) MKL-DNN v[\d.]+|CUDA Runtime [\d.]+)/g;
+    return {
+      found: {
+        devices: addon.devices(),
+        threads: addon.numThreads(),
+        build: addon.buildInformation().match(build) ?? [],
+      },
+    };
   } catch (error) {
-    return messageOf(error);
+    return { found: {}, problem: messageOf(error) };
   }
 }

@@ -2,6 +2,7 @@
 import type { Command } from '../command.js';
 import { analyzeCommand } from './analyze.js';
 import { benchCommand } from './bench.js';
+import { buildCommand } from './build.js';
 import { compareCommand } from './compare.js';
 import { demoCommand } from './demo.js';
 import { distillCommand } from './distill.js';
@@ -34,4 +35,5 @@ export const commands: readonly Command[] = [
   benchCommand,
   doctorCommand,
   installLibtorchCommand,
+  buildCommand,
 ];
