@@ -10,6 +10,7 @@
 #include "environment.h"
 #include "flops.h"
 #include "graph.h"
+#include "kernels/export.h"
 #include "library.h"
 #include "modes.h"
 #include "profile.h"
@@ -53,6 +54,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportDevice(env, exports);
   exportFlops(env, exports);
   exportGraph(env, exports);
+  exportKernels(env, exports);
   exportProfile(env, exports);
   exportScript(env, exports);
   exportFrozen(env, exports);

@@ -19,6 +19,7 @@ std::string ownName(const std::string& name);
 // What each file in ops/ adds.
 void defineConv3x3(torch::Library& library);
 void defineJpeg(torch::Library& library);
+void defineKernels(torch::Library& library);
 void defineLanes(torch::Library& library);
 void defineNormRelu(torch::Library& library);
 void defineViews(torch::Library& library);

@@ -249,6 +249,12 @@ export interface Native {
   graphBack(graph: Handle): void;
   graphJoin(graph: Handle): void;
   graphReplay(graph: Handle): void;
+  kernelSources(): Record<string, string>;
+  kernelTarget(device: string): { compiler: string | null; capability: string };
+  kernelCompile(file: string, capability: string): Buffer;
+  kernelInstall(device: string, codes: Buffer[]): void;
+  kernelsEnable(on: boolean): void;
+  kernelVerdicts(): { device: string; kind: string; obstacle: string }[];
   cleanMessage(text: string): string;
   profileActivities(): ('cpu' | 'cuda')[];
   profileStart(cuda: boolean, recordShapes: boolean, profileMemory: boolean): void;
