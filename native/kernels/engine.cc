@@ -3,6 +3,7 @@
 #include <atomic>
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "../errors.h"
 
@@ -52,7 +53,7 @@ Engine* installedFor(const at::Tensor& tensor) {
   return found == state().devices.end() ? nullptr : found->second.engine.get();
 }
 
-void enable(bool on) { wanted = on; }
+bool enable(bool on) { return std::exchange(wanted, on); }
 
 void capturing(bool on) { captures += on ? 1 : -1; }
 

@@ -35,8 +35,8 @@ Engine* installedFor(const at::Tensor& tensor);
 // The same where this thread wants them.
 Engine* engineFor(const at::Tensor& tensor);
 
-// Whether this thread wants them; false at first.
-void enable(bool on);
+// Whether this thread wants them, false at first; returns what it was.
+bool enable(bool on);
 
 // Whether the kernels named `kind` may be used: `agree` compares them with plain operators at their first use. Nothing
 // can be compared while work is captured in a graph, where kernels that are not known are not used.

@@ -45,7 +45,8 @@ Napi::Value kernelSources(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// kernelTarget(device) => {compiler, capability}, where `compiler` is null for devices that bring their kernels
+// kernelTarget(device) => {compiler, capability}, where `compiler` is null for devices that bring their kernels; null
+// where there are none for a device of this kind
 Napi::Value kernelTarget(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
   auto result = Napi::Object::New(info.Env());
@@ -54,7 +55,7 @@ Napi::Value kernelTarget(const Napi::CallbackInfo& info) {
     result.Set("capability", kernels::capabilityOf(device));
     return result;
   }
-  if (!launcherOf(device)) throw Error(kState, "there are no kernels for " + device.str());
+  if (!launcherOf(device)) return info.Env().Null();
   result.Set("compiler", info.Env().Null());
   result.Set("capability", "");
   return result;
@@ -87,11 +88,8 @@ Napi::Value kernelInstall(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// kernelsEnable(on): for what this thread asks of devices from now on
-Napi::Value kernelsEnable(const Napi::CallbackInfo& info) {
-  kernels::enable(info[0].ToBoolean());
-  return info.Env().Undefined();
-}
+// kernelsEnable(on) => before; for what this thread asks of devices from now on
+Napi::Value kernelsEnable(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), kernels::enable(info[0].ToBoolean())); }
 
 // kernelVerdicts() => [{device, kind, obstacle}]
 Napi::Value kernelVerdicts(const Napi::CallbackInfo& info) {

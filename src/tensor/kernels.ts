@@ -10,13 +10,16 @@ import { messageOf } from '../errors.js';
 import { cacheFolder } from '../libtorch/locate.js';
 import { native } from '../native.js';
 
-/** Whether a device has kernels: what compiled them, and whether they came from the cache; or why not. */
+/** What there is for a device. */
 export interface KernelState {
   device: string;
+  installed: boolean;
+  /** NVRTC's version, and the card's compute capability, as in 90. */
   compiler?: string;
   capability?: string;
+  /** Whether they were compiled before. */
   cached?: boolean;
-  /** Why there are none. */
+  /** Why a device of this kind has none. */
   obstacle?: string;
 }
 
@@ -29,7 +32,7 @@ export function installKernels(device: string): KernelState {
     try {
       state = { device, ...install(device) };
     } catch (error) {
-      state = { device, obstacle: messageOf(error) };
+      state = { device, installed: false, obstacle: messageOf(error) };
     }
     states.set(device, state);
   }
@@ -37,10 +40,12 @@ export function installKernels(device: string): KernelState {
 }
 
 function install(device: string): Omit<KernelState, 'device'> {
-  const { compiler, capability } = native().kernelTarget(device);
+  const target = native().kernelTarget(device);
+  if (!target) return { installed: false };
+  const { compiler, capability } = target;
   if (compiler === null) {
     native().kernelInstall(device, []);
-    return {};
+    return { installed: true };
   }
   const sources = native().kernelSources();
   const files = Object.keys(sources).filter((file) => file.endsWith('.cu'));
@@ -49,7 +54,7 @@ function install(device: string): Omit<KernelState, 'device'> {
     try {
       const codes = files.map((file) => readFileSync(cacheOf(file)));
       native().kernelInstall(device, codes);
-      return { compiler, capability, cached: true };
+      return { installed: true, compiler, capability, cached: true };
     } catch {
       // What the cache has cannot be loaded: it is written once more.
     }
@@ -57,7 +62,7 @@ function install(device: string): Omit<KernelState, 'device'> {
   const codes = files.map((file) => native().kernelCompile(file, capability));
   native().kernelInstall(device, codes);
   for (const [i, file] of files.entries()) remember(cacheOf(file), codes[i] as Buffer);
-  return { compiler, capability, cached: false };
+  return { installed: true, compiler, capability, cached: false };
 }
 
 function cacheFile(file: string, sources: Record<string, string>, compiler: string, capability: string): string {
@@ -74,9 +79,14 @@ function remember(file: string, code: Buffer): void {
   } catch {}
 }
 
-/** Whether this thread uses the kernels that were installed. */
-export function useKernels(on: boolean): void {
-  native().kernelsEnable(on);
+/** Runs `body`, a synchronous function, with the kernels that were installed. */
+export function withKernels<T>(body: () => T): T {
+  const before = native().kernelsEnable(true);
+  try {
+    return body();
+  } finally {
+    native().kernelsEnable(before);
+  }
 }
 
 /** Kinds of kernels that are not used on a device, as they disagreed with the plain operators, or failed; and why. */

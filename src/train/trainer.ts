@@ -15,6 +15,7 @@ import { BatchesAhead, OwnBatches } from './captured-batches.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
 import { outOfMemory } from './guards.js';
 import { HostUpdate } from './host-update.js';
+import { RunKernels } from './kernels.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
@@ -42,6 +43,8 @@ export interface StepOutcome {
   microBatch?: number;
   /** Why steps are not recorded from now on. */
   unrecorded?: string;
+  /** Why own kernels are not used, each reason once. */
+  plainKernels?: string[];
 }
 
 /** How training images are seen. */
@@ -75,6 +78,7 @@ export class Trainer {
   /** Elsewhere than on the CPU, where reading a number waits for nothing. */
   private readonly device: DeviceSteps | undefined;
   private readonly passes: Passes;
+  private readonly kernels: RunKernels;
   /** Whether the statistics before this try are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
@@ -87,6 +91,7 @@ export class Trainer {
     this.modules = { student, ...objective.modules };
     for (const module of Object.values(this.modules)) module.to({ device, memoryFormat: 'channelsLast' });
     const open = () => new Loader(data, 'train', trainingViews(options));
+    this.kernels = new RunKernels(options);
     this.loader = pass ? pass.batches(open) : open();
     this.meter = new TermMeter(device);
     this.optimizer = createOptimizer(Object.values(this.modules), options);
@@ -128,11 +133,13 @@ export class Trainer {
     const obstacle = this.device?.obstacle;
     for (;;) {
       try {
-        const nonFinite = this.attempt();
+        const nonFinite = this.kernels.within(() => this.attempt());
+        const plainKernels = this.kernels.news();
         const unrecorded = this.device?.obstacle;
         return {
           ...(nonFinite.length > 0 && { nonFinite }),
           ...(this.microBatch !== microBatch && { microBatch: this.microBatch }),
+          ...(plainKernels.length > 0 && { plainKernels }),
           ...(unrecorded !== undefined && unrecorded !== obstacle && { unrecorded }),
         };
       } catch (error) {

@@ -1,5 +1,5 @@
 /** Own kernels against libtorch's operators; on the mock device they are run as C++, see test/native/emulated.cc. */
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { BatchNorm2d } from '../../src/nn/index.js';
 import {
   installKernels,
@@ -8,7 +8,7 @@ import {
   refusedKernels,
   type Tensor,
   functions as torch,
-  useKernels,
+  withKernels,
 } from '../../src/tensor/index.js';
 import { addDevice, device, emulateKernels, isThere } from '../helpers/device.js';
 
@@ -78,14 +78,10 @@ function run({ shape, dtype, residual, pooled }: Case, kernels: boolean) {
 }
 
 describe.skipIf(!isThere)('batch normalization and ReLU', () => {
-  beforeAll(() => {
-    expect(installKernels(device).obstacle).toBeUndefined();
-    useKernels(true);
-  });
-  afterAll(() => useKernels(false));
+  beforeAll(() => expect(installKernels(device)).toMatchObject({ installed: true }));
 
   it.each(cases)('%j', (which) => {
-    const [ours, exact] = [run(which, true), run(which, false)];
+    const [ours, exact] = [withKernels(() => run(which, true)), run(which, false)];
     for (const [name, tensor] of Object.entries(ours)) {
       const expected = exact[name] as Tensor;
       const error = Number(tensor.sub(expected).norm().item()) / Number(expected.norm().item());

@@ -83,11 +83,10 @@ std::function<void()> call(void (*kernel)(Parameters), const std::string& parame
       {"norm_gradients_residual_" #name, norm_gradients_residual_##name}, {"norm_gradients_pooled_" #name, norm_gradients_pooled_##name}
 
 const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_KERNELS(float1), NORM_KERNELS(bfloat8), NORM_KERNELS(bfloat1)};
-const std::map<std::string, void (*)(Views)> views = {{"views_float", views_float}, {"views_bfloat", views_bfloat}};
 
 std::function<void()> kernelOf(const std::string& name, const std::string& parameters) {
   if (const auto found = norms.find(name); found != norms.end()) return call(found->second, parameters);
-  if (const auto found = ::views.find(name); found != ::views.end()) return call(found->second, parameters);
+  if (name == "views") return call(views, parameters);
   TORCH_CHECK(false, "there is no kernel ", name);
 }
 

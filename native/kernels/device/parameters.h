@@ -38,7 +38,7 @@ struct Views {
   const long long* rows;        // [count]: which image
   const long long* draws;       // [count, 3]: first row, first column, 1 where mirrored
   const float* table;           // [channels, 256]: what each value of a pixel becomes
-  void* result;                 // [count, height, width, channels]
+  float* result;                // [count, height, width, channels]
   int count, channels, height, width;
 };
 

@@ -3,8 +3,7 @@
 
 namespace srrl::kernels {
 
-template <typename T>
-__device__ void views(const Views& p) {
+extern "C" __global__ void views(Views p) {
   const long long area = static_cast<long long>(p.height) * p.width, all = area * p.count;
   const long long step = static_cast<long long>(gridDim.x) * blockDim.x;
   for (long long at = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x; at < all; at += step) {
@@ -14,15 +13,9 @@ __device__ void views(const Views& p) {
     const long long row = y + draw[0], column = (draw[2] != 0 ? p.width - 1 - x : x) + draw[1];
     const bool inside = row >= 0 && row < p.height && column >= 0 && column < p.width;
     const unsigned char* from = p.images + p.rows[image] * p.channels * area + row * p.width + column;
-    for (int c = 0; c < p.channels; c++) {
-      // Around the image are pixels of value 0.
-      const int value = inside ? from[c * area] : 0;
-      store(static_cast<T*>(p.result)[at * p.channels + c], p.table[c * 256 + value]);
-    }
+    // Around the image are pixels of value 0.
+    for (int c = 0; c < p.channels; c++) p.result[at * p.channels + c] = p.table[c * 256 + (inside ? from[c * area] : 0)];
   }
 }
-
-extern "C" __global__ void views_float(Views p) { views<float>(p); }
-extern "C" __global__ void views_bfloat(Views p) { views<BFloat16>(p); }
 
 }  // namespace srrl::kernels
