@@ -44,6 +44,16 @@ Type* symbol(void* library, const char* name, const char* missing) {
   return reinterpret_cast<Type*>(found);
 }
 
+// NVRTC opens its builtins by name, which succeeds only where they are loaded already or on the loader's path.
+void openBuiltins(void* nvrtc) {
+  Dl_info info;
+  if (!nvrtc || !dladdr(dlsym(nvrtc, "nvrtcVersion"), &info)) return;
+  std::error_code failed;
+  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(info.dli_fname).parent_path(), failed)) {
+    if (entry.path().filename().string().starts_with("libnvrtc-builtins.so")) dlopen(entry.path().c_str(), RTLD_NOW | RTLD_LOCAL);
+  }
+}
+
 // libtorch's own stub is linked to the NVRTC that it was built for; SRRL_NVRTC names another.
 struct Compiler {
   static constexpr const char* kMissing = "there is no NVRTC library (libnvrtc.so); a CUDA build of libtorch brings it";
@@ -69,7 +79,9 @@ struct Compiler {
   static const Compiler& get() {
     static const Compiler compiler([] {
       const char* given = std::getenv("SRRL_NVRTC");
-      return given ? openFirst({given}) : openFirst({folderOfLibtorch() + "/libcaffe2_nvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"});
+      void* library = given ? openFirst({given}) : openFirst({folderOfLibtorch() + "/libcaffe2_nvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"});
+      openBuiltins(library);
+      return library;
     }());
     return compiler;
   }
