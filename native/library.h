@@ -22,6 +22,7 @@ void defineDeviceViews(torch::Library& library);
 void defineJpeg(torch::Library& library);
 void defineKernels(torch::Library& library);
 void defineLanes(torch::Library& library);
+void defineNarrowed(torch::Library& library);
 void defineNormRelu(torch::Library& library);
 void defineViews(torch::Library& library);
 

@@ -8,7 +8,7 @@ import type { Objective } from '../distill/method.js';
 import { ConfigError, OutOfMemoryError } from '../errors.js';
 import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
-import type { Module } from '../nn/index.js';
+import { HalfWeights, type Module } from '../nn/index.js';
 import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
@@ -79,6 +79,8 @@ export class Trainer {
   private readonly device: DeviceSteps | undefined;
   private readonly passes: Passes;
   private readonly kernels: RunKernels;
+  /** On a device: in half precision, autocast finds the weights cast already. */
+  private readonly half: HalfWeights | undefined;
   /** Whether the statistics before this try are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
@@ -92,6 +94,7 @@ export class Trainer {
     for (const module of Object.values(this.modules)) module.to({ device, memoryFormat: 'channelsLast' });
     const open = () => new Loader(data, 'train', trainingViews(options));
     this.kernels = new RunKernels(options);
+    if (device !== 'cpu' && precision !== 'float32') this.half = new HalfWeights(precision);
     this.loader = pass ? pass.batches(open) : open();
     this.meter = new TermMeter(device);
     this.optimizer = createOptimizer(Object.values(this.modules), options);
@@ -102,7 +105,7 @@ export class Trainer {
     const { optimizer, buffers, meter, ema: averages, scaler } = this;
     this.host = new HostUpdate({ optimizer, buffers, meter, ema: averages, scaler, clipNorm: options.clipNorm });
     this.passes = new Passes(setup, {
-      scaler,
+      ...{ scaler, half: this.half },
       epoch: () => this.epoch + 1,
       microBatch: () => this.microBatch,
       weightOf: (name, weight) => this.device?.weight(name, weight) ?? weight(this.epoch + 1),
@@ -123,6 +126,7 @@ export class Trainer {
   /** Goes to the epoch of the next step. */
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
+    this.half?.update();
     this.loader.begin(this.epoch);
     if (this.passes.epochMatters) this.device?.forget();
   }
@@ -227,7 +231,7 @@ export class Trainer {
       return [...ahead, new OwnBatches(own, size)];
     };
     return new DeviceSteps({
-      ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches },
+      ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches, half: this.half },
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),
@@ -277,7 +281,7 @@ export class Trainer {
   }
 
   dispose(): void {
-    for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler, this.buffers, this.device])
-      holder?.dispose();
+    const { loader, optimizer, meter, ema, scaler, buffers, device, half } = this;
+    for (const holder of [loader, optimizer, meter, ema, scaler, buffers, device, half]) holder?.dispose();
   }
 }
