@@ -11,6 +11,7 @@
 #include "event.h"
 #include "flops.h"
 #include "graph.h"
+#include "kernels/export.h"
 #include "library.h"
 #include "modes.h"
 #include "profile.h"
@@ -55,6 +56,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportEvent(env, exports);
   exportFlops(env, exports);
   exportGraph(env, exports);
+  exportKernels(env, exports);
   exportProfile(env, exports);
   exportScript(env, exports);
   exportFrozen(env, exports);

@@ -17,6 +17,7 @@
 #endif
 
 #include "arguments.h"
+#include "kernels/engine.h"
 
 namespace srrl {
 
@@ -111,6 +112,7 @@ Napi::Value graphBegin(const Napi::CallbackInfo& info) {
     guard.exchangeStream(before);
     throw;
   }
+  kernels::capturing(true);
   auto& handles = Environment::of(info.Env()).handles;
   return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(c10::IValue::make_capsule(std::move(graph)))));
 }
@@ -119,6 +121,7 @@ Napi::Value graphBegin(const Napi::CallbackInfo& info) {
 Napi::Value graphEnd(const Napi::CallbackInfo& info) {
   const auto graph = graphOf(info);
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
+  kernels::capturing(false);
   try {
     graph->recording->capture_end();
   } catch (...) {

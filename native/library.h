@@ -16,10 +16,13 @@ void registerOperators();
 // `srrl::affine`, or what it is called where another copy was loaded first, as in `srrl_2::affine`.
 std::string ownName(const std::string& name);
 
-// What each file in ops/ adds.
+// What each file in ops/ and kernels/ adds.
 void defineConv3x3(torch::Library& library);
+void defineDeviceViews(torch::Library& library);
 void defineJpeg(torch::Library& library);
+void defineKernels(torch::Library& library);
 void defineLanes(torch::Library& library);
+void defineNarrowed(torch::Library& library);
 void defineNormRelu(torch::Library& library);
 void defineViews(torch::Library& library);
 

@@ -256,6 +256,12 @@ export interface Native {
   graphBack(graph: Handle): void;
   graphJoin(graph: Handle): void;
   graphReplay(graph: Handle): void;
+  kernelSources(): Record<string, string>;
+  kernelTarget(device: string): { compiler: string | null; capability: string } | null;
+  kernelCompile(file: string, capability: string): Buffer;
+  kernelInstall(device: string, codes: Buffer[]): void;
+  kernelsEnable(on: boolean): boolean;
+  kernelVerdicts(): { device: string; kind: string; obstacle: string }[];
   cleanMessage(text: string): string;
   profileActivities(): ('cpu' | 'cuda')[];
   profileStart(cuda: boolean, recordShapes: boolean, profileMemory: boolean): void;

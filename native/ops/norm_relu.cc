@@ -4,6 +4,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "kernels/engine.h"
+#include "kernels/norm_relu.h"
 #include "library.h"
 #include "norm/norm.h"
 #include "plain.h"
@@ -189,6 +191,7 @@ Backward backward(const Tensor& given, const Tensor& input, const Tensor& output
 
 Tensor normRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
                 const OptionalTensor& residual, double momentum, double eps) {
+  if (const auto made = kernels::norm({input, weight, bias, runningMean, runningVar, residual, momentum, eps})) return made->output;
   return std::get<0>(forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps));
 }
 
@@ -219,7 +222,15 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
 
 Tensor normReluAutograd(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
                         const OptionalTensor& residual, double momentum, double eps) {
+  if (kernels::engineFor(input)) return kernels::normRelu({input, weight, bias, runningMean, runningVar, residual, momentum, eps});
   return NormRelu::apply(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+}
+
+// The mean of each image's pixels behind normalization and ReLU, [N, C, H, W] -> [N, C].
+Tensor normReluPool(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                    double momentum, double eps) {
+  if (kernels::engineFor(input)) return kernels::normRelu({input, weight, bias, runningMean, runningVar, {}, momentum, eps, true});
+  return normReluAutograd(input, weight, bias, runningMean, runningVar, {}, momentum, eps).mean({2, 3});
 }
 
 }  // namespace
@@ -230,6 +241,8 @@ void defineNormRelu(torch::Library& library) {
       "batch_norm_relu(Tensor input, Tensor weight, Tensor bias, Tensor? running_mean, Tensor? running_var, Tensor? residual, float momentum, float eps) -> Tensor");
   library.impl("batch_norm_relu", torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, normRelu));
   library.impl("batch_norm_relu", torch::dispatch(c10::DispatchKey::Autograd, normReluAutograd));
+  library.def(
+      "batch_norm_relu_pool(Tensor input, Tensor weight, Tensor bias, Tensor? running_mean, Tensor? running_var, float momentum, float eps) -> Tensor", normReluPool);
 }
 
 }  // namespace srrl

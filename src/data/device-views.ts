@@ -1,8 +1,8 @@
 /**
- * Views of images that lie on a device of their own, by operators that every device has. They are bitwise identical to
- * those of the CPU's own operators.
+ * Views of images that lie on a device of their own, by operators that every device has, or by a kernel. They are
+ * bitwise identical to those of the CPU's own operators.
  */
-import { callOverload, fromArray, overloadOf, type Tensor, functions as torch } from '../tensor/index.js';
+import { callOverload, fromArray, overloadOf, type Tensor } from '../tensor/index.js';
 
 /** How pixels become numbers. */
 export interface PixelValues {
@@ -30,26 +30,8 @@ export const mirrored = (flips: readonly boolean[]): Tensor =>
  * float32 [B, C, H, W], channels_last: the images `rows` [B] of uint8 [N, C, H, W], each from where its draw [B, 3]
  * begins; zeros, as pixels, around them. All on one device.
  */
-export function viewsOn(images: Tensor, rows: Tensor, draws: Tensor, table: Tensor): Tensor {
-  const { device } = images;
-  const [, channels = 0, height = 0, width = 0] = images.shape;
-  const count = rows.shape[0] as number;
-  const steps = (size: number) => torch.arange(size, { dtype: 'int64', device });
-  const column = (which: number) => draws.narrow(1, which, 1);
-  const across = steps(width);
-  const turned = torch.where(column(2).ne(0), across.neg().add(width - 1), across);
-  const [y, x] = [steps(height).add(column(0)), turned.add(column(1))];
-  const within = (at: Tensor, size: number) => at.ge(0).logicalAnd(at.lt(size));
-  const inside = within(y, height).unsqueeze(2).logicalAnd(within(x, width).unsqueeze(1)).unsqueeze(3);
-  const at = [
-    rows.view(count, 1, 1, 1),
-    steps(channels).view(1, 1, 1, channels),
-    y.clamp(0, height - 1).view(count, height, 1, 1),
-    x.clamp(0, width - 1).view(count, 1, width, 1),
-  ];
-  const pixels = images.index(at).mul(inside).to('int64');
-  return table.take(pixels.add(steps(channels).mul(256))).permute(0, 3, 1, 2);
-}
+export const viewsOn = (images: Tensor, rows: Tensor, draws: Tensor, table: Tensor): Tensor =>
+  callOverload(overloadOf('srrl::views_on'), [images, rows, draws, table]) as Tensor;
 
 /** Numbers of images or samples, int64. */
 export const rowsOf = (numbers: readonly number[]): Tensor => fromArray(BigInt64Array.from(numbers, BigInt));

@@ -26,10 +26,6 @@ abstract class ConvConnector extends Connector {
     this.conv = new Conv2d(studentChannels, teacherChannels, 1, { bias: false });
     this.bn = new BatchNorm2d(teacherChannels);
   }
-
-  protected transform(x: Tensor): Tensor {
-    return this.bn.forwardRelu(this.conv.forward(x));
-  }
 }
 
 /** As in the authors' code: transforms the last map and averages afterwards. Also where the widths are equal. */
@@ -42,7 +38,7 @@ export class MapConnector extends ConvConnector {
 
   override forward({ map }: Features): Tensor {
     if (!map) throw new ConfigError('The map connector needs a student with a last map; use the pooled connector.');
-    return F.globalAvgPool(this.transform(map));
+    return this.bn.forwardReluPool(this.conv.forward(map));
   }
 }
 
@@ -52,7 +48,7 @@ export class MapConnector extends ConvConnector {
  */
 export class PooledConnector extends ConvConnector {
   override forward({ pooled }: Features): Tensor {
-    return this.transform(pooled.unsqueeze(2).unsqueeze(3)).flatten(1);
+    return this.bn.forwardRelu(this.conv.forward(pooled.unsqueeze(2).unsqueeze(3))).flatten(1);
   }
 }
 

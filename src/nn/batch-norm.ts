@@ -55,22 +55,33 @@ abstract class BatchNorm extends RunningNorm {
    * computes one after the other.
    */
   forwardRelu(x: Tensor, residual?: Tensor): Tensor {
-    const { weight, bias } = this;
-    if (
-      !this.training ||
-      !weight ||
-      !bias ||
-      x.ndim !== 4 ||
-      x.numel() === 0 ||
-      this.forward !== BatchNorm.prototype.forward
-    ) {
-      const normalized = this.forward(x);
-      return torch.relu(residual ? normalized.add(residual) : normalized);
+    const fused = this.fused(x);
+    if (fused) {
+      const values = [...fused.tensors, residual ?? null, ...fused.numbers];
+      return callOverload(overloadOf('srrl::batch_norm_relu'), values) as Tensor;
     }
+    const normalized = this.forward(x);
+    return torch.relu(residual ? normalized.add(residual) : normalized);
+  }
+
+  /**
+   * The mean of forwardRelu(x) over each image's pixels, [N, C, H, W] -> [N, C]. On a device with own kernels the map is
+   * never written.
+   */
+  forwardReluPool(x: Tensor): Tensor {
+    const fused = this.fused(x);
+    if (!fused) return torch.mean(this.forwardRelu(x), [2, 3]);
+    return callOverload(overloadOf('srrl::batch_norm_relu_pool'), [...fused.tensors, ...fused.numbers]) as Tensor;
+  }
+
+  /** Arguments of the fused operators; undefined where they do not do what this module does. */
+  private fused(x: Tensor): { tensors: (Tensor | null)[]; numbers: number[] } | undefined {
+    const { weight, bias, training, trackRunningStats } = this;
+    const plain = this.forward !== BatchNorm.prototype.forward;
+    if (!training || !weight || !bias || x.ndim !== 4 || x.numel() === 0 || plain) return undefined;
     this.check(x.shape, true);
-    const [mean, variance] = this.trackRunningStats ? [this.running_mean, this.running_var] : [null, null];
-    const values = [x, weight, bias, mean, variance, residual ?? null, this.averagingFactor(), this.eps];
-    return callOverload(overloadOf('srrl::batch_norm_relu'), values) as Tensor;
+    const running = trackRunningStats ? [this.running_mean, this.running_var] : [null, null];
+    return { tensors: [x, weight, bias, ...running], numbers: [this.averagingFactor(), this.eps] };
   }
 
   private check(shape: number[], useBatch: boolean): void {

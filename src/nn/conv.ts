@@ -2,6 +2,7 @@ import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { conv3x3, fastConvolutionsOn } from './fast-conv.js';
+import { inUse } from './half-weights.js';
 import { resetWeightAndBias } from './init.js';
 import { Module } from './module.js';
 import { type PaddingMode, pad } from './pad.js';
@@ -106,7 +107,15 @@ export class Conv1d extends ConvNd {
   }
 
   protected convolve(x: Tensor, padding: number[] | string): Tensor {
-    return torch.conv1d(x, this.weight, this.bias, this.stride, padding as number[], this.dilation, this.groups);
+    return torch.conv1d(
+      x,
+      inUse(this.weight),
+      inUse(this.bias),
+      this.stride,
+      padding as number[],
+      this.dilation,
+      this.groups,
+    );
   }
 }
 
@@ -125,7 +134,15 @@ export class Conv2d extends ConvNd {
 
   protected convolve(x: Tensor, padding: number[] | string): Tensor {
     if (this.#canBeFast && fastConvolutionsOn()) return conv3x3(x, this.weight, this.bias);
-    return torch.conv2d(x, this.weight, this.bias, this.stride, padding as number[], this.dilation, this.groups);
+    return torch.conv2d(
+      x,
+      inUse(this.weight),
+      inUse(this.bias),
+      this.stride,
+      padding as number[],
+      this.dilation,
+      this.groups,
+    );
   }
 }
 
@@ -137,6 +154,14 @@ export class Conv3d extends ConvNd {
   }
 
   protected convolve(x: Tensor, padding: number[] | string): Tensor {
-    return torch.conv3d(x, this.weight, this.bias, this.stride, padding as number[], this.dilation, this.groups);
+    return torch.conv3d(
+      x,
+      inUse(this.weight),
+      inUse(this.bias),
+      this.stride,
+      padding as number[],
+      this.dilation,
+      this.groups,
+    );
   }
 }

@@ -1,5 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
+import { inUse } from './half-weights.js';
 import { resetWeightAndBias } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
@@ -34,6 +35,6 @@ export class Linear extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    return torch.linear(x, this.weight, this.bias);
+    return torch.linear(x, inUse(this.weight), inUse(this.bias));
   }
 }

@@ -27,6 +27,7 @@ export { GradcheckError, type GradcheckOptions, gradcheck, gradgradcheck } from 
 export { DeviceGraph } from './graph.js';
 export { hostTraffic } from './host-traffic.js';
 export { type Index, Slice, slice } from './indexing.js';
+export { installKernels, type KernelState, refusedKernels, withKernels } from './kernels.js';
 export { functions } from './methods.js';
 export { callOverload, callOverloadAsync, overloadOf } from './operators.js';
 export { owned } from './ownership.js';

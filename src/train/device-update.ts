@@ -1,3 +1,4 @@
+import type { HalfWeights } from '../nn/index.js';
 import { clipGradNorm_, getTotalNorm } from '../optim/index.js';
 import { Undo } from '../optim/undo.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
@@ -6,6 +7,8 @@ import type { Part } from './part.js';
 
 export interface DeviceUpdateSetup extends UpdateSetup {
   device: string;
+  /** Follows the weights. */
+  half: HalfWeights | undefined;
   /** Whether after a step with NaN or Inf the next ones change nothing either. */
   stops: boolean;
 }
@@ -183,9 +186,10 @@ export class DeviceUpdate {
   }
 
   #change(parts: readonly Part[], found: Tensor): void {
-    const { optimizer, ema, meter, scaler } = this.#setup;
+    const { optimizer, ema, meter, scaler, half } = this.#setup;
     const foundInf = scaler ? noGrad(() => torch.maximum(found, scaler.onDevice.foundInf)) : found;
     optimizer.step({ lr: this.#rates, foundInf });
+    half?.update();
     scaler?.update();
     noGrad(() => {
       const averaged = this.#averaged;

@@ -113,6 +113,7 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent
       type: 'notice',
       message: `steps are not captured in a device graph but run operator by operator: ${outcome.unrecorded}`,
     };
+  for (const message of outcome.plainKernels ?? []) yield { type: 'notice', message };
   yield* judged(setup, outcome.nonFinite ?? []);
   if (trainer.step % trainer.stepsPerEpoch === 0) yield* judged(setup, trainer.look());
   const steps = options.epochs * trainer.stepsPerEpoch;

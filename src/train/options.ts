@@ -45,6 +45,10 @@ export const trainOptions = z.strictObject({
     .boolean()
     .default(true)
     .describe('on a GPU: capture the whole training step in a device graph (a CUDA graph), and replay it'),
+  kernels: z
+    .enum(['auto', 'plain'])
+    .default('auto')
+    .describe("on a GPU: the package's own kernels where they agree with libtorch's operators, or those alone"),
   convolutions: z
     .enum(['fast', 'plain'])
     .default('fast')

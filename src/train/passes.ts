@@ -1,6 +1,6 @@
 /** Forward and backward of a batch: student, teacher, losses. */
 import type { Batch, Features, Terms } from '../flow.js';
-import { fastConvolutions } from '../nn/index.js';
+import { fastConvolutions, type HalfWeights } from '../nn/index.js';
 import type { GradScaler } from '../optim/index.js';
 import { autocast, noGrad, type Tensor } from '../tensor/index.js';
 import { deviceType } from './algorithms.js';
@@ -16,6 +16,8 @@ export interface PassContext {
   epoch: () => number;
   /** The most images that go through at once. */
   microBatch: () => number;
+  /** Copies of the weights in the precision of the run, where they are kept. */
+  half: HalfWeights | undefined;
   /** A weight that is a function of the epoch: its value, or a tensor that holds it on the device. */
   weightOf: (name: string, weight: (epoch: number) => number) => number | Tensor;
 }
@@ -92,7 +94,9 @@ export class Passes {
   /** In the precision, and with the convolutions, that are asked for. */
   private precisely<T>(body: () => T): T {
     const { precision, convolutions, device } = this.setup.options;
-    if (precision !== 'float32') return autocast(deviceType(device), body, { dtype: precision });
+    const { half } = this.context;
+    const within = half ? () => half.within(body) : body;
+    if (precision !== 'float32') return autocast(deviceType(device), within, { dtype: precision });
     return convolutions === 'fast' ? fastConvolutions(body) : body();
   }
 }

@@ -8,13 +8,14 @@ import type { Objective } from '../distill/method.js';
 import { ConfigError, OutOfMemoryError } from '../errors.js';
 import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
-import type { Module } from '../nn/index.js';
+import { HalfWeights, type Module } from '../nn/index.js';
 import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
 import { outOfMemory } from './guards.js';
 import { HostUpdate } from './host-update.js';
+import { RunKernels } from './kernels.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
@@ -42,6 +43,8 @@ export interface StepOutcome {
   microBatch?: number;
   /** Why steps are not recorded from now on. */
   unrecorded?: string;
+  /** Why own kernels are not used, each reason once. */
+  plainKernels?: string[];
 }
 
 /** How training images are seen. */
@@ -75,6 +78,9 @@ export class Trainer {
   /** Elsewhere than on the CPU, where reading a number waits for nothing. */
   private readonly device: DeviceSteps | undefined;
   private readonly passes: Passes;
+  private readonly kernels: RunKernels;
+  /** On a device: in half precision, autocast finds the weights cast already. */
+  private readonly half: HalfWeights | undefined;
   /** Whether the statistics before this try are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
@@ -87,6 +93,8 @@ export class Trainer {
     this.modules = { student, ...objective.modules };
     for (const module of Object.values(this.modules)) module.to({ device, memoryFormat: 'channelsLast' });
     const open = () => new Loader(data, 'train', trainingViews(options));
+    this.kernels = new RunKernels(options);
+    if (device !== 'cpu' && precision !== 'float32') this.half = new HalfWeights(precision);
     this.loader = pass ? pass.batches(open) : open();
     this.meter = new TermMeter(device);
     this.optimizer = createOptimizer(Object.values(this.modules), options);
@@ -97,7 +105,7 @@ export class Trainer {
     const { optimizer, buffers, meter, ema: averages, scaler } = this;
     this.host = new HostUpdate({ optimizer, buffers, meter, ema: averages, scaler, clipNorm: options.clipNorm });
     this.passes = new Passes(setup, {
-      scaler,
+      ...{ scaler, half: this.half },
       epoch: () => this.epoch + 1,
       microBatch: () => this.microBatch,
       weightOf: (name, weight) => this.device?.weight(name, weight) ?? weight(this.epoch + 1),
@@ -118,6 +126,7 @@ export class Trainer {
   /** Goes to the epoch of the next step. */
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
+    this.half?.update();
     this.loader.begin(this.epoch);
     if (this.passes.epochMatters) this.device?.forget();
   }
@@ -128,11 +137,13 @@ export class Trainer {
     const obstacle = this.device?.obstacle;
     for (;;) {
       try {
-        const nonFinite = this.attempt();
+        const nonFinite = this.kernels.within(() => this.attempt());
+        const plainKernels = this.kernels.news();
         const unrecorded = this.device?.obstacle;
         return {
           ...(nonFinite.length > 0 && { nonFinite }),
           ...(this.microBatch !== microBatch && { microBatch: this.microBatch }),
+          ...(plainKernels.length > 0 && { plainKernels }),
           ...(unrecorded !== undefined && unrecorded !== obstacle && { unrecorded }),
         };
       } catch (error) {
@@ -220,7 +231,7 @@ export class Trainer {
       return [...ahead, new OwnBatches(own, size)];
     };
     return new DeviceSteps({
-      ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches },
+      ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches, half: this.half },
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),
@@ -270,7 +281,7 @@ export class Trainer {
   }
 
   dispose(): void {
-    for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler, this.buffers, this.device])
-      holder?.dispose();
+    const { loader, optimizer, meter, ema, scaler, buffers, device, half } = this;
+    for (const holder of [loader, optimizer, meter, ema, scaler, buffers, device, half]) holder?.dispose();
   }
 }

@@ -15,10 +15,16 @@ export const isPretended = device === pretended;
 /** Whether it is there. Without one, tests of a real device do not run. */
 export const isThere = isPretended || native().devices().includes(device);
 
+const pretend: { exports: { emulateKernels?: () => void } } = { exports: {} };
+
 /** Adds it to the devices of this process; before anything else asks which devices there are. */
 export function addDevice(): void {
   native();
   if (!isPretended) return;
-  const file = fileURLToPath(new URL('../../build/test/srrl-pretend.so', import.meta.url));
-  process.dlopen({ exports: {} }, file);
+  process.dlopen(pretend, fileURLToPath(new URL('../../build/test/srrl-pretend.so', import.meta.url)));
+}
+
+/** Lets the mock device run kernels from now on, by fibers on the CPU. */
+export function emulateKernels(): void {
+  pretend.exports.emulateKernels?.();
 }

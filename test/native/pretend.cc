@@ -26,6 +26,8 @@
 #include <set>
 #include <string>
 
+#include "pretend.h"
+
 #if __has_include(<ATen/core/GraphImplInterface.h>)
 #include <ATen/core/GraphImplInterface.h>
 #define RECORDS
@@ -360,9 +362,22 @@ TORCH_LIBRARY_IMPL(aten, AutocastHPU, m) {
 
 }  // namespace at
 
+void pretend::doOrRecord(const std::string& kind, const std::function<void()>& work) {
+  at::Recording* const current = at::recording;
+  if (!current) return work();
+  current->kinds[kind]++;
+  current->steps.push_back(work);
+}
+
 // Its hooks must be there before libtorch asks for the first time which devices there are.
 NAPI_MODULE_INIT() {
   c10::SetAllocator(at::kPretend, &at::allocator);
-  (void)env;
+  napi_value emulate;
+  const auto call = [](napi_env, napi_callback_info) -> napi_value {
+    pretend::emulateKernels();
+    return nullptr;
+  };
+  napi_create_function(env, "emulateKernels", NAPI_AUTO_LENGTH, call, nullptr, &emulate);
+  napi_set_named_property(env, exports, "emulateKernels", emulate);
   return exports;
 }

@@ -1,0 +1,72 @@
+// What all kernels share. There are no CUDA headers where these are compiled (NVRTC, or a C++ compiler with the header
+// that runs them in tests), so that half precision is done by hand.
+#pragma once
+
+#include "parameters.h"
+
+namespace srrl::kernels {
+
+struct BFloat16 {
+  unsigned short bits;
+};
+
+__device__ inline float toFloat(float value) { return value; }
+__device__ inline float toFloat(BFloat16 value) { return __uint_as_float(static_cast<unsigned>(value.bits) << 16); }
+
+__device__ inline void store(float& to, float value) { to = value; }
+// To the nearest, ties to even; NaN stays NaN.
+__device__ inline void store(BFloat16& to, float value) {
+  const unsigned bits = __float_as_uint(value);
+  const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
+  to.bits = static_cast<unsigned short>(nan ? 0x7fc0u : (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16);
+}
+
+// Neighbors in memory that a thread loads or stores at once.
+template <typename T, int kWidth>
+struct alignas(sizeof(T) * kWidth) Pack {
+  T at[kWidth];
+};
+
+template <typename T, int kWidth>
+__device__ inline Pack<T, kWidth> load(const void* from, long long index) {
+  return *reinterpret_cast<const Pack<T, kWidth>*>(static_cast<const T*>(from) + index);
+}
+
+template <typename T, int kWidth>
+__device__ inline void save(void* to, long long index, const Pack<T, kWidth>& pack) {
+  *reinterpret_cast<Pack<T, kWidth>*>(static_cast<T*>(to) + index) = pack;
+}
+
+// Joins what the rows of a block (threadIdx.y) have; the first row has the result. Always in the same order.
+template <typename Item>
+__device__ inline void joinRows(Item& own) {
+  __shared__ Item items[kThreads];
+  const int self = threadIdx.y * blockDim.x + threadIdx.x;
+  const int rows = blockDim.y;
+  __syncthreads();
+  items[self] = own;
+  int reach = 1;
+  while (reach < rows) reach *= 2;
+  for (reach /= 2; reach > 0; reach /= 2) {
+    __syncthreads();
+    const int other = threadIdx.y + reach;
+    if (threadIdx.y < reach && other < rows) items[self].join(items[other * blockDim.x + threadIdx.x]);
+  }
+  own = items[self];
+}
+
+// Whether this block is the last of `blocks` that count on `counter`; it sees what the others wrote before.
+__device__ inline bool isLastOf(unsigned* counter, unsigned blocks) {
+  __shared__ bool last;
+  __threadfence();
+  __syncthreads();
+  if (threadIdx.x == 0 && threadIdx.y == 0) {
+    last = atomicAdd(counter, 1u) == blocks - 1;
+    if (last) *counter = 0;
+  }
+  __syncthreads();
+  __threadfence();
+  return last;
+}
+
+}  // namespace srrl::kernels

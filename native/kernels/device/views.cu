@@ -1,0 +1,21 @@
+// Views of images that lie on the device: crop, mirror, look up what each pixel's value becomes. A thread a pixel.
+#include "common.h"
+
+namespace srrl::kernels {
+
+extern "C" __global__ void views(Views p) {
+  const long long area = static_cast<long long>(p.height) * p.width, all = area * p.count;
+  const long long step = static_cast<long long>(gridDim.x) * blockDim.x;
+  for (long long at = static_cast<long long>(blockIdx.x) * blockDim.x + threadIdx.x; at < all; at += step) {
+    const long long image = at / area;
+    const int y = static_cast<int>(at % area / p.width), x = static_cast<int>(at % p.width);
+    const long long* draw = p.draws + image * 3;
+    const long long row = y + draw[0], column = (draw[2] != 0 ? p.width - 1 - x : x) + draw[1];
+    const bool inside = row >= 0 && row < p.height && column >= 0 && column < p.width;
+    const unsigned char* from = p.images + p.rows[image] * p.channels * area + row * p.width + column;
+    // Around the image are pixels of value 0.
+    for (int c = 0; c < p.channels; c++) p.result[at * p.channels + c] = p.table[c * 256 + (inside ? from[c * area] : 0)];
+  }
+}
+
+}  // namespace srrl::kernels

@@ -1,0 +1,83 @@
+import {
+  callOverload,
+  functions,
+  keep,
+  noGrad,
+  overloadOf,
+  scope,
+  type Tensor,
+  type TensorHolder,
+  TensorList,
+  uncloneable,
+} from '../tensor/index.js';
+
+let current: HalfWeights | undefined;
+
+/**
+ * Copies of weights in half precision, for convolutions and linear layers under autocast, which would otherwise cast
+ * each weight in each pass. Whoever changes the weights calls {@link update}. Results are those of autocast. @internal
+ */
+export class HalfWeights implements TensorHolder {
+  /** @internal Makes structured cloning throw. */
+  readonly uncloneable = uncloneable;
+  readonly #copies = new Map<Tensor, Tensor>();
+  #lists: { weights: TensorList; copies: TensorList } | undefined;
+
+  constructor(private readonly dtype: 'bfloat16' | 'float16') {}
+
+  /** Runs `body`, a synchronous function, with the copies; those that it asks for the first time are made. */
+  within<T>(body: () => T): T {
+    const before = current;
+    current = this;
+    try {
+      return body();
+    } finally {
+      current = before;
+    }
+  }
+
+  /** @internal */
+  of(weight: Tensor): Tensor {
+    if (weight.dtype !== 'float32' || !weight.requiresGrad || !weight.isLeaf) return weight;
+    const copy = this.#copies.get(weight) ?? this.#add(weight);
+    return callOverload(overloadOf('srrl::narrowed'), [weight, copy]) as Tensor;
+  }
+
+  #add(weight: Tensor): Tensor {
+    const copy = scope(() => keep(noGrad(() => weight.detach().to({ dtype: this.dtype, copy: true }))));
+    this.#copies.set(weight, copy);
+    this.#disposeLists();
+    return copy;
+  }
+
+  /** Takes over the present values of the weights. */
+  update(): void {
+    if (this.#copies.size === 0) return;
+    this.#lists ??= {
+      weights: new TensorList([...this.#copies.keys()]),
+      copies: new TensorList([...this.#copies.values()]),
+    };
+    const { weights, copies } = this.#lists;
+    noGrad(() => functions._foreachCopy_(copies, weights));
+  }
+
+  heldTensors(): Iterable<Tensor> {
+    return this.#copies.values();
+  }
+
+  #disposeLists(): void {
+    this.#lists?.weights.dispose();
+    this.#lists?.copies.dispose();
+    this.#lists = undefined;
+  }
+
+  dispose(): void {
+    this.#disposeLists();
+    for (const copy of this.#copies.values()) copy.dispose();
+    this.#copies.clear();
+  }
+}
+
+/** What a layer computes with: its parameter, or the copy of it in half precision. */
+export const inUse = <T extends Tensor | null>(parameter: T): Tensor | T =>
+  current && parameter ? current.of(parameter) : parameter;

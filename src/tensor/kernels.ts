@@ -1,0 +1,96 @@
+/**
+ * Own CUDA kernels: compiled by the NVRTC of a CUDA libtorch at their first use on a kind of card, kept in the user's
+ * cache, and used where they agree with libtorch's operators.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { replaceFile } from '../atomic.js';
+import { messageOf } from '../errors.js';
+import { cacheFolder } from '../libtorch/locate.js';
+import { native } from '../native.js';
+
+/** What there is for a device. */
+export interface KernelState {
+  device: string;
+  installed: boolean;
+  /** NVRTC's version, and the card's compute capability, as in 90. */
+  compiler?: string;
+  capability?: string;
+  /** Whether they were compiled before. */
+  cached?: boolean;
+  /** Why a device of this kind has none. */
+  obstacle?: string;
+}
+
+const states = new Map<string, KernelState>();
+
+/** Compiles, or reads from the cache, the kernels of a device, and installs them; once a process. Never throws. */
+export function installKernels(device: string): KernelState {
+  let state = states.get(device);
+  if (!state) {
+    try {
+      state = { device, ...install(device) };
+    } catch (error) {
+      state = { device, installed: false, obstacle: messageOf(error) };
+    }
+    states.set(device, state);
+  }
+  return state;
+}
+
+function install(device: string): Omit<KernelState, 'device'> {
+  const target = native().kernelTarget(device);
+  if (!target) return { installed: false };
+  const { compiler, capability } = target;
+  if (compiler === null) {
+    native().kernelInstall(device, []);
+    return { installed: true };
+  }
+  const sources = native().kernelSources();
+  const files = Object.keys(sources).filter((file) => file.endsWith('.cu'));
+  const cacheOf = (file: string) => cacheFile(file, sources, compiler, capability);
+  if (files.every((file) => existsSync(cacheOf(file)))) {
+    try {
+      const codes = files.map((file) => readFileSync(cacheOf(file)));
+      native().kernelInstall(device, codes);
+      return { installed: true, compiler, capability, cached: true };
+    } catch {
+      // What the cache has cannot be loaded: it is written once more.
+    }
+  }
+  const codes = files.map((file) => native().kernelCompile(file, capability));
+  native().kernelInstall(device, codes);
+  for (const [i, file] of files.entries()) remember(cacheOf(file), codes[i] as Buffer);
+  return { installed: true, compiler, capability, cached: false };
+}
+
+function cacheFile(file: string, sources: Record<string, string>, compiler: string, capability: string): string {
+  const hash = createHash('sha256');
+  for (const text of [...Object.entries(sources).flat(), compiler, capability]) hash.update(text).update('\0');
+  return join(cacheFolder(), 'kernels', `${file}-${hash.digest('hex').slice(0, 32)}.bin`);
+}
+
+/** A cache that cannot be written costs a compilation the next time. */
+function remember(file: string, code: Buffer): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true });
+    replaceFile(file, (descriptor) => writeFileSync(descriptor, code));
+  } catch {}
+}
+
+/** Runs `body`, a synchronous function, with the kernels that were installed. */
+export function withKernels<T>(body: () => T): T {
+  const before = native().kernelsEnable(true);
+  try {
+    return body();
+  } finally {
+    native().kernelsEnable(before);
+  }
+}
+
+/** Kinds of kernels that are not used on a device, as they disagreed with the plain operators, or failed; and why. */
+export const refusedKernels = (device: string): { kind: string; obstacle: string }[] =>
+  native()
+    .kernelVerdicts()
+    .filter((verdict) => verdict.device === device && verdict.obstacle !== '');

@@ -1,0 +1,33 @@
+/** Own kernels in the steps of a run. */
+import { installKernels, refusedKernels, withKernels } from '../tensor/index.js';
+import type { EffectiveTrainOptions } from './options.js';
+
+export class RunKernels {
+  private readonly device: string;
+  private readonly installed: boolean;
+  private readonly told = new Set<string>();
+  private readonly obstacle: string | undefined;
+
+  constructor({ device, kernels }: Pick<EffectiveTrainOptions, 'device' | 'kernels'>) {
+    this.device = device;
+    const state = kernels === 'auto' && device !== 'cpu' ? installKernels(device) : undefined;
+    this.installed = state?.installed ?? false;
+    this.obstacle = state?.obstacle;
+  }
+
+  within<T>(body: () => T): T {
+    return this.installed ? withKernels(body) : body();
+  }
+
+  /** Why kernels are not used, as far as nobody has heard of it. */
+  news(): string[] {
+    const all = this.installed
+      ? refusedKernels(this.device).map(({ kind, obstacle }) => `libtorch's operators replace ${kind}: ${obstacle}`)
+      : this.obstacle === undefined
+        ? []
+        : [`the package's own kernels are not used: ${this.obstacle}`];
+    const news = all.filter((message) => !this.told.has(message));
+    for (const message of news) this.told.add(message);
+    return news;
+  }
+}

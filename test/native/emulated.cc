@@ -1,0 +1,134 @@
+// Runs the kernels of the package for the mock device: the same sources, compiled as C++. Every thread of a block is a
+// fiber; barriers are where fibers take turns, so that a missing barrier shows as a wrong result or as a deadlock error.
+#include "emulated_cuda.h"
+
+#include "norm_relu.cu"
+#include "views.cu"
+
+#include <ATen/ATen.h>
+#include <node_api.h>
+#include <torch/library.h>
+#include <ucontext.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pretend.h"
+
+Dimensions threadIdx, blockIdx, blockDim, gridDim;
+
+namespace {
+
+using namespace srrl::kernels;
+
+constexpr size_t kStack = 64 << 10;
+
+struct Fiber {
+  ucontext_t context;
+  std::unique_ptr<char[]> stack{new char[kStack]};
+  Dimensions thread;
+  bool done = false, waits = false;
+};
+
+ucontext_t scheduler;
+Fiber* current = nullptr;
+const std::function<void()>* body = nullptr;
+
+void enter() {
+  (*body)();
+  current->done = true;
+  swapcontext(&current->context, &scheduler);
+}
+
+// Each thread in turn runs up to the next barrier, until all have ended.
+void runBlock(const std::function<void()>& kernel, std::vector<Fiber>& fibers) {
+  body = &kernel;
+  for (Fiber& fiber : fibers) {
+    fiber.done = false;
+    getcontext(&fiber.context);
+    fiber.context.uc_stack.ss_sp = fiber.stack.get();
+    fiber.context.uc_stack.ss_size = kStack;
+    makecontext(&fiber.context, enter, 0);
+  }
+  for (size_t done = 0; done < fibers.size();) {
+    size_t waiting = 0;
+    for (Fiber& fiber : fibers) {
+      if (fiber.done) continue;
+      current = &fiber;
+      threadIdx = fiber.thread;
+      fiber.waits = false;
+      swapcontext(&scheduler, &fiber.context);
+      if (fiber.done) done++;
+      if (fiber.waits) waiting++;
+    }
+    TORCH_CHECK(waiting == 0 || done == 0, "a thread of a block ended while others wait for it");
+  }
+}
+
+template <typename Parameters>
+std::function<void()> call(void (*kernel)(Parameters), const std::string& parameters) {
+  Parameters copy;
+  std::memcpy(&copy, parameters.data(), sizeof copy);
+  return [=] { kernel(copy); };
+}
+
+#define NORM_KERNELS(name)                                                                                              \
+  {"norm_statistics_" #name, norm_statistics_##name}, {"norm_apply_" #name, norm_apply_##name},                         \
+      {"norm_apply_residual_" #name, norm_apply_residual_##name}, {"norm_apply_pooled_" #name, norm_apply_pooled_##name}, \
+      {"norm_sums_" #name, norm_sums_##name}, {"norm_sums_residual_" #name, norm_sums_residual_##name},                 \
+      {"norm_sums_pooled_" #name, norm_sums_pooled_##name}, {"norm_gradients_" #name, norm_gradients_##name},           \
+      {"norm_gradients_residual_" #name, norm_gradients_residual_##name}, {"norm_gradients_pooled_" #name, norm_gradients_pooled_##name}
+
+const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_KERNELS(float1), NORM_KERNELS(bfloat8), NORM_KERNELS(bfloat1)};
+
+std::function<void()> kernelOf(const std::string& name, const std::string& parameters) {
+  if (const auto found = norms.find(name); found != norms.end()) return call(found->second, parameters);
+  if (name == "views") return call(views, parameters);
+  TORCH_CHECK(false, "there is no kernel ", name);
+}
+
+void runGrid(const std::function<void()>& kernel, const std::vector<int64_t>& shape) {
+  gridDim = {static_cast<unsigned>(shape[0]), static_cast<unsigned>(shape[1])};
+  blockDim = {static_cast<unsigned>(shape[2]), static_cast<unsigned>(shape[3])};
+  TORCH_CHECK(blockDim.x * blockDim.y <= kThreads, "a block of ", blockDim.x, " x ", blockDim.y, " threads");
+  static std::vector<Fiber> all(kThreads);
+  std::vector<Fiber> fibers;
+  for (unsigned y = 0; y < blockDim.y; y++) {
+    for (unsigned x = 0; x < blockDim.x; x++) {
+      fibers.push_back(std::move(all[fibers.size()]));
+      fibers.back().thread = {x, y, 0};
+    }
+  }
+  for (blockIdx.y = 0; blockIdx.y < gridDim.y; blockIdx.y++)
+    for (blockIdx.x = 0; blockIdx.x < gridDim.x; blockIdx.x++) runBlock(kernel, fibers);
+  for (size_t i = 0; i < fibers.size(); i++) all[i] = std::move(fibers[i]);
+}
+
+void launch(at::TensorList tensors, c10::string_view name, at::IntArrayRef shape, int64_t parameters, int64_t size) {
+  const std::string bytes(reinterpret_cast<const char*>(parameters), size);
+  const auto kernel = kernelOf(std::string(name), bytes);
+  const std::vector<at::Tensor> kept(tensors.begin(), tensors.end());
+  pretend::doOrRecord("srrl::" + std::string(name), [=, shape = shape.vec()] {
+    (void)kept;
+    runGrid(kernel, shape);
+  });
+}
+
+}  // namespace
+
+void __syncthreads() {
+  current->waits = true;
+  swapcontext(&current->context, &scheduler);
+}
+
+namespace pretend {
+
+void emulateKernels() {
+  static torch::Library library(torch::Library::IMPL, "srrl", c10::DispatchKey::HPU, __FILE__, __LINE__);
+  library.impl("launch_kernel", launch);
+}
+
+}  // namespace pretend

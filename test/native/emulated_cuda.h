@@ -1,0 +1,46 @@
+// What the sources of kernels use of CUDA, so that a C++ compiler can compile them. Threads of a block are fibers of one
+// thread, which take turns at barriers; blocks run one after the other.
+#pragma once
+
+#include <cmath>
+#include <cstring>
+
+#define __global__
+#define __device__
+#define __shared__ static
+#define __restrict__
+
+struct Dimensions {
+  unsigned x = 1, y = 1, z = 1;
+};
+
+extern Dimensions threadIdx, blockIdx, blockDim, gridDim;
+
+// Lets all other threads of the block come to the same place.
+void __syncthreads();
+
+inline void __threadfence() {}
+
+template <typename T>
+T __ldcg(const T* from) {
+  return *from;
+}
+
+template <typename T>
+T atomicAdd(T* to, T value) {
+  const T before = *to;
+  *to += value;
+  return before;
+}
+
+inline float __uint_as_float(unsigned bits) {
+  float value;
+  std::memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+inline unsigned __float_as_uint(float value) {
+  unsigned bits;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
