@@ -11,6 +11,7 @@ import {
   searchLibtorch,
 } from '../../native.js';
 import { z } from '../../options.js';
+import { installKernels } from '../../tensor/index.js';
 import { defineCommand } from '../command.js';
 
 /** One thing that an installation consists of: what was found, line by line, and what is wrong with it. */
@@ -71,9 +72,22 @@ function loading(): Part {
         devices: addon.devices(),
         threads: addon.numThreads(),
         build: addon.buildInformation().match(build) ?? [],
+        ...kernels(addon.devices()),
       },
     };
   } catch (error) {
     return { found: {}, problem: messageOf(error) };
   }
+}
+
+/** Own kernels of each GPU; without them libtorch's are used, which is no fault of the installation. */
+function kernels(devices: readonly string[]): Part['found'] {
+  const lines = devices
+    .filter((device) => device.startsWith('cuda'))
+    .map((device) => {
+      const { compiler, capability, cached, obstacle } = installKernels(device);
+      if (obstacle !== undefined) return `${device}: none, ${obstacle}`;
+      return `${device}: compiled by NVRTC ${compiler} for capability ${capability}${cached ? ' before' : ' now'}`;
+    });
+  return lines.length > 0 ? { kernels: lines } : {};
 }
