@@ -243,11 +243,12 @@ export interface Native {
   setCudnnFlags(benchmark: boolean, deterministic: boolean): void;
   setDeterministicAlgorithms(on: boolean, warnOnly: boolean): void;
   graphAvailable(device: string): boolean;
-  graphBegin(device: string): Handle;
+  graphBegin(device: string, pool?: readonly number[]): Handle;
   graphEnd(graph: Handle): void;
   graphAside(graph: Handle): void;
   graphBack(graph: Handle): void;
   graphJoin(graph: Handle): void;
+  graphPool(graph: Handle): readonly number[];
   graphReplay(graph: Handle): void;
   cleanMessage(text: string): string;
   profileActivities(): ('cpu' | 'cuda')[];
