@@ -19,6 +19,8 @@ export interface Views {
   number: number;
   /** The numbers of the images. */
   images: readonly number[];
+  /** Both on the device, int64 [N] each, where a device makes the batch by itself; then only these say anything. */
+  onDevice?: { numbers: Tensor; images: Tensor };
 }
 
 /** What a network makes of a batch. */
