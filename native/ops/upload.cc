@@ -5,8 +5,10 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <torch/library.h>
 
+#include <deque>
 #include <map>
 #include <mutex>
+#include <optional>
 
 #include "library.h"
 
@@ -14,13 +16,37 @@ namespace srrl {
 
 namespace {
 
-// The stream of a device on which all copies go, so that they come in their order.
-c10::Stream copyingStream(c10::Device device, const c10::impl::VirtualGuardImpl& guard) {
-  static std::mutex mutex;
-  static std::map<std::pair<c10::DeviceType, c10::DeviceIndex>, c10::Stream> streams;
-  const std::lock_guard<std::mutex> lock(mutex);
-  return streams.try_emplace({device.type(), device.index()}, guard.getStreamFromGlobalPool(device)).first->second;
-}
+// Bytes of copies that the device has not used yet, beyond which the host waits: it must not fill the memory of a device
+// that is slower than itself.
+constexpr size_t kMostUnused = size_t{256} << 20;
+
+// The copies to a device.
+struct Uploads {
+  explicit Uploads(c10::Stream stream) : stream(stream) {}
+
+  // Before the next copy: what the device was asked for by now uses the last one. Waits where too much is unused.
+  void makeRoom(size_t bytes, const c10::Stream& work) {
+    if (!unused.empty() && !unused.back().used) {
+      unused.back().used.emplace(work.device_type());
+      unused.back().used->record(work);
+    }
+    while (!unused.empty() && (sum + bytes > kMostUnused || unused.front().used->query())) {
+      unused.front().used->synchronize();
+      sum -= unused.front().bytes;
+      unused.pop_front();
+    }
+    unused.push_back({bytes, std::nullopt});
+    sum += bytes;
+  }
+
+  struct Copy {
+    size_t bytes;
+    std::optional<c10::Event> used;
+  };
+  c10::Stream stream;  // all copies go there, so that they come in their order
+  std::deque<Copy> unused;
+  size_t sum = 0;
+};
 
 // A copy of a tensor of the CPU. Work that the device is asked for from now on comes after it. The memory that it is
 // read from is pinned where that device is CUDA's; libtorch uses it again when the copy was done, as it does with the
@@ -30,10 +56,17 @@ at::Tensor upload(const at::Tensor& tensor, c10::Device named) {
   if (named.is_cpu()) return tensor.clone();
   const c10::impl::VirtualGuardImpl guard(named.type());
   const c10::Device device = named.has_index() ? named : guard.getDevice();
-  const at::Tensor pinned = device.is_cuda() ? tensor.pin_memory() : tensor;
   const c10::Stream work = guard.getStream(device);
-  const c10::Stream copying = copyingStream(device, guard);
-  guard.exchangeStream(copying);
+  static std::mutex mutex;
+  // Never freed: when a process ends, its device's events may be gone before.
+  static auto& devices = *new std::map<std::pair<c10::DeviceType, c10::DeviceIndex>, Uploads>();
+  const std::lock_guard<std::mutex> lock(mutex);
+  Uploads& uploads = devices.try_emplace({device.type(), device.index()}, guard.getStreamFromGlobalPool(device)).first->second;
+  // A device without streams does one after the other.
+  if (uploads.stream == work) return tensor.to(device, tensor.scalar_type(), /*non_blocking=*/true, /*copy=*/true);
+  uploads.makeRoom(tensor.nbytes(), work);
+  const at::Tensor pinned = device.is_cuda() ? tensor.pin_memory() : tensor;
+  guard.exchangeStream(uploads.stream);
   at::Tensor made;
   try {
     made = pinned.to(device, tensor.scalar_type(), /*non_blocking=*/true, /*copy=*/true);
@@ -42,9 +75,8 @@ at::Tensor upload(const at::Tensor& tensor, c10::Device named) {
     throw;
   }
   guard.exchangeStream(work);
-  if (copying == work) return made;
   c10::Event copied(device.type());
-  copied.record(copying);
+  copied.record(uploads.stream);
   copied.block(work);
   guard.recordDataPtrOnStream(made.storage().data_ptr(), work);
   return made;

@@ -10,6 +10,7 @@ import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import type { Module } from '../nn/index.js';
 import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
+import { GraphPool } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
@@ -75,6 +76,8 @@ export class Trainer {
   /** Elsewhere than on the CPU, where reading a number waits for nothing. */
   private readonly device: DeviceSteps | undefined;
   private readonly passes: Passes;
+  /** What graphs of this run have in common. */
+  readonly graphs = new GraphPool();
   /** Whether the statistics before this try are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
@@ -221,6 +224,7 @@ export class Trainer {
     };
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches },
+      pool: this.graphs,
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),
