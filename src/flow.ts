@@ -19,7 +19,10 @@ export interface Views {
   number: number;
   /** The numbers of the images. */
   images: readonly number[];
-  /** Both on the device, int64 [N] each, where a device makes the batch by itself; then only these say anything. */
+  /**
+   * The number of each view and its image on the device, int64 [N] each, of batches that the device makes by itself;
+   * then only these say anything.
+   */
   onDevice?: { numbers: Tensor; images: Tensor };
 }
 

@@ -237,6 +237,7 @@ export interface Native {
   synchronize(): void;
   keepFreedMemory(): void;
   deviceMemory(device: string): DeviceMemory;
+  freeMemory(device: string): number | undefined;
   resetPeakMemory(device: string): void;
   emptyCache(device: string): void;
   cudnnFlags(): { benchmark: boolean; deterministic: boolean };

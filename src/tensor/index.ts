@@ -7,6 +7,7 @@ export {
   type DeviceMemory,
   deviceMemory,
   emptyCache,
+  freeMemory,
   resetPeakMemory,
   useDeterministicAlgorithms,
 } from './accelerator.js';

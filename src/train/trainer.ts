@@ -122,7 +122,16 @@ export class Trainer {
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
     this.loader.begin(this.epoch);
+    this.beginTargets();
     if (this.passes.epochMatters) this.device?.forget();
+  }
+
+  /** What was captured with targets that came from elsewhere is given up. */
+  private beginTargets(): void {
+    const { targets } = this.setup;
+    const before = targets?.recordable;
+    targets?.begin?.();
+    if (targets?.recordable !== before) this.device?.restart();
   }
 
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
@@ -212,12 +221,12 @@ export class Trainer {
     const { optimizer, buffers, meter, ema, scaler } = this;
     const { targets, options } = this.setup;
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
-    // Targets that are read from files, or shared, are made before the step.
-    const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
     const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
     // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
     const isAhead = (size: number) => size === batchSize && size <= this.microBatch;
     const batches = (size: number) => {
+      // Targets that are read from files, or shared, are made before the step.
+      const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
       if (!own) return [];
       const ahead = teach && isAhead(size) ? [new BatchesAhead(own, size, teach)] : [];
       return [...ahead, new OwnBatches(own, size)];

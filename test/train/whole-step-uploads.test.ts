@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
 import { openPacked, writePacked } from '../../src/data/formats/packed.js';
+import { TargetCache } from '../../src/distill/target-cache.js';
 import {
   type AugmentOptions,
   type Dataset,
@@ -125,6 +126,34 @@ describe.runIf(isThere)('repeated steps', () => {
     const alone = await all({ ...options, data, recordSteps: false });
     if (isPretended) expect(epochs(repeated)).toEqual(epochs(alone));
     expect(epochs(repeated)).toHaveLength(3);
+  });
+});
+
+describe.runIf(isThere)('kept features', () => {
+  const options = { views: 2, teacherCache: join(folder, 'cache'), evaluateEvery: 100, epochs: 4 } as const;
+
+  it.each([
+    ['lie on the device as soon as they are complete', true],
+    ['are brought by the host where they take too much of its memory', false],
+  ])('%s, and the host waits for nothing', async (_, fits) => {
+    for (const data of [shapes, openPacked(packed)]) {
+      vi.spyOn(performance, 'now').mockReturnValue(0);
+      if (!fits) vi.spyOn(TargetCache.prototype, 'onDevice').mockReturnValue(undefined);
+      const reads = vi.spyOn(TargetCache.prototype, 'read');
+      rmSync(options.teacherCache, { recursive: true, force: true });
+      // Two epochs fill it.
+      const empty = await all({ ...options, data });
+      reads.mockClear();
+      const seen = watch();
+      const full = await all({ ...options, data });
+      // Of seven batches an epoch: the rehearsal, and two of each size before they are captured.
+      expect(reads.mock.calls.length).toBe(fits ? 5 : 29);
+      if (isPretended) expect(new Set(between(seen))).toEqual(new Set([0]));
+      expect(between(seen).length).toBeGreaterThan(10);
+      const alone = await all({ ...options, data, recordSteps: false });
+      if (isPretended) expect([epochs(full), epochs(empty)]).toEqual([epochs(alone), epochs(alone)]);
+      vi.restoreAllMocks();
+    }
   });
 });
 
