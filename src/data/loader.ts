@@ -192,6 +192,14 @@ export class Loader {
     return this.#batches.captured();
   }
 
+  /**
+   * Makes some of what {@link onDevice} needs in the next epoch, for about so many milliseconds.
+   * @internal
+   */
+  drawAhead(milliseconds: number): void {
+    this.#batches.drawAhead(milliseconds);
+  }
+
   /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */
   ready(step: number): Promise<void> {
     return this.#images.ready(step, this.#batches.awaitedAhead);
