@@ -18,6 +18,6 @@ const include = [
   'test/{analysis,data,train}/device.test.ts',
   'test/train/whole-step.test.ts',
   'test/train/whole-step-uploads.test.ts',
-  'test/tensor/graph.test.ts',
+  'test/tensor/{event,graph}.test.ts',
 ];
 export default { ...cuda, test: { ...cuda.test, include, exclude: [] } };

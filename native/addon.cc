@@ -8,6 +8,7 @@
 #include "device.h"
 #include "dispatch.h"
 #include "environment.h"
+#include "event.h"
 #include "flops.h"
 #include "graph.h"
 #include "library.h"
@@ -51,6 +52,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportModes(env, exports);
   exportAsync(env, exports);
   exportDevice(env, exports);
+  exportEvent(env, exports);
   exportFlops(env, exports);
   exportGraph(env, exports);
   exportProfile(env, exports);

@@ -18,7 +18,7 @@ const rows = [
   ['distill'],
   ['analysis'],
   ['train'],
-  ['report'],
+  ['report', 'predict'],
   ['index.ts', 'torch.ts', 'testing.ts'],
   ['bench'],
   ['cli'],

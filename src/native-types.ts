@@ -243,6 +243,13 @@ export interface Native {
   cudnnFlags(): { benchmark: boolean; deterministic: boolean };
   setCudnnFlags(benchmark: boolean, deterministic: boolean): void;
   setDeterministicAlgorithms(on: boolean, warnOnly: boolean): void;
+  eventsTime(device: string): boolean;
+  eventCreate(device: string, timing: boolean): Handle;
+  eventRecord(event: Handle): void;
+  eventWait(event: Handle): void;
+  eventQuery(event: Handle): boolean;
+  eventSynchronize(event: Handle): void;
+  eventElapsed(begin: Handle, end: Handle): number;
   graphAvailable(device: string): boolean;
   graphBegin(device: string, pool?: readonly number[]): Handle;
   graphEnd(graph: Handle): void;

@@ -17,6 +17,7 @@ import {
   cudnn,
   detectAnomaly,
   deviceMemory,
+  Event,
   emptyCache,
   enableGrad,
   float,
@@ -117,6 +118,7 @@ const own = {
   deviceMemory,
   resetPeakMemory,
   emptyCache,
+  Event,
   backends: { cudnn },
   /** The libtorch that this was compiled against, as in `2.13.0`. */
   get version(): string {
@@ -140,6 +142,7 @@ export {
   Complex,
   complexNumber,
   type DType,
+  type EventOptions,
   Float,
   type FlopCount,
   type FromArrayOptions,

@@ -12,6 +12,8 @@ import traceback
 
 import torch
 
+import device
+
 
 class Unavailable(Exception):
     """This machine cannot do it: a compiler or a package is missing."""
@@ -42,6 +44,7 @@ def serve(make):
             else:
                 opened.clear()
                 gc.collect()
+                device.release()
                 say({})
         except Exception:
             say({"error": traceback.format_exc()[-2000:]})
@@ -54,8 +57,8 @@ def open_form(make, question, opened, key):
     except Unavailable as problem:
         return {"unavailable": str(problem)}
     except Exception as problem:
-        # A compiler that is missing or refuses is this machine's affair.
-        if not question.get("compiled"):
+        # A compiler that is missing or refuses is this machine's affair, and so is work that cannot be captured.
+        if not question.get("compiled") and not device.in_graph(question.get("variant")):
             raise
         return {"unavailable": (str(problem).strip().splitlines() or [type(problem).__name__])[0][:200]}
     opened[key] = form

@@ -2,8 +2,10 @@
 
 Each gives its last map, that map's average, and the logits.
 """
+import torch
 from torch import nn
 from torch.nn import functional as F
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def conv3x3(i, o, stride=1):
@@ -108,3 +110,28 @@ def create(name, classes):
     if name in ("resnet8x4", "resnet32x4"):
         return CifarResNet(int(name[len("resnet") : -len("x4")]), (32, 64, 128, 256), classes)
     return ResNet({"resnet18": (2, 2, 2, 2), "resnet34": (3, 4, 6, 3)}[name], classes)
+
+
+# Normalizations that directly follow a convolution, by the block that has them.
+foldable = {
+    PreActivationBlock: [("conv1", "bn2")],
+    BasicBlock: [("conv1", "bn1"), ("conv2", "bn2")],
+    CifarResNet: [("conv1", "bn1")],
+    ResNet: [("conv1", "bn1")],
+}
+
+
+def frozen(model, precision):
+    """A teacher as fast as plain PyTorch has it: normalizations folded into convolutions, and the weights that autocast
+    would cast in each step in that type from the start. Changes the model."""
+    for module in list(model.modules()):
+        for conv, norm in foldable.get(type(module), ()):
+            setattr(module, conv, fuse_conv_bn_eval(getattr(module, conv), getattr(module, norm)))
+            setattr(module, norm, nn.Identity())
+        if isinstance(module, nn.Sequential) and isinstance(module[-1], nn.BatchNorm2d):
+            module[0], module[1] = fuse_conv_bn_eval(module[0], module[1]), nn.Identity()
+    if precision == "bfloat16":
+        for module in model.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                module.to(torch.bfloat16)
+    return model.requires_grad_(False)

@@ -1,10 +1,9 @@
 """One training step, as the authors' code does it and as PyTorch does it best: plain, SRRL with the teacher, SRRL with kept features."""
-import time
-
 import torch
 from torch import nn
 from torch.nn import functional as F
 
+import device
 import networks
 from common import serve
 
@@ -26,9 +25,8 @@ class Step:
         # The authors' code leaves layout and optimizer as they are.
         plain = variant == "eager"
         layout = torch.contiguous_format if plain else torch.channels_last
-        self.device, self.narrow = question["device"], question["precision"] == "bfloat16"
-        if self.device.startswith("cuda"):
-            torch.backends.cudnn.benchmark = True
+        self.device, self.precision = question["device"], question["precision"]
+        device.set_up(self.device)
         self.steps = question.get("steps", 1)
         state = torch.load(question["file"], weights_only=True, map_location=self.device)
         self.batches = [
@@ -37,25 +35,23 @@ class Step:
         ]
         classes = question["numClasses"]
         self.student = self.loaded(networks.create(question["student"], classes), state["student"], layout).train()
-        trained = [*self.student.parameters()]
+        self.trained = [self.student]
         if self.kind != "ce":
-            self.teacher = self.loaded(networks.create(question["teacher"], classes), state["teacher"], layout)
-            self.teacher.eval().requires_grad_(False)
+            teacher = self.loaded(networks.create(question["teacher"], classes), state["teacher"], layout)
+            teacher.eval().requires_grad_(False)
+            self.teacher = networks.frozen(teacher, self.precision) if device.in_graph(variant) else teacher
             width = state["connector"]["conv.weight"].shape
             self.connector = self.loaded(Connector(width[1], width[0]), state["connector"], layout).train()
-            trained += self.connector.parameters()
+            self.trained.append(self.connector)
         if self.kind == "cached":
-            with torch.no_grad():
-                self.features = torch.cat([self.teacher(images)[1] for images, _ in self.batches]).half()
+            with torch.no_grad(), device.autocast(self.device, self.precision):
+                self.features = [self.teacher(images)[1].half() for images, _ in self.batches]
         settings = {"lr": question["lr"], "momentum": question["momentum"], "weight_decay": question["weightDecay"]}
-        self.optimizer = torch.optim.SGD(trained, **settings, **({} if plain else {"fused": True}))
-        self.terms = self.losses
-        if question["compiled"]:
-            mode = None if variant in ("compile", "compiled-graph") else variant
-            self.terms = torch.compile(self.losses, mode=mode)
-        self.in_graph = variant in ("graph", "compiled-graph")
-        self.graph = None
+        params = [param for module in self.trained for param in module.parameters()]
+        self.optimizer = torch.optim.SGD(params, **settings, **({} if plain else {"fused": True}))
+        self.terms = device.compiled(self.losses, variant) if question["compiled"] else self.losses
         self.number = 0
+        self.run = self.captured() if device.in_graph(variant) else self.work
 
     @staticmethod
     def loaded(module, state, layout):
@@ -64,22 +60,21 @@ class Step:
 
     def losses(self, images, labels, kept):
         """The terms; `kept` are the teacher's features of these images, or None."""
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.narrow):
-            return self.precise_losses(images, labels, kept)
+        with device.autocast(self.device, self.precision):
+            if self.kind == "ce":
+                return (F.cross_entropy(self.student(images)[2], labels),)
+            return self.student_losses(images, labels, *self.targets(images, kept))
 
-    def precise_losses(self, images, labels, kept):
+    def student_losses(self, images, labels, h_t, z_t):
         feature_map, _, logits = self.student(images)
-        ce = F.cross_entropy(logits, labels)
-        if self.kind == "ce":
-            return (ce,)
-        h_t, z_t = self.targets(images, kept)
         r = self.connector(feature_map)
-        return ce, F.mse_loss(r, h_t), F.mse_loss(self.teacher.fc(r), z_t)
+        return F.cross_entropy(logits, labels), F.mse_loss(r, h_t), F.mse_loss(self.teacher.fc(r), z_t)
 
     def targets(self, images, kept):
         with torch.no_grad():
             if kept is not None:
-                return kept, self.teacher.fc(kept)
+                h_t = kept.float()
+                return h_t, self.teacher.fc(h_t)
             _, h_t, z_t = self.teacher(images)
             return h_t, z_t
 
@@ -87,44 +82,30 @@ class Step:
         """Images, labels and kept features, or None, of the next batch."""
         place = self.number % len(self.batches)
         self.number += 1
-        images, labels = self.batches[place]
-        kept = None
-        if self.kind == "cached":
-            rows = torch.arange(place * self.batch, place * self.batch + len(labels), device=self.device)
-            kept = self.features[rows].float()
-        return images, labels, kept
+        return *self.batches[place], self.features[place] if self.kind == "cached" else None
+
+    def first_inputs(self):
+        """Those of the first batch, which comes again."""
+        first = self.inputs()
+        self.number = 0
+        return first
 
     def work(self, images, labels, kept):
         self.optimizer.zero_grad()
         terms = self.terms(images, labels, kept)
         sum(terms).backward()
         self.optimizer.step()
-        return terms
+        return tuple(term.detach() for term in terms)
 
     def step(self):
-        inputs = self.inputs()
-        if self.graph is None:
-            return self.work(*inputs)
-        for held, tensor in zip(self.held, inputs):
-            if held is not None:
-                held.copy_(tensor)
-        self.graph.replay()
-        return self.held_terms
+        return self.run(*self.inputs())
 
-    def capture(self):
-        """The whole step as one CUDA graph, with gradients that each replay writes anew."""
-        self.held = [tensor if tensor is None else tensor.clone() for tensor in self.inputs()]
-        beside = torch.cuda.Stream()
-        beside.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(beside):
-            for _ in range(3):
-                self.work(*self.held)
-        torch.cuda.current_stream().wait_stream(beside)
-        self.optimizer.zero_grad()
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            self.held_terms = self.work(*self.held)
-        self.graph = graph
+    def captured(self):
+        """The whole step as one CUDA graph, from the same weights."""
+        return device.Graph(self.work, self.first_inputs(), self.device, self.changed(), [self.optimizer])
+
+    def changed(self):
+        return [tensor for module in self.trained for tensor in (*module.parameters(), *module.buffers())]
 
     def check(self):
         """The terms of the first steps, for comparison; they also warm up."""
@@ -135,16 +116,13 @@ class Step:
                 values[f"{name} of step {number}"] = term.item()
         return values
 
-    def measure(self):
-        """Images a second."""
-        if self.in_graph and self.graph is None:
-            self.capture()
-        began = time.perf_counter()
+    def several(self):
         for _ in range(self.steps):
             self.step()
-        if self.device.startswith("cuda"):
-            torch.cuda.synchronize()
-        return self.steps * self.batch / (time.perf_counter() - began)
+
+    def measure(self):
+        """Images a second."""
+        return 1e3 * self.steps * self.batch / device.milliseconds(self.device, self.several)
 
 
 if __name__ == "__main__":

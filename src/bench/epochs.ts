@@ -1,6 +1,7 @@
+import type { CapturedSource } from '../data/captured.js';
 import type { Loader } from '../data/loader.js';
-import { scope } from '../tensor/index.js';
-import { milliseconds } from './suite.js';
+import { DeviceGraph, scope } from '../tensor/index.js';
+import { milliseconds } from './clock.js';
 
 /** Images a second, over one epoch of a loader that nobody trains with. */
 export async function epochSpeed(loader: Loader, epoch: number): Promise<number> {
@@ -14,4 +15,51 @@ export async function epochSpeed(loader: Loader, epoch: number): Promise<number>
     }
   });
   return (1000 * loader.count) / spent;
+}
+
+/** Epochs of a loader on a device, whose batches are captured as in a run. */
+export class CapturedEpochs {
+  readonly #own: CapturedSource;
+  readonly #size: number;
+  #graph: DeviceGraph | undefined;
+
+  constructor(private readonly loader: Loader) {
+    const own = loader.onDevice();
+    if (!own) throw new TypeError('images in memory lie on the device');
+    this.#own = own;
+    this.#size = loader.sizeOf(0);
+  }
+
+  /** Images a second. */
+  async speed(epoch: number): Promise<number> {
+    this.#graph ??= this.#record();
+    const graph = this.#graph;
+    const spent = await milliseconds(() => {
+      this.loader.begin(epoch);
+      this.#own.goTo({ epoch, position: 0 }, this.#size);
+      for (let step = 0; step < this.loader.steps; step++) {
+        graph.replay();
+        this.#own.moved(this.#size);
+      }
+    }, this.loader.device);
+    return (1000 * this.loader.count) / spent;
+  }
+
+  #record(): DeviceGraph {
+    const { loader } = this;
+    loader.begin(0);
+    this.#own.goTo({ epoch: 0, position: 0 }, this.#size);
+    const next = () =>
+      scope(() => {
+        this.#own.next(this.#size);
+      });
+    // What the device makes at the first time cannot be captured.
+    next();
+    this.#own.moved(this.#size);
+    return DeviceGraph.record(loader.device, next);
+  }
+
+  dispose(): void {
+    this.#graph?.dispose();
+  }
 }

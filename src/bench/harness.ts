@@ -3,9 +3,11 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { native } from '../native.js';
+import { chooseAlgorithms } from '../train/algorithms.js';
 import { Peer, type PeerFacts } from './peer.js';
-import { ratiosOf, requireAgreement, type Summary, summarize } from './statistics.js';
-import type { BenchContext, Case, OpenCase, PeerForm, Precision, Suite } from './suite.js';
+import { bestOf, type PeerResult, resultOf, rivalsFor } from './rivals.js';
+import { type Summary, summarize } from './statistics.js';
+import type { BenchContext, Case, Precision, Suite } from './suite.js';
 
 export interface BenchOptions {
   /** A python with torch; without one only our own numbers are taken. */
@@ -25,16 +27,15 @@ export interface BenchOptions {
   precision?: Precision;
   /** Sizes that show that a suite works, and measure nothing. Default false. */
   tiny?: boolean;
+  /**
+   * When the suite has to end (performance.now()): cases that have not begun by then are left out, and within a case
+   * compiled forms other than the first one, once its part of the time is over. Default: never.
+   */
+  deadline?: number;
   /** Hears what is about to be done. */
   progress?: (text: string) => void;
-}
-
-export interface PeerResult {
-  name: string;
-  unavailable?: string;
-  theirs?: Summary;
-  /** Ours to theirs as cost, a round: below 1 we are better. */
-  ratio?: Summary;
+  /** Hears why a case could not be measured; the others are. Default: the error is thrown. */
+  failed?: (name: string, error: unknown) => void;
 }
 
 export interface CaseResult {
@@ -43,6 +44,8 @@ export interface CaseResult {
   better: Case['better'];
   ours: Summary;
   peers: PeerResult[];
+  /** The name of the form of the peer that costs least: the one to beat. */
+  best?: string;
   /** What both sides had to agree on before they were timed. */
   agreed: string[];
   /** ms by part. */
@@ -55,6 +58,8 @@ export interface SuiteResult {
   rounds: number;
   peer?: PeerFacts;
   cases: CaseResult[];
+  /** Names of cases for which there was no time. */
+  skipped: string[];
 }
 
 /** Runs one suite. Throws BenchError where the peer cannot be run, or does not do the same work. */
@@ -63,20 +68,45 @@ export async function runSuite(suite: Suite, options: BenchOptions = {}): Promis
   const threads = suite.threads ?? options.threads ?? usual;
   const rounds = options.rounds ?? suite.rounds;
   const folder = mkdtempSync(join(tmpdir(), 'srrl-bench-'));
+  const { python, tiny = false, photos, only = '', device = 'cpu', precision = 'float32', failed } = options;
+  const start = async () =>
+    python === undefined || suite.peer === undefined ? undefined : Peer.start(python, suite.peer, threads);
   let peer: Peer | undefined;
   try {
     native().setNumThreads(threads);
-    if (options.python !== undefined && suite.peer !== undefined)
-      peer = await Peer.start(options.python, suite.peer, threads);
-    const { tiny = false, photos, only = '', device = 'cpu', precision = 'float32' } = options;
+    // As in a run.
+    chooseAlgorithms(device, false);
+    peer = await start();
     const context: BenchContext = { tiny, threads, folder, device, precision, ...(photos !== undefined && { photos }) };
-    const cases: CaseResult[] = [];
-    for (const definition of suite.cases(context)) {
-      if (!definition.name.includes(only)) continue;
-      options.progress?.(`${suite.name}: ${definition.name}`);
-      cases.push(await runCase(definition, rounds, options, peer));
+    const all = suite.cases(context).filter(({ name }) => name.includes(only));
+    const result: SuiteResult = {
+      suite: suite.name,
+      threads,
+      rounds,
+      ...(peer && { peer: peer.facts }),
+      cases: [],
+      skipped: [],
+    };
+    for (const [i, definition] of all.entries()) {
+      const { name } = definition;
+      const left = (options.deadline ?? Number.POSITIVE_INFINITY) - performance.now();
+      if (left <= 0) {
+        result.skipped.push(name);
+        continue;
+      }
+      options.progress?.(`${suite.name}: ${name}`);
+      const own = { ...options, rounds, deadline: performance.now() + left / (all.length - i) };
+      try {
+        result.cases.push(await runCase(definition, own, peer));
+      } catch (error) {
+        if (!failed) throw error;
+        failed(`${suite.name}: ${name}`, error);
+        // Whatever state it is in.
+        peer?.end();
+        peer = await start();
+      }
     }
-    return { suite: suite.name, threads, rounds, ...(peer && { peer: peer.facts }), cases };
+    return result;
   } finally {
     peer?.end();
     native().setNumThreads(usual);
@@ -84,10 +114,11 @@ export async function runSuite(suite: Suite, options: BenchOptions = {}): Promis
   }
 }
 
+type CaseOptions = BenchOptions & { rounds: number; deadline: number };
+
 async function runCase(
   definition: Case,
-  rounds: number,
-  { compiled = false, tiny = false }: BenchOptions,
+  { compiled = false, tiny = false, deadline, ...options }: CaseOptions,
   peer: Peer | undefined,
 ): Promise<CaseResult> {
   const { name, unit, better } = definition;
@@ -95,10 +126,11 @@ async function runCase(
   try {
     const values = (await opened.check?.()) ?? {};
     const forms = definition.peers.filter((form) => compiled || !form.compiled);
-    const rivals = peer ? await rivalsFor(peer, name, forms, opened, values) : [];
+    const rivals = peer ? await rivalsFor({ peer, name, forms, opened, values, deadline, failed: options.failed }) : [];
     const ours: number[] = [];
+    const rounds = definition.rounds ?? options.rounds;
     // The first is for caches and is not counted.
-    for (let round = tiny ? 0 : -1; round < rounds; round++) {
+    for (let round = tiny || definition.rounds ? 0 : -1; round < rounds; round++) {
       const mine = await opened.measure();
       await turn();
       if (round >= 0) ours.push(mine);
@@ -109,12 +141,15 @@ async function runCase(
       }
     }
     const ledger = await opened.ledger?.();
+    const peers = rivals.map((rival) => resultOf(rival, ours, better));
+    const best = bestOf(peers);
     return {
       name,
       unit,
       better,
       ours: summarize(ours),
-      peers: rivals.map((rival) => resultOf(rival, ours, better)),
+      peers,
+      ...(best !== undefined && { best }),
       agreed: rivals.length > 0 ? Object.keys(values) : [],
       ...(ledger && { ledger }),
     };
@@ -122,38 +157,6 @@ async function runCase(
     opened.dispose?.();
     await peer?.close();
   }
-}
-
-/** A form of the peer's work that is ready, or that this machine cannot do. */
-interface Rival {
-  name: string;
-  question: Record<string, unknown>;
-  unavailable?: string;
-  samples: number[];
-}
-
-/** Makes the peer's forms ready. Throws BenchError where one does not give our numbers. */
-async function rivalsFor(
-  peer: Peer,
-  name: string,
-  forms: readonly PeerForm[],
-  { question, tolerance }: OpenCase,
-  ours: Record<string, number>,
-): Promise<Rival[]> {
-  const rivals: Rival[] = [];
-  for (const form of forms) {
-    const whole = { ...question, variant: form.variant, compiled: form.compiled ?? false };
-    const answer = await peer.open(whole);
-    if ('values' in answer) requireAgreement(`${name}, ${form.name}`, ours, answer.values, tolerance);
-    const unavailable = 'unavailable' in answer ? { unavailable: answer.unavailable } : {};
-    rivals.push({ name: form.name, question: whole, samples: [], ...unavailable });
-  }
-  return rivals;
-}
-
-function resultOf({ name, unavailable, samples }: Rival, ours: number[], better: Case['better']): PeerResult {
-  if (unavailable !== undefined) return { name, unavailable };
-  return { name, theirs: summarize(samples), ratio: summarize(ratiosOf(ours, samples, better)) };
 }
 
 /** Lets finalizers and whatever waits have their turn before the other side is timed. */

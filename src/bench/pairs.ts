@@ -10,9 +10,9 @@ export interface Pair {
   numClasses: number;
   /** Height and width of the images. */
   size: number;
-  /** Images a step on a processor. */
+  /** Images a step on a CPU. */
   batchSize: number;
-  /** On a GPU, each a case of its own. */
+  /** Images a step on a GPU, each a case of its own. */
   gpuBatchSizes: readonly number[];
   lr: number;
 }
@@ -53,12 +53,12 @@ export const pairName = ({ teacher, student }: Pair): string => `${teacher} -> $
 /** A pair with two small images a step. */
 export const tinyPair = (pair: Pair): Pair => ({ ...pair, batchSize: 2, size: Math.min(pair.size, 64) });
 
-/** Batches an epoch: few, so that a cache is full after one epoch. */
+/** Batches that both sides are compared on; on a CPU an epoch has no more, so that a cache is full after it. */
 export const batches = 2;
 
 /** Images and labels that are drawn from a seed, in memory. */
-export function noise({ numClasses, size, batchSize }: Pair): Dataset {
-  const count = batches * batchSize;
+export function noise({ numClasses, size, batchSize }: Pair, batchesPerEpoch = batches): Dataset {
+  const count = batchesPerEpoch * batchSize;
   const split = scope((): ImageSet => {
     manualSeed(1);
     const images = torch.randint(0, 256, [count, 3, size, size], { dtype: 'uint8' }).toTypedArray() as Uint8Array;

@@ -1,7 +1,8 @@
 /** Results as people read them. */
 import { table } from '../report/terminal.js';
 import type { Environment } from './environment.js';
-import type { CaseResult, PeerResult, SuiteResult } from './harness.js';
+import type { CaseResult, SuiteResult } from './harness.js';
+import type { PeerResult } from './rivals.js';
 import type { Summary } from './statistics.js';
 import type { Suite } from './suite.js';
 
@@ -11,15 +12,33 @@ export const environmentText = (facts: Environment): string =>
     `Node ${facts.node}, libtorch ${facts.libtorch}, ${facts.threads} threads, devices: ${facts.devices.join(', ')}`,
   ].join('\n');
 
+/** What is left out, in a line. */
+export const cpuOnlyText = (suites: readonly Suite[], device: string): string =>
+  `Not on ${device}: ${suites.map(({ name, cpuOnly }) => `${name} (${cpuOnly})`).join('; ')}.`;
+
+/** Every case against the form of the peer that costs least; undefined where there was no peer. */
+export function bestText(results: readonly SuiteResult[]): string | undefined {
+  const rows = results.flatMap(({ suite, cases }) =>
+    cases.flatMap(({ name, unit, ours, peers, best }) => {
+      const peer = peers.find((each) => each.name === best);
+      return peer ? [[suite, name, unit, summaryText(ours), ...peerCells(peer)]] : [];
+    }),
+  );
+  if (rows.length === 0) return undefined;
+  const head = ['suite', 'case', 'unit', 'here', 'best form there', 'there', 'ratio'];
+  return ['Against the best form of the peer:', table(head, rows)].join('\n');
+}
+
 /** One table: a row for each form of the peer, or for a case without one. */
-export function suiteText({ summary }: Suite, { suite, rounds, threads, peer, cases }: SuiteResult): string {
+export function suiteText({ summary }: Suite, { suite, rounds, threads, peer, cases, skipped }: SuiteResult): string {
   const against = peer
     ? [`Python ${peer.python} with torch ${peer.torch} on ${peer.device}, ${threadsText(peer.threads)}`]
     : [];
   const title = [`${suite}: ${summary}`, `rounds: ${rounds}`, threadsText(threads), ...against].join('; ');
   const head = ['case', 'unit', 'here', ...(peer ? ['against', 'there', 'ratio'] : [])];
   const rows = cases.flatMap((result) => rowsOf(result, peer !== undefined));
-  return [title, table(head, rows), note(peer !== undefined, cases), ...cases.flatMap(ledgerText)].join('\n');
+  const late = skipped.length > 0 ? [`There was no time for: ${skipped.join('; ')}.`] : [];
+  return [title, table(head, rows), note(peer !== undefined, cases), ...cases.flatMap(ledgerText), ...late].join('\n');
 }
 
 const threadsText = (threads: number): string => `${threads} ${threads === 1 ? 'thread' : 'threads'}`;
@@ -33,16 +52,16 @@ function note(compared: boolean, cases: readonly CaseResult[]): string {
   ].join(' ');
 }
 
-function rowsOf({ name, unit, ours, peers }: CaseResult, compared: boolean): string[][] {
+function rowsOf({ name, unit, ours, peers, best }: CaseResult, compared: boolean): string[][] {
   const own = [name, unit, summaryText(ours)];
   if (!compared) return [own];
   if (peers.length === 0) return [[...own, '', '', '']];
-  return peers.map((peer, i) => [...(i === 0 ? own : ['', '', '']), ...peerCells(peer)]);
+  return peers.map((peer, i) => [...(i === 0 ? own : ['', '', '']), ...peerCells(peer, peer.name === best)]);
 }
 
-function peerCells({ name, unavailable, theirs, ratio }: PeerResult): string[] {
+function peerCells({ name, unavailable, theirs, ratio }: PeerResult, marked = false): string[] {
   if (!theirs || !ratio) return [name, `not available: ${unavailable ?? ''}`, ''];
-  return [name, summaryText(theirs), summaryText(ratio, 2)];
+  return [marked ? `${name} (best)` : name, summaryText(theirs), summaryText(ratio, 2)];
 }
 
 function summaryText({ median, quartiles }: Summary, digits = digitsFor(median)): string {

@@ -33,6 +33,8 @@ export interface Case {
   name: string;
   unit: Unit;
   better: 'lower' | 'higher';
+  /** In place of the suite's, all of them counted: for processes that take long and hardly differ. */
+  rounds?: number;
   /** Empty where nothing in Python does the same. */
   peers: readonly PeerForm[];
   /** Makes ready what is measured. */
@@ -62,12 +64,9 @@ export interface Suite {
   rounds: number;
   /** Threads of operators, where the suite is about one. */
   threads?: number;
+  /** Why it measures nothing on a GPU, where it does not. */
+  cpuOnly?: string;
+  /** Its part of a budget of time, next to the others; default 1. */
+  weight?: number;
   cases(context: BenchContext): readonly Case[];
-}
-
-/** Milliseconds that some work takes. */
-export async function milliseconds(work: () => unknown): Promise<number> {
-  const began = process.hrtime.bigint();
-  await work();
-  return Number(process.hrtime.bigint() - began) / 1e6;
 }

@@ -18,6 +18,7 @@ export { type FromArrayOptions, fromArray, type TensorOptions, tensor } from './
 export { deviceNamed, hasDevice } from './device.js';
 export { type DType, isFloatingPoint, type Layout, type MemoryFormat } from './dtype.js';
 export { tensorEquality } from './equality.js';
+export { Event, type EventOptions } from './event.js';
 export type { HookHandle, ToOptions } from './extras.js';
 export { countFlops, type FlopCount, watchFlops } from './flops.js';
 export { FrozenGraph } from './frozen.js';

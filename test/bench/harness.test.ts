@@ -53,7 +53,7 @@ function results(ratios: Record<string, number[]>): SuiteResult[] {
     ],
     agreed: [],
   }));
-  return [{ suite: 'step', threads: 1, rounds: 1, cases }];
+  return [{ suite: 'step', threads: 1, rounds: 1, cases, skipped: [] }];
 }
 
 describe('a baseline', () => {

@@ -71,6 +71,13 @@ describe('the peer', () => {
     const log: string[] = [];
     await expect(runSuite(suite(log), { python })).rejects.toThrow(/a case, eager: ce is 4 here and 4.1 there/);
     expect(log).toEqual(['disposed']);
+    const two = answering('two', { values: { ce: 4.1 } }, { values: { ce: 4 } }, ...Array(3).fill({ value: 1 }), {});
+    const failures: string[] = [];
+    const failed = (name: string, error: unknown) => failures.push(`${name}: ${error}`);
+    const { cases } = await runSuite(suite([]), { python: two, compiled: true, failed });
+    expect(failures).toEqual([expect.stringContaining('a case, eager: ce is 4 here and 4.1 there')]);
+    expect(cases[0]?.peers.map(({ unavailable }) => unavailable)).toEqual(['its numbers are not ours', undefined]);
+    expect(cases[0]?.best).toBe('compiled');
   });
 
   it('may be unable to do one form of the work, which is no failure', async () => {

@@ -12,14 +12,17 @@
 #include <ATen/ops/as_strided_native.h>
 #include <ATen/ops/resize_native.h>
 #include <ATen/ops/view_native.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/impl/DeviceGuardImplInterface.h>
 #include <node_api.h>
 #include <torch/library.h>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <map>
+#include <mutex>
 #include <set>
 #include <string>
 
@@ -54,17 +57,55 @@ struct InOperator {
   ~InOperator() { inOperator--; }
 };
 
-struct Allocator final : c10::Allocator {
+// Counts as that of a GPU does, and keeps nothing that is freed.
+struct Allocator final : c10::DeviceAllocator {
   c10::DataPtr allocate(size_t bytes) override {
     void* data = bytes == 0 ? nullptr : std::malloc(bytes);
     if (recording) recording->fresh.insert(data);
-    return {data, data, &std::free, device};
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (data) count([&](auto& stat) { stat.increase(sizes[data] = bytes); });
+    return {data, data, &free, device};
   }
-  c10::DeleterFnPtr raw_deleter() const override { return &std::free; }
+  static void free(void* data);
+  c10::DeleterFnPtr raw_deleter() const override { return &free; }
   void copy_data(void* to, const void* from, size_t bytes) const override { std::memcpy(to, from, bytes); }
+  bool initialized() override { return true; }
+  void emptyCache(c10::MempoolId_t) override {}
+  void recordStream(const c10::DataPtr&, c10::Stream) override {}
+  c10::CachingDeviceAllocator::DeviceStats getDeviceStats(c10::DeviceIndex) override {
+    const std::lock_guard<std::mutex> lock(mutex);
+    return stats;
+  }
+  void resetAccumulatedStats(c10::DeviceIndex) override {}
+  void resetPeakStats(c10::DeviceIndex) override {
+    const std::lock_guard<std::mutex> lock(mutex);
+    count([](auto& stat) { stat.reset_peak(); });
+  }
+
+  template <typename Change>
+  void count(const Change& change) {
+    const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
+    change(stats.allocated_bytes[all]);
+    change(stats.reserved_bytes[all]);
+  }
+
+  std::mutex mutex;
+  std::map<void*, size_t> sizes;
+  c10::CachingDeviceAllocator::DeviceStats stats;
 };
 
 Allocator allocator;
+
+void Allocator::free(void* data) {
+  if (!data) return;
+  {
+    const std::lock_guard<std::mutex> lock(allocator.mutex);
+    const auto found = allocator.sizes.find(data);
+    allocator.count([&](auto& stat) { stat.decrease(found->second); });
+    allocator.sizes.erase(found);
+  }
+  std::free(data);
+}
 
 struct Guard final : c10::impl::NoOpDeviceGuardImpl<kPretend> {
   c10::Device exchangeDevice(c10::Device) const override { return device; }
@@ -73,6 +114,20 @@ struct Guard final : c10::impl::NoOpDeviceGuardImpl<kPretend> {
   c10::Stream getStreamFromGlobalPool(c10::Device, bool) const override { return c10::Stream(c10::Stream::DEFAULT, device); }
   void synchronizeDevice(c10::DeviceIndex) const override {}
   c10::Stream exchangeStream(c10::Stream) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, device); }
+
+  // Work is done when it is asked for: an event is the time of day.
+  using Clock = std::chrono::steady_clock;
+  void record(void** event, const c10::Stream&, c10::DeviceIndex, c10::EventFlag) const override {
+    if (!*event) *event = new Clock::time_point;
+    *static_cast<Clock::time_point*>(*event) = Clock::now();
+  }
+  void destroyEvent(void* event, c10::DeviceIndex) const noexcept override { delete static_cast<Clock::time_point*>(event); }
+  void block(void*, const c10::Stream&) const override {}
+  bool queryEvent(void*) const override { return true; }
+  void synchronizeEvent(void*) const override {}
+  double elapsedTime(void* begin, void* end, c10::DeviceIndex) const override {
+    return std::chrono::duration<double, std::milli>(*static_cast<Clock::time_point*>(end) - *static_cast<Clock::time_point*>(begin)).count();
+  }
 };
 
 struct HPUHooks final : at::HPUHooksInterface {

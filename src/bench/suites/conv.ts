@@ -1,6 +1,7 @@
 import { Conv2d, fastConvolutions } from '../../nn/index.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../../tensor/index.js';
-import { type Case, milliseconds, type OpenCase, type Suite } from '../suite.js';
+import { milliseconds } from '../clock.js';
+import type { Case, OpenCase, Suite } from '../suite.js';
 
 interface Layer {
   from: number;
@@ -28,6 +29,7 @@ export const convSuite: Suite = {
   name: 'conv',
   summary: "the speed of our 3x3 convolutions, to that of libtorch's",
   rounds: 9,
+  cpuOnly: 'its convolutions are for CPUs',
   cases: ({ tiny }) =>
     layers.flatMap((layer) =>
       Object.entries(kinds).map(

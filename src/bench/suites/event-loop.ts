@@ -11,6 +11,7 @@ export const eventLoopSuite: Suite = {
   name: 'event-loop',
   summary: "how long a program's event loop is held up while distill() trains in its thread",
   rounds: 1,
+  cpuOnly: 'its training is so small that only the CPU matters',
   cases: ({ tiny }) =>
     Object.entries(shown).map(
       ([name, percentile]): Case => ({

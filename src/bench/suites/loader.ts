@@ -14,6 +14,7 @@ export const loaderSuite: Suite = {
   summary: `JPEG files to batches of random parts at 224x224, flipped and normalized; against ${workers} worker processes`,
   peer: 'loader.py',
   rounds: 5,
+  cpuOnly: 'the CPU decodes JPEG files',
   cases: (context) => [
     {
       name: context.photos === undefined ? 'drawn photos' : 'photos',

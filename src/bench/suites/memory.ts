@@ -1,54 +1,64 @@
-import { join } from 'node:path';
-import { packageRoot } from '../../native.js';
-import type { MemoryTask } from '../memory-child.js';
-import { type Pair, pairName, pairs, tinyPair } from '../pairs.js';
-import { runNode } from '../processes.js';
-import type { BenchContext, Case, OpenCase, Suite } from '../suite.js';
-import { kinds, onProcessor, writeStart } from '../training.js';
+import { mebibytesOf, trainingName, trainingOf } from '../child.js';
+import { gpuForms } from '../forms.js';
+import type { BenchContext, Case, PeerForm, Suite } from '../suite.js';
 
-const child = join(packageRoot, 'dist/bench/memory-child.js');
-
-/** The peak of a process that does the task, MiB. */
-const peakOf = async (task: MemoryTask): Promise<number> => Number(await runNode([child, JSON.stringify(task)]));
+const eager: readonly PeerForm[] = [
+  { name: 'eager, NCHW', variant: 'eager' },
+  { name: 'eager, channels_last, fused SGD', variant: 'channels_last' },
+];
+/** Each form is a process of its own, so that only the strongest ones and a plain one are measured. */
+const onGpu = gpuForms('whole step', eager).filter(
+  ({ variant }) => variant.endsWith('graph') || variant === 'channels_last',
+);
 
 export const memorySuite: Suite = {
   name: 'memory',
-  summary: 'peak resident memory of a process that does a short run',
+  summary:
+    'memory of a process that does a short run: its peak, resident or on the device; there, what is held at the end',
   peer: 'memory.py',
   rounds: 3,
-  cases: (context) => [
-    trainingCase(context),
-    additionsCase(context, 'small additions, a scope every 1,000', true),
-    additionsCase(context, 'small additions, no scope, a turn of the event loop every 1,000', false),
-  ],
+  weight: 2,
+  cases: (context) => (context.device === 'cpu' ? ofCpu(context) : ofGpu(context)),
 };
 
-function trainingCase(context: BenchContext): Case {
-  const usual = pairs[0] as Pair;
-  const pair = context.tiny ? tinyPair(usual) : usual;
-  return {
-    name: `${pairName(pair)}, ${kinds.live}`,
+const ofCpu = (context: BenchContext): Case[] => [
+  {
+    name: trainingName(context),
     unit: 'MiB',
     better: 'lower',
-    peers: [
-      { name: 'eager, NCHW', variant: 'eager' },
-      { name: 'eager, channels_last, fused SGD', variant: 'channels_last' },
-    ],
-    open: () => openMemory(pair, context),
-  };
-}
-
-function openMemory(pair: Pair, { folder, threads, tiny }: BenchContext): OpenCase {
-  const steps = tiny ? 1 : 6;
-  const question = writeStart(pair, 'live', { folder, ...onProcessor });
-  return {
-    question: { ...question, steps, threads },
-    measure: () => peakOf({ training: { pair, kind: 'live', folder, steps, threads } }),
-  };
-}
+    peers: eager,
+    open() {
+      const { question, task } = trainingOf(context, { steps: context.tiny ? 1 : 6 }, 'resident');
+      return { question, measure: () => mebibytesOf(task) };
+    },
+  },
+  additionsCase(context, 'small additions, a scope every 1,000', true),
+  additionsCase(context, 'small additions, no scope, a turn of the event loop every 1,000', false),
+];
 
 function additionsCase({ tiny }: BenchContext, name: string, scoped: boolean): Case {
   const count = tiny ? 2000 : 1_000_000;
-  const measure = () => peakOf({ additions: { count, scoped } });
+  const measure = () => mebibytesOf({ additions: { count, scoped } });
   return { name, unit: 'MiB', better: 'lower', peers: [], open: () => ({ question: {}, measure }) };
 }
+
+/** What is held at the end grows from run to run where something is not freed. */
+const ofGpu = (context: BenchContext): Case[] =>
+  (
+    [
+      ['peak', 'allocated', 1, onGpu],
+      ['held after one run', 'held', 1, onGpu.filter(({ compiled }) => !compiled)],
+      ['held after ten runs', 'held', 10, []],
+    ] as const
+  ).map(([name, count, runs, peers]) => ({
+    name: `${trainingName(context)}, ${name}`,
+    unit: 'MiB',
+    better: 'lower',
+    peers,
+    rounds: 1,
+    open() {
+      const extent = context.tiny ? { steps: 4, runs: Math.min(runs, 2) } : { steps: 20, runs };
+      const { question, task } = trainingOf(context, extent, count);
+      return { question, measure: () => mebibytesOf(task) };
+    },
+  }));

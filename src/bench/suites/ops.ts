@@ -1,6 +1,7 @@
 import { Linear, ReLU, Sequential } from '../../nn/index.js';
 import { keep, scope, type Tensor, functions as torch } from '../../tensor/index.js';
-import { type Case, milliseconds, type Suite } from '../suite.js';
+import { milliseconds } from '../clock.js';
+import type { Case, Suite } from '../suite.js';
 
 /** What is called, and what it holds meanwhile. */
 interface Call {
@@ -71,6 +72,7 @@ export const opsSuite: Suite = {
   peer: 'ops.py',
   rounds: 15,
   threads: 1,
+  cpuOnly: 'what a call costs the CPU is the same',
   cases({ tiny }) {
     const count = tiny ? scoped : 5000;
     const usual = Object.keys(calls).map((work) => caseOf(work, work, count, true));

@@ -1,17 +1,25 @@
 import { join } from 'node:path';
+import type { Dataset } from '../../data/dataset.js';
 import { Loader } from '../../data/loader.js';
 import { ModelTeacher } from '../../distill/model-teacher.js';
 import { savePth } from '../../files/index.js';
 import type { Batch, Features } from '../../flow.js';
-import { noGrad, scope } from '../../tensor/index.js';
+import { autocast, DeviceGraph, keep, noGrad, scope, type Tensor } from '../../tensor/index.js';
+import { deviceType } from '../../train/algorithms.js';
 import { trainOptions } from '../../train/index.js';
 import { targetsOf, teacherOptions } from '../../train/targets.js';
-import { noise, type Pair, pairs, settledTeacher, tinyPair } from '../pairs.js';
-import { type Case, milliseconds, type OpenCase, type PeerForm, type Suite } from '../suite.js';
+import { milliseconds } from '../clock.js';
+import { gpuForms } from '../forms.js';
+import { noise, type Pair, pairs, settledTeacher } from '../pairs.js';
+import { caseSuffix, sized, stepsOf, toleranceOf } from '../sizes.js';
+import type { BenchContext, Case, OpenCase, PeerForm, Suite } from '../suite.js';
 
-const peers: readonly PeerForm[] = [
+const eager: readonly PeerForm[] = [
   { name: 'eager, NCHW', variant: 'eager' },
   { name: 'eager, channels_last', variant: 'channels_last' },
+];
+const peers: readonly PeerForm[] = [
+  ...eager,
   { name: 'jit.optimize_for_inference, channels_last', variant: 'frozen' },
   { name: 'torch.compile', variant: 'compile', compiled: true },
   { name: 'torch.compile, max-autotune', variant: 'max-autotune', compiled: true },
@@ -22,29 +30,47 @@ export const teacherSuite: Suite = {
   summary: 'features and logits of the frozen teacher for a batch, in the form that a run uses',
   peer: 'teacher.py',
   rounds: 5,
-  cases: ({ tiny, folder }) =>
-    pairs.map((usual): Case => {
-      const pair = tiny ? tinyPair(usual) : usual;
-      return { name: pair.teacher, unit: 'images/s', better: 'higher', peers, open: () => open(pair, folder) };
-    }),
+  weight: 2,
+  cases: (context) =>
+    pairs
+      .flatMap((pair) => sized(pair, context))
+      .map(
+        (pair): Case => ({
+          name: `${pair.teacher}${caseSuffix(context, pair.batchSize)}`,
+          unit: 'images/s',
+          better: 'higher',
+          peers: context.device === 'cpu' ? peers : gpuForms('forward', eager),
+          open: () => open(pair, context),
+        }),
+      ),
 };
 
-function open(pair: Pair, folder: string): OpenCase {
-  const data = noise(pair);
+function open(pair: Pair, context: BenchContext): OpenCase {
+  const { folder, device, precision } = context;
   const { batchSize } = pair;
-  const loader = new Loader(data, 'train', { batchSize });
-  loader.begin(0);
-  // The peer is given what our loader makes of the images.
-  const batch = scope((): Batch => loader.batch(0));
-  loader.dispose();
-  const teacher = ModelTeacher.of(settledTeacher(pair.teacher, pair.numClasses, batch.images), pair.teacher);
+  const data = noise(pair);
+  const given = firstBatch(data, batchSize);
+  const model = settledTeacher(pair.teacher, pair.numClasses, given.images);
   const file = join(folder, `${pair.teacher}.pth`);
-  scope(() => savePth(file, { images: batch.images, teacher: teacher.model.stateDict() }));
-  const options = trainOptions.parse({ batchSize });
+  scope(() => savePth(file, { images: given.images, teacher: model.stateDict() }));
+  const teacher = ModelTeacher.of(model.to({ device }), pair.teacher);
+  const options = trainOptions.parse({ batchSize, device, precision });
   const targets = targetsOf({ teacher, data, options, teacherOptions: teacherOptions.parse({}) });
-  const forward = <T>(use: (features: Features) => T) => scope(() => noGrad(() => use(targets.of(batch))));
+  const batch = onDevice(given, device);
+  const narrow = <T>(body: () => T): T =>
+    precision === 'float32' ? body() : autocast(deviceType(device), body, { dtype: precision });
+  const forward = <T>(use: (features: Features) => T) =>
+    scope(() => noGrad(() => use(narrow(() => targets.of(batch)))));
+  let graph: DeviceGraph | undefined;
+  const steps = stepsOf(context);
+  const several = () => {
+    for (let step = 0; step < steps; step++) {
+      if (graph) graph.replay();
+      else forward(() => undefined);
+    }
+  };
   return {
-    question: { ...pair, file },
+    question: { ...pair, file, steps, device, precision },
     // Mean magnitudes: plain means nearly cancel out, and would compare rounding.
     check: () =>
       forward(({ pooled, logits }) => ({
@@ -52,11 +78,41 @@ function open(pair: Pair, folder: string): OpenCase {
         logits: Number(logits.abs().mean().item()),
         'logits of the last image': Number(logits.select(0, -1).abs().mean().item()),
       })),
-    measure: async () => (1000 * batchSize) / (await milliseconds(() => forward(() => undefined))),
+    ...toleranceOf(context),
+    async measure() {
+      if (DeviceGraph.availableOn(device)) graph ??= captured(device, () => forward(() => undefined));
+      return (1000 * steps * batchSize) / (await milliseconds(several, device));
+    },
     dispose() {
+      graph?.dispose();
       targets.dispose();
       teacher.dispose();
-      for (const tensor of [batch.images, batch.labels, batch.indices]) tensor.dispose();
+      for (const tensor of tensorsOf(batch)) tensor.dispose();
     },
   };
+}
+
+/** The peer is given what our loader makes of the images. */
+function firstBatch(data: Dataset, batchSize: number): Batch {
+  const loader = new Loader(data, 'train', { batchSize });
+  loader.begin(0);
+  const batch = scope((): Batch => loader.batch(0));
+  loader.dispose();
+  return batch;
+}
+
+const tensorsOf = ({ images, labels, indices }: Batch): Tensor[] => [images, labels, indices];
+
+/** The batch on a device, in place of the given one. */
+function onDevice(batch: Batch, device: string): Batch {
+  if (device === 'cpu') return batch;
+  const [images, labels, indices] = scope(() => tensorsOf(batch).map((tensor) => keep(tensor.to({ device }))));
+  for (const tensor of tensorsOf(batch)) tensor.dispose();
+  return { ...batch, images, labels, indices } as Batch;
+}
+
+/** As in a run, which captures its third step. */
+function captured(device: string, work: () => void): DeviceGraph {
+  for (let i = 0; i < 2; i++) work();
+  return DeviceGraph.record(device, work);
 }

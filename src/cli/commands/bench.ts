@@ -1,9 +1,12 @@
+import { writeFileAtomic } from '../../atomic.js';
 import { baselineOf, compareWith, readBaseline, type Verdict, writeBaseline } from '../../bench/baseline.js';
+import { Budget } from '../../bench/budget.js';
 import { environment } from '../../bench/environment.js';
 import { type BenchOptions, runSuite, type SuiteResult } from '../../bench/harness.js';
-import { environmentText, suiteText } from '../../bench/report.js';
+import { bestText, cpuOnlyText, environmentText, suiteText } from '../../bench/report.js';
+import type { Suite } from '../../bench/suite.js';
 import { suites } from '../../bench/suites/index.js';
-import { BenchError, ConfigError } from '../../errors.js';
+import { BenchError, ConfigError, messageOf } from '../../errors.js';
 import { z } from '../../options.js';
 import { table } from '../../report/terminal.js';
 import { didYouMean } from '../../suggest.js';
@@ -18,10 +21,19 @@ const options = z.strictObject({
   compiled: z.boolean().default(false).describe('also torch.compile, which needs a C++ compiler and minutes'),
   rounds: z.int().min(1).optional().describe("measurements of each side; default: the suite's"),
   threads: z.int().min(1).optional().describe('threads of operators on both sides; default: all cores'),
-  device: z.string().default('cpu').describe('where the steps of the suite step run, such as cuda'),
-  precision: z.enum(['float32', 'bfloat16']).default('float32').describe('of their forward, by autocast'),
+  device: z.string().default('cpu').describe('where both sides do their work, such as cuda'),
+  precision: z.enum(['float32', 'bfloat16']).default('float32').describe('of steps and forwards, by autocast'),
+  budget: z
+    .number()
+    .positive()
+    .optional()
+    .describe('minutes for all suites; cases that do not fit are left out. Default: 6 on a device, else no limit'),
   only: z.string().optional().describe('only cases with this in their name'),
-  photos: z.string().optional().describe('image folder (train/, val/) for the suite loader, in place of drawn photos'),
+  photos: z
+    .string()
+    .optional()
+    .describe('image folder (train/, val/) for the suites loader and predict, in place of drawn photos'),
+  results: z.string().optional().describe('file for all samples as JSON, written anew after each suite'),
   save: z.string().optional().describe('file for the ratios, as a baseline'),
   check: z.string().optional().describe('baseline; fail where a ratio is worse than it by more than its spread'),
   json: z.boolean().default(false).describe('result as JSON on standard output'),
@@ -36,33 +48,65 @@ export const benchCommand = defineCommand({
     'srrl bench ops',
     'srrl bench step --against pytorch --python .venv/bin/python',
     'srrl bench --against pytorch --check bench/baseline.json',
+    'srrl bench --device cuda --precision bfloat16 --against pytorch --compiled --results gpu.json',
   ],
-  async run({ json, save, check, ...given }, chosen) {
+  async run({ json, save, check, results: file, budget, ...given }, chosen) {
     if (given.against === undefined && (save ?? check) !== undefined)
       throw new ConfigError('--save and --check are about ratios: they need --against pytorch.');
-    const unknown = chosen.find((name) => !names.includes(name));
-    if (unknown !== undefined)
-      throw new ConfigError(
-        `There is no suite '${unknown}'; there are ${names.join(', ')}.${didYouMean(unknown, names)}`,
-      );
+    const wanted = chosenSuites(chosen);
     const baseline = check === undefined ? undefined : readBaseline(check);
     const facts = environment();
-    if (!json) console.log(environmentText(facts));
+    const say = json ? () => {} : (text: string) => console.log(text);
+    say(environmentText(facts));
+    const options = benchOptions(given, json);
+    const isLeftOut = ({ cpuOnly }: Suite) => options.device !== 'cpu' && cpuOnly !== undefined;
+    const [running, leftOut] = [wanted.filter((suite) => !isLeftOut(suite)), wanted.filter(isLeftOut)];
+    if (leftOut.length > 0) say(cpuOnlyText(leftOut, options.device));
+    const limit = budgetOf(budget, options.device);
+    const failures: string[] = [];
+    const failed = (name: string, error: unknown) => failures.push(`${name}: ${messageOf(error)}`);
     const results: SuiteResult[] = [];
-    for (const suite of suites.filter(({ name }) => chosen.length === 0 || chosen.includes(name))) {
-      const result = await runSuite(suite, benchOptions(given, json));
+    for (const [i, suite] of running.entries()) {
+      const deadline = limit?.deadlineOf(suite, running.slice(i + 1));
+      const result = await runSuite(suite, { ...options, failed, ...(deadline !== undefined && { deadline }) });
       results.push(result);
-      if (!json) console.log(`\n${suiteText(suite, result)}`);
+      say(`\n${suiteText(suite, result)}`);
+      if (file !== undefined) writeFileAtomic(file, JSON.stringify({ environment: facts, suites: results, failures }));
     }
     const verdicts = baseline && compareWith(baseline, results);
-    if (json) console.log(JSON.stringify({ environment: facts, suites: results, ...(verdicts && { verdicts }) }));
-    else if (verdicts) console.log(verdictTable(verdicts));
+    if (json)
+      console.log(JSON.stringify({ environment: facts, suites: results, failures, ...(verdicts && { verdicts }) }));
+    const best = bestText(results);
+    if (best !== undefined) say(`\n${best}`);
+    if (verdicts) say(verdictTable(verdicts));
     if (save !== undefined) writeBaseline(save, baselineOf(facts, results));
+    if (failures.length > 0) throw new BenchError(`Not measured: ${failures.join('\n')}`);
     if (verdicts) judge(verdicts, check as string);
   },
 });
 
-function benchOptions(given: Omit<z.output<typeof options>, 'json'>, quiet: boolean): BenchOptions {
+/** The suites of these names, in their usual order; all where none is named. */
+function chosenSuites(chosen: readonly string[]): readonly Suite[] {
+  const unknown = chosen.find((name) => !names.includes(name));
+  if (unknown !== undefined)
+    throw new ConfigError(
+      `There is no suite '${unknown}'; there are ${names.join(', ')}.${didYouMean(unknown, names)}`,
+    );
+  return suites.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
+}
+
+/** Minutes where nobody chose. */
+const minutesOnDevice = 6;
+
+function budgetOf(minutes: number | undefined, device: string): Budget | undefined {
+  const chosen = minutes ?? (device === 'cpu' ? undefined : minutesOnDevice);
+  return chosen === undefined ? undefined : new Budget(chosen);
+}
+
+function benchOptions(
+  given: Omit<z.output<typeof options>, 'json' | 'budget' | 'results'>,
+  quiet: boolean,
+): BenchOptions & { device: string } {
   const { against, python = process.env.SRRL_PYTHON ?? 'python3', rounds, threads, only, photos, compiled } = given;
   const { device, precision } = given;
   return {

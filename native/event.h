@@ -1,0 +1,9 @@
+#pragma once
+
+#include <napi.h>
+
+namespace srrl {
+
+void exportEvent(Napi::Env env, Napi::Object exports);
+
+}  // namespace srrl
