@@ -24,6 +24,7 @@ void defineKernels(torch::Library& library);
 void defineLanes(torch::Library& library);
 void defineNarrowed(torch::Library& library);
 void defineNormRelu(torch::Library& library);
+void defineUpload(torch::Library& library);
 void defineViews(torch::Library& library);
 
 }  // namespace srrl

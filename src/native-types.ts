@@ -237,6 +237,7 @@ export interface Native {
   synchronize(): void;
   keepFreedMemory(): void;
   deviceMemory(device: string): DeviceMemory;
+  freeMemory(device: string): number | undefined;
   resetPeakMemory(device: string): void;
   emptyCache(device: string): void;
   cudnnFlags(): { benchmark: boolean; deterministic: boolean };
@@ -250,11 +251,12 @@ export interface Native {
   eventSynchronize(event: Handle): void;
   eventElapsed(begin: Handle, end: Handle): number;
   graphAvailable(device: string): boolean;
-  graphBegin(device: string): Handle;
+  graphBegin(device: string, pool?: readonly number[]): Handle;
   graphEnd(graph: Handle): void;
   graphAside(graph: Handle): void;
   graphBack(graph: Handle): void;
   graphJoin(graph: Handle): void;
+  graphPool(graph: Handle): readonly number[];
   graphReplay(graph: Handle): void;
   kernelSources(): Record<string, string>;
   kernelTarget(device: string): { compiler: string | null; capability: string } | null;

@@ -1,4 +1,4 @@
-import type { DeviceBatches } from '../data/device-batches.js';
+import type { CapturedSource } from '../data/captured.js';
 import type { Loader } from '../data/loader.js';
 import { DeviceGraph, scope } from '../tensor/index.js';
 import { milliseconds } from './clock.js';
@@ -19,7 +19,7 @@ export async function epochSpeed(loader: Loader, epoch: number): Promise<number>
 
 /** Epochs of a loader on a device, whose batches are captured as in a run. */
 export class CapturedEpochs {
-  readonly #own: DeviceBatches;
+  readonly #own: CapturedSource;
   readonly #size: number;
   #graph: DeviceGraph | undefined;
 
@@ -36,7 +36,7 @@ export class CapturedEpochs {
     const graph = this.#graph;
     const spent = await milliseconds(() => {
       this.loader.begin(epoch);
-      this.#own.goTo(0);
+      this.#own.goTo({ epoch, position: 0 }, this.#size);
       for (let step = 0; step < this.loader.steps; step++) {
         graph.replay();
         this.#own.moved(this.#size);
@@ -48,6 +48,7 @@ export class CapturedEpochs {
   #record(): DeviceGraph {
     const { loader } = this;
     loader.begin(0);
+    this.#own.goTo({ epoch: 0, position: 0 }, this.#size);
     const next = () =>
       scope(() => {
         this.#own.next(this.#size);

@@ -24,7 +24,7 @@ export const drawViews = (
 
 /** Where images are mirrored, in the form of {@link drawViews}. */
 export const mirrored = (flips: readonly boolean[]): Tensor =>
-  fromArray(BigInt64Array.from(flips.flatMap((flip) => [0n, 0n, flip ? 1n : 0n])), [flips.length, 3]);
+  rowsOf(flips.flatMap((flip) => [0, 0, flip ? 1 : 0])).view([flips.length, 3]);
 
 /**
  * float32 [B, C, H, W], channels_last: the images `rows` [B] of uint8 [N, C, H, W], each from where its draw [B, 3]
@@ -34,8 +34,11 @@ export const viewsOn = (images: Tensor, rows: Tensor, draws: Tensor, table: Tens
   callOverload(overloadOf('srrl::views_on'), [images, rows, draws, table]) as Tensor;
 
 /** Numbers of images or samples, int64. */
-export const rowsOf = (numbers: readonly number[]): Tensor => fromArray(BigInt64Array.from(numbers, BigInt));
+export const rowsOf = (numbers: readonly number[]): Tensor => fromArray(Float64Array.from(numbers)).to('int64');
 
-/** A copy on the device, which does not hold up the host where the device is one that reads pinned memory. */
+/**
+ * A copy on the device (the tensor itself where that is the CPU) of a tensor on the CPU: neither does the host wait for it, nor it for the device's work. What
+ * the device is asked for afterwards comes after it.
+ */
 export const upload = (tensor: Tensor, device: string): Tensor =>
-  device.startsWith('cuda') ? tensor.pinMemory().to({ device, nonBlocking: true }) : tensor.to({ device });
+  device === 'cpu' ? tensor : (callOverload(overloadOf('srrl::upload'), [tensor, device]) as Tensor);

@@ -1,4 +1,4 @@
-import { DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { DeviceGraph, type GraphPool, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { CapturedBatches } from './captured-batches.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
 import type { Part } from './part.js';
@@ -11,6 +11,8 @@ import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
 const lookEvery = 50;
 
 export interface DeviceStepsSetup extends DeviceUpdateSetup {
+  /** Where graphs take memory from. */
+  pool: GraphPool;
   /** Whether steps are to be captured, where the device can. */
   records: boolean;
   /**
@@ -103,8 +105,9 @@ export class DeviceSteps {
   #recordedOf(size: number): RecordedPass {
     const known = this.#recorded.get(size);
     if (known) return known;
-    const { device, before, pass, batches } = this.#setup;
+    const { device, pool, before, pass, batches } = this.#setup;
     const recorded = new RecordedPass(device, {
+      pool,
       before,
       pass,
       after: (parts) => {

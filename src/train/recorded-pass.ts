@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
-import { DeviceGraph, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
+import { DeviceGraph, type GraphPool, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { type CapturedBatches, mapFeatures, mapInputs, tensorsOf } from './captured-batches.js';
 import { outOfMemory } from './guards.js';
 import { type Part, partOf } from './part.js';
@@ -28,6 +28,8 @@ interface Recorded {
 
 /** A step in its three parts. */
 export interface RecordedStep {
+  /** Where graphs take memory from. */
+  pool: GraphPool;
   before: () => void;
   /** What may make batches on the device, without the host, the best first; empty where the host has to bring them. */
   batches: readonly CapturedBatches[];
@@ -127,24 +129,25 @@ export class RecordedPass {
   }
 
   private recordOwn(batches: CapturedBatches): Recorded {
-    const { before, pass, after } = this.step;
+    const { before, pass, after, pool } = this.step;
     const step = (graph: DeviceGraph) => {
       before();
       const { inputs, end } = batches.make(graph);
       after(pass(inputs));
       end?.();
     };
-    return scope(() => ({ graph: DeviceGraph.record(this.device, step), inputs: [] }));
+    return scope(() => ({ graph: DeviceGraph.record(this.device, step, pool), inputs: [] }));
   }
 
   private recordGiven(given: Inputs): Recorded {
-    const { before, pass, after } = this.step;
+    const { before, pass, after, pool } = this.step;
     return scope(() => {
       const own = noGrad(() => mapInputs(given, (tensor) => tensor.clone()));
-      const graph = DeviceGraph.record(this.device, () => {
+      const step = () => {
         before();
         after(pass(own));
-      });
+      };
+      const graph = DeviceGraph.record(this.device, step, pool);
       return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)) };
     });
   }

@@ -10,7 +10,7 @@ export type BatchSource = Pick<
   'steps' | 'count' | 'split' | 'begin' | 'ready' | 'waitsFor' | 'sizeOf' | 'batch' | 'dispose'
 > &
   // Absent where batches are shared: they are made once for all.
-  Partial<Pick<Loader, 'onDevice'>>;
+  Partial<Pick<Loader, 'onDevice' | 'drawAhead'>>;
 
 /** Makes each batch and its targets once, and keeps them until the next one is asked for. */
 export class SharedPass {

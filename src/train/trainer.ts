@@ -10,6 +10,7 @@ import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { HalfWeights, type Module } from '../nn/index.js';
 import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
+import { GraphPool } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
@@ -61,6 +62,9 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
   };
 }
 
+/** Milliseconds for which, before the host waits for the device, it draws what comes in the next epoch. */
+const drawingTime = 20;
+
 const singleImage = (buffer: string): string =>
   `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;
 
@@ -81,6 +85,8 @@ export class Trainer {
   private readonly kernels: RunKernels;
   /** On a device: in half precision, autocast finds the weights cast already. */
   private readonly half: HalfWeights | undefined;
+  /** What graphs of this run have in common. */
+  readonly graphs = new GraphPool();
   /** Whether the statistics before this try are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
@@ -128,7 +134,16 @@ export class Trainer {
     for (const module of Object.values(this.modules)) module.train();
     this.half?.update();
     this.loader.begin(this.epoch);
+    this.beginTargets();
     if (this.passes.epochMatters) this.device?.forget();
+  }
+
+  /** What was captured with targets that came from elsewhere is given up. */
+  private beginTargets(): void {
+    const { targets } = this.setup;
+    const before = targets?.recordable;
+    targets?.begin?.();
+    if (targets?.recordable !== before) this.device?.restart();
   }
 
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
@@ -208,6 +223,7 @@ export class Trainer {
 
   /** Finds out which of the steps that were replayed since the last look had NaN or Inf; waits for the device. */
   look(): NonFinite[] {
+    if (this.ahead) this.loader.drawAhead?.(drawingTime);
     return this.device?.look(this.step) ?? [];
   }
 
@@ -220,18 +236,19 @@ export class Trainer {
     const { optimizer, buffers, meter, ema, scaler } = this;
     const { targets, options } = this.setup;
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
-    // Targets that are read from files, or shared, are made before the step.
-    const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
     const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
     // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
     const isAhead = (size: number) => size === batchSize && size <= this.microBatch;
     const batches = (size: number) => {
+      // Targets that are read from files, or shared, are made before the step.
+      const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
       if (!own) return [];
       const ahead = teach && isAhead(size) ? [new BatchesAhead(own, size, teach)] : [];
       return [...ahead, new OwnBatches(own, size)];
     };
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches, half: this.half },
+      pool: this.graphs,
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),

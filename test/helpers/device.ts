@@ -15,7 +15,7 @@ export const isPretended = device === pretended;
 /** Whether it is there. Without one, tests of a real device do not run. */
 export const isThere = isPretended || native().devices().includes(device);
 
-const pretend: { exports: { emulateKernels?: () => void } } = { exports: {} };
+const pretend: { exports: { emulateKernels?: () => void; waits?: () => number } } = { exports: {} };
 
 /** Adds it to the devices of this process; before anything else asks which devices there are. */
 export function addDevice(): void {
@@ -28,3 +28,6 @@ export function addDevice(): void {
 export function emulateKernels(): void {
   pretend.exports.emulateKernels?.();
 }
+
+/** How often the host has waited for the mock device: it read from it, or copied to it and waited for the end. */
+export const waits = (): number => pretend.exports.waits?.() ?? 0;

@@ -133,6 +133,25 @@ describe('reading ahead', () => {
   });
 });
 
+describe('reading batches behind the one that is due', () => {
+  it('waits for them, keeps the one that is due, and gives up those before', async () => {
+    const ahead = new ReadAhead({
+      steps: 4,
+      workers: 0,
+      ahead: 2,
+      size: 1,
+      imagesOf: (step) => [step],
+      make: async (image, target) => void target.set([image + 5]),
+    });
+    await ahead.ready(0, 1);
+    expect([ahead.take(0)[0], ahead.take(1)[0], ahead.held]).toEqual([5, 6, 2]);
+    await ahead.ready(1, 1);
+    expect([ahead.take(1)[0], ahead.take(2)[0], ahead.held]).toEqual([6, 7, 2]);
+    await ahead.ready(3, 1);
+    expect([ahead.take(3)[0], ahead.held]).toEqual([8, 1]);
+  });
+});
+
 describe('a data source that does not answer', () => {
   it.each([['train'], ['test']] as const)(
     'is named again and again, and the run goes on when it does (%s)',

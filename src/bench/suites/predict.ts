@@ -8,9 +8,9 @@ import { create } from '../../models/index.js';
 import { imagesAt } from '../../predict/files.js';
 import { loadClassifier } from '../../predict/index.js';
 import { manualSeed, scope } from '../../tensor/index.js';
-import { drawPhotos } from '../photos.js';
 import { milliseconds } from '../clock.js';
-import { type BenchContext, type OpenCase, type PeerForm, type Suite } from '../suite.js';
+import { drawPhotos } from '../photos.js';
+import type { BenchContext, OpenCase, PeerForm, Suite } from '../suite.js';
 
 const peers: readonly PeerForm[] = [
   { name: 'Pillow, eager', variant: 'eager' },
