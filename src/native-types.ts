@@ -243,7 +243,7 @@ export interface Native {
   setCudnnFlags(benchmark: boolean, deterministic: boolean): void;
   setDeterministicAlgorithms(on: boolean, warnOnly: boolean): void;
   graphAvailable(device: string): boolean;
-  graphBegin(device: string): Handle;
+  graphBegin(device: string, branches: number): Handle;
   graphEnd(graph: Handle): void;
   graphAside(graph: Handle): void;
   graphBack(graph: Handle): void;

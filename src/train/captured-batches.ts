@@ -16,11 +16,12 @@ export interface CapturedBatches {
   dispose(): void;
 }
 
-/** The step makes its own batch. */
+/** The step makes its own batch, and the teacher's features where they are for several students. */
 export class OwnBatches implements CapturedBatches {
   constructor(
     private readonly batches: DeviceBatches,
     private readonly size: number,
+    private readonly teach?: (batch: Batch) => Features,
   ) {}
 
   ready(position: number): void {
@@ -28,7 +29,8 @@ export class OwnBatches implements CapturedBatches {
   }
 
   make(): { inputs: Inputs } {
-    return { inputs: { batch: nextBatch(this.batches, this.size) } };
+    const batch = nextBatch(this.batches, this.size);
+    return { inputs: { batch, ...(this.teach && { teacher: this.teach(batch) }) } };
   }
 
   replayed(): void {

@@ -48,6 +48,9 @@ export type TrainEvent =
       out?: string;
     };
 
+/** What a run of several says to those that run it: its next step is ready, and is done as soon as it goes on. */
+export type CompanyEvent = TrainEvent | { type: 'ready' };
+
 /** The run waits for images that do not come. May come before `start`, where the teacher is measured. */
 export interface StallEvent extends AwaitedImage {
   type: 'stall';

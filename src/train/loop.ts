@@ -9,7 +9,7 @@ import { badState, type Progress } from './checkpoint.js';
 import type { Control } from './control.js';
 import type { NonFinite } from './device-steps.js';
 import { breathe, evaluation, evaluationBatchSize } from './evaluate.js';
-import type { StallEvent, TrainEvent } from './events.js';
+import type { CompanyEvent, StallEvent, TrainEvent } from './events.js';
 import { patiently } from './patience.js';
 import type { StepProfile } from './step-profile.js';
 import type { Trainer } from './trainer.js';
@@ -28,7 +28,7 @@ export interface LoopSetup {
 export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
 
 /** Yields what happens; returns why it ended before the last epoch. */
-export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent, Ending> {
+export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEvent, Ending> {
   const { trainer, control, save } = setup;
   const { data, options } = trainer.setup;
   const { epochs, timeBudget, checkpointSteps, evaluateEvery } = options;
@@ -94,7 +94,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
   }
 }
 
-async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent> {
+async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<CompanyEvent> {
   const { trainer, control, save } = setup;
   const { options } = trainer.setup;
   const checkedSave = () => {
@@ -105,6 +105,12 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent
   const patience = { ...options, signal: control.ending, save: checkedSave };
   yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, patience);
   if (control.stopping) return;
+  if (trainer.arrive()) {
+    yield { type: 'ready' };
+    const reason = trainer.setup.pass?.steps.takeNotice();
+    if (reason !== undefined)
+      yield { type: 'notice', message: `each student's step is captured in a device graph of its own: ${reason}` };
+  }
   const outcome = scope(() => trainer.runStep());
   if (outcome.microBatch !== undefined)
     yield { type: 'notice', message: `out of memory: from now on ${outcome.microBatch} images go through at once` };

@@ -12,6 +12,7 @@ import type { Module } from '../nn/index.js';
 import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
+import type { Place } from './company-steps.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
 import { outOfMemory } from './guards.js';
 import { HostUpdate } from './host-update.js';
@@ -122,6 +123,16 @@ export class Trainer {
     if (this.passes.epochMatters) this.device?.forget();
   }
 
+  /** With several students on a device, says that the next step is ready; whether to wait until all others are. */
+  arrive(): boolean {
+    return this.device?.arrive(this.place) ?? false;
+  }
+
+  private get place(): Place {
+    const step = this.step % this.stepsPerEpoch;
+    return { position: step * this.setup.options.batchSize, size: this.loader.sizeOf(step) };
+  }
+
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
   runStep(): StepOutcome {
     const { microBatch } = this;
@@ -167,10 +178,9 @@ export class Trainer {
 
   /** One try. Of steps that are replayed, which had NaN or Inf comes out at a later one. */
   private attempt(): NonFinite[] {
-    const { onNonFinite, batchSize } = this.setup.options;
-    const step = this.step % this.stepsPerEpoch;
-    const batch = () => this.loader.batch(step);
-    const place = { position: step * batchSize, size: this.loader.sizeOf(step) };
+    const { onNonFinite } = this.setup.options;
+    const { place } = this;
+    const batch = () => this.loader.batch(this.step % this.stepsPerEpoch);
     this.remembered = false;
     const outcome = this.device?.run(place, () => this.passes.inputsOf(batch()));
     if (outcome === 'no memory') {
@@ -207,20 +217,22 @@ export class Trainer {
 
   private deviceSteps(): DeviceSteps {
     const { optimizer, buffers, meter, ema, scaler } = this;
-    const { targets, options } = this.setup;
+    const { pass, options } = this.setup;
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
-    // Targets that are read from files, or shared, are made before the step.
-    const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
+    const { loader, targets } = pass?.sources ?? { loader: this.loader, targets: this.setup.targets };
+    // Targets that are read from files are made before the step.
+    const own = records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined;
     const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
     // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
-    const isAhead = (size: number) => size === batchSize && size <= this.microBatch;
+    const isAhead = (size: number) => size === batchSize && (pass !== undefined || size <= this.microBatch);
     const batches = (size: number) => {
       if (!own) return [];
       const ahead = teach && isAhead(size) ? [new BatchesAhead(own, size, teach)] : [];
-      return [...ahead, new OwnBatches(own, size)];
+      return [...ahead, new OwnBatches(own, size, pass && teach)];
     };
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches },
+      company: pass?.steps,
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),
