@@ -18,7 +18,11 @@ export class DeviceGraph {
    * `body` throws, and NativeError where something cannot be recorded, such as reading a number. `branches`: how often
    * {@link aside} is called before a {@link join}.
    */
-  static record(device: string, body: (graph: DeviceGraph) => void, branches = 1): DeviceGraph {
+  static record(
+    device: string,
+    body: (graph: DeviceGraph) => void,
+    { branches = 1 }: { branches?: number } = {},
+  ): DeviceGraph {
     const handle = native().graphBegin(device, branches);
     native().keep(handle);
     const graph = new DeviceGraph(handle);

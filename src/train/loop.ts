@@ -5,6 +5,7 @@ import { Loader } from '../data/loader.js';
 import { DivergenceError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import { scope } from '../tensor/index.js';
+import { withAverages } from './averages.js';
 import { badState, type Progress } from './checkpoint.js';
 import type { Control } from './control.js';
 import type { NonFinite } from './device-steps.js';
@@ -71,7 +72,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
       const images = trainer.loader.count - (firstStep % trainer.stepsPerEpoch) * options.batchSize;
       const { loss, terms, top1 } = trainer.meter.read();
       const speed = { imagesPerSecond: images / seconds, seconds };
-      const record = yield* trainer.withAverages(async function* () {
+      const record = yield* withAverages(trainer, async function* () {
         const due = epoch % evaluateEvery === 0 || epoch === epochs;
         const accuracies: Partial<Record<'test' | 'validation', Accuracy>> = due
           ? yield* measure(trainer, loaders, control)

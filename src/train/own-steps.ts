@@ -53,7 +53,7 @@ export class OwnSteps {
       end?.();
     };
     // Making the next batch is one more.
-    return scope(() => DeviceGraph.record(device, step, branches + 1));
+    return scope(() => DeviceGraph.record(device, step, { branches: branches + 1 }));
   }
 
   /** Gives up what was captured, but not the batches. */

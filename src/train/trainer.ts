@@ -266,21 +266,6 @@ export class Trainer {
     return objective.deploy?.(student) ?? student;
   }
 
-  /** Runs `body` with the averaged weights in the student's place. */
-  async *withAverages<Event, T>(body: () => AsyncGenerator<Event, T>): AsyncGenerator<Event, T> {
-    const { ema } = this;
-    if (!ema) return yield* body();
-    const { student } = this.setup;
-    const own = new EMA(student, { decay: 0 });
-    ema.copyTo(student);
-    try {
-      return yield* body();
-    } finally {
-      own.copyTo(student);
-      own.dispose();
-    }
-  }
-
   dispose(): void {
     for (const holder of [this.loader, this.optimizer, this.meter, this.ema, this.scaler, this.buffers, this.device])
       holder?.dispose();
