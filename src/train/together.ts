@@ -63,8 +63,9 @@ interface Member {
 }
 
 /**
- * Trains the students step by step in turn. Each has its own weights, method, optimizer, folder and random numbers, and
- * ends with the bits that it would have been given alone with the same `dataSeed`.
+ * Trains the students step by step: in turn, or on a device all of them at once. Each has its own weights, method,
+ * optimizer, folder and random numbers, and ends with the bits that it would have been given alone with the same
+ * `dataSeed`.
  */
 export async function* runTogether(
   setups: Record<string, DistillSetup>,
