@@ -74,8 +74,9 @@ export class CompanySteps {
     const [place, ...others] = this.#arrived.values();
     const all = this.#arrived.size === this.#members.size;
     this.#arrived.clear();
-    if (this.#apart || !place || !all) return false;
-    if (others.some(({ position, size }) => position !== place.position || size !== place.size)) return false;
+    if (this.#apart || !place) return false;
+    const elsewhere = others.some(({ position, size }) => position !== place.position || size !== place.size);
+    if (!all || elsewhere) return this.#part();
     const members = [...this.#members];
     if (!members.every(({ captures }) => captures)) return this.#part();
     if (members.some(({ draws }) => draws)) return this.#part(drawn);

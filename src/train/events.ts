@@ -48,7 +48,7 @@ export type TrainEvent =
       out?: string;
     };
 
-/** What a run of several says to those that run it: its next step is ready, and is done as soon as it goes on. */
+/** An event of one student of several. `ready`: it waits before its next step; nobody but runTogether() hears it. */
 export type CompanyEvent = TrainEvent | { type: 'ready' };
 
 /** The run waits for images that do not come. May come before `start`, where the teacher is measured. */

@@ -37,7 +37,7 @@ export class Passes {
     );
   }
 
-  /** Of a part, the teacher's features are made anew, as for a student alone: those that all share are of the batch. */
+  /** A part of a batch, with the features that a student alone would have: those that students share are the batch's. */
   private part(inputs: Inputs, begin: number, size: number): Inputs {
     const part = partOfInputs(inputs, begin, size);
     const shared = this.setup.pass?.sources.targets;
