@@ -57,6 +57,26 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
   return result;
 }
 
+// What a version of libtorch without getMemoryInfo() does not say is unknown.
+template <typename Allocator>
+std::optional<size_t> freeBytes(Allocator* allocator, c10::DeviceIndex index) {
+  if constexpr (requires { allocator->getMemoryInfo(index); }) return allocator->getMemoryInfo(index).first;
+  else return std::nullopt;
+}
+
+// freeMemory(device) => bytes that no process has taken, or undefined where that is unknown
+Napi::Value freeMemory(const Napi::CallbackInfo& info) {
+  const c10::Device device(info[0].As<Napi::String>().Utf8Value());
+  try {
+    const auto index = device.has_index() ? device.index() : c10::DeviceIndex{0};
+    const auto bytes = freeBytes(c10::getDeviceAllocator(device.type()), index);
+    if (bytes) return Napi::Number::New(info.Env(), static_cast<double>(*bytes));
+  } catch (const c10::Error&) {
+    // A kind of device that does not say.
+  }
+  return info.Env().Undefined();
+}
+
 // resetPeakMemory(device)
 Napi::Value resetPeakMemory(const Napi::CallbackInfo& info) {
   const c10::Device device(info[0].As<Napi::String>().Utf8Value());
@@ -110,6 +130,7 @@ void exportDevice(Napi::Env, Napi::Object exports) {
   define<buildInformation>(exports, "buildInformation");
   define<keepFreedMemory>(exports, "keepFreedMemory");
   define<deviceMemory>(exports, "deviceMemory");
+  define<freeMemory>(exports, "freeMemory");
   define<resetPeakMemory>(exports, "resetPeakMemory");
   define<emptyCache>(exports, "emptyCache");
   define<cudnnFlags>(exports, "cudnnFlags");

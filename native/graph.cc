@@ -32,9 +32,10 @@ bool available(c10::DeviceType type) { return type == c10::DeviceType::CUDA; }
 std::unique_ptr<Recording> makeRecording(c10::DeviceType) { return std::make_unique<Recording>(); }
 #else
 struct Recording {
-  void capture_begin() {}
+  void capture_begin(c10::MempoolId_t) {}
   void capture_end() {}
   void replay() {}
+  c10::MempoolId_t pool() const { return {0, 0}; }
 };
 bool available(c10::DeviceType) { return false; }
 std::unique_ptr<Recording> makeRecording(c10::DeviceType) { return nullptr; }
@@ -111,11 +112,20 @@ c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
   return c10::static_intrusive_pointer_cast<Graph>(held.toCapsule());
 }
 
+// The memory that a recording takes from: of its own, where none is named.
+c10::MempoolId_t poolOf(const Napi::Value& value) {
+  if (!value.IsArray()) return {0, 0};
+  const auto id = value.As<Napi::Array>();
+  const auto part = [&](uint32_t i) { return static_cast<c10::CaptureId_t>(id.Get(i).ToNumber().Int64Value()); };
+  return {part(0), part(1)};
+}
+
 // graphAvailable(device) => whether its work can be recorded
 Napi::Value graphAvailable(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), available(deviceOf(info[0]).type())); }
 
-// graphBegin(device, branches) => handle. What the device is asked to do from now on is recorded, and not done.
-// `branches`: the most parts that will go beside each other, with graphAside().
+// graphBegin(device, branches, pool?) => handle. What the device is asked to do from now on is recorded, and not done.
+// `branches`: the most parts that will go beside each other, with graphAside(). `pool` is graphPool's, of a graph that
+// still lives: its memory is used again.
 Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
   if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be recorded");
@@ -128,7 +138,7 @@ Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   const c10::Stream before = guard.exchangeStream(streams[0]);
   auto graph = c10::make_intrusive<Graph>(makeRecording(device.type()), device, before, std::move(streams));
   try {
-    graph->recording->capture_begin();
+    graph->recording->capture_begin(poolOf(info[2]));
   } catch (...) {
     guard.exchangeStream(before);
     throw;
@@ -183,6 +193,15 @@ Napi::Value graphJoin(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
+// graphPool(graph) => the memory that it took, for the next graph: two numbers
+Napi::Value graphPool(const Napi::CallbackInfo& info) {
+  const auto [first, second] = graphOf(info)->recording->pool();
+  auto result = Napi::Array::New(info.Env(), 2);
+  result.Set(0u, static_cast<double>(first));
+  result.Set(1u, static_cast<double>(second));
+  return result;
+}
+
 // graphReplay(graph)
 Napi::Value graphReplay(const Napi::CallbackInfo& info) {
   graphOf(info)->recording->replay();
@@ -198,6 +217,7 @@ void exportGraph(Napi::Env, Napi::Object exports) {
   define<graphAside>(exports, "graphAside");
   define<graphBack>(exports, "graphBack");
   define<graphJoin>(exports, "graphJoin");
+  define<graphPool>(exports, "graphPool");
   define<graphReplay>(exports, "graphReplay");
 }
 

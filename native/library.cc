@@ -46,7 +46,7 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3, defineJpeg, defineLanes, defineNormRelu, defineViews}) define(library);
+    for (const auto define : {defineConv3x3, defineJpeg, defineLanes, defineNormRelu, defineUpload, defineViews}) define(library);
   });
 }
 

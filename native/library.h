@@ -21,6 +21,7 @@ void defineConv3x3(torch::Library& library);
 void defineJpeg(torch::Library& library);
 void defineLanes(torch::Library& library);
 void defineNormRelu(torch::Library& library);
+void defineUpload(torch::Library& library);
 void defineViews(torch::Library& library);
 
 }  // namespace srrl

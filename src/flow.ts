@@ -19,6 +19,11 @@ export interface Views {
   number: number;
   /** The numbers of the images. */
   images: readonly number[];
+  /**
+   * The number of each view and its image on the device, int64 [N] each, of batches that the device makes by itself;
+   * then only these say anything.
+   */
+  onDevice?: { numbers: Tensor; images: Tensor };
 }
 
 /** What a network makes of a batch. */

@@ -1,30 +1,25 @@
+import type { Batch } from '../flow.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
-import { drawViews, rowsOf, upload, viewsOn } from './device-views.js';
+import { type CapturedSource, nextPlace, type Place } from './captured.js';
+import { type Drawn, tensorsOf, type ViewRecipe } from './view-recipe.js';
 
 export interface DeviceBatchesSetup {
-  /** All images, uint8 [N, C, H, W], their labels, and what a pixel's value becomes (pixelTable), on the device. */
+  /** All images, uint8 [N, C, H, W], on the device. */
   images: Tensor;
-  labels: Tensor;
-  table: Tensor;
+  recipe: ViewRecipe;
   device: string;
-}
-
-/** Samples in their order, the images that they are, and what decides how these are seen. */
-export interface DeviceSamples {
-  samples: readonly number[];
-  images: readonly number[];
-  view: { pad: number; flip: boolean; seed: number; epoch: number };
+  /** The size of the batch at a position of an epoch; 0 where none begins. */
+  sizeAt: (position: number) => number;
 }
 
 /**
- * Batches of images that lie on a device, made there from the order and the draws of an epoch, which are uploaded when
- * it begins, and from a position that moves on by itself: a captured step needs nothing from the host.
+ * Batches of images that lie on a device, made there from what was drawn for an epoch, which is uploaded when it
+ * begins, and from a position that moves on by itself: a captured step needs nothing from the host.
  */
-export class DeviceBatches {
+export class DeviceBatches implements CapturedSource {
   readonly #setup: DeviceBatchesSetup;
-  /** Samples and images, int64 [2, count], and draws, int64 [count, 3]. */
-  #order: Tensor | undefined;
-  #draws: Tensor | undefined;
+  /** Of an epoch, and behind it of the first batch of the next one. */
+  #drawn: Drawn | undefined;
   readonly #position: Tensor;
   /** Where the device is by now. */
   #reached = 0;
@@ -37,62 +32,65 @@ export class DeviceBatches {
   }
 
   /** Uploads an epoch and the first batch of the next one. Their numbers of samples are always the same. */
-  begin(epoch: number, [now, next]: readonly [DeviceSamples, DeviceSamples]): void {
-    const { device } = this.#setup;
+  begin(epoch: number, [now, next]: readonly [Drawn, Drawn]): void {
+    const { recipe } = this.#setup;
     this.#epoch = epoch;
-    this.#count = now.samples.length;
+    this.#count = now.places.shape[0] as number;
     noGrad(() =>
       scope(() => {
-        const numbers = (of: (part: DeviceSamples) => readonly number[]) => rowsOf([...of(now), ...of(next)]);
-        const order = upload(torch.stack([numbers(({ samples }) => samples), numbers(({ images }) => images)]), device);
-        const draws = upload(torch.cat([now, next].map(({ images, view }) => drawViews(images, view))), device);
+        const numbers = now.numbers && next.numbers && torch.cat([now.numbers, next.numbers]);
+        const drawn = recipe.upload({
+          order: torch.cat([now.order, next.order], 1),
+          places: torch.cat([now.places, next.places]),
+          ...(numbers && { numbers }),
+        });
         // A captured step reads the same tensors in every epoch.
-        if (this.#order) this.#order.copy_(order);
-        else this.#order = keep(order);
-        if (this.#draws) this.#draws.copy_(draws);
-        else this.#draws = keep(draws);
+        if (this.#drawn) torch._foreachCopy_(tensorsOf(this.#drawn), tensorsOf(drawn));
+        else this.#drawn = drawn;
+        for (const tensor of tensorsOf(this.#drawn)) keep(tensor);
       }),
     );
   }
 
-  /** The epoch that was uploaded last. */
   get epoch(): number {
     return this.#epoch;
   }
 
-  /** Samples of an epoch; at this position is the first batch of the next one. */
-  get count(): number {
-    return this.#count;
+  goTo({ epoch, position }: Place): void {
+    const place = epoch > this.#epoch ? this.#count + position : position;
+    if (place !== this.#reached) noGrad(() => this.#position.fill_(place));
+    this.#reached = place;
   }
 
-  /** Says where the next batch begins. */
-  goTo(position: number): void {
-    if (position !== this.#reached) noGrad(() => this.#position.fill_(position));
-    this.#reached = position;
-  }
-
-  /** Counts that {@link next} was done, by itself or in a replay. */
   moved(size: number): void {
     this.#reached += size;
   }
 
-  /** The next `size` samples, by operators of the device alone. Behind the last sample is the first one. */
-  next(size: number): { images: Tensor; labels: Tensor; indices: Tensor } {
-    const { images, labels, table, device } = this.#setup;
-    const [order, draws] = [this.#order as Tensor, this.#draws as Tensor];
+  after(position: number, size: number): Place {
+    return nextPlace({ epoch: this.#epoch, position }, size, this.#setup.sizeAt);
+  }
+
+  /** Behind the last sample is the first one. */
+  next(size: number): Batch {
+    const { images, recipe, device } = this.#setup;
+    const { order, places, numbers } = this.#drawn as Drawn;
     return noGrad(() => {
-      const places = torch
+      const at = torch
         .arange(size, { dtype: 'int64', device })
         .add(this.#position)
         .remainder(order.shape[1] as number);
-      const [indices, rows] = order.indexSelect(1, places).unbind(0) as [Tensor, Tensor];
-      const seen = viewsOn(images, rows, draws.indexSelect(0, places), table);
+      const drawn = {
+        order: order.indexSelect(1, at),
+        places: places.indexSelect(0, at),
+        ...(numbers && { numbers: numbers.indexSelect(0, at) }),
+      };
+      const batch = recipe.batch(images, drawn, { all: true });
       this.#position.add_(size);
-      return { images: seen, labels: labels.indexSelect(0, indices), indices };
+      return batch;
     });
   }
 
   dispose(): void {
-    for (const tensor of [this.#order, this.#draws, this.#position, this.#setup.table]) tensor?.dispose();
+    for (const tensor of [this.#position, ...(this.#drawn ? tensorsOf(this.#drawn) : [])]) tensor.dispose();
   }
 }

@@ -54,6 +54,9 @@ export function viewsOn(images: Tensor, rows: Tensor, draws: Tensor, table: Tens
 /** Numbers of images or samples, int64. */
 export const rowsOf = (numbers: readonly number[]): Tensor => fromArray(BigInt64Array.from(numbers, BigInt));
 
-/** A copy on the device, which does not hold up the host where the device is one that reads pinned memory. */
+/**
+ * A copy on the device (the tensor itself where that is the CPU) of a tensor on the CPU: neither does the host wait for it, nor it for the device's work. What
+ * the device is asked for afterwards comes after it.
+ */
 export const upload = (tensor: Tensor, device: string): Tensor =>
-  device.startsWith('cuda') ? tensor.pinMemory().to({ device, nonBlocking: true }) : tensor.to({ device });
+  device === 'cpu' ? tensor : (callOverload(overloadOf('srrl::upload'), [tensor, device]) as Tensor);

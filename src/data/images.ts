@@ -3,10 +3,11 @@ import { statSync } from 'node:fs';
 import { DataError } from '../errors.js';
 import { callOverload, fromArray, functions, keep, overloadOf, scope, type Tensor } from '../tensor/index.js';
 import type { EffectiveAugmentOptions } from './augment/index.js';
+import { perChannel } from './augment/rows.js';
 import { randomResizedCrop } from './crop.js';
 import type { Dataset, EncodedSet, Split } from './dataset.js';
 import { decode } from './decode.js';
-import { drawViews, mirrored, pixelTable, rowsOf, upload, viewsOn } from './device-views.js';
+import { rowsOf } from './device-views.js';
 import { SampleRandom, streams } from './philox.js';
 import { ReadAhead } from './read-ahead.js';
 
@@ -26,12 +27,14 @@ export interface ImageSource {
   readonly resident?: Tensor | undefined;
   /** Gives up what was made ahead: another epoch begins. */
   restart(): void;
-  /** Makes the images of a step ready. */
-  ready(step: number): Promise<void>;
+  /** Makes the images of a step ready, and of `more` steps behind it. */
+  ready(step: number, more?: number): Promise<void>;
   /** The image that a step waits for, and how many are missing; undefined where none is. */
   waitsFor(step: number): { image: number; missing: number } | undefined;
-  /** float32 [N, C, H, W], channels_last; `numbers` are those of the images of step `step`. */
-  take(numbers: number[], step: number, view: View): Tensor;
+  /** On the CPU: float32 [N, C, H, W], channels_last; `numbers` are those of the images of step `step`. */
+  take(numbers: readonly number[], step: number, view: View): Tensor;
+  /** The pixels of images (int64 [N]) that do not lie on a device, for one: uint8 [N, C, H, W] on the CPU. */
+  pixels(numbers: Tensor, step: number): Tensor;
   dispose(): void;
 }
 
@@ -45,7 +48,7 @@ export interface SourceSetup {
   workers: number;
   ahead: number;
   /** The numbers of the images of a step, and the epoch that they belong to. */
-  imagesOf(step: number): number[];
+  imagesOf(step: number): readonly number[];
   epoch(): number;
 }
 
@@ -53,7 +56,7 @@ export const isEncoded = (split: Split): split is EncodedSet => 'read' in split;
 
 export function openImages(split: Split, setup: SourceSetup): ImageSource {
   if (isEncoded(split)) return new DecodedImages(split, setup);
-  return setup.device === 'cpu' ? new HeldImages(split, setup.data) : new DeviceImages(split, setup);
+  return new HeldImages(split, setup);
 }
 
 type HeldSplit = Exclude<Split, EncodedSet>;
@@ -73,67 +76,39 @@ function pixelsOf(split: HeldSplit, { channels, height, width }: Dataset): Tenso
   });
 }
 
-/** Images of one size, all there from the beginning. */
-abstract class ReadyImages implements ImageSource {
+/**
+ * Images of one size, all there from the beginning: in the CPU's memory, or on a device. Those of a file that is mapped
+ * because it is large do not go to a device.
+ */
+class HeldImages implements ImageSource {
+  readonly #images: Tensor;
+  readonly #isResident: boolean;
+
+  constructor(split: HeldSplit, { data, device }: SourceSetup) {
+    this.#isResident = device !== 'cpu' && 'images' in split;
+    const pixels = pixelsOf(split, data);
+    this.#images = this.#isResident ? scope(() => keep(pixels.to({ device }))) : pixels;
+    if (this.#isResident) pixels.dispose();
+  }
+
+  get resident(): Tensor | undefined {
+    return this.#isResident ? this.#images : undefined;
+  }
+
   restart(): void {}
 
   async ready(): Promise<void> {}
 
   waitsFor(): undefined {}
 
-  abstract take(numbers: number[], step: number, view: View): Tensor;
-  abstract dispose(): void;
-}
-
-/** Images in the CPU's memory. */
-class HeldImages extends ReadyImages {
-  readonly #images: Tensor;
-
-  constructor(split: HeldSplit, data: Dataset) {
-    super();
-    this.#images = pixelsOf(split, data);
-  }
-
-  take(numbers: number[], _step: number, { seed, epoch, pad, flip, normalize }: View): Tensor {
+  take(numbers: readonly number[], _step: number, { seed, epoch, pad, flip, normalize }: View): Tensor {
     const { mean, std } = normalize ?? asTheyAre(this.#images.shape[1] as number);
     const operator = overloadOf('srrl::normalized_views');
     return callOverload(operator, [this.#images, rowsOf(numbers), mean, std, pad, flip, seed, epoch]) as Tensor;
   }
 
-  dispose(): void {
-    this.#images.dispose();
-  }
-}
-
-/**
- * Images on a device: all of them lie there, or, of a file that is mapped because it is large, those of a batch are
- * brought there.
- */
-class DeviceImages extends ReadyImages {
-  readonly #images: Tensor;
-  readonly #device: string;
-  readonly #resident: boolean;
-
-  constructor(split: HeldSplit, { data, device }: SourceSetup) {
-    super();
-    this.#device = device;
-    this.#resident = 'images' in split;
-    const pixels = pixelsOf(split, data);
-    this.#images = this.#resident ? scope(() => keep(pixels.to({ device }))) : pixels;
-    if (this.#resident) pixels.dispose();
-  }
-
-  take(numbers: number[], _step: number, { normalize, ...view }: View): Tensor {
-    const device = this.#device;
-    const [rows, draws] = [rowsOf(numbers), drawViews(numbers, view).to({ device })];
-    const table = pixelTable(normalize ?? asTheyAre(this.#images.shape[1] as number), device);
-    if (this.#resident) return viewsOn(this.#images, rows.to({ device }), draws, table);
-    const batch = upload(this.#images.indexSelect(0, rows), device);
-    return viewsOn(batch, functions.arange(numbers.length, { dtype: 'int64', device }), draws, table);
-  }
-
-  get resident(): Tensor | undefined {
-    return this.#resident ? this.#images : undefined;
+  pixels(numbers: Tensor): Tensor {
+    return this.#images.indexSelect(0, numbers);
   }
 
   dispose(): void {
@@ -145,15 +120,13 @@ class DeviceImages extends ReadyImages {
 class DecodedImages implements ImageSource {
   readonly #ahead: ReadAhead;
   readonly #size: number;
-  readonly #device: string;
   #disposed = false;
 
   constructor(split: EncodedSet, setup: SourceSetup) {
-    const { data, device, augment, seed, steps, workers, ahead, imagesOf, epoch } = setup;
+    const { data, augment, seed, steps, workers, ahead, imagesOf, epoch } = setup;
     if (data.height !== data.width)
       throw new DataError(`${data.source} decodes square images only, not ${data.width}x${data.height}.`);
     this.#size = data.height;
-    this.#device = device;
     const make = async (image: number, target: Uint8Array) => {
       const crop =
         augment && augment.crop !== 'none'
@@ -169,27 +142,29 @@ class DecodedImages implements ImageSource {
     this.#ahead.cancel();
   }
 
-  async ready(step: number): Promise<void> {
+  async ready(step: number, more = 0): Promise<void> {
     if (this.#disposed) throw new DataError('The loader was disposed.');
-    await this.#ahead.ready(step);
+    await this.#ahead.ready(step, more);
   }
 
   waitsFor(step: number): { image: number; missing: number } | undefined {
     return this.#ahead.waitsFor(step);
   }
 
-  take(numbers: number[], step: number, { seed, epoch, flip, normalize }: View): Tensor {
-    const pixels = fromArray(this.#ahead.take(step), [numbers.length, this.#size, this.#size, 3], { share: true });
+  #decoded(step: number, count: number): Tensor {
+    return fromArray(this.#ahead.take(step), [count, this.#size, this.#size, 3], { share: true });
+  }
+
+  take(numbers: readonly number[], step: number, { seed, epoch, flip, normalize }: View): Tensor {
     const turned = numbers.map((image) => flip && new SampleRandom(seed, streams.flip, image, epoch).below(2) === 1);
     const { mean, std } = normalize ?? asTheyAre(3);
-    const device = this.#device;
-    if (device !== 'cpu') {
-      const rows = functions.arange(numbers.length, { dtype: 'int64', device });
-      const images = upload(pixels, device).permute(0, 3, 1, 2);
-      return viewsOn(images, rows, mirrored(turned).to({ device }), pixelTable({ mean, std }, device));
-    }
     const flips = fromArray(Uint8Array.from(turned, Number)).to('bool');
+    const pixels = this.#decoded(step, numbers.length);
     return callOverload(overloadOf('srrl::normalized_pixels'), [pixels, flips, mean, std]) as Tensor;
+  }
+
+  pixels(numbers: Tensor, step: number): Tensor {
+    return this.#decoded(step, numbers.shape[0] as number).permute(0, 3, 1, 2);
   }
 
   dispose(): void {
@@ -199,13 +174,12 @@ class DecodedImages implements ImageSource {
 }
 
 /** The normalization that leaves images in 0..1. */
-const asTheyAre = (channels: number) => ({
+export const asTheyAre = (channels: number) => ({
   mean: new Array<number>(channels).fill(0),
   std: new Array<number>(channels).fill(1),
 });
 
-export function normalized(images: Tensor, { mean, std }: { mean: readonly number[]; std: readonly number[] }): Tensor {
-  const perChannel = (values: readonly number[]) =>
-    fromArray(Float32Array.from(values), [1, values.length, 1, 1], { device: images.device });
-  return images.sub(perChannel(mean)).div(perChannel(std));
-}
+export const normalized = (
+  images: Tensor,
+  { mean, std }: { mean: readonly number[]; std: readonly number[] },
+): Tensor => images.sub(perChannel(mean, images.device)).div(perChannel(std, images.device));

@@ -1,23 +1,15 @@
 import { checkCall, type Kinds } from '../call.js';
 import { DataError } from '../errors.js';
 import type { Batch } from '../flow.js';
-import {
-  callOverload,
-  fromArray,
-  keep,
-  noGrad,
-  overloadOf,
-  scope,
-  type Tensor,
-  functions as torch,
-} from '../tensor/index.js';
+import { callOverload, fromArray, keep, overloadOf, scope, type Tensor } from '../tensor/index.js';
 import { effectiveAugmentation } from './augment/effective.js';
-import { type AugmentOptions, augmentFloats, changesFloats, type EffectiveAugmentOptions } from './augment/index.js';
-import { drawMixes, mix } from './augment/mix.js';
+import type { AugmentOptions } from './augment/index.js';
+import { BatchesOnDevice } from './batches-on-device.js';
+import type { CapturedSource } from './captured.js';
 import type { Dataset, Split, SplitName } from './dataset.js';
-import { DeviceBatches } from './device-batches.js';
-import { pixelTable } from './device-views.js';
-import { type ImageSource, isEncoded, normalized, openImages, type View } from './images.js';
+import { HostBatches } from './host-batches.js';
+import { type ImageSource, isEncoded, openImages } from './images.js';
+import { imagesOf } from './plain-view.js';
 import { type Order, type Share, shareOf } from './ranks.js';
 
 const kinds: Kinds<LoaderOptions> = {
@@ -90,12 +82,11 @@ export class Loader {
   readonly #share: Share;
   readonly #split: Split;
   readonly #labels: Tensor;
-  readonly #dataset: Dataset;
   readonly #options: Required<Omit<LoaderOptions, 'augment'>>;
-  readonly #augment: EffectiveAugmentOptions | undefined;
   readonly #images: ImageSource;
-  #order: Order = inOrder;
-  #onDevice: DeviceBatches | undefined;
+  readonly #batches: HostBatches | BatchesOnDevice;
+  /** Of this epoch and, where a batch is made ahead of it, the next one. */
+  readonly #orders = new Map<number, Order>();
   #epoch = 0;
 
   /**
@@ -111,7 +102,6 @@ export class Loader {
     const set = dataset[split];
     if (!set) throw new DataError(`${dataset.source} has no ${split} split.`);
     this.#split = set;
-    this.#dataset = dataset;
     this.#options = {
       smallestBatch: 1,
       seed: 0,
@@ -137,16 +127,26 @@ export class Loader {
     );
     this.count = this.#share.count;
     this.steps = this.#share.steps;
-    this.#augment = effectiveAugmentation(dataset, set, augment);
+    const augmentation = effectiveAugmentation(dataset, set, augment);
     this.#labels = scope(() => keep(fromArray(Int32Array.from(set.labels)).to({ dtype: 'int64', device })));
     this.#images = openImages(set, {
       ...this.#options,
       data: dataset,
       steps: this.steps,
-      imagesOf: (step) => this.#imagesOf(this.#samplesOf(step)),
-      epoch: () => this.#viewNumber,
-      ...(this.#augment && { augment: this.#augment }),
+      imagesOf: (step) => imagesOf(set, this.#samplesOf(this.#epoch, step)),
+      epoch: () => this.#viewOf(this.#epoch),
+      ...(augmentation && { augment: augmentation }),
     });
+    const { seed } = this.#options;
+    const made = { data: dataset, split: set, augment: augmentation, seed, images: this.#images, labels: this.#labels };
+    this.#batches =
+      device === 'cpu'
+        ? new HostBatches(made)
+        : new BatchesOnDevice({
+            ...{ ...made, device, batchSize, steps: this.steps },
+            samplesOf: (epoch, step) => this.#samplesOf(epoch, step),
+            viewOf: (epoch) => this.#viewOf(epoch),
+          });
   }
 
   /** Where its batches are. */
@@ -158,12 +158,18 @@ export class Loader {
   begin(epoch: number): void {
     this.#epoch = epoch;
     this.#images.restart();
-    this.#order = this.#orderOf(epoch);
-    this.#uploadEpoch();
+    this.#batches.begin(epoch);
   }
 
   #orderOf(epoch: number): Order {
     if (!this.#options.shuffle) return inOrder;
+    for (const known of this.#orders.keys()) if (known < this.#epoch) this.#orders.delete(known);
+    const order = this.#orders.get(epoch) ?? this.#drawOrder(epoch);
+    this.#orders.set(epoch, order);
+    return order;
+  }
+
+  #drawOrder(epoch: number): Order {
     const count = this.#split.labels.length;
     const order = scope(() => {
       const drawn = callOverload(overloadOf('srrl::epoch_order'), [count, this.#options.seed, epoch]) as Tensor;
@@ -174,129 +180,45 @@ export class Loader {
 
   /** How many samples a batch has. */
   sizeOf(step: number): number {
-    return this.#samplesOf(step).length;
+    return this.#samplesOf(this.#epoch, step).length;
   }
 
   /**
-   * The same batches, made on the device by itself, for steps that are captured. Undefined where images do not lie
-   * there, or something is done to them that takes numbers of the host.
+   * The same batches for steps that are captured: made by the device alone where the images lie there, otherwise of
+   * what the host brings ahead of its step. Undefined on the CPU.
    * @internal
    */
-  onDevice(): DeviceBatches | undefined {
-    if (this.#onDevice) return this.#onDevice;
-    const { resident: images } = this.#images;
-    const { device } = this.#options;
-    if (!images || (this.#augment && changesFloats(this.#augment, false))) return undefined;
-    const table = scope(() => keep(pixelTable(this.#dataset, device)));
-    this.#onDevice = new DeviceBatches({ images, labels: this.#labels, table, device });
-    this.#uploadEpoch();
-    return this.#onDevice;
-  }
-
-  /** This epoch and, for whoever is a batch ahead, the first batch of the next one. */
-  #uploadEpoch(): void {
-    if (!this.#onDevice) return;
-    const part = (epoch: number, samples: number[]) => ({
-      samples,
-      images: this.#imagesOf(samples),
-      view: { ...this.#plainView, epoch: epoch % this.#options.views },
-    });
-    const [now, next] = [this.#epoch, this.#epoch + 1];
-    const all = Array.from({ length: this.steps }, (_, step) => this.#samplesOf(step)).flat();
-    const first = this.#share.samples(this.#orderOf(next), 0);
-    this.#onDevice.begin(now, [part(now, all), part(next, first)]);
+  onDevice(): CapturedSource | undefined {
+    return this.#batches.captured();
   }
 
   /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */
   ready(step: number): Promise<void> {
-    return this.#images.ready(step);
+    return this.#images.ready(step, this.#batches.awaitedAhead);
   }
 
   /** What {@link ready} waits for; undefined where the batch is ready, or was not asked for. */
   waitsFor(step: number): AwaitedImage | undefined {
-    const found = this.#images.waitsFor(step);
+    const steps = Array.from({ length: 1 + this.#batches.awaitedAhead }, (_, i) => step + i);
+    const [found] = steps.flatMap((one) => this.#images.waitsFor(one) ?? []);
     return found && isEncoded(this.#split) ? { file: this.#split.nameOf(found.image), ...found } : undefined;
   }
 
   /** Batch number `step` of the epoch, which must be ready where images are encoded. Call it inside a scope. */
   batch(step: number): Batch {
-    const samples = this.#samplesOf(step);
-    const indices = this.#numbers(samples);
-    const own = this.#labels.indexSelect(0, indices);
-    const { images, labels } = noGrad(() => this.#view(samples, step, own));
-    return { images, labels, indices, views: { number: this.#viewNumber, images: this.#imagesOf(samples) } };
+    return this.#batches.batch(this.#samplesOf(this.#epoch, step), step, this.#viewOf(this.#epoch));
   }
 
-  get #viewNumber(): number {
-    return this.#epoch % this.#options.views;
+  #viewOf(epoch: number): number {
+    return epoch % this.#options.views;
   }
 
-  /** What decides how images look before anything else is done to them. */
-  get #plainView(): Omit<View, 'normalize'> {
-    const { augment: usual } = this.#dataset;
-    const augment = this.#augment;
-    return {
-      seed: this.#options.seed,
-      epoch: this.#viewNumber,
-      pad: augment?.crop === 'pad' ? (augment.pad ?? usual.pad) : 0,
-      flip: augment ? (augment.flip ?? usual.flip) : false,
-    };
-  }
-
-  #view(samples: number[], step: number, own: Tensor): { images: Tensor; labels: Tensor } {
-    const { mean, std } = this.#dataset;
-    const augment = this.#augment;
-    const numbers = this.#imagesOf(samples);
-    const view = this.#plainView;
-    const encoded = isEncoded(this.#split);
-    if (!augment || !changesFloats(augment, encoded))
-      return { images: this.#images.take(numbers, step, { ...view, normalize: { mean, std } }), labels: own };
-    const seen = (images: number[]) => {
-      const draw = { seed: view.seed, epoch: view.epoch, images };
-      return augmentFloats(this.#images.take(images, step, view), draw, augment, { mean, encoded });
-    };
-    const mixed = augment.mixup || augment.cutmix ? this.#mixed(samples, own, seen, augment) : undefined;
-    const { images, labels } = mixed ?? { images: seen(numbers), labels: own };
-    const normal = normalized(images, { mean, std });
-    return { images: normal.contiguous({ memoryFormat: 'channelsLast' }), labels };
-  }
-
-  #mixed(samples: number[], own: Tensor, seen: (images: number[]) => Tensor, augment: EffectiveAugmentOptions) {
-    const numbers = this.#imagesOf(samples);
-    const { mixup, cutmix } = augment;
-    const mixes = drawMixes(
-      { seed: this.#options.seed, epoch: this.#viewNumber, images: numbers },
-      this.#split.labels.length,
-      {
-        mixup,
-        cutmix,
-      },
-    );
-    const partners = mixes.map(({ partner }) => partner);
-    const oneHot = (labels: Tensor) => torch.oneHot(labels, this.#dataset.classes.length).to('float32');
-    const theirs = this.#labels.indexSelect(0, this.#numbers(partners));
-    return mix(
-      { images: seen(numbers), labels: oneHot(own) },
-      { images: seen(this.#imagesOf(partners)), labels: oneHot(theirs) },
-      mixes,
-    );
-  }
-
-  #numbers(samples: readonly number[]): Tensor {
-    return fromArray(BigInt64Array.from(samples, BigInt)).to({ device: this.#options.device });
-  }
-
-  #samplesOf(step: number): number[] {
-    return this.#share.samples(this.#order, step);
-  }
-
-  #imagesOf(samples: number[]): number[] {
-    const { rows } = this.#split;
-    return rows ? samples.map((sample) => rows[sample] as number) : samples;
+  #samplesOf(epoch: number, step: number): number[] {
+    return this.#share.samples(this.#orderOf(epoch), step);
   }
 
   dispose(): void {
-    this.#onDevice?.dispose();
+    this.#batches.dispose();
     this.#images.dispose();
     this.#labels.dispose();
   }

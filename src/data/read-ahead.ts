@@ -8,7 +8,7 @@ export interface ReadAheadSetup {
   ahead: number;
   /** Bytes of one image. */
   size: number;
-  imagesOf(step: number): number[];
+  imagesOf(step: number): readonly number[];
   /** Writes an image to memory that other threads may look into. */
   make(image: number, target: Uint8Array): Promise<unknown>;
 }
@@ -37,13 +37,17 @@ export class ReadAhead {
     this.#setup = setup;
   }
 
-  /** Waits for one batch, gives up those before it, and goes on with those behind it. Throws what making an image threw. */
-  async ready(step: number): Promise<void> {
+  /**
+   * Waits for one batch and `more` behind it, gives up those before it, and goes on with those behind them. Throws what
+   * making an image threw.
+   */
+  async ready(step: number, more = 0): Promise<void> {
     const { ahead, workers, steps } = this.#setup;
-    const last = Math.min(workers > 0 ? step + ahead : step, steps - 1);
+    const awaited = Math.min(step + more, steps - 1);
+    const last = Math.min(workers > 0 ? awaited + ahead : awaited, steps - 1);
     for (const known of [...this.#batches.keys()]) if (known < step || known > last) this.#drop(known);
     for (let next = step; next <= last; next++) if (!this.#batches.has(next)) this.#start(next);
-    await this.#batches.get(step)?.done;
+    for (let next = step; next <= awaited; next++) await this.#batches.get(next)?.done;
   }
 
   /** The bytes of a batch that is ready. */

@@ -22,9 +22,9 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { DataError, FileError, messageOf } from '../errors.js';
+import { DataError, FileError, messageOf, OutOfMemoryError } from '../errors.js';
 import type { Views } from '../flow.js';
-import { fromArray, keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { freeMemory, fromArray, keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** What decides every vector; two caches with equal keys are one. */
 export interface CacheKey {
@@ -44,6 +44,10 @@ export interface CacheKey {
 }
 
 const version = 1;
+/** Of a device's free memory, what a cache may take; the rest is for the networks. */
+const shareOfMemory = 1 / 4;
+/** Bytes that are taken to be free where a device does not say. */
+const unknownMemory = 4 * 2 ** 30;
 const bytesPerNumber = { float16: 2, float32: 4, uint8: 1 } as const;
 
 export class TargetCache {
@@ -99,6 +103,31 @@ export class TargetCache {
     this.filled.indexFill_(0, rows, 1);
   }
 
+  /** Whether all views of these images were computed. */
+  covers(images: readonly number[]): boolean {
+    const { views, images: count } = this.key;
+    return scope(() => {
+      const rows = fromArray(BigInt64Array.from(images, BigInt));
+      return Number(this.filled.view([views, count]).indexSelect(1, rows).min().item()) === 1;
+    });
+  }
+
+  /**
+   * All of it on a device; undefined where that takes more than a quarter of its free memory, or fails for want of
+   * memory.
+   */
+  onDevice(device: string): TargetsOnDevice | undefined {
+    const bytes = this.features.numel() * this.features.elementSize();
+    if (bytes > (freeMemory(device) ?? unknownMemory) * shareOfMemory) return undefined;
+    try {
+      const features = scope(() => keep(this.features.to({ device })));
+      return new TargetsOnDevice(features, this.key.images);
+    } catch (error) {
+      if (error instanceof OutOfMemoryError) return undefined;
+      throw error;
+    }
+  }
+
   private rowsOf({ number, images }: Views): Tensor {
     const { views, images: count } = this.key;
     const outside = images.find((image) => image >= count);
@@ -110,6 +139,23 @@ export class TargetCache {
   dispose(): void {
     this.features.dispose();
     this.filled.dispose();
+  }
+}
+
+/** A cache that a device reads by itself. */
+export class TargetsOnDevice {
+  constructor(
+    private readonly features: Tensor,
+    private readonly images: number,
+  ) {}
+
+  /** float32 [N, C], by operators of the device alone. */
+  read({ numbers, images }: Required<Views>['onDevice']): Tensor {
+    return this.features.indexSelect(0, numbers.mul(this.images).add(images)).to('float32');
+  }
+
+  dispose(): void {
+    this.features.dispose();
   }
 }
 

@@ -7,6 +7,9 @@ export type { DeviceMemory } from '../native-types.js';
 /** Bytes that the allocator of a device (`cuda:0`) holds for this process, and the most since {@link resetPeakMemory}. Throws NativeError for the CPU, whose memory is malloc's. */
 export const deviceMemory = (device: string): DeviceMemory => native().deviceMemory(device);
 
+/** Bytes of a device (`cuda:0`) that no process has taken; undefined where the device does not say. */
+export const freeMemory = (device: string): number | undefined => native().freeMemory(device);
+
 /** The peaks of {@link deviceMemory} begin anew. */
 export const resetPeakMemory = (device: string): void => native().resetPeakMemory(device);
 

@@ -7,6 +7,7 @@ export {
   type DeviceMemory,
   deviceMemory,
   emptyCache,
+  freeMemory,
   resetPeakMemory,
   useDeterministicAlgorithms,
 } from './accelerator.js';
@@ -23,7 +24,7 @@ export { FrozenGraph } from './frozen.js';
 export { AutogradFunction, checkpoint, FunctionContext } from './function.js';
 export { Generator, getRngState, manualSeed, type Seed, setRngState } from './generator.js';
 export { GradcheckError, type GradcheckOptions, gradcheck, gradgradcheck } from './gradcheck.js';
-export { DeviceGraph } from './graph.js';
+export { DeviceGraph, GraphPool } from './graph.js';
 export { hostTraffic } from './host-traffic.js';
 export { type Index, Slice, slice } from './indexing.js';
 export { functions } from './methods.js';

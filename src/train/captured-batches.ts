@@ -1,7 +1,8 @@
 /**
- * Where captured steps get their batches from: the device makes them by itself, and the teacher may be a batch ahead.
+ * Where captured steps get their batches from: the device makes them by itself or of what the host has brought, and the
+ * teacher may be a batch ahead.
  */
-import type { DeviceBatches } from '../data/device-batches.js';
+import type { CapturedSource, Place } from '../data/captured.js';
 import type { Batch, Features } from '../flow.js';
 import { type DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { Inputs } from './recorded-pass.js';
@@ -16,34 +17,28 @@ export interface CapturedBatches {
   dispose(): void;
 }
 
-/** The step makes its own batch, and the teacher's features where they are for several students. */
+/** The step makes its own batch, of what was brought just before it; and the features that several students share. */
 export class OwnBatches implements CapturedBatches {
   constructor(
-    private readonly batches: DeviceBatches,
+    private readonly source: CapturedSource,
     private readonly size: number,
     private readonly teach?: (batch: Batch) => Features,
   ) {}
 
   ready(position: number): void {
-    this.batches.goTo(position);
+    this.source.goTo({ epoch: this.source.epoch, position }, this.size);
   }
 
   make(): { inputs: Inputs } {
-    const batch = nextBatch(this.batches, this.size);
+    const batch = this.source.next(this.size);
     return { inputs: { batch, ...(this.teach && { teacher: this.teach(batch) }) } };
   }
 
   replayed(): void {
-    this.batches.moved(this.size);
+    this.source.moved(this.size);
   }
 
   dispose(): void {}
-}
-
-/** Which batch of a run. */
-interface Place {
-  epoch: number;
-  position: number;
 }
 
 /**
@@ -57,30 +52,29 @@ export class BatchesAhead implements CapturedBatches {
   #nextAt: Place | undefined;
 
   constructor(
-    private readonly batches: DeviceBatches,
+    private readonly source: CapturedSource,
     private readonly size: number,
     private readonly teach: (batch: Batch) => Features,
   ) {}
 
   ready(position: number): void {
-    const { batches, size } = this;
-    const { epoch, count } = batches;
-    if (this.#heldAt?.epoch !== epoch || this.#heldAt.position !== position) this.#makeNow(position);
-    const next = position + size;
-    const isWhole = next + size <= count;
-    this.#nextAt = isWhole ? { epoch, position: next } : { epoch: epoch + 1, position: 0 };
-    batches.goTo(isWhole ? next : count);
+    const { source, size } = this;
+    const { epoch } = source;
+    if (this.#heldAt?.epoch !== epoch || this.#heldAt.position !== position) this.#makeNow({ epoch, position });
+    this.#nextAt = source.after(position, size);
+    // Otherwise nobody uses what the step makes.
+    if (this.#nextAt) source.goTo(this.#nextAt, size);
   }
 
-  #makeNow(position: number): void {
-    const { batches, size } = this;
-    batches.goTo(position);
+  #makeNow(place: Place): void {
+    const { source, size } = this;
+    source.goTo(place, size);
     scope(() => {
       const made = this.#make();
       if (this.#held) overwrite(this.#held, made);
       else this.#held = mapInputs(made, (tensor) => keep(noGrad(() => tensor.clone())));
     });
-    batches.moved(size);
+    source.moved(size);
   }
 
   make(graph: DeviceGraph): { inputs: Inputs; end: () => void } {
@@ -95,11 +89,11 @@ export class BatchesAhead implements CapturedBatches {
 
   replayed(): void {
     this.#heldAt = this.#nextAt;
-    this.batches.moved(this.size);
+    this.source.moved(this.size);
   }
 
   #make(): Inputs {
-    const batch = nextBatch(this.batches, this.size);
+    const batch = this.source.next(this.size);
     return { batch, teacher: this.teach(batch) };
   }
 
@@ -107,11 +101,6 @@ export class BatchesAhead implements CapturedBatches {
     for (const tensor of this.#held ? tensorsOf(this.#held) : []) tensor.dispose();
   }
 }
-
-const nextBatch = (batches: DeviceBatches, size: number): Batch => ({
-  ...batches.next(size),
-  views: { number: 0, images: [] },
-});
 
 const overwrite = (held: Inputs, made: Inputs): void =>
   noGrad(() => torch._foreachCopy_(tensorsOf(held), tensorsOf(made)));
@@ -126,8 +115,14 @@ export const tensorsOf = ({ batch: { images, labels, indices }, teacher }: Input
 
 export function mapInputs({ batch, teacher }: Inputs, change: (tensor: Tensor) => Tensor): Inputs {
   const { images, labels, indices, views } = batch;
+  const { number, images: shown } = views;
   return {
-    batch: { images: change(images), labels: change(labels), indices: change(indices), views },
+    batch: {
+      images: change(images),
+      labels: change(labels),
+      indices: change(indices),
+      views: { number, images: shown },
+    },
     ...(teacher && { teacher: mapFeatures(teacher, change) }),
   };
 }

@@ -1,5 +1,6 @@
 /** The steps of several students on one device, all in one graph. */
 import { messageOf } from '../errors.js';
+import { GraphPool } from '../tensor/index.js';
 import type { CapturedBatches } from './captured-batches.js';
 import { OwnSteps } from './own-steps.js';
 import type { Inputs } from './recorded-pass.js';
@@ -41,6 +42,7 @@ export class CompanySteps {
   /** By number of images. */
   readonly #steps = new Map<number, { own: OwnSteps; batches: CapturedBatches[] }>();
   #batches: ((size: number) => CapturedBatches[]) | undefined;
+  readonly #pool = new GraphPool();
   #device = '';
   #apart = false;
   #notice: string | undefined;
@@ -106,7 +108,7 @@ export class CompanySteps {
     if (batches.length === 0) return undefined;
     const [device, members] = [this.#device, this.#members];
     const own = new OwnSteps({
-      ...{ device, batches, branches: members.size },
+      ...{ device, batches, pool: this.#pool, branches: members.size },
       body: (inputs, graph) => {
         for (const member of members) graph.aside(() => member.whole(inputs, size));
         graph.join();
@@ -128,9 +130,19 @@ export class CompanySteps {
     if (!this.#members.delete(member)) return;
     this.#arrived.delete(member);
     this.forget();
+    this.#retry();
+  }
+
+  /** Hears that from now on batches and targets are made in other ways. */
+  restart(): void {
+    this.#clear();
+    this.#retry();
+  }
+
+  #retry(): void {
     if (!this.#apart) return;
     this.#apart = false;
-    for (const other of this.#members) other.forgetOwn();
+    for (const member of this.#members) member.forgetOwn();
   }
 
   /** Gives up what was captured. */

@@ -1,4 +1,4 @@
-import { DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { DeviceGraph, type GraphPool, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { CapturedBatches } from './captured-batches.js';
 import type { CompanySteps, Member, Place } from './company-steps.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
@@ -13,6 +13,8 @@ import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
 const lookEvery = 50;
 
 export interface DeviceStepsSetup extends DeviceUpdateSetup {
+  /** Where graphs take memory from. */
+  pool: GraphPool;
   /** Whether steps are to be captured, where the device can. */
   records: boolean;
   /**
@@ -125,8 +127,9 @@ export class DeviceSteps implements Member {
   #recordedOf(size: number): RecordedPass {
     const known = this.#recorded.get(size);
     if (known) return known;
-    const { device, before, pass, batches, company } = this.#setup;
+    const { device, pool, before, pass, batches, company } = this.#setup;
     const recorded = new RecordedPass(device, {
+      pool,
       before,
       pass,
       after: (parts) => {

@@ -1,10 +1,10 @@
 import { checkCall } from '../call.js';
 import type { Loader } from '../data/loader.js';
 import type { Accuracy } from '../flow.js';
-import { functional as F } from '../nn/index.js';
-import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import type { Tensor } from '../tensor/index.js';
 import type { StallEvent } from './events.js';
 import { type Patience, patiently, stallOptions } from './patience.js';
+import { Scores } from './scores.js';
 
 /** Images a batch in every evaluation, so that repeated evaluations agree to the bit. */
 export const evaluationBatchSize = 200;
@@ -32,47 +32,27 @@ export async function* evaluation(
   loader: Loader,
   patience: Patience,
 ): AsyncGenerator<StallEvent, Accuracy> {
-  const sums = scope(() => keep(torch.zeros([4], { dtype: 'float64', device: loader.device })));
+  const scores = new Scores(loader, logits);
   try {
-    loader.begin(0);
-    for (let step = 0; step < loader.steps; step++) {
-      yield* patiently(loader, step, patience);
-      patience.signal?.throwIfAborted();
-      noGrad(() => scope(() => sums.add_(scores(loader, step, logits))));
-      await breathe();
-    }
-    const [first, five, loss, bad] = sums.tolist() as [number, number, number, number];
-    const { count } = loader;
-    return {
-      top1: (100 * first) / count,
-      top5: (100 * five) / count,
-      loss: loss / count,
-      count,
-      ...(bad > 0 && { nonFinite: bad }),
-    };
+    return yield* scored(scores, loader, patience);
   } finally {
-    sums.dispose();
+    scores.dispose();
   }
 }
 
-/**
- * Right at first, right among five, the summed cross-entropy, and the images with NaN or Inf in their logits, of one
- * batch. Of equal logits the class of the lower number ranks first, as in argmax; topk leaves that order to the CPU.
- */
-function scores(loader: Loader, step: number, logits: (images: Tensor) => Tensor): Tensor {
-  const { images, labels } = loader.batch(step);
-  const z = logits(images);
-  const numClasses = z.shape[1] ?? 1;
-  const label = labels.unsqueeze(1);
-  const own = z.gather(1, label);
-  const tied = z.eq(own).logicalAnd(torch.arange(numClasses, { device: z.device }).lt(label));
-  const rank = z.gt(own).logicalOr(tied).sum(1);
-  const finite = z.isfinite().all(1);
-  const parts = [
-    rank.lt(1).logicalAnd(finite).sum(),
-    rank.lt(Math.min(5, numClasses)).logicalAnd(finite).sum(),
-    F.crossEntropy(z, labels, { reduction: 'sum' }),
-    finite.logicalNot().sum(),
-  ];
-  return torch.stack(parts.map((part) => part.to('float64')));
+/** One pass over a loader. */
+export async function* scored(
+  scores: Scores,
+  loader: Loader,
+  patience: Patience,
+): AsyncGenerator<StallEvent, Accuracy> {
+  loader.begin(0);
+  scores.begin();
+  for (let step = 0; step < loader.steps; step++) {
+    yield* patiently(loader, step, patience);
+    patience.signal?.throwIfAborted();
+    scores.add(step);
+    await breathe();
+  }
+  return scores.read();
 }

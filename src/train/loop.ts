@@ -4,14 +4,16 @@
 import { Loader } from '../data/loader.js';
 import { DivergenceError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
-import { scope } from '../tensor/index.js';
+import type { Classifier } from '../models/index.js';
+import { scope, type Tensor } from '../tensor/index.js';
 import { withAverages } from './averages.js';
 import { badState, type Progress } from './checkpoint.js';
 import type { Control } from './control.js';
 import type { NonFinite } from './device-steps.js';
-import { breathe, evaluation, evaluationBatchSize } from './evaluate.js';
+import { breathe, evaluationBatchSize, scored } from './evaluate.js';
 import type { CompanyEvent, StallEvent, TrainEvent } from './events.js';
 import { patiently } from './patience.js';
+import { RepeatedScores, Scores } from './scores.js';
 import type { StepProfile } from './step-profile.js';
 import type { Trainer } from './trainer.js';
 
@@ -31,17 +33,10 @@ export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
 /** Yields what happens; returns why it ended before the last epoch. */
 export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEvent, Ending> {
   const { trainer, control, save } = setup;
-  const { data, options } = trainer.setup;
+  const { options } = trainer.setup;
   const { epochs, timeBudget, checkpointSteps, evaluateEvery } = options;
   const began = performance.now();
-  const splits = { test: data.test, ...(data.validation && { validation: data.validation }) };
-  const loaders = Object.keys(splits).map(
-    (split) =>
-      [
-        split,
-        new Loader(data, split as 'test' | 'validation', { batchSize: evaluationBatchSize, device: options.device }),
-      ] as const,
-  );
+  const evaluated = evaluatedSplits(trainer);
   try {
     while (trainer.epoch < epochs) {
       const epoch = trainer.epoch + 1;
@@ -75,7 +70,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
       const record = yield* withAverages(trainer, async function* () {
         const due = epoch % evaluateEvery === 0 || epoch === epochs;
         const accuracies: Partial<Record<'test' | 'validation', Accuracy>> = due
-          ? yield* measure(trainer, loaders, control)
+          ? yield* measure(trainer, evaluated, control)
           : {};
         const bad = accuracies.test?.nonFinite ?? accuracies.validation?.nonFinite;
         if (bad && options.onNonFinite === 'stop')
@@ -91,7 +86,10 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
     }
     return undefined;
   } finally {
-    for (const [, loader] of loaders) loader.dispose();
+    for (const { scores, loader } of evaluated) {
+      scores.dispose();
+      loader.dispose();
+    }
   }
 }
 
@@ -161,15 +159,38 @@ function* saved(setup: LoopSetup): Generator<TrainEvent> {
   if (file !== undefined) yield { type: 'checkpoint', step: trainer.step, file };
 }
 
+/** A split that the student is evaluated on. */
+interface Evaluated {
+  split: 'test' | 'validation';
+  network: Classifier;
+  loader: Loader;
+  scores: Scores;
+}
+
+function evaluatedSplits(trainer: Trainer): Evaluated[] {
+  const { data, options } = trainer.setup;
+  const { device, recordSteps } = options;
+  // One network for all evaluations: what it computes is captured once.
+  const network = trainer.deployed();
+  const logits = (images: Tensor) => network.forward(images);
+  return (['test', 'validation'] as const).flatMap((split) => {
+    if (!data[split]) return [];
+    const loader = new Loader(data, split, { batchSize: evaluationBatchSize, device });
+    const scores = recordSteps ? new RepeatedScores(loader, logits, trainer.graphs) : new Scores(loader, logits);
+    return [{ split, network, loader, scores }];
+  });
+}
+
 async function* measure(
   trainer: Trainer,
-  loaders: (readonly [string, Loader])[],
+  evaluated: readonly Evaluated[],
   { signal }: Control,
 ): AsyncGenerator<StallEvent, { test: Accuracy; validation?: Accuracy }> {
-  const network = trainer.deployed().eval();
   const found: Record<string, Accuracy> = {};
-  for (const [split, loader] of loaders)
-    found[split] = yield* evaluation((images) => network.forward(images), loader, { ...trainer.setup.options, signal });
+  for (const { split, network, loader, scores } of evaluated) {
+    network.eval();
+    found[split] = yield* scored(scores, loader, { ...trainer.setup.options, signal });
+  }
   return found as { test: Accuracy; validation?: Accuracy };
 }
 

@@ -1,9 +1,11 @@
-import { DeviceGraph, scope } from '../tensor/index.js';
+import { DeviceGraph, type GraphPool, scope } from '../tensor/index.js';
 import type { CapturedBatches } from './captured-batches.js';
 import type { Inputs } from './recorded-pass.js';
 
 export interface OwnStepsSetup {
   device: string;
+  /** Where graphs take memory from. */
+  pool: GraphPool;
   /** What may make batches on the device, the best first; one at least. */
   batches: readonly CapturedBatches[];
   /** Is captured: what happens to a batch. */
@@ -46,14 +48,14 @@ export class OwnSteps {
   }
 
   #capture(): DeviceGraph {
-    const { device, body, branches = 0 } = this.setup;
+    const { device, pool, body, branches = 0 } = this.setup;
     const step = (graph: DeviceGraph) => {
       const { inputs, end } = this.#batches.make(graph);
       body(inputs, graph);
       end?.();
     };
     // Making the next batch is one more.
-    return scope(() => DeviceGraph.record(device, step, { branches: branches + 1 }));
+    return scope(() => DeviceGraph.record(device, step, { pool, branches: branches + 1 }));
   }
 
   /** Gives up what was captured, but not the batches. */

@@ -11,12 +11,20 @@ export interface Part {
   right?: Tensor;
 }
 
-export const partOf = ({ images, labels, indices, views }: Batch, begin: number, size: number): Batch => ({
-  images: images.narrow(0, begin, size),
-  labels: labels.narrow(0, begin, size),
-  indices: indices.narrow(0, begin, size),
-  views: { ...views, images: views.images.slice(begin, begin + size) },
-});
+export function partOf({ images, labels, indices, views }: Batch, begin: number, size: number): Batch {
+  const part = (tensor: Tensor) => tensor.narrow(0, begin, size);
+  const { number, onDevice } = views;
+  return {
+    images: part(images),
+    labels: part(labels),
+    indices: part(indices),
+    views: {
+      number,
+      images: views.images.slice(begin, begin + size),
+      ...(onDevice && { onDevice: { numbers: part(onDevice.numbers), images: part(onDevice.images) } }),
+    },
+  };
+}
 
 /**
  * Where the parts of a batch begin, and their sizes. One image that is left over goes with the part before: batch

@@ -63,7 +63,7 @@ export class Passes {
   /** A batch as it can be recorded: what reads files, or is shared, is done before. */
   inputsOf(batch: Batch): Inputs {
     const { targets } = this.setup;
-    if (!targets || targets.recordable) return { batch };
+    if (!targets || (targets.recordable && !targets.needsHost)) return { batch };
     return { batch, teacher: this.teach(targets, batch) };
   }
 

@@ -1,6 +1,6 @@
 import { messageOf } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
-import { DeviceGraph, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
+import { DeviceGraph, type GraphPool, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { type CapturedBatches, mapFeatures, mapInputs, tensorsOf } from './captured-batches.js';
 import { outOfMemory } from './guards.js';
 import { OwnSteps } from './own-steps.js';
@@ -30,6 +30,8 @@ interface Recorded {
 
 /** A step in its three parts. */
 export interface RecordedStep {
+  /** Where graphs take memory from. */
+  pool: GraphPool;
   before: () => void;
   /** What may make batches on the device, without the host, the best first; empty where the host has to bring them. */
   batches: readonly CapturedBatches[];
@@ -62,9 +64,9 @@ export class RecordedPass {
     private readonly device: string,
     private readonly step: RecordedStep,
   ) {
-    const { batches } = step;
+    const { batches, pool } = step;
     const body = (inputs: Inputs) => this.whole(inputs);
-    this.own = batches.length > 0 ? new OwnSteps({ device, batches, body }) : undefined;
+    this.own = batches.length > 0 ? new OwnSteps({ device, batches, pool, body }) : undefined;
   }
 
   /** Whether the passes that come first have been done, and the next step can be captured. */
@@ -135,7 +137,7 @@ export class RecordedPass {
     if (this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensorsOf(given))) this.forget();
     this.recorded ??= scope(() => {
       const places = noGrad(() => mapInputs(given, (tensor) => tensor.clone()));
-      const graph = DeviceGraph.record(this.device, () => this.whole(places));
+      const graph = DeviceGraph.record(this.device, () => this.whole(places), { pool: this.step.pool });
       return { graph, inputs: tensorsOf(places).map((tensor) => keep(tensor)) };
     });
   }

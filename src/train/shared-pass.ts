@@ -75,6 +75,11 @@ export class SharedPass {
     const { targets } = this;
     return {
       recordable: false,
+      begin: () => {
+        const before = targets.recordable;
+        targets.begin?.();
+        if (targets.recordable !== before) this.steps.restart();
+      },
       of: (batch) => {
         // A part of a batch has targets of its own.
         const key = `${batch.views.number}:${batch.views.images.join()}`;

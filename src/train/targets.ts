@@ -1,15 +1,18 @@
 /** Where h_T and z_T of a training batch come from: the teacher itself, or what it once gave. */
 import type { Dataset } from '../data/dataset.js';
+import { upload } from '../data/device-views.js';
 import { fingerprintOf, imageCount } from '../data/fingerprint.js';
+import { imagesOf } from '../data/plain-view.js';
 import { meanOption, stdOption } from '../distill/adapted-teacher.js';
 import { withinRounding } from '../distill/equal.js';
 import type { Precision } from '../distill/fast-form.js';
-import { TargetCache } from '../distill/target-cache.js';
+import { TargetCache, type TargetsOnDevice } from '../distill/target-cache.js';
 import type { Teacher } from '../distill/teacher.js';
 import type { FastForm } from '../distill/teacher-base.js';
 import { ConfigError, TeacherError } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
 import { z } from '../options.js';
+import type { Tensor } from '../tensor/index.js';
 import type { EffectiveTrainOptions } from './options.js';
 
 /** How the teacher is run. */
@@ -41,6 +44,10 @@ export const defaultViews = 8;
 export interface Targets {
   /** Whether all that it does, once a batch was seen, is the device's work: then it can be recorded. */
   readonly recordable: boolean;
+  /** Whether of batches that the host makes, it needs numbers of the host's as well. */
+  readonly needsHost?: boolean;
+  /** Hears that an epoch begins: whether it is recordable may change. */
+  begin?(): void;
   of(batch: Batch): Features;
   dispose(): void;
 }
@@ -112,24 +119,42 @@ function cachedTargets(
     seen: { mean, std, usual, augment: augmentation ?? augment, precision },
     dtype,
   });
+  const { device } = teacher;
+  const images = imagesOf(data.train, [...data.train.labels.keys()]);
+  /** From the time on when nothing is missing. */
+  let resident: TargetsOnDevice | undefined;
+  let mayBeResident = device !== 'cpu' && options.recordSteps && !checkCache;
   // The first batch always: an hour of training on another teacher's features would be lost.
   let unchecked = true;
+  const read = (batch: Batch): Tensor => {
+    if (resident && batch.views.onDevice) return resident.read(batch.views.onDevice);
+    let h = cache.read(batch.views);
+    if (!h) {
+      cache.write(batch.views, live.of(batch).pooled);
+      // As it comes out, also the first time: a run gives the same whether the cache was full or empty.
+      h = cache.read(batch.views) as Tensor;
+    } else if (unchecked || checkCache) compare(cache, h, live.of(batch).pooled);
+    unchecked = false;
+    return upload(h, device);
+  };
   return {
-    recordable: false,
+    needsHost: true,
+    get recordable() {
+      return resident !== undefined;
+    },
+    begin() {
+      if (!mayBeResident || !cache.covers(images)) return;
+      mayBeResident = false;
+      resident = cache.onDevice(device);
+    },
     of(batch) {
-      let h = cache.read(batch.views);
-      if (!h) {
-        cache.write(batch.views, live.of(batch).pooled);
-        // As it comes out, also the first time: a run gives the same whether the cache was full or empty.
-        h = cache.read(batch.views);
-      } else if (unchecked || checkCache) compare(cache, h, live.of(batch).pooled);
-      unchecked = false;
-      const pooled = (h as NonNullable<typeof h>).to({ device: teacher.device });
+      const pooled = read(batch);
       return { pooled, logits: teacher.classify(pooled), stages: [] };
     },
     dispose() {
       live.dispose();
       cache.dispose();
+      resident?.dispose();
     },
   };
 }

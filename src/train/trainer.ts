@@ -10,6 +10,7 @@ import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import type { Module } from '../nn/index.js';
 import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
+import { GraphPool } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
 import type { Place } from './company-steps.js';
@@ -76,6 +77,8 @@ export class Trainer {
   /** Elsewhere than on the CPU, where reading a number waits for nothing. */
   private readonly device: DeviceSteps | undefined;
   private readonly passes: Passes;
+  /** What graphs of this run have in common. */
+  readonly graphs = new GraphPool();
   /** Whether the statistics before this try are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
@@ -120,6 +123,7 @@ export class Trainer {
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
     this.loader.begin(this.epoch);
+    this.beginTargets();
     if (this.passes.epochMatters) this.device?.forget();
   }
 
@@ -131,6 +135,14 @@ export class Trainer {
   private get place(): Place {
     const step = this.step % this.stepsPerEpoch;
     return { position: step * this.setup.options.batchSize, size: this.loader.sizeOf(step) };
+  }
+
+  /** What was captured with targets that came from elsewhere is given up. */
+  private beginTargets(): void {
+    const { targets } = this.setup;
+    const before = targets?.recordable;
+    targets?.begin?.();
+    if (targets?.recordable !== before) this.device?.restart();
   }
 
   /** Forward, loss, backward, update. The batch must be ready; call it inside a scope. */
@@ -220,12 +232,12 @@ export class Trainer {
     const { pass, options } = this.setup;
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
     const { loader, targets } = pass?.sources ?? { loader: this.loader, targets: this.setup.targets };
-    // Targets that are read from files are made before the step.
-    const own = records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined;
     const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
     // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
     const isAhead = (size: number) => size === batchSize && (pass !== undefined || size <= this.microBatch);
     const batches = (size: number) => {
+      // Targets that are read from files are made before the step.
+      const own = records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined;
       if (!own) return [];
       const ahead = teach && isAhead(size) ? [new BatchesAhead(own, size, teach)] : [];
       return [...ahead, new OwnBatches(own, size, pass && teach)];
@@ -233,6 +245,7 @@ export class Trainer {
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches },
       company: pass?.steps,
+      pool: this.graphs,
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
       before: () => this.begin(),

@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { adjustHue } from '../../src/data/augment/color.js';
-import { beta, type Mix, mix } from '../../src/data/augment/mix.js';
-import { operators } from '../../src/data/augment/rand-augment.js';
+import { beta, type Mix, mix, mixNumbers } from '../../src/data/augment/mix.js';
+import { operatorNumbers, operators } from '../../src/data/augment/rand-augment.js';
 import { erase } from '../../src/data/augment/random-erasing.js';
 import { cropAndResize } from '../../src/data/augment/resized-crop.js';
-import { perImage } from '../../src/data/augment/rows.js';
+import { hostParameters, perImage, rectangleNumbers } from '../../src/data/augment/rows.js';
 import { SampleRandom } from '../../src/data/philox.js';
 import torch, { type Tensor } from '../../src/torch.js';
 import { fixture, ramp } from '../helpers/inputs.js';
@@ -45,25 +45,32 @@ function difference(actual: Tensor, expected: number[]): number {
 
 const rectangle = ([top, left, height, width]: Corner) => ({ top, left, height, width });
 
+/** What an operator makes of images, each with a magnitude of its own. */
+function applied(name: string, some: Tensor, magnitudes: number[]): Tensor {
+  const operator = operators[name] as (typeof operators)[string];
+  const [, , height = 0, width = 0] = some.shape;
+  return operator.apply(
+    some,
+    hostParameters(magnitudes.map((magnitude) => operatorNumbers(operator, magnitude, height, width))),
+  );
+}
+
 describe("the operators give torchvision's pixels", () => {
   it.each(Object.keys(theirs.operators))('%s', (name) => {
     const { magnitudes, result } = theirs.operators[name] as Case;
-    const actual = operators[name]?.apply(images(), magnitudes) as Tensor;
-    expect(difference(actual, result)).toBeLessThanOrEqual(1e-5);
+    expect(difference(applied(name, images(), magnitudes), result)).toBeLessThanOrEqual(1e-5);
   });
 
   it.each(['posterize', 'equalize'] as const)('%s, of bytes', (name) => {
     const { magnitudes, result } = theirs[name];
-    const actual = operators[name]?.apply(bytes(), magnitudes) as Tensor;
+    const actual = applied(name, bytes(), magnitudes);
     // Posterizing floats keeps the tones k / 2^bits, bytes the tones k 2^(8 - bits).
     const scaled = name === 'posterize' ? actual.mul(256) : actual.mul(255);
     expect(difference(scaled, result)).toBeLessThanOrEqual(1e-3);
   });
 
   it('hue, of grey pixels as well', () => {
-    expect(difference(adjustHue(images(), perImage(theirs.hue.factors, 'cpu')), theirs.hue.result)).toBeLessThanOrEqual(
-      1e-5,
-    );
+    expect(difference(adjustHue(images(), perImage(theirs.hue.factors)), theirs.hue.result)).toBeLessThanOrEqual(1e-5);
   });
 
   it('resized crop', () => {
@@ -72,7 +79,8 @@ describe("the operators give torchvision's pixels", () => {
   });
 
   it('erasing', () => {
-    const erased = erase(images(), theirs.erase.boxes.map(rectangle), [0.5, 0.25, 0.75]);
+    const boxes = theirs.erase.boxes.map((box) => rectangleNumbers(rectangle(box)));
+    const erased = erase(images(), hostParameters(boxes), [0.5, 0.25, 0.75]);
     expect(difference(erased, theirs.erase.result)).toBe(0);
   });
 });
@@ -94,8 +102,10 @@ describe('mixes', () => {
   };
   const with_ = (part: Partial<Mix>): Mix => ({ partner: 0, share: 0.75, kind: 'mixup', centre: [0.5, 0.5], ...part });
 
+  const mixedBy = (mixes: Mix[]) => mix(own, partners, hostParameters(mixes.map((one) => mixNumbers(one, 4, 8))));
+
   it('mixup weighs images and labels by one share', () => {
-    const mixed = mix(own, partners, [with_({}), with_({ share: 0.25 })]);
+    const mixed = mixedBy([with_({}), with_({ share: 0.25 })]);
     expect(mixed.labels.tolist()).toEqual([
       [0.75, 0, 0.25],
       [0, 1, 0],
@@ -104,7 +114,7 @@ describe('mixes', () => {
   });
 
   it("CutMix's labels follow the area that is pasted, also where the border cuts it off", () => {
-    const mixed = mix(own, partners, [with_({ kind: 'cutmix' }), with_({ kind: 'cutmix', centre: [0, 0.5] })]);
+    const mixed = mixedBy([with_({ kind: 'cutmix' }), with_({ kind: 'cutmix', centre: [0, 0.5] })]);
     // Half the root of 1 - share of each side reaches out from the centre: 2 of 8 and 1 of 4.
     expect(mixed.images.mean([1, 2, 3]).tolist()).toEqual([1 - 8 / 32, 1 - 4 / 32]);
     expect(mixed.labels.tolist()).toEqual([

@@ -20,5 +20,12 @@ export function addDevice(): void {
   native();
   if (!isPretended) return;
   const file = fileURLToPath(new URL('../../build/test/srrl-pretend.so', import.meta.url));
-  process.dlopen({ exports: {} }, file);
+  const loaded: { exports: { waits?: () => number } } = { exports: {} };
+  process.dlopen(loaded, file);
+  countWaits = loaded.exports.waits ?? countWaits;
 }
+
+let countWaits = (): number => 0;
+
+/** How often the host has waited for the mock device: it read from it, or copied to it and waited for the end. */
+export const waits = (): number => countWaits();

@@ -100,6 +100,16 @@ struct Recording {
 
 Recording* recording = nullptr;
 
+// How often the host waited for the device: it read from its memory, or copied something there without leaving that to
+// the device. What the device's own operators do here does not count.
+int64_t waits = 0;
+int inOperator = 0;
+
+struct InOperator {
+  InOperator() { inOperator++; }
+  ~InOperator() { inOperator--; }
+};
+
 struct Allocator final : c10::Allocator {
   c10::DataPtr allocate(size_t bytes) override {
     void* data = bytes == 0 ? nullptr : std::malloc(bytes);
@@ -191,6 +201,7 @@ bool mayWrite(const Tensor& tensor) { return !recording || recording->fresh.coun
 // Computes on the CPU, gives the results to the device, and does so again when a recording is replayed.
 template <typename Compute>
 std::vector<Tensor> results(const char* kind, std::initializer_list<std::optional<Tensor>> read, Compute compute, std::vector<Tensor> written = {}) {
+  const InOperator inside;
   Recording* const current = std::exchange(recording, nullptr);
   std::vector<Tensor> made;
   for (const Tensor& tensor : compute()) made.push_back(tensor.defined() ? tensor.to(device) : tensor);
@@ -214,7 +225,8 @@ std::vector<Tensor> results(const char* kind, std::initializer_list<std::optiona
   return made;
 }
 
-Tensor copyFrom(const Tensor& from, const Tensor& to, bool) {
+Tensor copyFrom(const Tensor& from, const Tensor& to, bool nonBlocking) {
+  if (inOperator == 0 && from.is_cpu() != to.is_cpu() && !(nonBlocking && from.is_cpu())) waits++;
   TORCH_CHECK(!recording || (from.device() == device && to.device() == device), "memory of the host cannot be copied while a graph is recorded");
   const auto copy = [to = bare(to), from = bare(from)] { seen(to).copy_(seen(from)); };
   if (recording) {
@@ -337,6 +349,8 @@ void fallback(const c10::OperatorHandle& op, c10::Stack* stack) {
       TORCH_CHECK(!tensor.defined() || tensor.dim() == 0 || tensor.device() == device, op.schema().name(), ": expected all tensors to be on ", device,
                   ", found one on ", tensor.device());
     });
+  if (op.schema().name() == "aten::_local_scalar_dense" && inOperator == 0) waits++;
+  const InOperator inside;
   if (recording) record(op, stack);
   else at::native::cpu_fallback(op, stack);
 }
@@ -345,7 +359,9 @@ void fallback(const c10::OperatorHandle& op, c10::Stack* stack) {
 struct Graph final : at::GraphImplInterface {
   explicit Graph(at::GraphImplArgs) {}
   // Random numbers are drawn when it is replayed.
-  void capture_begin(at::MempoolId_t, at::GraphCaptureMode) override {
+  void capture_begin(at::MempoolId_t shared, at::GraphCaptureMode) override {
+    static c10::CaptureId_t pools = 0;
+    memory = shared == at::MempoolId_t{0, 0} ? at::MempoolId_t{0, ++pools} : shared;
     own.origin = stream;
     own.clocks[stream] = {{stream, 0}};
     recording = &own;
@@ -362,14 +378,16 @@ struct Graph final : at::GraphImplInterface {
   void replay() override {
     // What was recorded are kernels: gradients were seen to by then.
     const at::AutoDispatchBelowADInplaceOrView below;
+    const InOperator inside;
     for (const auto& step : own.steps) step();
   }
   void reset() override { own = {}; }
-  at::MempoolId_t pool() const override { return {0, 0}; }
+  at::MempoolId_t pool() const override { return memory; }
   void enable_debug_mode() override {}
   void debug_dump(const std::string&) override {}
 
   Recording own;
+  at::MempoolId_t memory{0, 0};
   Tensor random;
   Generator generator = at::globalContext().defaultGenerator(at::kCPU);
 };
@@ -415,9 +433,22 @@ TORCH_LIBRARY_IMPL(aten, AutocastHPU, m) {
 
 }  // namespace at
 
+namespace {
+
+// waits() => how often the host waited for the device
+napi_value waits(napi_env env, napi_callback_info) {
+  napi_value result;
+  napi_create_int64(env, at::waits, &result);
+  return result;
+}
+
+}  // namespace
+
 // Its hooks must be there before libtorch asks for the first time which devices there are.
 NAPI_MODULE_INIT() {
   c10::SetAllocator(at::kPretend, &at::allocator);
-  (void)env;
+  napi_value function;
+  napi_create_function(env, "waits", NAPI_AUTO_LENGTH, waits, nullptr, &function);
+  napi_set_named_property(env, exports, "waits", function);
   return exports;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DeviceGraph, keep } from '../../src/tensor/index.js';
+import { native } from '../../src/native.js';
+import { DeviceGraph, GraphPool, keep } from '../../src/tensor/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
 import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
 
@@ -7,6 +8,8 @@ addDevice();
 
 const on = (tensor: Tensor) => keep(tensor.to({ device }));
 const cpu = (tensor: Tensor) => tensor.to({ device: 'cpu' });
+
+const poolOf = (graph: DeviceGraph) => native().graphPool((graph as unknown as { handle: number }).handle);
 
 describe.runIf(isThere)('recorded work', () => {
   it('is done when it is replayed, with what its tensors then hold', () => {
@@ -115,6 +118,24 @@ describe.runIf(isThere)('recorded work', () => {
         graph.aside(readX);
       }),
     ).not.toThrow();
+  });
+
+  it('takes memory from a pool, as long as a graph of it lives', () => {
+    const [pool, other] = [new GraphPool(), new GraphPool()];
+    const x = on(torch.ones([2]));
+    const twice = (where?: GraphPool) =>
+      DeviceGraph.record(device, () => torch.scope(() => void x.mul_(2)), { pool: where });
+    const [first, second, apart, alone] = [twice(pool), twice(pool), twice(other), twice()];
+    const graphs = [first, second, apart, alone];
+    expect(pool.id).toEqual(poolOf(first));
+    expect(poolOf(second)).toEqual(pool.id);
+    for (const graph of [apart, alone]) expect(poolOf(graph)).not.toEqual(pool.id);
+    for (const graph of graphs) graph.replay();
+    expect(cpu(x).tolist()).toEqual([16, 16]);
+    first.dispose();
+    expect(pool.id).toBeDefined();
+    for (const graph of [second, apart, alone]) graph.dispose();
+    expect([pool.id, other.id]).toEqual([undefined, undefined]);
   });
 
   it('is for devices that can', () => {

@@ -59,6 +59,8 @@ const method = (what: 'loss' | 'gradient' | 'overflow') =>
     }),
   }) as unknown as Method;
 
+/** Without graphs of evaluations, which begin with the second one. */
+const trained = { evaluateEvery: 100 } as const;
 const common = { student: 'resnet8', teacher, data, batchSize: 6, lr: 0.01, device, deterministic: true } as const;
 
 async function all(options: Partial<DistillSetup>): Promise<TrainEvent[]> {
@@ -124,7 +126,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
       seen.push({ looks: look.mock.calls.length, traffic: hostTraffic.count });
     });
     const steps: number[] = [];
-    for await (const event of distill({ ...common, method: 'srrl', epochs: 4, ema: 0.9, clipNorm: 1 }))
+    for await (const event of distill({ ...common, ...trained, method: 'srrl', epochs: 4, ema: 0.9, clipNorm: 1 }))
       if (event.type === 'step') steps.push(event.step);
     expect(seen).toHaveLength(46);
     const between = seen.slice(1).flatMap(({ looks, traffic }, i) => {
@@ -142,7 +144,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
     // A captured step of ReviewKD keeps gradients that are otherwise added to in place, in another layout, whose sums
     // are rounded otherwise: its weights stay where they are, so that no step carries that on.
     const lr = name === 'review-kd' ? 1e-9 : 0.01;
-    const options = { method: name, epochs: 3, lr, schedule: 'cosine', warmupEpochs: 1 } as const;
+    const options = { ...trained, method: name, epochs: 3, lr, schedule: 'cosine', warmupEpochs: 1 } as const;
     const repeated = epochs(await all(options));
     expect(record).toHaveBeenCalledTimes(1);
     record.mockClear();
@@ -175,6 +177,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
 
   it.each(['bfloat16', 'float16'] as const)('are those one by one in %s, also with overflows', async (precision) => {
     const options = {
+      ...trained,
       method: 'srrl',
       precision,
       epochs: 2,
@@ -285,7 +288,7 @@ describe.runIf(isThere)('the teacher', () => {
     const replay = vi.spyOn(DeviceGraph.prototype, 'replay');
     const calls = async (epochs: number) => {
       for (const spy of [forward, replay]) spy.mockClear();
-      await all({ method: 'srrl', epochs, teacher: own, accelerate: false });
+      await all({ ...trained, method: 'srrl', epochs, teacher: own, accelerate: false });
       return [forward.mock.calls.length, replay.mock.calls.length] as const;
     };
     const [one, three] = [await calls(1), await calls(3)];

@@ -1,5 +1,5 @@
 /** Affine maps of images with the nearest pixel, as torchvision's affine() and rotate() on tensors; outside is 0. */
-import { fromArray, functions, type Tensor } from '../../tensor/index.js';
+import { float, functions, type Tensor } from '../../tensor/index.js';
 
 export interface AffineMap {
   /** Degrees, clockwise. Default 0. */
@@ -15,7 +15,7 @@ export interface AffineMap {
 const radians = (degrees: number): number => (degrees * Math.PI) / 180;
 
 /** From a target pixel to its source, [2, 3] in row-major order, in pixels from the centre. */
-function inverseMatrix(map: AffineMap, width: number, height: number): number[] {
+export function inverseMatrix(map: AffineMap, height: number, width: number): number[] {
   const { angle = 0, translate: [tx, ty] = [0, 0], shear = [0, 0], center } = map;
   const [cx, cy] = center ? [center[0] - width / 2, center[1] - height / 2] : [0, 0];
   const turn = radians(angle);
@@ -29,13 +29,12 @@ function inverseMatrix(map: AffineMap, width: number, height: number): number[] 
   return [d, -b, x, -c, a, y];
 }
 
-/** Each image of [N, C, H, W] by its own map. */
-export function affine(images: Tensor, maps: readonly AffineMap[]): Tensor {
+/** Each image of [N, C, H, W] by its own map: `matrices` are their {@link inverseMatrix}, float32 [N, 6]. */
+export function affine(images: Tensor, matrices: Tensor): Tensor {
   const [count = 0, , height = 0, width = 0] = images.shape;
   const { device } = images;
-  const matrices = maps.flatMap((map) => inverseMatrix(map, width, height));
-  const theta = fromArray(Float32Array.from(matrices), [count, 2, 3], { device }).transpose(1, 2);
-  const half = fromArray(Float32Array.of(width / 2, height / 2), [2], { device });
+  const theta = matrices.view(count, 2, 3).transpose(1, 2);
+  const half = functions.cat([width / 2, height / 2].map((one) => functions.full([1], float(one), { device })));
   const at = (size: number) => functions.arange(size, { dtype: 'float32', device }).add(0.5 - size / 2);
   const pixels = functions.stack(
     [

@@ -1,8 +1,7 @@
 import { z } from '../../options.js';
-import type { Tensor } from '../../tensor/index.js';
 import { SampleRandom, streams } from '../philox.js';
 import { adjustBrightness, adjustContrast, adjustHue, adjustSaturation } from './color.js';
-import { type Draw, onRows, perImage, rowsWhere } from './rows.js';
+import type { Augmentation } from './rows.js';
 
 const share = z.number().min(0).default(0);
 
@@ -35,22 +34,24 @@ export function jitterParameters(
 }
 
 /** torchvision's ColorJitter: brightness, contrast, saturation and hue, in an order of each image's own. */
-export function colorJitter(
-  images: Tensor,
-  { seed, epoch, images: numbers }: Draw,
-  options: ColorJitterOptions,
-): Tensor {
-  const drawn = numbers.map((number) =>
-    jitterParameters(new SampleRandom(seed, streams.colorJitter, number, epoch), options),
-  );
-  let result = images;
-  for (const position of adjustments.keys()) {
-    for (const [which, { name, adjust }] of adjustments.entries()) {
-      if (options[name] === 0) continue;
-      const rows = rowsWhere(drawn, ({ order }) => order[position] === which);
-      const factors = rows.map((row) => drawn[row]?.factors[which] as number);
-      result = onRows(result, rows, (some) => adjust(some, perImage(factors, some.device)));
-    }
-  }
-  return result;
+export function colorJitter(options: ColorJitterOptions): Augmentation {
+  const used = adjustments.flatMap(({ name, adjust }, which) => (options[name] === 0 ? [] : [{ which, adjust }]));
+  const isUsed = (which: number) => used.some((one) => one.which === which);
+  return {
+    columns: 2 * used.length,
+    draw({ seed, epoch, image }) {
+      const { factors, order } = jitterParameters(new SampleRandom(seed, streams.colorJitter, image, epoch), options);
+      return [...order.filter(isUsed), ...used.map(({ which }) => factors[which] as number)];
+    },
+    apply(images, parameters) {
+      let result = images;
+      for (const position of used.keys()) {
+        for (const [i, { which, adjust }] of used.entries())
+          result = parameters.where(position, which, result, (some, theirs) =>
+            adjust(some, theirs.column(used.length + i)),
+          );
+      }
+      return result;
+    },
+  };
 }

@@ -1,12 +1,10 @@
 /** What is done to training images beside decoding: options, and the operators in torchvision's usual order. */
 import { z } from '../../options.js';
-import type { Tensor } from '../../tensor/index.js';
 import { colorJitter, colorJitterOptions } from './color-jitter.js';
 import { mixOptions } from './mix.js';
 import { randAugment, randAugmentOptions } from './rand-augment.js';
 import { cutout, cutoutOptions, randomErasing, randomErasingOptions } from './random-erasing.js';
-import { resizedCrop } from './resized-crop.js';
-import type { Draw } from './rows.js';
+import type { Augmentation } from './rows.js';
 
 const range = (low: number, high: number) =>
   z
@@ -36,25 +34,43 @@ export const augmentOptions = z.strictObject({
 export type AugmentOptions = z.input<typeof augmentOptions>;
 export type EffectiveAugmentOptions = z.output<typeof augmentOptions>;
 
+/** Whether a part of each image is resized to the whole: the host has to know its size. */
+export const cropsFloats = ({ crop }: EffectiveAugmentOptions, encoded: boolean): boolean =>
+  crop === 'resized' && !encoded;
+
 /** Whether anything is done to float images. */
 export function changesFloats(options: EffectiveAugmentOptions, encoded: boolean): boolean {
-  const { crop, colorJitter, randAugment, randomErasing, cutout, mixup, cutmix } = options;
-  const others = [colorJitter, randAugment, randomErasing, cutout, mixup, cutmix];
-  return (crop === 'resized' && !encoded) || others.some((one) => one !== undefined);
+  const { mixup, cutmix } = options;
+  return cropsFloats(options, encoded) || mixup !== undefined || cutmix !== undefined || drawn(options).length > 0;
 }
 
-/** Float images in 0..1, [N, C, H, W], each with its own parameters. `mean` is the colour of what is erased. */
-export function augmentFloats(
-  images: Tensor,
-  draw: Draw,
-  options: EffectiveAugmentOptions,
-  { mean, encoded }: { mean: readonly number[]; encoded: boolean },
-): Tensor {
-  let result = images;
-  if (options.crop === 'resized' && !encoded) result = resizedCrop(result, draw, options);
-  if (options.randAugment) result = randAugment(result, draw, options.randAugment);
-  if (options.colorJitter) result = colorJitter(result, draw, options.colorJitter);
-  if (options.randomErasing) result = randomErasing(result, draw, options.randomErasing, mean);
-  if (options.cutout) result = cutout(result, draw, options.cutout, mean);
-  return result;
+/**
+ * What is done to float images in 0..1 by numbers that are drawn for each of them, in order. `mean` is the colour of
+ * what is erased.
+ */
+function drawn(options: EffectiveAugmentOptions, mean: readonly number[] = []): Augmentation[] {
+  const { randAugment: operators, colorJitter: jitter, randomErasing: erased, cutout: cut } = options;
+  return [
+    ...(operators ? [randAugment(operators)] : []),
+    ...(jitter ? [colorJitter(jitter)] : []),
+    ...(erased ? [randomErasing(erased, mean)] : []),
+    ...(cut ? [cutout(cut, mean)] : []),
+  ];
+}
+
+/** All of it as one. */
+export function floatAugmentation(options: EffectiveAugmentOptions, mean: readonly number[]): Augmentation {
+  const list = drawn(options, mean);
+  return {
+    columns: list.reduce((sum, { columns }) => sum + columns, 0),
+    draw: (image) => list.flatMap((one) => one.draw(image)),
+    apply(images, parameters) {
+      let [result, first] = [images, 0];
+      for (const one of list) {
+        result = one.apply(result, parameters.from(first));
+        first += one.columns;
+      }
+      return result;
+    },
+  };
 }

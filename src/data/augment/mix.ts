@@ -2,7 +2,7 @@
 import { z } from '../../options.js';
 import { functions, type Tensor } from '../../tensor/index.js';
 import { SampleRandom, streams } from '../philox.js';
-import { type Draw, insideOf, perImage, type Rectangle } from './rows.js';
+import { type Draw, insideOf, type Parameters, type Rectangle, rectangleNumbers } from './rows.js';
 
 export const mixOptions = z.strictObject({
   alpha: z.number().positive().default(1).describe('of the Beta(alpha, alpha) from which the share of an image comes'),
@@ -71,26 +71,26 @@ function pasted({ kind, share, centre: [x, y] }: Mix, height: number, width: num
   return { top, left, height: h, width: w };
 }
 
+/** What {@link mix} is given of an image: shares of its pixels and of its label, and the rectangle that is pasted. */
+export function mixNumbers(one: Mix, height: number, width: number): number[] {
+  const rectangle = pasted(one, height, width);
+  const rest = 1 - (rectangle.height * rectangle.width) / (height * width);
+  const [pixels, label] = one.kind === 'mixup' ? [one.share, one.share] : [1, rest];
+  return [pixels, label, ...rectangleNumbers(rectangle)];
+}
+
 /**
- * Images [N, C, H, W] and one-hot labels [N, K] mixed with those of their partners, row by row. CutMix's labels follow the area
- * that was pasted.
+ * Images [N, C, H, W] and one-hot labels [N, K] mixed with those of their partners, row by row. CutMix's labels follow
+ * the area that was pasted.
  */
 export function mix(
   own: { images: Tensor; labels: Tensor },
   partners: { images: Tensor; labels: Tensor },
-  mixes: readonly Mix[],
+  mixes: Parameters,
 ): { images: Tensor; labels: Tensor } {
-  const [, , height = 0, width = 0] = own.images.shape;
-  const rectangles = mixes.map((one) => pasted(one, height, width));
-  const area = (row: number) => (rectangles[row]?.height ?? 0) * (rectangles[row]?.width ?? 0);
-  const pixelShare = perImage(
-    mixes.map(({ kind, share }) => (kind === 'mixup' ? share : 1)),
-    own.images.device,
-  );
-  const blended = weigh(own.images, partners.images, pixelShare);
-  const images = functions.where(insideOf(rectangles, own.images), partners.images, blended);
-  const labelShare = mixes.map(({ kind, share }, row) => (kind === 'mixup' ? share : 1 - area(row) / (height * width)));
-  return { images, labels: weigh(own.labels, partners.labels, perImage(labelShare, own.images.device).view(-1, 1)) };
+  const blended = weigh(own.images, partners.images, mixes.column(0));
+  const images = functions.where(insideOf(mixes.from(2), own.images), partners.images, blended);
+  return { images, labels: weigh(own.labels, partners.labels, mixes.columns(1, 1)) };
 }
 
 const weigh = (a: Tensor, b: Tensor, share: Tensor): Tensor => a.mul(share).add(b.mul(share.neg().add(1)));

@@ -2,9 +2,9 @@ import { z } from '../../options.js';
 import type { Tensor } from '../../tensor/index.js';
 import { roundHalfEven } from '../crop.js';
 import { SampleRandom, streams } from '../philox.js';
-import { type AffineMap, affine } from './affine.js';
+import { type AffineMap, affine, inverseMatrix } from './affine.js';
 import { adjustBrightness, adjustContrast, adjustSaturation } from './color.js';
-import { type Draw, onRows, perImage, rowsWhere } from './rows.js';
+import type { Augmentation, Parameters } from './rows.js';
 import { adjustSharpness, autocontrast, equalize, posterize, solarize } from './tone.js';
 
 const bins = 31;
@@ -25,87 +25,101 @@ interface Operator {
   magnitude(m: number, height: number, width: number): number;
   /** Whether the magnitude is negated half of the time. */
   signed: boolean;
-  apply(images: Tensor, magnitudes: number[]): Tensor;
+  /** What `apply` is given for a magnitude, at most {@link mostNumbers}; by default the magnitude alone. */
+  numbers?(magnitude: number, height: number, width: number): number[];
+  apply(images: Tensor, numbers: Parameters): Tensor;
 }
 
+const mostNumbers = 6;
 const upTo = (most: number) => (m: number) => (most * m) / (bins - 1);
 const degrees = (slope: number) => (Math.atan(slope) * 180) / Math.PI;
-const mapped = (map: (magnitude: number) => AffineMap) => (images: Tensor, magnitudes: number[]) =>
-  affine(images, magnitudes.map(map));
-const adjusted = (adjust: (images: Tensor, factor: Tensor) => Tensor) => (images: Tensor, magnitudes: number[]) =>
-  adjust(
-    images,
-    perImage(
-      magnitudes.map((magnitude) => 1 + magnitude),
-      images.device,
-    ),
-  );
+
+const applyMap = (images: Tensor, numbers: Parameters) => affine(images, numbers.columns(0, 6));
+const mapped = (map: (magnitude: number) => AffineMap) => ({
+  numbers: (magnitude: number, height: number, width: number) => inverseMatrix(map(magnitude), height, width),
+  apply: applyMap,
+});
+const adjusted = (adjust: (images: Tensor, factor: Tensor) => Tensor) => ({
+  numbers: (magnitude: number) => [1 + magnitude],
+  apply: (images: Tensor, numbers: Parameters) => adjust(images, numbers.column(0)),
+});
+const signed = true;
+const asItIs = (images: Tensor) => images;
 
 /** torchvision's augmentation space and magnitudes. */
 export const operators: Record<string, Operator> = {
-  identity: { magnitude: () => 0, signed: false, apply: (images) => images },
-  shearX: { magnitude: upTo(0.3), signed: true, apply: mapped((m) => ({ shear: [degrees(m), 0], center: [0, 0] })) },
-  shearY: { magnitude: upTo(0.3), signed: true, apply: mapped((m) => ({ shear: [0, degrees(m)], center: [0, 0] })) },
+  identity: { magnitude: () => 0, signed: false, apply: asItIs },
+  shearX: { magnitude: upTo(0.3), signed, ...mapped((m) => ({ shear: [degrees(m), 0], center: [0, 0] })) },
+  shearY: { magnitude: upTo(0.3), signed, ...mapped((m) => ({ shear: [0, degrees(m)], center: [0, 0] })) },
   translateX: {
     magnitude: (m, _, width) => upTo((150 / 331) * width)(m),
-    signed: true,
-    apply: mapped((m) => ({ translate: [Math.trunc(m), 0] })),
+    signed,
+    ...mapped((m) => ({ translate: [Math.trunc(m), 0] })),
   },
   translateY: {
     magnitude: (m, height) => upTo((150 / 331) * height)(m),
-    signed: true,
-    apply: mapped((m) => ({ translate: [0, Math.trunc(m)] })),
+    signed,
+    ...mapped((m) => ({ translate: [0, Math.trunc(m)] })),
   },
   // rotate() turns counter-clockwise.
-  rotate: { magnitude: upTo(30), signed: true, apply: mapped((m) => ({ angle: -m })) },
-  brightness: { magnitude: upTo(0.9), signed: true, apply: adjusted(adjustBrightness) },
-  color: { magnitude: upTo(0.9), signed: true, apply: adjusted(adjustSaturation) },
-  contrast: { magnitude: upTo(0.9), signed: true, apply: adjusted(adjustContrast) },
-  sharpness: { magnitude: upTo(0.9), signed: true, apply: adjusted(adjustSharpness) },
+  rotate: { magnitude: upTo(30), signed, ...mapped((m) => ({ angle: -m })) },
+  brightness: { magnitude: upTo(0.9), signed, ...adjusted(adjustBrightness) },
+  color: { magnitude: upTo(0.9), signed, ...adjusted(adjustSaturation) },
+  contrast: { magnitude: upTo(0.9), signed, ...adjusted(adjustContrast) },
+  sharpness: { magnitude: upTo(0.9), signed, ...adjusted(adjustSharpness) },
   posterize: {
     magnitude: (m) => 8 - roundHalfEven((4 * m) / (bins - 1)),
     signed: false,
-    apply: (images, bits) =>
-      posterize(
-        images,
-        perImage(
-          bits.map((bit) => 2 ** bit),
-          images.device,
-        ),
-      ),
+    numbers: (bits) => [2 ** bits],
+    apply: (images, levels) => posterize(images, levels.column(0)),
   },
   solarize: {
     magnitude: (m) => 1 - m / (bins - 1),
     signed: false,
-    apply: (images, thresholds) => solarize(images, perImage(thresholds, images.device)),
+    apply: (images, thresholds) => solarize(images, thresholds.column(0)),
   },
   autoContrast: { magnitude: () => 0, signed: false, apply: autocontrast },
   equalize: { magnitude: () => 0, signed: false, apply: equalize },
 };
-const names = Object.keys(operators);
 
-/** torchvision's RandAugment: `n` operators of strength `m` an image, each chosen anew, with the nearest pixel and black outside. */
-export function randAugment(
-  images: Tensor,
-  { seed, epoch, images: numbers }: Draw,
-  { n, m }: RandAugmentOptions,
-): Tensor {
-  const [, , height = 0, width = 0] = images.shape;
-  const drawn = numbers.map((number) => {
-    const random = new SampleRandom(seed, streams.randAugment, number, epoch);
-    return Array.from({ length: n }, () => ({
-      name: names[random.below(names.length)],
-      sign: random.below(2) ? 1 : -1,
-    }));
-  });
-  let result = images;
-  for (let layer = 0; layer < n; layer++) {
-    for (const [name, { magnitude, signed, apply }] of Object.entries(operators)) {
-      const rows = rowsWhere(drawn, (layers) => layers[layer]?.name === name);
-      const strength = magnitude(m, height, width);
-      const strengths = rows.map((row) => (signed ? strength * (drawn[row]?.[layer]?.sign ?? 1) : strength));
-      result = onRows(result, rows, (some) => apply(some, strengths));
-    }
-  }
-  return result;
+/** What `apply` of an operator is given. */
+export const operatorNumbers = (
+  { numbers = (one) => [one] }: Operator,
+  magnitude: number,
+  height: number,
+  width: number,
+): number[] => numbers(magnitude, height, width);
+
+const names = Object.keys(operators);
+/** What is done by operators: several of them are affine maps, which are done at once. */
+const branches = [...new Set(names.map((name) => (operators[name] as Operator).apply))];
+
+/**
+ * torchvision's RandAugment: `n` operators of strength `m` an image, each chosen anew, with the nearest pixel and black
+ * outside.
+ */
+export function randAugment({ n, m }: RandAugmentOptions): Augmentation {
+  const columns = 1 + mostNumbers;
+  return {
+    columns: n * columns,
+    draw({ seed, epoch, image, height, width }) {
+      const random = new SampleRandom(seed, streams.randAugment, image, epoch);
+      return Array.from({ length: n }).flatMap(() => {
+        const operator = operators[names[random.below(names.length)] as string] as Operator;
+        const sign = random.below(2) || !operator.signed ? 1 : -1;
+        const numbers = operatorNumbers(operator, sign * operator.magnitude(m, height, width), height, width);
+        const rest = new Array<number>(mostNumbers - numbers.length).fill(0);
+        return [branches.indexOf(operator.apply), ...numbers, ...rest];
+      });
+    },
+    apply(images, parameters) {
+      let result = images;
+      for (let layer = 0; layer < n; layer++) {
+        const own = parameters.from(layer * columns);
+        for (const [branch, apply] of branches.entries())
+          if (apply !== asItIs) result = own.where(0, branch, result, (some, theirs) => apply(some, theirs.from(1)));
+      }
+      return result;
+    },
+  };
 }

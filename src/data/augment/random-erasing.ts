@@ -1,8 +1,8 @@
 import { z } from '../../options.js';
-import { fromArray, functions, type Tensor } from '../../tensor/index.js';
+import { functions, type Tensor } from '../../tensor/index.js';
 import { roundHalfEven } from '../crop.js';
 import { SampleRandom, streams } from '../philox.js';
-import { type Draw, insideOf, type Rectangle } from './rows.js';
+import { type Augmentation, insideOf, type Parameters, perChannel, type Rectangle, rectangleNumbers } from './rows.js';
 
 const range = (low: number, high: number, most = Number.MAX_VALUE) =>
   z
@@ -51,46 +51,25 @@ function cutSquare(random: SampleRandom, height: number, width: number, { length
 }
 
 /** The images with rectangles in the colour `fill`, one value a channel. */
-export function erase(images: Tensor, rectangles: readonly Rectangle[], fill: readonly number[]): Tensor {
-  const colour = fromArray(Float32Array.from(fill), [1, images.shape[1] as number, 1, 1], { device: images.device });
-  return functions.where(insideOf(rectangles, images), colour, images);
+export function erase(images: Tensor, rectangles: Parameters, fill: readonly number[]): Tensor {
+  return functions.where(insideOf(rectangles, images), perChannel(fill, images.device), images);
 }
 
 /** Erases a rectangle of random place, area and ratio; `fill` is the data set's mean, which normalization makes 0. */
-export function randomErasing(
-  images: Tensor,
-  draw: Draw,
-  options: RandomErasingOptions,
-  fill: readonly number[],
-): Tensor {
-  return eraseDrawn(
-    images,
-    draw,
-    streams.randomErasing,
-    (random, height, width) => erasedRectangle(random, height, width, options),
-    fill,
-  );
-}
+export const randomErasing = (options: RandomErasingOptions, fill: readonly number[]): Augmentation =>
+  erasing(streams.randomErasing, (random, height, width) => erasedRectangle(random, height, width, options), fill);
 
 /** Erases a square, which may reach beyond the image. */
-export function cutout(images: Tensor, draw: Draw, options: CutoutOptions, fill: readonly number[]): Tensor {
-  return eraseDrawn(
-    images,
-    draw,
-    streams.cutout,
-    (random, height, width) => cutSquare(random, height, width, options),
-    fill,
-  );
-}
+export const cutout = (options: CutoutOptions, fill: readonly number[]): Augmentation =>
+  erasing(streams.cutout, (random, height, width) => cutSquare(random, height, width, options), fill);
 
-function eraseDrawn(
-  images: Tensor,
-  { seed, epoch, images: numbers }: Draw,
+const erasing = (
   stream: number,
   choose: (random: SampleRandom, height: number, width: number) => Rectangle,
   fill: readonly number[],
-): Tensor {
-  const [, , height = 0, width = 0] = images.shape;
-  const rectangles = numbers.map((number) => choose(new SampleRandom(seed, stream, number, epoch), height, width));
-  return erase(images, rectangles, fill);
-}
+): Augmentation => ({
+  columns: 4,
+  draw: ({ seed, epoch, image, height, width }) =>
+    rectangleNumbers(choose(new SampleRandom(seed, stream, image, epoch), height, width)),
+  apply: (images, parameters) => erase(images, parameters, fill),
+});

@@ -1,4 +1,7 @@
-/** Helpers for operators that give each image of a batch its own parameters. */
+/**
+ * Numbers that decide what is done to each image of a batch: drawn on the host, and read by operators where the images
+ * are.
+ */
 import { fromArray, functions, type Tensor } from '../../tensor/index.js';
 
 /** What decides the parameters of a batch. */
@@ -9,22 +12,114 @@ export interface Draw {
   images: readonly number[];
 }
 
-/** One value an image, [N, 1, 1, 1], on a device. */
-export function perImage(values: ArrayLike<number>, device: string): Tensor {
-  return fromArray(Float32Array.from(values), [values.length, 1, 1, 1], { device });
+/** The numbers of a batch, some columns an image. */
+export interface Parameters {
+  /** float32 [N, 1, 1, 1]. */
+  column(which: number): Tensor;
+  /** float32 [N, count]. */
+  columns(begin: number, count: number): Tensor;
+  /** The columns from `begin` on. */
+  from(begin: number): Parameters;
+  /** `change` applied to the images whose number in column `which` is `value`; the others stay as they are. */
+  where(which: number, value: number, images: Tensor, change: (some: Tensor, theirs: Parameters) => Tensor): Tensor;
 }
 
-/** `change` applied to some images of a batch, the others as they are. */
-export function onRows(images: Tensor, rows: readonly number[], change: (some: Tensor) => Tensor): Tensor {
-  if (rows.length === 0) return images;
-  if (rows.length === images.shape[0]) return change(images);
-  const index = fromArray(BigInt64Array.from(rows, BigInt)).to({ device: images.device });
-  return images.indexCopy(0, index, change(images.indexSelect(0, index)));
+/** Numbers that the host knows: what is done to some images is done to these alone. */
+class HostParameters implements Parameters {
+  constructor(
+    private readonly rows: readonly (readonly number[])[],
+    private readonly first = 0,
+  ) {}
+
+  column(which: number): Tensor {
+    return perImage(this.rows.map((row) => row[this.first + which] as number));
+  }
+
+  columns(begin: number, count: number): Tensor {
+    const from = this.first + begin;
+    const values = this.rows.flatMap((row) => row.slice(from, from + count));
+    return fromArray(Float32Array.from(values), [this.rows.length, count]);
+  }
+
+  from(begin: number): Parameters {
+    return new HostParameters(this.rows, this.first + begin);
+  }
+
+  where(which: number, value: number, images: Tensor, change: (some: Tensor, theirs: Parameters) => Tensor): Tensor {
+    const chosen = this.rows.flatMap((row, i) => (row[this.first + which] === value ? [i] : []));
+    if (chosen.length === 0) return images;
+    if (chosen.length === this.rows.length) return change(images, this);
+    const theirs = new HostParameters(
+      chosen.map((i) => this.rows[i] as readonly number[]),
+      this.first,
+    );
+    const index = fromArray(BigInt64Array.from(chosen, BigInt));
+    return images.indexCopy(0, index, change(images.indexSelect(0, index), theirs));
+  }
 }
 
-/** Positions of `values` that pass. */
-export function rowsWhere<T>(values: readonly T[], passes: (value: T) => boolean): number[] {
-  return values.flatMap((value, row) => (passes(value) ? [row] : []));
+/**
+ * Numbers that lie on a device, float32 [N, columns], and are not read: what is done to some images is done to all of
+ * them, and the others keep what they were. So it can be captured in a graph.
+ */
+class DeviceParameters implements Parameters {
+  constructor(
+    private readonly table: Tensor | undefined,
+    private readonly first = 0,
+  ) {}
+
+  column(which: number): Tensor {
+    return this.columns(which, 1).view(-1, 1, 1, 1);
+  }
+
+  columns(begin: number, count: number): Tensor {
+    return (this.table as Tensor).narrow(1, this.first + begin, count).contiguous();
+  }
+
+  from(begin: number): Parameters {
+    return new DeviceParameters(this.table, this.first + begin);
+  }
+
+  where(which: number, value: number, images: Tensor, change: (some: Tensor, theirs: Parameters) => Tensor): Tensor {
+    return functions.where(this.column(which).eq(value), change(images, this), images);
+  }
+}
+
+/** Rows of numbers for images on the CPU. */
+export const hostParameters = (rows: readonly (readonly number[])[]): Parameters => new HostParameters(rows);
+
+/** The same for images on a device, where the numbers lie as float32 [N, columns]; absent where there are none. */
+export const deviceParameters = (table: Tensor | undefined): Parameters => new DeviceParameters(table);
+
+/** What is done to images, by numbers that are drawn for each of them. */
+export interface Augmentation {
+  /** How many numbers an image has. */
+  columns: number;
+  /** The numbers of an image in an epoch. */
+  draw(image: DrawnImage): number[];
+  apply(images: Tensor, parameters: Parameters): Tensor;
+}
+
+/** An image as its numbers are drawn. */
+export interface DrawnImage {
+  seed: number;
+  epoch: number;
+  image: number;
+  height: number;
+  width: number;
+}
+
+/** One value an image, [N, 1, 1, 1]. */
+export function perImage(values: ArrayLike<number>): Tensor {
+  return fromArray(Float32Array.from(values), [values.length, 1, 1, 1]);
+}
+
+/** One value a channel, float32 [1, C, 1, 1], made by the device alone. */
+export function perChannel(values: readonly number[], device: string): Tensor {
+  return functions.cat(
+    values.map((value) => functions.full([1, 1, 1, 1], value, { dtype: 'float32', device })),
+    1,
+  );
 }
 
 export interface Rectangle {
@@ -34,25 +129,21 @@ export interface Rectangle {
   width: number;
 }
 
+/** The columns of a rectangle, as {@link insideOf} reads them. */
+export const rectangleNumbers = ({ top, left, height, width }: Rectangle): number[] => [
+  top,
+  top + height,
+  left,
+  left + width,
+];
+
 /** bool [N, 1, H, W]: inside of each image's rectangle. `images` [N, C, H, W] say of what size, and on which device. */
-export function insideOf(rectangles: readonly Rectangle[], images: Tensor): Tensor {
+export function insideOf(rectangles: Parameters, images: Tensor): Tensor {
   const { device } = images;
   const [, , height = 0, width = 0] = images.shape;
-  const along = (size: number, begin: (r: Rectangle) => number, end: (r: Rectangle) => number, shape: number[]) => {
+  const along = (size: number, first: number, shape: number[]) => {
     const at = functions.arange(size, { dtype: 'float32', device }).view(shape);
-    return at.ge(perImage(rectangles.map(begin), device)).logicalAnd(at.lt(perImage(rectangles.map(end), device)));
+    return at.ge(rectangles.column(first)).logicalAnd(at.lt(rectangles.column(first + 1)));
   };
-  const rows = along(
-    height,
-    (r) => r.top,
-    (r) => r.top + r.height,
-    [1, 1, height, 1],
-  );
-  const columns = along(
-    width,
-    (r) => r.left,
-    (r) => r.left + r.width,
-    [1, 1, 1, width],
-  );
-  return rows.logicalAnd(columns);
+  return along(height, 0, [1, 1, height, 1]).logicalAnd(along(width, 2, [1, 1, 1, width]));
 }

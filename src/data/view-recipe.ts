@@ -1,0 +1,184 @@
+/**
+ * How images become batches on a device: the host draws numbers, for an epoch or for a batch, and batches are made of
+ * them by operators that a graph can contain.
+ */
+import type { Batch } from '../flow.js';
+import { fromArray, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { changesFloats, cropsFloats, floatAugmentation } from './augment/index.js';
+import { drawMixes, mix, mixNumbers } from './augment/mix.js';
+import { resizedCrop } from './augment/resized-crop.js';
+import { type Augmentation, type Draw, deviceParameters, type Parameters } from './augment/rows.js';
+import { drawViews, mirrored, pixelTable, rowsOf, upload, viewsOn } from './device-views.js';
+import type { BatchSetup } from './host-batches.js';
+import { asTheyAre, isEncoded, normalized } from './images.js';
+import { SampleRandom, streams } from './philox.js';
+import { imagesOf, plainView } from './plain-view.js';
+
+export interface RecipeSetup extends BatchSetup {
+  device: string;
+}
+
+/** What was drawn for some samples, on the host or on the device. */
+export interface Drawn {
+  /**
+   * int64 [3, N]: samples, images, numbers of the view. Where images are mixed [5, N], with the samples and images that
+   * they are mixed with.
+   */
+  order: Tensor;
+  /** Where crops begin and what is mirrored, int64 [N, 3]; with that of the others [N, 6]. */
+  places: Tensor;
+  /** float32 [N, columns]; absent where there are none. */
+  numbers?: Tensor;
+  /** For the host alone: which parts of the images, and of those that they are mixed with, are resized to the whole. */
+  resized?: readonly Draw[];
+}
+
+/** The rows of {@link Drawn.order}. */
+type Columns = [indices: Tensor, images: Tensor, views: Tensor, partners?: Tensor, others?: Tensor];
+
+export class ViewRecipe {
+  readonly #setup: RecipeSetup;
+  readonly #encoded: boolean;
+  /** What becomes of pixels: numbers as they are wanted, or in 0..1 where more is done to them. */
+  readonly #table: Tensor;
+  readonly #floats: Augmentation | undefined;
+  /** Whether images are mixed with others. */
+  readonly mixes: boolean;
+
+  constructor(setup: RecipeSetup) {
+    this.#setup = setup;
+    const { data, split, augment, device } = setup;
+    this.#encoded = isEncoded(split);
+    if (augment && changesFloats(augment, this.#encoded)) this.#floats = floatAugmentation(augment, data.mean);
+    this.mixes = augment?.mixup !== undefined || augment?.cutmix !== undefined;
+    this.#table = scope(() => keep(pixelTable(this.#floats ? asTheyAre(data.channels) : data, device)));
+  }
+
+  /** Whether {@link batch} needs nothing of the host: parts that are resized have sizes of their own. */
+  get capturable(): boolean {
+    const { augment } = this.#setup;
+    return !augment || !cropsFloats(augment, this.#encoded);
+  }
+
+  /** What decides how samples look in a view of theirs. */
+  draw(samples: readonly number[], view: number): Drawn {
+    const { data, split, seed, augment } = this.#setup;
+    const { height, width } = data;
+    const images = imagesOf(split, samples);
+    const mixes =
+      augment && this.mixes ? drawMixes({ seed, epoch: view, images }, split.labels.length, augment) : undefined;
+    const partners = mixes?.map(({ partner }) => partner) ?? [];
+    const others = imagesOf(split, partners);
+    const order = [samples, images, samples.map(() => view), ...(mixes ? [partners, others] : [])];
+    const places = [images, ...(mixes ? [others] : [])].map((numbers) => this.#placesOf(numbers, view));
+    const floats = this.#floats;
+    const numbersOf = (image: number) => floats?.draw({ seed, epoch: view, image, height, width }) ?? [];
+    const rows = floats
+      ? images.map((image, i) => {
+          const one = mixes?.[i];
+          const mixed = one ? [...numbersOf(others[i] as number), ...mixNumbers(one, height, width)] : [];
+          return [...numbersOf(image), ...mixed];
+        })
+      : [];
+    const columns = rows[0]?.length ?? 0;
+    return {
+      order: torch.stack(order.map(rowsOf)),
+      places: torch.cat(places, 1),
+      ...(columns > 0 && { numbers: fromArray(Float32Array.from(rows.flat()), [rows.length, columns]) }),
+      ...(!this.capturable && { resized: [images, others].map((some) => ({ seed, epoch: view, images: some })) }),
+    };
+  }
+
+  #placesOf(images: readonly number[], view: number): Tensor {
+    const { data, augment, seed } = this.#setup;
+    const { pad, flip } = plainView(data, augment);
+    if (this.#encoded)
+      return mirrored(images.map((image) => flip && new SampleRandom(seed, streams.flip, image, view).below(2) === 1));
+    return drawViews(images, { pad, flip, seed, epoch: view });
+  }
+
+  /** The numbers on the device. */
+  upload({ order, places, numbers, ...rest }: Drawn): Drawn {
+    const { device } = this.#setup;
+    return {
+      ...rest,
+      order: upload(order, device),
+      places: upload(places, device),
+      ...(numbers && { numbers: upload(numbers, device) }),
+    };
+  }
+
+  /**
+   * A batch of what was drawn for it, by operators of the device. `pixels`, uint8 [M, C, H, W], are all images, or
+   * where they do not lie there those of this batch, and behind them those that they are mixed with.
+   */
+  batch(pixels: Tensor, drawn: Drawn, { all }: { all: boolean }): Batch {
+    return noGrad(() => {
+      const { labels, device } = this.#setup;
+      const [indices, images, views, partners, others] = drawn.order.unbind(0) as Columns;
+      const count = indices.shape[0] as number;
+      const brought = (which: 0 | 1) => torch.arange(count, { dtype: 'int64', device }).add(which * count);
+      const rows = [all ? images : brought(0), all ? others : brought(1)];
+      const plain = (which: 0 | 1) => {
+        const places = this.mixes ? drawn.places.narrow(1, 3 * which, 3).contiguous() : drawn.places;
+        return viewsOn(pixels, rows[which] as Tensor, places, this.#table);
+      };
+      const own = labels.indexSelect(0, indices);
+      const seen = this.#floats
+        ? this.#changed(this.#floats, plain, drawn, { own, partners })
+        : { images: plain(0), labels: own };
+      return { ...seen, indices, views: { number: 0, images: [], onDevice: { numbers: views, images } } };
+    });
+  }
+
+  #changed(
+    floats: Augmentation,
+    plain: (which: 0 | 1) => Tensor,
+    drawn: Drawn,
+    { own, partners }: { own: Tensor; partners: Tensor | undefined },
+  ): { images: Tensor; labels: Tensor } {
+    const { data, augment } = this.#setup;
+    const parameters = deviceParameters(drawn.numbers);
+    const changed = (which: 0 | 1) => {
+      const part = drawn.resized?.[which];
+      const whole = part && augment ? resizedCrop(plain(which), part, augment) : plain(which);
+      return floats.apply(whole, parameters.from(which * floats.columns));
+    };
+    const mine = { images: changed(0), labels: own };
+    const theirs = partners && { images: changed(1), partners };
+    const seen = theirs ? this.#mixed(mine, theirs, parameters.from(2 * floats.columns)) : mine;
+    const normal = normalized(seen.images, data);
+    return { images: normal.contiguous({ memoryFormat: 'channelsLast' }), labels: seen.labels };
+  }
+
+  #mixed(
+    own: { images: Tensor; labels: Tensor },
+    { images, partners }: { images: Tensor; partners: Tensor },
+    parameters: Parameters,
+  ): { images: Tensor; labels: Tensor } {
+    const { data, labels, device } = this.#setup;
+    const classes = torch.arange(data.classes.length, { dtype: 'int64', device });
+    // oneHot() looks at the labels first.
+    const oneHot = (some: Tensor) => some.unsqueeze(1).eq(classes).to('float32');
+    return mix(
+      { images: own.images, labels: oneHot(own.labels) },
+      { images, labels: oneHot(labels.indexSelect(0, partners)) },
+      parameters,
+    );
+  }
+
+  dispose(): void {
+    this.#table.dispose();
+  }
+}
+
+/** What was drawn, in one order. */
+export const tensorsOf = ({ order, places, numbers }: Drawn): Tensor[] => [
+  order,
+  places,
+  ...(numbers ? [numbers] : []),
+];
+
+/** The other way round. */
+export const drawnOf = ([order, places, numbers]: readonly Tensor[]): Drawn =>
+  ({ order, places, ...(numbers && { numbers }) }) as Drawn;
