@@ -24,6 +24,7 @@ import {
 } from '../../src/index.js';
 import { DeviceGraph } from '../../src/tensor/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
+import { CompanySteps } from '../../src/train/company-steps.js';
 import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
 
 addDevice();
@@ -35,7 +36,19 @@ afterEach(() => vi.restoreAllMocks());
 const data = await openDataset('shapes:72?test=12');
 torch.manualSeed(3);
 const teacher = Teacher.of(models.create('resnet14', { numClasses: 12 }).to({ device }), 'resnet14');
-const common = { teacher, data, batchSize: 12, dataSeed: 5, epochs: 2, lr: 0.01, device, deterministic: true } as const;
+/** Without graphs of evaluations, so that all graphs are those of steps. */
+const trained = { evaluateEvery: 100 } as const;
+const common = {
+  ...trained,
+  teacher,
+  data,
+  batchSize: 12,
+  dataSeed: 5,
+  epochs: 2,
+  lr: 0.01,
+  device,
+  deterministic: true,
+} as const;
 
 type Students = Record<string, Partial<DistillSetup>>;
 
@@ -171,6 +184,11 @@ describe.runIf(isThere)('students on one device', () => {
     await expectAsAlone(company);
   });
 
+  it('have the bits of each alone where the features of the teacher are kept', async () => {
+    const cache = { teacherCache: join(folder, `cache-${runs}`), views: 2 };
+    await expectAsAlone(await together(small, { ...cache, epochs: 4 }));
+  });
+
   it('are not changed by NaN in one that skips it', async () => {
     const { replay } = spies();
     const company = await together({
@@ -192,10 +210,11 @@ describe.runIf(isThere)('students on one device', () => {
   });
 
   it('go on without one that ends early', async () => {
-    const { record, replay } = spies();
+    const step = vi.spyOn(CompanySteps.prototype, 'step');
+    const aside = vi.spyOn(DeviceGraph.prototype, 'aside');
     const company = await together(
       { srrl: small.srrl ?? {}, early: { student: 'resnet8', lr: 1e-9, earlyStop: 1 }, kd: small.kd ?? {} },
-      { validation: 0.2, epochs: 4 },
+      { validation: 0.2, epochs: 4, evaluateEvery: 1 },
     );
     const ends = company.events.flatMap((event) => (event.type === 'end' ? [[event.student, event.stopped]] : []));
     expect(ends).toEqual([
@@ -205,8 +224,8 @@ describe.runIf(isThere)('students on one device', () => {
     ]);
     expect(company.error).toBeUndefined();
     // 60 images in 5 batches, captured with three students, and from epoch 3 on with two.
-    expect(record).toHaveBeenCalledTimes(2);
-    expect(replay).toHaveBeenCalledTimes(4 * 5 - 2);
+    expect(aside).toHaveBeenCalledTimes(4 + 3);
+    expect(step.mock.results.filter(({ value }) => value === true)).toHaveLength(4 * 5 - 2);
     await expectAsAlone(company);
   });
 
