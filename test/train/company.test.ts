@@ -184,6 +184,11 @@ describe.runIf(isThere)('students on one device', () => {
     await expectAsAlone(company);
   });
 
+  it('have the bits of each alone where the features of the teacher are kept', async () => {
+    const cache = { teacherCache: join(folder, `cache-${runs}`), views: 2 };
+    await expectAsAlone(await together(small, { ...cache, epochs: 4 }));
+  });
+
   it('are not changed by NaN in one that skips it', async () => {
     const { replay } = spies();
     const company = await together({
