@@ -18,6 +18,7 @@ const include = [
   'test/{analysis,data,train}/device.test.ts',
   'test/train/whole-step.test.ts',
   'test/train/company.test.ts',
+  'test/train/whole-step-uploads.test.ts',
   'test/tensor/graph.test.ts',
 ];
 export default { ...cuda, test: { ...cuda.test, include, exclude: [] } };

@@ -48,24 +48,19 @@ struct Uploads {
   size_t sum = 0;
 };
 
-// A copy of a tensor of the CPU. Work that the device is asked for from now on comes after it. The memory that it is
-// read from is pinned where that device is CUDA's; libtorch uses it again when the copy was done, as it does with the
+// On CUDA: from pinned memory, on a stream of its own. libtorch uses that memory again when the copy was done, and the
 // result's when the device's work on it was done.
-at::Tensor upload(const at::Tensor& tensor, c10::Device named) {
-  TORCH_CHECK(tensor.device().is_cpu(), "upload: expected a tensor on the CPU, got one on ", tensor.device());
-  if (named.is_cpu()) return tensor.clone();
+at::Tensor uploadAside(const at::Tensor& tensor, c10::Device named) {
   const c10::impl::VirtualGuardImpl guard(named.type());
   const c10::Device device = named.has_index() ? named : guard.getDevice();
   const c10::Stream work = guard.getStream(device);
   static std::mutex mutex;
   // Never freed: when a process ends, its device's events may be gone before.
-  static auto& devices = *new std::map<std::pair<c10::DeviceType, c10::DeviceIndex>, Uploads>();
+  static auto& devices = *new std::map<c10::DeviceIndex, Uploads>();
   const std::lock_guard<std::mutex> lock(mutex);
-  Uploads& uploads = devices.try_emplace({device.type(), device.index()}, guard.getStreamFromGlobalPool(device)).first->second;
-  // A device without streams does one after the other.
-  if (uploads.stream == work) return tensor.to(device, tensor.scalar_type(), /*non_blocking=*/true, /*copy=*/true);
+  Uploads& uploads = devices.try_emplace(device.index(), guard.getStreamFromGlobalPool(device)).first->second;
   uploads.makeRoom(tensor.nbytes(), work);
-  const at::Tensor pinned = device.is_cuda() ? tensor.pin_memory() : tensor;
+  const at::Tensor pinned = tensor.pin_memory();
   guard.exchangeStream(uploads.stream);
   at::Tensor made;
   try {
@@ -80,6 +75,15 @@ at::Tensor upload(const at::Tensor& tensor, c10::Device named) {
   copied.block(work);
   guard.recordDataPtrOnStream(made.storage().data_ptr(), work);
   return made;
+}
+
+// A copy of a tensor of the CPU. Work that the device is asked for from now on comes after it.
+at::Tensor upload(const at::Tensor& tensor, c10::Device device) {
+  TORCH_CHECK(tensor.device().is_cpu(), "upload: expected a tensor on the CPU, got one on ", tensor.device());
+  if (device.is_cuda()) return uploadAside(tensor, device);
+  // Metal reads the memory later, when the tensor may be gone.
+  const bool waits = device.is_mps();
+  return tensor.to(device, tensor.scalar_type(), /*non_blocking=*/!waits, /*copy=*/true);
 }
 
 }  // namespace

@@ -1,5 +1,5 @@
 import type { Batch, Views } from '../flow.js';
-import { scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { CapturedSource, Place } from './captured.js';
 import { DeviceBatches } from './device-batches.js';
 import { upload } from './device-views.js';
@@ -7,7 +7,7 @@ import type { BatchSetup } from './host-batches.js';
 import { isEncoded } from './images.js';
 import { imagesOf } from './plain-view.js';
 import { StagedBatches } from './staged-batches.js';
-import { type Drawn, drawnOf, tensorsOf, ViewRecipe } from './view-recipe.js';
+import { type Drawn, drawnOf, joined, tensorsOf, ViewRecipe } from './view-recipe.js';
 
 export interface OnDeviceSetup extends BatchSetup {
   device: string;
@@ -25,6 +25,10 @@ export class BatchesOnDevice {
   readonly #setup: OnDeviceSetup;
   readonly #recipe: ViewRecipe;
   #epoch: number | undefined;
+  /** The epoch whose numbers lie on the device. */
+  #uploaded: number | undefined;
+  /** What was drawn, before it is uploaded. */
+  #drawn: { epoch: number; parts: Drawn[] } | undefined;
   /** For captured steps: of images that lie on the device, or that are brought there. */
   #resident: DeviceBatches | undefined;
   #staged: StagedBatches | undefined;
@@ -121,18 +125,55 @@ export class BatchesOnDevice {
     return { samples: samplesOf(epoch, step), step, view: viewOf(epoch) };
   }
 
+  /**
+   * Draws some of the next epoch, which is uploaded when that begins: for about so many milliseconds in which the host
+   * would wait for the device.
+   */
+  drawAhead(milliseconds: number): void {
+    if (!this.#resident || this.#epoch === undefined) return;
+    const end = performance.now() + milliseconds;
+    const parts = this.#partsOf(this.#epoch + 1);
+    while (parts.length < this.#setup.steps && performance.now() < end) this.#drawPart(parts, this.#epoch + 1);
+  }
+
+  /** What is drawn of an epoch by now, batch by batch. */
+  #partsOf(epoch: number): Drawn[] {
+    if (this.#drawn?.epoch === epoch) return this.#drawn.parts;
+    this.#forgetDrawn();
+    this.#drawn = { epoch, parts: [] };
+    return this.#drawn.parts;
+  }
+
+  #drawPart(parts: Drawn[], epoch: number): void {
+    const { samplesOf, viewOf } = this.#setup;
+    scope(() => {
+      const drawn = this.#recipe.draw(samplesOf(epoch, parts.length), viewOf(epoch));
+      for (const tensor of tensorsOf(drawn)) keep(tensor);
+      parts.push(drawn);
+    });
+  }
+
+  #forgetDrawn(): void {
+    for (const part of this.#drawn?.parts ?? []) for (const tensor of tensorsOf(part)) tensor.dispose();
+    this.#drawn = undefined;
+  }
+
   /** This epoch and, for whoever is a batch ahead, the first batch of the next one. */
   #uploadEpoch(batches: DeviceBatches, now: number): void {
-    const { steps, samplesOf, viewOf } = this.#setup;
+    if (now === this.#uploaded) return;
+    this.#uploaded = now;
     scope(() => {
-      const all = Array.from({ length: steps }, (_, step) => samplesOf(now, step)).flat();
-      const first = samplesOf(now + 1, 0);
-      const drawn = (samples: number[], epoch: number) => this.#recipe.draw(samples, viewOf(epoch));
-      batches.begin(now, [drawn(all, now), drawn(first, now + 1)]);
+      const parts = this.#partsOf(now);
+      while (parts.length < this.#setup.steps) this.#drawPart(parts, now);
+      const all = joined(parts);
+      const next = this.#partsOf(now + 1);
+      this.#drawPart(next, now + 1);
+      batches.begin(now, [all, next[0] as Drawn]);
     });
   }
 
   dispose(): void {
+    this.#forgetDrawn();
     for (const holder of [this.#resident, this.#staged, this.#recipe]) holder?.dispose();
   }
 }

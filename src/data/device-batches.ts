@@ -1,7 +1,7 @@
 import type { Batch } from '../flow.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { type CapturedSource, nextPlace, type Place } from './captured.js';
-import { type Drawn, tensorsOf, type ViewRecipe } from './view-recipe.js';
+import { type Drawn, joined, tensorsOf, type ViewRecipe } from './view-recipe.js';
 
 export interface DeviceBatchesSetup {
   /** All images, uint8 [N, C, H, W], on the device. */
@@ -38,12 +38,7 @@ export class DeviceBatches implements CapturedSource {
     this.#count = now.places.shape[0] as number;
     noGrad(() =>
       scope(() => {
-        const numbers = now.numbers && next.numbers && torch.cat([now.numbers, next.numbers]);
-        const drawn = recipe.upload({
-          order: torch.cat([now.order, next.order], 1),
-          places: torch.cat([now.places, next.places]),
-          ...(numbers && { numbers }),
-        });
+        const drawn = recipe.upload(joined([now, next]));
         // A captured step reads the same tensors in every epoch.
         if (this.#drawn) torch._foreachCopy_(tensorsOf(this.#drawn), tensorsOf(drawn));
         else this.#drawn = drawn;

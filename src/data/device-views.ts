@@ -24,7 +24,7 @@ export const drawViews = (
 
 /** Where images are mirrored, in the form of {@link drawViews}. */
 export const mirrored = (flips: readonly boolean[]): Tensor =>
-  fromArray(BigInt64Array.from(flips.flatMap((flip) => [0n, 0n, flip ? 1n : 0n])), [flips.length, 3]);
+  rowsOf(flips.flatMap((flip) => [0, 0, flip ? 1 : 0])).view([flips.length, 3]);
 
 /**
  * float32 [B, C, H, W], channels_last: the images `rows` [B] of uint8 [N, C, H, W], each from where its draw [B, 3]
@@ -52,7 +52,7 @@ export function viewsOn(images: Tensor, rows: Tensor, draws: Tensor, table: Tens
 }
 
 /** Numbers of images or samples, int64. */
-export const rowsOf = (numbers: readonly number[]): Tensor => fromArray(BigInt64Array.from(numbers, BigInt));
+export const rowsOf = (numbers: readonly number[]): Tensor => fromArray(Float64Array.from(numbers)).to('int64');
 
 /**
  * A copy on the device (the tensor itself where that is the CPU) of a tensor on the CPU: neither does the host wait for it, nor it for the device's work. What

@@ -90,5 +90,7 @@ export class HostBatches {
 
   captured(): undefined {}
 
+  drawAhead(): void {}
+
   dispose(): void {}
 }

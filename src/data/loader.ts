@@ -173,9 +173,9 @@ export class Loader {
     const count = this.#split.labels.length;
     const order = scope(() => {
       const drawn = callOverload(overloadOf('srrl::epoch_order'), [count, this.#options.seed, epoch]) as Tensor;
-      return drawn.toTypedArray() as BigInt64Array;
+      return drawn.to('float64').toTypedArray() as Float64Array;
     });
-    return (position) => Number(order[position]);
+    return (position) => order[position] as number;
   }
 
   /** How many samples a batch has. */
@@ -190,6 +190,14 @@ export class Loader {
    */
   onDevice(): CapturedSource | undefined {
     return this.#batches.captured();
+  }
+
+  /**
+   * Makes some of what {@link onDevice} needs in the next epoch, for about so many milliseconds.
+   * @internal
+   */
+  drawAhead(milliseconds: number): void {
+    this.#batches.drawAhead(milliseconds);
   }
 
   /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */

@@ -5,7 +5,7 @@
 import type { Batch } from '../flow.js';
 import { fromArray, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { changesFloats, cropsFloats, floatAugmentation } from './augment/index.js';
-import { drawMixes, mix, mixNumbers } from './augment/mix.js';
+import { drawMixes, type Mix, mix, mixColumns, mixNumbers } from './augment/mix.js';
 import { resizedCrop } from './augment/resized-crop.js';
 import { type Augmentation, type Draw, deviceParameters, type Parameters } from './augment/rows.js';
 import { drawViews, mirrored, pixelTable, rowsOf, upload, viewsOn } from './device-views.js';
@@ -62,8 +62,7 @@ export class ViewRecipe {
 
   /** What decides how samples look in a view of theirs. */
   draw(samples: readonly number[], view: number): Drawn {
-    const { data, split, seed, augment } = this.#setup;
-    const { height, width } = data;
+    const { split, seed, augment } = this.#setup;
     const images = imagesOf(split, samples);
     const mixes =
       augment && this.mixes ? drawMixes({ seed, epoch: view, images }, split.labels.length, augment) : undefined;
@@ -71,22 +70,36 @@ export class ViewRecipe {
     const others = imagesOf(split, partners);
     const order = [samples, images, samples.map(() => view), ...(mixes ? [partners, others] : [])];
     const places = [images, ...(mixes ? [others] : [])].map((numbers) => this.#placesOf(numbers, view));
-    const floats = this.#floats;
-    const numbersOf = (image: number) => floats?.draw({ seed, epoch: view, image, height, width }) ?? [];
-    const rows = floats
-      ? images.map((image, i) => {
-          const one = mixes?.[i];
-          const mixed = one ? [...numbersOf(others[i] as number), ...mixNumbers(one, height, width)] : [];
-          return [...numbersOf(image), ...mixed];
-        })
-      : [];
-    const columns = rows[0]?.length ?? 0;
+    const numbers = this.#numbersOf(images, others, mixes, view);
     return {
       order: torch.stack(order.map(rowsOf)),
       places: torch.cat(places, 1),
-      ...(columns > 0 && { numbers: fromArray(Float32Array.from(rows.flat()), [rows.length, columns]) }),
+      ...(numbers && { numbers }),
       ...(!this.capturable && { resized: [images, others].map((some) => ({ seed, epoch: view, images: some })) }),
     };
+  }
+
+  /** Of each image, of the one that it is mixed with, and of how. */
+  #numbersOf(
+    images: readonly number[],
+    others: readonly number[],
+    mixes: readonly Mix[] | undefined,
+    view: number,
+  ): Tensor | undefined {
+    const { seed, data } = this.#setup;
+    const { height, width } = data;
+    const floats = this.#floats;
+    const columns = (floats?.columns ?? 0) * (mixes ? 2 : 1) + (mixes ? mixColumns : 0);
+    if (!floats || columns === 0) return undefined;
+    const table = new Float32Array(images.length * columns);
+    for (const [i, image] of images.entries()) {
+      const drawn = (one: number) => floats.draw({ seed, epoch: view, image: one, height, width });
+      table.set(drawn(image), i * columns);
+      if (!mixes) continue;
+      table.set(drawn(others[i] as number), i * columns + floats.columns);
+      table.set(mixNumbers(mixes[i] as Mix, height, width), i * columns + 2 * floats.columns);
+    }
+    return fromArray(table, [images.length, columns]);
   }
 
   #placesOf(images: readonly number[], view: number): Tensor {
@@ -182,3 +195,16 @@ export const tensorsOf = ({ order, places, numbers }: Drawn): Tensor[] => [
 /** The other way round. */
 export const drawnOf = ([order, places, numbers]: readonly Tensor[]): Drawn =>
   ({ order, places, ...(numbers && { numbers }) }) as Drawn;
+
+/** What was drawn for samples that follow each other. */
+export function joined(parts: readonly Drawn[]): Drawn {
+  const numbers = parts.flatMap((part) => part.numbers ?? []);
+  return {
+    order: torch.cat(
+      parts.map(({ order }) => order),
+      1,
+    ),
+    places: torch.cat(parts.map(({ places }) => places)),
+    ...(numbers.length > 0 && { numbers: torch.cat(numbers) }),
+  };
+}

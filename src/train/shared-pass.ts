@@ -11,7 +11,7 @@ export type BatchSource = Pick<
   'steps' | 'count' | 'split' | 'begin' | 'ready' | 'waitsFor' | 'sizeOf' | 'batch' | 'dispose'
 > &
   // Absent where batches are shared: they are for all trainers, see SharedPass.sources.
-  Partial<Pick<Loader, 'onDevice'>>;
+  Partial<Pick<Loader, 'onDevice' | 'drawAhead'>>;
 
 /** Makes each batch and its targets once, and keeps them until the next one is asked for. */
 export class SharedPass {

@@ -60,6 +60,9 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
   };
 }
 
+/** Milliseconds for which, before the host waits for the device, it draws what comes in the next epoch. */
+const drawingTime = 20;
+
 const singleImage = (buffer: string): string =>
   `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;
 
@@ -219,6 +222,7 @@ export class Trainer {
 
   /** Finds out which of the steps that were replayed since the last look had NaN or Inf; waits for the device. */
   look(): NonFinite[] {
+    if (this.ahead) this.loader.drawAhead?.(drawingTime);
     return this.device?.look(this.step) ?? [];
   }
 

@@ -71,6 +71,9 @@ function pasted({ kind, share, centre: [x, y] }: Mix, height: number, width: num
   return { top, left, height: h, width: w };
 }
 
+/** How many numbers {@link mixNumbers} gives. */
+export const mixColumns = 6;
+
 /** What {@link mix} is given of an image: shares of its pixels and of its label, and the rectangle that is pasted. */
 export function mixNumbers(one: Mix, height: number, width: number): number[] {
   const rectangle = pasted(one, height, width);

@@ -4,7 +4,7 @@ import { roundHalfEven } from '../crop.js';
 import { SampleRandom, streams } from '../philox.js';
 import { type AffineMap, affine, inverseMatrix } from './affine.js';
 import { adjustBrightness, adjustContrast, adjustSaturation } from './color.js';
-import type { Augmentation, Parameters } from './rows.js';
+import type { Augmentation, DrawnImage, Parameters } from './rows.js';
 import { adjustSharpness, autocontrast, equalize, posterize, solarize } from './tone.js';
 
 const bins = 31;
@@ -100,17 +100,31 @@ const branches = [...new Set(names.map((name) => (operators[name] as Operator).a
  */
 export function randAugment({ n, m }: RandAugmentOptions): Augmentation {
   const columns = 1 + mostNumbers;
+  const known = new Map<string, readonly number[]>();
+  /** The columns of an operator of this sign: the same for all images of a size. */
+  const columnsOf = (name: string, sign: 1 | -1, { height, width }: DrawnImage) => {
+    const key = `${name} ${sign} ${height} ${width}`;
+    const found = known.get(key);
+    if (found) return found;
+    const operator = operators[name] as Operator;
+    const magnitude = operator.magnitude(m, height, width) * (operator.signed ? sign : 1);
+    const numbers = operatorNumbers(operator, magnitude, height, width);
+    const rest = new Array<number>(mostNumbers - numbers.length).fill(0);
+    const made = [branches.indexOf(operator.apply), ...numbers, ...rest];
+    known.set(key, made);
+    return made;
+  };
   return {
     columns: n * columns,
-    draw({ seed, epoch, image, height, width }) {
+    draw(drawn) {
+      const { seed, epoch, image } = drawn;
       const random = new SampleRandom(seed, streams.randAugment, image, epoch);
-      return Array.from({ length: n }).flatMap(() => {
-        const operator = operators[names[random.below(names.length)] as string] as Operator;
-        const sign = random.below(2) || !operator.signed ? 1 : -1;
-        const numbers = operatorNumbers(operator, sign * operator.magnitude(m, height, width), height, width);
-        const rest = new Array<number>(mostNumbers - numbers.length).fill(0);
-        return [branches.indexOf(operator.apply), ...numbers, ...rest];
-      });
+      const all: number[] = [];
+      for (let layer = 0; layer < n; layer++) {
+        const name = names[random.below(names.length)] as string;
+        all.push(...columnsOf(name, random.below(2) ? 1 : -1, drawn));
+      }
+      return all;
     },
     apply(images, parameters) {
       let result = images;
