@@ -17,6 +17,7 @@ const include = [
   'test/cuda/**/*.test.ts',
   'test/{analysis,data,train}/device.test.ts',
   'test/train/whole-step.test.ts',
+  'test/train/company.test.ts',
   'test/train/whole-step-uploads.test.ts',
   'test/tensor/{event,graph}.test.ts',
 ];

@@ -43,11 +43,13 @@ std::unique_ptr<Recording> makeRecording(c10::DeviceType) { return nullptr; }
 #endif
 
 struct Graph : torch::CustomClassHolder {
-  Graph(std::unique_ptr<Recording> recording, c10::Device device, c10::Stream before)
-      : recording(std::move(recording)), device(device), before(before) {}
+  Graph(std::unique_ptr<Recording> recording, c10::Device device, c10::Stream before, std::vector<c10::Stream> streams)
+      : recording(std::move(recording)), device(device), before(before), streams(std::move(streams)) {}
   std::unique_ptr<Recording> recording;
   c10::Device device;
-  c10::Stream before;  // the device's stream while nothing is recorded
+  c10::Stream before;                // the device's stream while nothing is recorded
+  std::vector<c10::Stream> streams;  // that of the main part, and behind it those of branches
+  size_t branches = 0;               // how many have begun since the last join
 };
 
 // The first use of a library creates its handle and its workspace, which a recording does not allow. Operators of every
@@ -67,23 +69,40 @@ void warmUp(c10::Device device) {
   }
 }
 
-// The two streams of a device on which all of its recordings happen; its default stream cannot be recorded.
-enum class Lane { kMain, kAside };
+// All recordings of a device happen on the same few streams, as its default stream cannot be recorded. More branches
+// than that share streams, and those that share one run one after the other.
+constexpr size_t kMostStreams = 9;
 
-c10::Stream recordingStream(c10::Device device, const c10::impl::VirtualGuardImpl& guard, Lane lane) {
+c10::Stream recordingStream(c10::Device device, const c10::impl::VirtualGuardImpl& guard, size_t number) {
+  using Key = std::tuple<c10::DeviceType, c10::DeviceIndex, size_t>;
   static std::mutex mutex;
-  static std::map<std::tuple<c10::DeviceType, c10::DeviceIndex, Lane>, c10::Stream> streams;
+  static std::map<Key, c10::Stream> streams;
   const std::lock_guard<std::mutex> lock(mutex);
-  const std::tuple key(device.type(), device.index(), lane);
+  const Key key(device.type(), device.index(), number);
   const c10::Stream stream = streams.try_emplace(key, guard.getStreamFromGlobalPool(device)).first->second;
   // The libraries' handles are each thread's own.
-  static thread_local std::set<std::tuple<c10::DeviceType, c10::DeviceIndex, Lane>> warm;
+  static thread_local std::set<Key> warm;
   if (!warm.insert(key).second) return stream;
   const c10::Stream before = guard.exchangeStream(stream);
   warmUp(device);
   guard.exchangeStream(before);
   guard.synchronizeDevice(device.index());
   return stream;
+}
+
+// What is asked of `later` from now on waits for all that was asked of `earlier`.
+void wait(const c10::Stream& earlier, const c10::Stream& later) {
+  if (earlier == later) return;
+  c10::Event event(earlier.device_type());
+  event.record(earlier);
+  event.block(later);
+}
+
+// What the main part is asked from now on waits for all branches.
+void join(Graph& graph) {
+  const size_t used = std::min(graph.branches, graph.streams.size() - 1);
+  for (size_t i = 1; i <= used; i++) wait(graph.streams[i], graph.streams[0]);
+  graph.branches = 0;
 }
 
 c10::Device deviceOf(const Napi::Value& value) { return c10::Device(value.As<Napi::String>().Utf8Value()); }
@@ -105,19 +124,22 @@ c10::MempoolId_t poolOf(const Napi::Value& value) {
 // graphAvailable(device) => whether its work can be recorded
 Napi::Value graphAvailable(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), available(deviceOf(info[0]).type())); }
 
-// graphBegin(device, pool?) => handle. What the device is asked to do from now on is recorded, and not done. `pool` is
-// graphPool's, of a graph that still lives: its memory is used again.
+// graphBegin(device, branches, pool?) => handle. What the device is asked to do from now on is recorded, and not done.
+// `branches`: the most parts that will go beside each other, with graphAside(). `pool` is graphPool's, of a graph that
+// still lives: its memory is used again.
 Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
   if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be recorded");
   const c10::impl::VirtualGuardImpl guard(device.type());
   guard.synchronizeDevice(device.index());
   // Made, and warmed up, while nothing is recorded.
-  recordingStream(device, guard, Lane::kAside);
-  const c10::Stream before = guard.exchangeStream(recordingStream(device, guard, Lane::kMain));
-  auto graph = c10::make_intrusive<Graph>(makeRecording(device.type()), device, before);
+  std::vector<c10::Stream> streams;
+  const size_t wanted = std::min<size_t>(1 + info[1].As<Napi::Number>().Uint32Value(), kMostStreams);
+  while (streams.size() < wanted) streams.push_back(recordingStream(device, guard, streams.size()));
+  const c10::Stream before = guard.exchangeStream(streams[0]);
+  auto graph = c10::make_intrusive<Graph>(makeRecording(device.type()), device, before, std::move(streams));
   try {
-    graph->recording->capture_begin(poolOf(info[1]));
+    graph->recording->capture_begin(poolOf(info[2]));
   } catch (...) {
     guard.exchangeStream(before);
     throw;
@@ -133,6 +155,12 @@ Napi::Value graphEnd(const Napi::CallbackInfo& info) {
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
   kernels::capturing(false);
   try {
+    // An error in between may have left branches behind, with which a recording cannot end.
+    join(*graph);
+  } catch (const c10::Error&) {
+    // The end says what is wrong.
+  }
+  try {
     graph->recording->capture_end();
   } catch (...) {
     guard.exchangeStream(graph->before);
@@ -142,20 +170,15 @@ Napi::Value graphEnd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// What is asked of `later` from now on waits for all that was asked of `earlier`.
-void wait(const c10::Stream& earlier, const c10::Stream& later) {
-  if (earlier == later) return;
-  c10::Event event(earlier.device_type());
-  event.record(earlier);
-  event.block(later);
-}
-
-// graphAside(graph): what is recorded from now on goes beside the rest, after what was recorded before.
+// graphAside(graph): what is recorded from now on goes beside the rest, after what was recorded before; on a branch of
+// its own each time.
 Napi::Value graphAside(const Napi::CallbackInfo& info) {
   const auto graph = graphOf(info);
+  if (graph->streams.size() < 2) throw Error(kState, "this recording was begun without branches");
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
-  const c10::Stream aside = recordingStream(graph->device, guard, Lane::kAside);
-  wait(guard.exchangeStream(aside), aside);
+  const c10::Stream& branch = graph->streams[1 + graph->branches++ % (graph->streams.size() - 1)];
+  wait(graph->streams[0], branch);
+  guard.exchangeStream(branch);
   return info.Env().Undefined();
 }
 
@@ -163,15 +186,13 @@ Napi::Value graphAside(const Napi::CallbackInfo& info) {
 Napi::Value graphBack(const Napi::CallbackInfo& info) {
   const auto graph = graphOf(info);
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
-  guard.exchangeStream(recordingStream(graph->device, guard, Lane::kMain));
+  guard.exchangeStream(graph->streams[0]);
   return info.Env().Undefined();
 }
 
-// graphJoin(graph): what is recorded from now on comes after what went beside; before the end, something has to.
+// graphJoin(graph): what is recorded from now on comes after all branches; before the end, something has to.
 Napi::Value graphJoin(const Napi::CallbackInfo& info) {
-  const auto graph = graphOf(info);
-  const c10::impl::VirtualGuardImpl guard(graph->device.type());
-  wait(recordingStream(graph->device, guard, Lane::kAside), guard.getStream(graph->device));
+  join(*graphOf(info));
   return info.Env().Undefined();
 }
 

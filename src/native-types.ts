@@ -251,7 +251,7 @@ export interface Native {
   eventSynchronize(event: Handle): void;
   eventElapsed(begin: Handle, end: Handle): number;
   graphAvailable(device: string): boolean;
-  graphBegin(device: string, pool?: readonly number[]): Handle;
+  graphBegin(device: string, branches: number, pool?: readonly number[]): Handle;
   graphEnd(graph: Handle): void;
   graphAside(graph: Handle): void;
   graphBack(graph: Handle): void;

@@ -43,11 +43,15 @@ export class DeviceGraph {
 
   /**
    * Records what `body`, a synchronous function, has the device do; nothing is done before {@link replay}. Throws what
-   * `body` throws, and NativeError where something cannot be recorded, such as reading a number. `pool`: where its
-   * memory comes from; otherwise it has its own.
+   * `body` throws, and NativeError where something cannot be recorded, such as reading a number. `branches`: how often
+   * {@link aside} is called before a {@link join}. `pool`: where its memory comes from; otherwise it has its own.
    */
-  static record(device: string, body: (graph: DeviceGraph) => void, pool?: GraphPool): DeviceGraph {
-    const handle = native().graphBegin(device, pool?.id);
+  static record(
+    device: string,
+    body: (graph: DeviceGraph) => void,
+    { branches = 1, pool }: { branches?: number; pool?: GraphPool | undefined } = {},
+  ): DeviceGraph {
+    const handle = native().graphBegin(device, branches, pool?.id);
     native().keep(handle);
     const graph = new DeviceGraph(handle);
     try {
@@ -68,8 +72,8 @@ export class DeviceGraph {
   }
 
   /**
-   * Records what `body` has the device do beside all that is recorded after it, up to {@link join}. What it makes must
-   * be kept until the recording ends.
+   * Records what `body` has the device do next to all that is recorded after it, up to {@link join}: on a branch of its
+   * own, which must not change what another one uses. What it makes must be kept until the recording ends.
    */
   aside<T>(body: () => T): T {
     native().graphAside(this.handle);
@@ -80,7 +84,7 @@ export class DeviceGraph {
     }
   }
 
-  /** What is recorded from now on comes after what went aside. */
+  /** What is recorded from now on comes after all that went aside. */
   join(): void {
     native().graphJoin(this.handle);
   }

@@ -17,11 +17,12 @@ export interface CapturedBatches {
   dispose(): void;
 }
 
-/** The step makes its own batch, of what was brought just before it. */
+/** The step makes its own batch, of what was brought just before it; and the features that several students share. */
 export class OwnBatches implements CapturedBatches {
   constructor(
     private readonly source: CapturedSource,
     private readonly size: number,
+    private readonly teach?: (batch: Batch) => Features,
   ) {}
 
   ready(position: number): void {
@@ -29,7 +30,8 @@ export class OwnBatches implements CapturedBatches {
   }
 
   make(): { inputs: Inputs } {
-    return { inputs: { batch: this.source.next(this.size) } };
+    const batch = this.source.next(this.size);
+    return { inputs: { batch, ...(this.teach && { teacher: this.teach(batch) }) } };
   }
 
   replayed(): void {

@@ -1,7 +1,9 @@
 import { DeviceGraph, type GraphPool, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { CapturedBatches } from './captured-batches.js';
+import type { CompanySteps, Member, Place } from './company-steps.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
 import type { Part } from './part.js';
+import { drawing } from './random.js';
 import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
 
 /**
@@ -20,6 +22,8 @@ export interface DeviceStepsSetup extends DeviceUpdateSetup {
    * them.
    */
   batches: (size: number) => CapturedBatches[];
+  /** Those with whom steps are done together; then `batches` are for all of them. */
+  company?: CompanySteps | undefined;
   /** Counted from 1. */
   epoch: () => number;
   /** Clears gradients and remembers statistics. */
@@ -54,7 +58,7 @@ export interface NonFinite {
  * graphs, one for each size of batches, after which NaN and Inf are looked for now and then; all other steps are judged
  * at once.
  */
-export class DeviceSteps {
+export class DeviceSteps implements Member {
   readonly #setup: DeviceStepsSetup;
   readonly #update: DeviceUpdate;
   /** By number of images. */
@@ -65,6 +69,9 @@ export class DeviceSteps {
   /** Weights that are functions of the epoch, by term: on the device, so that a captured step reads them. */
   readonly #weights = new Map<string, EpochWeight>();
   #looked = performance.now();
+  /** How the next step went, where it was done in the graph of the company. */
+  #replayed: { error?: unknown } | undefined;
+  #draws = false;
   /** Replays until the next look: found out, as a step takes from a millisecond to many seconds. */
   #patience = 1;
 
@@ -72,6 +79,7 @@ export class DeviceSteps {
     this.#setup = setup;
     this.#update = new DeviceUpdate(setup);
     this.#records = setup.records && DeviceGraph.availableOn(setup.device);
+    setup.company?.join(this, setup.device, setup.batches);
   }
 
   /** Why steps are not captured any more. */
@@ -94,18 +102,32 @@ export class DeviceSteps {
    * Does a step with the `size` images from `position` of the epoch on; passes that it returns {@link judge} has to
    * end. Undefined where it has to go its usual way.
    */
-  run({ position, size }: { position: number; size: number }, inputs: () => Inputs): Outcome | undefined {
+  run({ position, size }: Place, inputs: () => Inputs): Outcome | undefined {
     if (!this.#records) return undefined;
-    this.#prepare();
-    const result = this.#recordedOf(size).run(position, inputs);
+    const replayed = this.#replayed;
+    this.#replayed = undefined;
+    if (replayed?.error) throw replayed.error;
+    this.prepare();
+    const result = replayed ? 'done' : this.#runAlone({ position, size }, inputs);
     if (result === 'done') this.#update.replayed(this.#parts.get(size) as number);
+    return result;
+  }
+
+  #runAlone({ position, size }: Place, inputs: () => Inputs): Outcome | undefined {
+    const { device, company } = this.#setup;
+    const recorded = this.#recordedOf(size);
+    if (!company || recorded.obstacle !== undefined) return recorded.run(position, inputs);
+    // It is captured with the others as soon as these are ready, too.
+    if (recorded.ready) return company.apart ? recorded.run(position, inputs) : undefined;
+    const { result, drew } = drawing(device, () => recorded.run(position, inputs));
+    this.#draws ||= drew;
     return result;
   }
 
   #recordedOf(size: number): RecordedPass {
     const known = this.#recorded.get(size);
     if (known) return known;
-    const { device, pool, before, pass, batches } = this.#setup;
+    const { device, pool, before, pass, batches, company } = this.#setup;
     const recorded = new RecordedPass(device, {
       pool,
       before,
@@ -114,7 +136,7 @@ export class DeviceSteps {
         this.#parts.set(size, parts.length);
         this.#update.later(parts);
       },
-      batches: batches(size),
+      batches: company ? [] : batches(size),
     });
     this.#recorded.set(size, recorded);
     return recorded;
@@ -125,7 +147,7 @@ export class DeviceSteps {
    * is returned. `size`: of the batch, where the passes are {@link run}'s.
    */
   judge(parts: readonly Part[], size?: number): string | undefined {
-    this.#prepare();
+    this.prepare();
     const bad = this.#update.now(parts);
     if (size !== undefined && bad === undefined) this.#recorded.get(size)?.sound();
     return bad;
@@ -145,7 +167,7 @@ export class DeviceSteps {
   }
 
   /** Brings what the host decides to the device. */
-  #prepare(): void {
+  prepare(): void {
     this.#update.prepare();
     const epoch = this.#setup.epoch();
     for (const weight of this.#weights.values()) refresh(weight, epoch);
@@ -164,18 +186,51 @@ export class DeviceSteps {
     return found;
   }
 
+  /** In a company, says that the step at `place` is next; whether to wait until all others have said so. */
+  arrive(place: Place): boolean {
+    this.#setup.company?.arrive(this, place);
+    return this.#setup.company !== undefined;
+  }
+
+  get captures(): boolean {
+    return this.#records && this.obstacle === undefined;
+  }
+
+  get draws(): boolean {
+    return this.#draws;
+  }
+
+  readyFor(size: number): boolean {
+    return this.#recordedOf(size).ready;
+  }
+
+  whole(inputs: Inputs, size: number): void {
+    this.#recordedOf(size).whole(inputs);
+  }
+
+  replayed(error?: unknown): void {
+    this.#replayed = { error };
+  }
+
+  forgetOwn(): void {
+    for (const recorded of this.#recorded.values()) recorded.forget();
+  }
+
   /** Gives up what was captured: the host has decided something in it that changes now. */
   forget(): void {
-    for (const recorded of this.#recorded.values()) recorded.forget();
+    this.forgetOwn();
+    this.#setup.company?.forget();
   }
 
   /** The same, where batches go through in other parts from now on. */
   restart(): void {
+    this.#setup.company?.forget();
     for (const recorded of this.#recorded.values()) recorded.dispose();
     this.#recorded.clear();
   }
 
   dispose(): void {
+    this.#setup.company?.leave(this);
     this.restart();
     this.#update.dispose();
     for (const { tensor } of this.#weights.values()) tensor.dispose();

@@ -48,6 +48,9 @@ export type TrainEvent =
       out?: string;
     };
 
+/** An event of one student of several. `ready`: it waits before its next step; nobody but runTogether() hears it. */
+export type CompanyEvent = TrainEvent | { type: 'ready' };
+
 /** The run waits for images that do not come. May come before `start`, where the teacher is measured. */
 export interface StallEvent extends AwaitedImage {
   type: 'stall';

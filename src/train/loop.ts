@@ -6,11 +6,12 @@ import { DivergenceError } from '../errors.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { scope, type Tensor } from '../tensor/index.js';
+import { withAverages } from './averages.js';
 import { badState, type Progress } from './checkpoint.js';
 import type { Control } from './control.js';
 import type { NonFinite } from './device-steps.js';
 import { breathe, evaluationBatchSize, scored } from './evaluate.js';
-import type { StallEvent, TrainEvent } from './events.js';
+import type { CompanyEvent, StallEvent, TrainEvent } from './events.js';
 import { patiently } from './patience.js';
 import { RepeatedScores, Scores } from './scores.js';
 import type { StepProfile } from './step-profile.js';
@@ -30,7 +31,7 @@ export interface LoopSetup {
 export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
 
 /** Yields what happens; returns why it ended before the last epoch. */
-export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent, Ending> {
+export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEvent, Ending> {
   const { trainer, control, save } = setup;
   const { options } = trainer.setup;
   const { epochs, timeBudget, checkpointSteps, evaluateEvery } = options;
@@ -66,7 +67,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
       const images = trainer.loader.count - (firstStep % trainer.stepsPerEpoch) * options.batchSize;
       const { loss, terms, top1 } = trainer.meter.read();
       const speed = { imagesPerSecond: images / seconds, seconds };
-      const record = yield* trainer.withAverages(async function* () {
+      const record = yield* withAverages(trainer, async function* () {
         const due = epoch % evaluateEvery === 0 || epoch === epochs;
         const accuracies: Partial<Record<'test' | 'validation', Accuracy>> = due
           ? yield* measure(trainer, evaluated, control)
@@ -92,7 +93,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<TrainEvent
   }
 }
 
-async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent> {
+async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<CompanyEvent> {
   const { trainer, control, save } = setup;
   const { options } = trainer.setup;
   const checkedSave = () => {
@@ -103,6 +104,12 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<TrainEvent
   const patience = { ...options, signal: control.ending, save: checkedSave };
   yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, patience);
   if (control.stopping) return;
+  if (trainer.arrive()) {
+    yield { type: 'ready' };
+    const reason = trainer.setup.pass?.steps.takeNotice();
+    if (reason !== undefined)
+      yield { type: 'notice', message: `each student's step is captured in a device graph of its own: ${reason}` };
+  }
   const outcome = scope(() => trainer.runStep());
   if (outcome.microBatch !== undefined)
     yield { type: 'notice', message: `out of memory: from now on ${outcome.microBatch} images go through at once` };

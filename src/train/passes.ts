@@ -35,8 +35,16 @@ export class Passes {
   of(inputs: Inputs): Part[] {
     const count = inputs.batch.labels.shape[0] as number;
     return partsOf(count, this.context.microBatch()).map(([begin, size]) =>
-      this.backward(size === count ? inputs : partOfInputs(inputs, begin, size), size / count),
+      this.backward(size === count ? inputs : this.part(inputs, begin, size), size / count),
     );
+  }
+
+  /** A part of a batch, with the features that a student alone would have: those that students share are the batch's. */
+  private part(inputs: Inputs, begin: number, size: number): Inputs {
+    const part = partOfInputs(inputs, begin, size);
+    const shared = this.setup.pass?.sources.targets;
+    if (!part.teacher || !shared?.recordable) return part;
+    return { batch: part.batch, teacher: this.teach(shared, part.batch) };
   }
 
   private backward(inputs: Inputs, share = 1): Part {

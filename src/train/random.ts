@@ -23,3 +23,11 @@ export function goOnFrom(state: RandomState): void {
 export function disposeState(state: RandomState): void {
   for (const tensor of Object.values(state)) tensor.dispose();
 }
+
+/** What `body` returns, and whether it drew from the generator of a device. */
+export function drawing<T>(device: string, body: () => T): { result: T; drew: boolean } {
+  const state = () => scope(() => getRngState(device).toTypedArray().join());
+  const before = state();
+  const result = body();
+  return { result, drew: state() !== before };
+}

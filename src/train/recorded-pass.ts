@@ -3,6 +3,7 @@ import type { Batch, Features } from '../flow.js';
 import { DeviceGraph, type GraphPool, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { type CapturedBatches, mapFeatures, mapInputs, tensorsOf } from './captured-batches.js';
 import { outOfMemory } from './guards.js';
+import { OwnSteps } from './own-steps.js';
 import { type Part, partOf } from './part.js';
 
 /** What a forward is given: a batch, and the teacher's features where they are not made in it. */
@@ -20,9 +21,10 @@ export function partOfInputs({ batch, teacher }: Inputs, begin: number, size: nu
 /** In the first, libraries set themselves up and the teacher's fast form is looked for; the second does what all do. */
 const passesBefore = 2;
 
+/** A graph of a step whose batch the host brings. */
 interface Recorded {
   graph: DeviceGraph;
-  /** What a batch is copied into; empty where the graph makes its own. */
+  /** What a batch is copied into. */
   inputs: Tensor[];
 }
 
@@ -51,47 +53,42 @@ export type Outcome = 'done' | 'no memory' | Part[];
  * be forgotten. Batches of another size have another graph.
  */
 export class RecordedPass {
+  private readonly own: OwnSteps | undefined;
   private recorded: Recorded | undefined;
   private passes = 0;
   private updated = false;
-  /** Which of the ways to make batches is used. */
-  private way = 0;
   /** Why nothing is recorded any more. */
   obstacle: string | undefined;
 
   constructor(
     private readonly device: string,
     private readonly step: RecordedStep,
-  ) {}
+  ) {
+    const { batches, pool } = step;
+    const body = (inputs: Inputs) => this.whole(inputs);
+    this.own = batches.length > 0 ? new OwnSteps({ device, batches, pool, body }) : undefined;
+  }
+
+  /** Whether the passes that come first have been done, and the next step can be captured. */
+  get ready(): boolean {
+    return this.obstacle === undefined && this.passes >= passesBefore && this.updated;
+  }
 
   /** Does the step of the batch that begins at `position` of the epoch; undefined where it has to go its usual way. */
   run(position: number, inputs: () => Inputs): Outcome | undefined {
     if (this.obstacle !== undefined) return undefined;
-    if (this.passes < passesBefore || !this.updated) return this.tryOut(inputs());
-    const batches = this.step.batches[this.way];
-    batches?.ready(position);
-    const given = batches ? undefined : inputs();
-    if (given && this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensorsOf(given))) this.forget();
+    if (!this.ready) return this.tryOut(inputs());
+    const given = this.own ? undefined : inputs();
     try {
-      this.recorded ??= given ? this.recordGiven(given) : this.recordOwn(batches as CapturedBatches);
+      this.own?.ready(position);
+      if (given) this.readyFor(given);
     } catch (error) {
-      if (this.way + 1 < this.step.batches.length) {
-        this.way++;
-        return this.run(position, inputs);
-      }
       if (outOfMemory(error)) return 'no memory';
       this.obstacle = messageOf(error);
       return undefined;
     }
-    const { graph, inputs: places } = this.recorded;
-    if (given) {
-      const tensors = tensorsOf(given);
-      noGrad(() => {
-        for (const [i, place] of places.entries()) place.copy_(tensors[i] as Tensor, true);
-      });
-    }
-    graph.replay();
-    batches?.replayed();
+    this.own?.replay();
+    if (given) this.replayWith(given);
     return 'done';
   }
 
@@ -114,8 +111,16 @@ export class RecordedPass {
     this.updated = true;
   }
 
+  /** The whole step, to be captured. */
+  whole(inputs: Inputs): void {
+    const { before, pass, after } = this.step;
+    before();
+    after(pass(inputs));
+  }
+
   /** Gives up what was recorded. */
   forget(): void {
+    this.own?.forget();
     if (!this.recorded) return;
     const { graph, inputs } = this.recorded;
     this.recorded = undefined;
@@ -128,28 +133,22 @@ export class RecordedPass {
     for (const batches of this.step.batches) batches.dispose();
   }
 
-  private recordOwn(batches: CapturedBatches): Recorded {
-    const { before, pass, after, pool } = this.step;
-    const step = (graph: DeviceGraph) => {
-      before();
-      const { inputs, end } = batches.make(graph);
-      after(pass(inputs));
-      end?.();
-    };
-    return scope(() => ({ graph: DeviceGraph.record(this.device, step, pool), inputs: [] }));
+  private readyFor(given: Inputs): void {
+    if (this.recorded && shapesOf(this.recorded.inputs) !== shapesOf(tensorsOf(given))) this.forget();
+    this.recorded ??= scope(() => {
+      const places = noGrad(() => mapInputs(given, (tensor) => tensor.clone()));
+      const graph = DeviceGraph.record(this.device, () => this.whole(places), { pool: this.step.pool });
+      return { graph, inputs: tensorsOf(places).map((tensor) => keep(tensor)) };
+    });
   }
 
-  private recordGiven(given: Inputs): Recorded {
-    const { before, pass, after, pool } = this.step;
-    return scope(() => {
-      const own = noGrad(() => mapInputs(given, (tensor) => tensor.clone()));
-      const step = () => {
-        before();
-        after(pass(own));
-      };
-      const graph = DeviceGraph.record(this.device, step, pool);
-      return { graph, inputs: tensorsOf(own).map((tensor) => keep(tensor)) };
+  private replayWith(given: Inputs): void {
+    const { graph, inputs: places } = this.recorded as Recorded;
+    const tensors = tensorsOf(given);
+    noGrad(() => {
+      for (const [i, place] of places.entries()) place.copy_(tensors[i] as Tensor, true);
     });
+    graph.replay();
   }
 }
 

@@ -6,7 +6,7 @@ import type { EpochRecord } from '../flow.js';
 import { native } from '../native.js';
 import { badState, loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
 import type { Control } from './control.js';
-import type { TrainEvent } from './events.js';
+import type { CompanyEvent, TrainEvent } from './events.js';
 import { deviceLost } from './guards.js';
 import { chosenBy, trainingLoop } from './loop.js';
 import { mergedNotice } from './part.js';
@@ -18,11 +18,13 @@ import { StepProfile } from './step-profile.js';
 import { StudentRecord } from './student-record.js';
 import { Trainer } from './trainer.js';
 
+export function run(setup: StudentSetup | DistillSetup, control: Control): AsyncGenerator<TrainEvent, void>;
+export function run(setup: DistillSetup, control: Control, company: Company): AsyncGenerator<CompanyEvent, void>;
 export async function* run(
   setup: StudentSetup | DistillSetup,
   control: Control,
   company?: Company,
-): AsyncGenerator<TrainEvent, void> {
+): AsyncGenerator<CompanyEvent, void> {
   const parts = yield* prepare(setup, control.signal, company);
   const { teacher, data, config } = parts;
   const began = performance.now();
@@ -37,9 +39,9 @@ export async function* run(
     const rehearsal = yield* rehearse(trainer, control.signal);
     folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
     folder?.checkSpace(rehearsal.estimate.diskBytes);
-    const record = (event: TrainEvent): TrainEvent => {
+    const record = (event: CompanyEvent): CompanyEvent => {
       if (event.type === 'epoch') folder?.epoch(event);
-      else if (event.type !== 'step') folder?.event(event);
+      else if (event.type !== 'step' && event.type !== 'ready') folder?.event(event);
       return event;
     };
     yield record({

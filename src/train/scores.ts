@@ -104,7 +104,7 @@ export class RepeatedScores extends Scores {
   #record(source: CapturedSource, size: number): DeviceGraph | undefined {
     try {
       const graph = scope(() =>
-        DeviceGraph.record(this.loader.device, () => this.addBatch(source.next(size)), this.#pool),
+        DeviceGraph.record(this.loader.device, () => this.addBatch(source.next(size)), { pool: this.#pool }),
       );
       this.#graphs.set(size, graph);
       return graph;

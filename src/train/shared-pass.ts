@@ -2,6 +2,7 @@
 import type { Loader } from '../data/loader.js';
 import type { Batch, Features } from '../flow.js';
 import { keep, scope, type Tensor } from '../tensor/index.js';
+import { CompanySteps } from './company-steps.js';
 import type { Targets } from './targets.js';
 
 /** What a trainer takes its batches from. */
@@ -9,11 +10,13 @@ export type BatchSource = Pick<
   Loader,
   'steps' | 'count' | 'split' | 'begin' | 'ready' | 'waitsFor' | 'sizeOf' | 'batch' | 'dispose'
 > &
-  // Absent where batches are shared: they are made once for all.
+  // Absent where batches are shared: they are for all trainers, see SharedPass.sources.
   Partial<Pick<Loader, 'onDevice' | 'drawAhead'>>;
 
 /** Makes each batch and its targets once, and keeps them until the next one is asked for. */
 export class SharedPass {
+  /** Steps that a device does for all trainers in one graph. */
+  readonly steps = new CompanySteps();
   private loader: Loader | undefined;
   private targets: Targets | undefined;
   private loaderEpoch = -1;
@@ -56,12 +59,27 @@ export class SharedPass {
     };
   }
 
+  /** What makes the batches and targets of all trainers. */
+  get sources(): { loader: Pick<Loader, 'onDevice'>; targets: Targets | undefined } {
+    return { loader: this.loader as Loader, targets: this.targets };
+  }
+
+  /** Does the next step of all trainers that are waiting for it, where a device can do it at once. */
+  step(): void {
+    if (this.steps.step()) this.giveBack();
+  }
+
   /** The targets for one more trainer; the first one's serve all. */
   targetsOf(open: () => Targets): Targets {
     this.targets ??= open();
     const { targets } = this;
     return {
       recordable: false,
+      begin: () => {
+        const before = targets.recordable;
+        targets.begin?.();
+        if (targets.recordable !== before) this.steps.restart();
+      },
       of: (batch) => {
         // A part of a batch has targets of its own.
         const key = `${batch.views.number}:${batch.views.images.join()}`;
@@ -78,6 +96,7 @@ export class SharedPass {
 
   dispose(): void {
     this.giveBack();
+    this.steps.dispose();
     this.loader?.dispose();
     this.targets?.dispose();
   }

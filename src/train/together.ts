@@ -6,7 +6,7 @@ import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
 import { deviceNamed } from '../tensor/index.js';
 import { Control } from './control.js';
-import type { TrainEvent } from './events.js';
+import type { CompanyEvent, TrainEvent } from './events.js';
 import { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
 import { disposeState, goOnFrom, keptState, type RandomState } from './random.js';
 import { run } from './run.js';
@@ -55,14 +55,17 @@ interface Member {
   student: string;
   setup: DistillSetup;
   device: string;
-  events?: AsyncGenerator<TrainEvent, void>;
+  events?: AsyncGenerator<CompanyEvent, void>;
+  /** What it said last. */
+  said?: CompanyEvent['type'] | undefined;
   /** The random numbers of this student, so that it draws what it would draw alone. */
-  random?: RandomState;
+  random?: RandomState | undefined;
 }
 
 /**
- * Trains the students step by step in turn. Each has its own weights, method, optimizer, folder and random numbers, and
- * ends with the bits that it would have been given alone with the same `dataSeed`.
+ * Trains the students step by step: in turn, or on a device all of them at once. Each has its own weights, method,
+ * optimizer, folder and random numbers, and ends with the bits that it would have been given alone with the same
+ * `dataSeed`.
  */
 export async function* runTogether(
   setups: Record<string, DistillSetup>,
@@ -98,23 +101,27 @@ export async function* runTogether(
   const inner = new Control(control.signal);
   // The first one measures the teacher for all.
   let teacherAccuracy: KnownAccuracy | undefined;
+  const begin = (setup: DistillSetup) =>
+    run({ ...setup, ...(teacherAccuracy && { teacherAccuracy }) }, inner, {
+      pass,
+      ...(resumeAt !== undefined && { resumeAt }),
+    });
   try {
     while (members.length > 0) {
-      const going: Member[] = [];
       await control.pass();
       if (control.stopping) inner.stop();
       for (const member of members) {
-        member.events ??= run({ ...member.setup, ...(teacherAccuracy && { teacherAccuracy }) }, inner, {
-          pass,
-          ...(resumeAt !== undefined && { resumeAt }),
-        });
-        for await (const event of untilStep(member)) {
+        member.events ??= begin(member.setup);
+        for await (const event of turn(member)) {
           if (event.type === 'start') teacherAccuracy ??= knownAccuracy(event);
-          if (event.type === 'step') going.push(member);
-          yield { ...event, student: member.student };
+          yield event;
         }
       }
-      members = going;
+      // On a device all wait before their step, which one graph may do for all of them.
+      const waiting = members.filter(({ said }) => said === 'ready');
+      if (waiting.length > 0) pass.step();
+      for (const member of waiting) yield* turn(member);
+      members = members.filter(({ said }) => said === 'step');
     }
   } finally {
     for (const { events, random } of members) {
@@ -126,22 +133,23 @@ export async function* runTogether(
   }
 }
 
-/** What a student's run says until its next step is done, or until it ends. */
-async function* untilStep(member: Member): AsyncGenerator<TrainEvent> {
-  const { events, random } = member;
-  if (random) goOnFrom(random);
+/** What a student's run says until its next step is ready or done, or until it ends. */
+async function* turn(member: Member): AsyncGenerator<TogetherEvent> {
+  const { events, student, device } = member;
+  member.said = undefined;
+  if (member.random) goOnFrom(member.random);
   for (;;) {
     const result = await events?.next();
-    if (!result || result.done) {
-      if (random) disposeState(random);
-      return;
+    const event = result?.done ? undefined : result?.value;
+    const stands = event?.type === 'step' || event?.type === 'ready';
+    if (stands || !event) {
+      if (member.random) disposeState(member.random);
+      member.random = stands ? keptState(device) : undefined;
     }
-    if (result.value.type === 'step') {
-      if (random) disposeState(random);
-      member.random = keptState(member.device);
-    }
-    yield result.value;
-    if (result.value.type === 'step') return;
+    if (!event) return;
+    member.said = event.type;
+    if (event.type !== 'ready') yield { ...event, student };
+    if (stands) return;
   }
 }
 

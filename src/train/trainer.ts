@@ -13,6 +13,7 @@ import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
 import { GraphPool } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
 import { BatchesAhead, OwnBatches } from './captured-batches.js';
+import type { Place } from './company-steps.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
 import { outOfMemory } from './guards.js';
 import { HostUpdate } from './host-update.js';
@@ -138,6 +139,16 @@ export class Trainer {
     if (this.passes.epochMatters) this.device?.forget();
   }
 
+  /** With several students on a device, says that the next step is ready; whether to wait until all others are. */
+  arrive(): boolean {
+    return this.device?.arrive(this.place) ?? false;
+  }
+
+  private get place(): Place {
+    const step = this.step % this.stepsPerEpoch;
+    return { position: step * this.setup.options.batchSize, size: this.loader.sizeOf(step) };
+  }
+
   /** What was captured with targets that came from elsewhere is given up. */
   private beginTargets(): void {
     const { targets } = this.setup;
@@ -193,10 +204,9 @@ export class Trainer {
 
   /** One try. Of steps that are replayed, which had NaN or Inf comes out at a later one. */
   private attempt(): NonFinite[] {
-    const { onNonFinite, batchSize } = this.setup.options;
-    const step = this.step % this.stepsPerEpoch;
-    const batch = () => this.loader.batch(step);
-    const place = { position: step * batchSize, size: this.loader.sizeOf(step) };
+    const { onNonFinite } = this.setup.options;
+    const { place } = this;
+    const batch = () => this.loader.batch(this.step % this.stepsPerEpoch);
     this.remembered = false;
     const outcome = this.device?.run(place, () => this.passes.inputsOf(batch()));
     if (outcome === 'no memory') {
@@ -234,20 +244,22 @@ export class Trainer {
 
   private deviceSteps(): DeviceSteps {
     const { optimizer, buffers, meter, ema, scaler } = this;
-    const { targets, options } = this.setup;
+    const { pass, options } = this.setup;
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
+    const { loader, targets } = pass?.sources ?? { loader: this.loader, targets: this.setup.targets };
     const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
     // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
-    const isAhead = (size: number) => size === batchSize && size <= this.microBatch;
+    const isAhead = (size: number) => size === batchSize && (pass !== undefined || size <= this.microBatch);
     const batches = (size: number) => {
-      // Targets that are read from files, or shared, are made before the step.
-      const own = records && (!targets || targets.recordable) ? this.loader.onDevice?.() : undefined;
+      // Targets that are read from files are made before the step.
+      const own = records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined;
       if (!own) return [];
       const ahead = teach && isAhead(size) ? [new BatchesAhead(own, size, teach)] : [];
-      return [...ahead, new OwnBatches(own, size)];
+      return [...ahead, new OwnBatches(own, size, pass && teach)];
     };
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches, half: this.half },
+      company: pass?.steps,
       pool: this.graphs,
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
@@ -280,21 +292,6 @@ export class Trainer {
   deployed(): Classifier {
     const { student, objective } = this.setup;
     return objective.deploy?.(student) ?? student;
-  }
-
-  /** Runs `body` with the averaged weights in the student's place. */
-  async *withAverages<Event, T>(body: () => AsyncGenerator<Event, T>): AsyncGenerator<Event, T> {
-    const { ema } = this;
-    if (!ema) return yield* body();
-    const { student } = this.setup;
-    const own = new EMA(student, { decay: 0 });
-    ema.copyTo(student);
-    try {
-      return yield* body();
-    } finally {
-      own.copyTo(student);
-      own.dispose();
-    }
   }
 
   dispose(): void {

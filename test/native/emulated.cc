@@ -111,7 +111,7 @@ void launch(at::TensorList tensors, c10::string_view name, at::IntArrayRef shape
   const std::string bytes(reinterpret_cast<const char*>(parameters), size);
   const auto kernel = kernelOf(std::string(name), bytes);
   const std::vector<at::Tensor> kept(tensors.begin(), tensors.end());
-  pretend::doOrRecord("srrl::" + std::string(name), [=, shape = shape.vec()] {
+  pretend::doOrRecord("srrl::" + std::string(name), kept, [=, shape = shape.vec()] {
     (void)kept;
     runGrid(kernel, shape);
   });

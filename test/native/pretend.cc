@@ -1,8 +1,9 @@
 // A device for tests: memory of its own kind, and every operator computed by the CPU on copies. An operator that is
 // given tensors of both is an error, as on a GPU. With it, what runs on a GPU can be run where there is none, and must
 // give what the CPU gives. Work on it can be recorded, as on CUDA: what is recorded is not done, and what would have to
-// wait for the device is an error meanwhile. It goes by the name of a kind of device (hpu) that libtorch knows, but has
-// nothing for.
+// wait for the device is an error meanwhile. Streams are followed as CUDA follows them: branches of a recording that use
+// the same memory without waiting for each other, or that nothing waits for at the end, are errors. It goes by the name
+// of a kind of device (hpu) that libtorch knows, but has nothing for.
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/autocast_mode.h>
@@ -17,6 +18,7 @@
 #include <node_api.h>
 #include <torch/library.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -41,10 +43,64 @@ namespace {
 constexpr auto kPretend = c10::DeviceType::HPU;
 const c10::Device device(kPretend, 0);
 
+thread_local c10::StreamId stream = 0;
+
+// How far each stream was when something happened.
+using Clock = std::map<c10::StreamId, size_t>;
+
+void merge(Clock& clock, const Clock& other) {
+  for (const auto& [id, tick] : other) clock[id] = std::max(clock[id], tick);
+}
+
+// An operator's use of memory: number `tick` of its stream.
+struct Use {
+  c10::StreamId stream;
+  size_t tick;
+  std::string kind;
+};
+
+struct Uses {
+  std::optional<Use> written;
+  std::map<c10::StreamId, Use> read;  // since then, the last of each stream
+};
+
 struct Recording {
   std::vector<std::function<void()>> steps;
   std::map<std::string, int> kinds;  // how often each operator is among the steps
   std::set<const void*> fresh;  // memory that came meanwhile: it may be written, because nobody has seen it
+  c10::StreamId origin = 0;
+  std::map<c10::StreamId, Clock> clocks;  // how far each stream is, and what of the others it has waited for
+  std::map<const void*, Uses> uses;
+
+  // Notes an operator of the current stream, which must come after all that its memory was used for.
+  void operate(const std::string& kind, at::ArrayRef<Tensor> read, at::ArrayRef<Tensor> written) {
+    kinds[kind]++;
+    TORCH_CHECK(clocks.count(stream), kind, " is asked of a stream that is no part of the recording");
+    Clock& now = clocks[stream];
+    const Use use{stream, ++now[stream], kind};
+    const auto after = [&](const Use& earlier) {
+      TORCH_CHECK(now[earlier.stream] >= earlier.tick, "two branches of a recording use the same memory: ", earlier.kind, " and ", kind);
+    };
+    for (const Tensor& tensor : read) {
+      if (!tensor.defined() || tensor.is_cpu()) continue;
+      Uses& before = uses[tensor.storage().data()];
+      if (before.written) after(*before.written);
+      before.read.insert_or_assign(stream, use);
+    }
+    for (const Tensor& tensor : written) {
+      if (!tensor.defined() || tensor.is_cpu()) continue;
+      Uses& before = uses[tensor.storage().data()];
+      if (before.written) after(*before.written);
+      for (const auto& [id, earlier] : before.read) after(earlier);
+      before = {use, {}};
+    }
+  }
+
+  // Before the end the first stream must have waited for all others.
+  void checkJoined() {
+    Clock& own = clocks[origin];
+    for (const auto& [id, clock] : clocks) TORCH_CHECK(own[id] >= clock.at(id), "a branch of the recording was not joined");
+  }
 };
 
 Recording* recording = nullptr;
@@ -63,7 +119,10 @@ struct InOperator {
 struct Allocator final : c10::DeviceAllocator {
   c10::DataPtr allocate(size_t bytes) override {
     void* data = bytes == 0 ? nullptr : std::malloc(bytes);
-    if (recording) recording->fresh.insert(data);
+    if (recording) {
+      recording->fresh.insert(data);
+      recording->uses.erase(data);
+    }
     const std::lock_guard<std::mutex> lock(mutex);
     if (data) count([&](auto& stat) { stat.increase(sizes[data] = bytes); });
     return {data, data, &free, device};
@@ -112,23 +171,40 @@ void Allocator::free(void* data) {
 struct Guard final : c10::impl::NoOpDeviceGuardImpl<kPretend> {
   c10::Device exchangeDevice(c10::Device) const override { return device; }
   c10::Device getDevice() const override { return device; }
-  c10::Stream getStream(c10::Device) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, device); }
-  c10::Stream getStreamFromGlobalPool(c10::Device, bool) const override { return c10::Stream(c10::Stream::DEFAULT, device); }
-  void synchronizeDevice(c10::DeviceIndex) const override {}
-  c10::Stream exchangeStream(c10::Stream) const noexcept override { return c10::Stream(c10::Stream::DEFAULT, device); }
-
-  // Work is done when it is asked for: an event is the time of day.
-  using Clock = std::chrono::steady_clock;
-  void record(void** event, const c10::Stream&, c10::DeviceIndex, c10::EventFlag) const override {
-    if (!*event) *event = new Clock::time_point;
-    *static_cast<Clock::time_point*>(*event) = Clock::now();
+  static c10::Stream withId(c10::StreamId id) { return c10::Stream(c10::Stream::UNSAFE, device, id); }
+  c10::Stream getStream(c10::Device) const noexcept override { return withId(stream); }
+  c10::Stream getDefaultStream(c10::Device) const override { return withId(0); }
+  c10::Stream getStreamFromGlobalPool(c10::Device, bool) const override {
+    static std::atomic<c10::StreamId> last = 0;
+    return withId(1 + last++ % 32);
   }
-  void destroyEvent(void* event, c10::DeviceIndex) const noexcept override { delete static_cast<Clock::time_point*>(event); }
-  void block(void*, const c10::Stream&) const override {}
+  c10::Stream exchangeStream(c10::Stream next) const noexcept override { return withId(std::exchange(stream, next.id())); }
+  void synchronizeDevice(c10::DeviceIndex) const override {}
+  bool queryStream(const c10::Stream&) const override { return true; }
+  void synchronizeStream(const c10::Stream&) const override {}
+
+  // Work is done when it is asked for: an event is a time of day, and in a recording a place in its streams.
+  struct Event {
+    Clock place;
+    std::chrono::steady_clock::time_point time;
+  };
+  void record(void** made, const c10::Stream& at, c10::DeviceIndex, c10::EventFlag) const override {
+    Event*& event = reinterpret_cast<Event*&>(*made);
+    if (!event) event = new Event;
+    event->place = recording && recording->clocks.count(at.id()) ? recording->clocks[at.id()] : Clock();
+    event->time = std::chrono::steady_clock::now();
+  }
+  void block(void* made, const c10::Stream& later) const override {
+    const Event* const event = static_cast<Event*>(made);
+    if (!recording || !event || event->place.empty()) return;
+    recording->clocks[later.id()].try_emplace(later.id(), 0);
+    merge(recording->clocks[later.id()], event->place);
+  }
   bool queryEvent(void*) const override { return true; }
   void synchronizeEvent(void*) const override {}
+  void destroyEvent(void* event, c10::DeviceIndex) const noexcept override { delete static_cast<Event*>(event); }
   double elapsedTime(void* begin, void* end, c10::DeviceIndex) const override {
-    return std::chrono::duration<double, std::milli>(*static_cast<Clock::time_point*>(end) - *static_cast<Clock::time_point*>(begin)).count();
+    return std::chrono::duration<double, std::milli>(static_cast<Event*>(end)->time - static_cast<Event*>(begin)->time).count();
   }
 };
 
@@ -160,24 +236,44 @@ Tensor seen(const Tensor& tensor) {
   return tensor.is_cpu() ? tensor : at::from_blob(tensor.data_ptr(), tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU).requires_grad(false));
 }
 
+// Without its history: what is recorded does not keep the graph of a backward alive.
+Tensor bare(const Tensor& tensor) { return tensor.defined() ? tensor.detach() : tensor; }
+
+std::optional<Tensor> bare(const std::optional<Tensor>& tensor) { return tensor ? std::optional(bare(*tensor)) : std::nullopt; }
+
+c10::IValue bare(const c10::IValue& value) {
+  if (value.isTensor()) return bare(value.toTensor());
+  if (!value.isTensorList()) return value;
+  std::vector<Tensor> tensors;
+  for (const Tensor& tensor : value.toTensorVector()) tensors.push_back(bare(tensor));
+  return tensors;
+}
+
 bool mayWrite(const Tensor& tensor) { return !recording || recording->fresh.count(tensor.storage().data()) > 0; }
 
 // Computes on the CPU, gives the results to the device, and does so again when a recording is replayed.
 template <typename Compute>
-std::vector<Tensor> results(const char* kind, Compute compute) {
+std::vector<Tensor> results(const char* kind, std::initializer_list<std::optional<Tensor>> read, Compute compute, std::vector<Tensor> written = {}) {
   const InOperator inside;
   Recording* const current = std::exchange(recording, nullptr);
   std::vector<Tensor> made;
   for (const Tensor& tensor : compute()) made.push_back(tensor.defined() ? tensor.to(device) : tensor);
   recording = current;
   if (!current) return made;
-  current->kinds[kind]++;
-  for (const Tensor& tensor : made)
+  std::vector<Tensor> given;
+  for (const auto& tensor : read)
+    if (tensor) given.push_back(*tensor);
+  for (const Tensor& tensor : made) {
     if (tensor.defined()) current->fresh.insert(tensor.storage().data());
+    written.push_back(tensor);
+  }
+  current->operate(kind, given, written);
+  std::vector<Tensor> places;
+  for (const Tensor& tensor : made) places.push_back(bare(tensor));
   current->steps.push_back([=] {
     const std::vector<Tensor> again = compute();
     for (size_t i = 0; i < again.size(); i++)
-      if (again[i].defined()) seen(made[i]).copy_(again[i]);
+      if (again[i].defined()) seen(places[i]).copy_(again[i]);
   });
   return made;
 }
@@ -185,10 +281,10 @@ std::vector<Tensor> results(const char* kind, Compute compute) {
 Tensor copyFrom(const Tensor& from, const Tensor& to, bool nonBlocking) {
   if (inOperator == 0 && from.is_cpu() != to.is_cpu() && !(nonBlocking && from.is_cpu())) waits++;
   TORCH_CHECK(!recording || (from.device() == device && to.device() == device), "memory of the host cannot be copied while a graph is recorded");
-  const auto copy = [=] { seen(to).copy_(seen(from)); };
+  const auto copy = [to = bare(to), from = bare(from)] { seen(to).copy_(seen(from)); };
   if (recording) {
+    recording->operate("aten::copy_", from, to);
     recording->steps.push_back(copy);
-    recording->kinds["aten::copy_"]++;
   }
   if (to.is_cpu() || mayWrite(to)) copy();
   return to;
@@ -202,7 +298,7 @@ Tensor copyFromAndResize(const Tensor& from, const Tensor& to) {
 Tensor convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, c10::IntArrayRef stride, c10::IntArrayRef padding,
                    c10::IntArrayRef dilation, bool transposed, c10::IntArrayRef outputPadding, int64_t groups) {
   const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec(), outputPadding.vec());
-  return results("aten::convolution", [=] {
+  return results("aten::convolution", {input, weight, bias}, [=, input = bare(input), weight = bare(weight), bias = bare(bias)] {
     const auto& [stride, padding, dilation, outputPadding] = sizes;
     const std::optional<Tensor> summand = bias && bias->defined() ? std::optional(seen(*bias)) : std::nullopt;
     return std::vector{at::convolution(seen(input), seen(weight), summand, stride, padding, dilation, transposed, outputPadding, groups)};
@@ -213,7 +309,7 @@ std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, c
                                                        c10::IntArrayRef padding, c10::IntArrayRef dilation, bool transposed, c10::IntArrayRef outputPadding,
                                                        int64_t groups, std::array<bool, 3> wanted) {
   const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec(), outputPadding.vec());
-  const auto made = results("aten::convolution_backward", [=] {
+  const auto made = results("aten::convolution_backward", {gradient, input, weight}, [=, gradient = bare(gradient), input = bare(input), weight = bare(weight)] {
     const auto& [stride, padding, dilation, outputPadding] = sizes;
     const auto [toInput, toWeight, toBias] = at::convolution_backward(seen(gradient), seen(input), seen(weight), c10::IntArrayRef({weight.size(0)}), stride, padding,
                                                                       dilation, transposed, outputPadding, groups, wanted);
@@ -224,7 +320,7 @@ std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, c
 
 // libtorch's own form of it warns of every output that it gets here.
 Tensor meanSquaredError(const Tensor& actual, const Tensor& expected, int64_t reduction) {
-  return results("aten::mse_loss", [=] { return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)}; })[0];
+  return results("aten::mse_loss", {actual, expected}, [=, actual = bare(actual), expected = bare(expected)] { return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)}; })[0];
 }
 
 // Writes the running statistics, which its schema does not say.
@@ -235,10 +331,10 @@ std::tuple<Tensor, Tensor, Tensor> batchNorm(const Tensor& input, const std::opt
   std::array<Tensor, 2> before;
   for (size_t i = 0; recording && i < 2; i++)
     if (running[i]) before[i] = running[i]->clone();
-  const auto made = results("aten::native_batch_norm", [=] {
+  const auto made = results("aten::native_batch_norm", {input, weight, bias, mean, variance}, [=, input = bare(input), weight = bare(weight), bias = bare(bias)] {
     const auto [output, own, deviation] = at::native_batch_norm(seen(input), seenIf(weight), seenIf(bias), running[0], running[1], training, momentum, eps);
     return std::vector{output, own, deviation};
-  });
+  }, {mean.value_or(Tensor()), variance.value_or(Tensor())});
   for (size_t i = 0; i < 2; i++)
     if (before[i].defined()) running[i]->copy_(before[i]);
   return {made[0], made[1], made[2]};
@@ -283,12 +379,19 @@ void record(const c10::OperatorHandle& op, c10::Stack* stack) {
   const bool inPlace = !written.empty();
   for (const c10::IValue& made : arguments) forEachTensor(made, [&](const Tensor& tensor) { if (tensor.defined()) current->fresh.insert(tensor.storage().data()); });
   const c10::Stack made = inPlace && !arguments.empty() ? c10::Stack(written.begin(), written.begin() + arguments.size()) : arguments;
-  current->kinds[schema.name()]++;
+  std::vector<Tensor> read, changed;
+  for (const c10::IValue& value : given) forEachTensor(value, [&](const Tensor& tensor) { read.push_back(tensor); });
+  for (const auto& values : {written, made})
+    for (const c10::IValue& value : values) forEachTensor(value, [&](const Tensor& tensor) { changed.push_back(tensor); });
+  current->operate(schema.name(), read, changed);
+  c10::Stack operands, places;
+  for (const c10::IValue& value : given) operands.push_back(bare(value));
+  for (const c10::IValue& value : made) places.push_back(bare(value));
   current->steps.push_back([=] {
-    c10::Stack again = given;
+    c10::Stack again = operands;
     at::native::cpu_fallback(op, &again);
     for (size_t i = 0; !inPlace && i < again.size(); i++)
-      if (again[i].isTensor() && again[i].toTensor().defined()) seen(made[i].toTensor()).copy_(seen(again[i].toTensor()));
+      if (again[i].isTensor() && again[i].toTensor().defined()) seen(places[i].toTensor()).copy_(seen(again[i].toTensor()));
   });
   for (const c10::IValue& result : made) stack->push_back(result);
 }
@@ -312,6 +415,8 @@ struct Graph final : at::GraphImplInterface {
   void capture_begin(at::MempoolId_t shared, at::GraphCaptureMode) override {
     static c10::CaptureId_t pools = 0;
     memory = shared == at::MempoolId_t{0, 0} ? at::MempoolId_t{0, ++pools} : shared;
+    own.origin = stream;
+    own.clocks[stream] = {{stream, 0}};
     recording = &own;
     random = generator.get_state();
   }
@@ -320,6 +425,7 @@ struct Graph final : at::GraphImplInterface {
     generator.set_state(random);
     if (std::getenv("SRRL_COUNT_RECORDED"))
       for (const auto& [kind, count] : own.kinds) std::fprintf(stderr, "%s %d\n", kind.c_str(), count);
+    own.checkJoined();
   }
   void instantiate() override {}
   void replay() override {
@@ -380,10 +486,10 @@ TORCH_LIBRARY_IMPL(aten, AutocastHPU, m) {
 
 }  // namespace at
 
-void pretend::doOrRecord(const std::string& kind, const std::function<void()>& work) {
+void pretend::doOrRecord(const std::string& kind, at::TensorList used, const std::function<void()>& work) {
   at::Recording* const current = at::recording;
   if (!current) return work();
-  current->kinds[kind]++;
+  current->operate(kind, used, {});
   current->steps.push_back(work);
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { native } from '../../src/native.js';
 import { DeviceGraph, GraphPool, keep } from '../../src/tensor/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
-import { addDevice, device, isThere } from '../helpers/device.js';
+import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
 
 addDevice();
 
@@ -53,10 +53,78 @@ describe.runIf(isThere)('recorded work', () => {
     expect(x.add(1).item()).toBe(2);
   });
 
+  it('may go in branches, also in more than there are streams', () => {
+    const parts = Array.from({ length: 20 }, (_, i) => on(torch.full([3], i, { dtype: 'float32' })));
+    const [x, sum] = [on(torch.ones([3])), on(torch.zeros([3]))];
+    const branches = parts.length;
+    const graph = DeviceGraph.record(
+      device,
+      (graph) => {
+        x.mul_(2);
+        for (const part of parts) graph.aside(() => part.add_(x));
+        graph.join();
+        for (const part of parts) sum.add_(part);
+        // After a join, branches begin anew.
+        graph.aside(() => x.add_(1));
+        graph.join();
+      },
+      { branches },
+    );
+    graph.replay();
+    graph.replay();
+    // 2 and then 6 are added to each.
+    expect(parts.map((part) => Number(cpu(part).sum().item()))).toEqual(parts.map((_, i) => 3 * (i + 2 + 6)));
+    expect(cpu(sum).tolist()).toEqual(Array(3).fill(190 * 2 + 20 * 2 + 20 * 8));
+    graph.dispose();
+    expect(() => DeviceGraph.record(device, (none) => none.aside(() => {}), { branches: 0 })).toThrow(
+      /without branches/,
+    );
+  });
+
+  it.runIf(isPretended)('is refused where branches use the same memory without waiting', () => {
+    const [x, y] = [on(torch.ones([3])), on(torch.ones([3]))];
+    const record = (body: (graph: DeviceGraph) => void) => () =>
+      DeviceGraph.record(device, body, { branches: 2 }).dispose();
+    const [readX, writeX] = [() => void y.add(x), () => void x.add_(1)];
+    const same = /two branches of a recording use the same memory: aten::add/;
+    for (const [first, second] of [
+      [readX, writeX],
+      [writeX, readX],
+      [writeX, writeX],
+    ] as const) {
+      expect(
+        record((graph) => {
+          graph.aside(first);
+          graph.aside(second);
+        }),
+      ).toThrow(same);
+      expect(
+        record((graph) => {
+          graph.aside(first);
+          second();
+        }),
+      ).toThrow(same);
+      expect(
+        record((graph) => {
+          graph.aside(first);
+          graph.join();
+          second();
+        }),
+      ).not.toThrow();
+    }
+    expect(
+      record((graph) => {
+        graph.aside(readX);
+        graph.aside(readX);
+      }),
+    ).not.toThrow();
+  });
+
   it('takes memory from a pool, as long as a graph of it lives', () => {
     const [pool, other] = [new GraphPool(), new GraphPool()];
     const x = on(torch.ones([2]));
-    const twice = (where?: GraphPool) => DeviceGraph.record(device, () => torch.scope(() => void x.mul_(2)), where);
+    const twice = (where?: GraphPool) =>
+      DeviceGraph.record(device, () => torch.scope(() => void x.mul_(2)), { pool: where });
     const [first, second, apart, alone] = [twice(pool), twice(pool), twice(other), twice()];
     const graphs = [first, second, apart, alone];
     expect(pool.id).toEqual(poolOf(first));
