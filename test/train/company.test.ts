@@ -2,10 +2,11 @@
  * Students whose steps a device does in one graph end with the bits that each has alone, whatever happens to one of
  * them.
  */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { weightBytes } from '../../src/distill/saved-student.js';
 import {
   DeviceLostError,
   type DistillSetup,
@@ -106,7 +107,7 @@ async function alone(setups: Record<string, DistillSetup>) {
   return { out, events, errors };
 }
 
-const weights = (out: string, name: string) => readFileSync(join(out, name, 'student.safetensors'));
+const weights = (out: string, name: string) => weightBytes(join(out, name, 'student.safetensors'));
 /** What was said of steps. */
 const messages = (events: (TrainEvent | TogetherEvent)[], name?: string) =>
   events.flatMap((event) =>
