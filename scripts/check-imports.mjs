@@ -18,6 +18,7 @@ const rows = [
   ['distill'],
   ['analysis'],
   ['train'],
+  ['export'],
   ['report'],
   ['index.ts', 'torch.ts', 'testing.ts'],
   ['bench'],

@@ -5,6 +5,8 @@
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <sstream>
+
 #include "arguments.h"
 #include "convert.h"
 #include "script/classifier.h"
@@ -171,6 +173,23 @@ Napi::Value forward(const Napi::CallbackInfo& info) {
   return Napi::Value(env, toJs(env, Environment::of(env).handles, module.forward(std::move(inputs))));
 }
 
+// scriptBytes(module, {name: text}) => the file that torch.jit.load reads, with the texts as its extra files. Not written
+// here: libtorch's writer ends the process where the disk is full.
+Napi::Value bytes(const Napi::CallbackInfo& info) {
+  const torch::jit::Module module = moduleOf(info);
+  torch::jit::ExtraFilesMap extra;
+  const auto texts = info[1].As<Napi::Object>();
+  const auto names = texts.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    const std::string name = names.Get(i).As<Napi::String>();
+    extra[name] = texts.Get(name).As<Napi::String>().Utf8Value();
+  }
+  std::ostringstream out(std::ios::binary);
+  module.save(out, extra);
+  const std::string written = std::move(out).str();
+  return Napi::Buffer<char>::Copy(info.Env(), written.data(), written.size());
+}
+
 }  // namespace
 
 void exportScript(Napi::Env, Napi::Object exports) {
@@ -178,6 +197,7 @@ void exportScript(Napi::Env, Napi::Object exports) {
   define<describe>(exports, "scriptDescribe");
   define<tap>(exports, "scriptTap");
   define<forward>(exports, "scriptForward");
+  define<bytes>(exports, "scriptBytes");
 }
 
 }  // namespace srrl
