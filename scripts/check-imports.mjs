@@ -19,7 +19,7 @@ const rows = [
   ['analysis'],
   ['train'],
   ['export'],
-  ['report'],
+  ['report', 'predict'],
   ['index.ts', 'torch.ts', 'testing.ts'],
   ['bench'],
   ['cli'],

@@ -60,7 +60,16 @@ export { SRRL, type SRRLOptions } from './distill/methods/srrl.js';
 export { ModelTeacher } from './distill/model-teacher.js';
 export { PackageTeacher } from './distill/package-teacher.js';
 export { ProjectedClassifier, Projector } from './distill/projector.js';
-export { loadStudent, type StudentCard, saveStudent } from './distill/saved-student.js';
+export {
+  type LoadStudentOptions,
+  loadStudent,
+  type MakeStudent,
+  readStudentCard,
+  type StudentAccuracy,
+  type StudentCard,
+  type StudentPreprocessing,
+  saveStudent,
+} from './distill/saved-student.js';
 export {
   type ClassifierSite,
   inspectScript,
@@ -73,6 +82,16 @@ export { Teacher, type TeacherOptions } from './distill/teacher.js';
 export * from './errors.js';
 export type * from './flow.js';
 export * as models from './models/index.js';
+export {
+  type ClassifierOptions,
+  type ClassifyOptions,
+  type ImageClassifier,
+  type ImageInput,
+  loadClassifier,
+  type Prediction,
+  type RawImage,
+  type ReadyCard,
+} from './predict/index.js';
 export * from './report/index.js';
 export {
   type DistillSetup,

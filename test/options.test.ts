@@ -19,6 +19,7 @@ import {
   KD,
   LinearConnector,
   Loader,
+  loadClassifier,
   loadStudent,
   losses,
   MapConnector,
@@ -27,6 +28,7 @@ import {
   openDataset,
   PooledConnector,
   ReviewKD,
+  readStudentCard,
   SimKD,
   SP,
   SRRL,
@@ -82,6 +84,7 @@ const all = [
     createConnector,
     saveStudent,
     loadStudent,
+    readStudentCard,
     distill,
     train,
   }),
@@ -143,6 +146,7 @@ describe('everything public', () => {
 
   it('and those that answer later', async () => {
     await expect((Teacher.load as Anything)('x.pt', { tpa: 'fc' })).rejects.toThrow(/'tpa'. Did you mean tap\?/);
+    await expect((loadClassifier as Anything)('x', { topk: 1 })).rejects.toThrow(/'topk'. Did you mean topK\?/);
     await expect((files.loadPth as Anything)('x.pth', { unkown: 'opaque' })).rejects.toThrow(/Did you mean unknown\?/);
     for (const call of [files.loadNpz, files.loadPth, openDataset] as Anything[])
       await expect(call('x', 1, 2)).rejects.toThrow(/it takes at most/);

@@ -26,6 +26,8 @@ interface Property {
   description?: string;
   default?: unknown;
   enum?: string[];
+  /** A flag of one letter. */
+  short?: string;
   /** Of a list. */
   items?: { type?: string };
 }
@@ -64,7 +66,10 @@ export function addCommand(program: Commander, command: Command): void {
   });
 }
 
-function flagsFor(key: string, { type, description = '', default: initial, enum: choices, items }: Property): Option[] {
+function flagsFor(
+  key: string,
+  { type, description = '', default: initial, enum: choices, items, short }: Property,
+): Option[] {
   // Groups of options have no flags: they are written in a file.
   if (type === 'object') return [];
   const flag = kebabCase(key);
@@ -76,7 +81,7 @@ function flagsFor(key: string, { type, description = '', default: initial, enum:
     return initial === true ? options.map((option) => option.default(undefined)).slice(1) : options;
   }
   const option = new Option(
-    `--${flag} <${type === 'integer' || type === 'number' ? 'number' : type === 'array' ? 'list' : 'value'}>`,
+    `${short === undefined ? '' : `-${short}, `}--${flag} <${type === 'integer' || type === 'number' ? 'number' : type === 'array' ? 'list' : 'value'}>`,
     text,
   );
   // Shown in the help; a wrong one is refused together with all other options.

@@ -102,6 +102,8 @@ export const valueSources: Record<string, Source> = {
   name: models,
   device: devices,
   run: paths,
+  image: paths,
+  model: withPath(() => [['module:', 'a file of yours']]),
   file: paths,
   out: paths,
   html: paths,

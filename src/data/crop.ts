@@ -45,11 +45,29 @@ export function randomResizedCrop(
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
 }
 
-/** The evaluation's view: the shorter side becomes size * 256 / 224, and the centre of size x size is taken. */
-export function centreView(width: number, height: number, size: number): { width: number; height: number; box: Box } {
+/** How an image becomes one of the evaluation: sizes are [height, width]. */
+export interface CentreView {
+  /** What the image covers once it is resized, with its own ratio of width to height. */
+  resize: readonly [number, number];
+  /** The part in the middle that is taken. */
+  crop: readonly [number, number];
+}
+
+/** The usual view of photos: the shorter side becomes size * 256 / 224, and the centre of size x size is taken. */
+export function usualView(size: number): CentreView {
   const short = Math.floor((size * 256) / 224);
-  const long = Math.floor((short * Math.max(width, height)) / Math.min(width, height));
-  const [w, h] = width <= height ? [short, long] : [long, short];
-  const box = { left: roundHalfEven((w - size) / 2), top: roundHalfEven((h - size) / 2), width: size, height: size };
-  return { width: w, height: h, box };
+  return { resize: [short, short], crop: [size, size] };
+}
+
+/** The size that an image of `width` x `height` is resized to, and the part of that. */
+export function centreView(
+  width: number,
+  height: number,
+  { resize: [rows, columns], crop: [cropRows, cropColumns] }: CentreView,
+): { width: number; height: number; box: Box } {
+  const byWidth = columns / width >= rows / height;
+  const w = byWidth ? columns : Math.floor((rows * width) / height);
+  const h = byWidth ? Math.floor((columns * height) / width) : rows;
+  const [left, top] = [roundHalfEven((w - cropColumns) / 2), roundHalfEven((h - cropRows) / 2)];
+  return { width: w, height: h, box: { left, top, width: cropColumns, height: cropRows } };
 }

@@ -2,7 +2,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { DataError, messageOf } from '../errors.js';
 import { fromArray, functions, scope } from '../tensor/index.js';
-import { type Box, centreView } from './crop.js';
+import { type Box, type CentreView, centreView, usualView } from './crop.js';
 import { decodeTurbo, type Part } from './turbo-jpeg.js';
 
 // Images are decoded side by side, each by one thread; and each is decoded once, so that a cache only holds memory.
@@ -14,26 +14,58 @@ const kernel = 'linear';
 
 export type Crop = (width: number, height: number) => Box;
 
-/** Memory for an image of `size` x `size`, into which another thread may write. */
-export const pixelsFor = (size: number): Uint8Array => new Uint8Array(new SharedArrayBuffer(size * size * 3));
+/** Memory for an image of `height` x `width`, into which another thread may write. */
+export const pixelsFor = (height: number, width = height): Uint8Array =>
+  new Uint8Array(new SharedArrayBuffer(height * width * 3));
 
 /**
  * RGB pixels, row by row, [size, size, 3], in `target` (of {@link pixelsFor}): the part of the image that `crop`
- * chooses from its size, or without one the evaluation's view. As with torchvision, neither EXIF orientation nor colour
- * profile is applied, and alpha is dropped. Throws DataError naming `name` where the bytes are no whole image.
+ * chooses from its size, or without one the evaluation's usual view. As with torchvision, neither EXIF orientation nor
+ * colour profile is applied, and alpha is dropped. Throws DataError naming `name` where the bytes are no whole image.
  */
-export async function decode(
+export function decode(
   bytes: Uint8Array,
   name: string,
   size: number,
   crop?: Crop,
   target: Uint8Array = pixelsFor(size),
 ): Promise<Uint8Array> {
-  const choose = (width: number, height: number) =>
-    crop ? croppedPart(crop(width, height), width, height, size) : centredPart(width, height, size);
+  if (!crop) return decodeView(bytes, name, usualView(size), target);
+  const choose: Choice = (width, height) => croppedPart(crop(width, height), width, height, size);
+  return decoded(name, target, async () => {
+    if (await decodeTurbo(bytes, target, [size, size], choose)) return undefined;
+    const inks = (width: number, height: number) => uncut(crop(width, height), size);
+    return decodeSharp(bytes, [size, size], inks, (w, h) => cropped(bytes, crop(w, h), w, h, size));
+  });
+}
+
+/** The same for a view of the evaluation: RGB pixels [height, width, 3] of the part that it crops. */
+export function decodeView(
+  bytes: Uint8Array,
+  name: string,
+  view: CentreView,
+  target: Uint8Array = pixelsFor(...view.crop),
+): Promise<Uint8Array> {
+  const choose: Choice = (width, height) => centredPart(width, height, view);
+  return decoded(name, target, async () =>
+    (await decodeTurbo(bytes, target, view.crop, choose))
+      ? undefined
+      : decodeSharp(bytes, view.crop, choose, (w, h) => pixels(centred(bytes, w, h, view))),
+  );
+}
+
+/** What becomes the pixels of an image, by its size. */
+type Choice = (width: number, height: number) => Part;
+
+/** libjpeg-turbo takes what is well, and writes to the target itself; of the rest libvips says what is wrong with it. */
+async function decoded(
+  name: string,
+  target: Uint8Array,
+  make: () => Promise<Uint8Array | undefined>,
+): Promise<Uint8Array> {
   try {
-    // libjpeg-turbo takes what is well; of the rest libvips says what is wrong with it.
-    if (!(await decodeTurbo(bytes, target, size, choose))) target.set(await decodeSharp(bytes, size, crop));
+    const made = await make();
+    if (made) target.set(made);
     return target;
   } catch (error) {
     throw new DataError(`${name} cannot be decoded: ${messageOf(error)}. Replace the file, or remove it.`, {
@@ -60,8 +92,8 @@ function croppedPart(box: Box, width: number, height: number, size: number): Par
   return { box: { left, top, width: w, height: h }, denominator, resized };
 }
 
-function centredPart(width: number, height: number, size: number): Part {
-  const view = centreView(width, height, size);
+function centredPart(width: number, height: number, rule: CentreView): Part {
+  const view = centreView(width, height, rule);
   const { left, top } = view.box;
   return {
     box: { left: 0, top: 0, width, height },
@@ -70,14 +102,18 @@ function centredPart(width: number, height: number, size: number): Part {
   };
 }
 
-async function decodeSharp(bytes: Uint8Array, size: number, crop?: Crop): Promise<Uint8Array> {
+/** `inks` chooses the part of an image that is not in RGB, `usual` makes the pixels of any other. */
+async function decodeSharp(
+  bytes: Uint8Array,
+  size: readonly [number, number],
+  inks: Choice,
+  usual: (width: number, height: number) => Promise<Uint8Array>,
+): Promise<Uint8Array> {
   const { width, height, space } = await open(bytes).metadata();
   if (!width || !height) throw new DataError('it has no size');
-  if (space === 'cmyk') {
-    const { box, resized: whole } = crop ? uncut(crop(width, height), size) : centredPart(width, height, size);
-    return partOf(await rgbOfInks(bytes), width, box, whole, size);
-  }
-  return crop ? cropped(bytes, crop(width, height), width, height, size) : pixels(centred(bytes, width, height, size));
+  if (space !== 'cmyk') return usual(width, height);
+  const { box, resized: whole } = inks(width, height);
+  return partOf(await rgbOfInks(bytes), width, box, whole, size);
 }
 
 const open = (bytes: Uint8Array): Sharp => sharp(bytes, { failOn: 'error', ignoreIcc: true });
@@ -91,7 +127,7 @@ async function cropped(bytes: Uint8Array, box: Box, width: number, height: numbe
   const [across, down] = [box.width / size, box.height / size];
   if (Math.min(across, down) < 2) {
     const rgb = await pixels(open(bytes).extract(box));
-    return partOf(rgb, box.width, { ...box, left: 0, top: 0 }, uncut(box, size).resized, size);
+    return partOf(rgb, box.width, { ...box, left: 0, top: 0 }, uncut(box, size).resized, [size, size]);
   }
   const [w, h] = [Math.round(width / across), Math.round(height / down)];
   const inside = (position: number, whole: number) => Math.max(0, Math.min(Math.round(position), whole - size));
@@ -110,16 +146,22 @@ const uncut = (box: Box, size: number): Part => ({
 });
 
 /**
- * A part of an image of `width` pixels across, resized to `whole`, and of that `size` x `size` pixels. Bilinear with
+ * A part of an image of `width` pixels across, resized to `whole`, and of that `rows` x `columns` pixels. Bilinear with
  * antialiasing, as torchvision resizes tensors of bytes. On this thread: it takes a tenth of what decoding does, and a
  * thread of its own would bring threads of OpenMP with it.
  */
-function partOf(rgb: Uint8Array, width: number, box: Box, whole: Part['resized'], size: number): Uint8Array {
+function partOf(
+  rgb: Uint8Array,
+  width: number,
+  box: Box,
+  whole: Part['resized'],
+  [rows, columns]: readonly [number, number],
+): Uint8Array {
   return scope(() => {
     const image = fromArray(rgb, [1, rgb.length / width / 3, width, 3]).permute(0, 3, 1, 2);
     const part = image.narrow(2, box.top, box.height).narrow(3, box.left, box.width);
     const result = functions._upsampleBilinear2dAa(part, [whole.height, whole.width], false);
-    const seen = result.narrow(2, whole.top, size).narrow(3, whole.left, size);
+    const seen = result.narrow(2, whole.top, rows).narrow(3, whole.left, columns);
     return seen.permute(0, 2, 3, 1).toTypedArray() as Uint8Array;
   });
 }
@@ -139,8 +181,8 @@ async function rgbOfInks(bytes: Uint8Array): Promise<Uint8Array> {
   return rgb;
 }
 
-function centred(bytes: Uint8Array, width: number, height: number, size: number): Sharp {
-  const view = centreView(width, height, size);
+function centred(bytes: Uint8Array, width: number, height: number, rule: CentreView): Sharp {
+  const view = centreView(width, height, rule);
   return open(bytes)
     .resize(view.width, view.height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
     .extract(view.box);

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { callOverload, callOverloadAsync, fromArray, keep, overloadOf } from '../tensor/index.js';
 import type { Box } from './crop.js';
 
-/** What of an image becomes `size` x `size` pixels. */
+/** What of an image becomes pixels of a given size. */
 export interface Part {
   /** In pixels of the image at 1 / `denominator` of its size, to which libjpeg scales while it decodes. */
   box: Box;
@@ -33,13 +33,13 @@ function isAvailable(): boolean {
 }
 
 /**
- * Decodes into `target`, [size, size, 3], which lies in shared memory, what `choose` wants of an image of the size it is given. False, where the file is no
+ * Decodes into `target`, [height, width, 3], which lies in shared memory, what `choose` wants of an image of the size it is given. False, where the file is no
  * JPEG of 8 bits in RGB or grey, or anything at all is wrong with it: then somebody else may decide what it is.
  */
 export async function decodeTurbo(
   file: Uint8Array,
   target: Uint8Array,
-  size: number,
+  size: readonly [height: number, width: number],
   choose: (width: number, height: number) => Part,
 ): Promise<boolean> {
   if (file[0] !== 0xff || file[1] !== 0xd8 || !isAvailable()) return false;
@@ -54,7 +54,7 @@ export async function decodeTurbo(
 /** Hands the work to another thread, which holds the tensors from then on. */
 function begin(...[file, target, size, choose]: Parameters<typeof decodeTurbo>): Promise<unknown> | undefined {
   const bytes = keep(fromArray(file));
-  const pixels = keep(fromArray(target, [size, size, 3], { share: true }));
+  const pixels = keep(fromArray(target, [...size, 3], { share: true }));
   try {
     const [width, height] = callOverload(overloadOf('srrl::jpeg_size'), [bytes]) as [number, number];
     if (!width || !height) return undefined;

@@ -1,36 +1,22 @@
 /** Networks as files: the weights, and in the metadata what is needed to make the network again. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { checkCall } from '../call.js';
+import { checkCall, type Kinds } from '../call.js';
 import type { Dataset } from '../data/dataset.js';
 import { FileError } from '../errors.js';
-import { loadSafetensors, saveSafetensors } from '../files/index.js';
+import { loadSafetensors, openSafetensors, saveSafetensors } from '../files/index.js';
 import { type Classifier, create } from '../models/index.js';
 import { Linear } from '../nn/index.js';
-import { scope } from '../tensor/index.js';
+import { getRngState, scope, setRngState } from '../tensor/index.js';
+import { type MakeStudent, modulePrefix, ownNetwork } from './own-network.js';
 import { ProjectedClassifier, Projector } from './projector.js';
+import { parseCard, type StudentCard } from './student-card.js';
+
+export type { MakeStudent } from './own-network.js';
+export type { StudentAccuracy, StudentCard, StudentPreprocessing } from './student-card.js';
 
 /** The file of a run folder with the student in its last state, and that of its best epoch. */
 export const studentFiles = { last: 'student.safetensors', best: 'student-best.safetensors' };
-
-/** What a student needs to be made again, in the metadata of its file. */
-export interface StudentCard {
-  model: string;
-  numClasses: number;
-  inChannels: number;
-  /** The data set it was trained on. */
-  data: string;
-  /** [C, H, W]: images that it was trained on; absent in files of older versions. */
-  input?: number[];
-  /** How its images were normalized, where that was not as the data set says. */
-  mean?: number[];
-  std?: number[];
-  /**
-   * It predicts through a projector and the teacher's classifier: the teacher's last map, [C, H, W], and the
-   * projector's factor.
-   */
-  projected?: { teacherMap: number[]; factor: number; studentChannels: number };
-}
 
 /** Writes a student atomically. A projected one is described by the card that this completes. */
 export function saveStudent(file: string, student: Classifier, card: StudentCard): void {
@@ -49,26 +35,69 @@ export function saveStudent(file: string, student: Classifier, card: StudentCard
   scope(() => saveSafetensors(file, student.stateDict(), { format: 'pt', srrl: JSON.stringify(whole) }));
 }
 
+const kinds: Kinds<LoadStudentOptions> = { model: 'any' };
+
+/** How a student is loaded whose network is not of the registry. */
+export interface LoadStudentOptions {
+  /**
+   * What makes the network: `module:FILE`, whose default export does, a function, or a network, which is filled.
+   * Default: the module that it was trained from.
+   */
+  model?: string | MakeStudent | Classifier;
+}
+
+/**
+ * The file of a student: that of its best epoch, or else its last one, in the folder of a run, or a file itself. Throws
+ * FileError where there is none.
+ */
+export function studentFileIn(path: string): string {
+  const candidates = path.endsWith('.safetensors')
+    ? [path]
+    : [studentFiles.best, studentFiles.last].map((name) => join(path, name));
+  const file = candidates.find((candidate) => existsSync(candidate));
+  if (file !== undefined) return file;
+  throw new FileError(`${path} is no run folder with a student in it, nor a student.safetensors.`);
+}
+
+/** What the file of a student says of it. Throws FileError where it is none, or says what cannot be. */
+export function readStudentCard(path: string): StudentCard {
+  checkCall('readStudentCard', ['path'], undefined, arguments);
+  const file = studentFileIn(path);
+  using opened = openSafetensors(file);
+  return cardIn(file, opened.metadata);
+}
+
+function cardIn(file: string, { srrl }: Readonly<Record<string, string>>): StudentCard {
+  if (!srrl) throw new FileError(`${file} was not written by a run: it does not say which model it holds.`);
+  return parseCard(file, srrl);
+}
+
 /**
  * The student of a run folder (its best, where one was kept), or of a file of one, ready to evaluate. Throws FileError
- * where there is none, or the file does not say which model it holds.
+ * where there is none, the file does not say which model it holds, or its network cannot be made again.
  */
-export function loadStudent(path: string): { student: Classifier; card: StudentCard } {
-  checkCall('loadStudent', ['path'], undefined, arguments);
-  const inFolder = [studentFiles.best, studentFiles.last]
-    .map((name) => join(path, name))
-    .find((file) => existsSync(file));
-  const file = path.endsWith('.safetensors') ? path : inFolder;
-  if (file === undefined || !existsSync(file))
-    throw new FileError(`${path} is no run folder with a student in it, nor a student.safetensors.`);
+export function loadStudent(
+  path: string,
+  { model }: LoadStudentOptions = {},
+): { student: Classifier; card: StudentCard } {
+  checkCall('loadStudent', ['path'], kinds, arguments);
+  const file = studentFileIn(path);
   return scope(() => {
     const { tensors, metadata } = loadSafetensors(file);
-    if (!metadata.srrl) throw new FileError(`${file} was not written by a run: it does not say which model it holds.`);
-    const card = JSON.parse(metadata.srrl) as StudentCard;
-    const student = build(card);
+    const card = cardIn(file, metadata);
+    const student = build(file, card, model);
     student.loadStateDict(tensors);
     return { student: student.eval(), card };
   });
+}
+
+/**
+ * The bytes of the tensors in the file of a student. Two runs with bitwise identical weights agree in them; whole files
+ * differ in when and by which command they were written.
+ */
+export function weightBytes(file: string): Buffer {
+  const bytes = readFileSync(file);
+  return bytes.subarray(8 + Number(bytes.readBigUInt64LE()));
 }
 
 /** The data set with its images normalized as the student expects them. */
@@ -76,11 +105,26 @@ export function asSeenBy({ mean, std }: StudentCard, data: Dataset): Dataset {
   return mean || std ? { ...data, mean: mean ?? data.mean, std: std ?? data.std } : data;
 }
 
-function build(card: StudentCard): Classifier {
-  const student = create(card.model, { numClasses: card.numClasses, inChannels: card.inChannels });
-  if (!card.projected) return student;
-  const { teacherMap, factor, studentChannels } = card.projected;
-  const width = teacherMap[0] as number;
-  const projector = new Projector(studentChannels, width, factor);
-  return new ProjectedClassifier(student, projector, new Linear(width, card.numClasses), teacherMap);
+/** Initial weights are overwritten, so that they do not change what is drawn later. */
+function build(file: string, card: StudentCard, model: LoadStudentOptions['model']): Classifier {
+  const state = getRngState();
+  try {
+    const student = network(file, card, model);
+    if (!card.projected || student instanceof ProjectedClassifier) return student;
+    const { teacherMap, factor, studentChannels } = card.projected;
+    const width = teacherMap[0] as number;
+    const projector = new Projector(studentChannels, width, factor);
+    return new ProjectedClassifier(student, projector, new Linear(width, card.numClasses), teacherMap);
+  } finally {
+    setRngState(state);
+    state.dispose();
+  }
+}
+
+function network(file: string, card: StudentCard, model: LoadStudentOptions['model']): Classifier {
+  const { numClasses, inChannels, input } = card;
+  const imageSize = input?.[1];
+  if (model === undefined && !card.module && !card.object && !card.model.startsWith(modulePrefix))
+    return create(card.model, { numClasses, inChannels, ...(imageSize !== undefined && { imageSize }) });
+  return ownNetwork(file, card, { numClasses, inChannels, imageSize: imageSize ?? 224 }, model);
 }

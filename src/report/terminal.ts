@@ -6,7 +6,7 @@ import type { Accuracy, EpochRecord } from '../flow.js';
 export const percent = (value: number): string => `${value.toFixed(2)} %`;
 
 /** `61.24 % top-1, 92.10 % top-5 (1200 images)` */
-export const accuracyText = ({ top1, top5, count }: Accuracy): string =>
+export const accuracyText = ({ top1, top5, count }: Pick<Accuracy, 'top1' | 'top5' | 'count'>): string =>
   `${percent(top1)} top-1, ${percent(top5)} top-5 (${count} images)`;
 
 export function durationText(seconds: number): string {

@@ -20,8 +20,8 @@ export interface LoopSetup {
   control: Control;
   /** Writes a checkpoint; its file, or undefined where nothing is written. */
   save: () => string | undefined;
-  /** Writes the student as the last, or as the best so far. */
-  keep: (which: 'last' | 'best') => void;
+  /** Writes the student as the last, or as the best so far, with what was measured of it. */
+  keep: (which: 'last' | 'best', epoch: EpochRecord) => void;
   profile?: StepProfile | undefined;
 }
 
@@ -175,12 +175,12 @@ export const chosenBy = ({ setup: { options } }: Trainer): 'last' | 'validation'
 /** Notes an epoch, and writes its student while the weights are those that were measured. */
 function remember({ trainer, progress, keep }: LoopSetup, record: EpochRecord): void {
   progress.epochs.push(record);
-  keep('last');
+  keep('last', record);
   const by = chosenBy(trainer);
   const top1 = by === 'last' ? undefined : record[by]?.top1;
   if (top1 === undefined || (progress.best && progress.best.top1 >= top1)) return;
   progress.best = { epoch: record.epoch, top1 };
-  keep('best');
+  keep('best', record);
 }
 
 function overdue({ trainer, progress }: LoopSetup, epoch: number): boolean {

@@ -25,7 +25,7 @@ export type Task = { one: StudentSetup | DistillSetup } | { together: Record<str
 export async function* remoteRun<Event extends TrainEvent>(task: Task, control: Control): AsyncGenerator<Event, void> {
   const { signal } = control;
   signal?.throwIfAborted();
-  const worker = new Worker(entry, { workerData: task });
+  const worker = new Worker(entry, { workerData: task, argv: process.argv.slice(1) });
   const inbox = new Inbox(worker);
   // From the start: a caller that is slow to ask again must not wait for an exit that has been.
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));

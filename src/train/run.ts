@@ -1,6 +1,6 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
 import { cpus } from 'node:os';
-import { type StudentCard, saveStudent } from '../distill/saved-student.js';
+import { saveStudent } from '../distill/saved-student.js';
 import { ConfigError, DeviceLostError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 import { native } from '../native.js';
@@ -15,6 +15,7 @@ import { type Company, discard, type Parts, prepare } from './prepare.js';
 import { RunFolder } from './run-folder.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
 import { StepProfile } from './step-profile.js';
+import { StudentRecord } from './student-record.js';
 import { Trainer } from './trainer.js';
 
 export async function* run(
@@ -80,6 +81,7 @@ export async function* run(
 
 /** What the loop writes, into a folder where there is one. */
 function writers(folder: RunFolder | undefined, trainer: Trainer, progress: Progress, parts: Parts) {
+  const record = new StudentRecord(parts);
   return {
     save: () => {
       if (!folder) return undefined;
@@ -88,8 +90,10 @@ function writers(folder: RunFolder | undefined, trainer: Trainer, progress: Prog
       folder.prune(parts.options.keepCheckpoints);
       return file;
     },
-    keep: (which: 'last' | 'best') => {
-      if (folder) keepStudent(folder.studentFile(which), trainer, parts);
+    /** Writes the network that would be deployed. */
+    keep: (which: 'last' | 'best', epoch: EpochRecord) => {
+      const file = folder?.studentFile(which);
+      if (file !== undefined) saveStudent(file, trainer.deployed(), record.card(file, epoch));
     },
   };
 }
@@ -145,20 +149,6 @@ function resumeFrom(
 
 function newFolder({ setup: { out }, data, config }: Parts): RunFolder | undefined {
   return out === undefined ? undefined : RunFolder.create(out, config, data.validation !== undefined);
-}
-
-/** Writes the network that would be deployed, where it can be made again by name. */
-function keepStudent(file: string, trainer: Trainer, { setup, data, options: { mean, std } }: Parts): void {
-  if (typeof setup.student !== 'string') return;
-  const card: StudentCard = {
-    ...((mean || std) && { mean: [...data.mean], std: [...data.std] }),
-    model: setup.student,
-    numClasses: data.classes.length,
-    inChannels: data.channels,
-    input: [data.channels, data.height, data.width],
-    data: data.source,
-  };
-  saveStudent(file, trainer.deployed(), card);
 }
 
 function keptEpoch(trainer: Trainer, { epochs, best }: Progress): EpochRecord | undefined {

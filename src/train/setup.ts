@@ -6,12 +6,15 @@ import { openDataset } from '../data/datasets/index.js';
 import { checkStatistics } from '../distill/adapted-teacher.js';
 import type { Method } from '../distill/method.js';
 import { parseMethods } from '../distill/method-spec.js';
+import { modulePrefix } from '../distill/own-network.js';
 import type { Teacher } from '../distill/teacher.js';
 import { ConfigError, messageOf } from '../errors.js';
 import { type Classifier, create, type ModelOptions } from '../models/index.js';
 import type { KnownAccuracy } from './known-accuracy.js';
 import type { TrainOptions } from './options.js';
 import type { TeacherRunOptions } from './targets.js';
+
+export { modulePrefix } from '../distill/own-network.js';
 
 /** What {@link train} is given: a student, data, and {@link TrainOptions}. */
 export interface StudentSetup extends TrainOptions {
@@ -50,9 +53,6 @@ export interface DistillSetup extends StudentSetup, TeacherRunOptions {
    */
   method?: string | Method;
 }
-
-/** Before the path of a file whose default export is the thing itself. */
-export const modulePrefix = 'module:';
 
 /** Whether a part of a setup is text, so that another thread can make the thing itself. */
 export const isNamed = (value: unknown): boolean => value === undefined || typeof value === 'string';

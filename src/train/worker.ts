@@ -6,6 +6,9 @@ import type { Message, Task } from './remote.js';
 import { run } from './run.js';
 import { runTogether } from './together.js';
 
+// What is recorded as the command line is that of the program.
+process.argv.splice(1, 1);
+
 const say = (message: Message) => parentPort?.postMessage(message);
 const abort = new AbortController();
 const control = new Control(abort.signal);

@@ -83,7 +83,7 @@ describe('a JPEG file', () => {
       const sound = fileOf(kind);
       const strange = Buffer.from([1, 2, 3, 4, 5, 6]);
       const odd = new Uint8Array(Buffer.concat([sound.subarray(0, -2), strange, sound.subarray(-2)]));
-      expect(await decodeTurbo(odd, pixelsFor(16), 16, whole(16))).toBe(false);
+      expect(await decodeTurbo(odd, pixelsFor(16), [16, 16], whole(16))).toBe(false);
       const box = { left: 5, top: 4, width: 16, height: 16 };
       const theirs = bytes(files[kind]?.pixels as string);
       expect(await decode(odd, 'x', 16, () => box)).toEqual(partOf(theirs, box));
@@ -103,7 +103,7 @@ describe('a JPEG file', () => {
       const sound = fileOf(kind);
       for (const share of [0.1, 0.5, 0.9]) {
         const cut = sound.slice(0, Math.floor(share * sound.length));
-        expect(await decodeTurbo(cut, pixelsFor(16), 16, whole(16))).toBe(false);
+        expect(await decodeTurbo(cut, pixelsFor(16), [16, 16], whole(16))).toBe(false);
         await expect(decode(cut, `roses/${kind}.jpg`, 16)).rejects.toThrow(DataError);
         await expect(decode(cut, `roses/${kind}.jpg`, 16)).rejects.toThrow(`roses/${kind}.jpg cannot be decoded`);
       }
@@ -112,7 +112,7 @@ describe('a JPEG file', () => {
 
   it.skipIf(!installed)('is taken by libjpeg-turbo, and leaves no tensors', async () => {
     const before = torch.memory().tensors;
-    for (const kind of kinds) expect(await decodeTurbo(fileOf(kind), pixelsFor(16), 16, whole(16))).toBe(true);
+    for (const kind of kinds) expect(await decodeTurbo(fileOf(kind), pixelsFor(16), [16, 16], whole(16))).toBe(true);
     expect(torch.memory().tensors).toBe(before);
   });
 });

@@ -29,6 +29,7 @@ it('links of the documents lead to files', () => {
     'docs/training.md',
     'docs/data.md',
     'docs/results.md',
+    'docs/deployment.md',
     'docs/guide-cli.md',
     'docs/guide-typescript.md',
     'docs/guide-research.md',

@@ -2,6 +2,7 @@ import { copyFileSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
+import { weightBytes } from '../../src/distill/saved-student.js';
 import { type DistillSetup, distill, FileError, openDataset, type TrainEvent } from '../../src/index.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-resume-'));
@@ -28,7 +29,7 @@ async function run(options: Partial<DistillSetup>, until = Number.POSITIVE_INFIN
   return events;
 }
 
-const bytes = (out: string) => readFileSync(join(out, 'student.safetensors'));
+const bytes = (out: string) => weightBytes(join(out, 'student.safetensors'));
 /** metrics.csv without the columns of time. */
 const metrics = (out: string) =>
   readFileSync(join(out, 'metrics.csv'), 'utf8')

@@ -2,6 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFile
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { weightBytes } from '../../src/distill/saved-student.js';
 import {
   ConfigError,
   type DistillSetup,
@@ -38,7 +39,7 @@ async function trained(options: Partial<DistillSetup>, teacher = ScriptTeacher.l
     teacher.dispose();
   }
   const calls = forward.mock.calls.length;
-  return { weights: readFileSync(join(out, 'student.safetensors')), terms, calls };
+  return { weights: weightBytes(join(out, 'student.safetensors')), terms, calls };
 }
 const cacheIn = (directory: string) => join(directory, readdirSync(directory)[0] as string);
 

@@ -1,7 +1,8 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it, vi } from 'vitest';
+import { weightBytes } from '../../src/distill/saved-student.js';
 import {
   ConfigError,
   type DistillSetup,
@@ -19,7 +20,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const teacherFile = join(packageRoot, 'assets/shapes-teacher.pt');
 const data = await openDataset('shapes:96?test=24');
 
-const weights = (out: string) => readFileSync(join(out, 'student.safetensors'));
+const weights = (out: string) => weightBytes(join(out, 'student.safetensors'));
 const setups = (out: string, teacher: ScriptTeacher): Record<string, DistillSetup> => {
   const common = { teacher, data, trainImages: 96, batchSize: 32, epochs: 2, dataSeed: 5, accelerate: false };
   return {

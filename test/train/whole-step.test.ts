@@ -2,10 +2,11 @@
  * Steps that a device repeats as one graph are those that are done one by one, also where NaN turns up, and the host
  * waits for none of them.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, it, vi } from 'vitest';
+import { weightBytes } from '../../src/distill/saved-student.js';
 import {
   DeviceLostError,
   type DistillSetup,
@@ -250,7 +251,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
   });
 
   it('resume bit-exactly in the middle of an epoch', async () => {
-    const weights = (out: string) => readFileSync(join(out, 'student.safetensors'));
+    const weights = (out: string) => weightBytes(join(out, 'student.safetensors'));
     const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
     const options = { method: 'srrl', epochs: 2, optimizer: 'adamw', lr: 1e-3, ema: 0.9 } as const;
     await all({ ...options, out: whole });

@@ -7,6 +7,7 @@ import { loaderSuite } from './loader.js';
 import { memorySuite } from './memory.js';
 import { opsSuite } from './ops.js';
 import { optimSuite } from './optim.js';
+import { predictSuite } from './predict.js';
 import { startSuite } from './start.js';
 import { stepSuite } from './step.js';
 import { studentsSuite } from './students.js';
@@ -19,6 +20,7 @@ export const suites: readonly Suite[] = [
   teacherSuite,
   convSuite,
   loaderSuite,
+  predictSuite,
   augmentSuite,
   optimSuite,
   startSuite,

@@ -21,7 +21,10 @@ const options = z.strictObject({
   device: z.string().default('cpu').describe('where the steps of the suite step run, such as cuda'),
   precision: z.enum(['float32', 'bfloat16']).default('float32').describe('of their forward, by autocast'),
   only: z.string().optional().describe('only cases with this in their name'),
-  photos: z.string().optional().describe('image folder (train/, val/) for the suite loader, in place of drawn photos'),
+  photos: z
+    .string()
+    .optional()
+    .describe('image folder (train/, val/) for the suites loader and predict, in place of drawn photos'),
   save: z.string().optional().describe('file for the ratios, as a baseline'),
   check: z.string().optional().describe('baseline; fail where a ratio is worse than it by more than its spread'),
   json: z.boolean().default(false).describe('result as JSON on standard output'),

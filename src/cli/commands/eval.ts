@@ -15,11 +15,12 @@ export const evalCommand = defineCommand({
   options: z.strictObject({
     data: z.string().optional().describe('data set as kind:path; default: that of the run'),
     device: z.string().optional().describe('cpu, cuda, cuda:1, mps; default: that of the run, or else the CPU'),
+    model: z.string().optional().describe('module:FILE that makes the network, where it is your own and has moved'),
     json: z.boolean().default(false).describe('result as JSON on standard output'),
   }),
   examples: ['srrl eval runs/a', 'srrl eval runs/a --data shapes --device cuda --json'],
-  async run({ data: source, device: asked, json }, [path = '']) {
-    const { student, card } = loadStudent(path);
+  async run({ data: source, device: asked, model, json }, [path = '']) {
+    const { student, card } = loadStudent(path, model === undefined ? {} : { model });
     const data = asSeenBy(card, await openDataset(source ?? card.data));
     if (data.classes.length !== card.numClasses || data.channels !== card.inChannels) {
       throw new ConfigError(

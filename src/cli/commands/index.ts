@@ -12,6 +12,7 @@ import { inspectCommand } from './inspect.js';
 import { installLibtorchCommand } from './install-libtorch.js';
 import { modelsCommand } from './models.js';
 import { packCommand } from './pack.js';
+import { predictCommand } from './predict.js';
 import { reportCommand } from './report.js';
 import { trainCommand } from './train.js';
 import { verifyResumeCommand } from './verify-resume.js';
@@ -21,6 +22,7 @@ export const commands: readonly Command[] = [
   distillCommand,
   trainCommand,
   evalCommand,
+  predictCommand,
   analyzeCommand,
   reportCommand,
   compareCommand,

@@ -1,20 +1,30 @@
+import { statSync } from 'node:fs';
 import { archiveKind, oldProgram } from '../../distill/exported/archive.js';
+import { readStudentCard, studentFileIn } from '../../distill/saved-student.js';
 import { inspectExported, inspectScript } from '../../distill/script-teacher.js';
 import { FileError, TeacherError } from '../../errors.js';
 import { z } from '../../options.js';
 import { table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
+import { studentText } from '../student-text.js';
 
 export const inspectCommand = defineCommand({
   name: 'inspect',
-  summary: 'show what is in a torch.export (.pt2) or TorchScript file and where its classifier is',
-  arguments: [{ syntax: '<file>', description: 'file of torch.export.save or TorchScript' }],
+  summary: 'show what is in a teacher file (where its classifier is), or what a student says of itself',
+  arguments: [
+    { syntax: '<file>', description: 'file of torch.export.save or TorchScript; run folder or student.safetensors' },
+  ],
   options: z.strictObject({
     tap: z.string().optional().describe('module path of the classifier, in place of the one that is found'),
     json: z.boolean().default(false).describe('everything as JSON on standard output'),
   }),
-  examples: ['srrl inspect assets/shapes-teacher.pt'],
+  examples: ['srrl inspect assets/shapes-teacher.pt', 'srrl inspect runs/a'],
   async run({ tap, json }, [file = '']) {
+    if (isStudent(file)) {
+      const [student, card] = [studentFileIn(file), readStudentCard(file)];
+      console.log(json ? JSON.stringify({ file: student, ...card }) : studentText(student, card));
+      return;
+    }
     const options = tap === undefined ? {} : { tap };
     const kind = await archiveKind(file);
     if (kind === 'old program') throw new FileError(oldProgram(file));
@@ -46,3 +56,6 @@ export const inspectCommand = defineCommand({
     if (found.problem) throw new TeacherError(found.problem);
   },
 });
+
+const isStudent = (path: string): boolean =>
+  path.endsWith('.safetensors') || (statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false);

@@ -1,9 +1,9 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { studentFiles } from '../../distill/saved-student.js';
+import { studentFiles, weightBytes } from '../../distill/saved-student.js';
 import { SrrlError } from '../../errors.js';
 import { openSafetensors } from '../../files/index.js';
 import { packageRoot } from '../../native.js';
@@ -133,4 +133,4 @@ function tornFiles(run: string): number {
   }).length;
 }
 
-const hashOf = (file: string): string => createHash('sha256').update(readFileSync(file)).digest('hex');
+const hashOf = (file: string): string => createHash('sha256').update(weightBytes(file)).digest('hex');

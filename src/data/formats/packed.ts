@@ -11,6 +11,7 @@ import { problemIn } from '../../expectation.js';
 import { z } from '../../options.js';
 import { type Dataset, labelsOf, type MappedSet, type Split } from '../dataset.js';
 import { decode } from '../decode.js';
+import { evaluationViewOf } from '../evaluation-view.js';
 import { openFile } from '../files.js';
 
 const mark = Buffer.from('srrlpack');
@@ -26,6 +27,8 @@ const header = z.object({
   mean: z.array(z.number()),
   std: z.array(z.number()),
   augment: z.object({ pad: z.int().min(0), flip: z.boolean() }),
+  /** How photos became the images; absent in older files. */
+  view: z.object({ resize: z.tuple([z.int(), z.int()]), crop: z.tuple([z.int(), z.int()]) }).optional(),
   /** Of the pixels. */
   sha256: z.string(),
   train: splitHeader,
@@ -60,6 +63,7 @@ export async function writePacked(
       const whole = {
         version: 1,
         ...facts,
+        view: evaluationViewOf(data),
         sha256: hash.digest('hex'),
         train: splitOf(data.train),
         test: splitOf(data.test),
@@ -97,7 +101,7 @@ function planes(pixels: Uint8Array, positions: number): Uint8Array {
 /** Opens a file of {@link writePacked}. Throws DataError where it is none, or not whole. */
 export function openPacked(file: string): Dataset {
   if (!existsSync(file)) throw new DataError(`${file} does not exist.`);
-  const { sha256: _sha256, version: _version, train, test, ...facts } = readHeader(file);
+  const { sha256: _sha256, version: _version, view, train, test, ...facts } = readHeader(file);
   const size = facts.channels * facts.height * facts.width;
   const splitOf = ({ count, labels }: z.output<typeof splitHeader>, offset: number): MappedSet => ({
     file,
@@ -105,7 +109,8 @@ export function openPacked(file: string): Dataset {
     count,
     labels: labelsOf(labels, facts.classes.length),
   });
-  return { ...facts, source: `packed:${file}`, train: splitOf(train, 0), test: splitOf(test, train.count * size) };
+  const splits = { train: splitOf(train, 0), test: splitOf(test, train.count * size) };
+  return { ...facts, ...(view && { view }), source: `packed:${file}`, ...splits };
 }
 
 function readHeader(file: string): z.output<typeof header> {

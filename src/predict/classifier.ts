@@ -1,0 +1,93 @@
+/** A student in a program: images in, classes out, off the event loop. */
+import { checkCall, type Kinds } from '../call.js';
+import { validate, z } from '../options.js';
+import type { ReadyCard } from './card.js';
+import type { Prediction } from './engine.js';
+import { type ImageInput, sendable } from './image-input.js';
+import { PredictThread } from './thread.js';
+
+/** How {@link loadClassifier} runs a student. */
+export const classifierOptions = z.strictObject({
+  device: z.string().default('cpu').describe('where the network runs: cpu, cuda, cuda:1, mps'),
+  topK: z.int().min(1).default(5).describe('classes returned for an image, the likeliest first; at most all'),
+  batchSize: z.int().min(1).max(4096).default(32).describe('most images that run at once'),
+  maxDelayMs: z.number().min(0).default(5).describe('most milliseconds that an image waits for others on their way'),
+  workers: z.int().min(1).max(1024).default(4).describe('images decoded at the same time'),
+  model: z.string().optional().describe('module:FILE that makes the network, where it is your own and has moved'),
+  data: z.string().optional().describe('data set with the class names, for students of versions that saved none'),
+});
+
+/** Options of {@link loadClassifier}. */
+export type ClassifierOptions = z.input<typeof classifierOptions>;
+
+const kinds: Kinds<ClassifierOptions> = {
+  device: 'string',
+  topK: 'number',
+  batchSize: 'number',
+  maxDelayMs: 'number',
+  workers: 'number',
+  model: 'string',
+  data: 'string',
+};
+
+const callKinds: Kinds<ClassifyOptions> = { name: 'string' };
+
+/** Of one call. */
+export interface ClassifyOptions {
+  /** What errors call an image that is not a file, such as the name of an upload. */
+  name?: string;
+}
+
+/** A student that is ready to classify images; see {@link loadClassifier}. */
+export interface ImageClassifier {
+  /**
+   * The likeliest classes of an image, the likeliest first. Rejects with DataError naming the image where it cannot be
+   * decoded, ArgumentError where it is none, and DisposedError after {@link close}.
+   */
+  (image: ImageInput, options?: ClassifyOptions): Promise<Prediction[]>;
+  /** The same for several images; rejects where one of them cannot be decoded. */
+  (images: readonly ImageInput[], options?: ClassifyOptions): Promise<Prediction[][]>;
+  /** What the file says of the student. */
+  readonly card: ReadyCard;
+  /** The names of the classes, in their order. */
+  readonly classes: readonly string[];
+  /** Answers what was asked for before, and frees the network. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Loads a student from a run folder, a `student.safetensors` or an exported TorchScript file, and returns a function
+ * that classifies images. It decodes, resizes and normalizes them exactly as evaluations do. Images that are asked for
+ * at the same time run in one batch: an image waits for others that are being decoded, at most `maxDelayMs`, and a
+ * single one does not wait. Everything runs in a thread of its own, which does not keep the process alive while nothing
+ * is asked for.
+ *
+ *     await using classify = await loadClassifier('runs/a', { topK: 3 });
+ *     const [best] = await classify('photo.jpg');
+ *     console.log(best.label, best.probability);
+ *
+ * Throws FileError where the file is no student, or its network cannot be made again.
+ */
+export async function loadClassifier(source: string, options: ClassifierOptions = {}): Promise<ImageClassifier> {
+  checkCall('loadClassifier', ['source'], kinds, arguments);
+  const thread = await PredictThread.open(source, validate(classifierOptions, options, 'loadClassifier()'));
+  const one = (image: ImageInput, name?: string) => thread.predict(sendable(image, name));
+  async function classify(
+    images: ImageInput | readonly ImageInput[],
+    { name }: ClassifyOptions = {},
+  ): Promise<unknown> {
+    checkCall('classify', ['image'], callKinds, arguments);
+    return Array.isArray(images)
+      ? Promise.all((images as ImageInput[]).map((image) => one(image, name)))
+      : one(images as ImageInput, name);
+  }
+  const { card } = thread;
+  const close = () => thread.close();
+  return Object.assign(classify as ImageClassifier, {
+    card,
+    classes: card.classes,
+    close,
+    [Symbol.asyncDispose]: close,
+  });
+}
