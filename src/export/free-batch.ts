@@ -29,7 +29,9 @@ export function withFreeBatch(first: Graph, second: Graph, batches: Batches): Gr
   const values = new Map(
     [...first.values].map(([name, info]) => {
       const other = second.values.get(name)?.shape ?? [];
-      return [name, { ...info, shape: info.shape.map((size, i) => freeDim(size, other[i] as Dim, batches)) }];
+      const shape = info.shape.map((size, i) => freeDim(size, other[i] as Dim, batches));
+      const affine = affineSizes(info.shape, other, batches).filter(([i]) => shape[i] === null);
+      return [name, { ...info, shape, ...(affine.length > 0 && { affine: new Map(affine) }) }];
     }),
   );
   return { ...first, values, nodes: [...sizes.nodes, ...nodes] };
@@ -53,6 +55,15 @@ function checkConstants(first: Graph, second: Graph): void {
 function freeDim(size: Dim, other: Dim, [first, second]: Batches): Dim {
   if (size === other) return size;
   return size === first && other === second ? 'batch' : null;
+}
+
+function affineSizes(shape: readonly Dim[], others: readonly Dim[], [first, second]: Batches) {
+  return shape.flatMap((size, i): [number, readonly [number, number]][] => {
+    const other = others[i];
+    if (typeof size !== 'number' || typeof other !== 'number') return [];
+    const factor = (other - size) / (second - first);
+    return Number.isInteger(factor) ? [[i, [factor, size - factor * first]]] : [];
+  });
 }
 
 /** Numbers that depend on the number of images n, as nodes that compute a * n + b. */
