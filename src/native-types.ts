@@ -282,7 +282,7 @@ export interface Native {
   setGeneratorState(generator: Handle | string, state: Handle): void;
   generatorSeed(generator: Handle): bigint;
 
-  scriptLoad(path: string, device: string): Handle;
+  scriptLoad(path: string, device: string, keepPrecision: boolean): Handle;
   /** A module whose forward does what the program says; an error at a node begins with `#<its number>: `. */
   scriptBuild(program: ScriptProgram): Handle;
   scriptDescribe(module: Handle): {

@@ -35,13 +35,13 @@ bool isNarrow(const torch::jit::Module& module) {
   return false;
 }
 
-// scriptLoad(path, device) => handle of a module in evaluation mode
+// scriptLoad(path, device, whether half precision stays on the CPU) => handle of a module in evaluation mode
 Napi::Value load(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   try {
     torch::jit::Module module = torch::jit::load(path, c10::Device(info[1].As<Napi::String>().Utf8Value()));
     module.eval();
-    if (isNarrow(module)) module.to(at::kFloat);
+    if (!info[2].ToBoolean() && isNarrow(module)) module.to(at::kFloat);
     return hold(info.Env(), module._ivalue());
   } catch (const c10::Error& error) {
     throw Error(kFile, error.what_without_backtrace());

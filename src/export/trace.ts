@@ -4,7 +4,7 @@ import { native } from '../native.js';
 import type { RawGraph } from '../native-types.js';
 import { type Module, Parameter } from '../nn/index.js';
 import { dtypeName } from '../tensor/dtype.js';
-import { keep, noGrad, owned, scope, Tensor, functions as torch } from '../tensor/index.js';
+import { noGrad, owned, scope, Tensor, functions as torch } from '../tensor/index.js';
 import { withFreeBatch } from './free-batch.js';
 import { type Graph, type GraphNode, placeOf, type ValueInfo, type Weight } from './graph.js';
 import { Places } from './places.js';
@@ -49,18 +49,20 @@ function traced(model: Module, shape: number[], places: Places): Graph {
       `${operator}${placeOf(places.at(place))} reads a value of a tensor in JavaScript, which would become a constant of the exported network.\nCompute with tensors instead.`,
     );
   };
-  return noGrad(() =>
+  let raw: RawGraph | undefined;
+  // Only the constants leave the scope: whatever does belongs to the scope around, and the weights belong to the model.
+  const constants = noGrad(() =>
     scope(() => {
       const images = ramp(shape);
       try {
-        const raw = native().graphTrace(images.handle, attributes, forward, () => places.here(), refuse);
-        return graphOf(model, raw, weights, shape, places);
+        raw = native().graphTrace(images.handle, attributes, forward, () => places.here(), refuse);
+        return raw.constants.map(({ tensor }) => owned(new Tensor(tensor)));
       } catch (error) {
-        if (error instanceof ConfigError) throw error;
-        throw explained(error, model);
+        throw error instanceof ConfigError ? error : explained(error, model);
       }
     }),
   );
+  return graphOf(model, raw as RawGraph, { weights, constants, shape, places });
 }
 
 /** Values that no operator treats in a special way. */
@@ -96,12 +98,19 @@ function weightsOf(model: Module): Map<string, Weight> {
   return weights;
 }
 
-function graphOf(model: Module, raw: RawGraph, weights: Map<string, Weight>, shape: number[], places: Places): Graph {
+interface Traced {
+  weights: Map<string, Weight>;
+  constants: Tensor[];
+  shape: number[];
+  places: Places;
+}
+
+function graphOf(model: Module, raw: RawGraph, { weights, constants, shape, places }: Traced): Graph {
   const values = new Map<string, ValueInfo>([['images', { shape, dtype: 'float32' }]]);
   for (const { name, shape, dtype } of raw.values)
     if (shape && dtype !== null) values.set(name, { shape, dtype: dtypeName(dtype) });
-  for (const { name, tensor } of raw.constants)
-    weights.set(name, { tensor: keep(owned(new Tensor(tensor))), kind: 'constant' });
+  for (const [i, { name }] of raw.constants.entries())
+    weights.set(name, { tensor: constants[i] as Tensor, kind: 'constant' });
   const nodes = raw.nodes.map(({ place, ...node }): GraphNode => ({ ...node, ...places.at(place) }));
   return { inputs: ['images'], outputs: raw.outputs, nodes, weights, values, modules: modulesOf(model) };
 }
