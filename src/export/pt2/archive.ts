@@ -22,8 +22,18 @@ export function writeProgram(file: string, graph: Graph, card: string): void {
     add('.data/version', '6\n');
     add('models/model.json', program);
     const held = [...graph.weights];
-    addTensors(add, 'weights', 'weight', held.filter(([, { kind }]) => kind !== 'constant'));
-    addTensors(add, 'constants', 'tensor', held.filter(([, { kind }]) => kind === 'constant'));
+    addTensors(
+      add,
+      'weights',
+      'weight',
+      held.filter(([, { kind }]) => kind !== 'constant'),
+    );
+    addTensors(
+      add,
+      'constants',
+      'tensor',
+      held.filter(([, { kind }]) => kind === 'constant'),
+    );
     add('data/sample_inputs/model.pt', exampleInputs(graph));
     add('extra/srrl.json', card);
     zip.finish();
@@ -40,7 +50,10 @@ function addTensors(add: Add, folder: string, prefix: string, weights: [string, 
     if (path === undefined) {
       path = `${prefix}_${stored.length}`;
       stored.push({ tensor, path });
-      add(`data/${folder}/${path}`, noGrad(() => scope(() => bytesOf(tensor.detach().contiguous()))));
+      add(
+        `data/${folder}/${path}`,
+        noGrad(() => scope(() => bytesOf(tensor.detach().contiguous()))),
+      );
     }
     const isParameter = kind === 'parameter';
     const meta = tensorMeta(tensor, isParameter);

@@ -10,7 +10,8 @@ export interface ProgramInput {
 
 const order = ['parameter', 'buffer', 'constant'] as const;
 const prefixes = { parameter: 'p_', buffer: 'b_', constant: 'c_' };
-const keywords = /^(and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield|None|True|False)$/;
+const keywords =
+  /^(and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield|None|True|False)$/;
 
 export class Names {
   /** Parameters, buffers, constants, then the images. */
@@ -25,8 +26,7 @@ export class Names {
     const inputs = weights.map(([name, { kind }]): ProgramInput => {
       const arg = { name: this.#add(name, prefixes[kind] + name) };
       if (kind === 'parameter') return { name: arg.name, spec: { parameter: { arg, parameter_name: name } } };
-      if (kind === 'buffer')
-        return { name: arg.name, spec: { buffer: { arg, buffer_name: name, persistent: true } } };
+      if (kind === 'buffer') return { name: arg.name, spec: { buffer: { arg, buffer_name: name, persistent: true } } };
       return { name: arg.name, spec: { tensor_constant: { arg, tensor_constant_name: name } } };
     });
     for (const input of graph.inputs) {

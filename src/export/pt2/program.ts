@@ -110,10 +110,12 @@ function tensorNode(node: GraphNode, graph: Graph, names: Names): object {
   const outputs = node.outputs.map((output, i): Union => {
     if (typeof output === 'string') return { as_tensor: { name: names.of(output) } };
     if (output === null) return { as_none: true };
-    return { as_tensors: output.map((item, k) => ({ name: item === null ? names.unused(node, i, k) : names.of(item) })) };
+    return {
+      as_tensors: output.map((item, k) => ({ name: item === null ? names.unused(node, i, k) : names.of(item) })),
+    };
   });
   const single = node.outputs.length === 1 && typeof node.outputs[0] === 'string';
-  return written(node, single ? names.of(resultOf(node)) : names.fresh(name), {
+  return written(node, single ? names.of(resultOf(node)) : names.fresh(`${name}_results`), {
     target: `torch.ops.aten.${name}.${node.overload || 'default'}`,
     inputs,
     outputs,
