@@ -18,20 +18,20 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What is special in the format: sizes computed from the batch, lists and pairs of results, dtypes, constants, names. */
 class Special extends nn.Module {
-  readonly import = new nn.Conv2d(3, 8, 3, { padding: 1 });
+  readonly stem = new nn.Conv2d(3, 8, 3, { padding: 1 });
   readonly norm = new nn.GroupNorm(2, 8);
   readonly head = new nn.Linear(8, 5);
   readonly offset = torch.full([8, 1, 1], 0.25, { dtype: 'float32' });
 
   forward(x: Tensor): Tensor {
     const [n] = x.shape as [number];
-    let y = F.gelu(this.norm.forward(this.import.forward(x)), { approximate: 'tanh' }).add(this.offset);
+    let y = F.gelu(this.norm.forward(this.stem.forward(x)), { approximate: 'tanh' }).add(this.offset);
     y = y
       .reshape([n * 2, 4, 8, 8])
       .mul(3)
       .reshape([n, 8, 8, 8]);
     const [a, , b] = y.chunk(4, 1) as [Tensor, Tensor, Tensor];
-    const [largest] = y.max(3) as [Tensor];
+    const [largest] = y.max(3);
     y = torch.cat([a, b, y.narrow(1, 0, 4)], 1).add(largest.unsqueeze(3).to('float64').to('float32'));
     y = F.interpolate(y, { scaleFactor: 2, mode: 'bilinear' });
     return this.head.forward(y.mean([2, 3]).div(1e-3).mul(1e-3));
@@ -165,6 +165,8 @@ describe('what goes wrong', () => {
     expect(() => writeProgram(file, { ...graph, nodes: inPlace }, '{}')).toThrow(
       /relu_.* writes into a tensor in place/,
     );
+    const weights = new Map([...graph.weights].map(([name, weight]) => [name.replace('conv1', 'class'), weight]));
+    expect(() => writeProgram(file, { ...graph, weights }, '{}')).toThrow(/class\.weight cannot be written.*'class'/);
     expect(existsSync(file)).toBe(false);
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });

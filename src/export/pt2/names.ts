@@ -1,4 +1,5 @@
 /** The names that values have in the file: each a Python identifier, none twice. */
+import { ExportError } from '../../errors.js';
 import type { Graph, GraphNode } from '../graph.js';
 
 /** An input of the program: the images, or a tensor that it brings along. */
@@ -23,6 +24,7 @@ export class Names {
 
   constructor(graph: Graph) {
     const weights = [...graph.weights].sort((a, b) => order.indexOf(a[1].kind) - order.indexOf(b[1].kind));
+    for (const [name] of weights) checkPath(name);
     const inputs = weights.map(([name, { kind }]): ProgramInput => {
       const arg = { name: this.#add(name, prefixes[kind] + name) };
       if (kind === 'parameter') return { name: arg.name, spec: { parameter: { arg, parameter_name: name } } };
@@ -69,4 +71,13 @@ export class Names {
     this.#names.set(name, made);
     return made;
   }
+}
+
+/** Python writes paths such as layer1.0.conv1 into code. */
+function checkPath(name: string): void {
+  const part = name.split('.').find((part) => keywords.test(part) || /[^\w-]/.test(part));
+  if (part !== undefined)
+    throw new ExportError(
+      `The tensor ${name} cannot be written as .pt2: Python takes no '${part}' as the name of a property.\nRename that property of the model.`,
+    );
 }
