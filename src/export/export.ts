@@ -32,6 +32,7 @@ const kinds: Kinds<ExportOptions> = {
   calibration: 'number',
   maxLoss: 'number',
   force: 'boolean',
+  overwrite: 'boolean',
 };
 
 /** What {@link exportStudent} wrote. */
@@ -69,7 +70,7 @@ export async function exportStudent(
   );
   checkTaken(format, file, wanted, fileOptions.parse({}));
   if (wanted.half && wanted.int8) throw new ConfigError('Choose half or int8: a network has one precision.');
-  refuseFullFolder(file, format, checked.force);
+  refuseFullFolder(file, format, checked.overwrite);
   return asyncScope(async () => {
     const opened = await openSource(source, checked.data);
     const modes = [...opened.model.namedModules()].map(([, module]) => [module, module.training] as const);
@@ -98,12 +99,13 @@ async function written(file: string, { format, source, options, fileOptions }: W
     await write(format, network, temporary, file);
     const verification = await verified(format, network, temporary, { file, source, options });
     const { latency: _, ...stored } = verification;
+    network.verification = verification;
     network.card = { ...network.card, verified: stored, ...(network.quantized && { quantization: network.quantized }) };
     // Once more, with what was found in the card.
     rmSync(temporary, { recursive: true, force: true });
     await write(format, network, temporary, file);
-    if (format.endings.length === 0) rmSync(file, { recursive: true, force: true });
-    renameSync(temporary, file.replace(/[\\/]+$/, ''));
+    if (format.endings.length === 0) replaceFolder(temporary, file.replace(/[\\/]+$/, ''));
+    else renameSync(temporary, file);
     const notices = [
       ...(source.withoutData && verification.images > 0
         ? [
@@ -121,7 +123,10 @@ async function written(file: string, { format, source, options, fileOptions }: W
 /** The student with its graph as the options ask for it. */
 class Student implements Network {
   readonly model;
+  readonly student;
+  readonly seeds;
   card: ExportCard;
+  verification: Verification | undefined;
   quantization: Network['quantization'];
   quantized: ExportCard['quantization'];
   #graph: Graph | undefined;
@@ -131,6 +136,8 @@ class Student implements Network {
     readonly options: FileOptions,
   ) {
     this.model = source.model;
+    this.student = source.student;
+    this.seeds = source.seeds;
     this.card = { version: 1, ...source.card, ...cardParts(options) };
     const data = source.card.data;
     // Not where the data lie on this machine.
@@ -178,13 +185,30 @@ async function verified(format: Format, network: Student, path: string, { file, 
   }
 }
 
-function refuseFullFolder(file: string, format: Format, force: boolean): void {
+function refuseFullFolder(file: string, format: Format, overwrite: boolean): void {
   const exists = existsSync(file);
   if (format.endings.length === 0) {
     if (exists && !statSync(file).isDirectory()) throw new ConfigError(`${file} is a file, not a folder.`);
-    if (exists && !force && readdirSync(file).length > 0)
-      throw new ConfigError(`The folder ${file} is not empty. Choose another one, or replace it with --force.`);
+    if (exists && !overwrite && readdirSync(file).length > 0)
+      throw new ConfigError(`The folder ${file} is not empty. Choose another one, or replace it with --overwrite.`);
   }
+}
+
+/** The old folder is there until the new one is. */
+function replaceFolder(made: string, folder: string): void {
+  if (!existsSync(folder)) {
+    renameSync(made, folder);
+    return;
+  }
+  const old = `${made}.old`;
+  renameSync(folder, old);
+  try {
+    renameSync(made, folder);
+  } catch (error) {
+    renameSync(old, folder);
+    throw error;
+  }
+  rmSync(old, { recursive: true, force: true });
 }
 
 function sizeOf(path: string): number {

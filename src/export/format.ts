@@ -1,9 +1,11 @@
 /** What a format is: one file in formats/. */
+import type { StudentCard } from '../distill/saved-student.js';
 import type { Module, StateDict } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
-import type { ExportCard } from './card.js';
+import type { ExportCard, Verification } from './card.js';
 import type { Graph } from './graph.js';
 import type { FileOption, FileOptions } from './options.js';
+import type { SeedsRecord } from './seeds.js';
 
 /** What is written. */
 export interface Network {
@@ -11,6 +13,11 @@ export interface Network {
   readonly model: Module;
   readonly options: FileOptions;
   readonly card: ExportCard;
+  /** What the file of the student says of it: its preprocessing, how it was trained, how good it is. */
+  readonly student: StudentCard;
+  readonly seeds?: SeedsRecord | undefined;
+  /** How what was written computes; unknown while it is written for the first time. */
+  readonly verification?: Verification | undefined;
   /** As the options ask for it: folded, in half precision, with preprocessing. Made at the first use. */
   readonly graph: Graph;
   /** Of int8: the smallest and largest number of each value that is quantized. */

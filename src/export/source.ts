@@ -3,12 +3,14 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
+import { evaluationViewOf } from '../data/evaluation-view.js';
 import { Loader } from '../data/loader.js';
 import { asSeenBy, loadStudent, type StudentCard, studentFiles } from '../distill/saved-student.js';
 import { ConfigError, FileError, messageOf, SrrlError } from '../errors.js';
 import { Module } from '../nn/index.js';
 import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { ExportCard } from './card.js';
+import { type SeedsRecord, seedsAround } from './seeds.js';
 
 /** A model that was not made by a run, and what its images are like. */
 export interface OwnModel {
@@ -29,6 +31,10 @@ export interface OwnModel {
 export interface Source {
   model: Module;
   card: Pick<ExportCard, 'model' | 'parameters' | 'classes' | 'numClasses' | 'input' | 'mean' | 'std' | 'data'>;
+  /** What the file of the student says of it, or would. */
+  student: StudentCard;
+  /** Of the runs that differ from this one in their seed alone, with this one; absent where it is alone. */
+  seeds?: SeedsRecord;
   data: Dataset | undefined;
   /** Why there are no data. */
   withoutData?: string;
@@ -61,6 +67,8 @@ export async function openSource(what: string | OwnModel, dataOption: string | u
         ...statistics,
         data: card.data,
       },
+      student: completed(card, input, seen),
+      ...seedsAround(what),
       data: seen,
       ...(why !== undefined && { withoutData: why }),
       dispose: () => student.dispose(),
@@ -69,6 +77,13 @@ export async function openSource(what: string | OwnModel, dataOption: string | u
     student.dispose();
     throw error;
   }
+}
+
+/** The card with what files of older versions do not hold. */
+function completed(card: StudentCard, input: readonly number[], data: Dataset | undefined): StudentCard {
+  if (!data) return { ...card, input: [...input] };
+  const preprocessing = { ...evaluationViewOf(data), mean: data.mean, std: data.std };
+  return { preprocessing, classes: [...data.classes], ...card, input: [...input] };
 }
 
 const statisticsOf = ({ mean, std }: StudentCard) => (mean && std ? { mean, std } : {});
@@ -109,8 +124,31 @@ async function ownSource(own: OwnModel, dataOption: string | undefined): Promise
       ...statistics,
       ...(data && { data: data.source }),
     },
+    student: ownCard({ model, image, numClasses, names, mean, std }, data),
     data,
     dispose: () => {},
+  };
+}
+
+interface OwnFacts extends Pick<OwnModel, 'model' | 'image' | 'mean' | 'std'> {
+  numClasses: number;
+  names: readonly string[] | undefined;
+}
+
+/** The card that a run would have written; images are fed as they are where nothing else is said. */
+function ownCard({ model, image, numClasses, names, mean, std }: OwnFacts, data: Dataset | undefined): StudentCard {
+  const [channels = 1, height = 1, width = 1] = image;
+  const same = (value: number): number[] => Array.from({ length: channels }, () => value);
+  const view = data ? evaluationViewOf(data) : ({ resize: [height, width], crop: [height, width] } as const);
+  return {
+    model: model.constructor.name,
+    object: true,
+    numClasses,
+    inChannels: channels,
+    data: data?.source ?? '',
+    input: [...image],
+    ...(names && { classes: [...names] }),
+    preprocessing: { ...view, mean: data?.mean ?? mean ?? same(0), std: data?.std ?? std ?? same(1) },
   };
 }
 

@@ -5,7 +5,7 @@ import { defineCommand } from '../command.js';
 
 export const exportCommand = defineCommand({
   name: 'export',
-  summary: 'write a trained student for another runtime: ONNX, TorchScript, or its weights for PyTorch and others',
+  summary: 'write a trained student for another runtime: ONNX, TorchScript, torch.export, its weights, or a folder for the Hugging Face hub',
   arguments: [
     { syntax: '<run>', description: 'run folder, or a student.safetensors' },
     { syntax: '[file]', description: 'the same as --out' },
@@ -14,7 +14,7 @@ export const exportCommand = defineCommand({
     out: z
       .string()
       .optional()
-      .describe('what to write; its ending says the format: .onnx, .torchscript.pt (or .pt), .safetensors, .pth'),
+      .describe('what to write; its ending says the format: .onnx, .torchscript.pt (or .pt), .pt2, .safetensors, .pth, FOLDER/'),
     ...exportOptions.shape,
     json: z.boolean().default(false).describe('what was written as JSON on standard output'),
   }),
@@ -23,6 +23,8 @@ export const exportCommand = defineCommand({
     'srrl export runs/a --out student.onnx --with-preprocessing --int8',
     'srrl export runs/a --out student.torchscript.pt --fold --half',
     'srrl export runs/a --out student.pth',
+    'srrl export runs/a --out student.pt2',
+    'srrl export runs/a --out my-student/',
   ],
   async run({ out, json, ...options }, [path = '', second]) {
     const file = out ?? second;

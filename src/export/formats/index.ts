@@ -3,13 +3,14 @@ import { existsSync, statSync } from 'node:fs';
 import { ConfigError } from '../../errors.js';
 import type { Format } from '../format.js';
 import type { FileOptions } from '../options.js';
+import { folder } from './folder.js';
 import { onnx } from './onnx.js';
 import { pt2 } from './pt2.js';
 import { pth } from './pth.js';
 import { safetensors } from './safetensors.js';
 import { torchScript } from './torchscript.js';
 
-export const formats: readonly Format[] = [onnx, torchScript, pt2, safetensors, pth];
+export const formats: readonly Format[] = [onnx, torchScript, pt2, safetensors, pth, folder];
 
 /** The format that a path says: by its ending, or a folder. Throws ConfigError for others. */
 export function formatFor(path: string): Format {
