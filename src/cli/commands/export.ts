@@ -5,7 +5,8 @@ import { defineCommand } from '../command.js';
 
 export const exportCommand = defineCommand({
   name: 'export',
-  summary: 'write a trained student for another runtime: ONNX, TorchScript, torch.export, its weights, or a folder for the Hugging Face hub',
+  summary:
+    'write a trained student for another runtime: ONNX, TorchScript, torch.export, its weights, or a folder for the Hugging Face hub',
   arguments: [
     { syntax: '<run>', description: 'run folder, or a student.safetensors' },
     { syntax: '[file]', description: 'the same as --out' },
@@ -14,7 +15,10 @@ export const exportCommand = defineCommand({
     out: z
       .string()
       .optional()
-      .describe('what to write; its ending says the format: .onnx, .torchscript.pt (or .pt), .pt2, .safetensors, .pth, FOLDER/'),
+      .meta({ short: 'o' })
+      .describe(
+        'what to write; its ending says the format: .onnx, .torchscript.pt (or .pt), .pt2, .safetensors, .pth, FOLDER/',
+      ),
     ...exportOptions.shape,
     json: z.boolean().default(false).describe('what was written as JSON on standard output'),
   }),
