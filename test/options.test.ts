@@ -14,6 +14,7 @@ import {
   DKD,
   distill,
   distillTogether,
+  exportStudent,
   FitNets,
   holdOut,
   KD,
@@ -32,6 +33,7 @@ import {
   SRRL,
   saveStudent,
   Teacher,
+  traceGraph,
   train,
 } from '../src/index.js';
 import { writeReport } from '../src/report/index.js';
@@ -85,7 +87,7 @@ const all = [
     distill,
     train,
   }),
-  ...callables('srrl', { distillTogether }),
+  ...callables('srrl', { distillTogether, exportStudent, traceGraph }),
   ...callables('srrl.losses', losses),
   ...callables('srrl/testing', { assertClose }),
   ...callables('torch', { ...saversAndLoaders, Generator }),
