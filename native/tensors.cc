@@ -1,5 +1,6 @@
 #include "tensors.h"
 
+#include <ATen/TracerMode.h>
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -242,6 +243,8 @@ size_t byteLength(const std::vector<int64_t>& sizes, at::ScalarType type) {
 
 // fromBytes(typed array, dtype, sizes, share): `share` looks into the buffer instead of copying it, and keeps it alive.
 Napi::Value fromBytes(const Napi::CallbackInfo& info) {
+  // Where a forward pass is traced, the tensor is a constant of it, not a result of at::empty.
+  const at::tracer::impl::NoTracerDispatchMode untraced;
   const Bytes bytes = bytesOf(info[0]);
   const auto type = static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value());
   const std::vector<int64_t> sizes = sizesOf(info[2]);

@@ -2,7 +2,6 @@
 
 #include <torch/csrc/jit/frontend/tracer.h>
 #include <torch/csrc/jit/ir/constants.h>
-#include <torch/csrc/jit/passes/constant_propagation.h>
 #include <torch/csrc/jit/passes/dead_code_elimination.h>
 
 #include <unordered_map>
@@ -156,12 +155,26 @@ class Writer {
     if (names_.contains(value)) return of("name", nameOf(value));
     if (const auto constant = torch::jit::toIValue(value)) return this->constant(value, *constant);
     if (value->node()->kind() != torch::jit::prim::ListConstruct) throw Error(kState, std::string("a value of ") + value->node()->kind().toQualString() + " cannot be written");
+    return list(value);
+  }
+
+  // Constants where all items are; else names, and integers between them.
+  Napi::Object list(const Value* value) {
     auto items = Napi::Array::New(env_);
+    bool constant = true;
     for (const Value* item : value->node()->inputs()) {
       const Napi::Object entry = operand(item);
+      constant = constant && !isAnyOf(entry, {"name", "none"});
       items.Set(items.Length(), entry.Get("value"));
     }
-    return of("names", items);
+    const auto element = value->type()->expectRef<c10::ListType>().getElementType()->kind();
+    if (!constant || element == c10::TypeKind::TensorType) return of("names", items);
+    return of(element == c10::TypeKind::FloatType ? "floats" : element == c10::TypeKind::BoolType ? "bools" : "ints", items);
+  }
+
+  static bool isAnyOf(const Napi::Object& entry, std::initializer_list<const char*> kinds) {
+    const std::string kind = entry.Get("kind").As<Napi::String>();
+    return std::any_of(kinds.begin(), kinds.end(), [&](const char* candidate) { return kind == candidate; });
   }
 
   Napi::Object constant(const Value* value, const c10::IValue& held) {
@@ -250,8 +263,6 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
     state->graph->registerOutput(state->getOutput(result, 0));
   }
   refuseReadValues(*state->graph, env, recorded, info[4].As<Napi::Function>());
-  torch::jit::EliminateDeadCode(state->graph);
-  torch::jit::ConstantPropagation(state->graph);
   torch::jit::EliminateDeadCode(state->graph);
   return writer.write(*state->graph);
 }

@@ -57,12 +57,12 @@ export interface Exported {
  *     await exportStudent('runs/a', 'student.onnx', { withPreprocessing: true });
  *     await exportStudent({ model, image: [3, 32, 32] }, 'model.torchscript.pt');
  */
-export async function exportStudent(
-  source: string | OwnModel,
-  file: string,
-  options: ExportOptions = {},
-): Promise<Exported> {
+export function exportStudent(source: string | OwnModel, file: string, options: ExportOptions = {}): Promise<Exported> {
   checkCall('exportStudent', ['source', 'file'], kinds, arguments);
+  return exported(source, file, options);
+}
+
+async function exported(source: string | OwnModel, file: string, options: ExportOptions): Promise<Exported> {
   const checked = validate(exportOptions, options, 'exportStudent');
   const format = formatFor(file);
   const wanted = fileOptions.parse(

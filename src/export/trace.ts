@@ -1,4 +1,5 @@
 /** A model's forward pass as a {@link Graph}, by libtorch's tracer. */
+import { checkCall } from '../call.js';
 import { ConfigError, messageOf, SrrlError } from '../errors.js';
 import { native } from '../native.js';
 import type { RawGraph } from '../native-types.js';
@@ -20,6 +21,7 @@ const batches = [2, 3] as const;
  * a parameter that is no property of a module.
  */
 export function traceGraph(model: Module, image: readonly number[]): Graph {
+  checkCall('traceGraph', ['model', 'image'], undefined, arguments);
   const away = [...model.heldTensors()].find(({ device }) => device !== 'cpu');
   if (away)
     throw new ConfigError(`The model is on ${away.device}. Export it from the CPU: model.to({ device: 'cpu' }).`);

@@ -36,7 +36,10 @@ export function withOutput(graph: Graph, name: string): Graph {
   const info = graph.values.get(old);
   if (!info || graph.inputs.includes(old) || graph.weights.has(name) || graph.values.has(name)) return graph;
   const names = new Map([[old, name]]);
-  const outputs = (node: GraphNode) => node.outputs.map((output) => (output === old ? name : output));
+  const outputs = (node: GraphNode) =>
+    node.outputs.map((result) =>
+      Array.isArray(result) ? result.map((item) => (item === old ? name : item)) : result === old ? name : result,
+    );
   const inputs = (node: GraphNode) => node.inputs.map((input) => ({ ...input, value: renamed(input.value, names) }));
   const nodes = graph.nodes.map((node) => ({ ...node, inputs: inputs(node), outputs: outputs(node) }));
   const values = new Map([...graph.values].map(([key, value]) => [key === old ? name : key, value]));
@@ -47,6 +50,11 @@ const plainOrder = ['input', 'weight', 'bias', 'stride', 'padding', 'dilation', 
 const transposedOrder = ['input', 'weight', 'bias', 'stride', 'padding', 'output_padding', 'groups', 'dilation'];
 
 function convolution(node: GraphNode): GraphNode {
+  // Padding by a word.
+  if (node.op === 'aten::_convolution_mode') {
+    const dimensions = (argument(node, 'stride').value as number[]).length;
+    return { ...node, op: `aten::conv${dimensions}d`, overload: 'padding' };
+  }
   if (node.op !== 'aten::_convolution') return node;
   const dimensions = (argument(node, 'stride').value as number[]).length;
   const transposed = argument(node, 'transposed').value === true;

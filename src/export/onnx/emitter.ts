@@ -122,6 +122,11 @@ export class Call {
     return this.emitter.opset;
   }
 
+  /** The first result that is in use. */
+  get #result(): string {
+    return this.node.outputs.flat().find((name) => name !== null) ?? '';
+  }
+
   refuse(why: string): never {
     throw new ExportError(`${this.node.op}${placeOf(this.node)} cannot be written as ONNX: ${why}.`);
   }
@@ -187,7 +192,7 @@ export class Call {
   }
 
   get result(): string {
-    return this.outputs[0] ?? this.refuse('its result is in no use');
+    return this.#result || this.refuse('its result is in no use');
   }
 
   /** The names of all results; a list of tensors is spread. */
@@ -196,16 +201,15 @@ export class Call {
   }
 
   get resultInfo(): ValueInfo {
-    return (
-      infoOf(this.emitter.graph, this.node.outputs.flat()[0] ?? '') ?? this.refuse('its result has no known shape')
-    );
+    return infoOf(this.emitter.graph, this.#result) ?? this.refuse('its result has no known shape');
   }
 
   /** The name of an argument that is a tensor; a number becomes one of `dtype`. */
-  value(name: string, dtype: DType = this.resultInfo.dtype): string {
+  value(name: string, dtype?: DType): string {
     const { kind, value } = this.operand(name);
     if (kind === 'name') return this.emitter.value(value as string);
-    if (kind === 'int' || kind === 'float' || kind === 'bool') return this.emitter.scalar(Number(value), dtype);
+    if (kind === 'int' || kind === 'float' || kind === 'bool')
+      return this.emitter.scalar(Number(value), dtype ?? this.resultInfo.dtype);
     return this.refuse(`its argument ${name} must be a tensor`);
   }
 
