@@ -2,7 +2,7 @@
 import * as ort from 'onnxruntime-web';
 import { pixelsOf } from './pixels.mjs';
 
-ort.env.wasm.wasmPaths = new URL('ort/', import.meta.url).href;
+ort.env.wasm.wasmPaths = { wasm: new URL('ort/ort-wasm-simd-threaded.wasm', import.meta.url).href };
 
 async function json(url) {
   const response = await fetch(url);

@@ -133,7 +133,9 @@ describe.skipIf(!executable)('examples/browser, in Chromium (set SRRL_CHROMIUM w
 
   it('predicts what the package predicts', async () => {
     await inBrowser(url, async (page) => {
-      await expect.poll(() => page.isEnabled('#file'), { timeout: 30_000 }).toBe(true);
+      await expect
+        .poll(async () => (await page.isEnabled('#file')) || (await page.textContent('#message')), { timeout: 30_000 })
+        .toBe(true);
       expect(await page.textContent('#student')).toBe('resnet8, 4 classes; images stay on this device');
       for (const name of images) {
         const [label, probability] = await shown(page, name);
