@@ -9,6 +9,7 @@ import { centreView, usualView } from '../../src/data/crop.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { decodeView } from '../../src/data/decode.js';
 import { evaluationViewOf, normalizedImages } from '../../src/data/evaluation-view.js';
+import { openPacked, writePacked } from '../../src/data/formats/packed.js';
 import { Loader, openDataset } from '../../src/index.js';
 import { fromArray, type Tensor } from '../../src/torch.js';
 import { maxDifference } from '../helpers/compare.js';
@@ -85,6 +86,13 @@ describe('the view of an evaluation', () => {
     );
     const data = held(images, channels, height, width);
     expect(maxDifference(await seen(files, data), batchOf(data))).toBe(0);
+  });
+
+  it('is kept where photos were packed', async () => {
+    const data = await openDataset(`folder:${await makePhotos(join(folder, 'unpacked'), 2)}?size=40`);
+    const file = join(folder, 'photos.packed');
+    await writePacked(data, file);
+    expect(evaluationViewOf(openPacked(file))).toEqual(usualView(40));
   });
 
   it('covers what it crops, whatever the shape', () => {
