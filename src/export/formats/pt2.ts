@@ -6,7 +6,7 @@ import { runtimeOf } from './torchscript.js';
 
 export const pt2: Format = {
   name: 'pt2',
-  summary: 'a program of torch.export, for torch.export.load, AOTInductor and ExecuTorch',
+  summary: 'a program of torch.export, for torch.export.load and AOTInductor',
   endings: ['.pt2'],
   takes: ['withPreprocessing', 'fold', 'half', 'batch'],
   write({ graph, card }, path) {
