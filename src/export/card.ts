@@ -1,4 +1,5 @@
 /** What a deployed student needs to be used, stored in the file itself. */
+import type { StudentCard } from '../distill/saved-student.js';
 import type { FileOptions } from './options.js';
 
 /** How an exported file was compared with the student that it was made of. */
@@ -64,4 +65,16 @@ export function cardParts({ withPreprocessing, fold, half, int8, batch }: FileOp
     folded: fold || int8,
     batch: batch === 'dynamic' ? 'dynamic' : Number(batch),
   } satisfies Partial<ExportCard>;
+}
+
+/** A student's own card without paths of this machine, which mean nothing elsewhere and may tell too much. */
+export function published({ command: _, module: __, teacher, ...student }: StudentCard, data = ''): StudentCard {
+  const source = teacher?.source.split(/[\\/]/).at(-1);
+  return { ...student, data, ...(teacher && source !== undefined && { teacher: { ...teacher, source } }) };
+}
+
+/** What a file says of itself, as JSON: a student's card, which predictions read, and what the export adds to it. */
+export function cardText({ card, student }: { card: ExportCard; student: StudentCard }): string {
+  const { version: layout, ...exported } = card;
+  return JSON.stringify({ ...published(student, card.data), ...exported, layout });
 }

@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { packageRoot } from '../../native.js';
+import { cardText } from '../card.js';
 import type { Format } from '../format.js';
 import { onnxGraph } from '../onnx/convert.js';
 import { modelBytes } from '../onnx/model.js';
@@ -14,12 +15,13 @@ export const onnx: Format = {
   summary: 'ONNX, for onnxruntime (also in the browser), TensorRT, OpenVINO, CoreML and others',
   endings: ['.onnx'],
   takes: ['withPreprocessing', 'fold', 'half', 'int8', 'opset', 'batch'],
-  write({ graph, card, options, quantization }, path) {
+  write(network, path) {
+    const { graph, card, options, quantization } = network;
     const { opset } = options;
     const plain = onnxGraph(graph, opset);
     const written = quantization ? quantized(plain, quantization) : plain;
     const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-    const metadata = { srrl: JSON.stringify(card) };
+    const metadata = { srrl: cardText(network) };
     writeFileSync(path, modelBytes(written, { opset, batch: card.batch, producer: version, metadata }));
   },
   async open(path, { graph }) {

@@ -1,4 +1,5 @@
 import { loadExported } from '../../distill/exported/load.js';
+import { cardText } from '../card.js';
 import { withFixedBatch } from '../fixed-batch.js';
 import type { Format } from '../format.js';
 import { writeProgram } from '../pt2/archive.js';
@@ -9,9 +10,10 @@ export const pt2: Format = {
   summary: 'a program of torch.export, for torch.export.load and AOTInductor',
   endings: ['.pt2'],
   takes: ['withPreprocessing', 'fold', 'half', 'batch'],
-  write({ graph, card }, path) {
+  write(network, path) {
+    const { graph, card } = network;
     const { batch } = card;
-    writeProgram(path, batch === 'dynamic' ? graph : withFixedBatch(graph, batch), JSON.stringify(card));
+    writeProgram(path, batch === 'dynamic' ? graph : withFixedBatch(graph, batch), cardText(network));
   },
   async open(path) {
     return runtimeOf((await loadExported(path)).module);

@@ -1,4 +1,5 @@
 import { loadSafetensors, saveSafetensors } from '../../files/index.js';
+import { cardText } from '../card.js';
 import type { Format } from '../format.js';
 
 export const safetensors: Format = {
@@ -6,8 +7,8 @@ export const safetensors: Format = {
   summary: 'the weights by name, for Hugging Face, PyTorch, Candle and others',
   endings: ['.safetensors'],
   takes: [],
-  write({ model, card }, path) {
-    saveSafetensors(path, model.stateDict(), { format: 'pt', srrl_export: JSON.stringify(card) });
+  write(network, path) {
+    saveSafetensors(path, network.model.stateDict(), { format: 'pt', srrl: cardText(network) });
   },
   readBack: (path) => loadSafetensors(path).tensors,
 };

@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { native } from '../../native.js';
 import { noGrad, ScriptModule, type Tensor } from '../../tensor/index.js';
+import { cardText } from '../card.js';
 import type { Format, Runtime } from '../format.js';
 import { scriptBytes } from '../torchscript.js';
 
@@ -9,8 +10,8 @@ export const torchScript: Format = {
   summary: 'TorchScript, for torch.jit.load in Python and C++, and PyTorch Mobile',
   endings: ['.torchscript.pt', '.torchscript', '.pt'],
   takes: ['withPreprocessing', 'fold', 'half'],
-  write({ graph, card }, path) {
-    writeFileSync(path, scriptBytes(graph, JSON.stringify(card)));
+  write(network, path) {
+    writeFileSync(path, scriptBytes(network.graph, cardText(network)));
   },
   async open(path) {
     return runtimeOf(ScriptModule.load(path, { keepPrecision: true }));

@@ -2,7 +2,7 @@
 import type { StudentCard, StudentPreprocessing } from '../../distill/saved-student.js';
 import { ConfigError } from '../../errors.js';
 import { Linear } from '../../nn/index.js';
-import type { ExportCard, Verification } from '../card.js';
+import { type ExportCard, published, type Verification } from '../card.js';
 import type { Network } from '../format.js';
 import type { SeedsRecord } from '../seeds.js';
 
@@ -36,10 +36,4 @@ export function factsOf({ model, student, card, seeds, verification }: Network):
     seeds,
     verification,
   };
-}
-
-/** Paths of one machine mean nothing elsewhere, and may tell more than people want to publish. */
-function published({ command: _, module: __, teacher, ...student }: StudentCard, data = ''): StudentCard {
-  const source = teacher?.source.split(/[\\/]/).at(-1);
-  return { ...student, data, ...(teacher && source !== undefined && { teacher: { ...teacher, source } }) };
 }
