@@ -269,6 +269,10 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
+void refuseReadInTrace() {
+  if (places) throw Error(kState, "the values of a tensor are read in JavaScript");
+}
+
 void exportTrace(Napi::Env, Napi::Object exports) { define<trace>(exports, "graphTrace"); }
 
 }  // namespace srrl

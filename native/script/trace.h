@@ -5,6 +5,9 @@
 
 namespace srrl {
 
+// Throws where a forward pass is traced: a value that JavaScript reads would become a constant of it.
+void refuseReadInTrace();
+
 void exportTrace(Napi::Env env, Napi::Object exports);
 
 }  // namespace srrl

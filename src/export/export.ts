@@ -116,8 +116,15 @@ async function written(file: string, { format, source, options, fileOptions }: W
     ];
     return { file, format: format.name, bytes: sizeOf(file), card: network.card, verification, notices };
   } finally {
-    rmSync(temporary, { recursive: true, force: true });
+    removeQuietly(temporary);
   }
+}
+
+/** What cannot be removed was not written either; the error that led here says why. */
+function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {}
 }
 
 /** The student with its graph as the options ask for it. */

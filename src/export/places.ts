@@ -11,7 +11,7 @@ export interface Place {
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 /** Frames of these rooms are how an operator is called, not where. */
-const inner = ['tensor', 'nn', 'export'].map((room) => `${root}${room}/`);
+const inner = ['tensor/', 'nn/', 'export/', 'native.'].map((room) => `${root}${room}`);
 const frameLimit = 60;
 
 /** Records which module runs while `forward` runs, and numbers the places that are asked for. */
@@ -52,9 +52,14 @@ export class Places {
 function callingLine(): string {
   const before = Error.stackTraceLimit;
   Error.stackTraceLimit = frameLimit;
-  const frames = (new Error().stack ?? '').split('\n').slice(1);
+  const { stack } = new Error();
   Error.stackTraceLimit = before;
-  for (const frame of frames) {
+  return lineIn(stack);
+}
+
+/** The innermost line of a stack that is the model's own; empty where there is none. */
+export function lineIn(stack = ''): string {
+  for (const frame of stack.split('\n')) {
     const [, place = '', line] = frame.match(/\(?((?:file:\/\/|\/)[^)]*?):(\d+):\d+\)?$/) ?? [];
     if (place === '') continue;
     const file = place.startsWith('file:') ? fileURLToPath(place) : place;

@@ -1,6 +1,6 @@
 /** A model's forward pass as a {@link Graph}, by libtorch's tracer. */
 import { checkCall } from '../call.js';
-import { ConfigError, messageOf, SrrlError } from '../errors.js';
+import { ConfigError, messageOf, NativeError, SrrlError } from '../errors.js';
 import { native } from '../native.js';
 import type { RawGraph } from '../native-types.js';
 import { type Module, Parameter } from '../nn/index.js';
@@ -8,7 +8,7 @@ import { dtypeName } from '../tensor/dtype.js';
 import { noGrad, owned, scope, Tensor, functions as torch } from '../tensor/index.js';
 import { withFreeBatch } from './free-batch.js';
 import { type Graph, type GraphNode, placeOf, type ValueInfo, type Weight } from './graph.js';
-import { Places } from './places.js';
+import { lineIn, Places } from './places.js';
 import { inUsualForm } from './usual-form.js';
 
 /** The batch sizes of the two traces: what differs between them depends on the number of images. */
@@ -83,6 +83,11 @@ function explained(error: unknown, model: Module): SrrlError {
   if (message.includes('requires grad as a constant'))
     return new ConfigError(
       `${model.constructor.name} computes with a parameter that is no property of a module, so it has no name.\nMake it a property (this.name = new nn.Parameter(...)); arrays of modules belong in nn.ModuleList.`,
+      { cause: error },
+    );
+  if (error instanceof NativeError && message.includes('are read in JavaScript'))
+    return new ConfigError(
+      `${lineIn(error.stack) || model.constructor.name}: ${message}, and would be constants of the exported network.\nCompute with tensors instead of item() and tolist().`,
       { cause: error },
     );
   return error instanceof SrrlError

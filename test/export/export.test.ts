@@ -143,7 +143,7 @@ describe('a model of your own', () => {
       /aten::cumprod \(.*export\.test\.ts:\d+\) has no form in ONNX/,
     );
     await expect(own((x) => x.mul(x.sum().item() as number))).rejects.toThrow(
-      /aten::item.*export\.test\.ts:\d+.* reads a value/,
+      /export\.test\.ts:\d+: the values of a tensor are read in JavaScript/,
     );
     await expect(own((x) => ((x.shape[0] as number) > 2 ? x.relu() : x))).rejects.toThrow(
       /other operators for 3 images/,
