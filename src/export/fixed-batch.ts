@@ -23,11 +23,10 @@ export function withFixedBatch(graph: Graph, batch: number): Graph {
   return { ...graph, nodes, values };
 }
 
-function fixedInfo({ dtype, shape, affine }: ValueInfo, batch: number): ValueInfo {
+function fixedInfo({ dtype, shape, multiples }: ValueInfo, batch: number): ValueInfo {
   const sizes = shape.map((size, i) => {
-    const [factor, offset] = affine?.get(i) ?? [];
-    if (factor !== undefined && offset !== undefined) return factor * batch + offset;
-    return size === 'batch' ? batch : size;
+    const factor = size === 'batch' ? 1 : multiples?.get(i);
+    return factor === undefined ? size : factor * batch;
   });
   return { dtype, shape: sizes };
 }

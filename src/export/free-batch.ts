@@ -30,8 +30,8 @@ export function withFreeBatch(first: Graph, second: Graph, batches: Batches): Gr
     [...first.values].map(([name, info]) => {
       const other = second.values.get(name)?.shape ?? [];
       const shape = info.shape.map((size, i) => freeDim(size, other[i] as Dim, batches));
-      const affine = affineSizes(info.shape, other, batches).filter(([i]) => shape[i] === null);
-      return [name, { ...info, shape, ...(affine.length > 0 && { affine: new Map(affine) }) }];
+      const multiples = multiplesOf(info.shape, other, batches);
+      return [name, { ...info, shape, ...(multiples.length > 0 && { multiples: new Map(multiples) }) }];
     }),
   );
   return { ...first, values, nodes: [...sizes.nodes, ...nodes] };
@@ -57,12 +57,11 @@ function freeDim(size: Dim, other: Dim, [first, second]: Batches): Dim {
   return size === first && other === second ? 'batch' : null;
 }
 
-function affineSizes(shape: readonly Dim[], others: readonly Dim[], [first, second]: Batches) {
-  return shape.flatMap((size, i): [number, readonly [number, number]][] => {
+function multiplesOf(shape: readonly Dim[], others: readonly Dim[], [first, second]: Batches): [number, number][] {
+  return shape.flatMap((size, i): [number, number][] => {
     const other = others[i];
-    if (typeof size !== 'number' || typeof other !== 'number') return [];
-    const factor = (other - size) / (second - first);
-    return Number.isInteger(factor) ? [[i, [factor, size - factor * first]]] : [];
+    if (typeof size !== 'number' || typeof other !== 'number' || size === other) return [];
+    return size / first === other / second && size !== first ? [[i, size / first]] : [];
   });
 }
 

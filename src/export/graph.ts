@@ -18,8 +18,8 @@ export type Dim = number | 'batch' | null;
 export interface ValueInfo {
   shape: readonly Dim[];
   dtype: DType;
-  /** Of sizes that are null, where they are `factor * batch + offset`: these numbers by dimension. */
-  affine?: ReadonlyMap<number, readonly [factor: number, offset: number]>;
+  /** Of sizes that are null, where they are a multiple of the number of images: the factor by dimension. */
+  multiples?: ReadonlyMap<number, number>;
 }
 
 /**

@@ -90,6 +90,7 @@ for name in ("resnet8", "Special"):
     unflattened = torch.export.unflatten(exported)
     entry = {
         "model": json.loads(extra["srrl.json"])["model"],
+        "example": list(exported.example_inputs[0][0].shape),
         "keys": list(module.state_dict().keys()),
         "equal": all(torch.equal(tensor, data["state"][key]) for key, tensor in module.state_dict().items()),
         "differences": [float((forward(x) - y).abs().max()) for x, y in zip(data["x"], data["y"]) for forward in (module, decomposed, unflattened)],
@@ -108,7 +109,10 @@ print(json.dumps(found))
 `;
 
 describe.skipIf(!process.env.SRRL_PYTHON)('torch.export.load', () => {
-  type Found = Record<'model' | 'keys' | 'equal' | 'differences' | 'modules' | 'fixed' | 'refused', unknown>;
+  type Found = Record<
+    'model' | 'example' | 'keys' | 'equal' | 'differences' | 'modules' | 'fixed' | 'refused',
+    unknown
+  >;
   let found: Record<string, Found>;
   beforeAll(async () => {
     for (const [name, model] of Object.entries(networks)) {
@@ -126,7 +130,8 @@ describe.skipIf(!process.env.SRRL_PYTHON)('torch.export.load', () => {
   }, 300_000);
 
   it.each(Object.keys(networks))('runs %s on 1, 3 and 32 images, also decomposed and unflattened', (name) => {
-    const { differences, model } = found[name] as Found;
+    const { differences, model, example } = found[name] as Found;
+    expect(example).toEqual([2, ...image(name)]);
     expect(differences).toHaveLength(9);
     expect(Math.max(...(differences as number[]))).toBeLessThanOrEqual(1e-4);
     expect(model).toBe(name === 'Special' ? 'Special' : networks[name]?.constructor.name);
@@ -170,6 +175,18 @@ describe('what goes wrong', () => {
     expect(existsSync(file)).toBe(false);
     expect(readdirSync(folder).filter((name) => name.endsWith('.tmp'))).toEqual([]);
   });
+});
+
+it('refuses a size that is no multiple of the number of images', async () => {
+  class Gram extends nn.Module {
+    forward(x: Tensor): Tensor {
+      const rows = x.flatten(1);
+      return rows.add(rows.matmul(rows.t()).flatten().sum());
+    }
+  }
+  await expect(exportStudent({ model: new Gram(), image: [3, 2, 2] }, join(folder, 'gram.pt2'))).rejects.toThrow(
+    /aten::(flatten|reshape) .*cannot be written as \.pt2: a size of its result is no multiple/,
+  );
 });
 
 it('writes numbers as the kind that they are', () => {

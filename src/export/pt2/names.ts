@@ -39,10 +39,6 @@ export class Names {
     for (const { outputs } of graph.nodes) for (const name of outputs.flat()) if (name !== null) this.#add(name, name);
   }
 
-  has(name: string): boolean {
-    return this.#names.has(name);
-  }
-
   readonly of = (name: string): string => {
     const found = this.#names.get(name);
     if (found === undefined) throw new Error(`'${name}' is used before it is defined`);

@@ -32,9 +32,7 @@ export function programOf(graph: Graph): object {
     try {
       return isNumber(node) ? numberNode(node, graph, names, numbers) : tensorNode(node, graph, names);
     } catch (error) {
-      throw new ExportError(`${node.op}${placeOf(node)} cannot be written as .pt2: ${messageOf(error)}.`, {
-        cause: error,
-      });
+      throw refused(node, error);
     }
   });
   const outputs = graph.outputs.map((name) => ({ as_tensor: { name: names.of(name) } }));
@@ -69,6 +67,9 @@ export function programOf(graph: Graph): object {
   };
 }
 
+const refused = (node: GraphNode, error: unknown): ExportError =>
+  new ExportError(`${node.op}${placeOf(node)} cannot be written as .pt2: ${messageOf(error)}.`, { cause: error });
+
 const isNumber = ({ op, overload }: GraphNode): boolean =>
   op === 'aten::size' || Object.hasOwn(arithmetic, `${op}.${overload}`);
 
@@ -95,6 +96,7 @@ function affineOf(node: GraphNode, graph: Graph, numbers: ReadonlyMap<string, Af
     return sizesOf(info)[argument(node, 'dim').value as number] as Affine;
   }
   const [[a, b], [c, d]] = [operand('a'), operand('b')];
+  if (node.op === 'aten::mul' && a * c !== 0) throw new Error('it squares the number of images');
   return node.op === 'aten::add' ? [a + c, b + d] : [a * d + c * b, b * d];
 }
 
@@ -173,11 +175,22 @@ function tensorValues(graph: Graph, names: Names): Record<string, object> {
   const described: Record<string, object> = {};
   for (const [name, { tensor, kind }] of graph.weights)
     described[names.of(name)] = tensorMeta(tensor, kind === 'parameter');
-  for (const [name, info] of graph.values) if (names.has(name)) described[names.of(name)] = tensorMeta(info);
+  for (const [name, info] of graph.values) {
+    const made = graph.nodes.find(({ outputs }) => outputs.flat().includes(name));
+    if (made || graph.inputs.includes(name)) described[names.of(name)] = resultMeta(info, made);
+  }
   // Nothing is known of them, and nothing reads them: they look like the others of their list.
   for (const [name, sibling] of names.unusedItems)
     described[name] = tensorMeta(graph.values.get(sibling) ?? { shape: [], dtype: 'float32' });
   return described;
+}
+
+function resultMeta(info: ValueInfo, node: GraphNode | undefined): object {
+  try {
+    return tensorMeta(info);
+  } catch (error) {
+    throw node ? refused(node, error) : error;
+  }
 }
 
 /** Dtype, sizes and strides (of a contiguous tensor). */
@@ -200,12 +213,12 @@ export function tensorMeta(info: ValueInfo, requiresGrad = false): object {
   };
 }
 
-function sizesOf({ shape, affine }: ValueInfo): Affine[] {
+function sizesOf({ shape, multiples }: ValueInfo): Affine[] {
   return shape.map((size: Dim, i): Affine => {
     if (typeof size === 'number') return [0, size];
-    const known = size === 'batch' ? ([1, 0] as const) : affine?.get(i);
-    if (!known) throw new ExportError('A size of the network does not grow evenly with the number of images.');
-    return known;
+    const factor = size === 'batch' ? 1 : multiples?.get(i);
+    if (factor === undefined) throw new Error('a size of its result is no multiple of the number of images');
+    return [factor, 0];
   });
 }
 
