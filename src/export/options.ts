@@ -47,4 +47,5 @@ export const exportOptions = fileOptions.extend({
     .describe('write the file even where --int8 loses more, and replace a folder that is not empty'),
 });
 
+/** Options of exportStudent: what the file holds, and how it is compared with the student. */
 export type ExportOptions = z.input<typeof exportOptions>;

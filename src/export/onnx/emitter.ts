@@ -208,6 +208,7 @@ export class Call {
   value(name: string, dtype?: DType): string {
     const { kind, value } = this.operand(name);
     if (kind === 'name') return this.emitter.value(value as string);
+    if (kind === 'number') return this.cast(value as string, dtype ?? this.resultInfo.dtype);
     if (kind === 'int' || kind === 'float' || kind === 'bool')
       return this.emitter.scalar(Number(value), dtype ?? this.resultInfo.dtype);
     return this.refuse(`its argument ${name} must be a tensor`);
