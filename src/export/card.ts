@@ -13,7 +13,8 @@ export interface Verification {
   source: string;
   /** Of the outputs: logits, or probabilities with preprocessing. */
   maxDifference: number;
-  tolerance: number;
+  /** Absent for int8, which is judged by its accuracy. */
+  tolerance?: number;
   /** Share of images with the same first class, 0..1. */
   sameTop1: number;
   /** Median time of a forward, in milliseconds. Not stored in the file, which it would make another one each time. */

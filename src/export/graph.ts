@@ -51,6 +51,7 @@ export interface Weight {
   readonly kind: 'parameter' | 'buffer' | 'constant';
 }
 
+/** A network as operator calls over named values, as the head of this file describes it. */
 export interface Graph {
   /** Names of the inputs; a traced student has one, `images`. */
   readonly inputs: readonly string[];

@@ -45,4 +45,5 @@ export const exportOptions = fileOptions.extend({
   overwrite: z.boolean().default(false).describe('replace a folder that is not empty'),
 });
 
+/** Options of exportStudent: what the file holds, and how it is compared with the student. */
 export type ExportOptions = z.input<typeof exportOptions>;

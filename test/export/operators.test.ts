@@ -71,6 +71,7 @@ const cases: Record<string, nn.Module> = {
   rsub: of((x) => torch.rsub(x, x.sin())),
   mul: of((x) => x.mul(x.exp()).mul(3)),
   div: of((x) => x.div(positive(x))),
+  'div by the number of images': of((x) => x.div(x.shape[0] as number)),
   'div floor': of((x) => x.div(0.3, { roundingMode: 'floor' })),
   floor_divide: of((x) => x.floorDivide(0.37)),
   remainder: of((x) => x.remainder(0.7)),

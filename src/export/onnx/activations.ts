@@ -1,4 +1,4 @@
-import { type Call, float, type Row, type Rows } from './emitter.js';
+import { type Call, float, type Row, type Rows } from './call.js';
 
 const plain =
   (opType: string): Row =>

@@ -1,4 +1,4 @@
-import type { Call, Row, Rows } from './emitter.js';
+import type { Call, Row, Rows } from './call.js';
 import type { Attribute } from './model.js';
 
 const inputs = (call: Call): string[] => [

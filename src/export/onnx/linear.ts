@@ -1,4 +1,4 @@
-import { type Call, float, type Row, type Rows } from './emitter.js';
+import { type Call, float, type Row, type Rows } from './call.js';
 
 function linearRow(call: Call) {
   const [input, weight] = [call.value('input'), call.value('weight')];

@@ -1,5 +1,5 @@
 /** Tensors that the network makes itself. */
-import type { Call, Row, Rows } from './emitter.js';
+import type { Call, Row, Rows } from './call.js';
 
 const filled =
   (number: number | undefined): Row =>

@@ -1,4 +1,4 @@
-import { type Call, float, type Rows } from './emitter.js';
+import { type Call, float, type Rows } from './call.js';
 import { reduced } from './reductions.js';
 
 function batchNorm(call: Call) {

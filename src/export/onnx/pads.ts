@@ -1,5 +1,5 @@
 /** Padding and resizing. */
-import { type Call, float, type Row, type Rows } from './emitter.js';
+import { type Call, float, type Row, type Rows } from './call.js';
 
 const modes: Record<string, string> = { constant: 'constant', reflect: 'reflect', replicate: 'edge', circular: 'wrap' };
 

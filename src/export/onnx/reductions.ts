@@ -1,4 +1,4 @@
-import type { Call, Row, Rows } from './emitter.js';
+import type { Call, Row, Rows } from './call.js';
 
 /** Operators whose axes were an attribute before this version. */
 const axesAsInput: Record<string, number> = { ReduceSum: 13 };

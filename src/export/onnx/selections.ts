@@ -1,5 +1,5 @@
 /** Parts of tensors, and tensors out of parts. */
-import type { Call, Rows } from './emitter.js';
+import type { Call, Rows } from './call.js';
 
 /** What Slice takes for "to the end". */
 const end = 2 ** 53;
