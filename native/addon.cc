@@ -19,6 +19,7 @@
 #include "script/package.h"
 #include "script/program.h"
 #include "script/script.h"
+#include "script/trace.h"
 #include "tensors.h"
 
 namespace srrl {
@@ -62,6 +63,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportFrozen(env, exports);
   exportPackage(env, exports);
   exportProgram(env, exports);
+  exportTrace(env, exports);
   return exports;
 }
 

@@ -1,5 +1,6 @@
 #include "tensors.h"
 
+#include <ATen/TracerMode.h>
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -12,6 +13,7 @@
 #include "arguments.h"
 #include "convert.h"
 #include "plain.h"
+#include "script/trace.h"
 
 namespace srrl {
 
@@ -242,6 +244,8 @@ size_t byteLength(const std::vector<int64_t>& sizes, at::ScalarType type) {
 
 // fromBytes(typed array, dtype, sizes, share): `share` looks into the buffer instead of copying it, and keeps it alive.
 Napi::Value fromBytes(const Napi::CallbackInfo& info) {
+  // Where a forward pass is traced, the tensor is a constant of it, not a result of at::empty.
+  const at::tracer::impl::NoTracerDispatchMode untraced;
   const Bytes bytes = bytesOf(info[0]);
   const auto type = static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value());
   const std::vector<int64_t> sizes = sizesOf(info[2]);
@@ -263,6 +267,7 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
 
 // toBytes(tensor, typed array): copies the elements in row-major order.
 Napi::Value toBytes(const Napi::CallbackInfo& info) {
+  refuseReadInTrace();
   const at::Tensor tensor = plain(tensorOf(info, 0).detach()).to(at::kCPU).contiguous();
   const Bytes bytes = bytesOf(info[1]);
   if (tensor.nbytes() != bytes.length) throw Error(kShape, "the array does not have the tensor's size");
@@ -276,6 +281,7 @@ Napi::Value plainTensor(const Napi::CallbackInfo& info) { return wrap(info.Env()
 
 // viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does.
 Napi::Value viewBytes(const Napi::CallbackInfo& info) {
+  refuseReadInTrace();
   const at::Tensor& tensor = tensorOf(info, 0);
   if (!isPlain(tensor) || !tensor.device().is_cpu() || !tensor.is_contiguous()) {
     throw Error(kState, "only a contiguous tensor on the CPU with memory of its own can be viewed; toTypedArray() copies any other");

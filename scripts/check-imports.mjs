@@ -18,6 +18,7 @@ const rows = [
   ['distill'],
   ['analysis'],
   ['train'],
+  ['export'],
   ['report', 'predict'],
   ['index.ts', 'torch.ts', 'testing.ts'],
   ['bench'],

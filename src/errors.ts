@@ -42,6 +42,13 @@ export class TeacherError extends SrrlError {
   }
 }
 
+/** A student that cannot be exported, or whose exported file computes something else. Nothing is written then. */
+export class ExportError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_EXPORT', message, options);
+  }
+}
+
 /** libtorch or the native addon is absent, of another version, or cannot be loaded. */
 export class LibtorchError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {

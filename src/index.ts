@@ -82,6 +82,18 @@ export { settingFor } from './distill/setting.js';
 export { SumOfMethods } from './distill/sum.js';
 export { Teacher, type TeacherOptions } from './distill/teacher.js';
 export * from './errors.js';
+export {
+  type ExportCard,
+  type Exported,
+  type ExportOptions,
+  exportStudent,
+  type Graph,
+  type GraphNode,
+  type OwnModel,
+  type QuantizationRecord,
+  traceGraph,
+  type Verification,
+} from './export/index.js';
 export type * from './flow.js';
 export * as models from './models/index.js';
 export {

@@ -95,6 +95,22 @@ export interface ScriptCall {
   inputs: { name: string; value: ScriptValue }[];
   /** Names of its results; a list of them where a result is a list of tensors, null where it is in no use. */
   outputs: (string | null | (string | null)[])[];
+  /** What errors of the interpreter show as its place. */
+  source?: string;
+}
+
+/** What graphTrace recorded: operators in order; constants that are tensors have names like parameters. */
+export interface RawGraph {
+  nodes: {
+    op: string;
+    overload: string;
+    inputs: { name: string; value: ScriptValue }[];
+    outputs: ScriptCall['outputs'];
+    place: number;
+  }[];
+  values: { name: string; shape: number[] | null; dtype: number | null }[];
+  constants: { name: string; tensor: Handle }[];
+  outputs: string[];
 }
 
 /** A parameter or buffer: where it is in the module, and its name in the graph. */
@@ -281,7 +297,7 @@ export interface Native {
   setGeneratorState(generator: Handle | string, state: Handle): void;
   generatorSeed(generator: Handle): bigint;
 
-  scriptLoad(path: string, device: string): Handle;
+  scriptLoad(path: string, device: string, keepPrecision: boolean): Handle;
   /** A module whose forward does what the program says; an error at a node begins with `#<its number>: `. */
   scriptBuild(program: ScriptProgram): Handle;
   scriptDescribe(module: Handle): {
@@ -293,6 +309,18 @@ export interface Native {
   scriptTap(module: Handle, site: number): ScriptTap;
   /** Handles in place of tensors; arrays in place of tuples and lists. */
   scriptForward(module: Handle, ...images: Handle[]): ScriptResult;
+
+  /** The bytes of a TorchScript file, with texts as its extra files. */
+  scriptBytes(module: Handle, extra: Record<string, string>): Buffer;
+
+  /** The operators that `forward` runs; `place` numbers the places in the model that they are called from. */
+  graphTrace(
+    images: Handle,
+    attributes: { path: string; tensor: Handle }[],
+    forward: (images: Handle) => Handle,
+    place: () => number,
+    refuse: (operator: string, place: number) => never,
+  ): RawGraph;
 
   frozenTrace(images: Handle, forward: (images: Handle) => Handle[]): Handle;
   frozenFold(frozen: Handle): Handle;

@@ -14,6 +14,7 @@ import {
   DKD,
   distill,
   distillTogether,
+  exportStudent,
   FitNets,
   holdOut,
   KD,
@@ -34,6 +35,7 @@ import {
   SRRL,
   saveStudent,
   Teacher,
+  traceGraph,
   train,
 } from '../src/index.js';
 import { writeReport } from '../src/report/index.js';
@@ -88,7 +90,7 @@ const all = [
     distill,
     train,
   }),
-  ...callables('srrl', { distillTogether }),
+  ...callables('srrl', { distillTogether, exportStudent, traceGraph }),
   ...callables('srrl.losses', losses),
   ...callables('srrl/testing', { assertClose }),
   ...callables('torch', { ...saversAndLoaders, Generator, Event: torch.Event }),

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { commands } from '../src/cli/commands/index.js';
+import { formats } from '../src/export/index.js';
 import { datasetKinds, methodKinds, models } from '../src/index.js';
 
 const filesIn = (folder: string, ...others: string[]) =>
@@ -18,6 +19,12 @@ describe('every file of a folder of definitions is in its registry', () => {
 
   it('data sets', () => {
     expect(datasetKinds.map(({ kind }) => kind).sort()).toEqual(filesIn('data/datasets'));
+  });
+
+  it('export formats', () => {
+    expect(formats.map(({ name }) => name).sort()).toEqual(filesIn('export/formats'));
+    const endings = formats.flatMap(({ endings }) => endings);
+    expect(new Set(endings).size).toBe(endings.length);
   });
 
   it('methods', () => {

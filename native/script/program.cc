@@ -74,8 +74,11 @@ class Builder {
     const auto nodes = list(program_.Get("nodes"));
     for (uint32_t i = 0; i < nodes.Length(); i++) {
       const Napi::HandleScope scope(program_.Env());
+      Node* before = graph_->return_node()->prev();
       try {
-        call(nodes.Get(i).As<Napi::Object>());
+        const auto node = nodes.Get(i).As<Napi::Object>();
+        call(node);
+        if (node.Get("source").IsString()) nameSource(before, text(node.Get("source")));
       } catch (const Napi::Error&) {
         throw;
       } catch (const c10::Error& error) {
@@ -105,6 +108,8 @@ class Builder {
         const auto dot = path.rfind('.');
         parentOf(path).register_module(dot == std::string::npos ? path : path.substr(dot + 1), made);
       }
+      // Without it, eval() of Python's module would have nothing to act upon.
+      made.register_attribute("training", c10::BoolType::get(), false);
       modules_.emplace(path, made);
     }
     self_ = graph_->addInput("self");
@@ -173,6 +178,12 @@ class Builder {
       if (output.IsArray()) unpack(results[i], output.As<Napi::Array>());
       else if (!output.IsNull()) bindResult(text(output), results[i]);
     }
+  }
+
+  // What an error of the interpreter shows.
+  void nameSource(Node* before, const std::string& source) {
+    const torch::jit::SourceRange range(std::make_shared<torch::jit::Source>(source), 0, source.size());
+    for (Node* made = before->next(); made != graph_->return_node(); made = made->next()) made->setSourceRange(range);
   }
 
   void bindResult(const std::string& name, Value* value) {

@@ -5,6 +5,8 @@
 #include <torch/csrc/jit/passes/inliner.h>
 #include <torch/csrc/jit/serialization/import.h>
 
+#include <sstream>
+
 #include "arguments.h"
 #include "convert.h"
 #include "script/classifier.h"
@@ -33,13 +35,13 @@ bool isNarrow(const torch::jit::Module& module) {
   return false;
 }
 
-// scriptLoad(path, device) => handle of a module in evaluation mode
+// scriptLoad(path, device, whether half precision stays on the CPU) => handle of a module in evaluation mode
 Napi::Value load(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   try {
     torch::jit::Module module = torch::jit::load(path, c10::Device(info[1].As<Napi::String>().Utf8Value()));
     module.eval();
-    if (isNarrow(module)) module.to(at::kFloat);
+    if (!info[2].ToBoolean() && isNarrow(module)) module.to(at::kFloat);
     return hold(info.Env(), module._ivalue());
   } catch (const c10::Error& error) {
     throw Error(kFile, error.what_without_backtrace());
@@ -171,6 +173,23 @@ Napi::Value forward(const Napi::CallbackInfo& info) {
   return Napi::Value(env, toJs(env, Environment::of(env).handles, module.forward(std::move(inputs))));
 }
 
+// scriptBytes(module, {name: text}) => the file that torch.jit.load reads, with the texts as its extra files. Not written
+// here: libtorch's writer ends the process where the disk is full.
+Napi::Value bytes(const Napi::CallbackInfo& info) {
+  const torch::jit::Module module = moduleOf(info);
+  torch::jit::ExtraFilesMap extra;
+  const auto texts = info[1].As<Napi::Object>();
+  const auto names = texts.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    const std::string name = names.Get(i).As<Napi::String>();
+    extra[name] = texts.Get(name).As<Napi::String>().Utf8Value();
+  }
+  std::ostringstream out(std::ios::binary);
+  module.save(out, extra);
+  const std::string written = std::move(out).str();
+  return Napi::Buffer<char>::Copy(info.Env(), written.data(), written.size());
+}
+
 }  // namespace
 
 void exportScript(Napi::Env, Napi::Object exports) {
@@ -178,6 +197,7 @@ void exportScript(Napi::Env, Napi::Object exports) {
   define<describe>(exports, "scriptDescribe");
   define<tap>(exports, "scriptTap");
   define<forward>(exports, "scriptForward");
+  define<bytes>(exports, "scriptBytes");
 }
 
 }  // namespace srrl

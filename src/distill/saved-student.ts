@@ -18,6 +18,9 @@ export type { StudentAccuracy, StudentCard, StudentPreprocessing } from './stude
 /** The file of a run folder with the student in its last state, and that of its best epoch. */
 export const studentFiles = { last: 'student.safetensors', best: 'student-best.safetensors' };
 
+/** The file with the weights in a folder for the Hugging Face hub. */
+export const exportedWeights = 'model.safetensors';
+
 /** Writes a student atomically. A projected one is described by the card that this completes. */
 export function saveStudent(file: string, student: Classifier, card: StudentCard): void {
   checkCall('saveStudent', ['file', 'student', 'card'], undefined, arguments);
@@ -47,16 +50,16 @@ export interface LoadStudentOptions {
 }
 
 /**
- * The file of a student: that of its best epoch, or else its last one, in the folder of a run, or a file itself. Throws
- * FileError where there is none.
+ * The file of a student: that of its best epoch, or else its last one, in the folder of a run, that of an exported
+ * folder, or a file itself. Throws FileError where there is none.
  */
 export function studentFileIn(path: string): string {
   const candidates = path.endsWith('.safetensors')
     ? [path]
-    : [studentFiles.best, studentFiles.last].map((name) => join(path, name));
+    : [studentFiles.best, studentFiles.last, exportedWeights].map((name) => join(path, name));
   const file = candidates.find((candidate) => existsSync(candidate));
   if (file !== undefined) return file;
-  throw new FileError(`${path} is no run folder with a student in it, nor a student.safetensors.`);
+  throw new FileError(`${path} is no folder of a run or an export with a student in it, nor a student.safetensors.`);
 }
 
 /** What the file of a student says of it. Throws FileError where it is none, or says what cannot be. */

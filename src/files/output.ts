@@ -4,9 +4,15 @@ import { writing } from './errors.js';
 
 const largestWrite = 2 ** 30;
 
-/** A file that grows part by part. */
-export class Output {
+/** What takes bytes, part by part. */
+export interface Sink {
   /** How many bytes were written. */
+  readonly position: number;
+  write(bytes: Uint8Array): void;
+}
+
+/** A file that grows part by part. */
+export class Output implements Sink {
   position = 0;
 
   constructor(private readonly descriptor: number) {}

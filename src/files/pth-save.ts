@@ -3,7 +3,7 @@ import { native } from '../native.js';
 import type { DType } from '../tensor/dtype.js';
 import { plain, scope, type Tensor, tensorsIn } from '../tensor/index.js';
 import { bytesOf, itemSize } from './bytes.js';
-import { writeAtomically } from './output.js';
+import { type Sink, writeAtomically } from './output.js';
 import { storageClasses } from './pickle/globals.js';
 import { PickleWriter, type TensorPlace } from './pickle/writer.js';
 import { ZipWriter } from './zip-writer.js';
@@ -27,29 +27,48 @@ interface Shared {
  */
 export function savePth(file: string, value: unknown): void {
   checkCount('savePth', ['file', 'value'], arguments);
-  writeAtomically(file, (output) => {
-    scope(() => {
-      const plain = new Map(tensorsIn(value).map((tensor) => [tensor, materialized(tensor)]));
-      const shared = sharedStorages([...plain.values()]);
-      const places = new Map(shared.flatMap((storage) => storage.members.map((member) => [member, storage])));
-      const pickle = new PickleWriter((tensor) => {
-        const stored = plain.get(tensor) as Tensor;
-        return placeIn(places.get(stored) as Shared, stored, tensor.requiresGrad);
-      }).pickle(value);
-      const zip = new ZipWriter(output);
-      const text = (name: string, content: string) => zip.add(`archive/${name}`, Buffer.from(content));
-      zip.add('archive/data.pkl', pickle);
-      text('.format_version', '1');
-      text('.storage_alignment', '64');
-      text('byteorder', 'little');
-      for (const storage of shared)
-        zip.add(
-          `archive/data/${storage.key}`,
-          scope(() => bytesIn(storage)),
-        );
-      text('version', '3\n');
-      zip.finish();
-    });
+  writeAtomically(file, (output) => writePth(output, value));
+}
+
+/** What {@link savePth} writes, in memory. */
+export function pthBytes(value: unknown): Buffer {
+  const output = new MemoryOutput();
+  writePth(output, value);
+  return Buffer.concat(output.parts);
+}
+
+class MemoryOutput implements Sink {
+  readonly parts: Uint8Array[] = [];
+  position = 0;
+
+  write(bytes: Uint8Array): void {
+    this.parts.push(bytes);
+    this.position += bytes.byteLength;
+  }
+}
+
+function writePth(output: Sink, value: unknown): void {
+  scope(() => {
+    const plain = new Map(tensorsIn(value).map((tensor) => [tensor, materialized(tensor)]));
+    const shared = sharedStorages([...plain.values()]);
+    const places = new Map(shared.flatMap((storage) => storage.members.map((member) => [member, storage])));
+    const pickle = new PickleWriter((tensor) => {
+      const stored = plain.get(tensor) as Tensor;
+      return placeIn(places.get(stored) as Shared, stored, tensor.requiresGrad);
+    }).pickle(value);
+    const zip = new ZipWriter(output);
+    const text = (name: string, content: string) => zip.add(`archive/${name}`, Buffer.from(content));
+    zip.add('archive/data.pkl', pickle);
+    text('.format_version', '1');
+    text('.storage_alignment', '64');
+    text('byteorder', 'little');
+    for (const storage of shared)
+      zip.add(
+        `archive/data/${storage.key}`,
+        scope(() => bytesIn(storage)),
+      );
+    text('version', '3\n');
+    zip.finish();
   });
 }
 

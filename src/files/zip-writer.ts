@@ -1,6 +1,6 @@
 /** Zip archives of stored entries whose contents begin at multiples of 64 bytes, so that they can be mapped into memory. */
 import { crc32 } from 'node:zlib';
-import type { Output } from './output.js';
+import type { Sink } from './output.js';
 
 const alignment = 64;
 // The extra field that PyTorch pads with.
@@ -23,7 +23,7 @@ export class ZipWriter {
 
   /** `limit`: sizes, offsets and counts from it on are written in the zip64 form. */
   constructor(
-    private readonly output: Output,
+    private readonly output: Sink,
     private readonly limit = 0xffffffff,
   ) {}
 

@@ -18,7 +18,12 @@ export async function openScript(file: string, { device, data }: RuntimeOptions)
       `${file} is a TorchScript file without ${cardName}, which says what its classes are and how it sees images. Export it again: srrl export RUN ${file}.`,
     );
   const card = await readyCard(file, parseCard(file, text), data);
-  const module = ScriptModule.load(file, { device });
+  const { takes, precision } = card as { takes?: unknown; precision?: unknown };
+  if (typeof takes === 'string' && takes.startsWith('uint8'))
+    throw new FileError(
+      `${file} normalizes images itself and returns probabilities: run it with any TorchScript runtime, or export it without --with-preprocessing.`,
+    );
+  const module = ScriptModule.load(file, { device, keepPrecision: precision === 'float16' });
   const run = (images: Tensor): Tensor => {
     const output = noGrad(() => module.forward(images));
     if (output instanceof Tensor) return output;

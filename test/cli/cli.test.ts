@@ -155,10 +155,10 @@ describe('the main job', () => {
     expect(again).toMatchObject(events.at(-1).test);
     expect(srrl(args).stderr).toMatch(/already holds a run/);
     expect(JSON.parse(srrl(['export', out, join(folder, 'student.pth'), '--json']).stdout)).toMatchObject({
-      model: 'resnet8',
-      parameters: 78_172,
+      format: 'pth',
+      card: { model: 'resnet8', parameters: 78_172 },
     });
-    expect(srrl(['export', out, join(folder, 'student.onnx')]).stderr).toMatch(/must end in .pth or .safetensors/);
+    expect(srrl(['export', out, join(folder, 'student.h5')]).stderr).toMatch(/says no format.*\n {2}\.onnx/);
   }, 120_000);
 
   it('takes options from a file, and flags win', () => {

@@ -17,6 +17,9 @@ export interface TensorPlace {
   requiresGrad: boolean;
 }
 
+/** An array that is a tuple in Python, where others are lists. */
+export class Tuple extends Array<unknown> {}
+
 export class PickleWriter {
   readonly #parts: Buffer[] = [];
   readonly #memo = new Map<object, number>();
@@ -52,6 +55,7 @@ export class PickleWriter {
     if (value instanceof Tensor) this.#tensor(value);
     else if (value instanceof Complex) this.#call('__builtin__', 'complex', () => this.#floats(value.re, value.im));
     else if (value instanceof Uint8Array) this.#bytes(value);
+    else if (value instanceof Tuple) this.#items(value, depth);
     else if (Array.isArray(value)) this.#list(value, depth);
     else if (value instanceof Set) this.#call('__builtin__', 'set', () => this.#list([...value], depth));
     else if (value instanceof Map) this.#dict(value, [...value], depth);
@@ -66,6 +70,12 @@ export class PickleWriter {
     this.#code('(');
     for (const item of items) this.#value(item, depth + 1);
     this.#code('e');
+  }
+
+  #items(items: Tuple, depth: number): void {
+    this.#code('(');
+    for (const item of items) this.#value(item, depth + 1);
+    this.#code('t');
   }
 
   #dict(dict: object, entries: [unknown, unknown][], depth: number): void {
