@@ -46,7 +46,8 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3, defineDeviceViews, defineJpeg, defineKernels, defineLanes, defineNormRelu, defineViews}) define(library);
+    for (const auto define : {defineConv3x3, defineDeviceUpdate, defineDeviceViews, defineJpeg, defineJudge, defineKernels, defineLanes, defineNormRelu, defineSums, defineViews})
+      define(library);
   });
 }
 

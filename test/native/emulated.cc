@@ -3,6 +3,8 @@
 #include "emulated_cuda.h"
 
 #include "norm_relu.cu"
+#include "step.cu"
+#include "update.cu"
 #include "views.cu"
 
 #include <ATen/ATen.h>
@@ -87,6 +89,11 @@ const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_
 std::function<void()> kernelOf(const std::string& name, const std::string& parameters) {
   if (const auto found = norms.find(name); found != norms.end()) return call(found->second, parameters);
   if (name == "views") return call(views, parameters);
+  if (name == "update_sgd") return call(update_sgd, parameters);
+  if (name == "step_magnitudes") return call(step_magnitudes, parameters);
+  if (name == "step_judge") return call(step_judge, parameters);
+  if (name == "step_means") return call(step_means, parameters);
+  if (name == "step_copy") return call(step_copy, parameters);
   TORCH_CHECK(false, "there is no kernel ", name);
 }
 
