@@ -108,8 +108,8 @@ describe.skipIf(!isThere)('the end of a step', () => {
         const [changed, average] = [onHost([...params, ...momenta]), onHost(averages.filter(isTensor))];
         return { before, changed, average, halves: onHost(halves.filter(isTensor)) };
       });
-      expect(far(ours.changed, plain.changed)).toBeLessThan(1e-6);
-      expect(far(ours.average, plain.average)).toBeLessThan(1e-6);
+      expect(far(ours.changed, plain.changed)).toBeLessThan(3e-6);
+      expect(far(ours.average, plain.average)).toBeLessThan(3e-6);
       // A value between two of bfloat16 may become either.
       expect(far(ours.halves, plain.halves)).toBeLessThan(0.02);
       if (found === 1) expect(far(ours.changed, ours.before)).toBe(0);
