@@ -46,7 +46,9 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3, defineDeviceViews, defineJpeg, defineKernels, defineLanes, defineNarrowed, defineNormRelu, defineUpload, defineViews}) define(library);
+    for (const auto define : {defineConv3x3, defineDeviceUpdate, defineDeviceViews, defineJpeg, defineJudge, defineKernels, defineLanes, defineNarrowed, defineNormRelu,
+                              defineSums, defineUpload, defineViews})
+      define(library);
   });
 }
 

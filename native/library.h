@@ -18,12 +18,15 @@ std::string ownName(const std::string& name);
 
 // What each file in ops/ and kernels/ adds.
 void defineConv3x3(torch::Library& library);
+void defineDeviceUpdate(torch::Library& library);
 void defineDeviceViews(torch::Library& library);
 void defineJpeg(torch::Library& library);
+void defineJudge(torch::Library& library);
 void defineKernels(torch::Library& library);
 void defineLanes(torch::Library& library);
 void defineNarrowed(torch::Library& library);
 void defineNormRelu(torch::Library& library);
+void defineSums(torch::Library& library);
 void defineUpload(torch::Library& library);
 void defineViews(torch::Library& library);
 

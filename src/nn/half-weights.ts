@@ -23,7 +23,7 @@ export class HalfWeights implements TensorHolder {
   readonly #copies = new Map<Tensor, Tensor>();
   #lists: { weights: TensorList; copies: TensorList } | undefined;
 
-  constructor(private readonly dtype: 'bfloat16' | 'float16') {}
+  constructor(readonly dtype: 'bfloat16' | 'float16') {}
 
   /** Runs `body`, a synchronous function, with the copies; those that it asks for the first time are made. */
   within<T>(body: () => T): T {
@@ -41,6 +41,11 @@ export class HalfWeights implements TensorHolder {
     if (weight.dtype !== 'float32' || !weight.requiresGrad || !weight.isLeaf) return weight;
     const copy = this.#copies.get(weight) ?? this.#add(weight);
     return callOverload(overloadOf('srrl::narrowed'), [weight, copy]) as Tensor;
+  }
+
+  /** The copy of a weight, for whoever writes it together with the weight. */
+  copyOf(weight: Tensor): Tensor | undefined {
+    return this.#copies.get(weight);
   }
 
   #add(weight: Tensor): Tensor {

@@ -9,6 +9,7 @@ import {
   functions as torch,
   uncloneable,
 } from '../tensor/index.js';
+import { copyAll_ } from './many.js';
 
 const kinds: Kinds<EMAOptions> = { decay: 'number', warmUp: 'boolean' };
 
@@ -70,18 +71,30 @@ export class EMA implements TensorHolder {
     this.updates++;
   }
 
+  /** The average of a parameter. @internal */
+  averageOf(parameter: Tensor): Tensor | undefined {
+    return this.#parameters.bySource.get(parameter);
+  }
+
   /**
    * The same where the device knows by how much: `weight` (one element) is the part of the module's parameters, 0 where
-   * nothing changes. {@link updates} is the caller's to count. @internal
+   * nothing changes. Averages of the parameters in `moved` have moved already. {@link updates} is the caller's to
+   * count. @internal
    */
-  updateBy(weight: Tensor): void {
-    const { copies, sources } = this.#parameters;
+  updateBy(weight: Tensor, moved: ReadonlySet<Tensor> = new Set()): void {
+    const left = [...this.#parameters.bySource].filter(([source]) => !moved.has(source));
     noGrad(() => {
-      const differences = torch._foreachSub(sources, copies);
-      torch._foreachMul_(differences, weight);
-      torch._foreachAdd_(copies, differences);
-      for (const difference of differences) difference.dispose();
-      if (this.#buffers.sources.length > 0) torch._foreachCopy_(this.#buffers.copies, this.#buffers.sources);
+      if (left.length > 0) {
+        const copies = left.map(([, copy]) => copy);
+        const differences = torch._foreachSub(
+          left.map(([source]) => source),
+          copies,
+        );
+        torch._foreachMul_(differences, weight);
+        torch._foreachAdd_(copies, differences);
+        for (const difference of differences) difference.dispose();
+      }
+      copyAll_(this.#buffers.copies, this.#buffers.sources);
     });
   }
 
@@ -120,11 +133,13 @@ export class EMA implements TensorHolder {
 /** Tensors and copies of them, by name and as lists on the native side. */
 class Followed {
   readonly byName: Map<string, Tensor>;
+  readonly bySource: Map<Tensor, Tensor>;
   readonly sources: TensorList;
   readonly copies: TensorList;
 
   constructor(named: [string, Tensor][]) {
     this.byName = new Map(named.map(([name, tensor]) => [name, keep(noGrad(() => tensor.clone()))]));
+    this.bySource = new Map(named.map(([name, tensor]) => [tensor, this.byName.get(name) as Tensor]));
     this.sources = new TensorList(named.map(([, tensor]) => tensor));
     this.copies = new TensorList([...this.byName.values()]);
   }

@@ -39,6 +39,12 @@ export interface DeviceStep {
   lr: readonly Tensor[];
   /** float32 []: where it is 1, the step changes nothing. */
   foundInf: Tensor;
+  /** float32 []: what gradients are multiplied by before. Only for optimizers that have {@link Optimizer.endsStep}. */
+  scale?: Tensor;
+  /** Averages that move by `share`, float32 [], towards the new values. Only for those as well. */
+  average?: { share: Tensor; of: (param: Tensor) => Tensor | undefined };
+  /** A parameter's copy in bfloat16, which takes over the new values. Only for those as well. */
+  half?: (param: Tensor) => Tensor | undefined;
 }
 
 /** What a step works on: parameters, their gradients and their state, in the same order. */
@@ -63,6 +69,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   readonly #kinds = new Map<Tensor, string>();
   /** Whether the step is one of libtorch's fused operators, which walk through memory. */
   protected readonly fused: boolean = false;
+  /** Whether a step on the device scales gradients and moves averages as well. @internal */
+  readonly endsStep: boolean = false;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options, kinds?: Kinds<Options>) {
     const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];

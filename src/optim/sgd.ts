@@ -1,7 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
-import { noGrad, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
-import { type DeviceStep, Optimizer, ofGroup, type ParameterGroup } from './optimizer.js';
+import { callOverload, noGrad, overloadOf, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
+import { type Bucket, type DeviceStep, Optimizer, ofGroup, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<SGDOptions> = {
   lr: 'number',
@@ -32,6 +32,9 @@ const defaults: SGDOptions = { lr: 1e-3, momentum: 0, dampening: 0, weightDecay:
 
 /** Stochastic gradient descent, as torch.optim.SGD, by the fused operator. */
 export class SGD extends Optimizer<SGDOptions> {
+  /** @internal */
+  override readonly endsStep = true;
+
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<SGDOptions>>, options: Partial<SGDOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
@@ -58,7 +61,8 @@ export class SGD extends Optimizer<SGDOptions> {
     const prepare = (param: Tensor) => {
       if (momentum === 0) return 'plain';
       if (this.state.has(param)) return 'later';
-      this.remember(param, 'momentum_buffer', torch.emptyLike(param));
+      // It stays as it is where the device leaves the first step out.
+      this.remember(param, 'momentum_buffer', torch.zerosLike(param));
       return 'first';
     };
     for (const { stage, bucket } of this.ready(index, prepare, momentum === 0 ? [] : ['momentum_buffer'])) {
@@ -66,9 +70,25 @@ export class SGD extends Optimizer<SGDOptions> {
       const buffers = bucket.state.get('momentum_buffer') ?? [];
       const isFirstStep = stage === 'first';
       const options = { momentum, dampening, weightDecay, nesterov, maximize, isFirstStep };
-      if (onDevice) torch._fusedSgd_(bucket.params, gradients, buffers, { ...options, ...ofGroup(onDevice, index) });
+      if (onDevice) stepOnDevice(bucket, gradients, options, { ...onDevice, ...ofGroup(onDevice, index) });
       else torch._fusedSgd_(bucket.params, gradients, buffers, { ...options, lr });
       gradients.dispose();
     }
   }
+}
+
+/** One kernel for all parameters, their averages and their copies in half precision, where the device has it. */
+function stepOnDevice(
+  { params, members, state }: Bucket,
+  gradients: TensorList,
+  options: Omit<SGDOptions, 'lr'> & { isFirstStep: boolean },
+  { lr, foundInf, scale, average, half }: Omit<DeviceStep, 'lr'> & { lr: Tensor },
+): void {
+  const { momentum, dampening, weightDecay, nesterov, maximize, isFirstStep } = options;
+  const averages = average ? members.map((param) => average.of(param) ?? null) : [];
+  const numbers = [momentum, dampening, weightDecay, nesterov, maximize, isFirstStep];
+  const factors = [lr, foundInf, scale ?? null, average?.share ?? null];
+  const halves = half ? members.map((param) => half(param) ?? null) : [];
+  const lists = [params, gradients, state.get('momentum_buffer') ?? [], averages, halves];
+  callOverload(overloadOf('srrl::sgd_'), [...lists, ...factors, ...numbers]);
 }

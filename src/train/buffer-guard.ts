@@ -41,17 +41,17 @@ export class BufferGuard {
   /** `value` where all statistics are numbers, else NaN, without waiting for the device. */
   added(value: Tensor): Tensor {
     if (this.#floating.length === 0) return value;
-    return noGrad(() => scope(() => this.magnitudes().sum().mul(0).to(value.device).add(value)));
+    return noGrad(() => scope(() => largestMagnitudes(this.statistics).sum().mul(0).to(value.device).add(value)));
   }
 
-  /** Names of the statistics of {@link magnitudes}. */
+  /** Names of the {@link statistics}. */
   get names(): string[] {
     return this.#floating.map(([name]) => name);
   }
 
-  /** The largest magnitude of each of the statistics, float64 [names.length]. */
-  magnitudes(): Tensor {
-    return largestMagnitudes(this.#floating.map(([, buffer]) => buffer));
+  /** The statistics that may become NaN or Inf. */
+  get statistics(): Tensor[] {
+    return this.#floating.map(([, buffer]) => buffer);
   }
 
   /** The first of the statistics that holds NaN or Inf. */

@@ -1,7 +1,6 @@
 import type { HalfWeights } from '../nn/index.js';
-import { clipGradNorm_, getTotalNorm } from '../optim/index.js';
 import { Undo } from '../optim/undo.js';
-import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { callOverload, keep, noGrad, overloadOf, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { UpdateSetup } from './host-update.js';
 import type { Part } from './part.js';
 
@@ -48,15 +47,17 @@ export class DeviceUpdate {
   readonly #logs = new Map<number, { log: Tensor; layout: Omit<Health, 'values'> }>();
   /** In how many parts each step since the last look was done. */
   #unseen: number[] = [];
-  /** The number of updates of the averages, int64 []. */
-  #averaged: Tensor | undefined;
+  /** What the gradients of the step are multiplied by, so that their norm is not too large. */
+  readonly #factor: Tensor | undefined;
+  /** The part by which the averages follow in the step, 0 where they do not; and the number of their updates. */
+  #average: { share: Tensor; updates: Tensor } | undefined;
   #row = 0;
   /** Takes back what an unsound step did to the scaler. */
   readonly #scale: Undo | undefined;
 
   constructor(setup: DeviceUpdateSetup) {
     this.#setup = setup;
-    const { device, optimizer, scaler } = setup;
+    const { device, optimizer, scaler, clipNorm } = setup;
     this.#scale = scaler && new Undo([scaler.onDevice.scale, scaler.onDevice.growthTracker]);
     const zero = (dtype: 'float32' | 'int64', shape: number[]) =>
       scope(() => keep(torch.zeros(shape, { dtype, device })));
@@ -66,6 +67,7 @@ export class DeviceUpdate {
     this.#found = zero('float32', []);
     this.#any = zero('float32', []);
     this.#next = zero('int64', [1]);
+    this.#factor = clipNorm === undefined ? undefined : zero('float32', []);
   }
 
   /** Steps that {@link look} has not seen. */
@@ -86,12 +88,16 @@ export class DeviceUpdate {
       noGrad(() => this.#rates[i]?.fill_(lr));
       this.#uploaded[i] = lr;
     }
-    if (ema) this.#averaged ??= scope(() => keep(torch.full([], ema.updates, { dtype: 'int64', device })));
+    if (!ema) return;
+    this.#average ??= scope(() => ({
+      share: keep(torch.zeros([], { dtype: 'float32', device })),
+      updates: keep(torch.full([], ema.updates, { dtype: 'int64', device })),
+    }));
   }
 
   /** Waits for the device: what was NaN or Inf, in which case nothing is changed, or undefined. */
   now(parts: readonly Part[]): string | undefined {
-    const { values: tensor, ...layout } = this.#health(parts);
+    const { values: tensor, ...layout } = this.#judge(parts);
     const { buffers, device, ema, scaler } = this.#setup;
     const values = tensor.tolist() as number[];
     // Made here, as it must be there before anything is captured.
@@ -112,16 +118,8 @@ export class DeviceUpdate {
 
   /** The same without waiting, to be captured. The statistics must be remembered before the step. */
   later(parts: readonly Part[]): void {
-    const { stops, buffers } = this.#setup;
-    const { values, deciding } = this.#health(parts);
-    noGrad(() => {
-      const bad = values.narrow(0, 0, deciding).isfinite().all().logicalNot().to('float32');
-      this.#logs.get(parts.length)?.log.indexCopy_(0, this.#next.remainder(rows), values.unsqueeze(0));
-      this.#next.add_(1);
-      this.#any.copy_(torch.maximum(this.#any, bad));
-      this.#found.copy_(stops ? torch.maximum(this.#found, bad) : bad);
-    });
-    buffers.restoreIf(this.#found);
+    this.#judge(parts, this.#logs.get(parts.length)?.log);
+    this.#setup.buffers.restoreIf(this.#found);
     this.#change(parts, this.#found);
     this.#scale?.restoreIf(this.#found);
   }
@@ -161,53 +159,70 @@ export class DeviceUpdate {
     });
   }
 
-  #health(parts: readonly Part[]): Health {
-    const { optimizer, buffers, scaler, clipNorm } = this.#setup;
-    const params = optimizer.paramGroups.flatMap((group) => group.params);
+  /** What tells whether the step was sound; with a log, the device decides by it. */
+  #judge(parts: readonly Part[], log?: Tensor): Health {
+    const { buffers, scaler, clipNorm, ema, stops, optimizer } = this.#setup;
     this.#scale?.remember();
     scaler?.unscale_(optimizer);
-    return noGrad(() => {
-      const total = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
-      // An overflow in float16 is no accident.
-      const norm = scaler ? torch.zerosLike(total) : total;
-      const named = parts.flatMap(({ terms }) => Object.entries(terms));
-      const wide = (tensors: Tensor[]) => torch.stack(tensors.map((tensor) => tensor.detach().to('float64')));
-      const values = torch.cat(
-        [
-          wide([...parts.map(({ loss }) => loss), norm]),
-          ...(buffers.names.length > 0 ? [buffers.magnitudes()] : []),
-          wide(named.map(([, { value }]) => value)),
-        ],
-        0,
-      );
-      const deciding = parts.length + 1 + buffers.names.length;
-      return { values, losses: parts.length, deciding, terms: named.map(([name]) => name) };
-    });
+    const named = parts.flatMap(({ terms }) => Object.entries(terms));
+    const losses = parts.map(({ loss }) => loss);
+    const { share = null, updates = null } = this.#average ?? {};
+    const values = noGrad(() =>
+      scope(() => {
+        const gradients = this.#trained().flatMap((param) => param.grad ?? []);
+        const lists = [gradients, buffers.statistics, losses, named.map(([, { value }]) => value)];
+        // An overflow in float16 is no accident, so that the norm does not decide.
+        const flags = [!scaler, log ?? null, this.#next, this.#any, this.#found, stops];
+        const factors = [this.#factor ?? null, clipNorm ?? 0, share, updates, ema?.decay ?? 0, ema?.warmUp ?? false];
+        return callOverload(overloadOf('srrl::judge_step'), [...lists, ...flags, ...factors]) as Tensor;
+      }),
+    );
+    const deciding = losses.length + 1 + buffers.names.length;
+    return { values, losses: losses.length, deciding, terms: named.map(([name]) => name) };
   }
 
   #change(parts: readonly Part[], found: Tensor): void {
-    const { optimizer, ema, meter, scaler, half } = this.#setup;
+    const { optimizer, meter, scaler, ema, half } = this.#setup;
     const foundInf = scaler ? noGrad(() => torch.maximum(found, scaler.onDevice.foundInf)) : found;
-    optimizer.step({ lr: this.#rates, foundInf });
-    half?.update();
+    const step = { lr: this.#rates, foundInf };
+    const { share } = this.#average ?? {};
+    // What the optimizer's kernel writes as well.
+    const copies = optimizer.endsStep && half?.dtype === 'bfloat16' ? half : undefined;
+    if (optimizer.endsStep) {
+      const average = ema && share && { share, of: (param: Tensor) => ema.averageOf(param) };
+      optimizer.step({
+        ...step,
+        ...(this.#factor && { scale: this.#factor }),
+        ...(average && { average }),
+        ...(copies && { half: (param: Tensor) => copies.copyOf(param) }),
+      });
+    } else {
+      this.#clip();
+      optimizer.step(step);
+    }
+    if (!copies) half?.update();
     scaler?.update();
-    noGrad(() => {
-      const averaged = this.#averaged;
-      if (!ema || !averaged) return;
-      const ok = found.rsub(1);
-      const share = ema.warmUp
-        ? averaged.add(1).div(averaged.add(10)).clamp({ max: ema.decay }).rsub(1)
-        : torch.onesLike(ok).mul(1 - ema.decay);
-      ema.updateBy(share.mul(ok));
-      averaged.add_(ok.to('int64'));
-    });
+    if (ema && share) ema.updateBy(share, new Set(optimizer.endsStep ? this.#trained() : []));
     for (const { terms, loss, count, right } of parts) meter.add(terms, loss, count, right, found);
+  }
+
+  #clip(): void {
+    const gradients = this.#trained().flatMap((param) => param.grad ?? []);
+    const factor = this.#factor;
+    if (factor && gradients.length > 0) noGrad(() => torch._foreachMul_(gradients, factor));
+  }
+
+  /** The parameters that have a gradient. */
+  #trained(): Tensor[] {
+    const params = this.#setup.optimizer.paramGroups.flatMap((group) => group.params);
+    return params.filter(({ grad }) => grad);
   }
 
   dispose(): void {
     const logs = [...this.#logs.values()].map(({ log }) => log);
-    const own = [this.#sound, this.#found, this.#any, this.#next, this.#averaged, ...logs];
-    for (const holder of [...this.#rates, ...own, this.#scale]) holder?.dispose();
+    const flags = [this.#sound, this.#found, this.#any, this.#next, ...logs];
+    const factors = [this.#factor, this.#average?.share, this.#average?.updates];
+    for (const holder of [...this.#rates, ...flags, ...factors, this.#scale]) holder?.dispose();
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Terms } from '../flow.js';
-import { fromArray, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { callOverload, fromArray, keep, noGrad, overloadOf, scope, type Tensor } from '../tensor/index.js';
 
 /** What an epoch of training was like. */
 export interface TrainMeans {
@@ -16,8 +16,8 @@ const [lossName, rightName] = ['loss', 'right'];
 
 /**
  * Running means of loss terms and the share of right predictions, kept on the device: nothing is read before {@link
- * read}. All sums, and behind them the number of samples, are one float64 vector, to which a step adds by a few
- * operators that can be captured.
+ * read}. All sums, and behind them the number of samples, are one float64 vector, to which a step adds by one
+ * operator that can be captured.
  */
 export class TermMeter {
   #names: string[] = [];
@@ -39,10 +39,8 @@ export class TermMeter {
       scope(() => {
         const sums = this.#sumsOf([...values.keys()]);
         const weights = this.#weightsOf(count);
-        const zero = torch.zerosLike(loss, { dtype: 'float64' });
-        const parts = this.#names.map((name) => values.get(name)?.detach().to('float64') ?? zero);
-        const row = torch.stack([...parts, zero.add(1)]).mul(weights);
-        sums.add_(found ? torch.where(found.gt(0), 0, row) : row);
+        const row = this.#names.map((name) => values.get(name) ?? null);
+        callOverload(overloadOf('srrl::add_means_'), [sums, row, weights, found ?? null]);
       }),
     );
   }

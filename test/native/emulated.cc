@@ -3,10 +3,13 @@
 #include "emulated_cuda.h"
 
 #include "norm_relu.cu"
+#include "step.cu"
+#include "update.cu"
 #include "views.cu"
 
 #include <ATen/ATen.h>
 #include <node_api.h>
+#include <setjmp.h>
 #include <torch/library.h>
 #include <ucontext.h>
 
@@ -27,27 +30,36 @@ using namespace srrl::kernels;
 constexpr size_t kStack = 64 << 10;
 
 struct Fiber {
+  // Only the first switch to a fiber needs a context of its own: these ask the system each time, jumps do not.
   ucontext_t context;
+  jmp_buf place;
   std::unique_ptr<char[]> stack{new char[kStack]};
   Dimensions thread;
-  bool done = false, waits = false;
+  bool begun = false, done = false, waits = false;
 };
 
-ucontext_t scheduler;
+jmp_buf scheduler;
 Fiber* current = nullptr;
 const std::function<void()>* body = nullptr;
 
 void enter() {
   (*body)();
   current->done = true;
-  swapcontext(&current->context, &scheduler);
+  _longjmp(scheduler, 1);
+}
+
+// Lets a fiber run up to its next barrier or its end.
+void resume(Fiber& fiber) {
+  if (_setjmp(scheduler) != 0) return;
+  if (std::exchange(fiber.begun, true)) _longjmp(fiber.place, 1);
+  setcontext(&fiber.context);
 }
 
 // Each thread in turn runs up to the next barrier, until all have ended.
 void runBlock(const std::function<void()>& kernel, std::vector<Fiber>& fibers) {
   body = &kernel;
   for (Fiber& fiber : fibers) {
-    fiber.done = false;
+    fiber.begun = fiber.done = false;
     getcontext(&fiber.context);
     fiber.context.uc_stack.ss_sp = fiber.stack.get();
     fiber.context.uc_stack.ss_size = kStack;
@@ -60,7 +72,7 @@ void runBlock(const std::function<void()>& kernel, std::vector<Fiber>& fibers) {
       current = &fiber;
       threadIdx = fiber.thread;
       fiber.waits = false;
-      swapcontext(&scheduler, &fiber.context);
+      resume(fiber);
       if (fiber.done) done++;
       if (fiber.waits) waiting++;
     }
@@ -87,6 +99,11 @@ const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_
 std::function<void()> kernelOf(const std::string& name, const std::string& parameters) {
   if (const auto found = norms.find(name); found != norms.end()) return call(found->second, parameters);
   if (name == "views") return call(views, parameters);
+  if (name == "update_sgd") return call(update_sgd, parameters);
+  if (name == "step_magnitudes") return call(step_magnitudes, parameters);
+  if (name == "step_judge") return call(step_judge, parameters);
+  if (name == "step_means") return call(step_means, parameters);
+  if (name == "step_copy") return call(step_copy, parameters);
   TORCH_CHECK(false, "there is no kernel ", name);
 }
 
@@ -121,7 +138,7 @@ void launch(at::TensorList tensors, c10::string_view name, at::IntArrayRef shape
 
 void __syncthreads() {
   current->waits = true;
-  swapcontext(&current->context, &scheduler);
+  if (_setjmp(current->place) == 0) _longjmp(scheduler, 1);
 }
 
 namespace pretend {

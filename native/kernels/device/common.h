@@ -69,4 +69,24 @@ __device__ inline bool isLastOf(unsigned* counter, unsigned blocks) {
   return last;
 }
 
+// Which of many tensors this block works on.
+template <typename Item, int kItems>
+__device__ inline int memberOf(const Many<Item, kItems>& all) {
+  int low = 0, high = all.count;
+  while (high - low > 1) {
+    const int middle = (low + high) / 2;
+    if (all.firsts[middle] <= static_cast<int>(blockIdx.x)) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
+// Threads are rows of one column.
+__device__ inline int selfOf() { return threadIdx.y; }
+
+template <typename T>
+__device__ inline bool isAligned(const T* data, int bytes) {
+  return reinterpret_cast<unsigned long long>(data) % bytes == 0;
+}
+
 }  // namespace srrl::kernels

@@ -42,4 +42,103 @@ struct Views {
   int count, channels, height, width;
 };
 
+// Many tensors in one launch: a block has the neighboring elements of one of them.
+template <typename Item, int kItems>
+struct Many {
+  using Member = Item;
+  static constexpr int kMost = kItems;
+  Member members[kMost];
+  int sizes[kMost];   // elements, at least 1
+  int firsts[kMost];  // the first block of each
+  int count;
+};
+
+// Elements and bytes of a block.
+constexpr int kChunk = 2048, kChunkBytes = 4 * kChunk;
+
+struct SgdMember {
+  float* param;
+  const float* gradient;
+  float* momentum;  // or null
+  float* average;   // follows the new value, or null
+  void* half;       // becomes the new value in bfloat16, or null
+};
+
+// A step of stochastic gradient descent as PyTorch's.
+struct Sgd {
+  using Members = Many<SgdMember, 72>;
+  Members all;
+  const float* lr;
+  const float* found;  // where it is 1, parameters and momentum stay as they are
+  const float* scale;  // what gradients are multiplied by, or null
+  const float* share;  // the part by which averages follow, or null
+  float momentum, dampening, weightDecay;
+  bool nesterov, maximize, first;
+};
+
+// The norm of gradients, as one vector, and the largest magnitude of each of some statistics.
+struct Magnitudes {
+  using Members = Many<const float*, 192>;
+  Members all;    // gradients, and behind them statistics, each the work of one block
+  int gradients;  // members of this launch
+  float* largest;         // [statistics] of this launch
+  float* partial;         // [blocks of gradients] of this launch
+  const float* partials;  // those of all launches
+  int blocks;             // of gradients, in all launches
+  unsigned* counter;      // 0 before and after
+  float* total;
+};
+
+// One number of any type.
+enum class Type { kNone, kFloat, kDouble, kBFloat16, kLong };
+struct Scalar {
+  const void* data;
+  Type type;
+};
+
+// Whether a step has NaN or Inf, and what follows from it.
+struct Judge {
+  static constexpr int kMost = 160;
+  Scalar scalars[kMost];  // losses, and behind them terms, which do not decide
+  int losses, count;
+  const float* norm;     // of the gradients
+  const float* largest;  // [statistics]
+  int statistics;
+  bool normDecides;
+  double* values;  // [losses + 1 + statistics + terms]
+  double* log;     // [rows, values], or null: then nothing below is changed but factors
+  int rows;
+  long long* next;  // row of the log
+  float* any;
+  float* found;
+  bool sticky;  // found stays 1
+  float* scale;  // of gradients whose norm must be at most maxNorm, or null
+  float maxNorm;
+  float* share;  // by which averages follow, or null; 0 where they do not
+  long long* averaged;
+  float decay, constantShare;
+  bool warmUp;
+};
+
+// Adds values times weights, and the weight behind them, to sums.
+struct Means {
+  static constexpr int kMost = 160;
+  Scalar values[kMost];
+  int count;
+  const double* weights;  // [count + 1]
+  double* sums;
+  const float* found;  // above 0: nothing is added; or null
+};
+
+struct CopyMember {
+  void* to;
+  const void* from;
+};
+
+struct Copy {
+  using Members = Many<CopyMember, 128>;
+  Members all;         // sizes are bytes
+  const float* where;  // nothing is copied unless it is above 0; or null
+};
+
 }  // namespace srrl::kernels

@@ -1,0 +1,83 @@
+// Launches over many tensors, for which one has a limited room.
+#pragma once
+
+#include <ATen/ATen.h>
+
+#include <limits>
+
+#include "../plain.h"
+#include "device/parameters.h"
+#include "engine.h"
+
+namespace srrl::kernels {
+
+// A parameter structure that is passed by value has 4 KiB in CUDA before 12.1.
+constexpr size_t kMostParameters = 4000;
+
+constexpr Shape kRow = {1, 1, 1, kThreads};
+
+template <typename Parameters>
+class Launches {
+ public:
+  static_assert(sizeof(Parameters) <= kMostParameters);
+
+  // `tensors`: all that any of the launches reads and writes. What `parameters` has must stay in place.
+  Launches(Engine& engine, const char* kernel, Parameters& parameters, at::TensorList tensors)
+      : engine_(engine), kernel_(kernel), parameters_(parameters), tensors_(tensors) {}
+
+  // Whether there is no room for another tensor.
+  bool full() const { return parameters_.all.count == Parameters::Members::kMost; }
+
+  // Adds a tensor that is not empty, as the work of `blocks`.
+  void add(const typename Parameters::Members::Member& member, int64_t size, int64_t blocks) {
+    auto& all = parameters_.all;
+    all.members[all.count] = member;
+    all.sizes[all.count] = static_cast<int>(size);
+    all.firsts[all.count++] = static_cast<int>(blocks_);
+    blocks_ += blocks;
+  }
+
+  void run() {
+    if (parameters_.all.count == 0) return;
+    Shape shape = kRow;
+    shape.gridX = static_cast<unsigned>(blocks_);
+    launch(engine_, kernel_, shape, parameters_, tensors_);
+    parameters_.all.count = 0;
+    blocks_ = 0;
+  }
+
+ private:
+  Engine& engine_;
+  const char* kernel_;
+  Parameters& parameters_;
+  at::TensorList tensors_;
+  int64_t blocks_ = 0;
+};
+
+inline int64_t chunksOf(int64_t size, int64_t chunk) { return (size + chunk - 1) / chunk; }
+
+// Elements that lie in memory without gaps, of a type and on the device of another tensor, and few enough for int.
+inline bool isDense(const at::Tensor& tensor, at::ScalarType type, const at::Tensor& like) {
+  return isPlain(tensor) && tensor.scalar_type() == type && tensor.device() == like.device() && tensor.is_non_overlapping_and_dense() &&
+         tensor.nbytes() < static_cast<size_t>(std::numeric_limits<int>::max());
+}
+
+// Whether elements lie in the same order.
+inline bool liesAs(const at::Tensor& tensor, const at::Tensor& other) {
+  if (tensor.sizes() != other.sizes()) return false;
+  for (int64_t i = 0; i < tensor.dim(); i++)
+    if (tensor.size(i) > 1 && tensor.stride(i) != other.stride(i)) return false;
+  return true;
+}
+
+inline bool isNumber(const at::Tensor& tensor, at::ScalarType type, const at::Tensor& like) {
+  return isPlain(tensor) && tensor.numel() == 1 && tensor.scalar_type() == type && tensor.device() == like.device();
+}
+
+// Numbers for comparisons, the same each time.
+inline at::Tensor sample(const at::Tensor& like, at::IntArrayRef sizes, double seed) {
+  const auto options = at::TensorOptions(at::kFloat).device(like.device());
+  return at::arange(c10::multiply_integers(sizes), options).mul(0.7).add(seed).sin().view(sizes);
+}
+
+}  // namespace srrl::kernels
