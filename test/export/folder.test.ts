@@ -120,21 +120,21 @@ describe('a folder for the hub', () => {
   });
 
   it('has the pretrained_cfg of timm where timm has the architecture', async () => {
-    const student = models.create('resnet18', { numClasses: 3, imageSize: 64 });
+    const student = models.create('resnet18', { numClasses: 3, imageSize: 32 });
     const file = join(root, 'resnet18.safetensors');
-    const seen = { ...preprocessing, resize: [73, 73], crop: [64, 64] } as const;
+    const seen = { ...preprocessing, resize: [37, 37], crop: [32, 32] } as const;
     saveStudent(file, student, {
       ...card(90),
       model: 'resnet18',
-      input: [3, 64, 64],
+      input: [3, 32, 32],
       preprocessing: seen,
       data: 'cifar100:x',
     });
     const timm = join(root, 'timm');
     await exportStudent(file, `${timm}/`, { images: 2 });
     const { pretrained_cfg: config } = JSON.parse(readFileSync(join(timm, 'config.json'), 'utf8'));
-    expect(config).toMatchObject({ input_size: [3, 64, 64], interpolation: 'bilinear', mean: preprocessing.mean });
-    expect(Math.floor(64 / config.crop_pct)).toBe(73);
+    expect(config).toMatchObject({ input_size: [3, 32, 32], interpolation: 'bilinear', mean: preprocessing.mean });
+    expect(Math.floor(32 / config.crop_pct)).toBe(37);
     const header = parse(readFileSync(join(timm, 'README.md'), 'utf8').split(/^---$/m)[1] as string);
     expect(header).toMatchObject({ library_name: 'timm', datasets: ['cifar100'] });
     expect(header['model-index'][0].results[0].metrics[0]).toMatchObject({ type: 'accuracy', value: 0.9 });
