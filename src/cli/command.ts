@@ -112,7 +112,7 @@ function explained(text: string, added: Commander, options: z.ZodObject): string
     if (meant.length === 0) return text;
     return `error: unknown option '${unknown}'\n(Did you mean ${meant.map((name) => `--${name}`).join(' or ')}?)\n`;
   }
-  const empty = /^error: option '--([\w-]+) <.*argument missing/.exec(text)?.[1];
+  const empty = /^error: option '(?:-\w, )?--([\w-]+) <.*argument missing/.exec(text)?.[1];
   const name = added.options.find(({ long }) => long === `--${empty}`)?.attributeName();
   if (empty === undefined || name === undefined || !Object.hasOwn(options.shape, name)) return text;
   return `error: --${empty} needs a value: ${neededValue(options, name)}\n`;

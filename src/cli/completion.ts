@@ -112,6 +112,7 @@ export const valueSources: Record<string, Source> = {
   profile: paths,
   python: paths,
   photos: paths,
+  results: paths,
   save: paths,
   check: paths,
   from: paths,

@@ -15,7 +15,7 @@ let current: HalfWeights | undefined;
 
 /**
  * Copies of weights in half precision, for convolutions and linear layers under autocast, which would otherwise cast
- * each weight in each pass. Whoever changes the weights calls {@link update}. Results are those of autocast. @internal
+ * each weight in each pass. Whoever changes the weights calls {@link update}. Results are those of autocast.
  */
 export class HalfWeights implements TensorHolder {
   /** @internal Makes structured cloning throw. */

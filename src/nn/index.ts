@@ -9,7 +9,6 @@ export * from './dropout.js';
 export * from './embedding.js';
 export { fastConvolutions } from './fast-conv.js';
 export * as functional from './functional.js';
-export { HalfWeights } from './half-weights.js';
 export { anyHooks, type ForwardHook, type ForwardPreHook } from './hooks.js';
 export * as init from './init.js';
 export * from './instance-norm.js';

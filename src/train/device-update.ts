@@ -1,4 +1,4 @@
-import type { HalfWeights } from '../nn/index.js';
+import type { HalfWeights } from '../nn/half-weights.js';
 import { Undo } from '../optim/undo.js';
 import { callOverload, keep, noGrad, overloadOf, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { UpdateSetup } from './host-update.js';

@@ -1,6 +1,7 @@
 /** Forward and backward of a batch: student, teacher, losses. */
 import type { Batch, Features, Terms } from '../flow.js';
-import { fastConvolutions, type HalfWeights } from '../nn/index.js';
+import type { HalfWeights } from '../nn/half-weights.js';
+import { fastConvolutions } from '../nn/index.js';
 import type { GradScaler } from '../optim/index.js';
 import { autocast, noGrad, type Tensor } from '../tensor/index.js';
 import { deviceType } from './algorithms.js';

@@ -1,6 +1,7 @@
 /** Copies of weights in half precision against autocast, which casts the weights in each pass. */
 import { afterAll, describe, expect, it } from 'vitest';
-import { BatchNorm2d, Conv2d, HalfWeights, Linear, type Module } from '../../src/nn/index.js';
+import { HalfWeights } from '../../src/nn/half-weights.js';
+import { BatchNorm2d, Conv2d, Linear, type Module } from '../../src/nn/index.js';
 import { autocast, manualSeed, noGrad, type Tensor, functions as torch } from '../../src/tensor/index.js';
 
 manualSeed(0);

@@ -64,6 +64,7 @@ describe('the tarball', () => {
       'bin',
       'dist',
       'docs',
+      'examples',
       'libtorch.json',
       'native',
       'package.json',

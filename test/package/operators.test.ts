@@ -38,14 +38,14 @@ function named(): Map<string, string> {
       const operator = (on ? functions : methods).get(name);
       if (operator) found.set(operator, file);
     }
-    for (const [, name = ''] of text.matchAll(/['"`]aten::(\w+)/g))
+    for (const [, name = ''] of text.matchAll(/['"`]aten::(\w+)(?![\w$])/g))
       if (!ofTorchScript.includes(name)) found.set(name, file);
   }
   return found;
 }
 
-/** TorchScript's own operators on numbers; PyTorch's list of kernels has none of them. */
-const ofTorchScript = ['Float', 'Int', '__not__', 'floordiv'];
+/** TorchScript's own operators; PyTorch's list of kernels has none of them. */
+const ofTorchScript = ['Float', 'Int', 'float', '__not__', 'floordiv'];
 
 const absentFrom = ({ operators }: OtherLibtorch, names: Iterable<string>) =>
   [...names].filter((name) => !Object.hasOwn(operators, name));
