@@ -1,5 +1,5 @@
-// Exports every model of the zoo as TorchScript and ONNX and prints a table: difference, equal top-1, size, and the latency
-// of both next to PyTorch's eager mode. Weights are initial, with the statistics of random images.
+// Exports every model of the zoo as TorchScript, .pt2 and ONNX and prints a table: differences, equal top-1, size, and
+// latencies next to PyTorch's eager mode. Weights are initial, with the statistics of random images.
 //   npm run build:ts && node scripts/export-table.mjs [model...]    SRRL_PYTHON adds the column of PyTorch
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'srrl-export-table-'));
 const latencies = ({ latency }) => latency.map(({ milliseconds }) => milliseconds.toFixed(2)).join(' / ');
 
 /** PyTorch runs the TorchScript file without its optimizing executor: one operator after the other, as in eager mode. */
-const program = `
+const timing = `
 import sys, time, torch
 torch.set_num_threads(2)
 with torch.no_grad(), torch.jit.optimized_execution(False):
@@ -30,14 +30,14 @@ print(' / '.join(out))
 
 function python(file, size) {
   if (!process.env.SRRL_PYTHON) return '-';
-  return spawnSync(process.env.SRRL_PYTHON, ['-c', program, file, String(size)], { encoding: 'utf8' }).stdout.trim();
+  return spawnSync(process.env.SRRL_PYTHON, ['-c', timing, file, String(size)], { encoding: 'utf8' }).stdout.trim();
 }
 
 try {
   console.log(
-    '| model | TorchScript: difference | ONNX: difference | same top-1 | MB | PyTorch without fusion, ms | libtorch, ms | onnxruntime, ms |',
+    '| model | TorchScript: difference | .pt2: difference | ONNX: difference | same top-1 | MB | PyTorch without fusion, ms | libtorch, ms | onnxruntime, ms |',
   );
-  console.log('| --- | --- | --- | --- | --- | --- | --- | --- |');
+  console.log('| --- | --- | --- | --- | --- | --- | --- | --- | --- |');
   for (const name of names) {
     const size = models.modelFamilies.find((family) => family.names.includes(name))?.imageSize ?? 32;
     torch.manualSeed(0);
@@ -47,18 +47,21 @@ try {
         torch.scope(() => model.train().forward(torch.randn([size > 64 ? 4 : 16, 3, size, size])));
     });
     const own = { model: model.eval(), image: [3, size, size] };
-    const [script, onnx] = ['.torchscript.pt', '.onnx'].map((ending) => join(folder, `${name}${ending}`));
+    const [script, program, onnx] = ['.torchscript.pt', '.pt2', '.onnx'].map((ending) =>
+      join(folder, `${name}${ending}`),
+    );
     const options = { images: 32 };
     const a = (await exportStudent(own, script, options)).verification;
+    const p = (await exportStudent(own, program, options)).verification;
     const { verification: b, bytes } = await exportStudent(own, onnx, options);
     const eager = python(script, size);
-    const same = `${(100 * Math.min(a.sameTop1, b.sameTop1)).toFixed(0)} %`;
-    const differences = [a, b].map(({ maxDifference }) => maxDifference.toExponential(1));
+    const same = `${(100 * Math.min(a.sameTop1, p.sameTop1, b.sameTop1)).toFixed(0)} %`;
+    const differences = [a, p, b].map(({ maxDifference }) => maxDifference.toExponential(1));
     const row = [name, ...differences, same, (bytes / 1e6).toFixed(2), eager, latencies(a), latencies(b)];
     console.log(`| ${row.join(' | ')} |`);
     model.dispose();
     rmSync(script);
-    rmSync(onnx);
+    for (const file of [program, onnx]) rmSync(file);
   }
 } finally {
   rmSync(folder, { recursive: true, force: true });

