@@ -46,7 +46,7 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3, defineDeviceUpdate, defineDeviceViews, defineJpeg, defineJudge, defineKernels, defineLanes, defineNarrowed, defineNormRelu,
+    for (const auto define : {defineConv3x3, defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge, defineKernels, defineLanes, defineNarrowed, defineNormRelu,
                               defineSums, defineUpload, defineViews})
       define(library);
   });

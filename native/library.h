@@ -20,6 +20,7 @@ std::string ownName(const std::string& name);
 void defineConv3x3(torch::Library& library);
 void defineDeviceUpdate(torch::Library& library);
 void defineDeviceViews(torch::Library& library);
+void defineHead(torch::Library& library);
 void defineJpeg(torch::Library& library);
 void defineJudge(torch::Library& library);
 void defineKernels(torch::Library& library);

@@ -2,6 +2,7 @@
 // fiber; barriers are where fibers take turns, so that a missing barrier shows as a wrong result or as a deadlock error.
 #include "emulated_cuda.h"
 
+#include "head.cu"
 #include "norm_relu.cu"
 #include "step.cu"
 #include "update.cu"
@@ -94,10 +95,15 @@ std::function<void()> call(void (*kernel)(Parameters), const std::string& parame
       {"norm_sums_pooled_" #name, norm_sums_pooled_##name}, {"norm_gradients_" #name, norm_gradients_##name},           \
       {"norm_gradients_residual_" #name, norm_gradients_residual_##name}, {"norm_gradients_pooled_" #name, norm_gradients_pooled_##name}
 
+const std::map<std::string, void (*)(Head)> heads = {
+    {"head_losses_float_float", head_losses_float_float},     {"head_losses_float_bfloat", head_losses_float_bfloat},
+    {"head_losses_bfloat_float", head_losses_bfloat_float},   {"head_losses_bfloat_bfloat", head_losses_bfloat_bfloat},
+    {"head_gradient_float", head_gradient_float},             {"head_gradient_bfloat", head_gradient_bfloat}};
 const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_KERNELS(float1), NORM_KERNELS(bfloat8), NORM_KERNELS(bfloat1)};
 
 std::function<void()> kernelOf(const std::string& name, const std::string& parameters) {
   if (const auto found = norms.find(name); found != norms.end()) return call(found->second, parameters);
+  if (const auto found = heads.find(name); found != heads.end()) return call(found->second, parameters);
   if (name == "views") return call(views, parameters);
   if (name == "update_sgd") return call(update_sgd, parameters);
   if (name == "step_magnitudes") return call(step_magnitudes, parameters);

@@ -141,4 +141,23 @@ struct Copy {
   const float* where;  // nothing is copied unless it is above 0; or null
 };
 
+// The most channels and classes of the losses below.
+constexpr int kWidestHead = 2048;
+
+// The losses of SRRL between r(h_S) and the teacher's h_T and z_T.
+struct Head {
+  const void* feature;  // r(h_S), [images, width]
+  const void* target;   // h_T, [images, width]
+  const void* logits;   // z_T, [images, classes]
+  const float* weight;  // W_T, [classes, width]
+  const float* bias;    // b_T, [classes], or null
+  float* losses;        // L_FM, L_SR
+  float* gradients;     // of both, [2, images, width]
+  float* partial;       // [images, 2]
+  unsigned* counter;
+  const float *toMatching, *toRegression;  // what came back for the losses; backward only
+  void* toFeature;                         // [images, width]; backward only
+  int images, width, classes;
+};
+
 }  // namespace srrl::kernels

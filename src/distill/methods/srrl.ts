@@ -2,6 +2,7 @@ import type { Features, Terms } from '../../flow.js';
 import { functional as F } from '../../nn/index.js';
 import { validate, z } from '../../options.js';
 import type { Tensor } from '../../tensor/index.js';
+import { bothLosses } from '../both-losses.js';
 import { type Connector, connectorNames, createConnector, MapConnector } from '../connector.js';
 import { klDistillationLoss, standardizeLogits } from '../logit-losses.js';
 import { featureMatchingLoss, softmaxRegressionLoss, softmaxRegressionLossL2 } from '../losses.js';
@@ -74,22 +75,31 @@ export class SRRL implements Method {
   ): Terms {
     const { student } = values;
     const targets = targetsOf(values, 'SRRL');
-    const zT = targets.logits;
-    const { ce, alpha, beta, sr, temperature, kd } = this.options;
-    const rhS = connector.forward(student);
-    // Not under noGrad: only the classifier's weights are frozen, the gradient passes through them.
-    const zTildeS = teacher.classify(rhS);
-    const fm = fmConnector
-      ? this.innerMatching(student, targets, fmConnector)
-      : featureMatchingLoss(targets.pooled, rhS);
+    const { ce, alpha, beta, kd } = this.options;
+    const { fm, sr } = this.regression(student, targets, teacher, connector.forward(student), fmConnector);
     return {
       ce: { weight: ce, value: labelLoss(values, student.logits) },
       fm: { weight: alpha, value: fm },
-      sr: {
-        weight: beta,
-        value: sr === 'l2' ? softmaxRegressionLossL2(zT, zTildeS) : softmaxRegressionLoss(zT, zTildeS, temperature),
-      },
-      ...(kd > 0 && { kd: { weight: kd, value: this.divergence(student.logits, zT) } }),
+      sr: { weight: beta, value: sr },
+      ...(kd > 0 && { kd: { weight: kd, value: this.divergence(student.logits, targets.logits) } }),
+    };
+  }
+
+  private regression(
+    student: Features,
+    targets: Features,
+    teacher: TeacherContract,
+    rhS: Tensor,
+    fmConnector: MapConnector | undefined,
+  ): { fm: Tensor; sr: Tensor } {
+    const { sr, temperature } = this.options;
+    if (sr === 'l2' && !fmConnector) return bothLosses(targets, rhS, teacher);
+    // Not under noGrad: only the classifier's weights are frozen, the gradient passes through them.
+    const zTildeS = teacher.classify(rhS);
+    const zT = targets.logits;
+    return {
+      fm: fmConnector ? this.innerMatching(student, targets, fmConnector) : featureMatchingLoss(targets.pooled, rhS),
+      sr: sr === 'l2' ? softmaxRegressionLossL2(zT, zTildeS) : softmaxRegressionLoss(zT, zTildeS, temperature),
     };
   }
 
