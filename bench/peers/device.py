@@ -107,7 +107,7 @@ def state_of(optimizer):
 
 
 def release():
-    """Gives up compiled programs and memory between two cases: torch.compile runs a function as it comes, without a
+    """Gives up compiled programs and memory between two cases: torch.compile runs a function in eager mode, without a
     word, once it has compiled it for some other cases."""
     if "torch._dynamo" in sys.modules:
         torch._dynamo.reset()

@@ -38,7 +38,7 @@ export class ReadAhead {
   }
 
   /**
-   * Waits for one batch and `more` behind it, gives up those before it, and goes on with those behind them. Throws what
+   * Waits for one batch and `more` behind it, drops those before it, and continues with those behind them. Throws what
    * making an image threw.
    */
   async ready(step: number, more = 0): Promise<void> {

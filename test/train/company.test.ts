@@ -230,7 +230,7 @@ describe.runIf(isThere)('students on one device', () => {
     await expectAsAlone(company);
   });
 
-  it('go on where all were stopped', async () => {
+  it('resume where all were stopped', async () => {
     const { replay } = spies();
     const whole = await together(small);
     const parts = join(folder, 'parts');
