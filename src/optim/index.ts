@@ -1,4 +1,6 @@
 /** Optimizers and learning-rate schedules, clipping and averaging, as torch.optim and torch.nn.utils. */
+export { Adadelta, type AdadeltaOptions } from './adadelta.js';
+export { Adagrad, type AdagradOptions } from './adagrad.js';
 export { Adam, type AdamOptions } from './adam.js';
 export { AdamW } from './adamw.js';
 export { type ClipGradNormOptions, clipGradNorm_, clipGradValue_, getTotalNorm } from './clip.js';
@@ -6,6 +8,7 @@ export { type Averageable, EMA, type EMAOptions, type EMAState } from './ema.js'
 export { GradScaler, type GradScalerOptions, type ScaledOptimizer } from './grad-scaler.js';
 export { Lion, type LionOptions } from './lion.js';
 export { Muon, type MuonOptions } from './muon.js';
+export { NAdam, type NAdamOptions } from './nadam.js';
 export { Optimizer, type OptimizerState, type ParameterGroup } from './optimizer.js';
 export { RMSprop, type RMSpropOptions } from './rmsprop.js';
 export { CosineAnnealingLR } from './schedules/cosine.js';

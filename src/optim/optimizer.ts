@@ -153,13 +153,19 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
 
   /**
    * Calls `update` with those parameters of group `index` that have gradients. State tensors of `names` that a
-   * parameter lacks begin at zero: `step` as a number in float32, any other in the parameter's form.
+   * parameter lacks begin at zero, or at `initial`: `step` and `mu_product` as a number in float32, any other in the
+   * parameter's form.
    */
-  protected forEachReady(index: number, names: string[], update: (lists: Lists) => void): void {
+  protected forEachReady(
+    index: number,
+    names: string[],
+    update: (lists: Lists) => void,
+    initial: Readonly<Record<string, number>> = {},
+  ): void {
     const stage = names.join();
     const prepare = (param: Tensor) => {
       for (const name of names) {
-        if (this.state.get(param)?.[name] === undefined) this.remember(param, name, initialState(param, name));
+        if (this.state.get(param)?.[name] === undefined) this.remember(param, name, initialState(param, name, initial[name]));
       }
       return stage;
     };
@@ -172,6 +178,15 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
         gradients.dispose();
       }
     }
+  }
+
+  /** A state of one number for each of these parameters, as float64 [parameters]. */
+  protected stacked(members: readonly Tensor[], name: string): Tensor {
+    return torch.stack(members.map((member) => this.state.get(member)?.[name] as Tensor)).double();
+  }
+
+  protected stepsOf(members: readonly Tensor[]): Tensor {
+    return this.stacked(members, 'step');
   }
 
   private bucket(key: string, members: Tensor[], names: string[]): Bucket {
@@ -277,14 +292,19 @@ export const ofGroup = ({ lr, foundInf }: DeviceStep, index: number): { lr: Tens
   foundInf,
 });
 
-function initialState(param: Tensor, name: string): Tensor {
-  return name === 'step' ? torch.zeros([], { dtype: 'float32', device: param.device }) : torch.zerosLike(param);
+/** State that is one number for a parameter. */
+const isNumber = (name: string): boolean => name === 'step' || name === 'mu_product';
+
+function initialState(param: Tensor, name: string, value = 0): Tensor {
+  return isNumber(name)
+    ? torch.full([], value, { dtype: 'float32', device: param.device })
+    : torch.fullLike(param, value);
 }
 
 /** In the parameter's own layout: the fused operators walk through both as they lie in memory. */
 function copyFor(param: Tensor, name: string, value: Tensor): Tensor {
   return scope(() => {
-    if (name === 'step') return value.detach().to({ device: param.device, copy: true });
+    if (isNumber(name)) return value.detach().to({ device: param.device, copy: true });
     const sameShape = value.shape.join() === param.shape.join();
     const copy = sameShape
       ? torch.zerosLike(param)

@@ -4,7 +4,7 @@ import { expectClose } from '../helpers/compare.js';
 import { fixture } from '../helpers/inputs.js';
 import { copiesOf, groupsOf, optionsOf, parameters, step, type Three } from '../helpers/optimizer.js';
 
-type Name = 'RMSprop' | 'Lion' | 'Muon';
+type Name = 'Adadelta' | 'Adagrad' | 'Lion' | 'Muon' | 'NAdam' | 'RMSprop';
 interface Case {
   name: Name;
   options: { weight_decay?: number } & Record<string, unknown>;
@@ -37,7 +37,7 @@ const parametersFor = (name: Name): Three =>
 const optimizerFor = ({ name, options }: Case, params: Three): Stepping =>
   new optim[name](groupsOf(params), optionsOf(options)) as unknown as Stepping;
 
-describe('RMSprop, Lion and Muon', () => {
+describe('Optimizers of foreach operators', () => {
   it.each(expected.optimizers)('$name goes 20 steps as its reference does with $options', (given) => {
     const params = parametersFor(given.name);
     const optimizer = optimizerFor(given, params);
