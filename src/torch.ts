@@ -18,6 +18,7 @@ import {
   cudnn,
   detectAnomaly,
   deviceMemory,
+  dtypeNames,
   Event,
   emptyCache,
   enableGrad,
@@ -46,8 +47,11 @@ import {
   sendTensor,
   setGradEnabled,
   setRngState,
+  svdLowrank,
   tensor,
   trackOrigins,
+  unique,
+  unravelIndex,
   useDeterministicAlgorithms,
 } from './tensor/index.js';
 
@@ -77,7 +81,13 @@ const ops: Ops = lookUp((library) =>
   ),
 );
 
+const cudaDevices = (): number =>
+  native()
+    .devices()
+    .filter((name) => name.startsWith('cuda:')).length;
+
 const own = {
+  ...dtypeNames,
   tensor,
   fromArray,
   float,
@@ -106,6 +116,9 @@ const own = {
   ops,
   sendTensor,
   receiveTensor,
+  unique,
+  unravelIndex,
+  svdLowrank,
   jit: { load: ScriptModule.load },
   /** Threads that libtorch's operators use inside. */
   getNumThreads: (): number => native().numThreads(),
@@ -115,6 +128,8 @@ const own = {
   /** Waits until the current accelerator has done what it was given. */
   synchronize: (): void => native().synchronize(),
   useDeterministicAlgorithms,
+  /** Whether libtorch has CUDA and there is an NVIDIA GPU, and how many there are. */
+  cuda: { isAvailable: (): boolean => cudaDevices() > 0, deviceCount: cudaDevices },
   /** Memory of a device, as torch.cuda.memory_stats, reset_peak_memory_stats and empty_cache. */
   deviceMemory,
   resetPeakMemory,
@@ -173,6 +188,7 @@ export {
   type Seed,
   type SentTensor,
   Slice,
+  type SvdLowrankOptions,
   slice,
   Tensor,
   type TensorData,
@@ -180,5 +196,6 @@ export {
   TensorList,
   type TensorOptions,
   type ToOptions,
+  type UniqueOptions,
 } from './tensor/index.js';
 export { torch };

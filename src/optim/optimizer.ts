@@ -165,7 +165,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     const stage = names.join();
     const prepare = (param: Tensor) => {
       for (const name of names) {
-        if (this.state.get(param)?.[name] === undefined) this.remember(param, name, initialState(param, name, initial[name]));
+        if (this.state.get(param)?.[name] === undefined)
+          this.remember(param, name, initialState(param, name, initial[name]));
       }
       return stage;
     };

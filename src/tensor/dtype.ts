@@ -29,6 +29,9 @@ const codes = {
 /** An element type by PyTorch's name. */
 export type DType = keyof typeof codes;
 
+/** All of them. */
+export const dtypes = Object.keys(codes) as readonly DType[];
+
 const names = new Map<number, DType>(Object.entries(codes).map(([name, code]) => [code, name as DType]));
 
 export function isDType(value: unknown): value is DType {

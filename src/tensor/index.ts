@@ -36,6 +36,14 @@ export { plain } from './plain.js';
 export { Profile, type ProfileOptions, Profiler, profile, recordFunction } from './profile.js';
 export type { ProfileEvent, ProfileEventKind } from './profile-events.js';
 export type { ProfileRow, ProfileSort, ProfileTableOptions } from './profile-table.js';
+export {
+  dtypeNames,
+  type SvdLowrankOptions,
+  svdLowrank,
+  type UniqueOptions,
+  unique,
+  unravelIndex,
+} from './python-names.js';
 export { asyncScope, keep, type MemoryUse, memory, scope, type TensorHolder, tensorsIn } from './scope.js';
 export { ScriptModule, type ScriptOutput } from './script.js';
 export { Tensor } from './tensor.js';

@@ -21,6 +21,7 @@ import { hostTraffic } from './host-traffic.js';
 import { nested, valueAt } from './nested.js';
 import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
+import type { Transposes } from './python-names.js';
 import type { NestedValues, ScalarValue } from './types.js';
 
 /** Under this key every tensor tells, also to other copies of this package in the process, which copy made it. */
@@ -247,6 +248,6 @@ export class Tensor {
   }
 }
 
-export interface Tensor extends TensorExtras, TensorMethods {}
+export interface Tensor extends TensorExtras, TensorMethods, Transposes {}
 
 Object.defineProperty(Tensor.prototype, copyKey, { value: packageRoot });
