@@ -2,7 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { runExamples } from './examples.js';
 
 describe('the examples of the guides run as they stand', () => {
-  it.each(['docs/guide-cli.md', 'docs/guide-typescript.md', 'docs/guide-research.md', 'docs/deployment.md'])(
+  it.each([
+    'docs/pytorch.md',
+    'docs/guide-cli.md',
+    'docs/guide-typescript.md',
+    'docs/guide-research.md',
+    'docs/deployment.md',
+  ])(
     '%s',
     async (document) => {
       const results = await runExamples(document);
