@@ -59,9 +59,12 @@ const exempt = [
   'LRScheduler',
 ];
 
+const isOperator = (name: string, value: unknown) => (torch as unknown as Record<string, unknown>)[name] === value;
+
 function callables(name: string, room: object): [string, Callable][] {
   return Object.entries(room).flatMap(([key, value]): [string, Callable][] => {
-    if (typeof value !== 'function' || exempt.includes(key)) return [];
+    // Operators check their arguments against their schemas.
+    if (typeof value !== 'function' || exempt.includes(key) || isOperator(key, value)) return [];
     const isClass = /^class\b/.test(Function.prototype.toString.call(value));
     return [[`${name}.${key}`, isClass ? (...args) => Reflect.construct(value, args) : value]];
   });

@@ -1,17 +1,25 @@
-/**
- * Pure functions, as torch.nn.functional: shapes and defaults are PyTorch's. What is not here is in `torch` under the
- * same name.
- */
+/** Pure functions, as torch.nn.functional: shapes and defaults are PyTorch's. */
 import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
+export { cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from './distance.js';
+export * from './functional-names.js';
+export {
+  type MultilabelSoftMarginOptions,
+  type MultiMarginOptions,
+  multilabelMarginLoss,
+  multilabelSoftMarginLoss,
+  multiMarginLoss,
+} from './label-losses.js';
+export { localResponseNorm } from './local-response-norm.js';
 export * from './losses.js';
 export { type PaddingMode, type PadOptions, pad } from './pad.js';
+export { affineGrid, fold, type GridSampleOptions, gridSample, unfold } from './sampling.js';
+export { type MaxUnpoolOptions, maxUnpool1d, maxUnpool2d, maxUnpool3d } from './unpool.js';
 export { type InterpolateOptions, interpolate } from './upsample.js';
 
 const geluKinds = { approximate: ['none', 'tanh'] };
 const normalizeKinds = { p: 'number', dim: 'number', eps: 'number' } as const;
-const cosineKinds = { dim: 'number', eps: 'number' } as const;
 const attentionKinds = { attnMask: 'any', dropoutP: 'number', isCausal: 'boolean' } as const;
 
 /** max(0, x) */
@@ -73,12 +81,6 @@ export function normalize(
 ): Tensor {
   checkCall('normalize', ['x'], normalizeKinds, arguments);
   return x.div(torch.linalgVectorNorm(x, p, [dim], true).clamp({ min: eps }));
-}
-
-/** Cosine of the angle between vectors along `dim`. */
-export function cosineSimilarity(a: Tensor, b: Tensor, { dim = 1, eps = 1e-8 } = {}): Tensor {
-  checkCall('cosineSimilarity', ['a', 'b'], cosineKinds, arguments);
-  return torch.cosineSimilarity(a, b, dim, eps);
 }
 
 /** softmax(q k^T / sqrt(E) + mask) v for [..., L, E], [..., S, E], [..., S, E']. */

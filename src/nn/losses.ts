@@ -1,25 +1,10 @@
 /** Losses as functions, with torch.nn.functional's shapes and defaults. */
 import { checkCall } from '../call.js';
-import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import * as kinds from './loss-options.js';
+import { codeOf, type Reduction, reduce, reductionCodes } from './reduction.js';
 
-/** How a loss over many elements becomes one number; `none` keeps the elements. */
-export type Reduction = 'none' | 'mean' | 'sum';
-
-const codes: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
-
-function codeOf(reduction: Reduction): number {
-  const code = codes[reduction];
-  if (code === undefined) throw new ConfigError(`reduction must be 'none', 'mean' or 'sum', not '${reduction}'.`);
-  return code;
-}
-
-function reduce(values: Tensor, reduction: Reduction): Tensor {
-  codeOf(reduction);
-  if (reduction === 'none') return values;
-  return reduction === 'mean' ? values.mean() : values.sum();
-}
+export type { Reduction } from './reduction.js';
 
 /** How the losses of the elements become one. */
 export interface LossOptions {
@@ -109,7 +94,7 @@ export function klDiv(
 ): Tensor {
   checkCall('klDiv', ['input', 'target'], kinds.klDiv, arguments);
   if (reduction !== 'batchmean') return torch.klDiv(input, target, codeOf(reduction), { logTarget });
-  return torch.klDiv(input, target, codes.sum, { logTarget }).div(input.shape[0] ?? 1);
+  return torch.klDiv(input, target, reductionCodes.sum, { logTarget }).div(input.shape[0] ?? 1);
 }
 
 /** Cross-entropy of probabilities in 0..1 with targets in 0..1. */

@@ -10,7 +10,6 @@ import { needSeveralInGroup } from './statistics.js';
 const layerKinds: Kinds<LayerNormOptions> = { eps: 'number', elementwiseAffine: 'boolean', bias: 'boolean' };
 const rmsKinds: Kinds<RMSNormOptions> = { eps: 'number?', elementwiseAffine: 'boolean' };
 const groupKinds: Kinds<GroupNormOptions> = { eps: 'number', affine: 'boolean' };
-const responseKinds: Kinds<LocalResponseNormOptions> = { alpha: 'number', beta: 'number', k: 'number' };
 
 /** Holds a scale and a shift. */
 abstract class Affine extends Module {
@@ -119,47 +118,5 @@ export class GroupNorm extends Affine {
   forward(x: Tensor): Tensor {
     needSeveralInGroup(x.shape, this.numGroups);
     return torch.groupNorm(x, this.numGroups, this.weight, this.bias, this.eps);
-  }
-}
-
-/** Options of {@link LocalResponseNorm}. */
-export interface LocalResponseNormOptions {
-  /** Default 1e-4. */
-  alpha?: number;
-  /** Default 0.75. */
-  beta?: number;
-  /** Default 1. */
-  k?: number;
-}
-
-/** Divides by (k + alpha * mean square over `size` neighbouring channels)^beta: [N, C, ...]. */
-export class LocalResponseNorm extends Module {
-  readonly alpha: number;
-  readonly beta: number;
-  readonly k: number;
-
-  constructor(
-    readonly size: number,
-    { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions = {},
-  ) {
-    checkCall('new nn.LocalResponseNorm', ['size'], responseKinds, arguments);
-    super();
-    this.alpha = alpha;
-    this.beta = beta;
-    this.k = k;
-  }
-
-  forward(x: Tensor): Tensor {
-    // Channels as the length of a 1-d pooling: [N, C, ...] -> [N * ..., 1, C] and back.
-    const [n = 1, c = 1, ...rest] = x.shape;
-    const before = Math.floor(this.size / 2);
-    const channelsLast = x.square().reshape([n, c, -1]).transpose(1, 2).reshape([-1, 1, c]);
-    const padded = torch.pad(channelsLast, [before, this.size - 1 - before]);
-    const mean = torch.avgPool1d(padded, this.size, 1);
-    const square = mean
-      .reshape([n, -1, c])
-      .transpose(1, 2)
-      .reshape([n, c, ...rest]);
-    return x.div(square.mul(this.alpha).add(this.k).pow(this.beta));
   }
 }

@@ -6,6 +6,7 @@ export { AdamW } from './adamw.js';
 export { type ClipGradNormOptions, clipGradNorm_, clipGradValue_, getTotalNorm } from './clip.js';
 export { type Averageable, EMA, type EMAOptions, type EMAState } from './ema.js';
 export { GradScaler, type GradScalerOptions, type ScaledOptimizer } from './grad-scaler.js';
+export { LBFGS, type LBFGSOptions } from './lbfgs.js';
 export { Lion, type LionOptions } from './lion.js';
 export { Muon, type MuonOptions } from './muon.js';
 export { NAdam, type NAdamOptions } from './nadam.js';

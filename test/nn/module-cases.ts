@@ -1,6 +1,7 @@
 /** The modules of test/fixtures/make/modules.py, made here. */
 
 import torch, { nn, type Tensor } from '../../src/torch.js';
+import { added } from './module-added.js';
 import { loss } from './module-losses.js';
 
 /** How a module of any signature is called. */
@@ -214,4 +215,5 @@ export const cases: Record<string, Case> = {
   ...embeddings,
   ...sequences,
   ...loss,
+  ...added,
 };
