@@ -56,7 +56,7 @@ function asOptions(values: Values, names: readonly string[], file: string): Valu
 }
 
 /** The options of a file; `extends` names another, relative to it, whose options hold where this one says nothing. */
-function readConfig(file: string, from: string[] = []): Values {
+export function readConfig(file: string, from: string[] = []): Values {
   if (from.includes(file)) throw new ConfigError(`${[...from, file].join(' extends ')}: a circle.`);
   let values: unknown;
   try {

@@ -15,6 +15,7 @@ import { modelsCommand } from './models.js';
 import { packCommand } from './pack.js';
 import { predictCommand } from './predict.js';
 import { reportCommand } from './report.js';
+import { sweepCommand } from './sweep.js';
 import { trainCommand } from './train.js';
 import { verifyResumeCommand } from './verify-resume.js';
 
@@ -27,6 +28,7 @@ export const commands: readonly Command[] = [
   analyzeCommand,
   reportCommand,
   compareCommand,
+  sweepCommand,
   exportCommand,
   inspectCommand,
   modelsCommand,
