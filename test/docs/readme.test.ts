@@ -15,30 +15,3 @@ it('the example of the README runs as it stands', () => {
   expect(stdout).toMatch(/taps the input of head: 96 channels, 12 classes\nteacher \d+\.\d %\nepoch 1: /);
   expect(stdout).toMatch(/\[ 1, 12 \] \d+ tensors alive/);
 });
-
-it('links of the documents lead to files', () => {
-  const documents = [
-    'README.md',
-    'CONTRIBUTING.md',
-    'docs/method.md',
-    'docs/tensors.md',
-    'docs/libtorch.md',
-    'docs/performance.md',
-    'docs/conformance.md',
-    'docs/methods.md',
-    'docs/training.md',
-    'docs/data.md',
-    'docs/results.md',
-    'docs/deployment.md',
-    'docs/guide-cli.md',
-    'docs/guide-typescript.md',
-    'docs/guide-research.md',
-    'recipes/README.md',
-  ];
-  for (const document of documents) {
-    const text = readFileSync(join(packageRoot, document), 'utf8');
-    for (const [, target] of text.matchAll(/\]\(([^)#]+?)\)/g)) {
-      if (!/^https?:/.test(target as string)) readFileSync(join(packageRoot, document, '..', target as string));
-    }
-  }
-});
