@@ -5,13 +5,12 @@ import { node, packageRoot } from '../helpers/cli.js';
 
 it('the example of the README runs as it stands', () => {
   const [, program] = readFileSync(join(packageRoot, 'README.md'), 'utf8').match(/```ts\n([\s\S]*?)```/) ?? [];
-  expect(program?.trim().split('\n').length).toBeLessThanOrEqual(24);
+  expect(program?.trim().split('\n').length).toBeLessThanOrEqual(10);
   // Inside the package, so that its own name resolves; the example is valid JavaScript.
   mkdirSync(join(packageRoot, 'build'), { recursive: true });
   const file = join(packageRoot, 'build', 'readme-example.mjs');
   writeFileSync(file, program as string);
   const { status, stdout, stderr } = node(file, []);
   expect([status, stderr]).toEqual([0, '']);
-  expect(stdout).toMatch(/taps the input of head: 96 channels, 12 classes\nteacher \d+\.\d %\nepoch 1: /);
-  expect(stdout).toMatch(/\[ 1, 12 \] \d+ tensors alive/);
+  expect(stdout).toMatch(/^the classifier is head: 96 channels\nepoch 1: \d+\.\d % \{\s+ce: [^}]*\}\nepoch 2: /);
 });
