@@ -36,6 +36,7 @@ export { datasetKinds, openDataset } from './data/datasets/index.js';
 export { holdOut } from './data/hold-out.js';
 export { Loader, type LoaderOptions } from './data/loader.js';
 export * from './distill/connector.js';
+export { defineMethod, type MethodDefinition } from './distill/define-method.js';
 export * as losses from './distill/losses.js';
 export type {
   Method,

@@ -37,7 +37,8 @@ function parsePart(part: string, text: string): Method {
   }
 }
 
-function parseOptions(list: string, part: string): Record<string, unknown> {
+/** Reads `<option>=<value>[,...]`; `part` is what an error names. */
+export function parseOptions(list: string, part: string): Record<string, unknown> {
   const options = new Map<string, unknown>();
   for (const item of list.split(',')) {
     const equals = item.indexOf('=');

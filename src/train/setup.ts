@@ -1,18 +1,17 @@
 /** What a run is asked to do, and how names become the things that they name. */
-import { resolve } from 'node:path';
-import { pathToFileURL } from 'node:url';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
 import { checkStatistics } from '../distill/adapted-teacher.js';
-import type { Method } from '../distill/method.js';
-import { parseMethods } from '../distill/method-spec.js';
+import type { Method, MethodKind } from '../distill/method.js';
+import { parseMethods, parseOptions } from '../distill/method-spec.js';
 import { modulePrefix } from '../distill/own-network.js';
 import type { Teacher } from '../distill/teacher.js';
-import { ConfigError, messageOf } from '../errors.js';
+import { ConfigError } from '../errors.js';
 import { type Classifier, create, type ModelOptions } from '../models/index.js';
 import type { KnownAccuracy } from './known-accuracy.js';
 import type { TrainOptions } from './options.js';
 import type { TeacherRunOptions } from './targets.js';
+import { fileAndOptions, importDefault } from './user-module.js';
 
 export { modulePrefix } from '../distill/own-network.js';
 
@@ -48,7 +47,7 @@ export interface DistillSetup extends StudentSetup, TeacherRunOptions {
    */
   teacherAccuracy?: KnownAccuracy;
   /**
-   * A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one. Default: SRRL with alpha
+   * A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one or comes of defineMethod(). Default: SRRL with alpha
    * = beta = 1.
    */
   method?: string | Method;
@@ -56,17 +55,6 @@ export interface DistillSetup extends StudentSetup, TeacherRunOptions {
 
 /** Whether a part of a setup is text, so that another thread can make the thing itself. */
 export const isNamed = (value: unknown): boolean => value === undefined || typeof value === 'string';
-
-async function importDefault(text: string, what: string): Promise<unknown> {
-  const file = resolve(text.slice(modulePrefix.length));
-  try {
-    const { default: content } = (await import(pathToFileURL(file).href)) as { default?: unknown };
-    if (content === undefined) throw new Error('it has no default export');
-    return content;
-  } catch (error) {
-    throw new ConfigError(`The ${what} ${text} cannot be imported: ${messageOf(error)}`, { cause: error });
-  }
-}
 
 export async function resolveData(data: string | Dataset): Promise<Dataset> {
   if (typeof data !== 'string') return data;
@@ -99,5 +87,13 @@ export async function resolveStudent(
 
 export async function resolveMethod(method: string | Method): Promise<Method> {
   if (typeof method !== 'string') return method;
-  return method.startsWith(modulePrefix) ? ((await importDefault(method, 'method')) as Method) : parseMethods(method);
+  if (!method.startsWith(modulePrefix)) return parseMethods(method);
+  const content = (await importDefault(method, 'method')) as Partial<Method & MethodKind>;
+  const { options } = fileAndOptions(method);
+  if (typeof content.create === 'function') return content.create(options ? parseOptions(options, method) : {});
+  if (typeof content.setUp !== 'function')
+    throw new ConfigError(`The default export of ${method} is no method: export what defineMethod() returns.`);
+  if (options !== undefined)
+    throw new ConfigError(`The method ${method} takes no options here: export what defineMethod() returns.`);
+  return content as Method;
 }
