@@ -318,6 +318,23 @@ std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, c
   return {made[0], made[1], made[2]};
 }
 
+// As cuDNN's kernel: relu(convolution + bias + alpha * other).
+Tensor convolutionAddRelu(const Tensor& input, const Tensor& weight, const Tensor& other, const std::optional<at::Scalar>& alpha, const std::optional<Tensor>& bias,
+                          c10::IntArrayRef stride, c10::IntArrayRef padding, c10::IntArrayRef dilation, int64_t groups) {
+  const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec());
+  return results("aten::cudnn_convolution_add_relu", {input, weight, other, bias}, [=, input = bare(input), weight = bare(weight), other = bare(other), bias = bare(bias)] {
+    const auto& [stride, padding, dilation] = sizes;
+    const std::optional<Tensor> summand = bias ? std::optional(seen(*bias)) : std::nullopt;
+    const Tensor sum = at::conv2d(seen(input), seen(weight), summand, stride, padding, dilation, groups);
+    return std::vector{(other.defined() ? sum.add(seen(other), alpha.value_or(1)) : sum).relu()};
+  })[0];
+}
+
+Tensor convolutionRelu(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, c10::IntArrayRef stride, c10::IntArrayRef padding,
+                       c10::IntArrayRef dilation, int64_t groups) {
+  return convolutionAddRelu(input, weight, {}, {}, bias, stride, padding, dilation, groups);
+}
+
 // libtorch's own form of it warns of every output that it gets here.
 Tensor meanSquaredError(const Tensor& actual, const Tensor& expected, int64_t reduction) {
   return results("aten::mse_loss", {actual, expected}, [=, actual = bare(actual), expected = bare(expected)] { return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)}; })[0];
@@ -465,6 +482,8 @@ TORCH_LIBRARY_IMPL(aten, HPU, library) {
   library.impl("native_batch_norm", batchNorm);
   library.impl("mse_loss", meanSquaredError);
   library.impl("convolution_overrideable", convolution);
+  library.impl("cudnn_convolution_relu", convolutionRelu);
+  library.impl("cudnn_convolution_add_relu", convolutionAddRelu);
   library.impl("convolution_backward_overrideable", convolutionBackward);
 }
 
