@@ -26,13 +26,15 @@ struct Setting {
 };
 
 Tensor plainConvolution(const Setting& s) {
-  const Tensor sum = at::convolution(s.input, s.weight, s.bias, s.stride, s.padding, s.dilation, false, {0, 0}, s.groups);
+  const Tensor sum = at::convolution(s.input, s.weight.narrow(1, 0, s.input.size(1)), s.bias, s.stride, s.padding, s.dilation, false, {0, 0}, s.groups);
   return (s.residual ? sum.add(*s.residual) : sum).relu_();
 }
 
 Tensor fusedConvolution(const Setting& s) {
-  if (s.residual) return at::cudnn_convolution_add_relu(s.input, s.weight, *s.residual, 1, s.bias, s.stride, s.padding, s.dilation, s.groups);
-  return at::cudnn_convolution_relu(s.input, s.weight, s.bias, s.stride, s.padding, s.dilation, s.groups);
+  const int64_t missing = s.weight.size(1) - s.input.size(1);
+  const Tensor input = missing > 0 ? at::constant_pad_nd(s.input, {0, 0, 0, 0, 0, missing}) : s.input;
+  if (s.residual) return at::cudnn_convolution_add_relu(input, s.weight, *s.residual, 1, s.bias, s.stride, s.padding, s.dilation, s.groups);
+  return at::cudnn_convolution_relu(input, s.weight, s.bias, s.stride, s.padding, s.dilation, s.groups);
 }
 
 bool isMapOf(const Tensor& map, at::ScalarType type) {
@@ -42,8 +44,7 @@ bool isMapOf(const Tensor& map, at::ScalarType type) {
 // cuDNN asks for one type and layout of all, and for a residual of the output's very shape.
 bool fits(const Setting& s) {
   const auto type = s.weight.scalar_type();
-  // In float32 these kernels use TensorFloat-32, whatever was asked for.
-  const bool known = type == at::kHalf || type == at::kBFloat16 || (type == at::kFloat && at::globalContext().allowTF32CuDNN(at::Float32Op::CONV));
+  const bool known = type == at::kHalf || type == at::kBFloat16 || type == at::kFloat;
   if (!known || !isMapOf(s.input, type) || s.bias.scalar_type() != type || s.input.device() != s.weight.device()) return false;
   if (!s.residual) return true;
   const auto sizes = at::native::conv_output_size(s.input.sizes(), s.weight.sizes(), s.padding, s.stride, s.dilation);
@@ -57,7 +58,8 @@ std::string kindOf(const Setting& s) {
   return text.str();
 }
 
-// relu(convolution + bias + residual)
+// relu(convolution + bias + residual). The weight may have more channels than the input, which are zeros: cuDNN's fast
+// kernels take multiples of 8 in half precision.
 Tensor convRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& residual, at::IntArrayRef stride, at::IntArrayRef padding,
                 at::IntArrayRef dilation, int64_t groups) {
   const Setting setting{input, weight, bias, residual, stride, padding, dilation, groups};

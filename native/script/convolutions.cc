@@ -113,7 +113,7 @@ void moveBias(Value* residual, Graph& graph, at::Tensor& bias) {
   other->replaceInput(2, graph.insertConstant(c10::IValue()));
 }
 
-void joinRelu(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph) {
+void joinRelu(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph, int64_t multiple) {
   at::Tensor bias = biasOf(node, kernel);
   if (!bias.defined() || !isDense(node)) return;
   const auto [last, residual, relu] = tailOf(node, graph);
@@ -121,7 +121,9 @@ void joinRelu(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& grap
   if (residual) moveBias(residual, *graph, bias);
   const torch::jit::WithInsertPoint place(last);
   Value* none = graph->insertConstant(c10::IValue());
-  Value* weight = graph->insertConstant(kernel.contiguous(at::MemoryFormat::ChannelsLast));
+  const int64_t missing = (multiple - kernel.size(1) % multiple) % multiple;
+  const at::Tensor padded = at::constant_pad_nd(kernel, {0, 0, 0, 0, 0, missing});
+  Value* weight = graph->insertConstant(padded.contiguous(at::MemoryFormat::ChannelsLast));
   const size_t groups = is(node, "aten::_convolution") ? 8 : 6;
   Value* joined = graph->insert(c10::Symbol::fromQualString(ownName("srrl::conv_relu")),
                                 {node->input(0), weight, graph->insertConstant(bias), residual ? residual : none, node->input(3), node->input(4), node->input(5),
@@ -154,14 +156,14 @@ void joinNormalization(Node* node, Graph& graph) {
 
 }  // namespace
 
-void joinRelus(std::shared_ptr<Graph>& graph) {
+void joinRelus(std::shared_ptr<Graph>& graph, int64_t multiple) {
   std::vector<Node*> nodes(graph->nodes().begin(), graph->nodes().end());
   bool onDevice = false;
   for (Node* node : nodes) {
     const auto kernel = kernelOf(node);
     if (!kernel || kernel->is_cpu()) continue;
     onDevice = true;
-    if (hasConvRelu(kernel->device())) joinRelu(node, *kernel, graph);
+    if (hasConvRelu(kernel->device())) joinRelu(node, *kernel, graph, multiple);
   }
   for (Node* node : nodes) {
     if (!onDevice || !is(node, "aten::max_pool2d")) continue;

@@ -58,9 +58,9 @@ __device__ void maxPool(const Pool& p) {
   const Spot spot(self, p.outputSize[0], p.outputSize[1], p.channels, kWidth);
   const int top = spot.row * p.stride[0] - p.padding[0], left = spot.column * p.stride[1] - p.padding[1];
   Maximum<T, kWidth> largest;
-  if (kSize > 0) {
+  if constexpr (kSize > 0) {
     // All loads at once, also of what is not inside: that is read from a neighbor and not looked at.
-    Pack<T, kWidth> packs[kSize > 0 ? kSize * kSize : 1];
+    Pack<T, kWidth> packs[kSize * kSize];
     for (int at = 0; at < kSize * kSize; at++) {
       const int row = within(top + at / kSize, p.size[0]), column = within(left + at % kSize, p.size[1]);
       packs[at] = load<T, kWidth>(p.input, indexOf(spot, p.size, row, column, p.channels));
