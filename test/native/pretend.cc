@@ -279,7 +279,7 @@ std::vector<Tensor> results(const char* kind, std::initializer_list<std::optiona
 }
 
 Tensor copyFrom(const Tensor& from, const Tensor& to, bool nonBlocking) {
-  if (inOperator == 0 && from.is_cpu() != to.is_cpu() && !(nonBlocking && from.is_cpu())) waits++;
+  if (inOperator == 0 && from.is_cpu() != to.is_cpu() && !nonBlocking) waits++;
   TORCH_CHECK(!recording || (from.device() == device && to.device() == device), "memory of the host cannot be copied while a graph is recorded");
   const auto copy = [to = bare(to), from = bare(from)] { seen(to).copy_(seen(from)); };
   if (recording) {
