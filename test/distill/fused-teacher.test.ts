@@ -133,6 +133,24 @@ describe.skipIf(!isThere)('convolutions', () => {
     traced.dispose();
   });
 
+  it.runIf(isPretended)("are libtorch's own where cuDNN refuses them, which is known from then on", () => {
+    const images = on(torch.randn([2, 8, 9, 7]));
+    const graph = FrozenGraph.trace(images, (batch) => [conv(batch, 1, 3).relu()]).folded();
+    expect(count(graph.toString(), 'srrl::conv_relu')).toBe(1);
+    for (let run = 0; run < 2; run++) {
+      const [ours] = graph.run(images) as [Tensor];
+      expect(largest(ours.sub(conv(images, 1, 3).relu()))).toBeLessThan(1e-4);
+    }
+    expect(refusedKernels(device)).toEqual([
+      {
+        device,
+        kind: expect.stringMatching(/^convolution \+ ReLU \(Float/),
+        obstacle: 'no engine for a dilation of 3',
+      },
+    ]);
+    graph.dispose();
+  });
+
   it("are libtorch's own where a deterministic algorithm is asked for", () => {
     const before = used().length;
     const images = on(torch.randn([2, 8, 5, 5]));

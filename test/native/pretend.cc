@@ -318,9 +318,10 @@ std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, c
   return {made[0], made[1], made[2]};
 }
 
-// As cuDNN's kernel: relu(convolution + bias + alpha * other).
+// As cuDNN's kernel: relu(convolution + bias + alpha * other). It refuses some settings, too.
 Tensor convolutionAddRelu(const Tensor& input, const Tensor& weight, const Tensor& other, const std::optional<at::Scalar>& alpha, const std::optional<Tensor>& bias,
                           c10::IntArrayRef stride, c10::IntArrayRef padding, c10::IntArrayRef dilation, int64_t groups) {
+  TORCH_CHECK(dilation[0] < 3, "no engine for a dilation of ", dilation[0]);
   const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec());
   return results("aten::cudnn_convolution_add_relu", {input, weight, other, bias}, [=, input = bare(input), weight = bare(weight), other = bare(other), bias = bare(bias)] {
     const auto& [stride, padding, dilation] = sizes;
