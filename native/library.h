@@ -18,6 +18,7 @@ std::string ownName(const std::string& name);
 
 // What each file in ops/ and kernels/ adds.
 void defineConv3x3(torch::Library& library);
+void defineConvRelu(torch::Library& library);
 void defineDeviceUpdate(torch::Library& library);
 void defineDeviceViews(torch::Library& library);
 void defineHead(torch::Library& library);
@@ -25,6 +26,7 @@ void defineJpeg(torch::Library& library);
 void defineJudge(torch::Library& library);
 void defineKernels(torch::Library& library);
 void defineLanes(torch::Library& library);
+void defineMaxPool(torch::Library& library);
 void defineNarrowed(torch::Library& library);
 void defineNormRelu(torch::Library& library);
 void defineSums(torch::Library& library);

@@ -2,9 +2,11 @@
 
 #include <torch/csrc/jit/ir/alias_analysis.h>
 #include <torch/csrc/jit/ir/constants.h>
+#include <torch/csrc/jit/passes/dead_code_elimination.h>
 
 #include "library.h"
 #include "ops/conv3x3.h"
+#include "ops/conv_relu.h"
 #include "script/graph.h"
 
 namespace srrl {
@@ -54,7 +56,14 @@ Node* reluOf(const Value* value) {
   return user && isAny(user, {"aten::relu", "aten::relu_"}) ? user : nullptr;
 }
 
-void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph) {
+// What comes behind a convolution and nothing else uses: an addition and a ReLU, which are moved up to it.
+struct Tail {
+  Node* last;
+  Value* residual;  // what is added, or null
+  bool relu;
+};
+
+Tail tailOf(Node* node, std::shared_ptr<Graph>& graph) {
   torch::jit::AliasDb aliases(graph);
   Node* last = node;
   Value* residual = nullptr;
@@ -63,12 +72,63 @@ void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Gra
   Node* relu = reluOf(last->output());
   // Something in between may write into what the sum was made of.
   if (relu && last->next() != relu && !aliases.moveBeforeTopologicallyValid(relu, last->next())) relu = nullptr;
-  if (relu) last = relu;
+  return {relu ? relu : last, residual, relu != nullptr};
+}
+
+void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph) {
+  const auto [last, residual, relu] = tailOf(node, graph);
   const torch::jit::WithInsertPoint place(last);
   Value* none = graph->insertConstant(c10::IValue());
   Value* fast = graph->insert(c10::Symbol::fromQualString(ownName("srrl::conv3x3_frozen")),
-                              {node->input(0), node->input(1), graph->insertConstant(conv3x3Kernel(kernel)), node->input(2), residual ? residual : none, relu != nullptr});
+                              {node->input(0), node->input(1), graph->insertConstant(conv3x3Kernel(kernel)), node->input(2), residual ? residual : none, relu});
   last->output()->replaceAllUsesWith(fast);
+}
+
+// A constant bias, zeros where there is none; undefined where it is no constant.
+at::Tensor biasOf(const Node* node, const at::Tensor& kernel) {
+  const auto bias = torch::jit::toIValue(node->input(2));
+  if (!bias) return {};
+  return bias->isNone() ? at::zeros({kernel.size(0)}, kernel.options()) : bias->toTensor();
+}
+
+// One group, not transposed, and all sizes constant: with more groups libtorch's own kernels are often faster.
+bool isDense(const Node* node) {
+  const bool full = is(node, "aten::_convolution");
+  for (const size_t place : {3, 4, 5}) {
+    const auto sizes = torch::jit::toIValue(node->input(place));
+    if (!sizes || !sizes->isIntList() || sizes->toIntVector().size() != 2) return false;
+  }
+  return isConstant(node->input(full ? 8 : 6), 1) && (!full || isConstant(node->input(6), false));
+}
+
+// The bias of a convolution that is only added to another one joins the other's, where it costs nothing.
+void moveBias(Value* residual, Graph& graph, at::Tensor& bias) {
+  Node* other = residual->node();
+  const auto kernel = kernelOf(other);
+  if (!kernel || !onlyUser(residual)) return;
+  const at::Tensor own = biasOf(other, *kernel);
+  if (!own.defined() || own.sizes() != bias.sizes()) return;
+  bias = bias.add(own);
+  const torch::jit::WithInsertPoint before(other);
+  other->replaceInput(2, graph.insertConstant(c10::IValue()));
+}
+
+void joinRelu(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& graph, int64_t multiple) {
+  at::Tensor bias = biasOf(node, kernel);
+  if (!bias.defined() || !isDense(node)) return;
+  const auto [last, residual, relu] = tailOf(node, graph);
+  if (!relu) return;
+  if (residual) moveBias(residual, *graph, bias);
+  const torch::jit::WithInsertPoint place(last);
+  Value* none = graph->insertConstant(c10::IValue());
+  const int64_t missing = (multiple - kernel.size(1) % multiple) % multiple;
+  const at::Tensor padded = at::constant_pad_nd(kernel, {0, 0, 0, 0, 0, missing});
+  Value* weight = graph->insertConstant(padded.contiguous(at::MemoryFormat::ChannelsLast));
+  const size_t groups = is(node, "aten::_convolution") ? 8 : 6;
+  Value* joined = graph->insert(c10::Symbol::fromQualString(ownName("srrl::conv_relu")),
+                                {node->input(0), weight, graph->insertConstant(bias), residual ? residual : none, node->input(3), node->input(4), node->input(5),
+                                 node->input(groups)});
+  last->output()->replaceAllUsesWith(joined);
 }
 
 // A normalization by constants, and the ReLU that is its only user, as one pass. Of the CPU's memory, where there is an
@@ -95,6 +155,24 @@ void joinNormalization(Node* node, Graph& graph) {
 }
 
 }  // namespace
+
+void joinRelus(std::shared_ptr<Graph>& graph, int64_t multiple) {
+  std::vector<Node*> nodes(graph->nodes().begin(), graph->nodes().end());
+  bool onDevice = false;
+  for (Node* node : nodes) {
+    const auto kernel = kernelOf(node);
+    if (!kernel || kernel->is_cpu()) continue;
+    onDevice = true;
+    if (hasConvRelu(kernel->device())) joinRelu(node, *kernel, graph, multiple);
+  }
+  for (Node* node : nodes) {
+    if (!onDevice || !is(node, "aten::max_pool2d")) continue;
+    const torch::jit::WithInsertPoint place(node);
+    std::vector<torch::jit::NamedValue> inputs(node->inputs().begin(), node->inputs().end());
+    node->output()->replaceAllUsesWith(graph->insert(c10::Symbol::fromQualString(ownName("srrl::max_pool2d")), inputs));
+  }
+  torch::jit::EliminateDeadCode(graph);
+}
 
 void hasten(std::shared_ptr<Graph>& graph) {
   std::vector<Node*> nodes(graph->nodes().begin(), graph->nodes().end());

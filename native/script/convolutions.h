@@ -9,4 +9,8 @@ namespace srrl {
 // pass has to turn them.
 void hasten(std::shared_ptr<torch::jit::Graph>& graph);
 
+// On devices other than the CPU: a convolution takes the addition and the ReLU that follow it along, where there is a
+// kernel for that, with input channels up to a multiple of `multiple`; and max pooling uses the package's kernels.
+void joinRelus(std::shared_ptr<torch::jit::Graph>& graph, int64_t multiple);
+
 }  // namespace srrl

@@ -62,6 +62,7 @@ Napi::Value fold(const Napi::CallbackInfo& info) {
   const auto frozen = frozenOf(info);
   std::shared_ptr<Graph> graph = frozen->graph->copy();
   torch::jit::OptimizeFrozenGraph(graph);
+  joinRelus(graph, 1);
   hasten(graph);
   torch::jit::EliminateDeadCode(graph);
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
@@ -89,6 +90,8 @@ Napi::Value narrow(const Napi::CallbackInfo& info) {
   const auto frozen = frozenOf(info);
   std::shared_ptr<Graph> graph = frozen->graph->copy();
   torch::jit::OptimizeFrozenGraph(graph);
+  // With biases in float32, so that sums of them are rounded once.
+  joinRelus(graph, 8);
   narrowGraph(*graph, graph->inputs()[frozen->leading.size()], static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value()));
   torch::jit::EliminateDeadCode(graph);
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));

@@ -1,5 +1,5 @@
 import { checkCall, type Kinds } from '../call.js';
-import { type Tensor, functions as torch } from '../tensor/index.js';
+import { callOverload, overloadOf, type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
 
@@ -89,7 +89,10 @@ export class MaxPool2d extends MaxPool {
   }
 
   forward(x: Tensor): Tensor {
-    return torch.maxPool2d(x, this.kernelSize, this.stride, this.padding, this.dilation, this.ceilMode);
+    const { kernelSize, stride, padding, dilation, ceilMode } = this;
+    if (x.device === 'cpu') return torch.maxPool2d(x, kernelSize, stride, padding, dilation, ceilMode);
+    const values = [x, kernelSize, stride, padding, dilation, ceilMode];
+    return callOverload(overloadOf('srrl::max_pool2d'), values) as Tensor;
   }
 }
 

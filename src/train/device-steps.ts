@@ -2,15 +2,10 @@ import { DeviceGraph, type GraphPool, keep, noGrad, scope, type Tensor, function
 import type { CapturedBatches } from './captured-batches.js';
 import type { CompanySteps, Member, Place } from './company-steps.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
+import { LookPace } from './look-pace.js';
 import type { Part } from './part.js';
 import { drawing } from './random.js';
 import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
-
-/**
- * Milliseconds of the device's work after which NaN and Inf are looked for. The host must not be further ahead: a run
- * that is stopped ends with the steps that it has asked for.
- */
-const lookEvery = 50;
 
 export interface DeviceStepsSetup extends DeviceUpdateSetup {
   /** Where graphs take memory from. */
@@ -68,12 +63,10 @@ export class DeviceSteps implements Member {
   readonly #parts = new Map<number, number>();
   /** Weights that are functions of the epoch, by term: on the device, so that a captured step reads them. */
   readonly #weights = new Map<string, EpochWeight>();
-  #looked = performance.now();
+  readonly #pace = new LookPace();
   /** How the next step went, where it was done in the graph of the company. */
   #replayed: { error?: unknown } | undefined;
   #draws = false;
-  /** Replays until the next look: found out, as a step takes from a millisecond to many seconds. */
-  #patience = 1;
 
   constructor(setup: DeviceStepsSetup) {
     this.#setup = setup;
@@ -88,14 +81,14 @@ export class DeviceSteps implements Member {
     return undefined;
   }
 
-  /** Whether steps were done of which nothing is known yet. */
-  get ahead(): boolean {
-    return this.#update.unseen > 0;
+  /** How many steps were done of which nothing is known yet. */
+  get unseen(): number {
+    return this.#update.unseen;
   }
 
   /** Whether it is time to {@link look}. */
   get lookIsDue(): boolean {
-    return this.#update.full || this.#update.unseen >= this.#patience;
+    return this.#update.full || this.#pace.isDue;
   }
 
   /**
@@ -109,7 +102,10 @@ export class DeviceSteps implements Member {
     if (replayed?.error) throw replayed.error;
     this.prepare();
     const result = replayed ? 'done' : this.#runAlone({ position, size }, inputs);
-    if (result === 'done') this.#update.replayed(this.#parts.get(size) as number);
+    if (result === 'done') {
+      this.#pace.count(this.#update.unseen === 0);
+      this.#update.replayed(this.#parts.get(size) as number);
+    }
     return result;
   }
 
@@ -173,16 +169,23 @@ export class DeviceSteps implements Member {
     for (const weight of this.#weights.values()) refresh(weight, epoch);
   }
 
-  /** Waits for the device: which steps since the last look had NaN or Inf. `step`: those that were done. */
-  look(step: number): NonFinite[] {
+  /**
+   * Which steps since the last look had NaN or Inf. `step`: those that were done. Waits for the device; `mayLag`: for
+   * the steps up to the look before alone, where these take little time.
+   */
+  look(step: number, mayLag = false): NonFinite[] {
     const { unseen } = this.#update;
-    const found = this.#update.look().map(({ index, what }) => ({ step: step - unseen + index + 1, what }));
-    const now = performance.now();
-    if (unseen > 0) {
-      const fitting = Math.floor((lookEvery * unseen) / (now - this.#looked));
-      this.#patience = Math.max(1, Math.min(2 * this.#patience, fitting));
+    this.#pace.looks();
+    if (mayLag && this.#pace.mayLag && !this.#update.full) {
+      const seen = this.#update.read();
+      if (seen !== undefined) {
+        this.#pace.done(seen);
+        this.#update.ask();
+        return [];
+      }
     }
-    this.#looked = now;
+    const found = this.#update.look().map(({ index, what }) => ({ step: step - unseen + index + 1, what }));
+    this.#pace.done(unseen);
     return found;
   }
 

@@ -1,7 +1,9 @@
 import type { HalfWeights } from '../nn/half-weights.js';
 import { Undo } from '../optim/undo.js';
 import { callOverload, keep, noGrad, overloadOf, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { type Health, whatIn } from './health.js';
 import type { UpdateSetup } from './host-update.js';
+import { LateNumber } from './late-number.js';
 import type { Part } from './part.js';
 
 export interface DeviceUpdateSetup extends UpdateSetup {
@@ -14,18 +16,6 @@ export interface DeviceUpdateSetup extends UpdateSetup {
 
 /** Steps that may be done between two looks. */
 const rows = 512;
-
-/**
- * What tells whether a step was sound, float64 [...]: the losses, the norm of the gradients, statistics; and behind
- * them the terms, for names alone.
- */
-interface Health {
-  values: Tensor;
-  losses: number;
-  /** Those that decide. */
-  deciding: number;
-  terms: string[];
-}
 
 /**
  * The end of a step on a device: NaN and Inf found, gradients clipped, weights updated, averages and means added to,
@@ -52,6 +42,9 @@ export class DeviceUpdate {
   /** The part by which the averages follow in the step, 0 where they do not; and the number of their updates. */
   #average: { share: Tensor; updates: Tensor } | undefined;
   #row = 0;
+  /** {@link #any} of the steps that were asked about, and how many they are. */
+  readonly #answer: LateNumber;
+  #asked = 0;
   /** Takes back what an unsound step did to the scaler. */
   readonly #scale: Undo | undefined;
 
@@ -66,6 +59,7 @@ export class DeviceUpdate {
     this.#sound = zero('float32', []);
     this.#found = zero('float32', []);
     this.#any = zero('float32', []);
+    this.#answer = new LateNumber(device);
     this.#next = zero('int64', [1]);
     this.#factor = clipNorm === undefined ? undefined : zero('float32', []);
   }
@@ -132,15 +126,38 @@ export class DeviceUpdate {
   /** Waits for the device: which of the steps since the last look had NaN or Inf, counted from 0, and in what. */
   look(): { index: number; what: string }[] {
     const { ema, stops } = this.#setup;
-    const steps = this.#unseen;
+    const steps = [...this.#unseen];
     if (steps.length === 0) return [];
     const first = this.#row;
-    this.#row = (first + steps.length) % rows;
-    this.#unseen = [];
     const bad = Number(this.#any.item()) > 0 ? this.#readLogs(steps, first) : [];
+    this.#pass(steps.length);
     const done = stops ? (bad[0]?.index ?? steps.length) : steps.length - bad.length;
     if (ema) ema.updates += done;
     return stops ? bad.slice(0, 1) : bad;
+  }
+
+  /** Asks whether the steps up to here were sound, without waiting: {@link read} tells. */
+  ask(): void {
+    this.#answer.ask(this.#any);
+    this.#asked = this.#unseen.length;
+  }
+
+  /** Waits for the steps that were asked about: how many they were; undefined where one of them was not sound. */
+  read(): number | undefined {
+    const steps = this.#asked;
+    if (steps === 0) return 0;
+    if (this.#answer.read() > 0) return undefined;
+    this.#pass(steps);
+    const { ema } = this.#setup;
+    if (ema) ema.updates += steps;
+    return steps;
+  }
+
+  /** Nothing has to be known of the next steps any more. */
+  #pass(steps: number): void {
+    this.#row = (this.#row + steps) % rows;
+    this.#unseen.splice(0, steps);
+    this.#asked = 0;
   }
 
   #readLogs(steps: readonly number[], first: number): { index: number; what: string }[] {
@@ -222,22 +239,6 @@ export class DeviceUpdate {
     const logs = [...this.#logs.values()].map(({ log }) => log);
     const flags = [this.#sound, this.#found, this.#any, this.#next, ...logs];
     const factors = [this.#factor, this.#average?.share, this.#average?.updates];
-    for (const holder of [...this.#rates, ...flags, ...factors, this.#scale]) holder?.dispose();
+    for (const holder of [...this.#rates, ...flags, ...factors, this.#scale, this.#answer]) holder?.dispose();
   }
-}
-
-/** What of a step's values is NaN or Inf: a loss by its term, a statistic by its name, or a gradient. */
-function whatIn(
-  values: readonly number[],
-  { losses, deciding, terms }: Omit<Health, 'values'>,
-  statistics: readonly string[],
-): string | undefined {
-  const bad = values.slice(0, deciding).findIndex((value) => !Number.isFinite(value));
-  if (bad < 0) return undefined;
-  if (bad < losses) {
-    const term = values.slice(deciding).findIndex((value) => !Number.isFinite(value));
-    return term < 0 ? 'the weighted sum' : `the term ${terms[term]}`;
-  }
-  const statistic = values.slice(losses + 1, deciding).findIndex((value) => !Number.isFinite(value));
-  return statistic < 0 ? 'a gradient' : statistics[statistic];
 }

@@ -21,12 +21,12 @@ export class RunKernels {
 
   /** Why kernels are not used, as far as nobody has heard of it. */
   news(): string[] {
-    const all = this.installed
-      ? refusedKernels(this.device).map(({ kind, obstacle }) => `libtorch's operators replace ${kind}: ${obstacle}`)
-      : this.obstacle === undefined
-        ? []
-        : [`the package's own kernels are not used: ${this.obstacle}`];
-    const news = all.filter((message) => !this.told.has(message));
+    // One of a kind is enough, whatever the shapes.
+    const refused = refusedKernels(this.device).map(({ kind, obstacle }) => {
+      return `libtorch's operators replace ${kind.replace(/ \(.*\)$/, '')}: ${obstacle}`;
+    });
+    const absent = this.obstacle === undefined ? [] : [`the package's own kernels are not used: ${this.obstacle}`];
+    const news = [...new Set([...absent, ...refused])].filter((message) => !this.told.has(message));
     for (const message of news) this.told.add(message);
     return news;
   }

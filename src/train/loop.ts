@@ -110,6 +110,7 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<CompanyEve
     if (reason !== undefined)
       yield { type: 'notice', message: `each student's step is captured in a device graph of its own: ${reason}` };
   }
+  const { seen } = trainer;
   const outcome = scope(() => trainer.runStep());
   if (outcome.microBatch !== undefined)
     yield { type: 'notice', message: `out of memory: from now on ${outcome.microBatch} images go through at once` };
@@ -122,9 +123,9 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<CompanyEve
   yield* judged(setup, outcome.nonFinite ?? []);
   if (trainer.step % trainer.stepsPerEpoch === 0) yield* judged(setup, trainer.look());
   const steps = options.epochs * trainer.stepsPerEpoch;
-  // Of steps that a device repeats, those after which they were looked at; several students go step by step.
-  if (!trainer.ahead || trainer.setup.pass)
-    yield { type: 'step', step: trainer.step, steps, epoch, epochs: options.epochs };
+  // Of steps that a device repeats, the newest that is known to be sound; several students go step by step.
+  const done = trainer.setup.pass ? trainer.step : trainer.seen;
+  if (done > seen || trainer.setup.pass) yield { type: 'step', step: done, steps, epoch, epochs: options.epochs };
   await breathe();
 }
 

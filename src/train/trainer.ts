@@ -217,7 +217,7 @@ export class Trainer {
     }
     if (outcome === 'done') {
       this.step++;
-      return this.device?.lookIsDue ? this.look() : [];
+      return this.device?.lookIsDue ? this.look(true) : [];
     }
     // What was replayed before comes first: where it stops the run, this step is not done.
     const earlier = this.look();
@@ -232,15 +232,18 @@ export class Trainer {
     return what === undefined ? earlier : [...earlier, { step: this.step, what }];
   }
 
-  /** Finds out which of the steps that were replayed since the last look had NaN or Inf; waits for the device. */
-  look(): NonFinite[] {
-    if (this.ahead) this.loader.drawAhead?.(drawingTime);
-    return this.device?.look(this.step) ?? [];
+  /**
+   * Finds out which of the steps that were replayed since the last look had NaN or Inf; waits for the device, except,
+   * where it `mayLag`, for the newest steps.
+   */
+  look(mayLag = false): NonFinite[] {
+    if (this.seen < this.step) this.loader.drawAhead?.(drawingTime);
+    return this.device?.look(this.step, mayLag) ?? [];
   }
 
-  /** Whether the last step has been asked for and is not known to be sound yet. */
-  get ahead(): boolean {
-    return this.device?.ahead ?? false;
+  /** Steps of which it is known whether they were sound: on a device, the last ones come out at a later look. */
+  get seen(): number {
+    return this.step - (this.device?.unseen ?? 0);
   }
 
   private deviceSteps(): DeviceSteps {

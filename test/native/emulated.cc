@@ -4,6 +4,7 @@
 
 #include "head.cu"
 #include "norm_relu.cu"
+#include "pool.cu"
 #include "step.cu"
 #include "update.cu"
 #include "views.cu"
@@ -101,9 +102,15 @@ const std::map<std::string, void (*)(Head)> heads = {
     {"head_gradient_float", head_gradient_float},             {"head_gradient_bfloat", head_gradient_bfloat}};
 const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_KERNELS(float1), NORM_KERNELS(bfloat8), NORM_KERNELS(bfloat1)};
 
+#define POOL_KERNELS(name)                                                                          \
+  {"max_pool_" #name, max_pool_##name}, {"max_pool_3_" #name, max_pool_3_##name},                   \
+      {"max_pool_gradient_" #name, max_pool_gradient_##name}, {"max_pool_gradient_3_2_" #name, max_pool_gradient_3_2_##name}
+const std::map<std::string, void (*)(Pool)> pools = {POOL_KERNELS(float4), POOL_KERNELS(float1), POOL_KERNELS(bfloat8), POOL_KERNELS(bfloat1)};
+
 std::function<void()> kernelOf(const std::string& name, const std::string& parameters) {
   if (const auto found = norms.find(name); found != norms.end()) return call(found->second, parameters);
   if (const auto found = heads.find(name); found != heads.end()) return call(found->second, parameters);
+  if (const auto found = pools.find(name); found != pools.end()) return call(found->second, parameters);
   if (name == "views") return call(views, parameters);
   if (name == "update_sgd") return call(update_sgd, parameters);
   if (name == "step_magnitudes") return call(step_magnitudes, parameters);

@@ -279,7 +279,7 @@ std::vector<Tensor> results(const char* kind, std::initializer_list<std::optiona
 }
 
 Tensor copyFrom(const Tensor& from, const Tensor& to, bool nonBlocking) {
-  if (inOperator == 0 && from.is_cpu() != to.is_cpu() && !(nonBlocking && from.is_cpu())) waits++;
+  if (inOperator == 0 && from.is_cpu() != to.is_cpu() && !nonBlocking) waits++;
   TORCH_CHECK(!recording || (from.device() == device && to.device() == device), "memory of the host cannot be copied while a graph is recorded");
   const auto copy = [to = bare(to), from = bare(from)] { seen(to).copy_(seen(from)); };
   if (recording) {
@@ -316,6 +316,24 @@ std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, c
     return std::vector{toInput, toWeight, toBias};
   });
   return {made[0], made[1], made[2]};
+}
+
+// As cuDNN's kernel: relu(convolution + bias + alpha * other). It refuses some settings, too.
+Tensor convolutionAddRelu(const Tensor& input, const Tensor& weight, const Tensor& other, const std::optional<at::Scalar>& alpha, const std::optional<Tensor>& bias,
+                          c10::IntArrayRef stride, c10::IntArrayRef padding, c10::IntArrayRef dilation, int64_t groups) {
+  TORCH_CHECK(dilation[0] < 3, "no engine for a dilation of ", dilation[0]);
+  const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec());
+  return results("aten::cudnn_convolution_add_relu", {input, weight, other, bias}, [=, input = bare(input), weight = bare(weight), other = bare(other), bias = bare(bias)] {
+    const auto& [stride, padding, dilation] = sizes;
+    const std::optional<Tensor> summand = bias ? std::optional(seen(*bias)) : std::nullopt;
+    const Tensor sum = at::conv2d(seen(input), seen(weight), summand, stride, padding, dilation, groups);
+    return std::vector{(other.defined() ? sum.add(seen(other), alpha.value_or(1)) : sum).relu()};
+  })[0];
+}
+
+Tensor convolutionRelu(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, c10::IntArrayRef stride, c10::IntArrayRef padding,
+                       c10::IntArrayRef dilation, int64_t groups) {
+  return convolutionAddRelu(input, weight, {}, {}, bias, stride, padding, dilation, groups);
 }
 
 // libtorch's own form of it warns of every output that it gets here.
@@ -465,6 +483,8 @@ TORCH_LIBRARY_IMPL(aten, HPU, library) {
   library.impl("native_batch_norm", batchNorm);
   library.impl("mse_loss", meanSquaredError);
   library.impl("convolution_overrideable", convolution);
+  library.impl("cudnn_convolution_relu", convolutionRelu);
+  library.impl("cudnn_convolution_add_relu", convolutionAddRelu);
   library.impl("convolution_backward_overrideable", convolutionBackward);
 }
 

@@ -24,6 +24,7 @@ import {
 import { DeviceGraph, hostTraffic } from '../../src/tensor/index.js';
 import torch, { loadSafetensors, nn, type Tensor } from '../../src/torch.js';
 import { DeviceSteps } from '../../src/train/device-steps.js';
+import { LateNumber } from '../../src/train/late-number.js';
 import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
 
 addDevice();
@@ -117,6 +118,29 @@ describe.runIf(isThere)('steps that are repeated', () => {
       if (isPretended) expect(repeated.tensors[name]?.equal(tensor), name).toBe(true);
   });
 
+  it('are judged at a later look as at once, where steps are quick', async () => {
+    // Without a clock that moves, steps take no time, so that each look is about the steps up to the one before.
+    vi.spyOn(performance, 'now').mockReturnValue(0);
+    const read = vi.spyOn(LateNumber.prototype, 'read');
+    for (const onNonFinite of ['skip', 'stop'] as const) {
+      const run = async (recordSteps: boolean) => {
+        const out = join(folder, `late-${onNonFinite}-${recordSteps}`);
+        const options = { ...trained, method: method('loss'), epochs: 2, ema: 0.9, onNonFinite, recordSteps, out };
+        const list = await all(options).catch((error) => error);
+        if (onNonFinite === 'skip')
+          return { weights: weightBytes(join(out, 'student.safetensors')), list: notices(list) };
+        const { step, checkpoint } = list as DivergenceError;
+        const { tensors } = loadSafetensors(checkpoint as string);
+        return { step, tensors: Object.values(tensors).map((tensor) => tensor.tolist()) };
+      };
+      read.mockClear();
+      const repeated = await run(true);
+      expect(read.mock.calls.length).toBeGreaterThan(1);
+      const alone = await run(false);
+      if (isPretended) expect(repeated).toEqual(alone);
+    }
+  });
+
   it('ask the host for nothing between two looks', async () => {
     // Without a clock that moves, twice as many steps follow after each look.
     vi.spyOn(performance, 'now').mockReturnValue(0);
@@ -136,8 +160,9 @@ describe.runIf(isThere)('steps that are repeated', () => {
     });
     expect(between.length).toBeGreaterThan(30);
     expect(new Set(between)).toEqual(new Set([0]));
-    // Two steps one by one; looks after 1, 2 and 4 replays, and at the end of each epoch.
-    expect(steps).toEqual([1, 2, 3, 5, 9, 12, 24, 36, 48]);
+    // Two steps one by one; looks after 1, 2, 2 and 4 replays, all but the first for the steps up to the look before;
+    // and at the end of each epoch, for all.
+    expect(steps).toEqual([1, 2, 3, 5, 7, 12, 24, 36, 48]);
   });
 
   it.each(['dkd', 'review-kd', 'srrl'])('are captured once, whatever epoch and schedule say: %s', async (name) => {

@@ -32,6 +32,16 @@ struct Norm {
   float momentum, eps;
 };
 
+// The largest value of each window of maps in channels_last. Sizes are [rows, columns].
+struct Pool {
+  const void* input;      // [images, size, channels]; forward only
+  const void* gradient;   // [images, outputSize, channels]; backward only
+  unsigned char* places;  // [images, outputSize, channels]: which value of its window each is, row by row
+  void* result;           // forward: the output; backward: the gradient of the input
+  int images, channels;
+  int size[2], outputSize[2], kernel[2], stride[2], padding[2];
+};
+
 // Crops, flips and normalizes images.
 struct Views {
   const unsigned char* images;  // [N, channels, height, width]
