@@ -5,6 +5,7 @@
 import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
+export { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d, type PoolSize } from './adaptive-pool.js';
 export * from './losses.js';
 export { type PaddingMode, type PadOptions, pad } from './pad.js';
 export { type InterpolateOptions, interpolate } from './upsample.js';
