@@ -132,16 +132,16 @@ struct HeadLosses : torch::autograd::Function<HeadLosses> {
   }
 };
 
-// Both losses and the gradient, with each loss weighted 1.
+// Both losses and the gradient, with each loss weighted 1, against float32.
 bool agree(Engine& engine, const Setting& s) {
+  const c10::impl::ExcludeDispatchKeyGuard uncast(c10::autocast_dispatch_keyset);
   const Result ours = [&] {
     const at::AutoDispatchBelowADInplaceOrView below;
-    const c10::impl::ExcludeDispatchKeyGuard uncast(c10::autocast_dispatch_keyset);
     return losses(engine, s);
   }();
   const at::AutoGradMode on(true);
-  const Tensor feature = s.feature.detach().requires_grad_(true);
-  const auto [matching, regression] = plainLosses({feature, s.target, s.logits, s.weight, s.bias});
+  const Tensor feature = s.feature.detach().to(at::kFloat).requires_grad_(true);
+  const auto [matching, regression] = plainLosses({feature, s.target.to(at::kFloat), s.logits.to(at::kFloat), s.weight, s.bias});
   const Tensor expected = torch::autograd::grad({matching.add(regression)}, {feature})[0];
   const Tensor one = at::ones({}, ours.gradients.options());
   const auto same = [](const Tensor& a, const Tensor& b) { return kernels::agrees(a, b.detach().to(a.scalar_type())); };

@@ -62,6 +62,7 @@ describe.skipIf(!isThere)('cross-entropy', () => {
 
   it.each(sizes)('of %i images and %i classes', (images, classes) => {
     for (const { dtype, labelSmoothing, numbers } of kinds) {
+      if (classes > 1024 && dtype === 'bfloat16') continue;
       manualSeed(images + classes);
       const logits = torch.randn([images, classes]).mul(3).to({ dtype });
       const labels = numbers
