@@ -45,7 +45,7 @@ Napi::Value keepFreedMemory(const Napi::CallbackInfo& info) {
 
 // deviceMemory(device) => {allocated, reserved, peakAllocated, peakReserved} in bytes, of this process
 Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
-  const c10::Device device(info[0].As<Napi::String>().Utf8Value());
+  const c10::Device device = deviceOf(info[0]);
   const auto stats = c10::getDeviceAllocator(device.type())->getDeviceStats(device.index());
   const auto all = static_cast<size_t>(c10::CachingAllocator::StatType::AGGREGATE);
   const auto &allocated = stats.allocated_bytes[all], &reserved = stats.reserved_bytes[all];
@@ -66,10 +66,9 @@ std::optional<size_t> freeBytes(Allocator* allocator, c10::DeviceIndex index) {
 
 // freeMemory(device) => bytes that no process has taken, or undefined where that is unknown
 Napi::Value freeMemory(const Napi::CallbackInfo& info) {
-  const c10::Device device(info[0].As<Napi::String>().Utf8Value());
+  const c10::Device device = deviceOf(info[0]);
   try {
-    const auto index = device.has_index() ? device.index() : c10::DeviceIndex{0};
-    const auto bytes = freeBytes(c10::getDeviceAllocator(device.type()), index);
+    const auto bytes = freeBytes(c10::getDeviceAllocator(device.type()), device.index());
     if (bytes) return Napi::Number::New(info.Env(), static_cast<double>(*bytes));
   } catch (const c10::Error&) {
     // A kind of device that does not say.
@@ -79,14 +78,14 @@ Napi::Value freeMemory(const Napi::CallbackInfo& info) {
 
 // resetPeakMemory(device)
 Napi::Value resetPeakMemory(const Napi::CallbackInfo& info) {
-  const c10::Device device(info[0].As<Napi::String>().Utf8Value());
+  const c10::Device device = deviceOf(info[0]);
   c10::getDeviceAllocator(device.type())->resetPeakStats(device.index());
   return info.Env().Undefined();
 }
 
 // emptyCache(device): gives back what its allocator holds and nobody uses
 Napi::Value emptyCache(const Napi::CallbackInfo& info) {
-  c10::getDeviceAllocator(c10::Device(info[0].As<Napi::String>().Utf8Value()).type())->emptyCache();
+  c10::getDeviceAllocator(deviceOf(info[0]).type())->emptyCache();
   return info.Env().Undefined();
 }
 
@@ -95,13 +94,23 @@ Napi::Value cudnnFlags(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
   result.Set("benchmark", context.benchmarkCuDNN());
   result.Set("deterministic", context.deterministicCuDNN());
+  result.Set("allowTf32", context.allowTF32CuDNN());
   return result;
 }
 
-// setCudnnFlags(benchmark, deterministic)
+// setCudnnFlags(benchmark, deterministic, allowTf32)
 Napi::Value setCudnnFlags(const Napi::CallbackInfo& info) {
   at::globalContext().setBenchmarkCuDNN(info[0].ToBoolean());
   at::globalContext().setDeterministicCuDNN(info[1].ToBoolean());
+  at::globalContext().setAllowTF32CuDNN(info[2].ToBoolean());
+  return info.Env().Undefined();
+}
+
+Napi::Value matmulAllowsTf32(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), at::globalContext().allowTF32CuBLAS()); }
+
+// allowMatmulTf32(on)
+Napi::Value allowMatmulTf32(const Napi::CallbackInfo& info) {
+  at::globalContext().setAllowTF32CuBLAS(info[0].ToBoolean());
   return info.Env().Undefined();
 }
 
@@ -135,6 +144,8 @@ void exportDevice(Napi::Env, Napi::Object exports) {
   define<emptyCache>(exports, "emptyCache");
   define<cudnnFlags>(exports, "cudnnFlags");
   define<setCudnnFlags>(exports, "setCudnnFlags");
+  define<matmulAllowsTf32>(exports, "matmulAllowsTf32");
+  define<allowMatmulTf32>(exports, "allowMatmulTf32");
   define<setDeterministicAlgorithms>(exports, "setDeterministicAlgorithms");
   define<numThreads>(exports, "numThreads");
   define<setNumThreads>(exports, "setNumThreads");

@@ -6,6 +6,7 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 
 #include "arguments.h"
+#include "device.h"
 
 namespace srrl {
 
@@ -19,8 +20,6 @@ struct Mark : torch::CustomClassHolder {
   c10::Event event;
   c10::Device device;
 };
-
-c10::Device deviceOf(const Napi::Value& value) { return c10::Device(value.As<Napi::String>().Utf8Value()); }
 
 c10::intrusive_ptr<Mark> markOf(const Napi::CallbackInfo& info, size_t index = 0) {
   const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[index]));

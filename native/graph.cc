@@ -4,7 +4,9 @@
 
 #include <ATen/ATen.h>
 #include <c10/core/Event.h>
+#include <c10/core/InferenceMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <map>
 #include <mutex>
@@ -17,6 +19,7 @@
 #endif
 
 #include "arguments.h"
+#include "device.h"
 #include "kernels/engine.h"
 
 namespace srrl {
@@ -54,15 +57,20 @@ struct Graph : torch::CustomClassHolder {
 
 // The first use of a library creates its handle and its workspace, which a recording does not allow. Operators of every
 // type that a network is trained in make those of the stream on which all recordings happen: a workspace belongs to a
-// stream, and another stream for each recording would leave one behind each time (32 MiB on an H100).
+// stream, and another stream for each recording would leave one behind each time (32 MiB on an H100). Handles are each
+// thread's own, and gradients are computed by a thread of autograd: so these have gradients.
 void warmUp(c10::Device device) {
-  const at::AutoDispatchBelowADInplaceOrView plain;
+  const c10::InferenceMode outside(false);
+  const c10::impl::ExcludeDispatchKeyGuard uncast(c10::autocast_dispatch_keyset);
+  const at::AutoGradMode withGradients(true);
   for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {
     const auto options = at::TensorOptions().dtype(type).device(device);
     try {
-      const at::Tensor square = at::ones({16, 16}, options);
-      at::addmm(square.select(0, 0), at::mm(square, square), square);
-      at::convolution(at::ones({2, 16, 8, 8}, options), at::ones({16, 16, 3, 3}, options), {}, {1, 1}, {1, 1}, {1, 1}, false, {0, 0}, 1);
+      const auto ones = [&](at::IntArrayRef sizes) { return at::ones(sizes, options).requires_grad_(true); };
+      const at::Tensor bias = ones({16}), square = ones({16, 16}), images = ones({2, 16, 8, 8}), kernels = ones({16, 16, 3, 3});
+      const at::Tensor product = at::addmm(bias, at::mm(square, square), square);
+      const at::Tensor maps = at::convolution(images, kernels, {}, {1, 1}, {1, 1}, {1, 1}, false, {0, 0}, 1);
+      torch::autograd::grad({product.sum(), maps.sum()}, {bias, square, images, kernels});
     } catch (const c10::Error&) {
       // A card without this type; who asks for it hears of it.
     }
@@ -104,8 +112,6 @@ void join(Graph& graph) {
   for (size_t i = 1; i <= used; i++) wait(graph.streams[i], graph.streams[0]);
   graph.branches = 0;
 }
-
-c10::Device deviceOf(const Napi::Value& value) { return c10::Device(value.As<Napi::String>().Utf8Value()); }
 
 c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
   const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));

@@ -4,6 +4,7 @@
 #include <ATen/autocast_mode.h>
 
 #include "arguments.h"
+#include "device.h"
 #include "plain.h"
 
 namespace srrl {
@@ -73,7 +74,7 @@ Napi::Value createGenerator(const Napi::CallbackInfo& info) {
 
 // A generator by its handle, the default one of a device by the device's name, or that of the CPU for 0.
 at::Generator generatorOf(const Napi::Value& value) {
-  if (value.IsString()) return at::globalContext().defaultGenerator(c10::Device(value.As<Napi::String>().Utf8Value()));
+  if (value.IsString()) return at::globalContext().defaultGenerator(deviceOf(value));
   if (handleOf(value) == 0) return at::globalContext().defaultGenerator(at::kCPU);
   const c10::IValue& held = Environment::of(value.Env()).handles.at(handleOf(value));
   if (!held.isGenerator()) throw Error(kType, "expected a generator");

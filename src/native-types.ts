@@ -133,6 +133,13 @@ export interface ScriptProgram {
 
 export type ScriptResult = Handle | null | ScriptResult[];
 
+/** Settings of torch.backends.cudnn. */
+export interface CudnnFlags {
+  benchmark: boolean;
+  deterministic: boolean;
+  allowTf32: boolean;
+}
+
 /** What a device's caching allocator holds for this process, in bytes. */
 export interface DeviceMemory {
   /** Of living tensors. */
@@ -256,8 +263,10 @@ export interface Native {
   freeMemory(device: string): number | undefined;
   resetPeakMemory(device: string): void;
   emptyCache(device: string): void;
-  cudnnFlags(): { benchmark: boolean; deterministic: boolean };
-  setCudnnFlags(benchmark: boolean, deterministic: boolean): void;
+  cudnnFlags(): CudnnFlags;
+  setCudnnFlags(benchmark: boolean, deterministic: boolean, allowTf32: boolean): void;
+  matmulAllowsTf32(): boolean;
+  allowMatmulTf32(on: boolean): void;
   setDeterministicAlgorithms(on: boolean, warnOnly: boolean): void;
   eventsTime(device: string): boolean;
   eventCreate(device: string, timing: boolean): Handle;

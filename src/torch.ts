@@ -15,6 +15,7 @@ import {
   callOverloadAsync,
   checkpoint,
   countFlops,
+  cuda,
   cudnn,
   detectAnomaly,
   deviceMemory,
@@ -135,7 +136,7 @@ const own = {
   resetPeakMemory,
   emptyCache,
   Event,
-  backends: { cudnn },
+  backends: { cudnn, cuda },
   /** The libtorch that this was compiled against, as in `2.13.0`. */
   get version(): string {
     return native().libtorchVersion;

@@ -4,6 +4,7 @@
 #include <torch/library.h>
 
 #include "../arguments.h"
+#include "../device.h"
 #include "../library.h"
 #include "engine.h"
 #include "kernel_sources.h"
@@ -14,8 +15,6 @@ namespace srrl {
 namespace {
 
 using Launcher = void(at::TensorList, c10::string_view, at::IntArrayRef, int64_t, int64_t);
-
-c10::Device deviceOf(const Napi::Value& value) { return c10::Device(value.As<Napi::String>().Utf8Value()); }
 
 // A device other than CUDA's that runs kernels does it by its kernel of this operator.
 std::optional<c10::OperatorHandle> launcherOf(c10::Device device) {

@@ -1,5 +1,5 @@
-// The feature matching loss and the softmax regression loss (squared error of the logits) of SRRL: by a kernel that
-// also makes their gradients, or by operators that every device has.
+// The feature matching loss and the softmax regression loss (squared error of the logits) of SRRL: by kernels that also
+// make their gradients, or by operators that every device has.
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -39,9 +39,7 @@ bool fits(const Setting& s) {
   const int64_t images = s.feature.size(0), width = s.feature.size(1), classes = s.weight.size(0);
   return isReady(s.feature, true) && isReady(s.target, true) && isReady(s.logits, true) && isReady(s.weight, false) && (!s.bias || isReady(*s.bias, false)) &&
          isHalf(s.target) == isHalf(s.logits) && s.target.sizes() == s.feature.sizes() && s.logits.sizes() == c10::IntArrayRef({images, classes}) &&
-         s.weight.size(1) == width && (!s.bias || s.bias->numel() == classes) && width <= kernels::kWidestHead && classes <= kernels::kWidestHead &&
-         // Each image reads the whole classifier: with many, a matrix product is faster.
-         images * width * classes <= (int64_t{1} << 26) && !s.weight.requires_grad() && !(s.bias && s.bias->requires_grad());
+         s.weight.size(1) == width && (!s.bias || s.bias->numel() == classes) && !s.weight.requires_grad() && !(s.bias && s.bias->requires_grad());
 }
 
 std::string typeOf(const Tensor& tensor) { return isHalf(tensor) ? "_bfloat" : "_float"; }
@@ -60,18 +58,41 @@ kernels::Head parametersOf(const Setting& s, const Tensor& gradients) {
   return p;
 }
 
+// Numbers of a row of the classifier that a lane has in the kernel that does all at once, in which each image reads the
+// whole classifier; 0 where that is too much, so that two matrix products are faster.
+int64_t piecesOf(const Setting& s) {
+  const int64_t width = s.weight.size(1);
+  if (s.feature.size(0) * s.weight.numel() > (int64_t{1} << 24)) return 0;
+  for (const int64_t pieces : {4, 8, 16})
+    if (width <= pieces * kernels::kLanes) return pieces;
+  return 0;
+}
+
 Result losses(Engine& engine, const Setting& s) {
   const auto options = s.weight.options().requires_grad(false);
-  const Tensor found = at::empty({2}, options), gradients = at::empty({2, s.feature.size(0), s.feature.size(1)}, options);
+  const Tensor matching = at::empty({}, options), regression = at::empty({}, options), gradients = at::empty({2, s.feature.size(0), s.feature.size(1)}, options);
   const Tensor partial = at::empty({s.feature.size(0), 2}, options), counter = kernels::counters(s.feature, 1);
   kernels::Head p = parametersOf(s, gradients);
-  p.losses = found.mutable_data_ptr<float>();
+  p.matching = matching.mutable_data_ptr<float>();
+  p.regression = regression.mutable_data_ptr<float>();
   p.partial = partial.mutable_data_ptr<float>();
   p.counter = reinterpret_cast<unsigned*>(counter.mutable_data_ptr<int>());
-  std::vector<Tensor> used = {s.feature, s.target, s.logits, s.weight, found, gradients, partial, counter};
+  std::vector<Tensor> used = {s.feature, s.target, s.logits, s.weight, matching, regression, gradients, partial, counter};
   if (s.bias) used.push_back(*s.bias);
-  kernels::launch(engine, "head_losses" + typeOf(s.feature) + typeOf(s.target), {static_cast<unsigned>(p.images), 1, 1, kernels::kThreads}, p, used);
-  return {found.select(0, 0), found.select(0, 1), gradients};
+  const Shape shape = {static_cast<unsigned>(p.images), 1, 1, kernels::kThreads};
+  const std::string types = typeOf(s.feature) + typeOf(s.target);
+  if (const int64_t pieces = piecesOf(s)) {
+    kernels::launch(engine, "head_losses" + std::to_string(pieces) + types, shape, p, used);
+    return {matching, regression, gradients};
+  }
+  const Tensor features = s.feature.to(at::kFloat), transposed = s.weight.t();
+  const Tensor products = s.bias ? at::addmm(*s.bias, features, transposed) : at::mm(features, transposed);
+  p.products = products.mutable_data_ptr<float>();
+  used.push_back(products);
+  kernels::launch(engine, "head_differences" + types, shape, p, used);
+  Tensor toFeature = gradients.select(0, 1);
+  at::mm_out(toFeature, products, s.weight);
+  return {matching, regression, gradients};
 }
 
 Tensor gradient(Engine& engine, const Tensor& feature, const Tensor& gradients, const Tensor& toMatching, const Tensor& toRegression) {
@@ -96,9 +117,10 @@ struct HeadLosses : torch::autograd::Function<HeadLosses> {
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const Tensor& feature, const Tensor& target, const Tensor& logits,
                                                 const Tensor& weight, const OptionalTensor& bias) {
     const at::AutoDispatchBelowADInplaceOrView below;
+    const c10::impl::ExcludeDispatchKeyGuard uncast(c10::autocast_dispatch_keyset);
     const Result made = losses(*kernels::installedFor(feature), {feature, target, logits, weight, bias});
     context->save_for_backward({feature, made.gradients});
-    return {made.matching.clone(), made.regression.clone()};
+    return {made.matching, made.regression};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& given) {
@@ -110,12 +132,16 @@ struct HeadLosses : torch::autograd::Function<HeadLosses> {
   }
 };
 
-// Both losses and the gradient, with each loss weighted 1.
+// Both losses and the gradient, with each loss weighted 1, against float32.
 bool agree(Engine& engine, const Setting& s) {
-  const Result ours = losses(engine, s);
+  const c10::impl::ExcludeDispatchKeyGuard uncast(c10::autocast_dispatch_keyset);
+  const Result ours = [&] {
+    const at::AutoDispatchBelowADInplaceOrView below;
+    return losses(engine, s);
+  }();
   const at::AutoGradMode on(true);
-  const Tensor feature = s.feature.detach().requires_grad_(true);
-  const auto [matching, regression] = plainLosses({feature, s.target, s.logits, s.weight, s.bias});
+  const Tensor feature = s.feature.detach().to(at::kFloat).requires_grad_(true);
+  const auto [matching, regression] = plainLosses({feature, s.target.to(at::kFloat), s.logits.to(at::kFloat), s.weight, s.bias});
   const Tensor expected = torch::autograd::grad({matching.add(regression)}, {feature})[0];
   const Tensor one = at::ones({}, ours.gradients.options());
   const auto same = [](const Tensor& a, const Tensor& b) { return kernels::agrees(a, b.detach().to(a.scalar_type())); };

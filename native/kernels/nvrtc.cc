@@ -22,6 +22,7 @@ using Status = int;
 using Program = void*;
 using Module = void*;
 using Function = void*;
+using Context = void*;
 constexpr int kMajor = 75, kMinor = 76;  // CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_*
 
 void* openFirst(const std::vector<std::string>& names) {
@@ -96,6 +97,9 @@ struct Driver {
   SRRL_DRIVER_FUNCTION(init, "cuInit", unsigned);
   SRRL_DRIVER_FUNCTION(deviceGet, "cuDeviceGet", int*, int);
   SRRL_DRIVER_FUNCTION(deviceGetAttribute, "cuDeviceGetAttribute", int*, int, int);
+  SRRL_DRIVER_FUNCTION(primaryContextRetain, "cuDevicePrimaryCtxRetain", Context*, int);
+  SRRL_DRIVER_FUNCTION(contextGetCurrent, "cuCtxGetCurrent", Context*);
+  SRRL_DRIVER_FUNCTION(contextSetCurrent, "cuCtxSetCurrent", Context);
   SRRL_DRIVER_FUNCTION(moduleLoadData, "cuModuleLoadData", Module*, const void*);
   SRRL_DRIVER_FUNCTION(moduleGetFunction, "cuModuleGetFunction", Function*, Module, const char*);
   SRRL_DRIVER_FUNCTION(launchKernel, "cuLaunchKernel", Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**);
@@ -119,7 +123,13 @@ class CudaEngine final : public Engine {
  public:
   // Modules stay loaded: graphs that were captured with them may outlive this.
   CudaEngine(c10::Device device, const std::vector<std::string>& codes) : device_(device), guard_(device.type()) {
+    const Driver& driver = Driver::get();
+    driver.check(driver.init(0), "the NVIDIA driver does not start");
+    int number = 0;
+    driver.check(driver.deviceGet(&number, device.index()), "there is no " + device.str());
+    driver.check(driver.primaryContextRetain(&context_, number), device.str() + " cannot be used");
     const c10::DeviceGuard current(device);
+    enterContext();
     for (const std::string& code : codes) {
       Module module;
       Driver::get().check(Driver::get().moduleLoadData(&module, code.data()), "the kernels cannot be loaded");
@@ -129,6 +139,7 @@ class CudaEngine final : public Engine {
 
   void launch(const std::string& kernel, const Shape& shape, const void* parameters, size_t, at::TensorList) override {
     const c10::DeviceGuard current(device_);
+    enterContext();
     void* arguments[] = {const_cast<void*>(parameters)};
     void* stream = guard_.getStream(device_).native_handle();
     const Status status = Driver::get().launchKernel(functionOf(kernel), shape.gridX, shape.gridY, 1, shape.blockX, shape.blockY, 1, 0, stream, arguments, nullptr);
@@ -136,6 +147,15 @@ class CudaEngine final : public Engine {
   }
 
  private:
+  // libtorch works in the same context, the primary one of the device, but a thread in which it has not used the device
+  // yet has none.
+  void enterContext() {
+    const Driver& driver = Driver::get();
+    Context now = nullptr;
+    driver.check(driver.contextGetCurrent(&now), device_.str());
+    if (now != context_) driver.check(driver.contextSetCurrent(context_), device_.str());
+  }
+
   Function functionOf(const std::string& kernel) {
     const std::lock_guard lock(mutex_);
     const auto known = functions_.find(kernel);
@@ -149,6 +169,7 @@ class CudaEngine final : public Engine {
 
   c10::Device device_;
   c10::impl::VirtualGuardImpl guard_;
+  Context context_ = nullptr;
   std::vector<Module> modules_;
   std::mutex mutex_;
   std::unordered_map<std::string, Function> functions_;

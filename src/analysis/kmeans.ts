@@ -61,13 +61,11 @@ function firstCentres(points: Tensor, clusters: number, seed: number): Tensor {
   let closest = distances(chosen[0] as Tensor, points);
   while (chosen.length < clusters) {
     const [centre, next] = scope(() => {
-      const cumulated = closest.squeeze(0).cumsum(0, { dtype: 'float64' });
-      const draws = fromArray(Float64Array.from({ length: trials }, () => random.uniform()));
-      const drawn = draws.to({ device: points.device }).mul(cumulated.at(-1));
-      const candidates = points.indexSelect(
-        0,
-        torch.searchsorted(cumulated, drawn, { right: true }).clamp(null, count - 1),
-      );
+      // On the CPU: GPUs have no deterministic sum of this kind.
+      const cumulated = closest.squeeze(0).to({ device: 'cpu' }).cumsum(0, { dtype: 'float64' });
+      const drawn = fromArray(Float64Array.from({ length: trials }, () => random.uniform())).mul(cumulated.at(-1));
+      const numbers = torch.searchsorted(cumulated, drawn, { right: true }).clamp(null, count - 1);
+      const candidates = points.indexSelect(0, numbers.to({ device: points.device }));
       const left = distances(candidates, points).minimum(closest);
       const best = left.sum(1).argmin(0, true);
       return [candidates.indexSelect(0, best), left.indexSelect(0, best)] as const;

@@ -1,11 +1,11 @@
 /** Losses that compare feature maps [N, C, H, W] of student and teacher. */
 import { functional as F } from '../nn/index.js';
-import { type Tensor, functions as torch } from '../tensor/index.js';
+import type { Tensor } from '../tensor/index.js';
 
 /** Averages a map [N, C, H, W] to another height and width; the same map where it has them. */
-export function pooledTo(map: Tensor, [height, width]: readonly number[]): Tensor {
-  if (map.shape[2] === height && map.shape[3] === width) return map;
-  return torch.adaptiveAvgPool2d(map, [height as number, width as number]);
+export function pooledTo(map: Tensor, size: readonly number[]): Tensor {
+  if (map.shape[2] === size[0] && map.shape[3] === size[1]) return map;
+  return F.adaptiveAvgPool2d(map, size);
 }
 
 /** Two maps at the height of the smaller one. */

@@ -4,7 +4,7 @@ import type { FeatureShapes, Features, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { functional as F, type Module } from '../nn/index.js';
 import type { z } from '../options.js';
-import type { Tensor } from '../tensor/index.js';
+import { callOverload, overloadOf, type Tensor } from '../tensor/index.js';
 
 /** What a method may ask of a teacher. */
 export interface TeacherContract {
@@ -45,6 +45,8 @@ export interface StepValues {
   indices: Tensor;
   /** Counted from 1. */
   epoch: number;
+  /** Hears how many of the labels have the largest logit, int64 [], where that was found out with the loss. */
+  counted?: (logits: Tensor, right: Tensor) => void;
 }
 
 /** A method that was set up for one student and one teacher. */
@@ -99,9 +101,13 @@ export function targetsOf({ teacher }: StepValues, method: string): Features {
   return teacher;
 }
 
-/** L_CE of some logits with the labels of a step. */
-export function labelLoss({ labels, labelSmoothing = 0 }: StepValues, logits: Tensor): Tensor {
-  return F.crossEntropy(logits, labels, { labelSmoothing });
+/** L_CE of some logits with the labels of a step. On a device with own kernels, one launch makes it with its gradient. */
+export function labelLoss({ labels, labelSmoothing = 0, counted }: StepValues, logits: Tensor): Tensor {
+  if (logits.device === 'cpu') return F.crossEntropy(logits, labels, { labelSmoothing });
+  const overload = overloadOf('srrl::cross_entropy');
+  const [loss, right] = callOverload(overload, [logits, labels, labelSmoothing]) as [Tensor, Tensor];
+  counted?.(logits, right);
+  return loss;
 }
 
 /** Class numbers of a step. Throws ConfigError where images were mixed, so that there is none. */

@@ -1,6 +1,16 @@
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, Dropout, type Layer, Linear, MaxPool2d, ReLU, type Sequential } from '../nn/index.js';
-import { type Tensor, functions as torch } from '../tensor/index.js';
+import {
+  BatchNorm2d,
+  Conv2d,
+  Dropout,
+  functional as F,
+  type Layer,
+  Linear,
+  MaxPool2d,
+  ReLU,
+  type Sequential,
+} from '../nn/index.js';
+import type { Tensor } from '../tensor/index.js';
 import { Chain, initConvolutions, initLinears, outputsAfter } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
@@ -59,7 +69,7 @@ export class VGG extends Classifier {
     const outputs = outputsAfter([...lastReLUs, lastPool], this.features.layers(), images);
     const map = outputs.at(-1) as Tensor;
     const layers = this.classifier.layers();
-    const [pooled] = outputsAfter([4], layers.slice(0, 5), torch.adaptiveAvgPool2d(map, [7, 7]).flatten(1)) as [Tensor];
+    const [pooled] = outputsAfter([4], layers.slice(0, 5), F.adaptiveAvgPool2d(map, [7, 7]).flatten(1)) as [Tensor];
     const [logits] = outputsAfter([1], layers.slice(5), pooled) as [Tensor];
     return { map, pooled, logits, stages: outputs.slice(0, -1) };
   }

@@ -3,9 +3,6 @@ import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
 export const {
-  adaptiveAvgPool1d,
-  adaptiveAvgPool2d,
-  adaptiveAvgPool3d,
   adaptiveMaxPool1d,
   adaptiveMaxPool2d,
   adaptiveMaxPool3d,

@@ -12,6 +12,7 @@ export {
   multiMarginLoss,
 } from './label-losses.js';
 export { localResponseNorm } from './local-response-norm.js';
+export { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d, type PoolSize } from './adaptive-pool.js';
 export * from './losses.js';
 export { type PaddingMode, type PadOptions, pad } from './pad.js';
 export { affineGrid, fold, type GridSampleOptions, gridSample, unfold } from './sampling.js';

@@ -1,5 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { callOverload, overloadOf, type Tensor, functions as torch } from '../tensor/index.js';
+import { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d } from './adaptive-pool.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
 
@@ -168,7 +169,7 @@ export class AdaptiveAvgPool1d extends AdaptivePool {
   }
 
   forward(x: Tensor): Tensor {
-    return torch.adaptiveAvgPool1d(x, this.sizeFor(x));
+    return adaptiveAvgPool1d(x, this.outputSize);
   }
 }
 
@@ -180,7 +181,7 @@ export class AdaptiveAvgPool2d extends AdaptivePool {
   }
 
   forward(x: Tensor): Tensor {
-    return torch.adaptiveAvgPool2d(x, this.sizeFor(x));
+    return adaptiveAvgPool2d(x, this.outputSize);
   }
 }
 
@@ -192,7 +193,7 @@ export class AdaptiveAvgPool3d extends AdaptivePool {
   }
 
   forward(x: Tensor): Tensor {
-    return torch.adaptiveAvgPool3d(x, this.sizeFor(x));
+    return adaptiveAvgPool3d(x, this.outputSize);
   }
 }
 

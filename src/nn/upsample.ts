@@ -1,6 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
+import { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d } from './adaptive-pool.js';
 import { Module } from './module.js';
 import { type Sizes, sizesOf } from './sizes.js';
 
@@ -68,8 +69,8 @@ export function interpolate(
       return torch.upsampleBicubic2d(x, target, alignCorners, factors);
     case 'area': {
       const wanted = target ?? x.shape.slice(2).map((length, i) => Math.floor(length * (factors?.[i] as number)));
-      if (spatial === 1) return torch.adaptiveAvgPool1d(x, wanted);
-      return spatial === 2 ? torch.adaptiveAvgPool2d(x, wanted) : torch.adaptiveAvgPool3d(x, wanted);
+      if (spatial === 1) return adaptiveAvgPool1d(x, wanted);
+      return spatial === 2 ? adaptiveAvgPool2d(x, wanted) : adaptiveAvgPool3d(x, wanted);
     }
     default:
       throw new ArgumentError(`interpolate has no mode '${mode}'.`);

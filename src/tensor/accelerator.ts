@@ -1,6 +1,6 @@
 /** What PyTorch has in torch.accelerator, torch.cuda and torch.backends.cudnn beyond tensors. */
 import { native } from '../native.js';
-import type { DeviceMemory } from '../native-types.js';
+import type { CudnnFlags, DeviceMemory } from '../native-types.js';
 
 export type { DeviceMemory } from '../native-types.js';
 
@@ -16,23 +16,59 @@ export const resetPeakMemory = (device: string): void => native().resetPeakMemor
 /** Gives back what the allocator of a device holds and no tensor uses. */
 export const emptyCache = (device: string): void => native().emptyCache(device);
 
-/** torch.backends.cudnn: both are false at first. */
+const setCudnn = (change: Partial<CudnnFlags>): void => {
+  const { benchmark, deterministic, allowTf32 } = { ...native().cudnnFlags(), ...change };
+  native().setCudnnFlags(benchmark, deterministic, allowTf32);
+};
+
+/** torch.backends.cudnn: `benchmark` and `deterministic` are false at first, `allowTf32` is true. */
 export const cudnn = {
   /** The first convolution of each shape tries which algorithm is fastest; which one it is may differ between runs. */
   get benchmark(): boolean {
     return native().cudnnFlags().benchmark;
   },
   set benchmark(on: boolean) {
-    native().setCudnnFlags(on, cudnn.deterministic);
+    setCudnn({ benchmark: on });
   },
   /** Only algorithms that give the same bits each time. */
   get deterministic(): boolean {
     return native().cudnnFlags().deterministic;
   },
   set deterministic(on: boolean) {
-    native().setCudnnFlags(cudnn.benchmark, on);
+    setCudnn({ deterministic: on });
+  },
+  /** Whether convolutions in float32 may use TensorFloat-32, which has 10 bits after the point. */
+  get allowTf32(): boolean {
+    return native().cudnnFlags().allowTf32;
+  },
+  set allowTf32(on: boolean) {
+    setCudnn({ allowTf32: on });
   },
 };
+
+/** torch.backends.cuda. */
+export const cuda = {
+  matmul: {
+    /** Whether matrix products in float32 may use TensorFloat-32. At first false. */
+    get allowTf32(): boolean {
+      return native().matmulAllowsTf32();
+    },
+    set allowTf32(on: boolean) {
+      native().allowMatmulTf32(on);
+    },
+  },
+};
+
+/** Runs `body`, a synchronous function, without TensorFloat-32, for the whole process. */
+export function withoutTf32<T>(body: () => T): T {
+  const before = [cudnn.allowTf32, cuda.matmul.allowTf32] as const;
+  [cudnn.allowTf32, cuda.matmul.allowTf32] = [false, false];
+  try {
+    return body();
+  } finally {
+    [cudnn.allowTf32, cuda.matmul.allowTf32] = before;
+  }
+}
 
 /**
  * Operators give the same bits each time, or throw (with `warnOnly` warn) where they cannot; as torch.use_deterministic_algorithms. On CUDA matrix products need

@@ -3,6 +3,7 @@ import './extras.js';
 import './methods.js';
 
 export {
+  cuda,
   cudnn,
   type DeviceMemory,
   deviceMemory,
@@ -10,6 +11,7 @@ export {
   freeMemory,
   resetPeakMemory,
   useDeterministicAlgorithms,
+  withoutTf32,
 } from './accelerator.js';
 export { type AutocastOptions, autocast, detectAnomaly } from './autocast.js';
 export { enableGrad, grad, inferenceMode, isGradEnabled, noGrad, setGradEnabled } from './autograd.js';

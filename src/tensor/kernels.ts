@@ -79,9 +79,9 @@ function remember(file: string, code: Buffer): void {
   } catch {}
 }
 
-/** Runs `body`, a synchronous function, with the kernels that were installed. */
-export function withKernels<T>(body: () => T): T {
-  const before = native().kernelsEnable(true);
+/** Runs `body`, a synchronous function, with the kernels that were installed, or without. */
+export function withKernels<T>(body: () => T, on = true): T {
+  const before = native().kernelsEnable(on);
   try {
     return body();
   } finally {

@@ -19,6 +19,8 @@ export interface Member {
   readonly draws: boolean;
   /** Whether its next step with `size` images can be captured. */
   readyFor(size: number): boolean;
+  /** Runs `body` with the kernels of its run. */
+  within<T>(body: () => T): T;
   /** Brings what its host decides to the device. */
   prepare(): void;
   /** Its whole step but the batch, to be captured. */
@@ -79,7 +81,7 @@ export class CompanySteps {
     if (this.#apart || !place) return false;
     const elsewhere = others.some(({ position, size }) => position !== place.position || size !== place.size);
     if (!all || elsewhere) return this.#part();
-    const members = [...this.#members];
+    const members = [...this.#members] as [Member, ...Member[]];
     if (!members.every(({ captures }) => captures)) return this.#part();
     if (members.some(({ draws }) => draws)) return this.#part(drawn);
     if (!members.every((member) => member.readyFor(place.size))) return false;
@@ -87,7 +89,8 @@ export class CompanySteps {
     if (!steps) return this.#part();
     try {
       for (const member of members) member.prepare();
-      steps.ready(place.position);
+      // Batches and targets are the first one's.
+      members[0].within(() => steps.ready(place.position));
     } catch (error) {
       return this.#part(messageOf(error));
     }
@@ -110,7 +113,7 @@ export class CompanySteps {
     const own = new OwnSteps({
       ...{ device, batches, pool: this.#pool, branches: members.size },
       body: (inputs, graph) => {
-        for (const member of members) graph.aside(() => member.whole(inputs, size));
+        for (const member of members) graph.aside(() => member.within(() => member.whole(inputs, size)));
         graph.join();
       },
     });

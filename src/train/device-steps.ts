@@ -3,6 +3,7 @@ import type { CapturedBatches } from './captured-batches.js';
 import type { CompanySteps, Member, Place } from './company-steps.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
 import { LookPace } from './look-pace.js';
+import type { RunKernels } from './kernels.js';
 import type { Part } from './part.js';
 import { drawing } from './random.js';
 import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
@@ -21,6 +22,8 @@ export interface DeviceStepsSetup extends DeviceUpdateSetup {
   company?: CompanySteps | undefined;
   /** Counted from 1. */
   epoch: () => number;
+  /** Own kernels, as far as they are to be used. */
+  kernels: Pick<RunKernels, 'within'>;
   /** Clears gradients and remembers statistics. */
   before: () => void;
   /** Forward and backward. */
@@ -160,6 +163,10 @@ export class DeviceSteps implements Member {
     const tensor = scope(() => keep(torch.full([], value, { dtype: 'float32', device: this.#setup.device })));
     this.#weights.set(name, { of, value, tensor });
     return tensor;
+  }
+
+  within<T>(body: () => T): T {
+    return this.#setup.kernels.within(body);
   }
 
   /** Brings what the host decides to the device. */

@@ -15,8 +15,9 @@ export class RunKernels {
     this.obstacle = state?.obstacle;
   }
 
+  /** Runs `body` with the kernels of this run, or with none. */
   within<T>(body: () => T): T {
-    return this.installed ? withKernels(body) : body();
+    return withKernels(body, this.installed);
   }
 
   /** Why kernels are not used, as far as nobody has heard of it. */

@@ -77,11 +77,15 @@ export class Passes {
     return this.precisely(() => {
       const teacher = given ?? (targets && noGrad(() => targets.of(batch)));
       const made = student.forwardFeatures(images);
+      let right: Tensor | undefined;
       const terms = objective.terms({
         student: made,
         labels,
         indices,
         labelSmoothing: options.labelSmoothing,
+        counted: (logits, count) => {
+          if (logits === made.logits) right = count;
+        },
         get epoch() {
           passes.epochMatters = true;
           return passes.context.epoch();
@@ -91,7 +95,7 @@ export class Passes {
       // A student that predicts through another network learns nothing in its own classifier, and of mixed images no
       // class is the right one.
       const judged = !objective.deploy && labels.ndim === 1;
-      return { terms, ...(judged && { right: rightOf(made.logits, labels) }) };
+      return { terms, ...(judged && { right: right ?? rightOf(made.logits, labels) }) };
     });
   }
 

@@ -264,6 +264,7 @@ export class Trainer {
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches, half: this.half },
       company: pass?.steps,
+      kernels: this.kernels,
       pool: this.graphs,
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,

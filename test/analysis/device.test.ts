@@ -5,9 +5,12 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest
 import { evalCommand } from '../../src/cli/commands/eval.js';
 import { deviceFor } from '../../src/distill/run-device.js';
 import { analyzeRun, ConfigError, distill } from '../../src/index.js';
+import torch from '../../src/torch.js';
 import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
 
 addDevice();
+// A device computes what the CPU does but for the order of sums.
+torch.backends.cudnn.allowTf32 = false;
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-analysis-device-'));
 afterAll(() => rmSync(folder, { recursive: true }));

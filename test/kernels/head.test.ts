@@ -22,6 +22,8 @@ const sizes = [
   [3, 7, 5],
   [64, 256, 100],
   [5, 300, 1000],
+  // By matrix products.
+  [3, 530, 9],
 ] as const;
 const types = [
   ['float32', 'float32'],

@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import {
   type DistillSetup,
   distill,
+  distillTogether,
   type Features,
   type Method,
   models,
@@ -78,5 +79,24 @@ describe.runIf(isThere)('a run with own kernels', () => {
       .map(({ kind }) => kind);
     for (const kind of ['step_copy', 'step_judge', 'step_magnitudes', 'step_means', 'update_sgd'])
       expect(kinds).toContain(kind);
+  });
+});
+
+describe.runIf(isThere)('students in one graph', () => {
+  it('use them in steps that are captured as in those one by one', async () => {
+    const students = async (recordSteps: boolean) => {
+      const losses: unknown[] = [];
+      const common = { teacher, data, batchSize: 4, lr: 0.01, device, deterministic: true, epochs: 2, recordSteps };
+      const own = { a: { student: 'resnet8', seed: 1 }, b: { student: 'resnet8', seed: 2, method: 'kd' } } as const;
+      const setups = Object.fromEntries(Object.entries(own).map(([name, setup]) => [name, { ...common, ...setup }]));
+      const replay = vi.spyOn(DeviceGraph.prototype, 'replay');
+      for await (const event of distillTogether(setups))
+        if (event.type === 'epoch') losses.push([event.student, event.epoch, event.loss]);
+      return { losses, replays: replay.mock.calls.length };
+    };
+    const [captured, alone] = [await students(true), await students(false)];
+    expect(captured.replays).toBeGreaterThan(1);
+    expect(captured.losses).toHaveLength(4);
+    if (isPretended) expect(captured.losses).toEqual(alone.losses);
   });
 });

@@ -2,6 +2,7 @@
 // fiber; barriers are where fibers take turns, so that a missing barrier shows as a wrong result or as a deadlock error.
 #include "emulated_cuda.h"
 
+#include "cross_entropy.cu"
 #include "head.cu"
 #include "norm_relu.cu"
 #include "pool.cu"
@@ -96,10 +97,20 @@ std::function<void()> call(void (*kernel)(Parameters), const std::string& parame
       {"norm_sums_pooled_" #name, norm_sums_pooled_##name}, {"norm_gradients_" #name, norm_gradients_##name},           \
       {"norm_gradients_residual_" #name, norm_gradients_residual_##name}, {"norm_gradients_pooled_" #name, norm_gradients_pooled_##name}
 
+#undef HEAD_KERNELS
+#define HEAD_KERNELS(name)                                                                                    \
+  {"head_losses4_" #name, head_losses4_##name}, {"head_losses8_" #name, head_losses8_##name},                 \
+      {"head_losses16_" #name, head_losses16_##name}, {"head_differences_" #name, head_differences_##name}
+
+#undef CROSS_ENTROPY_KERNELS
+#define CROSS_ENTROPY_KERNELS(name)                                                                           \
+  {"cross_entropy4_" #name, cross_entropy4_##name}, {"cross_entropy32_" #name, cross_entropy32_##name},       \
+      {"cross_entropy_gradient_" #name, cross_entropy_gradient_##name}
+
 const std::map<std::string, void (*)(Head)> heads = {
-    {"head_losses_float_float", head_losses_float_float},     {"head_losses_float_bfloat", head_losses_float_bfloat},
-    {"head_losses_bfloat_float", head_losses_bfloat_float},   {"head_losses_bfloat_bfloat", head_losses_bfloat_bfloat},
-    {"head_gradient_float", head_gradient_float},             {"head_gradient_bfloat", head_gradient_bfloat}};
+    HEAD_KERNELS(float_float),   HEAD_KERNELS(float_bfloat), HEAD_KERNELS(bfloat_float),
+    HEAD_KERNELS(bfloat_bfloat), {"head_gradient_float", head_gradient_float}, {"head_gradient_bfloat", head_gradient_bfloat}};
+const std::map<std::string, void (*)(CrossEntropy)> crossEntropies = {CROSS_ENTROPY_KERNELS(float), CROSS_ENTROPY_KERNELS(bfloat)};
 const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_KERNELS(float1), NORM_KERNELS(bfloat8), NORM_KERNELS(bfloat1)};
 
 #define POOL_KERNELS(name)                                                                          \
@@ -111,6 +122,7 @@ std::function<void()> kernelOf(const std::string& name, const std::string& param
   if (const auto found = norms.find(name); found != norms.end()) return call(found->second, parameters);
   if (const auto found = heads.find(name); found != heads.end()) return call(found->second, parameters);
   if (const auto found = pools.find(name); found != pools.end()) return call(found->second, parameters);
+  if (const auto found = crossEntropies.find(name); found != crossEntropies.end()) return call(found->second, parameters);
   if (name == "views") return call(views, parameters);
   if (name == "update_sgd") return call(update_sgd, parameters);
   if (name == "step_magnitudes") return call(step_magnitudes, parameters);
@@ -152,6 +164,16 @@ void launch(at::TensorList tensors, c10::string_view name, at::IntArrayRef shape
 void __syncthreads() {
   current->waits = true;
   if (_setjmp(current->place) == 0) _longjmp(scheduler, 1);
+}
+
+unsigned __shfl_xor_sync(unsigned, unsigned value, int distance) {
+  static unsigned values[kThreads];
+  const unsigned self = threadIdx.y * blockDim.x + threadIdx.x;
+  values[self] = value;
+  __syncthreads();
+  const unsigned other = values[self ^ distance];
+  __syncthreads();
+  return other;
 }
 
 namespace pretend {

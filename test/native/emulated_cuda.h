@@ -20,6 +20,9 @@ extern Dimensions threadIdx, blockIdx, blockDim, gridDim;
 // Lets all other threads of the block come to the same place.
 void __syncthreads();
 
+// All threads of a block have to call it equally often.
+unsigned __shfl_xor_sync(unsigned lanes, unsigned value, int distance);
+
 inline void __threadfence() {}
 
 template <typename T>

@@ -1,4 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
+import { withoutTf32 } from '../../src/tensor/index.js';
 import torch from '../../src/torch.js';
 
 const { cudnn } = torch.backends;
@@ -6,6 +7,8 @@ const { cudnn } = torch.backends;
 afterEach(() => {
   cudnn.benchmark = false;
   cudnn.deterministic = false;
+  cudnn.allowTf32 = true;
+  torch.backends.cuda.matmul.allowTf32 = false;
   torch.useDeterministicAlgorithms(false);
 });
 
@@ -16,6 +19,18 @@ it('the flags of cuDNN are independent of each other', () => {
   cudnn.deterministic = true;
   cudnn.benchmark = false;
   expect([cudnn.benchmark, cudnn.deterministic]).toEqual([false, true]);
+});
+
+it('TensorFloat-32 is on for convolutions and off for matrix products', () => {
+  const { cuda } = torch.backends;
+  expect([cudnn.allowTf32, cuda.matmul.allowTf32]).toEqual([true, false]);
+  cudnn.allowTf32 = false;
+  cuda.matmul.allowTf32 = true;
+  cudnn.benchmark = true;
+  expect([cudnn.allowTf32, cuda.matmul.allowTf32]).toEqual([false, true]);
+  const within = withoutTf32(() => [cudnn.allowTf32, cuda.matmul.allowTf32]);
+  expect(within).toEqual([false, false]);
+  expect([cudnn.allowTf32, cuda.matmul.allowTf32]).toEqual([false, true]);
 });
 
 it('deterministic algorithms leave no memory to chance', () => {

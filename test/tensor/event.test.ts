@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import torch, { ConfigError } from '../../src/torch.js';
+import { freeMemory } from '../../src/tensor/index.js';
+import torch, { ConfigError, NativeError } from '../../src/torch.js';
 import { addDevice, device, isThere } from '../helpers/device.js';
 
 addDevice();
@@ -57,4 +58,29 @@ it.runIf(isThere)('the memory of a device is counted, with its peak', () => {
   expect(after.peakAllocated).toBeGreaterThanOrEqual(allocated + 4 * 2 ** 20);
   torch.resetPeakMemory(device);
   expect(torch.deviceMemory(device).peakAllocated).toBe(allocated);
+});
+
+it.runIf(isThere)('a device without a number is the current one of its kind', () => {
+  const kind = device.replace(/:.*/, '');
+  const held = torch.zeros([1 << 10], { device: kind });
+  expect(held.device).toBe(device);
+  expect(torch.deviceMemory(kind)).toEqual(torch.deviceMemory(device));
+  torch.resetPeakMemory(kind);
+  torch.emptyCache(kind);
+  expect(freeMemory(kind)).toBe(freeMemory(device));
+  const state = torch.getRngState(kind);
+  torch.setRngState(state, kind);
+  expect(state.equal(torch.getRngState(device))).toBe(true);
+  expect(torch.Event.timesOn(kind)).toBe(true);
+  const event = new torch.Event({ device: kind });
+  event.record();
+  event.synchronize();
+  expect([event.device, event.query()]).toEqual([device, true]);
+  event.dispose();
+  held.dispose();
+});
+
+it('a kind of device that is not there has no memory', () => {
+  expect(() => torch.deviceMemory('xpu')).toThrow(NativeError);
+  expect(freeMemory('xpu')).toBeUndefined();
 });

@@ -245,7 +245,8 @@ describe.runIf(isThere)('students on one device', () => {
     );
     for await (const event of distillTogether(resumed)) if (event.type === 'start') expect(event.resumedAt).toBe(8);
     expect(replay).toHaveBeenCalledTimes(2);
-    for (const name of Object.keys(small)) expect(weights(parts, name).equals(weights(whole.out, name))).toBe(true);
+    for (const name of Object.keys(small))
+      expect(weights(parts, name).equals(weights(whole.out, name)), name).toBe(true);
   });
 
   it.each<[string, Partial<DistillSetup>, RegExp | undefined]>([

@@ -7,6 +7,9 @@ namespace srrl::kernels {
 // The most threads in a block.
 constexpr int kThreads = 256;
 
+// Threads of a warp.
+constexpr int kLanes = 32;
+
 // relu(batch norm of the batch's own statistics + residual) of [pixels, channels], in two launches each way.
 struct Norm {
   const void* input;
@@ -151,9 +154,6 @@ struct Copy {
   const float* where;  // nothing is copied unless it is above 0; or null
 };
 
-// The most channels and classes of the losses below.
-constexpr int kWidestHead = 2048;
-
 // The losses of SRRL between r(h_S) and the teacher's h_T and z_T.
 struct Head {
   const void* feature;  // r(h_S), [images, width]
@@ -161,13 +161,30 @@ struct Head {
   const void* logits;   // z_T, [images, classes]
   const float* weight;  // W_T, [classes, width]
   const float* bias;    // b_T, [classes], or null
-  float* losses;        // L_FM, L_SR
-  float* gradients;     // of both, [2, images, width]
+  float* products;      // W_T r(h_S) + b_T, [images, classes], where it was made before
+  float *matching, *regression;  // L_FM, L_SR
+  float* gradients;              // of both, [2, images, width]
   float* partial;       // [images, 2]
   unsigned* counter;
   const float *toMatching, *toRegression;  // what came back for the losses; backward only
   void* toFeature;                         // [images, width]; backward only
   int images, width, classes;
+};
+
+// The mean cross-entropy of logits with labels.
+struct CrossEntropy {
+  const void* logits;       // [images, classes]
+  const long long* labels;  // [images], or null
+  const float* shares;      // [images, classes]: the part that each class has in the label, where labels is null
+  float* loss;
+  float* gradients;  // of the logits, [images, classes]
+  long long* right;  // how many labels have the largest logit
+  float* partial;    // [blocks, 2]
+  unsigned* counter;
+  const float* toLoss;  // what came back for the loss; backward only
+  void* toLogits;       // [images, classes]; backward only
+  int images, classes;
+  float smoothing;
 };
 
 }  // namespace srrl::kernels
