@@ -1,4 +1,4 @@
-// Gradients of batch normalization and ReLU on devices that have kernels for it.
+// Gradients of batch normalization, and what stands before and behind it, on devices that have kernels for it.
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../plain.h"
@@ -10,44 +10,52 @@ namespace {
 
 using at::Tensor;
 using OptionalTensor = std::optional<Tensor>;
+using torch::autograd::variable_list;
 
-struct DeviceNormRelu : torch::autograd::Function<DeviceNormRelu> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean,
-                        const OptionalTensor& runningVar, const OptionalTensor& residual, double momentum, double eps, bool pooled) {
+struct DeviceNorm : torch::autograd::Function<DeviceNorm> {
+  static variable_list forward(torch::autograd::AutogradContext* context, const Tensor& input, const Tensor& weight, const Tensor& bias,
+                               const OptionalTensor& runningMean, const OptionalTensor& runningVar, const OptionalTensor& tracked, const OptionalTensor& residual,
+                               double momentum, double eps, int64_t form) {
     const at::AutoDispatchBelowADInplaceOrView below;
     TORCH_CHECK(input.dim() == 4 && input.numel() != input.size(1), "Expected more than 1 value per channel when training, got input size ", input.sizes());
-    const NormSetting setting{input, weight, bias, runningMean, runningVar, residual, momentum, eps, pooled};
+    const NormSetting setting{input, weight, bias, runningMean, runningVar, tracked, residual, momentum, eps, static_cast<NormForm>(form)};
     const std::optional<NormResult> ours = norm(setting);
     const NormResult made = ours ? *ours : plainNorm(setting);
-    // Without a residual the sign of the output is found from the input once more.
-    context->save_for_backward({input, pooled ? Tensor() : made.output, weight, bias, made.mean, made.deviation});
+    const bool joined = setting.form == NormForm::kJoined;
+    // Elsewhere the sign of the output is found from the input once more.
+    const bool keepsOutput = setting.form == NormForm::kRelu || joined;
+    context->save_for_backward({joined ? made.sum : input, keepsOutput ? made.output : Tensor(), weight, bias, made.mean, made.deviation});
+    context->set_materialize_grads(false);
     context->saved_data["eps"] = eps;
+    context->saved_data["form"] = form;
     context->saved_data["residual"] = residual.has_value();
-    context->saved_data["pooled"] = pooled;
     context->saved_data["kernel"] = ours.has_value();
-    return made.output;
+    return joined ? variable_list{made.output, made.sum} : variable_list{made.output};
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
-    if (!gradients[0].defined()) return torch::autograd::variable_list(9);
+  static variable_list backward(torch::autograd::AutogradContext* context, const variable_list& gradients) {
+    const auto form = static_cast<NormForm>(context->saved_data["form"].toInt());
+    const bool joined = form == NormForm::kJoined, hadResidual = context->saved_data["residual"].toBool();
+    const NormReturned returned{gradients[0], joined ? gradients[1] : Tensor()};
+    if (!returned.output.defined()) return {returned.sum, {}, {}, {}, {}, {}, returned.sum, {}, {}, {}};
     const auto saved = context->get_saved_variables();
-    const bool hadResidual = context->saved_data["residual"].toBool(), pooled = context->saved_data["pooled"].toBool();
     // Its values do not matter any more.
     const OptionalTensor residual = hadResidual ? OptionalTensor(saved[0]) : std::nullopt;
-    const NormSetting setting{saved[0], saved[2], saved[3], {}, {}, residual, 0, context->saved_data["eps"].toDouble(), pooled};
-    const NormResult made{pooled ? saved[0] : saved[1], saved[4], saved[5]};
+    const NormSetting setting{saved[0], saved[2], saved[3], {}, {}, {}, residual, 0, context->saved_data["eps"].toDouble(), form};
+    const NormResult made{saved[1].defined() ? saved[1] : saved[0], saved[4], saved[5], {}};
     // A second derivative is of the plain operators, whose formulas are differentiable.
     const bool kernel = context->saved_data["kernel"].toBool() && !at::GradMode::is_enabled();
-    const std::optional<NormGradients> ours = kernel ? normBackward(setting, made, gradients[0]) : std::nullopt;
-    const NormGradients to = ours ? *ours : plainNormBackward(setting, made, gradients[0]);
-    return {to.input, to.weight, to.bias, {}, {}, hadResidual ? to.residual : Tensor(), {}, {}, {}};
+    const std::optional<NormGradients> ours = kernel ? normBackward(setting, made, returned) : std::nullopt;
+    const NormGradients to = ours ? *ours : plainNormBackward(setting, made, returned);
+    const Tensor toResidual = joined ? to.input : hadResidual ? to.residual : Tensor();
+    return {to.input, to.weight, to.bias, {}, {}, {}, toResidual, {}, {}, {}};
   }
 };
 
 }  // namespace
 
-Tensor normRelu(const NormSetting& s) {
-  return DeviceNormRelu::apply(s.input, s.weight, s.bias, s.runningMean, s.runningVar, s.residual, s.momentum, s.eps, s.pooled);
+std::vector<Tensor> normWithGradients(const NormSetting& s) {
+  return DeviceNorm::apply(s.input, s.weight, s.bias, s.runningMean, s.runningVar, s.tracked, s.residual, s.momentum, s.eps, static_cast<int64_t>(s.form));
 }
 
 }  // namespace srrl::kernels

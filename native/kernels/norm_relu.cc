@@ -1,11 +1,11 @@
 #include "norm_relu.h"
 
-#include <algorithm>
 #include <limits>
 
 #include "../plain.h"
-#include "device/parameters.h"
 #include "engine.h"
+#include "many.h"
+#include "norm_tiling.h"
 
 namespace srrl::kernels {
 
@@ -14,12 +14,11 @@ namespace {
 using at::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 
-// Enough blocks for two on each multiprocessor of the largest cards, with some pixels for each thread.
-constexpr int64_t kBlocks = 264, kPixelsPerThread = 4, kMostImages = 65535;
+constexpr int64_t kMostImages = 65535;
 
 bool isMap(const Tensor& map) {
   const bool known = map.scalar_type() == at::kFloat || map.scalar_type() == at::kBFloat16;
-  return isPlain(map) && known && map.dim() == 4 && map.numel() > 0 && map.numel() / map.size(1) < std::numeric_limits<int>::max() &&
+  return isPlain(map) && known && map.dim() == 4 && map.numel() > 0 && map.numel() / map.size(1) < std::numeric_limits<int>::max() / 2 &&
          map.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
@@ -34,44 +33,23 @@ bool isRow(const Tensor& row, const Tensor& map) {
 bool fits(const NormSetting& s) {
   const auto isRowIf = [&](const OptionalTensor& row) { return !row || isRow(*row, s.input); };
   return isMap(s.input) && isRow(s.weight, s.input) && isRow(s.bias, s.input) && isRowIf(s.runningMean) && isRowIf(s.runningVar) &&
-         s.runningMean.has_value() == s.runningVar.has_value() && (!s.residual || isLike(*s.residual, s.input)) && (!s.pooled || s.input.size(0) <= kMostImages);
+         s.runningMean.has_value() == s.runningVar.has_value() && (!s.residual || isLike(*s.residual, s.input)) &&
+         (!s.tracked || isNumber(*s.tracked, at::kLong, s.input)) && (s.form != NormForm::kPooled || s.input.size(0) <= kMostImages);
 }
 
 int64_t areaOf(const Tensor& map) { return map.size(2) * map.size(3); }
 
-// How a map is spread over blocks and threads.
-struct Tiling {
-  int64_t width, tiles, rows;  // channels a thread has at once, blocks for all channels, threads a block for a channel
-  Shape shape;
-  std::string suffix;
+std::string nameOf(const char* step, const NormSetting& s, const NormTiling& tiling) {
+  const char* form = s.form == NormForm::kPooled ? "_pooled" : s.form == NormForm::kLinear ? "_linear" : s.form == NormForm::kJoined ? "_joined" : s.residual ? "_residual" : "";
+  return std::string("norm_") + step + form + tiling.suffix;
+}
 
-  Tiling(const Tensor& map, std::initializer_list<const void*> others) {
-    const bool half = map.scalar_type() == at::kBFloat16;
-    const int64_t widest = half ? 8 : 4;
-    const auto aligned = [](const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; };
-    const bool wide = map.size(1) % widest == 0 && aligned(map.const_data_ptr()) && std::all_of(others.begin(), others.end(), aligned);
-    width = wide ? widest : 1;
-    const int64_t groups = map.size(1) / width, columns = std::min<int64_t>(groups, 32);
-    rows = kThreads / columns;
-    tiles = (groups + columns - 1) / columns;
-    shape = {static_cast<unsigned>(tiles), 1, static_cast<unsigned>(columns), static_cast<unsigned>(rows)};
-    suffix = std::string(half ? "_bfloat" : "_float") + std::to_string(width);
-  }
-
-  Shape with(int64_t y) const {
-    Shape whole = shape;
-    whole.gridY = static_cast<unsigned>(y);
-    return whole;
-  }
-
-  // Blocks that share the pixels; `share`: of the blocks that there may be at most.
-  int64_t chunks(int64_t pixels, int64_t share = 1) const {
-    return std::clamp<int64_t>(pixels / (rows * kPixelsPerThread), 1, std::max<int64_t>(1, share * kBlocks / tiles));
-  }
-};
-
-std::string nameOf(const char* step, const NormSetting& s, const Tiling& tiling) {
-  return std::string("norm_") + step + (s.residual ? "_residual" : s.pooled ? "_pooled" : "") + tiling.suffix;
+// Once a sum is there, it is an input as any.
+NormSetting behindSum(NormSetting s) {
+  if (s.form != NormForm::kJoined) return s;
+  s.form = NormForm::kRelu;
+  s.residual = std::nullopt;
+  return s;
 }
 
 Norm parametersOf(const NormSetting& s) {
@@ -81,7 +59,7 @@ Norm parametersOf(const NormSetting& s) {
   p.bias = s.bias.const_data_ptr<float>();
   p.pixels = static_cast<int>(s.input.numel() / s.input.size(1));
   p.channels = static_cast<int>(s.input.size(1));
-  p.area = s.pooled ? static_cast<int>(areaOf(s.input)) : 0;
+  p.area = s.form == NormForm::kPooled ? static_cast<int>(areaOf(s.input)) : 0;
   p.momentum = static_cast<float>(s.momentum);
   p.eps = static_cast<float>(s.eps);
   return p;
@@ -89,103 +67,139 @@ Norm parametersOf(const NormSetting& s) {
 
 Tensor rowLike(const Tensor& row) { return at::empty_like(row); }
 
+const void* dataOf(const Tensor& tensor) { return tensor.defined() ? tensor.const_data_ptr() : nullptr; }
 const void* dataOf(const OptionalTensor& tensor) { return tensor ? tensor->const_data_ptr() : nullptr; }
+void* writable(const Tensor& tensor) { return tensor.defined() ? tensor.mutable_data_ptr() : nullptr; }
+
+// Two launches: the first leaves partial results, which its last block joins where they are many, else the second.
+struct TwoLaunches {
+  Engine& engine;
+  const NormTiling& tiling;
+  std::vector<Tensor> used;
+
+  void run(Norm p, const std::string& first, const std::string& second, int64_t images = 0) {
+    p.partialPixels = p.chunk = tiling.chunk(p.pixels, kNormJoinedBlocks);
+    p.partials = partsOf(p);
+    const Tensor partial = at::empty({p.partials, 2, p.channels}, used[1].options());
+    p.partial = partial.mutable_data_ptr<float>();
+    used.push_back(partial);
+    const bool joinsNext = tiling.joinsNext(p.partials);
+    if (!joinsNext) {
+      used.push_back(counters(partial, tiling.tiles));
+      p.counters = reinterpret_cast<unsigned*>(used.back().mutable_data_ptr<int>());
+    }
+    launch(engine, first, tiling.shape(p.partials), p, used);
+    p.chunk = tiling.chunk(p.pixels, kNormFreeBlocks);
+    if (!joinsNext) p.partials = 0;
+    if (p.sum) p.input = p.sum;
+    launch(engine, second, tiling.shape(images > 0 ? images : partsOf(p)), p, used);
+  }
+
+  static int partsOf(const Norm& p) { return (p.pixels + p.chunk - 1) / p.chunk; }
+};
 
 NormResult forward(Engine& engine, const NormSetting& s) {
-  const Tensor output = s.pooled ? at::empty({s.input.size(0), s.input.size(1)}, s.input.options().memory_format(std::nullopt)) : at::empty_like(s.input);
-  const NormResult made{output, rowLike(s.weight), rowLike(s.weight)};
-  const Tiling tiling(s.input, {output.const_data_ptr(), dataOf(s.residual)});
+  const bool pooled = s.form == NormForm::kPooled, joined = s.form == NormForm::kJoined;
+  const Tensor output = pooled ? at::empty({s.input.size(0), s.input.size(1)}, s.input.options().memory_format(std::nullopt)) : at::empty_like(s.input);
+  const NormResult made{output, rowLike(s.weight), rowLike(s.weight), joined ? at::empty_like(s.input) : Tensor()};
+  const NormTiling tiling(s.input, {output.const_data_ptr(), dataOf(s.residual), dataOf(made.sum)});
   Norm p = parametersOf(s);
-  p.chunks = static_cast<int>(tiling.chunks(p.pixels));
-  const Tensor partial = at::empty({p.chunks, 2, p.channels}, s.weight.options()), counted = counters(s.input, tiling.tiles);
   p.residual = dataOf(s.residual);
   p.result = output.mutable_data_ptr();
+  p.sum = writable(made.sum);
   p.mean = made.mean.mutable_data_ptr<float>();
   p.deviation = made.deviation.mutable_data_ptr<float>();
   p.runningMean = s.runningMean ? s.runningMean->mutable_data_ptr<float>() : nullptr;
   p.runningVar = s.runningVar ? s.runningVar->mutable_data_ptr<float>() : nullptr;
-  p.partial = partial.mutable_data_ptr<float>();
-  p.counters = reinterpret_cast<unsigned*>(counted.mutable_data_ptr<int>());
-  std::vector<Tensor> used = {s.input, s.weight, s.bias, made.output, made.mean, made.deviation, partial, counted};
-  for (const OptionalTensor& other : {s.residual, s.runningMean, s.runningVar})
+  p.tracked = s.tracked ? reinterpret_cast<long long*>(s.tracked->mutable_data_ptr<int64_t>()) : nullptr;
+  std::vector<Tensor> used = {s.input, s.weight, s.bias, made.output, made.mean, made.deviation};
+  for (const OptionalTensor& other : {s.residual, s.runningMean, s.runningVar, s.tracked})
     if (other) used.push_back(*other);
-  launch(engine, "norm_statistics" + tiling.suffix, tiling.with(p.chunks), p, used);
-  p.chunks = static_cast<int>(tiling.chunks(p.pixels, 4));
-  launch(engine, nameOf("apply", s, tiling), tiling.with(s.pooled ? s.input.size(0) : p.chunks), p, used);
+  if (joined) used.push_back(made.sum);
+  TwoLaunches{engine, tiling, used}.run(p, std::string("norm_statistics") + (joined ? "_joined" : "") + tiling.suffix, nameOf("apply", behindSum(s), tiling),
+                                        pooled ? s.input.size(0) : 0);
   return made;
 }
 
-NormGradients backward(Engine& engine, const NormSetting& s, const NormResult& made, const Tensor& gradient) {
-  const NormGradients to{at::empty_like(s.input), rowLike(s.weight), rowLike(s.weight), s.residual ? at::empty_like(s.input) : Tensor()};
-  const Tiling tiling(s.input, {gradient.const_data_ptr(), made.output.const_data_ptr(), to.input.const_data_ptr()});
+NormGradients backward(Engine& engine, const NormSetting& s, const NormResult& made, const NormReturned& returned) {
+  const bool residual = s.form == NormForm::kRelu && s.residual;
+  const NormGradients to{at::empty_like(s.input), rowLike(s.weight), rowLike(s.weight), residual ? at::empty_like(s.input) : Tensor()};
+  const NormTiling tiling(s.input, {returned.output.const_data_ptr(), dataOf(returned.sum), made.output.const_data_ptr()});
   Norm p = parametersOf(s);
-  p.chunks = static_cast<int>(tiling.chunks(p.pixels));
-  const Tensor partial = at::empty({p.chunks, 2, p.channels}, s.weight.options()), counted = counters(s.input, tiling.tiles);
   const Tensor slope = rowLike(s.weight), offset = rowLike(s.weight);
-  p.gradient = gradient.const_data_ptr();
+  p.gradient = returned.output.const_data_ptr();
+  p.toSum = dataOf(returned.sum);
   p.output = made.output.const_data_ptr();
   p.result = to.input.mutable_data_ptr();
-  p.toResidual = s.residual ? to.residual.mutable_data_ptr() : nullptr;
+  p.toResidual = writable(to.residual);
   p.mean = made.mean.mutable_data_ptr<float>();
   p.deviation = made.deviation.mutable_data_ptr<float>();
   p.toWeight = to.weight.mutable_data_ptr<float>();
   p.toBias = to.bias.mutable_data_ptr<float>();
   p.slope = slope.mutable_data_ptr<float>();
   p.offset = offset.mutable_data_ptr<float>();
-  p.partial = partial.mutable_data_ptr<float>();
-  p.counters = reinterpret_cast<unsigned*>(counted.mutable_data_ptr<int>());
-  std::vector<Tensor> used = {s.input, s.weight,  s.bias,  made.output, made.mean, made.deviation, gradient,
-                              to.input, to.weight, to.bias, partial,     counted,   slope,          offset};
-  if (s.residual) used.push_back(to.residual);
-  launch(engine, nameOf("sums", s, tiling), tiling.with(p.chunks), p, used);
-  p.chunks = static_cast<int>(tiling.chunks(p.pixels, 4));
-  launch(engine, nameOf("gradients", s, tiling), tiling.with(p.chunks), p, used);
+  std::vector<Tensor> used = {s.input, s.weight, s.bias, made.output, made.mean, made.deviation, returned.output, to.input, to.weight, to.bias, slope, offset};
+  for (const Tensor& other : {to.residual, returned.sum})
+    if (other.defined()) used.push_back(other);
+  const NormSetting alone = behindSum(s);
+  TwoLaunches{engine, tiling, used}.run(p, nameOf("sums", alone, tiling), nameOf("gradients", returned.sum.defined() ? s : alone, tiling));
   return to;
 }
 
 std::string kindOf(const char* direction, const NormSetting& s) {
-  const Tiling tiling(s.input, {dataOf(s.residual)});
+  const NormTiling tiling(s.input, {dataOf(s.residual)});
   return nameOf(direction, s, tiling) + " [" + std::to_string(s.input.size(1)) + "]";
 }
 
 // Running statistics are written, so that each of two results gets its own.
 NormSetting withOwnStatistics(NormSetting s) {
-  for (OptionalTensor* row : {&s.runningMean, &s.runningVar})
+  for (OptionalTensor* row : {&s.runningMean, &s.runningVar, &s.tracked})
     if (*row) *row = (*row)->clone();
   return s;
 }
 
+bool agreeIfThere(const OptionalTensor& ours, const OptionalTensor& plain) { return !ours || agrees(*ours, *plain); }
+
 bool forwardAgrees(Engine& engine, const NormSetting& setting) {
   const NormSetting mine = withOwnStatistics(setting), theirs = withOwnStatistics(setting);
   const NormResult ours = forward(engine, mine), plain = plainNorm(theirs);
-  return agrees(ours.output, plain.output) && (!mine.runningMean || (agrees(*mine.runningMean, *theirs.runningMean) && agrees(*mine.runningVar, *theirs.runningVar)));
+  return agrees(ours.output, plain.output) && (!ours.sum.defined() || agrees(ours.sum, plain.sum)) && agreeIfThere(mine.runningMean, theirs.runningMean) &&
+         agreeIfThere(mine.runningVar, theirs.runningVar) && (!mine.tracked || at::equal(*mine.tracked, *theirs.tracked));
 }
 
-bool backwardAgrees(Engine& engine, const NormSetting& s, const NormResult& made, const Tensor& gradient) {
-  const NormGradients ours = backward(engine, s, made, gradient), plain = plainNormBackward(s, made, gradient);
+bool backwardAgrees(Engine& engine, const NormSetting& s, const NormResult& made, const NormReturned& returned) {
+  const NormGradients ours = backward(engine, s, made, returned), plain = plainNormBackward(s, made, returned);
   return agrees(ours.input, plain.input) && agrees(ours.weight, plain.weight) && agrees(ours.bias, plain.bias) &&
-         (!s.residual || agrees(ours.residual, plain.residual));
+         (!ours.residual.defined() || agrees(ours.residual, plain.residual));
 }
 
 }  // namespace
 
 NormResult plainNorm(const NormSetting& s) {
-  auto [output, mean, deviation] = at::native_batch_norm(s.input, s.weight, s.bias, s.runningMean, s.runningVar, true, s.momentum, s.eps);
-  if (s.residual) output = output.add(*s.residual);
+  const Tensor sum = s.form == NormForm::kJoined ? s.input.add(*s.residual) : Tensor();
+  const Tensor& input = sum.defined() ? sum : s.input;
+  auto [output, mean, deviation] = at::native_batch_norm(input, s.weight, s.bias, s.runningMean, s.runningVar, true, s.momentum, s.eps);
+  if (s.tracked) s.tracked->add_(1);
+  if (s.form == NormForm::kLinear) return {output, mean, deviation, {}};
+  if (s.form == NormForm::kRelu && s.residual) output = output.add(*s.residual);
   output = output.relu_();
-  return {s.pooled ? output.mean({2, 3}) : output, mean, deviation};
+  return {s.form == NormForm::kPooled ? output.mean({2, 3}) : output, mean, deviation, sum};
 }
 
-NormGradients plainNormBackward(const NormSetting& s, const NormResult& made, const Tensor& gradient) {
-  Tensor output = made.output, given = gradient;
-  if (s.pooled) {
-    output = std::get<0>(at::native_batch_norm(s.input, s.weight, s.bias, {}, {}, true, 0, s.eps));
-    given = gradient.div(areaOf(s.input)).unsqueeze(2).unsqueeze(3).expand_as(s.input).contiguous(at::MemoryFormat::ChannelsLast);
+NormGradients plainNormBackward(const NormSetting& s, const NormResult& made, const NormReturned& returned) {
+  Tensor through = returned.output;
+  if (s.form == NormForm::kPooled) {
+    const Tensor output = std::get<0>(at::native_batch_norm(s.input, s.weight, s.bias, {}, {}, true, 0, s.eps));
+    const Tensor given = through.div(areaOf(s.input)).unsqueeze(2).unsqueeze(3).expand_as(s.input).contiguous(at::MemoryFormat::ChannelsLast);
+    through = at::threshold_backward(given, output, 0);
+  } else if (s.form != NormForm::kLinear) {
+    through = at::threshold_backward(through, made.output, 0);
   }
-  const Tensor through = at::threshold_backward(given, output, 0);
   const auto [input, weight, bias] = at::native_batch_norm_backward(through, s.input, s.weight, {}, {}, made.mean, made.deviation, true, s.eps, {true, true, true});
-  return {input, weight, bias, through};
+  return {returned.sum.defined() ? input.add(returned.sum) : input, weight, bias, through};
 }
+
+bool normFits(const NormSetting& setting) { return engineFor(setting.input) && fits(setting); }
 
 std::optional<NormResult> norm(const NormSetting& setting) {
   Engine* engine = engineFor(setting.input);
@@ -194,13 +208,18 @@ std::optional<NormResult> norm(const NormSetting& setting) {
   return forward(*engine, setting);
 }
 
-std::optional<NormGradients> normBackward(const NormSetting& setting, const NormResult& made, const Tensor& given) {
+std::optional<NormGradients> normBackward(const NormSetting& setting, const NormResult& made, const NormReturned& given) {
   Engine* engine = installedFor(setting.input);
   if (!engine || !fits(setting)) return std::nullopt;
-  const Tensor gradient = setting.pooled ? plain(given).contiguous() : plain(given).contiguous(at::MemoryFormat::ChannelsLast);
-  if (gradient.scalar_type() != setting.input.scalar_type()) return std::nullopt;
-  if (!trusted(setting.input, kindOf("backward", setting), [&] { return backwardAgrees(*engine, setting, made, gradient); })) return std::nullopt;
-  return backward(*engine, setting, made, gradient);
+  const auto inOrder = [](const Tensor& gradient) {
+    return gradient.dim() == 4 ? plain(gradient).contiguous(at::MemoryFormat::ChannelsLast) : plain(gradient).contiguous();
+  };
+  const NormReturned returned{inOrder(given.output), given.sum.defined() ? inOrder(given.sum) : Tensor()};
+  for (const Tensor& gradient : {returned.output, returned.sum})
+    if (gradient.defined() && gradient.scalar_type() != setting.input.scalar_type()) return std::nullopt;
+  const std::string kind = kindOf(returned.sum.defined() ? "backward_with_sum" : "backward", setting);
+  if (!trusted(setting.input, kind, [&] { return backwardAgrees(*engine, setting, made, returned); })) return std::nullopt;
+  return backward(*engine, setting, made, returned);
 }
 
 }  // namespace srrl::kernels

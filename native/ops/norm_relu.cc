@@ -189,10 +189,16 @@ Backward backward(const Tensor& given, const Tensor& input, const Tensor& output
   return {toInput, toWeight, toBias, toResidual};
 }
 
+void count(const OptionalTensor& tracked) {
+  if (tracked) tracked->add_(1);
+}
+
 Tensor normRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
-                const OptionalTensor& residual, double momentum, double eps) {
-  if (const auto made = kernels::norm({input, weight, bias, runningMean, runningVar, residual, momentum, eps})) return made->output;
-  return std::get<0>(forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps));
+                const OptionalTensor& residual, double momentum, double eps, const OptionalTensor& tracked) {
+  if (const auto made = kernels::norm({input, weight, bias, runningMean, runningVar, tracked, residual, momentum, eps})) return made->output;
+  const Tensor output = std::get<0>(forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps));
+  count(tracked);
+  return output;
 }
 
 struct NormRelu : torch::autograd::Function<NormRelu> {
@@ -221,28 +227,55 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
 };
 
 Tensor normReluAutograd(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
-                        const OptionalTensor& residual, double momentum, double eps) {
-  if (kernels::engineFor(input)) return kernels::normRelu({input, weight, bias, runningMean, runningVar, residual, momentum, eps});
-  return NormRelu::apply(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+                        const OptionalTensor& residual, double momentum, double eps, const OptionalTensor& tracked) {
+  if (kernels::engineFor(input)) return kernels::normWithGradients({input, weight, bias, runningMean, runningVar, tracked, residual, momentum, eps})[0];
+  const Tensor output = NormRelu::apply(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+  count(tracked);
+  return output;
 }
 
 // The mean of each image's pixels behind normalization and ReLU, [N, C, H, W] -> [N, C].
 Tensor normReluPool(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
-                    double momentum, double eps) {
-  if (kernels::engineFor(input)) return kernels::normRelu({input, weight, bias, runningMean, runningVar, {}, momentum, eps, true});
-  return normReluAutograd(input, weight, bias, runningMean, runningVar, {}, momentum, eps).mean({2, 3});
+                    double momentum, double eps, const OptionalTensor& tracked) {
+  if (kernels::engineFor(input))
+    return kernels::normWithGradients({input, weight, bias, runningMean, runningVar, tracked, {}, momentum, eps, kernels::NormForm::kPooled})[0];
+  return normReluAutograd(input, weight, bias, runningMean, runningVar, {}, momentum, eps, tracked).mean({2, 3});
+}
+
+// Normalization alone.
+Tensor normAlone(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar, double momentum,
+            double eps, const OptionalTensor& tracked) {
+  const kernels::NormSetting setting{input, weight, bias, runningMean, runningVar, tracked, {}, momentum, eps, kernels::NormForm::kLinear};
+  if (kernels::normFits(setting)) return kernels::normWithGradients(setting)[0];
+  const Tensor output = at::batch_norm(input, weight, bias, runningMean, runningVar, true, momentum, eps, true);
+  count(tracked);
+  return output;
+}
+
+// The sum of two maps, and normalization and ReLU of it: (output, sum).
+std::tuple<Tensor, Tensor> normReluSum(const Tensor& input, const Tensor& other, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean,
+                                       const OptionalTensor& runningVar, double momentum, double eps, const OptionalTensor& tracked) {
+  const kernels::NormSetting setting{input, weight, bias, runningMean, runningVar, tracked, other, momentum, eps, kernels::NormForm::kJoined};
+  if (kernels::normFits(setting)) {
+    const auto made = kernels::normWithGradients(setting);
+    return {made[0], made[1]};
+  }
+  const Tensor sum = input.add(other);
+  return {normReluAutograd(sum, weight, bias, runningMean, runningVar, {}, momentum, eps, tracked), sum};
 }
 
 }  // namespace
 
 void defineNormRelu(torch::Library& library) {
   library.def("affine(Tensor input, Tensor scale, Tensor shift, bool relu) -> Tensor", affine);
-  library.def(
-      "batch_norm_relu(Tensor input, Tensor weight, Tensor bias, Tensor? running_mean, Tensor? running_var, Tensor? residual, float momentum, float eps) -> Tensor");
+  const std::string statistics = "Tensor weight, Tensor bias, Tensor? running_mean, Tensor? running_var, ";
+  const std::string numbers = "float momentum, float eps, Tensor? num_batches_tracked=None) -> ";
+  library.def(("batch_norm_relu(Tensor input, " + statistics + "Tensor? residual, " + numbers + "Tensor").c_str());
   library.impl("batch_norm_relu", torch::dispatch(c10::DispatchKey::CompositeExplicitAutograd, normRelu));
   library.impl("batch_norm_relu", torch::dispatch(c10::DispatchKey::Autograd, normReluAutograd));
-  library.def(
-      "batch_norm_relu_pool(Tensor input, Tensor weight, Tensor bias, Tensor? running_mean, Tensor? running_var, float momentum, float eps) -> Tensor", normReluPool);
+  library.def(("batch_norm_relu_pool(Tensor input, " + statistics + numbers + "Tensor").c_str(), normReluPool);
+  library.def(("batch_norm(Tensor input, " + statistics + numbers + "Tensor").c_str(), normAlone);
+  library.def(("batch_norm_relu_sum(Tensor input, Tensor other, " + statistics + numbers + "(Tensor, Tensor)").c_str(), normReluSum);
 }
 
 }  // namespace srrl

@@ -1,11 +1,14 @@
 import { ConfigError } from '../errors.js';
 import type { Features } from '../flow.js';
-import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module, type Sequential } from '../nn/index.js';
-import type { Tensor } from '../tensor/index.js';
+import { anyHooks, BatchNorm2d, Conv2d, functional as F, init, Linear, Module, type Sequential } from '../nn/index.js';
+import { scope, type Tensor } from '../tensor/index.js';
 import { Chain, initConvolutions } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
 const conv3x3 = (from: number, to: number, stride = 1) => new Conv2d(from, to, 3, { stride, padding: 1, bias: false });
+
+/** Two maps whose sum is what a block returns. */
+type Summands = readonly [shortcut: Tensor, residual: Tensor];
 
 /**
  * Normalizes and activates before each convolution; a shortcut that changes the width starts after the first
@@ -28,15 +31,29 @@ class PreActivationBlock extends Module {
   }
 
   forward(x: Tensor): Tensor {
-    const active = this.bn1.forwardRelu(x);
+    const [shortcut, residual] = this.startFrom(x);
+    return shortcut.add(residual);
+  }
+
+  /** Of the output, given the input. */
+  startFrom(x: Tensor): Summands {
+    return this.summands(this.bn1.forwardRelu(x), x);
+  }
+
+  /** The same, given also what bn1 and a ReLU make of the input. */
+  summands(active: Tensor, x: Tensor): Summands {
     const shortcut = this.convShortcut ? this.convShortcut.forward(active) : x;
     const out = this.bn2.forwardRelu(this.conv1.forward(active));
-    return shortcut.add(this.conv2.forward(out));
+    return [shortcut, this.conv2.forward(out)];
   }
 }
 
 class Stage extends Module {
   readonly layer: Sequential;
+
+  get blocks(): PreActivationBlock[] {
+    return [...this.layer] as PreActivationBlock[];
+  }
 
   constructor(blocks: number, from: number, to: number, stride: number) {
     super();
@@ -84,12 +101,41 @@ export class WideResNet extends Classifier {
   }
 
   forwardFeatures(images: Tensor): Features {
-    const first = this.block1.forward(this.conv1.forward(images));
+    const input = this.conv1.forward(images);
+    const joins = this.training && images.device !== 'cpu' && !anyHooks();
+    const { map, stages } = joins ? this.joined(input) : this.oneByOne(input);
+    const pooled = F.globalAvgPool(map);
+    return { map, pooled, logits: this.fc.forward(pooled), stages };
+  }
+
+  private oneByOne(input: Tensor): { map: Tensor; stages: Tensor[] } {
+    const first = this.block1.forward(input);
     const second = this.block2.forward(first);
     const third = this.block3.forward(second);
-    const map = this.bn1.forwardRelu(third);
-    const pooled = F.globalAvgPool(map);
-    return { map, pooled, logits: this.fc.forward(pooled), stages: [first, second, third] };
+    return { map: this.bn1.forwardRelu(third), stages: [first, second, third] };
+  }
+
+  /** The same, where each normalization makes the sum that it reads. */
+  private joined(input: Tensor): { map: Tensor; stages: Tensor[] } {
+    const [first, ...others] = [this.block1, this.block2, this.block3].flatMap((stage) => stage.blocks);
+    const sums = [input];
+    let last = scope(() => (first as PreActivationBlock).startFrom(input));
+    const replaceLast = (sum: Tensor, next: Summands) => {
+      for (const summand of last) if (!sums.includes(summand)) summand.dispose();
+      sums.push(sum);
+      last = next;
+    };
+    for (const block of others) {
+      const { sum, next } = scope(() => {
+        const [active, sum] = block.bn1.forwardReluSum(...last);
+        return { sum, next: block.summands(active, sum) };
+      });
+      replaceLast(sum, next);
+    }
+    const [map, sum] = this.bn1.forwardReluSum(...last);
+    replaceLast(sum, last);
+    const perStage = (sums.length - 1) / 3;
+    return { map, stages: [1, 2, 3].map((stage) => sums[stage * perStage] as Tensor) };
   }
 }
 

@@ -42,6 +42,8 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   forward(x: Tensor): Tensor {
+    const fused = x.device === 'cpu' ? undefined : this.fused(x);
+    if (fused) return callOverload(overloadOf('srrl::batch_norm'), [...fused.tensors, ...fused.numbers]) as Tensor;
     const useBatch = this.training || !this.trackRunningStats;
     this.check(x.shape, useBatch);
     const mean = this.trackRunningStats ? this.running_mean : null;
@@ -74,14 +76,35 @@ abstract class BatchNorm extends RunningNorm {
     return callOverload(overloadOf('srrl::batch_norm_relu_pool'), [...fused.tensors, ...fused.numbers]) as Tensor;
   }
 
+  /**
+   * A sum and forwardRelu() of it, as blocks that normalize first have: [forwardRelu(x + other), x + other]. On a device
+   * with own kernels the sum is made with the statistics, and gradients are added with that of the normalization.
+   */
+  forwardReluSum(x: Tensor, other: Tensor): [normalized: Tensor, sum: Tensor] {
+    const fused = this.fused(x);
+    if (!fused) {
+      const sum = x.add(other);
+      return [this.forwardRelu(sum), sum];
+    }
+    const [, ...rows] = fused.tensors;
+    const values = [x, other, ...rows, ...fused.numbers];
+    return callOverload(overloadOf('srrl::batch_norm_relu_sum'), values) as [Tensor, Tensor];
+  }
+
   /** Arguments of the fused operators; undefined where they do not do what this module does. */
-  private fused(x: Tensor): { tensors: (Tensor | null)[]; numbers: number[] } | undefined {
-    const { weight, bias, training, trackRunningStats } = this;
+  private fused(x: Tensor): { tensors: (Tensor | null)[]; numbers: (number | Tensor | null)[] } | undefined {
+    const { weight, bias, training, trackRunningStats, momentum } = this;
     const plain = this.forward !== BatchNorm.prototype.forward;
     if (!training || !weight || !bias || x.ndim !== 4 || x.numel() === 0 || plain) return undefined;
     this.check(x.shape, true);
     const running = trackRunningStats ? [this.running_mean, this.running_var] : [null, null];
-    return { tensors: [x, weight, bias, ...running], numbers: [this.averagingFactor(), this.eps] };
+    // They count the batch themselves, unless the count decides how much it weighs.
+    const counts = trackRunningStats && momentum !== null;
+    const factor = counts ? momentum : this.averagingFactor();
+    return {
+      tensors: [x, weight, bias, ...running],
+      numbers: [factor, this.eps, counts ? this.num_batches_tracked : null],
+    };
   }
 
   private check(shape: number[], useBatch: boolean): void {

@@ -4,7 +4,8 @@
 
 #include "cross_entropy.cu"
 #include "head.cu"
-#include "norm_relu.cu"
+#include "norm_backward.cu"
+#include "norm_forward.cu"
 #include "pool.cu"
 #include "step.cu"
 #include "update.cu"
@@ -90,12 +91,13 @@ std::function<void()> call(void (*kernel)(Parameters), const std::string& parame
   return [=] { kernel(copy); };
 }
 
-#define NORM_KERNELS(name)                                                                                              \
-  {"norm_statistics_" #name, norm_statistics_##name}, {"norm_apply_" #name, norm_apply_##name},                         \
-      {"norm_apply_residual_" #name, norm_apply_residual_##name}, {"norm_apply_pooled_" #name, norm_apply_pooled_##name}, \
-      {"norm_sums_" #name, norm_sums_##name}, {"norm_sums_residual_" #name, norm_sums_residual_##name},                 \
-      {"norm_sums_pooled_" #name, norm_sums_pooled_##name}, {"norm_gradients_" #name, norm_gradients_##name},           \
-      {"norm_gradients_residual_" #name, norm_gradients_residual_##name}, {"norm_gradients_pooled_" #name, norm_gradients_pooled_##name}
+#define KERNEL(name) {#name, name}
+#define NORM_KERNELS(type)                                                                                                   \
+  KERNEL(norm_statistics_##type), KERNEL(norm_statistics_joined_##type), KERNEL(norm_apply_##type),                          \
+      KERNEL(norm_apply_residual_##type), KERNEL(norm_apply_linear_##type), KERNEL(norm_apply_pooled_##type),                \
+      KERNEL(norm_sums_##type), KERNEL(norm_sums_residual_##type), KERNEL(norm_sums_linear_##type),                          \
+      KERNEL(norm_sums_pooled_##type), KERNEL(norm_gradients_##type), KERNEL(norm_gradients_residual_##type),                \
+      KERNEL(norm_gradients_linear_##type), KERNEL(norm_gradients_pooled_##type), KERNEL(norm_gradients_joined_##type)
 
 #undef HEAD_KERNELS
 #define HEAD_KERNELS(name)                                                                                    \

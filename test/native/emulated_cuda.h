@@ -10,9 +10,14 @@
 #define __grid_constant__
 #define __shared__ static
 #define __restrict__
+#define __launch_bounds__(...)
 
 struct Dimensions {
   unsigned x = 1, y = 1, z = 1;
+};
+
+struct alignas(16) float4 {
+  float x, y, z, w;
 };
 
 extern Dimensions threadIdx, blockIdx, blockDim, gridDim;

@@ -10,14 +10,23 @@ constexpr int kThreads = 256;
 // Threads of a warp.
 constexpr int kLanes = 32;
 
-// relu(batch norm of the batch's own statistics + residual) of [pixels, channels], in two launches each way.
+// How a map is spread over blocks and threads; the rest is in norm_tiling.h.
+constexpr int kNormBatch = 8;          // pixels that a thread reads at once for statistics,
+constexpr int kNormPairBatch = 4;      // from one or two maps otherwise,
+constexpr int kNormTripleBatch = 2;    // and from three
+constexpr int kNormTileBytes = 128;    // of a pixel that a block has at most
+constexpr int kNormPartialsAhead = 4;  // partial results that a thread reads at once
+
+// Batch normalization of [pixels, channels] by the batch's own statistics, in two launches each way.
 struct Norm {
   const void* input;
-  const void* residual;  // added before the ReLU, or null
+  const void* residual;  // added before the ReLU, or to the input
   const void* gradient;  // of the output; backward only
   const void* output;    // what forward returned; backward only, and only behind a residual
   void* result;          // forward: the output; backward: the gradient of the input
-  void* toResidual;      // backward: the gradient of the residual, or null
+  void* sum;             // forward: input + residual, where that is normalized
+  void* toResidual;      // backward: the gradient of what was added before the ReLU
+  const void* toSum;     // backward: a gradient to add to that of the input
   const float* weight;   // [channels], as all below
   const float* bias;
   float* mean;
@@ -26,12 +35,15 @@ struct Norm {
   float* runningVar;  // both or neither
   float* toWeight;
   float* toBias;
-  float* slope;   // of the gradient of the input over input - mean
-  float* offset;  // what the gradient of the input has too much
-  float* partial;     // [chunks, 2, channels]: what each block found
-  unsigned* counters;  // [tiles], 0 before and after: how many blocks of a tile are done
-  int pixels, channels, chunks;
-  int area;  // pixels an image, where the output is the mean over them, [images, channels]; else 0
+  float* slope;         // of the gradient of the input over input - mean
+  float* offset;        // what the gradient of the input has too much
+  float* partial;       // [partials, 2, channels]: what each block found
+  unsigned* counters;   // [tiles], 0 before and after: how many blocks of a tile are done; null where the next launch joins
+  long long* tracked;   // batches counted, or null
+  int pixels, channels;
+  int chunk;                    // pixels a block
+  int partials, partialPixels;  // blocks that left something to join, and pixels of each
+  int area;                     // pixels an image, where the output is the mean over them, [images, channels]; else 0
   float momentum, eps;
 };
 

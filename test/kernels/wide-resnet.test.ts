@@ -1,0 +1,43 @@
+/** Wide ResNets, whose blocks share sums with normalizations on devices, against the CPU. */
+import { describe, expect, it } from 'vitest';
+import { models } from '../../src/index.js';
+import { installKernels, manualSeed, type Tensor, functions as torch, withKernels } from '../../src/tensor/index.js';
+import { addDevice, device, emulateKernels, isPretended, isThere } from '../helpers/device.js';
+
+addDevice();
+emulateKernels();
+
+function results(on: string): Record<string, Tensor> {
+  manualSeed(5);
+  const model = models.create('wrn_10_1', { numClasses: 7 });
+  const images = torch.randn([4, 3, 16, 16]);
+  model.to({ device: on, memoryFormat: 'channelsLast' });
+  const input = images.to({ device: on, memoryFormat: 'channelsLast' });
+  const { logits, map, stages } = model.forwardFeatures(input);
+  const sums = stages.map((stage) => stage.pow(2).mean());
+  sums.reduce((all, one) => all.add(one), logits.pow(2).mean()).backward();
+  const found: Record<string, Tensor> = { logits, map: map as Tensor };
+  for (const [i, stage] of stages.entries()) found[`stages.${i}`] = stage;
+  for (const [name, parameter] of model.namedParameters()) found[`gradient of ${name}`] = parameter.grad as Tensor;
+  for (const [name, buffer] of model.namedBuffers()) found[name] = buffer;
+  return Object.fromEntries(Object.entries(found).map(([name, x]) => [name, x.detach().to({ device: 'cpu' })]));
+}
+
+const apart = (actual: Tensor, expected: Tensor) =>
+  Number(actual.sub(expected).to('float64').norm().item()) / Number(expected.to('float64').norm().item());
+
+describe.skipIf(!isThere)('a wide ResNet in training', () => {
+  const expected = results('cpu');
+
+  it.runIf(isPretended)('computes on a device without kernels what the CPU computes', () => {
+    const actual = results(device);
+    for (const [name, x] of Object.entries(expected)) expect(apart(actual[name] as Tensor, x), name).toBeLessThan(1e-5);
+  });
+
+  it('computes the same with kernels', () => {
+    expect(installKernels(device)).toMatchObject({ installed: true });
+    const actual = withKernels(() => results(device));
+    expect(Object.keys(actual)).toEqual(Object.keys(expected));
+    for (const [name, x] of Object.entries(expected)) expect(apart(actual[name] as Tensor, x), name).toBeLessThan(1e-4);
+  });
+});
