@@ -46,8 +46,8 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3, defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge, defineKernels, defineLanes, defineNarrowed, defineNormRelu,
-                              defineSums, defineUpload, defineViews})
+    for (const auto define : {defineConv3x3, defineConvolution, defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge, defineKernels, defineLanes, defineNarrowed,
+                              defineNormRelu, defineSums, defineUpload, defineViews})
       define(library);
   });
 }

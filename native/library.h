@@ -18,6 +18,7 @@ std::string ownName(const std::string& name);
 
 // What each file in ops/ and kernels/ adds.
 void defineConv3x3(torch::Library& library);
+void defineConvolution(torch::Library& library);
 void defineDeviceUpdate(torch::Library& library);
 void defineDeviceViews(torch::Library& library);
 void defineHead(torch::Library& library);

@@ -44,13 +44,23 @@ export class CompanySteps {
   #batches: ((size: number) => CapturedBatches[]) | undefined;
   readonly #pool = new GraphPool();
   #device = '';
+  #within = <T>(body: () => T): T => body();
   #apart = false;
   #notice: string | undefined;
 
-  /** `batches`: what a step of `size` images takes its batch and targets from; the first student's serve all. */
-  join(member: Member, device: string, batches: (size: number) => CapturedBatches[]): void {
+  /**
+   * `batches`: what a step of `size` images takes its batch and targets from; the first student's serve all. `within`:
+   * runs a capture with the kernels of the run.
+   */
+  join(
+    member: Member,
+    device: string,
+    batches: (size: number) => CapturedBatches[],
+    within: <T>(body: () => T) => T,
+  ): void {
     this.#members.add(member);
     this.#device = device;
+    this.#within = within;
     this.#batches ??= batches;
   }
 
@@ -87,7 +97,7 @@ export class CompanySteps {
     if (!steps) return this.#part();
     try {
       for (const member of members) member.prepare();
-      steps.ready(place.position);
+      this.#within(() => steps.ready(place.position));
     } catch (error) {
       return this.#part(messageOf(error));
     }

@@ -24,6 +24,8 @@ export interface DeviceStepsSetup extends DeviceUpdateSetup {
   batches: (size: number) => CapturedBatches[];
   /** Those with whom steps are done together; then `batches` are for all of them. */
   company?: CompanySteps | undefined;
+  /** Runs what does not come from {@link DeviceSteps.run} with the kernels of the run. */
+  within: <T>(body: () => T) => T;
   /** Counted from 1. */
   epoch: () => number;
   /** Clears gradients and remembers statistics. */
@@ -79,7 +81,7 @@ export class DeviceSteps implements Member {
     this.#setup = setup;
     this.#update = new DeviceUpdate(setup);
     this.#records = setup.records && DeviceGraph.availableOn(setup.device);
-    setup.company?.join(this, setup.device, setup.batches);
+    setup.company?.join(this, setup.device, setup.batches, setup.within);
   }
 
   /** Why steps are not captured any more. */
@@ -132,6 +134,7 @@ export class DeviceSteps implements Member {
       pool,
       before,
       pass,
+      readsNarrow: this.#update.readsNarrow,
       after: (parts) => {
         this.#parts.set(size, parts.length);
         this.#update.later(parts);

@@ -261,6 +261,7 @@ export class Trainer {
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches, half: this.half },
       company: pass?.steps,
+      within: (body) => this.kernels.within(body),
       pool: this.graphs,
       stops: onNonFinite === 'stop',
       epoch: () => this.epoch + 1,
