@@ -10,6 +10,7 @@
 #include "environment.h"
 #include "event.h"
 #include "flops.h"
+#include "gradients.h"
 #include "graph.h"
 #include "kernels/export.h"
 #include "library.h"
@@ -56,6 +57,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportDevice(env, exports);
   exportEvent(env, exports);
   exportFlops(env, exports);
+  exportGradients(env, exports);
   exportGraph(env, exports);
   exportKernels(env, exports);
   exportProfile(env, exports);

@@ -3,14 +3,7 @@
 #include "graph.h"
 
 #include <ATen/ATen.h>
-#include <c10/core/Event.h>
-#include <c10/core/InferenceMode.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
-#include <torch/csrc/autograd/autograd.h>
-
-#include <map>
-#include <mutex>
-#include <set>
 
 #if __has_include(<ATen/core/GraphImplInterface.h>)
 #include <ATen/core/GraphImplInterface.h>
@@ -21,6 +14,7 @@
 #include "arguments.h"
 #include "device.h"
 #include "kernels/engine.h"
+#include "streams.h"
 
 namespace srrl {
 
@@ -47,70 +41,24 @@ std::unique_ptr<Recording> makeRecording(c10::DeviceType) { return nullptr; }
 
 struct Graph : torch::CustomClassHolder {
   Graph(std::unique_ptr<Recording> recording, c10::Device device, c10::Stream before, std::vector<c10::Stream> streams)
-      : recording(std::move(recording)), device(device), before(before), streams(std::move(streams)) {}
+      : recording(std::move(recording)), device(device), before(before), streams(std::move(streams)), background(backgroundOf(device)) {}
   std::unique_ptr<Recording> recording;
   c10::Device device;
   c10::Stream before;                // the device's stream while nothing is recorded
   std::vector<c10::Stream> streams;  // that of the main part, and behind it those of branches
-  size_t branches = 0;               // how many have begun since the last join
+  c10::Stream background;            // of branches for which nothing waits before the end
+  // How many have begun since the last join, and whether one of them is in the background.
+  size_t branches = 0;
+  bool isBehind = false;
 };
-
-// The first use of a library creates its handle and its workspace, which a recording does not allow. Operators of every
-// type that a network is trained in make those of the stream on which all recordings happen: a workspace belongs to a
-// stream, and another stream for each recording would leave one behind each time (32 MiB on an H100). Handles are each
-// thread's own, and gradients are computed by a thread of autograd: so these have gradients.
-void warmUp(c10::Device device) {
-  const c10::InferenceMode outside(false);
-  const c10::impl::ExcludeDispatchKeyGuard uncast(c10::autocast_dispatch_keyset);
-  const at::AutoGradMode withGradients(true);
-  for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kHalf}) {
-    const auto options = at::TensorOptions().dtype(type).device(device);
-    try {
-      const auto ones = [&](at::IntArrayRef sizes) { return at::ones(sizes, options).requires_grad_(true); };
-      const at::Tensor bias = ones({16}), square = ones({16, 16}), images = ones({2, 16, 8, 8}), kernels = ones({16, 16, 3, 3});
-      const at::Tensor product = at::addmm(bias, at::mm(square, square), square);
-      const at::Tensor maps = at::convolution(images, kernels, {}, {1, 1}, {1, 1}, {1, 1}, false, {0, 0}, 1);
-      torch::autograd::grad({product.sum(), maps.sum()}, {bias, square, images, kernels});
-    } catch (const c10::Error&) {
-      // A card without this type; who asks for it hears of it.
-    }
-  }
-}
-
-// All recordings of a device happen on the same few streams, as its default stream cannot be recorded. More branches
-// than that share streams, and those that share one run one after the other.
-constexpr size_t kMostStreams = 9;
-
-c10::Stream recordingStream(c10::Device device, const c10::impl::VirtualGuardImpl& guard, size_t number) {
-  using Key = std::tuple<c10::DeviceType, c10::DeviceIndex, size_t>;
-  static std::mutex mutex;
-  static std::map<Key, c10::Stream> streams;
-  const std::lock_guard<std::mutex> lock(mutex);
-  const Key key(device.type(), device.index(), number);
-  const c10::Stream stream = streams.try_emplace(key, guard.getStreamFromGlobalPool(device)).first->second;
-  // The libraries' handles are each thread's own.
-  static thread_local std::set<Key> warm;
-  if (!warm.insert(key).second) return stream;
-  const c10::Stream before = guard.exchangeStream(stream);
-  warmUp(device);
-  guard.exchangeStream(before);
-  guard.synchronizeDevice(device.index());
-  return stream;
-}
-
-// What is asked of `later` from now on waits for all that was asked of `earlier`.
-void wait(const c10::Stream& earlier, const c10::Stream& later) {
-  if (earlier == later) return;
-  c10::Event event(earlier.device_type());
-  event.record(earlier);
-  event.block(later);
-}
 
 // What the main part is asked from now on waits for all branches.
 void join(Graph& graph) {
   const size_t used = std::min(graph.branches, graph.streams.size() - 1);
   for (size_t i = 1; i <= used; i++) wait(graph.streams[i], graph.streams[0]);
+  if (graph.isBehind) wait(graph.background, graph.streams[0]);
   graph.branches = 0;
+  graph.isBehind = false;
 }
 
 c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
@@ -131,7 +79,7 @@ c10::MempoolId_t poolOf(const Napi::Value& value) {
 Napi::Value graphAvailable(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), available(deviceOf(info[0]).type())); }
 
 // graphBegin(device, branches, pool?) => handle. What the device is asked to do from now on is recorded, and not done.
-// `branches`: the most parts that will go beside each other, with graphAside(). `pool` is graphPool's, of a graph that
+// `branches`: the most parts that will go beside each other, with graphAside(), apart from those in the background. `pool` is graphPool's, of a graph that
 // still lives: its memory is used again.
 Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
@@ -140,8 +88,9 @@ Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   guard.synchronizeDevice(device.index());
   // Made, and warmed up, while nothing is recorded.
   std::vector<c10::Stream> streams;
-  const size_t wanted = std::min<size_t>(1 + info[1].As<Napi::Number>().Uint32Value(), kMostStreams);
-  while (streams.size() < wanted) streams.push_back(recordingStream(device, guard, streams.size()));
+  const size_t wanted = std::min<size_t>(1 + info[1].As<Napi::Number>().Uint32Value(), kMostLanes);
+  while (streams.size() < wanted) streams.push_back(laneOf(device, streams.size()));
+  for (const c10::Stream& lane : streams) sideOf(lane);
   const c10::Stream before = guard.exchangeStream(streams[0]);
   auto graph = c10::make_intrusive<Graph>(makeRecording(device.type()), device, before, std::move(streams));
   try {
@@ -176,13 +125,15 @@ Napi::Value graphEnd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// graphAside(graph): what is recorded from now on goes beside the rest, after what was recorded before; on a branch of
-// its own each time.
+// graphAside(graph, in background): what is recorded from now on goes beside the rest, after what was recorded before;
+// on a branch of its own each time, but in the background on one for all.
 Napi::Value graphAside(const Napi::CallbackInfo& info) {
   const auto graph = graphOf(info);
-  if (graph->streams.size() < 2) throw Error(kState, "this recording was begun without branches");
+  const bool behind = info[1].ToBoolean();
+  if (!behind && graph->streams.size() < 2) throw Error(kState, "this recording was begun without branches");
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
-  const c10::Stream& branch = graph->streams[1 + graph->branches++ % (graph->streams.size() - 1)];
+  graph->isBehind = graph->isBehind || behind;
+  const c10::Stream& branch = behind ? graph->background : graph->streams[1 + graph->branches++ % (graph->streams.size() - 1)];
   wait(graph->streams[0], branch);
   guard.exchangeStream(branch);
   return info.Env().Undefined();

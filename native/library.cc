@@ -46,9 +46,10 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3, defineConvRelu, defineCrossEntropy, defineDeviceUpdate,
-                              defineDeviceViews, defineHead, defineJpeg, defineJudge, defineKernels, defineLanes,
-                              defineMaxPool, defineNarrowed, defineNormRelu, defineSums, defineUpload, defineViews})
+    for (const auto define : {defineConv3x3, defineConvRelu, defineConvolution, defineCrossEntropy,
+                              defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge,
+                              defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSums,
+                              defineUpload, defineViews})
       define(library);
   });
 }

@@ -20,6 +20,7 @@ std::string ownName(const std::string& name);
 void defineConv3x3(torch::Library& library);
 void defineConvRelu(torch::Library& library);
 void defineCrossEntropy(torch::Library& library);
+void defineConvolution(torch::Library& library);
 void defineDeviceUpdate(torch::Library& library);
 void defineDeviceViews(torch::Library& library);
 void defineHead(torch::Library& library);

@@ -275,10 +275,13 @@ export interface Native {
   eventQuery(event: Handle): boolean;
   eventSynchronize(event: Handle): void;
   eventElapsed(begin: Handle, end: Handle): number;
+  gradientsBegin(device: string): Handle;
+  gradientsEnd(gradients: Handle, narrow: boolean): void;
+  gradientsDrop(gradients: Handle): void;
   graphAvailable(device: string): boolean;
   graphBegin(device: string, branches: number, pool?: readonly number[]): Handle;
   graphEnd(graph: Handle): void;
-  graphAside(graph: Handle): void;
+  graphAside(graph: Handle, background: boolean): void;
   graphBack(graph: Handle): void;
   graphJoin(graph: Handle): void;
   graphPool(graph: Handle): readonly number[];

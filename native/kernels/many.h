@@ -25,6 +25,9 @@ class Launches {
   Launches(Engine& engine, const char* kernel, Parameters& parameters, at::TensorList tensors)
       : engine_(engine), kernel_(kernel), parameters_(parameters), tensors_(tensors) {}
 
+  // The number in its launch of the tensor that is added next; it has room unless the launch is full().
+  int next() const { return parameters_.all.count; }
+
   // Whether there is no room for another tensor.
   bool full() const { return parameters_.all.count == Parameters::Members::kMost; }
 
@@ -60,6 +63,23 @@ inline int64_t chunksOf(int64_t size, int64_t chunk) { return (size + chunk - 1)
 inline bool isDense(const at::Tensor& tensor, at::ScalarType type, const at::Tensor& like) {
   return isPlain(tensor) && tensor.scalar_type() == type && tensor.device() == like.device() && tensor.is_non_overlapping_and_dense() &&
          tensor.nbytes() < static_cast<size_t>(std::numeric_limits<int>::max());
+}
+
+// The same of one of the types in which kernels read gradients.
+inline bool isDenseGradient(const at::Tensor& gradient, const at::Tensor& like) {
+  return isDense(gradient, gradient.scalar_type() == at::kBFloat16 ? at::kBFloat16 : at::kFloat, like);
+}
+
+// Gradients in float32, for operators that take no others: those that are not are copied in one go.
+inline std::vector<at::Tensor> widened(at::TensorList gradients) {
+  std::vector<at::Tensor> result = gradients.vec(), narrow, wide;
+  for (at::Tensor& gradient : result) {
+    if (gradient.scalar_type() != at::kBFloat16) continue;
+    narrow.push_back(gradient);
+    wide.push_back(gradient = at::empty_like(gradient, gradient.options().dtype(at::kFloat)));
+  }
+  if (!wide.empty()) at::_foreach_copy_(wide, narrow);
+  return result;
 }
 
 // Whether elements lie in the same order.

@@ -15,7 +15,7 @@ Sizes plainSizes(const Tensor& like, const Tensors& gradients, const Tensors& st
   const auto options = at::TensorOptions(at::kFloat).device(like.device());
   Sizes sizes{at::zeros({}, options), at::empty({0}, options)};
   if (!gradients.empty()) {
-    Tensors norms = at::_foreach_norm(gradients, 2);
+    Tensors norms = at::_foreach_norm(widened(gradients), 2);
     for (Tensor& norm : norms) norm = norm.to(norms[0].device());
     sizes.norm = at::linalg_vector_norm(at::stack(norms), 2);
   }
@@ -56,7 +56,8 @@ Sizes ownSizes(Engine& engine, const Tensor& like, const Tensors& gradients, con
     if (gradient.numel() == 0) continue;
     if (launches.full()) next();
     const int64_t chunks = chunksOf(gradient.numel(), kChunk);
-    launches.add(gradient.const_data_ptr<float>(), gradient.numel(), chunks);
+    p.isNarrow[launches.next()] = gradient.scalar_type() == at::kBFloat16;
+    launches.add(gradient.const_data_ptr(), gradient.numel(), chunks);
     p.gradients++;
     done += chunks;
   }
@@ -77,6 +78,7 @@ bool agree(Engine& engine, const Tensor& like) {
     return made;
   };
   Tensors gradients = of({3, 64, 3 * kChunk + 1}), statistics = of({5, 512});
+  for (const Tensor& narrow : of({7, kChunk + 1})) gradients.push_back(narrow.to(at::kBFloat16));
   statistics.push_back(at::full({3}, std::numeric_limits<double>::infinity(), options));
   statistics.push_back(at::full({2}, std::nan(""), options));
   for (int round = 0; round < 2; round++) {
@@ -93,7 +95,8 @@ Sizes sizesOf(const Tensor& like, const Tensors& gradients, const Tensors& stati
   Engine* engine = engineFor(like);
   const auto isReady = [&](const Tensor& tensor) { return isDense(tensor, at::kFloat, like); };
   const auto isFilled = [&](const Tensor& tensor) { return isReady(tensor) && tensor.numel() > 0; };
-  const bool ours = engine && std::all_of(gradients.begin(), gradients.end(), isReady) && std::all_of(statistics.begin(), statistics.end(), isFilled) &&
+  const auto isGradient = [&](const Tensor& gradient) { return isDenseGradient(gradient, like); };
+  const bool ours = engine && std::all_of(gradients.begin(), gradients.end(), isGradient) && std::all_of(statistics.begin(), statistics.end(), isFilled) &&
                     trusted(like, "step_magnitudes", [&] { return agree(*engine, like); });
   return ours ? ownSizes(*engine, like, gradients, statistics) : plainSizes(like, gradients, statistics);
 }

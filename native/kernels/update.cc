@@ -27,8 +27,9 @@ struct SgdSetting {
 OptionalTensor oneOf(const OptionalTensors& list, size_t i) { return list.empty() ? std::nullopt : list[i]; }
 
 void plainSgd(const SgdSetting& s) {
-  if (s.scale) at::_foreach_mul_(s.gradients, *s.scale);
-  at::_fused_sgd_(s.params, s.gradients, s.momenta, s.weightDecay, s.momentum, s.lr, s.dampening, s.nesterov, s.maximize, s.first, {}, s.found);
+  const std::vector<Tensor> gradients = kernels::widened(s.gradients);
+  if (s.scale) at::_foreach_mul_(gradients, *s.scale);
+  at::_fused_sgd_(s.params, gradients, s.momenta, s.weightDecay, s.momentum, s.lr, s.dampening, s.nesterov, s.maximize, s.first, {}, s.found);
   std::vector<Tensor> followed, averages;
   for (size_t i = 0; i < s.params.size(); i++) {
     if (const auto average = oneOf(s.averages, i)) {
@@ -46,9 +47,10 @@ void plainSgd(const SgdSetting& s) {
 bool fits(const SgdSetting& s) {
   const Tensor& like = s.params[0];
   const auto isLike = [&](const Tensor& tensor, size_t i, at::ScalarType type) { return kernels::isDense(tensor, type, like) && kernels::liesAs(tensor, s.params[i]); };
+  const auto hasGradient = [&](size_t i) { return kernels::isDenseGradient(s.gradients[i], like) && kernels::liesAs(s.gradients[i], s.params[i]); };
   const auto isLikeIf = [&](const OptionalTensor& tensor, size_t i, at::ScalarType type) { return !tensor || isLike(*tensor, i, type); };
   for (size_t i = 0; i < s.params.size(); i++) {
-    const bool fit = isLike(s.params[i], i, at::kFloat) && isLike(s.gradients[i], i, at::kFloat) && (s.momenta.empty() || isLike(s.momenta[i], i, at::kFloat)) &&
+    const bool fit = isLike(s.params[i], i, at::kFloat) && hasGradient(i) && (s.momenta.empty() || isLike(s.momenta[i], i, at::kFloat)) &&
                      isLikeIf(oneOf(s.averages, i), i, at::kFloat) && isLikeIf(oneOf(s.halves, i), i, at::kBFloat16);
     if (!fit) return false;
   }
@@ -81,11 +83,12 @@ void ownSgd(Engine& engine, const SgdSetting& s) {
     const OptionalTensor average = oneOf(s.averages, i), half = oneOf(s.halves, i);
     kernels::SgdMember member{};
     member.param = s.params[i].mutable_data_ptr<float>();
-    member.gradient = s.gradients[i].const_data_ptr<float>();
+    member.gradient = s.gradients[i].const_data_ptr();
     member.momentum = s.momenta.empty() ? nullptr : s.momenta[i].mutable_data_ptr<float>();
     member.average = average ? average->mutable_data_ptr<float>() : nullptr;
     member.half = half ? half->mutable_data_ptr() : nullptr;
     if (launches.full()) launches.run();
+    p.isNarrow[launches.next()] = s.gradients[i].scalar_type() == at::kBFloat16;
     launches.add(member, s.params[i].numel(), kernels::chunksOf(s.params[i].numel(), kernels::kChunk));
   }
   launches.run();
@@ -99,10 +102,11 @@ bool stepsAgree(Engine& engine, const Tensor& like, const SgdSetting& options) {
     s.lr = number(0.5);
     s.scale = number(0.25);
     s.share = number(0.125);
-    for (const int64_t size : {1, 7, 64, 2 * kernels::kChunk + 5}) {
+    for (const int64_t size : {1, 7, 64, kernels::kChunk + 1, 2 * kernels::kChunk + 5}) {
       const double seed = size;
       s.params.push_back(kernels::sample(like, {size}, seed));
       s.gradients.push_back(kernels::sample(like, {size}, seed + 1));
+      if (size == 64 || size == kernels::kChunk + 1) s.gradients.back() = s.gradients.back().to(at::kBFloat16);
       if (s.momentum != 0) s.momenta.push_back(kernels::sample(like, {size}, seed + 2));
       s.averages.push_back(size == 64 ? OptionalTensor() : kernels::sample(like, {size}, seed + 3));
       s.halves.push_back(size == 7 ? OptionalTensor() : s.params.back().to(at::kBFloat16));
@@ -150,8 +154,8 @@ OptionalTensors vectorOf(const c10::List<OptionalTensor>& list) {
   return result;
 }
 
-// As _fused_sgd_, with gradients that are multiplied by `scale` before (they may change), averages that move by `share`
-// towards the new values, and bfloat16 copies of these.
+// As _fused_sgd_, with gradients in float32 or bfloat16 that are multiplied by `scale` before (they may change), averages
+// that move by `share` towards the new values, and bfloat16 copies of these.
 void sgd(at::TensorList params, at::TensorList gradients, at::TensorList momenta, const c10::List<OptionalTensor>& averages,
          const c10::List<OptionalTensor>& halves, const Tensor& lr, const Tensor& found, const OptionalTensor& scale, const OptionalTensor& share, double momentum,
          double dampening, double weightDecay, bool nesterov, bool maximize, bool first) {

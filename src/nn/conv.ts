@@ -1,6 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
+import { areGradientsAside, conv2dAside } from './aside.js';
 import { conv3x3, fastConvolutionsOn } from './fast-conv.js';
 import { inUse } from './half-weights.js';
 import { resetWeightAndBias } from './init.js';
@@ -134,6 +135,8 @@ export class Conv2d extends ConvNd {
 
   protected convolve(x: Tensor, padding: number[] | string): Tensor {
     if (this.#canBeFast && fastConvolutionsOn()) return conv3x3(x, this.weight, this.bias);
+    if (areGradientsAside() && typeof padding !== 'string')
+      return conv2dAside(x, this.weight, this.bias, this.stride, padding, this.dilation, this.groups);
     return torch.conv2d(
       x,
       inUse(this.weight),

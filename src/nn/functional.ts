@@ -2,6 +2,7 @@
 import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
+export { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d, type PoolSize } from './adaptive-pool.js';
 export { cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from './distance.js';
 export * from './functional-names.js';
 export {
@@ -12,7 +13,6 @@ export {
   multiMarginLoss,
 } from './label-losses.js';
 export { localResponseNorm } from './local-response-norm.js';
-export { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d, type PoolSize } from './adaptive-pool.js';
 export * from './losses.js';
 export { type PaddingMode, type PadOptions, pad } from './pad.js';
 export { affineGrid, fold, type GridSampleOptions, gridSample, unfold } from './sampling.js';

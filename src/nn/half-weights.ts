@@ -38,9 +38,14 @@ export class HalfWeights implements TensorHolder {
 
   /** @internal */
   of(weight: Tensor): Tensor {
+    const copy = this.copyFor(weight);
+    return copy === weight ? weight : (callOverload(overloadOf('srrl::narrowed'), [weight, copy]) as Tensor);
+  }
+
+  /** The copy of a weight, without its gradient; the weight itself where it has none. @internal */
+  copyFor(weight: Tensor): Tensor {
     if (weight.dtype !== 'float32' || !weight.requiresGrad || !weight.isLeaf) return weight;
-    const copy = this.#copies.get(weight) ?? this.#add(weight);
-    return callOverload(overloadOf('srrl::narrowed'), [weight, copy]) as Tensor;
+    return this.#copies.get(weight) ?? this.#add(weight);
   }
 
   /** The copy of a weight, for whoever writes it together with the weight. */
@@ -86,3 +91,7 @@ export class HalfWeights implements TensorHolder {
 /** What a layer computes with: its parameter, or the copy of it in half precision. */
 export const inUse = <T extends Tensor | null>(parameter: T): Tensor | T =>
   current && parameter ? current.of(parameter) : parameter;
+
+/** The copy in half precision of a parameter, where there is one, to compute with; gradients do not go through it. */
+export const copyInUse = <T extends Tensor | null>(parameter: T): Tensor | T =>
+  current && parameter ? current.copyFor(parameter) : parameter;

@@ -44,7 +44,8 @@ export class DeviceGraph {
   /**
    * Records what `body`, a synchronous function, has the device do; nothing is done before {@link replay}. Throws what
    * `body` throws, and NativeError where something cannot be recorded, such as reading a number. `branches`: how often
-   * {@link aside} is called before a {@link join}. `pool`: where its memory comes from; otherwise it has its own.
+   * {@link aside} is called before a {@link join}, apart from the background. `pool`: where its memory comes from;
+   * otherwise it has its own.
    */
   static record(
     device: string,
@@ -73,10 +74,11 @@ export class DeviceGraph {
 
   /**
    * Records what `body` has the device do next to all that is recorded after it, up to {@link join}: on a branch of its
-   * own, which must not change what another one uses. What it makes must be kept until the recording ends.
+   * own, which must not change what another one uses. What it makes must be kept until the recording ends. In the
+   * `background`, the device does it where all else leaves room for it.
    */
-  aside<T>(body: () => T): T {
-    native().graphAside(this.handle);
+  aside<T>(body: () => T, { background = false }: { background?: boolean } = {}): T {
+    native().graphAside(this.handle, background);
     try {
       return body();
     } finally {

@@ -4,7 +4,7 @@
  */
 import type { CapturedSource, Place } from '../data/captured.js';
 import type { Batch, Features } from '../flow.js';
-import { type DeviceGraph, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { callOverload, type DeviceGraph, keep, noGrad, overloadOf, scope, Tensor } from '../tensor/index.js';
 import type { Inputs } from './recorded-pass.js';
 
 export interface CapturedBatches {
@@ -50,6 +50,9 @@ export class BatchesAhead implements CapturedBatches {
   #held: Inputs | undefined;
   #heldAt: Place | undefined;
   #nextAt: Place | undefined;
+  /** What of {@link #held} is of the batch that it is for, and what a replay copies into it for the next one. */
+  #current: ReadonlySet<Tensor> = new Set();
+  #copied: ReadonlySet<Tensor> = new Set();
 
   constructor(
     private readonly source: CapturedSource,
@@ -71,24 +74,34 @@ export class BatchesAhead implements CapturedBatches {
     source.goTo(place, size);
     scope(() => {
       const made = this.#make();
-      if (this.#held) overwrite(this.#held, made);
+      if (this.#held) overwrite(this.#held, made, new Set(tensorsOf(this.#held)));
       else this.#held = mapInputs(made, (tensor) => keep(noGrad(() => tensor.clone())));
+      this.#current = new Set(tensorsOf(this.#held));
     });
     source.moved(size);
+    this.#heldAt = place;
   }
 
+  /** Of what the next step has, only what this step looks at is copied. */
   make(graph: DeviceGraph): { inputs: Inputs; end: () => void } {
     const held = this.#held as Inputs;
-    const next = graph.aside(() => this.#make());
+    const used = new Set<Tensor>();
+    const next = graph.aside(() => this.#make(), { background: true });
     const end = () => {
       graph.join();
-      overwrite(held, next);
+      overwrite(held, next, used);
+      this.#copied = used;
+      // A graph that was captured before may have left out what this one looks at.
+      if (![...used].every((tensor) => this.#current.has(tensor))) this.#heldAt = undefined;
     };
-    return { inputs: held, end };
+    const { batch, teacher } = held;
+    const see = (tensor: Tensor) => used.add(tensor);
+    return { inputs: { batch: watched(batch, see), ...(teacher && { teacher: watched(teacher, see) }) }, end };
   }
 
   replayed(): void {
     this.#heldAt = this.#nextAt;
+    this.#current = this.#copied;
     this.source.moved(this.size);
   }
 
@@ -102,8 +115,23 @@ export class BatchesAhead implements CapturedBatches {
   }
 }
 
-const overwrite = (held: Inputs, made: Inputs): void =>
-  noGrad(() => torch._foreachCopy_(tensorsOf(held), tensorsOf(made)));
+function overwrite(held: Inputs, made: Inputs, which: ReadonlySet<Tensor>): void {
+  const from = tensorsOf(made);
+  const pairs = tensorsOf(held).flatMap((to, i) => (which.has(to) ? [[to, from[i] as Tensor] as const] : []));
+  const lists = [pairs.map(([to]) => to), pairs.map(([, source]) => source)];
+  noGrad(() => callOverload(overloadOf('srrl::copy_all_'), [...lists, null]));
+}
+
+/** The same object, which calls `see` for each tensor that is looked at. */
+function watched<T extends object>(holder: T, see: (tensor: Tensor) => void): T {
+  return new Proxy(holder, {
+    get(target, key) {
+      const value: unknown = Reflect.get(target, key);
+      if (value instanceof Tensor) see(value);
+      return Array.isArray(value) ? watched(value, see) : value;
+    },
+  });
+}
 
 /** The tensors of a batch and of the teacher's features, in one order. */
 export const tensorsOf = ({ batch: { images, labels, indices }, teacher }: Inputs): Tensor[] => [

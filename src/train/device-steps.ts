@@ -2,8 +2,8 @@ import { DeviceGraph, type GraphPool, keep, noGrad, scope, type Tensor, function
 import type { CapturedBatches } from './captured-batches.js';
 import type { CompanySteps, Member, Place } from './company-steps.js';
 import { DeviceUpdate, type DeviceUpdateSetup } from './device-update.js';
-import { LookPace } from './look-pace.js';
 import type { RunKernels } from './kernels.js';
+import { LookPace } from './look-pace.js';
 import type { Part } from './part.js';
 import { drawing } from './random.js';
 import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
@@ -131,6 +131,7 @@ export class DeviceSteps implements Member {
       pool,
       before,
       pass,
+      readsNarrow: this.#update.readsNarrow,
       after: (parts) => {
         this.#parts.set(size, parts.length);
         this.#update.later(parts);

@@ -74,6 +74,17 @@ export class DeviceUpdate {
     return this.#unseen.length >= rows;
   }
 
+  /** Whether {@link later} reads gradients in bfloat16 as well, where there are own kernels. */
+  get readsNarrow(): boolean {
+    return this.#copies !== undefined && !this.#setup.scaler;
+  }
+
+  /** Copies of the weights that the optimizer's kernel writes as well. */
+  get #copies(): HalfWeights | undefined {
+    const { optimizer, half } = this.#setup;
+    return optimizer.endsStep && half?.dtype === 'bfloat16' ? half : undefined;
+  }
+
   /** Brings what the host decided to the device, before a step or a replay. */
   prepare(): void {
     const { optimizer, device, ema } = this.#setup;
@@ -116,6 +127,8 @@ export class DeviceUpdate {
     this.#setup.buffers.restoreIf(this.#found);
     this.#change(parts, this.#found);
     this.#scale?.restoreIf(this.#found);
+    // Nobody else sees them in bfloat16.
+    if (this.readsNarrow) this.#setup.optimizer.zeroGrad();
   }
 
   /** Counts a replay of what {@link later} captured for so many parts. */
@@ -203,8 +216,7 @@ export class DeviceUpdate {
     const foundInf = scaler ? noGrad(() => torch.maximum(found, scaler.onDevice.foundInf)) : found;
     const step = { lr: this.#rates, foundInf };
     const { share } = this.#average ?? {};
-    // What the optimizer's kernel writes as well.
-    const copies = optimizer.endsStep && half?.dtype === 'bfloat16' ? half : undefined;
+    const copies = this.#copies;
     if (optimizer.endsStep) {
       const average = ema && share && { share, of: (param: Tensor) => ema.averageOf(param) };
       optimizer.step({

@@ -29,7 +29,10 @@ export class OwnSteps {
   ready(position: number): void {
     this.#batches.ready(position);
     try {
-      this.#graph ??= this.#capture();
+      if (this.#graph) return;
+      this.#graph = this.#capture();
+      // It may look at more of the batch than was kept.
+      this.#batches.ready(position);
     } catch (error) {
       if (this.#way + 1 === this.setup.batches.length) throw error;
       this.#way++;
@@ -54,8 +57,7 @@ export class OwnSteps {
       body(inputs, graph);
       end?.();
     };
-    // Making the next batch is one more.
-    return scope(() => DeviceGraph.record(device, step, { pool, branches: branches + 1 }));
+    return scope(() => DeviceGraph.record(device, step, { pool, branches }));
   }
 
   /** Gives up what was captured, but not the batches. */

@@ -1,5 +1,6 @@
 import { messageOf } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
+import { gradientsAside } from '../nn/aside.js';
 import { DeviceGraph, type GraphPool, hostTraffic, keep, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { type CapturedBatches, mapFeatures, mapInputs, tensorsOf } from './captured-batches.js';
 import { outOfMemory } from './guards.js';
@@ -37,6 +38,8 @@ export interface RecordedStep {
   batches: readonly CapturedBatches[];
   /** Forward and backward, of all parts of a batch. */
   pass: (inputs: Inputs) => Part[];
+  /** Whether {@link after} reads gradients in bfloat16 as well. */
+  readsNarrow: boolean;
   /** What follows the gradients, without asking the host. */
   after: (parts: Part[]) => void;
 }
@@ -113,9 +116,9 @@ export class RecordedPass {
 
   /** The whole step, to be captured. */
   whole(inputs: Inputs): void {
-    const { before, pass, after } = this.step;
+    const { before, pass, after, readsNarrow } = this.step;
     before();
-    after(pass(inputs));
+    after(gradientsAside(this.device, () => pass(inputs), { narrow: readsNarrow }));
   }
 
   /** Gives up what was recorded. */

@@ -164,6 +164,41 @@ describe.skipIf(!isThere)('the end of a step', () => {
     expect(noGrad(() => norm().equal(norm()))).toBe(true);
   });
 
+  it('reads gradients in bfloat16 as their values in float32', () => {
+    const results = (cast: (gradient: Tensor) => Tensor) =>
+      withKernels(() =>
+        noGrad(() => {
+          manualSeed(4);
+          const drawn = forms.map(([shape, form]) => draw(shape, form));
+          // In the memory order of the parameters, also where that is not aligned.
+          const narrow = drawn.map((gradient, i) =>
+            forms[i]?.[1] === 'unaligned'
+              ? torch
+                  .cat([gradient.narrow(0, 0, 1), gradient])
+                  .to('bfloat16')
+                  .narrow(0, 1, gradient.numel())
+              : gradient.to('bfloat16'),
+          );
+          // Every other one, so that both are in one launch.
+          const gradients = narrow.map((gradient, i) => (i % 2 === 0 ? cast(gradient) : gradient.to('float32')));
+          const [params, momenta] = [0, 0].map(() => forms.map(([shape, form]) => draw(shape, form)));
+          const flags = [true, null, count(0, [1]), number(0), number(0), false, null, 0, null, null, 0, false];
+          const values = call('judge_step', [gradients, [], [number(1)], [], ...flags]) as Tensor;
+          const factors = [number(0.1), number(0), number(0.3), null, 0.9, 0, 0.01, true, false, false];
+          call('sgd_', [params, gradients, momenta, [], [], ...factors]);
+          return onHost([values, ...(params as Tensor[]), ...(momenta as Tensor[])]);
+        }),
+      );
+    const [narrow, wide] = [results((gradient) => gradient), results((gradient) => gradient.to('float32'))];
+    for (const [i, tensor] of narrow.entries()) expect(tensor.equal(wide[i] as Tensor), `${i}`).toBe(true);
+    const plain = noGrad(() => {
+      const [param, gradient] = [torch.ones([3]).to({ device }), torch.full([3], 0.5).to({ device }).to('bfloat16')];
+      call('sgd_', [[param], [gradient], [], [], [], number(1), number(0), null, null, 0, 0, 0, false, false, false]);
+      return onHost([param])[0] as Tensor;
+    });
+    expect(plain.tolist()).toEqual([0.5, 0.5, 0.5]);
+  });
+
   it('leaves the momentum alone where the first step is left out', () => {
     const [ours, plain] = both(() =>
       [[1, 0], [0]].map((flags) => {

@@ -181,6 +181,29 @@ describe.runIf(isThere)('steps that are repeated', () => {
       expect(Math.abs((repeated[i]?.loss as number) - loss)).toBeLessThan(1e-3 * loss);
   });
 
+  it('have the features that a method looks at, also where these change with the epoch', async () => {
+    const changing = {
+      name: 'changing',
+      options: {},
+      needsTeacher: true,
+      setUp: () => ({
+        modules: {},
+        terms: ({ student, teacher, epoch }: { student: Features; teacher: Features; epoch: number }) => {
+          const of = ({ logits, pooled, stages }: Features) =>
+            epoch === 1 ? logits.mean(1) : epoch === 2 ? pooled.mean(1) : (stages[1] as Tensor).mean([1, 2, 3]);
+          return { loss: { weight: 1, value: nn.functional.mseLoss(of(student), of(teacher)) } };
+        },
+      }),
+    } as unknown as Method;
+    const record = vi.spyOn(DeviceGraph, 'record');
+    const run = async (recordSteps: boolean) =>
+      epochs(await all({ ...trained, method: changing, epochs: 4, recordSteps }));
+    const captured = await run(true);
+    expect(record).toHaveBeenCalledTimes(4);
+    const alone = await run(false);
+    if (isPretended) expect(captured).toEqual(alone);
+  });
+
   it.each<[string, Partial<DistillSetup>]>([
     ['the last batch of an epoch', { batchSize: 16 }],
     ['batches in parts', { batchSize: 16, microBatch: 6 }],

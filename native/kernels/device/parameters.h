@@ -83,7 +83,7 @@ constexpr int kChunk = 2048, kChunkBytes = 4 * kChunk;
 
 struct SgdMember {
   float* param;
-  const float* gradient;
+  const void* gradient;
   float* momentum;  // or null
   float* average;   // follows the new value, or null
   void* half;       // becomes the new value in bfloat16, or null
@@ -93,6 +93,7 @@ struct SgdMember {
 struct Sgd {
   using Members = Many<SgdMember, 72>;
   Members all;
+  bool isNarrow[Members::kMost];  // whether a gradient is in bfloat16, or else in float32
   const float* lr;
   const float* found;  // where it is 1, parameters and momentum stay as they are
   const float* scale;  // what gradients are multiplied by, or null
@@ -103,8 +104,9 @@ struct Sgd {
 
 // The norm of gradients, as one vector, and the largest magnitude of each of some statistics.
 struct Magnitudes {
-  using Members = Many<const float*, 192>;
+  using Members = Many<const void*, 192>;
   Members all;    // gradients, and behind them statistics, each the work of one block
+  bool isNarrow[Members::kMost];  // whether a gradient is in bfloat16; all else is float32
   int gradients;  // members of this launch
   float* largest;         // [statistics] of this launch
   float* partial;         // [blocks of gradients] of this launch

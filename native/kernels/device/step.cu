@@ -16,17 +16,24 @@ struct Largest {
   }
 };
 
+template <typename T>
+__device__ inline Sum squaresOf(const T* data, int count) {
+  const int whole = isAligned(data, 4 * sizeof(T)) ? count / 4 * 4 : 0;
+  Sum own;
+  for (int i = selfOf() * 4; i < whole; i += kThreads * 4) {
+    const Pack<T, 4> pack = load<T, 4>(data, i);
+    for (int k = 0; k < 4; k++) own.value += toFloat(pack.at[k]) * toFloat(pack.at[k]);
+  }
+  for (int i = whole + selfOf(); i < count; i += kThreads) own.value += toFloat(data[i]) * toFloat(data[i]);
+  return own;
+}
+
 __device__ inline void sumOfSquares(const Magnitudes& p, int which) {
   const int first = (blockIdx.x - p.all.firsts[which]) * kChunk, left = p.all.sizes[which] - first;
   const int count = left < kChunk ? left : kChunk;
-  const float* data = p.all.members[which] + first;
-  const int whole = isAligned(data, 16) ? count / 4 * 4 : 0;
-  Sum own;
-  for (int i = selfOf() * 4; i < whole; i += kThreads * 4) {
-    const Pack<float, 4> pack = load<float, 4>(data, i);
-    for (int k = 0; k < 4; k++) own.value += pack.at[k] * pack.at[k];
-  }
-  for (int i = whole + selfOf(); i < count; i += kThreads) own.value += data[i] * data[i];
+  const void* data = p.all.members[which];
+  Sum own = p.isNarrow[which] ? squaresOf(static_cast<const BFloat16*>(data) + first, count)
+                              : squaresOf(static_cast<const float*>(data) + first, count);
   joinRows(own);
   if (selfOf() == 0) p.partial[blockIdx.x] = own.value;
   if (!isLastOf(p.counter, p.blocks)) return;
@@ -39,7 +46,7 @@ __device__ inline void sumOfSquares(const Magnitudes& p, int which) {
 extern "C" __global__ void step_magnitudes(const __grid_constant__ Magnitudes p) {
   const int which = memberOf(p.all);
   if (which < p.gradients) return sumOfSquares(p, which);
-  const float* data = p.all.members[which];
+  const float* data = static_cast<const float*>(p.all.members[which]);
   Largest own;
   for (int i = selfOf(); i < p.all.sizes[which]; i += kThreads) {
     Largest one;

@@ -11,16 +11,16 @@ struct Factors {
       : lr(*p.lr), scale(p.scale ? *p.scale : 1), share(p.share ? *p.share : 0), skips(*p.found == 1) {}
 };
 
-template <int kWidth>
+template <typename Gradient, int kWidth>
 __device__ inline void sgdAt(const Sgd& p, const SgdMember& m, const Factors& by, long long at) {
   Pack<float, kWidth> param = load<float, kWidth>(m.param, at);
   if (!by.skips) {
-    const Pack<float, kWidth> gradient = load<float, kWidth>(m.gradient, at);
+    const Pack<Gradient, kWidth> gradient = load<Gradient, kWidth>(m.gradient, at);
     Pack<float, kWidth> momentum;
     Pack<BFloat16, kWidth> half;
     if (m.momentum && !p.first) momentum = load<float, kWidth>(m.momentum, at);
     for (int i = 0; i < kWidth; i++) {
-      float slope = gradient.at[i] * by.scale;
+      float slope = toFloat(gradient.at[i]) * by.scale;
       if (p.maximize) slope = -slope;
       if (p.weightDecay != 0) slope += p.weightDecay * param.at[i];
       if (m.momentum) {
@@ -40,6 +40,15 @@ __device__ inline void sgdAt(const Sgd& p, const SgdMember& m, const Factors& by
   save(m.average, at, average);
 }
 
+template <typename Gradient>
+__device__ inline void sgdChunk(const Sgd& p, const SgdMember& m, const Factors& by, int first, int count) {
+  const bool wide = isAligned(m.param, 16) && isAligned(static_cast<const Gradient*>(m.gradient), 4 * sizeof(Gradient)) &&
+                    isAligned(m.momentum, 16) && isAligned(m.average, 16) && isAligned(static_cast<const char*>(m.half), 8);
+  const int whole = wide ? count / 4 * 4 : 0;
+  for (int i = selfOf() * 4; i < whole; i += kThreads * 4) sgdAt<Gradient, 4>(p, m, by, first + i);
+  for (int i = whole + selfOf(); i < count; i += kThreads) sgdAt<Gradient, 1>(p, m, by, first + i);
+}
+
 extern "C" __global__ void update_sgd(const __grid_constant__ Sgd p) {
   const int which = memberOf(p.all);
   const SgdMember m = p.all.members[which];
@@ -47,11 +56,8 @@ extern "C" __global__ void update_sgd(const __grid_constant__ Sgd p) {
   if (by.skips && (!m.average || by.share == 0)) return;
   const int first = (blockIdx.x - p.all.firsts[which]) * kChunk, left = p.all.sizes[which] - first;
   const int count = left < kChunk ? left : kChunk;
-  const bool wide = isAligned(m.param, 16) && isAligned(m.gradient, 16) && isAligned(m.momentum, 16) &&
-                    isAligned(m.average, 16) && isAligned(static_cast<const char*>(m.half), 8);
-  const int whole = wide ? count / 4 * 4 : 0;
-  for (int i = selfOf() * 4; i < whole; i += kThreads * 4) sgdAt<4>(p, m, by, first + i);
-  for (int i = whole + selfOf(); i < count; i += kThreads) sgdAt<1>(p, m, by, first + i);
+  if (p.isNarrow[which]) sgdChunk<BFloat16>(p, m, by, first, count);
+  else sgdChunk<float>(p, m, by, first, count);
 }
 
 }  // namespace srrl::kernels
