@@ -2,13 +2,36 @@
 import { PassThrough } from 'node:stream';
 import { InterruptedError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
+import { widthOf, wrap } from '../report/layout.js';
 import { serveLive } from '../report/live.js';
-import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
-import type { Run, StallEvent, TrainEvent } from '../train/index.js';
+import { accuracyText, durationText, epochText, Progress, stallText } from '../report/terminal.js';
+import { quoted, type Run, type TrainEvent } from '../train/index.js';
 import { stopWithoutReader } from './broken-pipe.js';
 
 type Start = Extract<TrainEvent, { type: 'start' }>;
 type End = Extract<TrainEvent, { type: 'end' }>;
+
+/** How a run is shown. */
+export interface Showing {
+  json: boolean;
+  ui?: boolean;
+  /** What the live page calls it. */
+  name?: string;
+  /** The command that resumes the run; undefined where it has no folder. */
+  resume?: string | undefined;
+}
+
+/** The command that resumes what was stopped, as a shell takes it. */
+export const resumeCommand = (command: 'distill' | 'train', out: unknown): string | undefined =>
+  typeof out === 'string' ? `srrl ${command} --resume --out ${quoted(out)}` : undefined;
+
+/** Says how a run that was stopped can be resumed. */
+export function sayHowToResume(stopped: End['stopped'], resume: string | undefined): void {
+  if (stopped !== 'asked' && stopped !== 'time budget') return;
+  const why = stopped === 'asked' ? 'Stopped' : 'Stopped at the end of the time budget';
+  const how = resume === undefined ? 'Nothing was saved: use --out to be able to resume' : `Resume with: ${resume}`;
+  console.error(`${why}. ${how}`);
+}
 
 /**
  * Consumes a run and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the
@@ -16,13 +39,13 @@ type End = Extract<TrainEvent, { type: 'end' }>;
  */
 export async function showRun(
   run: Run,
-  { json, ui = false }: { json: boolean; ui?: boolean },
+  { json, ui = false, name = 'run', resume }: Showing,
 ): Promise<{ start: Start; end: End }> {
   const stopListening = stopOnSignal(run);
-  const live = ui ? await serveEvents() : undefined;
+  const live = ui ? await serveEvents(name) : undefined;
   let progress: Progress | undefined;
   let [start, end]: [Start?, End?] = [];
-  const print = (text: string) => (progress ? progress.say(text) : console.error(text));
+  const print = (text: string) => (progress ? progress.say(text) : console.error(wrap(text, widthOf(process.stderr))));
   try {
     for await (const event of run) {
       live?.events.write(event);
@@ -43,14 +66,17 @@ export async function showRun(
     stopListening();
     await live?.close();
   }
-  if (!json && end) console.log(endText(end));
+  if (!json && end) {
+    console.log(wrap(endText(end)));
+    sayHowToResume(end.stopped, resume);
+  }
   return { start, end } as { start: Start; end: End };
 }
 
 /** The live page of a run that is consumed here. */
-async function serveEvents(): Promise<{ events: PassThrough; close: () => Promise<void> }> {
+async function serveEvents(name: string): Promise<{ events: PassThrough; close: () => Promise<void> }> {
   const events = new PassThrough({ objectMode: true });
-  const server = await serveLive({ source: events });
+  const server = await serveLive({ name, source: events });
   console.error(`live page: ${server.url}`);
   return {
     events,
@@ -79,9 +105,6 @@ export function linesOf(event: TrainEvent): string[] {
       return [];
   }
 }
-
-const stallText = ({ waited, file, image, split, missing }: StallEvent): string =>
-  `waiting for ${durationText(waited)} for ${file} (image ${image} of the ${split} split); ${missing} of its batch are missing`;
 
 function startLines(event: Extract<TrainEvent, { type: 'start' }>): string[] {
   const { teacher, config, parameters, terms, estimate, resumedAt } = event;

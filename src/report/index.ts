@@ -4,9 +4,10 @@ export {
   type ComparedRun,
   type Comparison,
   compareRuns,
-  comparisonPage,
+  type Significance,
   type Statistic,
 } from './compare.js';
+export { comparisonPage } from './compare-page.js';
 export { reportPage } from './html.js';
 export { type LiveOptions, type LiveServer, serveLive } from './live.js';
 export type { RunAnalysis } from './run-analysis.js';

@@ -3,7 +3,9 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic.js';
 import { checkCall, type Kinds } from '../call.js';
 import { FileError, messageOf } from '../errors.js';
-import { type Comparison, compareRuns, comparisonPage } from './compare.js';
+import { aloneNextTo } from './alone.js';
+import { type Comparison, compareRuns } from './compare.js';
+import { comparisonPage } from './compare-page.js';
 import { reportPage } from './html.js';
 import { readRun } from './run-records.js';
 
@@ -24,7 +26,9 @@ export interface ReportOptions {
  */
 export function writeReport(path: string, { out = join(path, 'report.html') }: ReportOptions = {}): string {
   checkCall('writeReport', ['path'], kinds, arguments);
-  writePage(out, reportPage(readRun(path)));
+  const run = readRun(path);
+  const alone = aloneNextTo(path, run);
+  writePage(out, reportPage(alone ? { ...run, alone } : run));
   return out;
 }
 

@@ -12,6 +12,8 @@ async function* shortRun(seed: number): AsyncGenerator<TrainEvent> {
     type: 'start',
     config: { teacher: 'teacher.pt', tap: 'fc', data: 'shapes' },
     parameters: 1,
+    classes: 2,
+    provenance: { version: '1.0.0', command: 'srrl', dataSha256: '' },
     teacher: accuracyOf(90),
     terms: {},
     estimate: { secondsPerStep: 1, seconds: 1, bytes: 1, diskBytes: 1 },
@@ -28,7 +30,7 @@ it('runs with several seeds measure the teacher once', async () => {
     asked.push(options);
     return shortRun(options.seed ?? 0) as unknown as Run;
   };
-  await trainAndShow(start, { json: true, ui: false, seeds: 3, setup: { seed: 4, out: 'runs' } });
+  await trainAndShow(start, { command: 'distill', json: true, ui: false, seeds: 3, setup: { seed: 4, out: 'runs' } });
   const known = {
     teacher: 'teacher.pt',
     tap: 'fc',

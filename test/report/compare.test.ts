@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createMethod, methodKinds } from '../../src/distill/methods/index.js';
 import { z } from '../../src/options.js';
-import { compareRuns, comparisonPage, groupTable, runTable } from '../../src/report/compare.js';
+import { compareRuns } from '../../src/report/compare.js';
+import { comparisonPage } from '../../src/report/compare-page.js';
+import { groupTable, runTable } from '../../src/report/compare-tables.js';
 import { readRun } from '../../src/report/run-records.js';
 import { teacherOptions, trainOptions } from '../../src/train/index.js';
 import { configOf, makeRun } from './runs.js';

@@ -1,7 +1,7 @@
 import { type HTMLElement, parse } from 'node-html-parser';
 import { describe, expect, it } from 'vitest';
 import type { Chart } from '../../src/report/charts.js';
-import { comparisonPage } from '../../src/report/compare.js';
+import { comparisonPage } from '../../src/report/compare-page.js';
 import { reportPage } from '../../src/report/html.js';
 import { livePage } from '../../src/report/live-page.js';
 import { escapeText } from '../../src/report/markup.js';

@@ -1,5 +1,5 @@
 import { z } from '../../options.js';
-import { groupTable, runTable } from '../../report/compare.js';
+import { groupTable, runTable } from '../../report/compare-tables.js';
 import { compareFolders } from '../../report/index.js';
 import { table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';

@@ -12,6 +12,7 @@ export const trainCommand = defineCommand({
   async run({ json, ui, seeds, ...rest }) {
     const setup = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
     await trainAndShow((options) => train({ ...(setup as unknown as StudentSetup), ...options }), {
+      command: 'train',
       json,
       ui,
       seeds,
