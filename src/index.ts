@@ -115,6 +115,7 @@ export {
   type KnownAccuracy,
   knownAccuracy,
   type Provenance,
+  type Reporter,
   type StallEvent,
   type StepEvent,
   type StudentSetup,

@@ -1,15 +1,9 @@
 /** Shows a run's events: a bar and lines for people, JSON lines for machines. */
-import { PassThrough } from 'node:stream';
 import { InterruptedError } from '../errors.js';
-import type { Accuracy } from '../flow.js';
-import { widthOf, wrap } from '../report/layout.js';
-import { serveLive } from '../report/live.js';
-import { accuracyText, durationText, epochText, Progress, stallText } from '../report/terminal.js';
-import { quoted, type Run, type TrainEvent } from '../train/index.js';
+import type { End, Start } from '../report/event-text.js';
+import { JsonReporter, LiveReporter, TensorBoardReporter, TerminalReporter } from '../report/reporters/index.js';
+import { quoted, type Reporter, type Run, reported, resolveReporter } from '../train/index.js';
 import { stopWithoutReader } from './broken-pipe.js';
-
-type Start = Extract<TrainEvent, { type: 'start' }>;
-type End = Extract<TrainEvent, { type: 'end' }>;
 
 /** How a run is shown. */
 export interface Showing {
@@ -17,6 +11,10 @@ export interface Showing {
   ui?: boolean;
   /** What the live page calls it. */
   name?: string;
+  /** Folder for event files of TensorBoard. */
+  tensorboard?: string | undefined;
+  /** Further reporters, as `module:FILE`. */
+  reporters?: readonly string[] | undefined;
   /** The command that resumes the run; undefined where it has no folder. */
   resume?: string | undefined;
 }
@@ -34,97 +32,32 @@ export function sayHowToResume(stopped: End['stopped'], resume: string | undefin
 }
 
 /**
- * Consumes a run and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the
- * second ends the process.
+ * Consumes a run, tells reporters of it, and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after
+ * its step and saves; the second ends the process.
  */
-export async function showRun(
-  run: Run,
-  { json, ui = false, name = 'run', resume }: Showing,
-): Promise<{ start: Start; end: End }> {
+export async function showRun(run: Run, showing: Showing): Promise<{ start: Start; end: End }> {
+  const { json, resume } = showing;
   const stopListening = stopOnSignal(run);
-  const live = ui ? await serveEvents(name) : undefined;
-  let progress: Progress | undefined;
   let [start, end]: [Start?, End?] = [];
-  const print = (text: string) => (progress ? progress.say(text) : console.error(wrap(text, widthOf(process.stderr))));
   try {
-    for await (const event of run) {
-      live?.events.write(event);
+    for await (const event of reported(run, await reportersFor(showing))) {
       if (event.type === 'start') start = event;
       if (event.type === 'end') end = event;
-      if (json) {
-        if (event.type !== 'step') console.log(JSON.stringify(event));
-        continue;
-      }
-      if (event.type === 'step') {
-        progress ??= new Progress(event.steps, 'steps', { from: event.step - 1 });
-        progress.update(event.step, `epoch ${event.epoch}/${event.epochs}`);
-      } else if (event.type === 'end') progress?.stop();
-      for (const line of linesOf(event)) print(line);
     }
   } finally {
-    progress?.stop();
     stopListening();
-    await live?.close();
   }
-  if (!json && end) {
-    console.log(wrap(endText(end)));
-    sayHowToResume(end.stopped, resume);
-  }
+  if (!json && end) sayHowToResume(end.stopped, resume);
   return { start, end } as { start: Start; end: End };
 }
 
-/** The live page of a run that is consumed here. */
-async function serveEvents(name: string): Promise<{ events: PassThrough; close: () => Promise<void> }> {
-  const events = new PassThrough({ objectMode: true });
-  const server = await serveLive({ name, source: events });
-  console.error(`live page: ${server.url}`);
-  return {
-    events,
-    close: () => {
-      events.end();
-      return server.close();
-    },
-  };
-}
-
-export function linesOf(event: TrainEvent): string[] {
-  switch (event.type) {
-    case 'start':
-      return startLines(event);
-    case 'notice':
-      return [`note: ${event.message}`];
-    case 'stall':
-      return [stallText(event)];
-    case 'epoch':
-      return [epochText(event)];
-    case 'profile':
-      return [`steps ${event.from} to ${event.to} were profiled; trace: ${event.file}`, event.table];
-    case 'checkpoint':
-      return [`saved step ${event.step} in ${event.file}`];
-    default:
-      return [];
-  }
-}
-
-function startLines(event: Extract<TrainEvent, { type: 'start' }>): string[] {
-  const { teacher, config, parameters, terms, estimate, resumedAt } = event;
-  const values = Object.entries(terms).map(([name, value]) => `${name} ${value.toPrecision(3)}`);
-  const gibibytes = (estimate.bytes / 2 ** 30).toFixed(1);
+async function reportersFor({ json, ui, name = 'run', tensorboard, reporters = [] }: Showing): Promise<Reporter[]> {
   return [
-    ...(teacher ? [`teacher: ${accuracyText(teacher)}`] : []),
-    `student: ${config.student}, ${parameters.toLocaleString('en')} parameters`,
-    `before the first step: ${values.join(', ')}`,
-    `about ${durationText(estimate.seconds)} and ${gibibytes} GiB of memory, ${Math.ceil(estimate.diskBytes / 2 ** 20)} MiB on disk`,
-    ...(resumedAt === undefined ? [] : [`going on after step ${resumedAt}`]),
+    json ? new JsonReporter() : new TerminalReporter(),
+    ...(ui ? [await LiveReporter.serve(name)] : []),
+    ...(tensorboard === undefined ? [] : [new TensorBoardReporter(tensorboard)]),
+    ...(await Promise.all(reporters.map((text) => resolveReporter(text, { name })))),
   ];
-}
-
-const accuracy = (test: Accuracy): string => (test.count > 0 ? accuracyText(test) : 'not evaluated');
-
-export function endText({ test, epoch, seconds, stopped, out }: End): string {
-  const why = stopped ? `, ended early (${stopped})` : '';
-  const kept = epoch > 0 ? `, epoch ${epoch}` : '';
-  return `student: ${accuracy(test)}${kept}, ${durationText(seconds)}${why}${out ? `, in ${out}` : ''}`;
 }
 
 /** Exit codes as a shell gives them for these signals. */

@@ -4,10 +4,10 @@ import { ConfigError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import { percent } from '../report/terminal.js';
 import { type KnownAccuracy, knownAccuracy, lockFolders, type Run } from '../train/index.js';
-import { resumeCommand, showRun } from './run.js';
+import { resumeCommand, type Showing, showRun } from './run.js';
 import { summarize } from './summary.js';
 
-interface Plan {
+interface Plan extends Pick<Showing, 'tensorboard' | 'reporters'> {
   command: 'distill' | 'train';
   json: boolean;
   ui: boolean;
@@ -22,13 +22,11 @@ export type SeedOptions = { seed?: number; out?: string; teacherAccuracy?: Known
  * Starts the runs one after the other and shows them; with several seeds each has a folder below `out`, and a summary
  * follows.
  */
-export async function trainAndShow(
-  start: (options: SeedOptions) => Run,
-  { command, json, ui, seeds, setup }: Plan,
-): Promise<void> {
+export async function trainAndShow(start: (options: SeedOptions) => Run, plan: Plan): Promise<void> {
+  const { command, json, ui, seeds, setup, tensorboard, reporters } = plan;
   const resume = resumeCommand(command, setup.out);
   if (seeds === 1) {
-    await showRun(start({}), { json, ui, resume, name: nameOf(setup) });
+    await showRun(start({}), { json, ui, resume, tensorboard, reporters, name: nameOf(setup) });
     return;
   }
   if (setup.profile !== undefined) throw new ConfigError('--profile records one run: leave --seeds out to profile it.');
@@ -36,7 +34,7 @@ export async function trainAndShow(
   // Also between two seeds the folder is this command's.
   const release = lockFolders(out === undefined || setup.dryRun ? [] : [out]);
   try {
-    await eachSeed(start, { json, ui, seeds, first, out, resume, dryRun: setup.dryRun === true, name: nameOf(setup) });
+    await eachSeed(start, { ...plan, first, out, resume, dryRun: setup.dryRun === true, name: nameOf(setup) });
   } finally {
     release();
   }
@@ -55,7 +53,7 @@ const nameOf = ({ out, student, data }: Record<string, unknown>): string =>
   typeof out === 'string' ? basename(resolve(out)) : `${student} on ${data}`;
 
 async function eachSeed(start: (options: SeedOptions) => Run, plan: Seeds): Promise<void> {
-  const { json, ui, seeds, first, out, resume, dryRun } = plan;
+  const { json, ui, seeds, first, out, resume, dryRun, tensorboard, reporters } = plan;
   const tests: Record<string, Accuracy> = {};
   let known: KnownAccuracy | undefined;
   for (let seed = first; seed < first + seeds; seed++) {
@@ -63,7 +61,10 @@ async function eachSeed(start: (options: SeedOptions) => Run, plan: Seeds): Prom
     const name = `seed-${seed}`;
     const folder = out === undefined ? {} : { out: join(out, name) };
     const run = start({ seed, ...folder, ...(known && { teacherAccuracy: known }) });
-    const { start: begun, end } = await showRun(run, { json, ui, resume, name: `${plan.name}, ${name}` });
+    const { start: begun, end } = await showRun(run, {
+      ...{ json, ui, resume, reporters, name: `${plan.name}, ${name}` },
+      tensorboard: tensorboard && join(tensorboard, name),
+    });
     if (end.stopped === 'asked') return;
     known = knownAccuracy(begun);
     tests[name] = end.test;

@@ -1,8 +1,10 @@
 /** Several students side by side, shown in one stream of lines. */
+
+import { linesOf } from '../report/event-text.js';
 import { widthOf, wrap } from '../report/layout.js';
 import { durationText, Progress, percent, table } from '../report/terminal.js';
 import { type DistillSetup, distillTogether, type TogetherEvent } from '../train/index.js';
-import { linesOf, resumeCommand, sayHowToResume, stopOnSignal } from './run.js';
+import { resumeCommand, sayHowToResume, stopOnSignal } from './run.js';
 import { type Summary, summarize } from './summary.js';
 
 type End = Extract<TogetherEvent, { type: 'end' }>;

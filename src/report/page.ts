@@ -64,20 +64,27 @@ export function tableOf(
   const isNumber = head.map((_, column) =>
     rows.every((row) => typeof row[column] === 'string' && numeric.test(row[column])),
   );
-  const kind = (column: number) => (column > 0 && isNumber[column] ? 'number' : '');
+  const isShort = head.map((_, column) =>
+    rows.every(({ [column]: cell }) => typeof cell === 'string' && cell.length < 25),
+  );
+  const kind = (column: number) =>
+    column > 0 && isNumber[column] ? 'number' : sortable && isShort[column] ? 'short' : '';
   const name = (text: string) => (sortable ? html`<button type="button">${text}</button>` : text);
   const cell = (content: string | Markup, column: number) =>
     html`<td class="${kind(column)}"${cards ? html` data-label="${head[column]}"` : undefined}>${content}</td>`;
-  // A region that can be scrolled must be reachable by keyboard.
-  return html`<div class="wide" role="region" aria-label="${head.join(', ')}" tabindex="0"><table class="${
-    cards ? 'cards' : ''
-  }${sortable ? ' sortable' : ''}"${id === undefined ? undefined : html` id="${id}"`}><thead><tr>${head.map(
+  const classes = [...(cards ? ['cards'] : []), ...(sortable ? ['sortable'] : [])].join(' ');
+  const table = html`<table class="${classes}"${id === undefined ? undefined : html` id="${id}"`}><thead><tr>${head.map(
     (text, column) => html`<th scope="col" class="${kind(column)}">${name(text)}</th>`,
   )}</tr></thead>
-<tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody></table></div>`;
+<tbody>${rows.map((row) => html`<tr>${row.map(cell)}</tr>\n`)}</tbody></table>`;
+  return scrollable(table, id ?? head.join(', '));
 }
 
-const numeric = /^([-−+]?[\d.,]+(e[+-]?\d+)?( ± [\d.]+)?( %| s| points?)?|-|NaN)$/;
+/** What may be wider than the page, as a region that can be scrolled by mouse and by keyboard. */
+export const scrollable = (content: Markup, label: string): Markup =>
+  html`<div class="wide" role="region" aria-label="table: ${label}" tabindex="0">${content}</div>`;
+
+const numeric = /^([-−+]?[\d.,]+(e[+-]?\d+)?( ± [\d.]+)?( %| s| points?)?|(\d+ h )?\d+ min( \d+ s)?|-|NaN)$/;
 
 /** A number to five digits, without the zeros that mean nothing. */
 export const digits = (value: number): string => String(Number(value.toPrecision(5)));

@@ -17,7 +17,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 .wide { overflow-x: auto; max-width: 100%; }
 th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--rule); text-align: left; vertical-align: top; overflow-wrap: break-word; }
 td { max-width: 60ch; min-width: 3rem; }
-td.number, th.number { text-align: right; white-space: nowrap; }
+td.number, th.number { text-align: right; white-space: nowrap; } td.short { white-space: nowrap; }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer; text-align: inherit; }
 th button::after { content: ' \\2195'; color: var(--quiet); }
 th[aria-sort=ascending] button::after { content: ' \\2191'; } th[aria-sort=descending] button::after { content: ' \\2193'; }
@@ -50,7 +50,7 @@ progress { width: min(100%, 30rem); }
   table.cards, .cards tbody, .cards tr, .cards td { display: block; max-width: 100%; }
   .cards thead { display: none; }
   .cards tr { border: 1px solid var(--rule); border-radius: 4px; margin: .6rem 0; padding: .3rem 0; }
-  .cards td, .cards td.number { border: 0; text-align: left; white-space: normal; display: grid; grid-template-columns: 8.5rem 1fr; gap: .5rem; }
+  .cards td, .cards td.number, .cards td.short { border: 0; text-align: left; white-space: normal; display: grid; grid-template-columns: 8.5rem 1fr; gap: .5rem; }
   .cards td::before { content: attr(data-label); color: var(--quiet); }
 }
 @media print { body { max-width: none; padding: 0; font-size: 12px; } .wide { overflow: visible; }

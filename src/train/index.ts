@@ -6,7 +6,8 @@ export type { Estimate, Provenance, StallEvent, StepEvent, TrainEvent } from './
 export { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
 export { type EffectiveTrainOptions, type TrainOptions, trainOptions } from './options.js';
 export { quoted } from './provenance.js';
+export { type Reporter, reported } from './reporter.js';
 export { lockFolders } from './run-lock.js';
-export type { DistillSetup, StudentSetup } from './setup.js';
+export { type DistillSetup, resolveReporter, type StudentSetup } from './setup.js';
 export { type TeacherRunOptions, teacherOptions } from './targets.js';
 export type { TogetherEvent } from './together.js';

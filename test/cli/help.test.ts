@@ -42,7 +42,9 @@ describe('help', () => {
     const headings = [...text.matchAll(/^(\w.*):$/gm)].map(([, heading]) => heading);
     expect(headings).toEqual([...Object.values(optionGroups), 'Examples']);
     const groupOf = (flag: string) =>
-      headings.findLast((heading) => text.indexOf(`\n${heading}:`) < text.search(new RegExp(`^ .*${flag}`, 'm')));
+      headings.findLast(
+        (heading) => text.indexOf(`\n${heading}:`) < text.search(new RegExp(`^ +(-\\w, )?${flag}`, 'm')),
+      );
     const wanted = {
       data: 'Data',
       'teacher-cache': 'Teacher',

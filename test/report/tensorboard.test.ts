@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
 import { readRun } from '../../src/report/run-records.js';
-import { EventWriter, eventSchema, maskedCrc, writeTensorBoard } from '../../src/report/tensorboard.js';
+import { EventWriter, maskedCrc, writeTensorBoard } from '../../src/report/tensorboard.js';
+import { eventSchema } from '../../src/report/tensorboard-events.js';
 import { fixture } from '../helpers/inputs.js';
 import { hostile, makeRun, newFolder } from './runs.js';
 

@@ -31,6 +31,14 @@ export const studentOptions = z.strictObject({
   ...trainOptions.shape,
   ...grouped('output', {
     ui: z.boolean().default(false).describe('a page on this machine that shows the run while it goes on'),
+    tensorboard: z
+      .string()
+      .optional()
+      .describe('folder for event files of TensorBoard, with the options as hparams, written during training'),
+    reporters: z
+      .array(z.string())
+      .optional()
+      .describe('module:FILE of reporters of your own, which hear every event, as for W&B or MLflow'),
     json: z.boolean().default(false).describe('events as JSON lines on standard output'),
   }),
 });
@@ -94,7 +102,7 @@ export const distillCommand = defineCommand({
     'srrl distill --data shapes --teacher assets/shapes-teacher.pt --students resnet8,resnet14 --out runs/b',
   ],
   moreHelp: methodHelp,
-  async run({ json, ui, seeds, students, together, method, ...rest }) {
+  async run({ json, ui, tensorboard, reporters, seeds, students, together, method, ...rest }) {
     const { flags, setup } = separate(rest);
     const chosen = withFlags(method, flags);
     if (students || together) {
@@ -102,7 +110,10 @@ export const distillCommand = defineCommand({
       const chosenSeeds = students ? [] : consecutive(common.seed ?? 0, seeds);
       if (students && seeds > 1)
         throw new ConfigError('--students and --seeds cannot be used at once: run one seed after the other.');
-      if (ui) throw new ConfigError('--ui shows one run; these write a report each.');
+      if (ui || tensorboard !== undefined || reporters)
+        throw new ConfigError(
+          '--ui, --tensorboard and --reporters follow one run: use srrl report --tensorboard afterwards.',
+        );
       const members = membersOf(common, { students: students ?? [], seeds: chosenSeeds });
       await trainTogether(members, { json, out: common.out, dryRun: common.dryRun ?? false });
       return;
@@ -111,6 +122,8 @@ export const distillCommand = defineCommand({
       command: 'distill',
       json,
       ui,
+      tensorboard,
+      reporters,
       seeds,
       setup,
     });
