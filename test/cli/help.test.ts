@@ -43,7 +43,7 @@ describe('help', () => {
     expect(headings).toEqual([...Object.values(optionGroups), 'Examples']);
     const groupOf = (flag: string) =>
       headings.findLast(
-        (heading) => text.indexOf(`\n${heading}:`) < text.search(new RegExp(`^ +(-\\w, )?${flag}`, 'm')),
+        (heading) => text.indexOf(`\n${heading}:`) < text.search(new RegExp(`^ {2}(-\\w, )?${flag}`, 'm')),
       );
     const wanted = {
       data: 'Data',
