@@ -41,7 +41,7 @@ function startLines(event: Start): string[] {
 const accuracy = (test: Accuracy): string => (test.count > 0 ? accuracyText(test) : 'not evaluated');
 
 export function endText({ test, epoch, seconds, stopped, out }: End): string {
-  const why = stopped ? `, ended early (${stopped})` : '';
+  const why = stopped === 'asked' ? ', stopped' : stopped ? `, ended early (${stopped})` : '';
   const kept = epoch > 0 ? `, epoch ${epoch}` : '';
   return `student: ${accuracy(test)}${kept}, ${durationText(seconds)}${why}${out ? `, in ${out}` : ''}`;
 }
