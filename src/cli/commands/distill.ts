@@ -36,7 +36,12 @@ export const studentOptions = z.strictObject({
       .optional()
       .describe('folder for event files of TensorBoard, with the options as hparams, written during training'),
     reporters: z
-      .array(z.string())
+      .array(
+        z
+          .string()
+          .regex(/^module:./, 'must be module:FILE, with commas between several')
+          .describe('such as module:a.mjs'),
+      )
       .optional()
       .describe('module:FILE of reporters of your own, which hear every event, as for W&B or MLflow'),
     json: z.boolean().default(false).describe('events as JSON lines on standard output'),
