@@ -27,7 +27,8 @@ def metrics(event):
     if event["type"] == "step":
         found = {"step/loss": event.get("loss"), "step/images_per_second": event.get("imagesPerSecond")}
     else:
-        found = {"train/loss": event["loss"], "lr": event["lr"], "images_per_second": event["imagesPerSecond"], "train/top1": event.get("trainTop1")}
+        found = {"train/loss": event["loss"], "train/top1": event.get("trainTop1"), "lr": event["lr"]}
+        found["images_per_second"] = event["imagesPerSecond"]
         found.update({f"train/terms/{name}": value for name, value in event["terms"].items()})
         for split in ("validation", "test"):
             found.update({f"{split}/{name}": event.get(split, {}).get(name) for name in ("top1", "top5", "loss")})

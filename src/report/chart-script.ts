@@ -27,6 +27,8 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 const seriesColour = (index) => colour('--line-' + (index % 8));
 const valueText = (value) => (value == null ? '-' : String(Number(value.toPrecision(5))));
 
+const wholeSteps = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
+
 function optionsOf(chart, width) {
   const axis = { stroke: () => colour('--text'), grid: { stroke: () => colour('--rule'), width: 1 }, ticks: { stroke: () => colour('--rule'), width: 1 } };
   const wholes = (self, splits) => splits.map((value) => (Number.isInteger(value) ? value : ''));
@@ -35,7 +37,7 @@ function optionsOf(chart, width) {
     width,
     height: 240,
     scales: { x: { time: false } },
-    axes: [{ ...axis, values: wholes, incrs: [1, 2, 5].flatMap((n) => [1, 10, 100, 1e3, 1e4, 1e5, 1e6].map((ten) => n * ten)).sort((a, b) => a - b) }, { ...axis, size: 64 }],
+    axes: [{ ...axis, values: wholes, incrs: wholeSteps }, { ...axis, size: 64 }],
     series: [
       { label: chart.unit ?? 'epoch' },
       ...chart.series.map(({ label, isReference }, index) => ({
@@ -66,7 +68,7 @@ function drawCharts(charts) {
     known?.plot.destroy();
     const place = known ? known.place : root.appendChild(document.createElement('figure'));
     place.replaceChildren();
-    place.setAttribute('aria-label', chart.title + ': ' + (chart.series.map(({ label }) => label).join(', ') || 'no values yet'));
+    place.setAttribute('aria-label', chart.title + ': ' + chart.series.map(({ label }) => label).join(', '));
     drawn[index] = { names, place, chart, plot: new uPlot(optionsOf(chart, widthOf(place)), data, place) };
   });
 

@@ -53,7 +53,8 @@ const extensions = { csv: 'csv', markdown: 'md', latex: 'tex' };
 const bestNote =
   '“Best on test” is the best epoch as chosen on the test split, and therefore too high; report the last epoch.';
 const testNote =
-  "Welch's t-test of the last top-1 accuracy over seeds: p is the probability of a difference as large between equal means. It is not corrected for several comparisons.";
+  "Welch's t-test of the last top-1 accuracy over seeds: p is the probability of a difference as large between equal " +
+  'means. It is not corrected for several comparisons.';
 
 /** Of groups that differ in a cost, their accuracy against it. */
 function paretoSection({ groups }: Comparison): Markup | undefined {

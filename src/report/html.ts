@@ -19,7 +19,7 @@ ${figureList(figuresOf(run))}
 <section><h2>Curves</h2><div id="charts"></div></section>
 <section class="tables">
 <div><h2>Results</h2>${tableOf(['measure', 'result'], resultRows(run), 'results')}
-<p class="quiet">“Best on test” is chosen by looking at the test split and is therefore too high: do not report it.</p></div>
+<p class="quiet">“Best on test” is chosen on the test split and is therefore too high: do not report it.</p></div>
 ${start?.provenance && detailTable('Provenance', start.provenance, 'provenance')}
 ${start?.environment && detailTable('Environment', start.environment, 'environment')}
 </section>

@@ -9,7 +9,8 @@ source.addEventListener('error', () => { element('connection').textContent = 'no
 let ofEpochs = [];
 let ofSteps = [];
 const draw = () => drawCharts([...ofEpochs, ...ofSteps]);
-const part = (name, text, kind) => Object.assign(document.createElement(name), { textContent: text, className: kind ?? '' });
+const part = (name, text, kind = '') =>
+  Object.assign(document.createElement(name), { textContent: text, className: kind });
 source.addEventListener('step', ({ data }) => {
   const { step, steps, text } = JSON.parse(data);
   element('step').textContent = text;
@@ -31,7 +32,10 @@ source.addEventListener('state', ({ data }) => {
   element('problem').textContent = state.problem ?? '';
   element('problem').hidden = !state.problem;
   if (state.progress && element('progress').hidden) element('step').textContent = state.progress;
-  if (state.ended) { element('step').textContent = ''; element('progress').hidden = true; element('stall').hidden = true; }
+  if (state.ended) {
+    element('step').textContent = '';
+    for (const id of ['progress', 'stall']) element(id).hidden = true;
+  }
   element('figures').replaceChildren(...state.figures.map(({ label, value, note }) => {
     const entry = document.createElement('div');
     entry.append(part('dt', label), part('dd', value, 'value'), part('dd', note, 'quiet'));

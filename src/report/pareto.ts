@@ -56,10 +56,14 @@ ${points.map((point) => dot(point, at(point), front.includes(point)))}
 
 function dot({ label, accuracy, cost }: ParetoPoint, [x, y]: readonly [number, number], best: boolean): Markup {
   const end = x > width / 2;
-  const text = html`<text x="${end ? x - 8 : x + 8}" y="${y + 4}" text-anchor="${end ? 'end' : 'start'}">${label}</text>`;
+  const text = svgText([end ? x - 8 : x + 8, y + 4], end ? 'end' : 'start', label);
   const tip = `${label}: ${accuracy.toFixed(2)} %, ${cost.toLocaleString('en', { maximumFractionDigits: 0 })}`;
-  return html`<g><title>${tip}</title><circle class="${best ? 'point' : 'dominated'}" cx="${x}" cy="${y}" r="4"/>${text}</g>`;
+  const circle = html`<circle class="${best ? 'point' : 'dominated'}" cx="${x}" cy="${y}" r="4"/>`;
+  return html`<g><title>${tip}</title>${circle}${text}</g>`;
 }
+
+const svgText = ([x, y]: readonly [number, number], anchor: 'start' | 'middle' | 'end', text: string): Markup =>
+  html`<text x="${x}" y="${y}" text-anchor="${anchor}">${text}</text>`;
 
 function axes(
   points: readonly ParetoPoint[],
@@ -73,13 +77,13 @@ function axes(
   const bottom = height - edge.bottom;
   const [left, right] = [edge.left, width - edge.right];
   const number = (value: number) => value.toLocaleString('en', { maximumSignificantDigits: 3 });
-  const tick = (cost: number, anchor: string) =>
-    html`<text x="${at({ label: '', accuracy: low, cost })[0]}" y="${bottom + 16}" text-anchor="${anchor}">${number(cost)}</text>`;
+  const tick = (cost: number, anchor: 'start' | 'end') =>
+    svgText([at({ label: '', accuracy: low, cost })[0], bottom + 16], anchor, number(cost));
   const level = (accuracy: number) =>
-    html`<text x="${left - 6}" y="${at({ label: '', accuracy, cost: cheap })[1] + 4}" text-anchor="end">${accuracy.toFixed(1)}</text>`;
+    svgText([left - 6, at({ label: '', accuracy, cost: cheap })[1] + 4], 'end', accuracy.toFixed(1));
   return html`<path class="axis" fill="none" d="M${left} ${edge.top}V${bottom}H${right}"/>
 ${tick(cheap, 'start')}${tick(dear, 'end')}${level(low)}${high > low ? level(high) : undefined}
-<text x="${(left + right) / 2}" y="${height - 6}" text-anchor="middle">${title}</text>`;
+${svgText([(left + right) / 2, height - 6], 'middle', title)}`;
 }
 
 /** Maps the range of the values, and a tenth more at each end, to [from, to]. */

@@ -14,7 +14,10 @@ export class StepProgress {
     this.#at = performance.now();
   }
 
-  /** Waits for the device: call it where the host has done so. Undefined where no step was counted since the last call. */
+  /**
+   * Waits for the device: call it where the host has done so anyway. Undefined where no step was counted since the last
+   * call.
+   */
   read(): StepMeans | undefined {
     const { meter, optimizer } = this.trainer;
     const { count, sums } = meter.state();
