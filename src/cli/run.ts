@@ -52,11 +52,13 @@ export async function showRun(run: Run, showing: Showing): Promise<{ start: Star
 }
 
 async function reportersFor({ json, ui, name = 'run', tensorboard, reporters = [] }: Showing): Promise<Reporter[]> {
+  // What can fail comes first: a page that is served would keep the process alive.
+  const own = await Promise.all(reporters.map((text) => resolveReporter(text, { name })));
   return [
     json ? new JsonReporter() : new TerminalReporter(),
-    ...(ui ? [await LiveReporter.serve(name)] : []),
     ...(tensorboard === undefined ? [] : [new TensorBoardReporter(tensorboard)]),
-    ...(await Promise.all(reporters.map((text) => resolveReporter(text, { name })))),
+    ...own,
+    ...(ui ? [await LiveReporter.serve(name)] : []),
   ];
 }
 

@@ -10,7 +10,9 @@ export class StepProgress {
 
   /** Hears that an epoch begins, maybe in its middle. */
   begin(): void {
-    this.#before = this.trainer.meter.state();
+    const { step, stepsPerEpoch, meter } = this.trainer;
+    // Before the first step of an epoch the sums are known without asking the device.
+    this.#before = step % stepsPerEpoch === 0 ? { count: 0, sums: {} } : meter.state();
     this.#at = performance.now();
   }
 
