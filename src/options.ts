@@ -19,6 +19,37 @@ export { z };
 /** `batchSize` -> `batch-size` */
 export const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
+/** A heading of the help, and what is below it, in their order. */
+export const optionGroups = {
+  data: 'Data',
+  teacher: 'Teacher',
+  student: 'Student',
+  method: 'Method',
+  srrl: 'Options of the method srrl',
+  optimization: 'Optimization',
+  run: 'Run',
+  device: 'Device',
+  output: 'Output',
+} as const;
+export type OptionGroup = keyof typeof optionGroups;
+
+/** What help says of an option next to its description, as its metadata. */
+export interface OptionHelp {
+  group?: OptionGroup;
+  /** Of an option that is on by default: what its --no form does. */
+  off?: string;
+  /** A flag of one letter. */
+  short?: string;
+  /** The default of an option that has none in its schema. */
+  known?: unknown;
+}
+
+/** The same options, which help shows under one heading. */
+export const grouped = <Shape extends Readonly<Record<string, z.ZodType>>>(group: OptionGroup, shape: Shape): Shape =>
+  Object.fromEntries(
+    Object.entries(shape).map(([name, option]) => [name, option.meta({ ...option.meta(), group })]),
+  ) as Shape;
+
 /** Where options come from, so that an error names them as they were written. */
 export interface Place {
   /** As in `Option 'lr' in <where>`: a file, the method kd. */
@@ -116,13 +147,13 @@ export function neededValue(schema: z.ZodObject, name: string): string {
 }
 
 /**
- * The same options without their defaults: who validates the result can tell what was given. Descriptions name the defaults.
+ * The same options without their defaults: who validates the result can tell what was given. Help names the defaults.
  */
 export function withoutDefaults(schema: z.ZodObject): z.ZodObject {
   const shape = Object.entries(schema.shape as Record<string, z.ZodType>).map(([name, option]) => {
     if (!(option instanceof z.ZodDefault)) return [name, option.optional().describe(option.description ?? '')];
-    const text = `${option.description ?? ''} (default ${option.def.defaultValue})`;
-    return [name, (option.unwrap() as z.ZodType).optional().describe(text)];
+    const help = { description: option.description ?? '', known: option.def.defaultValue };
+    return [name, (option.unwrap() as z.ZodType).optional().meta(help)];
   });
   return z.strictObject(Object.fromEntries(shape));
 }

@@ -1,8 +1,9 @@
 /** What a command is, and how its options become flags. */
 import { type Command as Commander, Option } from 'commander';
-import { kebabCase, neededValue, validate, z } from '../options.js';
+import { kebabCase, neededValue, validate, type z } from '../options.js';
 import { suggestions } from '../suggest.js';
 import { rememberGroup, valuesFromFile } from './config-file.js';
+import { addHelp, headingOf, inGroups, optionText, type Property, propertiesOf } from './help.js';
 
 export interface Command<Options extends z.ZodObject = z.ZodObject> {
   name: string;
@@ -14,6 +15,8 @@ export interface Command<Options extends z.ZodObject = z.ZodObject> {
   /** Whether `--config FILE` gives options in YAML; flags win. */
   configFile?: boolean;
   examples: string[];
+  /** More of the help, which depends on the arguments: options of the method that `--method` names. */
+  moreHelp?(args: readonly string[]): { heading: string; options: z.ZodObject } | undefined;
   run(options: z.output<Options>, args: string[]): Promise<void>;
 }
 
@@ -21,30 +24,20 @@ export interface Command<Options extends z.ZodObject = z.ZodObject> {
 export const defineCommand = <Options extends z.ZodObject>(command: Command<Options>): Command =>
   command as unknown as Command;
 
-interface Property {
-  type?: string;
-  description?: string;
-  default?: unknown;
-  enum?: string[];
-  /** A flag of one letter. */
-  short?: string;
-  /** Of a list. */
-  items?: { type?: string };
-}
-
 /** Adds a command to the program. `done` hears of every run's end by promise. */
 export function addCommand(program: Commander, command: Command): void {
-  const { properties = {} } = z.toJSONSchema(command.options, { io: 'input' }) as {
-    properties?: Record<string, Property>;
-  };
   const added = program.command(command.name).summary(command.summary).description(command.summary);
   for (const { syntax, description } of command.arguments ?? []) added.argument(syntax, description);
-  if (command.configFile)
-    added.option('--config <file>', 'options in YAML, under the names of the flags in camelCase; flags win');
-  for (const [key, property] of Object.entries(properties)) {
-    for (const option of flagsFor(key, property)) added.addOption(option);
+  const options = inGroups(Object.entries(propertiesOf(command.options)), ([, { group }]) => group);
+  for (const [key, property] of options) for (const option of flagsFor(key, property)) added.addOption(option);
+  if (command.configFile) {
+    const option = new Option(
+      '--config <file>',
+      'options in YAML, with the names of the flags in camelCase; flags win',
+    );
+    added.addOption(option.helpGroup(headingOf('run')));
   }
-  added.addHelpText('after', `\nExamples:\n${command.examples.map((example) => `  ${example}`).join('\n')}`);
+  addHelp(added, command);
   added.configureOutput({ outputError: (text, write) => write(explained(text, added, command.options)) });
   added.action(async (...given: unknown[]) => {
     const instance = given.at(-1) as Commander;
@@ -66,30 +59,25 @@ export function addCommand(program: Commander, command: Command): void {
   });
 }
 
-function flagsFor(
-  key: string,
-  { type, description = '', default: initial, enum: choices, items, short }: Property,
-): Option[] {
+function flagsFor(key: string, property: Property): Option[] {
+  const { type, default: initial, enum: choices, items, short, group } = property;
   // Groups of options have no flags: they are written in a file.
   if (type === 'object') return [];
   const flag = kebabCase(key);
-  const text = initial === undefined || type === 'boolean' ? description : `${description} (default ${initial})`;
-  if (type === 'boolean') {
-    const options = [new Option(`--${flag}`, text)];
-    if (initial === true) options.push(new Option(`--no-${flag}`, `without ${description}`));
-    // Commander would set a default for a flag that has a --no form; the schema has it already.
-    return initial === true ? options.map((option) => option.default(undefined)).slice(1) : options;
-  }
-  const option = new Option(
-    `${short === undefined ? '' : `-${short}, `}--${flag} <${type === 'integer' || type === 'number' ? 'number' : type === 'array' ? 'list' : 'value'}>`,
-    text,
-  );
+  const made = (flags: string): Option => {
+    const option = new Option(flags, optionText(property));
+    return group === undefined ? option : option.helpGroup(headingOf(group));
+  };
+  // Commander would set a default for a flag that has a --no form; the schema has it already.
+  if (type === 'boolean') return [initial === true ? made(`--no-${flag}`).default(undefined) : made(`--${flag}`)];
+  const value = type === 'integer' || type === 'number' ? 'number' : type === 'array' ? 'list' : 'value';
+  const option = made(`${short === undefined ? '' : `-${short}, `}--${flag} <${value}>`);
   // Shown in the help; a wrong one is refused together with all other options.
-  if (choices) option.choices(choices).argParser((value) => value);
+  if (choices) option.choices(choices).argParser((text) => text);
   else if (type === 'integer' || type === 'number') option.argParser(numberIn);
   else if (type === 'array')
-    option.argParser((value) =>
-      value.split(',').map((item) => (items?.type === 'string' ? item.trim() : numberIn(item))),
+    option.argParser((text) =>
+      text.split(',').map((item) => (items?.type === 'string' ? item.trim() : numberIn(item))),
     );
   return [option];
 }

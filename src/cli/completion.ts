@@ -108,6 +108,7 @@ export const valueSources: Record<string, Source> = {
   out: paths,
   html: paths,
   tensorboard: paths,
+  reporters: withPath(() => [['module:', 'a file of yours']]),
   teacherCache: paths,
   profile: paths,
   python: paths,

@@ -6,12 +6,13 @@ import { exitQuietlyWithoutReader } from './broken-pipe.js';
 import { addCommand } from './command.js';
 import { commands } from './commands/index.js';
 import { addCompletion } from './completion.js';
+import { helpConfiguration } from './help.js';
 
 const program = new Commander('srrl')
   .description('Knowledge distillation (SRRL) at native speed from Node.js.')
   .version(packageVersion)
   .exitOverride()
-  .configureHelp({ sortSubcommands: false })
+  .configureHelp(helpConfiguration)
   .showSuggestionAfterError();
 for (const command of commands) addCommand(program, command);
 addCompletion(program);

@@ -1,107 +1,65 @@
 /** Shows a run's events: a bar and lines for people, JSON lines for machines. */
-import { PassThrough } from 'node:stream';
 import { InterruptedError } from '../errors.js';
-import type { Accuracy } from '../flow.js';
-import { serveLive } from '../report/live.js';
-import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
-import type { Run, StallEvent, TrainEvent } from '../train/index.js';
+import type { End, Start } from '../report/event-text.js';
+import { JsonReporter, LiveReporter, TensorBoardReporter, TerminalReporter } from '../report/reporters/index.js';
+import { quoted, type Reporter, type Run, reported, resolveReporter } from '../train/index.js';
 import { stopWithoutReader } from './broken-pipe.js';
 
-type Start = Extract<TrainEvent, { type: 'start' }>;
-type End = Extract<TrainEvent, { type: 'end' }>;
+/** How a run is shown. */
+export interface Showing {
+  json: boolean;
+  ui?: boolean;
+  /** What the live page calls it. */
+  name?: string;
+  /** Folder for event files of TensorBoard. */
+  tensorboard?: string | undefined;
+  /** Further reporters, as `module:FILE`. */
+  reporters?: readonly string[] | undefined;
+  /** The command that resumes the run; undefined where it has no folder. */
+  resume?: string | undefined;
+}
+
+/** The command that resumes what was stopped, as a shell takes it. */
+export const resumeCommand = (command: 'distill' | 'train', out: unknown): string | undefined =>
+  typeof out === 'string' ? `srrl ${command} --resume --out ${quoted(out)}` : undefined;
+
+/** Says how a run that was stopped can be resumed. */
+export function sayHowToResume(stopped: End['stopped'], resume: string | undefined): void {
+  if (stopped !== 'asked' && stopped !== 'time budget') return;
+  const why = stopped === 'asked' ? 'Stopped' : 'Stopped at the end of the time budget';
+  const how = resume === undefined ? 'Nothing was saved: use --out to be able to resume' : `Resume with: ${resume}`;
+  console.error(`${why}. ${how}`);
+}
 
 /**
- * Consumes a run and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after its step and saves; the
- * second ends the process.
+ * Consumes a run, tells reporters of it, and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after
+ * its step and saves; the second ends the process.
  */
-export async function showRun(
-  run: Run,
-  { json, ui = false }: { json: boolean; ui?: boolean },
-): Promise<{ start: Start; end: End }> {
+export async function showRun(run: Run, showing: Showing): Promise<{ start: Start; end: End }> {
+  const { json, resume } = showing;
   const stopListening = stopOnSignal(run);
-  const live = ui ? await serveEvents() : undefined;
-  let progress: Progress | undefined;
   let [start, end]: [Start?, End?] = [];
-  const print = (text: string) => (progress ? progress.say(text) : console.error(text));
   try {
-    for await (const event of run) {
-      live?.events.write(event);
+    for await (const event of reported(run, await reportersFor(showing))) {
       if (event.type === 'start') start = event;
       if (event.type === 'end') end = event;
-      if (json) {
-        if (event.type !== 'step') console.log(JSON.stringify(event));
-        continue;
-      }
-      if (event.type === 'step') {
-        progress ??= new Progress(event.steps, 'steps', { from: event.step - 1 });
-        progress.update(event.step, `epoch ${event.epoch}/${event.epochs}`);
-      } else if (event.type === 'end') progress?.stop();
-      for (const line of linesOf(event)) print(line);
     }
   } finally {
-    progress?.stop();
     stopListening();
-    await live?.close();
   }
-  if (!json && end) console.log(endText(end));
+  if (!json && end) sayHowToResume(end.stopped, resume);
   return { start, end } as { start: Start; end: End };
 }
 
-/** The live page of a run that is consumed here. */
-async function serveEvents(): Promise<{ events: PassThrough; close: () => Promise<void> }> {
-  const events = new PassThrough({ objectMode: true });
-  const server = await serveLive({ source: events });
-  console.error(`live page: ${server.url}`);
-  return {
-    events,
-    close: () => {
-      events.end();
-      return server.close();
-    },
-  };
-}
-
-export function linesOf(event: TrainEvent): string[] {
-  switch (event.type) {
-    case 'start':
-      return startLines(event);
-    case 'notice':
-      return [`note: ${event.message}`];
-    case 'stall':
-      return [stallText(event)];
-    case 'epoch':
-      return [epochText(event)];
-    case 'profile':
-      return [`steps ${event.from} to ${event.to} were profiled; trace: ${event.file}`, event.table];
-    case 'checkpoint':
-      return [`saved step ${event.step} in ${event.file}`];
-    default:
-      return [];
-  }
-}
-
-const stallText = ({ waited, file, image, split, missing }: StallEvent): string =>
-  `waiting for ${durationText(waited)} for ${file} (image ${image} of the ${split} split); ${missing} of its batch are missing`;
-
-function startLines(event: Extract<TrainEvent, { type: 'start' }>): string[] {
-  const { teacher, config, parameters, terms, estimate, resumedAt } = event;
-  const values = Object.entries(terms).map(([name, value]) => `${name} ${value.toPrecision(3)}`);
-  const gibibytes = (estimate.bytes / 2 ** 30).toFixed(1);
+async function reportersFor({ json, ui, name = 'run', tensorboard, reporters = [] }: Showing): Promise<Reporter[]> {
+  // What can fail comes first: a page that is served would keep the process alive.
+  const own = await Promise.all(reporters.map((text) => resolveReporter(text, { name })));
   return [
-    ...(teacher ? [`teacher: ${accuracyText(teacher)}`] : []),
-    `student: ${config.student}, ${parameters.toLocaleString('en')} parameters`,
-    `before the first step: ${values.join(', ')}`,
-    `about ${durationText(estimate.seconds)} and ${gibibytes} GiB of memory, ${Math.ceil(estimate.diskBytes / 2 ** 20)} MiB on disk`,
-    ...(resumedAt === undefined ? [] : [`going on after step ${resumedAt}`]),
+    json ? new JsonReporter() : new TerminalReporter(),
+    ...(tensorboard === undefined ? [] : [new TensorBoardReporter(tensorboard)]),
+    ...own,
+    ...(ui ? [await LiveReporter.serve(name)] : []),
   ];
-}
-
-const accuracy = (test: Accuracy): string => (test.count > 0 ? accuracyText(test) : 'not evaluated');
-
-export function endText({ test, epoch, seconds, stopped, out }: End): string {
-  const why = stopped ? `, ended early (${stopped})` : '';
-  const kept = epoch > 0 ? `, epoch ${epoch}` : '';
-  return `student: ${accuracy(test)}${kept}, ${durationText(seconds)}${why}${out ? `, in ${out}` : ''}`;
 }
 
 /** Exit codes as a shell gives them for these signals. */

@@ -1,12 +1,14 @@
 /** One run, or several that differ in their seed alone. */
-import { join } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { ConfigError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
-import { meanAndSpread, percent } from '../report/terminal.js';
+import { percent } from '../report/terminal.js';
 import { type KnownAccuracy, knownAccuracy, lockFolders, type Run } from '../train/index.js';
-import { showRun } from './run.js';
+import { resumeCommand, type Showing, showRun } from './run.js';
+import { summarize } from './summary.js';
 
-interface Plan {
+interface Plan extends Pick<Showing, 'tensorboard' | 'reporters'> {
+  command: 'distill' | 'train';
   json: boolean;
   ui: boolean;
   seeds: number;
@@ -20,12 +22,11 @@ export type SeedOptions = { seed?: number; out?: string; teacherAccuracy?: Known
  * Starts the runs one after the other and shows them; with several seeds each has a folder below `out`, and a summary
  * follows.
  */
-export async function trainAndShow(
-  start: (options: SeedOptions) => Run,
-  { json, ui, seeds, setup }: Plan,
-): Promise<void> {
+export async function trainAndShow(start: (options: SeedOptions) => Run, plan: Plan): Promise<void> {
+  const { command, json, ui, seeds, setup, tensorboard, reporters } = plan;
+  const resume = resumeCommand(command, setup.out);
   if (seeds === 1) {
-    await showRun(start({}), { json, ui });
+    await showRun(start({}), { json, ui, resume, tensorboard, reporters, name: nameOf(setup) });
     return;
   }
   if (setup.profile !== undefined) throw new ConfigError('--profile records one run: leave --seeds out to profile it.');
@@ -33,31 +34,42 @@ export async function trainAndShow(
   // Also between two seeds the folder is this command's.
   const release = lockFolders(out === undefined || setup.dryRun ? [] : [out]);
   try {
-    await eachSeed(start, { json, ui, seeds, first, out });
+    await eachSeed(start, { ...plan, first, out, resume, dryRun: setup.dryRun === true, name: nameOf(setup) });
   } finally {
     release();
   }
 }
 
-interface Seeds extends Omit<Plan, 'setup'> {
+interface Seeds extends Omit<Plan, 'setup' | 'command'> {
   first: number;
   out: string | undefined;
+  resume: string | undefined;
+  dryRun: boolean;
+  name: string;
 }
 
-async function eachSeed(start: (options: SeedOptions) => Run, { json, ui, seeds, first, out }: Seeds): Promise<void> {
-  const tests: Accuracy[] = [];
+/** The folder's name, or what is trained on what. */
+const nameOf = ({ out, student, data }: Record<string, unknown>): string =>
+  typeof out === 'string' ? basename(resolve(out)) : `${student} on ${data}`;
+
+async function eachSeed(start: (options: SeedOptions) => Run, plan: Seeds): Promise<void> {
+  const { json, ui, seeds, first, out, resume, dryRun, tensorboard, reporters } = plan;
+  const tests: Record<string, Accuracy> = {};
   let known: KnownAccuracy | undefined;
   for (let seed = first; seed < first + seeds; seed++) {
     if (!json) console.error(`seed ${seed}:`);
-    const folder = out === undefined ? {} : { out: join(out, `seed-${seed}`) };
+    const name = `seed-${seed}`;
+    const folder = out === undefined ? {} : { out: join(out, name) };
     const run = start({ seed, ...folder, ...(known && { teacherAccuracy: known }) });
-    const { start: begun, end } = await showRun(run, { json, ui });
+    const { start: begun, end } = await showRun(run, {
+      ...{ json, ui, resume, reporters, name: `${plan.name}, ${name}` },
+      tensorboard: tensorboard && join(tensorboard, name),
+    });
     if (end.stopped === 'asked') return;
     known = knownAccuracy(begun);
-    tests.push(end.test);
+    tests[name] = end.test;
   }
-  const top1 = meanAndSpread(tests.map((test) => test.top1));
-  const top5 = meanAndSpread(tests.map((test) => test.top5));
+  const { top1, top5 } = summarize(tests, dryRun ? undefined : out);
   if (json) console.log(JSON.stringify({ type: 'summary', seeds, top1, top5 }));
   else
     console.log(

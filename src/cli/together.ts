@@ -1,12 +1,19 @@
 /** Several students side by side, shown in one stream of lines. */
-import { durationText, meanAndSpread, Progress, percent, table } from '../report/terminal.js';
+
+import { linesOf } from '../report/event-text.js';
+import { widthOf, wrap } from '../report/layout.js';
+import { durationText, Progress, percent, table } from '../report/terminal.js';
 import { type DistillSetup, distillTogether, type TogetherEvent } from '../train/index.js';
-import { linesOf, stopOnSignal } from './run.js';
+import { resumeCommand, sayHowToResume, stopOnSignal } from './run.js';
+import { type Summary, summarize } from './summary.js';
 
 type End = Extract<TogetherEvent, { type: 'end' }>;
 
-/** Trains them and shows what happens, each line with the student's name; a table of the results follows. */
-export async function trainTogether(setups: Record<string, DistillSetup>, { json }: { json: boolean }): Promise<void> {
+/** Trains them and shows what happens, each line with the student's name; a table of the results follows. `out` is the folder above theirs. */
+export async function trainTogether(
+  setups: Record<string, DistillSetup>,
+  { json, out, dryRun }: { json: boolean; out: string | undefined; dryRun: boolean },
+): Promise<void> {
   const run = distillTogether(setups);
   const stopListening = stopOnSignal(run);
   const [ends, count]: [End[], number] = [[], Object.keys(setups).length];
@@ -25,25 +32,27 @@ export async function trainTogether(setups: Record<string, DistillSetup>, { json
       for (const line of linesOf(event)) {
         const text = `${event.student}: ${line}`;
         if (progress) progress.say(text);
-        else console.error(text);
+        else console.error(wrap(text, widthOf(process.stderr)));
       }
     }
   } finally {
     progress?.stop();
     stopListening();
   }
-  const top1 = meanAndSpread(ends.map(({ test }) => test.top1));
-  if (json) console.log(JSON.stringify({ type: 'summary', students: ends.length, top1 }));
-  else console.log(tableOf(ends));
+  const tests = Object.fromEntries(ends.map(({ student, test }) => [student, test]));
+  const stopped = ends.find(({ stopped: why }) => why === 'asked')?.stopped;
+  const { top1 } = summarize(tests, stopped || dryRun ? undefined : out);
+  if (json) return console.log(JSON.stringify({ type: 'summary', students: ends.length, top1 }));
+  console.log(tableOf(ends, top1));
+  sayHowToResume(stopped, resumeCommand('distill', out));
 }
 
-function tableOf(ends: readonly End[]): string {
+function tableOf(ends: readonly End[], { mean, spread }: Summary['top1']): string {
   const rows = ends.map(({ student, test, seconds }) => [
     student,
     percent(test.top1),
     percent(test.top5),
     durationText(seconds),
   ]);
-  const { mean, spread } = meanAndSpread(ends.map(({ test }) => test.top1));
   return `${table(['student', 'test top-1', 'test top-5', 'time'], rows)}\ntop-1 ${percent(mean)} ± ${spread.toFixed(2)} over ${ends.length}`;
 }

@@ -27,6 +27,8 @@ const colour = (name) => getComputedStyle(document.documentElement).getPropertyV
 const seriesColour = (index) => colour('--line-' + (index % 8));
 const valueText = (value) => (value == null ? '-' : String(Number(value.toPrecision(5))));
 
+const wholeSteps = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
+
 function optionsOf(chart, width) {
   const axis = { stroke: () => colour('--text'), grid: { stroke: () => colour('--rule'), width: 1 }, ticks: { stroke: () => colour('--rule'), width: 1 } };
   const wholes = (self, splits) => splits.map((value) => (Number.isInteger(value) ? value : ''));
@@ -35,17 +37,17 @@ function optionsOf(chart, width) {
     width,
     height: 240,
     scales: { x: { time: false } },
-    axes: [{ ...axis, values: wholes, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000] }, { ...axis, size: 64 }],
+    axes: [{ ...axis, values: wholes, incrs: wholeSteps }, { ...axis, size: 64 }],
     series: [
-      { label: 'epoch' },
-      ...chart.series.map(({ label }, index) => ({
+      { label: chart.unit ?? 'epoch' },
+      ...chart.series.map(({ label, isReference }, index) => ({
         label,
-        stroke: () => seriesColour(index),
+        stroke: () => (isReference ? colour('--quiet') : seriesColour(index)),
         width: 2,
         // Epochs that were not evaluated lie between those that were.
         spanGaps: true,
-        dash: index < 8 ? [] : [6, 4],
-        points: { show: chart.x.length < 40 },
+        dash: index < 8 && !isReference ? [] : [6, 4],
+        points: { show: chart.x.length < 40 && !isReference },
         value: (self, value) => valueText(value),
       })),
     ],
@@ -60,20 +62,27 @@ function drawCharts(charts) {
   const root = document.getElementById('charts');
   charts.forEach((chart, index) => {
     const data = [chart.x, ...chart.series.map(({ values }) => values)];
-    const names = JSON.stringify(chart.series.map(({ label }) => label)) + (chart.x.length < 40);
+    const names = JSON.stringify([chart.title, chart.series.map(({ label }) => label), chart.x.length < 40]);
     const known = drawn[index];
     if (known && known.names === names) return known.plot.setData(data);
+    known?.plot.destroy();
     const place = known ? known.place : root.appendChild(document.createElement('figure'));
     place.replaceChildren();
-    drawn[index] = { names, place, plot: new uPlot(optionsOf(chart, widthOf(place)), data, place) };
+    place.setAttribute('aria-label', chart.title + ': ' + chart.series.map(({ label }) => label).join(', '));
+    drawn[index] = { names, place, chart, plot: new uPlot(optionsOf(chart, widthOf(place)), data, place) };
   });
+
+  for (const { place, plot } of drawn.splice(charts.length)) {
+    plot.destroy();
+    place.remove();
+  }
 }
 
 function redraw() {
-  for (const { plot, place } of drawn) {
+  for (const { plot, place, chart } of drawn) {
     plot.setSize({ width: widthOf(place), height: 240 });
     plot.root.querySelectorAll('.u-series:not(:first-child) .u-marker').forEach((marker, index) => {
-      marker.style.borderColor = seriesColour(index);
+      marker.style.borderColor = chart.series[index]?.isReference ? colour('--quiet') : seriesColour(index);
     });
     plot.redraw();
   }

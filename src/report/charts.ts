@@ -1,20 +1,43 @@
 /** The curves of runs, as values that JSON can hold; chart-script.ts draws them. */
-import type { RunRecords, TimedEpoch } from './run-records.js';
+import { type RunRecords, showsTop5, type TimedEpoch } from './run-records.js';
+import { type StepRow, thinned } from './step-rows.js';
+
+/** A curve: one value a point of the x axis, null where there is none. */
+export interface Series {
+  label: string;
+  values: (number | null)[];
+  /** A level to compare with, such as the teacher's accuracy: a dashed line. */
+  isReference?: true;
+}
 
 export interface Chart {
   title: string;
-  /** Epochs, ascending. */
+  /** What is on the x axis; default epochs. */
+  unit?: 'step';
+  /** Ascending. */
   x: number[];
-  /** One value an epoch; null where there is none. */
-  series: { label: string; values: (number | null)[] }[];
+  series: Series[];
 }
 
 type Values = (epoch: TimedEpoch) => number | undefined;
 
-/** Loss, terms, accuracies, learning rate and throughput of one run. */
+/** Accuracies, loss, terms, learning rate and throughput of one run; of its steps as well, where they were kept. */
 export function runCharts(run: RunRecords): Chart[] {
   const terms = [...new Set(run.epochs.flatMap(({ terms }) => Object.keys(terms)))];
+  const top5: [string, Values][] = [
+    ['test top-5', ({ test }) => test?.top5],
+    ['validation top-5', ({ validation }) => validation?.top5],
+  ];
   const charts: [string, [string, Values][]][] = [
+    [
+      'Accuracy, %',
+      [
+        ['test top-1', ({ test }) => test?.top1],
+        ['validation top-1', ({ validation }) => validation?.top1],
+        ['training top-1', ({ trainTop1 }) => trainTop1],
+        ...(showsTop5(run) ? top5 : []),
+      ],
+    ],
     [
       'Loss',
       [
@@ -23,32 +46,57 @@ export function runCharts(run: RunRecords): Chart[] {
       ],
     ],
     ['Loss terms, unweighted', terms.map((term) => [term, ({ terms }) => terms[term]])],
-    [
-      'Accuracy, %',
-      [
-        ['training top-1', ({ trainTop1 }) => trainTop1],
-        ['test top-1', ({ test }) => test?.top1],
-        ['test top-5', ({ test }) => test?.top5],
-        ['validation top-1', ({ validation }) => validation?.top1],
-        ['validation top-5', ({ validation }) => validation?.top5],
-      ],
-    ],
     ['Learning rate', [['learning rate', ({ lr }) => lr]]],
     ['Throughput, images/s', [['images/s', ({ imagesPerSecond }) => imagesPerSecond]]],
   ];
-  return charts.map(([title, series]) =>
+  const drawn = charts.map(([title, series]) =>
     chartOf(
       title,
       series.map(([label, values]) => ({ label, run, values })),
     ),
   );
+  const [accuracy, ...others] = drawn as [Chart, ...Chart[]];
+  const all = [withTeacher(accuracy, run), ...others, ...stepCharts(run.steps ?? [])];
+  return all.filter(({ series }) => series.length > 0);
+}
+
+/** The accuracies with the teacher's as a level. */
+function withTeacher(chart: Chart, { start }: RunRecords): Chart {
+  const top1 = finite(start?.teacher?.top1);
+  if (top1 === null || chart.x.length === 0) return chart;
+  return {
+    ...chart,
+    series: [...chart.series, { label: 'teacher', values: chart.x.map(() => top1), isReference: true }],
+  };
+}
+
+/** Loss, terms and throughput by step. */
+export function stepCharts(all: readonly StepRow[]): Chart[] {
+  const rows = thinned(all);
+  if (rows.length === 0) return [];
+  const terms = Object.keys(rows[0] ?? {}).filter((name) => name.startsWith('term_'));
+  const chart = (title: string, columns: [string, string][]): Chart => ({
+    title,
+    unit: 'step',
+    x: rows.map(({ step }) => step as number),
+    series: columns.map(([label, column]) => ({ label, values: rows.map((row) => finite(row[column])) })),
+  });
+  return [
+    chart('Loss by step', [
+      ['weighted sum', 'loss'],
+      ...(terms.length > 1 ? terms.map((name): [string, string] => [name.slice(5), name]) : []),
+    ]),
+    chart('Throughput by step, images/s', [['images/s', 'images_per_second']]),
+  ];
 }
 
 /** One chart a quantity, with all runs over each other. */
 export function comparisonCharts(runs: { label: string; run: RunRecords }[]): Chart[] {
   const quantities: [string, Values][] = [
     ['Test top-1, %', ({ test }) => test?.top1],
-    ['Test top-5, %', ({ test }) => test?.top5],
+    ...(runs.some(({ run }) => showsTop5(run))
+      ? [['Test top-5, %', ({ test }) => test?.top5] as [string, Values]]
+      : []),
     ['Test cross-entropy', ({ test }) => test?.loss],
     ['Training loss, weighted sum', ({ loss }) => loss],
     ['Learning rate', ({ lr }) => lr],

@@ -1,11 +1,9 @@
-/** Runs beside each other, and what their seeds make of them. */
+/** Compares runs, and groups those that differ in nothing but the seed. */
 import { basename } from 'node:path';
-import { comparisonCharts } from './charts.js';
-import { html } from './markup.js';
-import { page, tableOf } from './page.js';
-import { canonical, differences, type Settings, settingsOf, variedOptions } from './run-options.js';
+import { canonical, differences, type Settings, settingsOf, valuesOf, variedOptions } from './run-options.js';
 import { bestEpoch, evaluatedEpochs, type RunRecords } from './run-records.js';
-import { durationText, meanAndSpread, percent } from './terminal.js';
+import { meanAndSpread } from './terminal.js';
+import { type WelchTest, welchTest } from './welch.js';
 
 /** A run as a row of a comparison. */
 export interface ComparedRun {
@@ -16,6 +14,8 @@ export interface ComparedRun {
   teacher: string;
   /** What else is not the same in all runs, as `option=value`; `none` where the run does not have the option. */
   differs: string[];
+  /** The same by option; an option that the run's method does not have is absent. */
+  options: Record<string, string>;
   /** That were done. */
   epochs: number;
   seed: number | null;
@@ -24,6 +24,10 @@ export interface ComparedRun {
   bestTop1: number | null;
   lastTop5: number | null;
   bestTop5: number | null;
+  /** Of the student; null where the run did not get so far. */
+  parameters: number | null;
+  /** Of the training, the mean over its epochs; null without an epoch. */
+  imagesPerSecond: number | null;
   /** Seconds. */
   seconds: number;
 }
@@ -40,21 +44,33 @@ export interface ComparedGroup {
   student: string;
   teacher: string;
   differs: string[];
+  options: Record<string, string>;
   runs: string[];
   seeds: (number | null)[];
   lastTop1: Statistic | null;
   bestTop1: Statistic | null;
   lastTop5: Statistic | null;
   bestTop5: Statistic | null;
+  parameters: number | null;
+  imagesPerSecond: number | null;
+}
+
+/** Welch's t-test of the last top-1 accuracies of two groups, in percentage points; not corrected for many pairs. */
+export interface Significance extends WelchTest {
+  /** What the groups are called, by what differs between all groups. */
+  a: string;
+  b: string;
 }
 
 /** What {@link compareRuns} finds. */
 export interface Comparison {
   runs: ComparedRun[];
   groups: ComparedGroup[];
+  /** Every pair of groups with two runs or more each; beyond six groups, each with the best one. */
+  significance: Significance[];
 }
 
-const measures = ['lastTop1', 'bestTop1', 'lastTop5', 'bestTop5'] as const;
+export const measures = ['lastTop1', 'bestTop1', 'lastTop5', 'bestTop5'] as const;
 
 /**
  * Runs beside each other, and groups of those whose configurations differ in nothing but the seed, in the order in which they come.
@@ -65,20 +81,28 @@ export function compareRuns(records: readonly RunRecords[]): Comparison {
   const names = namesOf(records);
   const settings = records.map(({ config }) => settingsOf(config));
   const varied = variedOptions(settings);
-  const runs = records.map((run, index) =>
-    describe(run, names[index] as string, differences(settings[index] as Settings, varied)),
-  );
+  const runs = records.map((run, index) => {
+    const own = settings[index] as Settings;
+    return { ...describe(run, names[index] as string), ...optionsOf(own, varied) };
+  });
   const grouped = new Map<string, ComparedRun[]>();
   for (const [index, { options }] of settings.entries()) {
     const { seed: _seed, ...rest } = Object.fromEntries(options);
     const key = canonical(rest);
     grouped.set(key, [...(grouped.get(key) ?? []), runs[index] as ComparedRun]);
   }
-  return { runs, groups: [...grouped.values()].map(groupOf) };
+  const members = [...grouped.values()];
+  const groups = members.map(groupOf);
+  return { runs, groups, significance: significanceOf(groups, members) };
 }
 
-function describe(run: RunRecords, name: string, differs: string[]): ComparedRun {
-  const { config, epochs, end } = run;
+const optionsOf = (settings: Settings, varied: readonly string[]): Pick<ComparedRun, 'differs' | 'options'> => ({
+  differs: differences(settings, varied),
+  options: valuesOf(settings, varied),
+});
+
+function describe(run: RunRecords, name: string): Omit<ComparedRun, 'differs' | 'options'> {
+  const { config, epochs, end, start } = run;
   const last = evaluatedEpochs(run).at(-1)?.test;
   const best = bestEpoch(run)?.test;
   return {
@@ -86,19 +110,25 @@ function describe(run: RunRecords, name: string, differs: string[]): ComparedRun
     method: String(config.method ?? '-'),
     student: String(config.student ?? '-'),
     teacher: config.teacher === undefined ? '-' : basename(String(config.teacher)),
-    differs,
     epochs: epochs.length,
     seed: typeof config.seed === 'number' ? config.seed : null,
     lastTop1: last?.top1 ?? null,
     bestTop1: best?.top1 ?? null,
     lastTop5: last?.top5 ?? null,
     bestTop5: best?.top5 ?? null,
+    parameters: start?.parameters ?? null,
+    imagesPerSecond: meanOf(epochs.map(({ imagesPerSecond }) => imagesPerSecond)),
     seconds: end?.seconds ?? epochs.reduce((sum, epoch) => sum + epoch.seconds, 0),
   };
 }
 
+function meanOf(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null && Number.isFinite(value)) as number[];
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
+}
+
 function groupOf(runs: ComparedRun[]): ComparedGroup {
-  const { method, student, teacher, differs } = runs[0] as ComparedRun;
+  const { method, student, teacher, differs, options, parameters } = runs[0] as ComparedRun;
   const statistic = (measure: (typeof measures)[number]): Statistic | null => {
     const values = runs.map((run) => run[measure]).filter((value) => value !== null);
     if (values.length === 0) return null;
@@ -110,78 +140,48 @@ function groupOf(runs: ComparedRun[]): ComparedGroup {
     student,
     teacher,
     differs,
+    options,
     runs: runs.map(({ run }) => run),
     seeds: runs.map(({ seed }) => seed),
     lastTop1: statistic('lastTop1'),
     bestTop1: statistic('bestTop1'),
     lastTop5: statistic('lastTop5'),
     bestTop5: statistic('bestTop5'),
+    parameters,
+    imagesPerSecond: meanOf(runs.map((run) => run.imagesPerSecond)),
   };
+}
+
+/** The most groups of which all pairs are tested. */
+const mostPaired = 6;
+
+function significanceOf(groups: readonly ComparedGroup[], members: readonly ComparedRun[][]): Significance[] {
+  const names = groupNames(groups);
+  const samples = members.map((runs) => runs.flatMap(({ lastTop1 }) => lastTop1 ?? []));
+  const mean = (i: number) => groups[i]?.lastTop1?.mean ?? Number.NEGATIVE_INFINITY;
+  const best = groups.reduce((found, _, i) => (mean(i) > mean(found) ? i : found), 0);
+  const all = groups.flatMap((_, a) => groups.slice(a + 1).map((_group, i) => [a, a + 1 + i] as const));
+  const pairs = groups.length <= mostPaired ? all : groups.flatMap((_, i) => (i === best ? [] : [[best, i] as const]));
+  return pairs.flatMap(([i, j]) => {
+    const [a, b] = [names[i] as string, names[j] as string];
+    const test = welchTest(samples[i] as number[], samples[j] as number[]);
+    return test ? [{ a, b, ...test }] : [];
+  });
+}
+
+/** What tells the groups apart, in a few words each. */
+export function groupNames(groups: readonly ComparedGroup[]): string[] {
+  const columns = (['method', 'student', 'teacher'] as const).filter(
+    (column) => new Set(groups.map((group) => group[column])).size > 1,
+  );
+  return groups.map((group) => {
+    const parts = [...columns.map((column) => group[column]), ...group.differs].filter((part) => part !== '-');
+    return parts.join(' ') || group.method;
+  });
 }
 
 /** Folder names, or whole paths where two have the same name. */
 function namesOf(records: readonly RunRecords[]): string[] {
   const count = (name: string) => records.filter((other) => other.name === name).length;
   return records.map(({ name, path }) => (count(name) > 1 ? (path ?? name) : name));
-}
-
-const percentOf = (value: number | null): string => (value === null ? '-' : percent(value));
-const statisticText = (statistic: Statistic | null): string =>
-  statistic === null
-    ? '-'
-    : statistic.spread === null
-      ? percent(statistic.mean)
-      : `${statistic.mean.toFixed(2)} ± ${percent(statistic.spread)}`;
-
-export interface ComparisonTable {
-  head: string[];
-  rows: string[][];
-}
-
-const heads = {
-  who: ['method', 'student', 'teacher', 'differs in'],
-  what: ['last top-1', 'best top-1', 'last top-5', 'best top-5'],
-};
-
-/** A row a run. */
-export const runTable = ({ runs }: Comparison): ComparisonTable => ({
-  head: ['run', ...heads.who, 'epochs', 'seed', ...heads.what, 'time'],
-  rows: runs.map((run) => [
-    run.run,
-    run.method,
-    run.student,
-    run.teacher,
-    run.differs.join(' ') || '-',
-    String(run.epochs),
-    run.seed === null ? '-' : String(run.seed),
-    ...measures.map((measure) => percentOf(run[measure])),
-    durationText(run.seconds),
-  ]),
-});
-
-/** A row a group: mean ± sample standard deviation over its runs. */
-export const groupTable = ({ groups }: Comparison): ComparisonTable => ({
-  head: [...heads.who, 'runs', ...heads.what],
-  rows: groups.map((group) => [
-    group.method,
-    group.student,
-    group.teacher,
-    group.differs.join(' ') || '-',
-    String(group.runs.length),
-    ...measures.map((measure) => statisticText(group[measure])),
-  ]),
-});
-
-/** The comparison with the curves of all runs over each other, as the text of an HTML file that asks nothing of any network. */
-export function comparisonPage(records: readonly RunRecords[]): string {
-  const comparison = compareRuns(records);
-  const runs = runTable(comparison);
-  const groups = groupTable(comparison);
-  const labelled = records.map((run, index) => ({ label: comparison.runs[index]?.run ?? run.name, run }));
-  const body = html`<h1>Comparison of ${records.length} runs</h1>
-<section><h2>Mean ± sample standard deviation over seeds</h2>${tableOf(groups.head, groups.rows, 'groups')}</section>
-<section><h2>Runs</h2>${tableOf(runs.head, runs.rows, 'runs')}</section>
-<section><h2>Curves</h2><div id="charts"></div></section>`;
-  const title = `${records.length} runs - srrl`;
-  return page({ title, body, data: comparisonCharts(labelled), script: 'drawCharts(data);' });
 }

@@ -1,4 +1,5 @@
 import { html, type Markup } from './markup.js';
+import { scrollable } from './page.js';
 import type { RunAnalysis } from './run-analysis.js';
 
 /** Up to this many classes, cells say how many; beyond, colour does, and the number is in the cell's tooltip. */
@@ -19,12 +20,12 @@ export function confusionTable({ classes, student }: RunAnalysis): Markup | unde
       const tip = named ? undefined : html` title="${names[i]}: ${names[j]} ${count}"`;
       return html`<td class="${share > 0.55 ? 'full' : ''}" style="--share:${share.toFixed(3)}"${tip}>${named ? count : undefined}</td>`;
     });
-    return html`<tr><th>${named ? names[i] : undefined}</th>${cells}</tr>\n`;
+    return html`<tr>${named ? html`<th scope="row">${names[i]}</th>` : html`<td></td>`}${cells}</tr>\n`;
   });
   const head = named
-    ? html`<thead><tr><th></th>${names.map((name) => html`<th>${name}</th>`)}</tr></thead>`
+    ? html`<thead><tr><td></td>${names.map((name) => html`<th>${name}</th>`)}</tr></thead>`
     : undefined;
   return html`<h2>Confusion matrix of the student</h2>
 <p class="quiet">A row is a class, a column what its images were taken for.</p>
-<div class="wide"><table id="confusion" class="confusion ${named ? 'named' : ''}">${head}<tbody>${rows}</tbody></table></div>`;
+${scrollable(html`<table id="confusion" class="confusion ${named ? 'named' : ''}">${head}<tbody>${rows}</tbody></table>`, 'confusion')}`;
 }

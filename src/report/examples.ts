@@ -1,5 +1,6 @@
 /** Images of classes, with what student and teacher take them for. */
 import { html, type Markup } from './markup.js';
+import { scrollable } from './page.js';
 import type { ClassAnalysis, Example, RunAnalysis } from './run-analysis.js';
 import { percent } from './terminal.js';
 
@@ -13,14 +14,15 @@ export function exampleTable(list: readonly ClassAnalysis[], analysis: RunAnalys
   const nameOf = (index: number) => analysis.classes[index]?.name ?? '';
   const cell = (examples: Example[]) =>
     html`<td><div class="pictures">${examples.map((example) => figure(example, nameOf))}</div></td>`;
-  return html`<div class="wide"><table id="${id}" class="examples">
+  const table = html`<table id="${id}" class="examples">
 <thead><tr><th>class</th><th>taken for others</th><th>recognized</th></tr></thead>
 <tbody>${rows.map(
     ({ one, examples }) =>
       html`<tr><th scope="row">${one.name}<br><span class="quiet">${
         one.studentAccuracy === null ? '-' : percent(100 * one.studentAccuracy)
       }</span></th>${cell(examples.filter((example) => !isRight(example)))}${cell(examples.filter(isRight))}</tr>\n`,
-  )}</tbody></table></div>`;
+  )}</tbody></table>`;
+  return scrollable(table, id);
 }
 
 const isRight = ({ label, student }: Example): boolean => student.predicted === label;

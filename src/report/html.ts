@@ -3,29 +3,34 @@ import { worstAndBest } from '../analysis/ranking.js';
 import { runCharts } from './charts.js';
 import { confusionTable } from './confusion.js';
 import { exampleTable } from './examples.js';
+import { figureList, figuresOf } from './figures.js';
 import { html, type Markup } from './markup.js';
 import { digits, page, tableOf } from './page.js';
 import { mixUps, type RunAnalysis } from './run-analysis.js';
-import { bestEpoch, evaluatedEpochs, type RunRecords } from './run-records.js';
-import { durationText, percent } from './terminal.js';
+import { bestEpoch, evaluatedEpochs, type RunRecords, showsTop5 } from './run-records.js';
+import { dateText, durationText, percent } from './terminal.js';
 
 /** The report of a run's records as the text of an HTML file. It asks nothing of any network, and text from the records is only ever text. */
 export function reportPage(run: RunRecords): string {
+  const { start } = run;
   const body = html`<h1>${run.name}</h1>
 <p class="quiet">${headline(run)}</p>
-<section><h2>Results</h2>${tableOf(['', 'result'], resultRows(run), 'results')}</section>
+${figureList(figuresOf(run))}
 <section><h2>Curves</h2><div id="charts"></div></section>
-${run.analysis && analysisSection(run.analysis)}
 <section class="tables">
-<div><h2>Configuration</h2>${tableOf(['option', 'value'], valueRows(run.config), 'config')}</div>
-${
-  run.start?.environment &&
-  html`<div><h2>Environment</h2>${tableOf(['', 'value'], valueRows(run.start.environment), 'environment')}</div>`
-}
+<div><h2>Results</h2>${tableOf(['measure', 'result'], resultRows(run), 'results')}
+<p class="quiet">“Best on test” is chosen on the test split and is therefore too high: do not report it.</p></div>
+${start?.provenance && detailTable('Provenance', start.provenance, 'provenance')}
+${start?.environment && detailTable('Environment', start.environment, 'environment')}
 </section>
-<section><h2>Epochs</h2>${epochTable(run)}</section>`;
+${run.analysis && analysisSection(run.analysis)}
+<section><h2>Epochs</h2>${epochTable(run)}</section>
+<section class="tables">${detailTable('Configuration', run.config, 'config')}</section>`;
   return page({ title: `${run.name} - srrl`, body, data: runCharts(run), script: 'drawCharts(data);' });
 }
+
+const detailTable = (title: string, values: Record<string, unknown>, id: string): Markup =>
+  html`<div><h2>${title}</h2>${tableOf(['name', 'value'], valueRows(values), id)}</div>`;
 
 /** What is known of a run in one line: method, networks, data and how far it is. */
 export function headline({ config, epochs, end }: RunRecords): string {
@@ -43,35 +48,22 @@ export function resultRows(run: RunRecords): string[][] {
   const lastTitle = `last ${last === epochs.at(-1) ? '' : 'evaluated '}epoch (${last?.epoch})`;
   const best = bestEpoch(run);
   const seconds = end?.seconds ?? epochs.reduce((sum, epoch) => sum + epoch.seconds, 0);
+  const accuracies = (title: string, measured?: { top1: number; top5: number }): string[][] =>
+    measured
+      ? [
+          [`${title}, top-1`, percent(measured.top1)],
+          ...(showsTop5(run) ? [[`${title}, top-5`, percent(measured.top5)]] : []),
+        ]
+      : [];
   return [
-    ...(end && end.test.count > 0
-      ? [
-          ['student kept, top-1', percent(end.test.top1)],
-          ['student kept, top-5', percent(end.test.top5)],
-        ]
-      : []),
-    ...(last
-      ? [
-          [`${lastTitle}, top-1`, percent(last.test.top1)],
-          [`${lastTitle}, top-5`, percent(last.test.top5)],
-          [`${lastTitle}, test cross-entropy`, digits(last.test.loss)],
-        ]
-      : []),
-    ...(best
-      ? [
-          [`best epoch (${best.epoch}), top-1`, percent(best.test.top1)],
-          [`best epoch (${best.epoch}), top-5`, percent(best.test.top5)],
-        ]
-      : []),
-    ...(start?.teacher
-      ? [
-          ['teacher, top-1', percent(start.teacher.top1)],
-          ['teacher, top-5', percent(start.teacher.top5)],
-        ]
-      : []),
+    ...accuracies('student kept', end && end.test.count > 0 ? end.test : undefined),
+    ...accuracies(lastTitle, last?.test),
+    ...(last ? [[`${lastTitle}, test cross-entropy`, digits(last.test.loss)]] : []),
+    ...accuracies(`best on test (epoch ${best?.epoch})`, best?.test),
+    ...accuracies('teacher', start?.teacher),
     ...(start ? [['student, parameters', start.parameters.toLocaleString('en')]] : []),
-    ...(start?.time ? [['begun', start.time]] : []),
-    ['time', durationText(seconds)],
+    ...(start?.time ? [['started', dateText(start.time)]] : []),
+    ['training time', durationText(seconds)],
   ];
 }
 
@@ -81,7 +73,9 @@ const valueText = (value: unknown): string =>
 const valueRows = (values: Record<string, unknown>): string[][] =>
   Object.entries(values).map(([key, value]) => [key, valueText(value)]);
 
-function epochTable({ epochs }: RunRecords): Markup {
+function epochTable(run: RunRecords): Markup {
+  const { epochs } = run;
+  const top5 = showsTop5(run);
   const terms = [...new Set(epochs.flatMap(({ terms }) => Object.keys(terms)))];
   const judged = epochs.some(({ trainTop1 }) => trainTop1 !== undefined);
   const validated = epochs.some(({ validation }) => validation);
@@ -92,8 +86,8 @@ function epochTable({ epochs }: RunRecords): Markup {
     ...terms,
     ...(judged ? ['training top-1'] : []),
     ...(validated ? ['validation top-1'] : []),
-    'top-1',
-    'top-5',
+    'test top-1',
+    ...(top5 ? ['test top-5'] : []),
     'test loss',
   ];
   const rows = epochs.map((epoch) => [
@@ -104,7 +98,7 @@ function epochTable({ epochs }: RunRecords): Markup {
     ...(judged ? [epoch.trainTop1 === undefined ? '-' : percent(epoch.trainTop1)] : []),
     ...(validated ? [epoch.validation ? percent(epoch.validation.top1) : '-'] : []),
     epoch.test ? percent(epoch.test.top1) : '-',
-    epoch.test ? percent(epoch.test.top5) : '-',
+    ...(top5 ? [epoch.test ? percent(epoch.test.top5) : '-'] : []),
     epoch.test ? digits(epoch.test.loss) : '-',
     digits(epoch.imagesPerSecond),
     durationText(epoch.seconds),
@@ -142,7 +136,7 @@ function analysisSection(analysis: RunAnalysis): Markup {
   const pairs = mixUps(analysis).slice(0, shown);
   return html`<section><h2>Student and teacher on ${overall.count} ${split} images</h2>
 ${tableOf(
-  ['', 'value'],
+  ['measure', 'value'],
   [
     ['same prediction', shareText(overall.agreement)],
     ['student, top-1', percent(100 * student.accuracy)],

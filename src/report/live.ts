@@ -7,17 +7,23 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError, messageOf } from '../errors.js';
-import { runCharts } from './charts.js';
+import type { StallEvent, StepEvent } from '../train/index.js';
+import { runCharts, stepCharts } from './charts.js';
+import { figuresOf } from './figures.js';
 import { headline, resultRows } from './html.js';
 import { livePage } from './live-page.js';
+import { StepHistory } from './live-steps.js';
 import { addEvent, type RunRecords, readRun, recordFiles } from './run-records.js';
+import { durationText, stallText } from './terminal.js';
 
-const kinds: Kinds<LiveOptions> = { port: 'number', source: 'any' };
+const kinds: Kinds<LiveOptions> = { port: 'number', name: 'string', source: 'any' };
 
 /** What {@link serveLive} shows, and where. */
 export interface LiveOptions {
   /** Default 0: any that is free. */
   port?: number;
+  /** What the run is called. Default: the name of the folder, or `run`. */
+  name?: string;
   /**
    * A run folder, which is looked at twice a second, or the events of a run. A run that is consumed elsewhere can be
    * written to a `PassThrough({ objectMode: true })` as well.
@@ -34,7 +40,7 @@ export interface LiveServer {
 const address = '127.0.0.1';
 const lookEvery = 500;
 /** Milliseconds between two reports of steps. */
-const stepsEvery = 200;
+const stepsEvery = 500;
 /** Bytes that may wait for a reader that does not read. */
 const patience = 8 << 20;
 
@@ -43,12 +49,13 @@ const patience = 8 << 20;
  * could make by DNS rebinding, are refused. Throws FileError where the folder holds no run, ConfigError where the port
  * cannot be had.
  */
-export async function serveLive({ port = 0, source }: LiveOptions): Promise<LiveServer> {
+export async function serveLive({ port = 0, name = 'run', source }: LiveOptions): Promise<LiveServer> {
   checkCall('serveLive', [], kinds, arguments);
   const broadcast = new Broadcast();
   const stop = new AbortController();
   const show = (run: RunRecords, problem?: string) => broadcast.send('state', stateOf(run, problem));
-  if (typeof source === 'string') show(readRun(source));
+  const run: RunRecords = typeof source === 'string' ? readRun(source) : { name, config: {}, epochs: [] };
+  show(run);
 
   const server = createServer((request, response) => answer(request, response, broadcast));
   await new Promise<void>((done, fail) => {
@@ -56,7 +63,7 @@ export async function serveLive({ port = 0, source }: LiveOptions): Promise<Live
     server.listen(port, address, done);
   });
   const events = typeof source === 'string' ? undefined : source[Symbol.asyncIterator]();
-  if (events) void followEvents(events, broadcast, show);
+  if (events) void followEvents(events, run, broadcast, show);
   else void followFolder(source as string, stop.signal, show);
 
   return {
@@ -75,12 +82,23 @@ export async function serveLive({ port = 0, source }: LiveOptions): Promise<Live
 /** What the page shows. */
 const stateOf = (run: RunRecords, problem?: string) => ({
   name: run.name,
-  headline: headline(run),
+  headline: run.start || run.epochs.length > 0 ? headline(run) : 'preparing: reading data and measuring the teacher',
   ended: run.end !== undefined,
   problem: problem ?? null,
+  figures: figuresOf(run),
+  progress: run.end ? null : epochProgress(run),
   results: resultRows(run),
   charts: runCharts(run),
 });
+
+/** How far a run is by its epochs, and the time that is left. */
+function epochProgress({ epochs }: RunRecords): string | null {
+  const last = epochs.at(-1);
+  if (!last) return null;
+  const mean = epochs.reduce((sum, { seconds }) => sum + seconds, 0) / epochs.length;
+  const left = durationText(mean * (last.epochs - last.epoch));
+  return `epoch ${last.epoch} of ${last.epochs} done, about ${left} left`;
+}
 
 /** Sends messages to all listeners; whoever comes later gets the latest of each kind. */
 class Broadcast {
@@ -154,22 +172,32 @@ async function followFolder(path: string, signal: AbortSignal, show: Show): Prom
   }
 }
 
-async function followEvents(events: AsyncIterator<object>, broadcast: Broadcast, show: Show): Promise<void> {
-  const run: RunRecords = { name: 'run', config: {}, epochs: [] };
+async function followEvents(
+  events: AsyncIterator<object>,
+  run: RunRecords,
+  broadcast: Broadcast,
+  show: Show,
+): Promise<void> {
+  const history = new StepHistory();
   let told = 0;
   try {
     for (;;) {
       const { value: event, done } = await events.next();
       if (done) return;
-      if ('type' in event && event.type === 'step') {
+      const type = 'type' in event ? event.type : undefined;
+      if (type === 'step') {
+        history.add(event as StepEvent);
         if (performance.now() - told < stepsEvery) continue;
         told = performance.now();
-        broadcast.send('step', event);
-        continue;
+        broadcast.send('step', history.state);
+        broadcast.send('steps', stepCharts(history.rows));
+      } else if (type === 'stall') {
+        broadcast.send('stall', stallText(event as StallEvent));
+      } else {
+        addEvent(run, event, 'the events of the run');
+        if (run.start) run.config = run.start.config;
+        show(run);
       }
-      addEvent(run, event, 'the events of the run');
-      if (run.start) run.config = run.start.config;
-      show(run);
     }
   } catch (error) {
     show(run, messageOf(error));

@@ -43,6 +43,10 @@ export function variedOptions(settings: readonly Settings[]): string[] {
 export const differences = (run: Settings, varied: readonly string[]): string[] =>
   varied.filter((path) => applies(path, run)).map((path) => `${path}=${textOf(run.options.get(path))}`);
 
+/** The values of those options that the run's method has. */
+export const valuesOf = (run: Settings, varied: readonly string[]): Record<string, string> =>
+  Object.fromEntries(varied.filter((path) => applies(path, run)).map((path) => [path, textOf(run.options.get(path))]));
+
 function applies(path: string, { method, hasTeacher, options }: Settings): boolean {
   if (options.has(path)) return true;
   const top = path.split('.')[0] as string;

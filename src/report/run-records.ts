@@ -5,9 +5,16 @@ import { LineCounter, parseDocument } from 'yaml';
 import { FileError, messageOf } from '../errors.js';
 import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
+import type { Alone } from './alone.js';
 import { type RunAnalysis, readAnalysis } from './run-analysis.js';
+import { readSteps, type StepRow } from './step-rows.js';
 
-export const recordFiles = { config: 'config.yaml', events: 'events.jsonl', analysis: 'analysis.json' };
+export const recordFiles = {
+  config: 'config.yaml',
+  events: 'events.jsonl',
+  steps: 'steps.csv',
+  analysis: 'analysis.json',
+};
 
 /** JSON has no NaN: what was none when it was written is null there. */
 const number = z
@@ -24,7 +31,10 @@ const startEvent = z.object({
   config: z.record(z.string(), z.unknown()),
   parameters: z.number(),
   teacher: accuracy.optional(),
+  // Older runs do not say how many classes there are, nor where they come from.
+  classes: z.int().optional(),
   environment: z.record(z.string(), z.unknown()).optional(),
+  provenance: z.record(z.string(), z.unknown()).optional(),
 });
 
 const epochEvent = z.object({
@@ -73,6 +83,10 @@ export interface RunRecords {
   /** Absent while the run goes on, or where it was broken off. */
   end?: EndRecord;
   analysis?: RunAnalysis;
+  /** What was kept of its steps, in their order. */
+  steps?: StepRow[];
+  /** The accuracy of the same student without a teacher. */
+  alone?: Alone;
 }
 
 /**
@@ -93,7 +107,8 @@ export function readRun(path: string): RunRecords {
     addEvent(records, event, `${file}, line ${index + 1}`);
   }
   const analysis = readAnalysis(join(path, recordFiles.analysis));
-  return analysis ? { ...records, analysis } : records;
+  const steps = readSteps(join(path, recordFiles.steps));
+  return { ...records, ...(steps.length > 0 && { steps }), ...(analysis && { analysis }) };
 }
 
 /** Adds an event of a run to its records; types that have no place in them are passed over. `where` is named in the FileError. */
@@ -116,6 +131,10 @@ export function addEvent(records: RunRecords, event: unknown, where: string): vo
 /** The epochs that were evaluated. */
 export const evaluatedEpochs = ({ epochs }: RunRecords): EvaluatedEpoch[] =>
   epochs.filter((epoch): epoch is EvaluatedEpoch => epoch.test !== undefined);
+
+/** Whether the five most likely classes are few of all: with ten classes or fewer, top-5 says little. */
+export const showsTop5 = ({ start, analysis }: RunRecords): boolean =>
+  (start?.classes ?? analysis?.classes.length ?? Number.POSITIVE_INFINITY) > 10;
 
 /** The epoch with the highest top-1 accuracy on the test split; the first of several. */
 export function bestEpoch(run: RunRecords): EvaluatedEpoch | undefined {

@@ -2,84 +2,12 @@
 import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
-import { createFileRegistry, fromJson, type JsonObject, toBinary } from '@bufbuild/protobuf';
-import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
+import { fromJson, type JsonObject, toBinary } from '@bufbuild/protobuf';
 import crc32c from 'crc-32/crc32c.js';
 import { FileError, messageOf } from '../errors.js';
+import type { EpochRecord } from '../flow.js';
 import type { RunRecords } from './run-records.js';
-
-const optional = 'LABEL_OPTIONAL';
-
-/** What of tensorflow/core/util/event.proto and framework/summary.proto a scalar needs. */
-const descriptor = fromJson(FileDescriptorProtoSchema, {
-  name: 'event.proto',
-  package: 'tensorflow',
-  syntax: 'proto3',
-  messageType: [
-    {
-      name: 'Event',
-      field: [
-        { name: 'wall_time', jsonName: 'wallTime', number: 1, label: optional, type: 'TYPE_DOUBLE' },
-        { name: 'step', jsonName: 'step', number: 2, label: optional, type: 'TYPE_INT64' },
-        {
-          name: 'file_version',
-          jsonName: 'fileVersion',
-          number: 3,
-          label: optional,
-          type: 'TYPE_STRING',
-          oneofIndex: 0,
-        },
-        {
-          name: 'summary',
-          jsonName: 'summary',
-          number: 5,
-          label: optional,
-          type: 'TYPE_MESSAGE',
-          typeName: '.tensorflow.Summary',
-          oneofIndex: 0,
-        },
-      ],
-      oneofDecl: [{ name: 'what' }],
-    },
-    {
-      name: 'Summary',
-      field: [
-        {
-          name: 'value',
-          jsonName: 'value',
-          number: 1,
-          label: 'LABEL_REPEATED',
-          type: 'TYPE_MESSAGE',
-          typeName: '.tensorflow.Summary.Value',
-        },
-      ],
-      nestedType: [
-        {
-          name: 'Value',
-          field: [
-            { name: 'tag', jsonName: 'tag', number: 1, label: optional, type: 'TYPE_STRING' },
-            {
-              name: 'simple_value',
-              jsonName: 'simpleValue',
-              number: 2,
-              label: optional,
-              type: 'TYPE_FLOAT',
-              oneofIndex: 0,
-            },
-          ],
-          oneofDecl: [{ name: 'value' }],
-        },
-      ],
-    },
-  ],
-});
-
-/** @internal */
-export const eventSchema = (() => {
-  const found = createFileRegistry(descriptor, () => undefined).getMessage('tensorflow.Event');
-  if (!found) throw new FileError('The description of tensorflow.Event holds no such message.');
-  return found;
-})();
+import { eventSchema, experimentOf, sessionEnd, sessionStart } from './tensorboard-events.js';
 
 /** CRC-32C of the bytes, rotated right by 15 bits and moved by a constant, as TFRecord stores it. */
 export function maskedCrc(bytes: Uint8Array): number {
@@ -134,6 +62,23 @@ export class EventWriter {
     });
   }
 
+  /** The configuration of the run for the HParams plugin, which compares runs by it. `metrics`: tags of scalars. */
+  hparams(config: Record<string, unknown>, metrics: readonly string[], began = Date.now() / 1000): void {
+    const values = flat(config);
+    this.#hparams('_hparams_/experiment', experimentOf(Object.keys(values), metrics));
+    this.#hparams('_hparams_/session_start_info', sessionStart(values, began));
+  }
+
+  /** Says that the run ended, and whether well. */
+  endHparams(well: boolean, ended = Date.now() / 1000): void {
+    this.#hparams('_hparams_/session_end_info', sessionEnd(well, ended));
+  }
+
+  #hparams(tag: string, content: Uint8Array): void {
+    const metadata = { pluginData: { pluginName: 'hparams', content: Buffer.from(content).toString('base64') } };
+    this.#write({ wallTime: Date.now() / 1000, summary: { value: [{ tag, metadata }] } });
+  }
+
   close(): void {
     closeSync(this.#descriptor);
   }
@@ -147,23 +92,41 @@ export class EventWriter {
   }
 }
 
+/** What is recorded of an epoch, by tags. */
+export function epochScalars({ loss, terms, trainTop1, validation, test, lr, imagesPerSecond }: Scalars) {
+  return {
+    'train/loss': loss,
+    ...Object.fromEntries(Object.entries(terms).map(([name, value]) => [`train/terms/${name}`, value])),
+    ...(trainTop1 !== undefined && { 'train/top1': trainTop1 }),
+    ...(validation && { 'validation/top1': validation.top1, 'validation/top5': validation.top5 }),
+    ...(test && { 'test/top1': test.top1, 'test/top5': test.top5, 'test/loss': test.loss }),
+    lr,
+    images_per_second: imagesPerSecond,
+  } as Record<string, number>;
+}
+
+type Scalars = RunRecords['epochs'][number] | EpochRecord;
+
+/** Options below others by their paths; HParams knows numbers, booleans and texts. */
+function flat(values: Record<string, unknown>, prefix = ''): Record<string, number | boolean | string> {
+  const entries = Object.entries(values).flatMap(([name, value]): [string, number | boolean | string][] => {
+    const path = `${prefix}${name}`;
+    if (value === undefined || value === null) return [];
+    if (typeof value === 'number' || typeof value === 'boolean' || typeof value === 'string') return [[path, value]];
+    if (Array.isArray(value)) return [[path, JSON.stringify(value)]];
+    return Object.entries(flat(value as Record<string, unknown>, `${path}.`));
+  });
+  return Object.fromEntries(entries);
+}
+
 /** The epochs of a run as an event file in `folder`; steps are epochs, times those of the records. Returns the file. */
 export function writeTensorBoard(run: RunRecords, folder: string): string {
   const secondsOf = (time?: string) => (time === undefined ? Date.now() : Date.parse(time)) / 1000;
   const writer = new EventWriter(folder, { began: secondsOf(run.start?.time) });
   try {
-    for (const { epoch, time, loss, terms, trainTop1, validation, test, lr, imagesPerSecond } of run.epochs) {
-      const scalars: Record<string, number> = {
-        'train/loss': loss,
-        ...Object.fromEntries(Object.entries(terms).map(([name, value]) => [`train/terms/${name}`, value])),
-        ...(trainTop1 !== undefined && { 'train/top1': trainTop1 }),
-        ...(validation && { 'validation/top1': validation.top1, 'validation/top5': validation.top5 }),
-        ...(test && { 'test/top1': test.top1, 'test/top5': test.top5, 'test/loss': test.loss }),
-        lr,
-        images_per_second: imagesPerSecond,
-      };
-      for (const [tag, value] of Object.entries(scalars)) writer.scalar(tag, value, epoch, secondsOf(time));
-    }
+    for (const epoch of run.epochs)
+      for (const [tag, value] of Object.entries(epochScalars(epoch)))
+        writer.scalar(tag, value, epoch.epoch, secondsOf(epoch.time));
   } finally {
     writer.close();
   }

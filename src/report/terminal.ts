@@ -1,7 +1,10 @@
 /** What a person sees on the terminal: a bar where there is one to draw on, plain lines elsewhere. */
-import { SingleBar } from 'cli-progress';
-import Table from 'cli-table3';
+import stringWidth from 'string-width';
 import type { Accuracy, EpochRecord } from '../flow.js';
+import type { StallEvent } from '../train/index.js';
+import { widthOf, wrap } from './layout.js';
+
+export { table } from './layout.js';
 
 export const percent = (value: number): string => `${value.toFixed(2)} %`;
 
@@ -17,6 +20,15 @@ export function durationText(seconds: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** What a run waits for. */
+export const stallText = ({ waited, file, image, split, missing }: StallEvent): string =>
+  `waiting for ${durationText(waited)} for ${file} (image ${image} of the ${split} split); ${missing} of its batch are missing`;
+
+const dateFormat = new Intl.DateTimeFormat('en', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
+
+/** `November 27, 2026 at 3:04 PM UTC`, of a date in ISO 8601. */
+export const dateText = (iso: string): string => `${dateFormat.format(new Date(iso))} UTC`;
+
 export function epochText(record: EpochRecord): string {
   const { epoch, epochs, loss, terms, trainTop1, validation, test, imagesPerSecond } = record;
   const values = Object.entries(terms).map(([name, value]) => `${name} ${value.toFixed(3)}`);
@@ -31,12 +43,41 @@ export function epochText(record: EpochRecord): string {
   return parts.join('  ');
 }
 
-/** Progress over a number of units, with rate and estimated time. */
+/** Columns of the bar itself, where there is room for it. */
+const [longestBar, shortestBar] = [24, 8];
+
+/**
+ * A line of progress that fits `width`: `parts`, the most important first, and before them a bar of what is left.
+ * Parts for which there is no room are left out.
+ */
+export function progressLine(share: number, parts: readonly string[], width: number): string {
+  const shown: string[] = [];
+  for (const part of parts) if (stringWidth([...shown, part].join('  ')) <= width) shown.push(part);
+  const text = shown.join('  ');
+  const bar = Math.min(longestBar, width - stringWidth(text) - 1);
+  if (bar < shortestBar) return text;
+  const done = Math.round(Math.max(0, Math.min(1, share)) * bar);
+  return `${'█'.repeat(done)}${'░'.repeat(bar - done)} ${text}`;
+}
+
+interface ProgressOptions {
+  quiet?: boolean;
+  from?: number;
+  stream?: NodeJS.WriteStream;
+}
+
+/** Milliseconds between two redraws of the bar, and between two lines where there is no terminal. */
+const [redrawEvery, lineEvery] = [125, 10_000];
+
+/** Progress over a number of units, with rate and estimated time: a bar on a terminal, lines elsewhere. */
 export class Progress {
-  readonly #bar: SingleBar | undefined;
+  readonly #stream: NodeJS.WriteStream;
   readonly #began = performance.now();
   readonly #from: number;
-  #said = 0;
+  readonly #quiet: boolean;
+  #shown: number;
+  /** What is on the last line of the terminal. */
+  #line = '';
 
   /**
    * @param unit what is counted, as in `images`
@@ -46,56 +87,42 @@ export class Progress {
   constructor(
     readonly total: number,
     readonly unit: string,
-    {
-      quiet = false,
-      from = 0,
-      stream = process.stderr,
-    }: { quiet?: boolean; from?: number; stream?: NodeJS.WriteStream } = {},
+    { quiet = false, from = 0, stream = process.stderr }: ProgressOptions = {},
   ) {
-    this.#from = from;
-    if (quiet) return;
-    if (stream.isTTY) {
-      const format = `{bar} {percentage} %  {rate} ${unit}/s  left {left}  {label}`;
-      this.#bar = new SingleBar({ format, stream, hideCursor: true, clearOnComplete: true, barsize: 24, fps: 8 });
-      this.#bar.start(total, 0, { rate: '-', left: '?', label: '' });
-    } else {
-      this.#line = (text) => stream.write(`${text}\n`);
-    }
+    [this.#from, this.#stream, this.#quiet] = [from, stream, quiet];
+    this.#shown = this.#began;
   }
-
-  #line: (text: string) => void = () => {};
 
   update(done: number, label = ''): void {
-    const seconds = (performance.now() - this.#began) / 1000;
-    const rate = (done - this.#from) / seconds;
-    const left = durationText((this.total - done) / rate);
-    this.#bar?.update(done, { rate: Math.round(rate), left, label });
-    // Without a terminal: a line every ten seconds, not one an update.
-    if (!this.#bar && seconds - this.#said >= 10) {
-      this.#said = seconds;
-      this.#line(
-        `${((100 * done) / this.total).toFixed(0)} %  ${Math.round(rate)} ${this.unit}/s  left ${left}  ${label}`,
-      );
-    }
+    const now = performance.now();
+    if (this.#quiet || now - this.#shown < (this.#stream.isTTY ? redrawEvery : lineEvery)) return;
+    this.#shown = now;
+    const rate = (done - this.#from) / ((now - this.#began) / 1000);
+    const left = `left ${durationText((this.total - done) / rate)}`;
+    const share = done / this.total;
+    const parts = [`${(100 * share).toFixed(0)} %`, left, label, `${Math.round(rate)} ${this.unit}/s`];
+    const shown = parts.filter((part) => part !== '');
+    if (!this.#stream.isTTY) return void this.#stream.write(`${shown.join('  ')}\n`);
+    // The last column stays free: behind it some terminals begin a new line.
+    this.#line = progressLine(share, shown, widthOf(this.#stream) - 1);
+    this.#stream.write(`${clearLine}${this.#line}`);
   }
 
-  /** A line above the bar, or just a line. */
+  /** A line above the bar, or just a line; one that is too long for the terminal is wrapped. */
   say(text: string): void {
-    if (this.#bar) process.stderr.write(`\r\u001b[K${text}\n`);
-    else this.#line(text);
+    if (this.#quiet) return;
+    const wrapped = wrap(text, widthOf(this.#stream));
+    this.#stream.write(this.#line === '' ? `${wrapped}\n` : `${clearLine}${wrapped}\n${this.#line}`);
   }
 
+  /** Removes the bar. */
   stop(): void {
-    this.#bar?.stop();
+    if (this.#line !== '') this.#stream.write(clearLine);
+    this.#line = '';
   }
 }
 
-/** A table with a header. */
-export function table(head: string[], rows: string[][]): string {
-  const drawn = new Table({ head, style: { head: [], border: [] } });
-  drawn.push(...rows);
-  return drawn.toString();
-}
+const clearLine = '\r\u001b[K';
 
 /** Mean and sample standard deviation; the latter is 0 for one value. */
 export function meanAndSpread(values: number[]): { mean: number; spread: number } {

@@ -3,8 +3,11 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic.js';
 import { checkCall, type Kinds } from '../call.js';
 import { FileError, messageOf } from '../errors.js';
-import { type Comparison, compareRuns, comparisonPage } from './compare.js';
+import { aloneNextTo } from './alone.js';
+import { type Comparison, compareRuns } from './compare.js';
+import { comparisonPage } from './compare-page.js';
 import { reportPage } from './html.js';
+import { runFoldersIn } from './run-group.js';
 import { readRun } from './run-records.js';
 
 const kinds: Kinds<ReportOptions> = { out: 'string' };
@@ -16,20 +19,29 @@ export interface ReportOptions {
 }
 
 /**
- * Writes the report of a run folder, also of a run that is not over, as an HTML file that asks nothing of any network;
- * with the example images and mistakes that {@link analyzeRun} left there. Returns the file. Throws FileError where the
+ * Writes the report of a run folder, also of an active run, as an HTML file that asks nothing of any network; with the
+ * example images and mistakes that {@link analyzeRun} left there. For a folder of several runs, as `--seeds` makes it,
+ * writes a report into each and their comparison into the folder itself. Returns the file. Throws FileError where the
  * folder cannot be read or the file cannot be written.
  *
  *     writeReport('runs/a');
  */
 export function writeReport(path: string, { out = join(path, 'report.html') }: ReportOptions = {}): string {
   checkCall('writeReport', ['path'], kinds, arguments);
-  writePage(out, reportPage(readRun(path)));
+  const folders = runFoldersIn(path);
+  if (folders[0] !== path) {
+    for (const folder of folders) writeReport(folder);
+    writePage(out, comparisonPage(folders.map(readRun)));
+    return out;
+  }
+  const run = readRun(path);
+  const alone = aloneNextTo(path, run);
+  writePage(out, reportPage(alone ? { ...run, alone } : run));
   return out;
 }
 
 /**
- * Puts run folders beside each other, with mean and sample standard deviation of those that differ in nothing but the
+ * Compares run folders, and those below a folder of several runs, with mean and sample standard deviation of those that differ in nothing but the
  * seed; with `html`, also as a page with the curves of all runs. Throws FileError where a folder cannot be read or the
  * page cannot be written.
  *
@@ -37,7 +49,7 @@ export function writeReport(path: string, { out = join(path, 'report.html') }: R
  */
 export function compareFolders(paths: readonly string[], { html }: { html?: string } = {}): Comparison {
   checkCall('compareFolders', ['paths'], { html: 'string' }, arguments);
-  const records = paths.map(readRun);
+  const records = paths.flatMap(runFoldersIn).map(readRun);
   if (html !== undefined) writePage(html, comparisonPage(records));
   return compareRuns(records);
 }

@@ -13,6 +13,10 @@ const studentSetup = trainOptions.extend({
   overwrite: z.boolean().optional(),
   resume: z.boolean().optional(),
   dryRun: z.boolean().optional(),
+  reporters: z
+    .array(z.custom((value) => typeof (value as { on?: unknown } | null)?.on === 'function'))
+    .optional()
+    .describe('reporters'),
   signal: z.instanceof(AbortSignal).optional().describe('an AbortSignal'),
 });
 

@@ -134,6 +134,7 @@ const free = new Set([
   'checkpointSteps',
   'keepCheckpoints',
   'profile',
+  'stepMetrics',
   'profileSteps',
   'earlyStop',
   'microBatch',

@@ -1,8 +1,10 @@
 import { checkCall } from '../call.js';
+import { ConfigError } from '../errors.js';
 import { checkSetup, type Kind } from './check-setup.js';
 import { Control } from './control.js';
 import type { TrainEvent } from './events.js';
 import { canRunElsewhere, remoteRun } from './remote.js';
+import { reported } from './reporter.js';
 import { run } from './run.js';
 import { whileLocked } from './run-lock.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
@@ -80,7 +82,11 @@ export function distillTogether(
   { signal }: { signal?: AbortSignal } = {},
 ): Run<TogetherEvent> {
   checkCall('distillTogether', ['setups'], { signal: 'any' }, arguments);
-  for (const setup of Object.values(setups)) checkSetup('distill', setup);
+  for (const [name, setup] of Object.entries(setups)) {
+    checkSetup('distill', setup);
+    if (setup.reporters)
+      throw new ConfigError(`reporters of ${name}: several students have one stream of events. Consume that instead.`);
+  }
   checkTogether(setups);
   const plain = Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, withoutSignal(setup)]));
   const elsewhere = Object.values(plain).every(canRunElsewhere);
@@ -97,12 +103,15 @@ export function train(setup: StudentSetup): Run {
 
 function start(kind: Kind, given: StudentSetup | DistillSetup): Run {
   // An error comes where all others of a run come: when its first event is asked for.
-  const { signal, ...setup } = given ?? {};
+  const { signal, reporters = [], ...setup } = given ?? {};
   const begin = (control: Control) =>
     canRunElsewhere(setup) ? remoteRun({ one: setup }, control) : run(setup, control);
   const checked = async function* (control: Control) {
     checkSetup(kind, given);
-    yield* whileLocked(writtenBy([setup]), () => begin(control));
+    yield* reported(
+      whileLocked(writtenBy([setup]), () => begin(control)),
+      reporters,
+    );
   };
   return new Run(checked, signal instanceof AbortSignal ? signal : undefined);
 }

@@ -8,6 +8,8 @@ export type TrainEvent =
       type: 'start';
       config: Record<string, unknown>;
       parameters: number;
+      /** How many classes the data has. */
+      classes: number;
       /** The teacher's own accuracy on the test split. */
       teacher?: Accuracy;
       /** What the first batch's terms were, unweighted, before any step. */
@@ -15,13 +17,11 @@ export type TrainEvent =
       estimate: Estimate;
       /** Versions and machine, for the record. */
       environment: Record<string, unknown>;
+      provenance: Provenance;
       /** The step that a checkpoint had reached. */
       resumedAt?: number;
     }
-  /**
-   * A step is done; where a GPU repeats captured steps, the last of those that it was asked for since the event before.
-   */
-  | { type: 'step'; step: number; steps: number; epoch: number; epochs: number }
+  | StepEvent
   | { type: 'notice'; message: string }
   | {
       type: 'profile';
@@ -47,6 +47,38 @@ export type TrainEvent =
       stopped?: 'asked' | 'time budget' | 'early stop' | 'dry run';
       out?: string;
     };
+
+/** A step is done; where a GPU repeats captured steps, the last of those since the event before. */
+export interface StepEvent extends Partial<StepMeans> {
+  type: 'step';
+  step: number;
+  steps: number;
+  epoch: number;
+  epochs: number;
+}
+
+/** Of the steps since the event before; absent where the host knows nothing yet, or all were skipped. */
+export interface StepMeans {
+  /** The weighted sum. */
+  loss: number;
+  /** Unweighted. */
+  terms: Record<string, number>;
+  lr: number;
+  imagesPerSecond: number;
+}
+
+/** Where a result comes from. */
+export interface Provenance {
+  /** Of this package; the commit where it is a checkout of git. */
+  version: string;
+  commit?: string;
+  /** The command line. */
+  command: string;
+  /** SHA-256 of the teacher's file, where there is one. */
+  teacherSha256?: string;
+  /** A hash of the training images. */
+  dataSha256: string;
+}
 
 /** An event of one student of several. `ready`: it waits before its next step; nobody but runTogether() hears it. */
 export type CompanyEvent = TrainEvent | { type: 'ready' };

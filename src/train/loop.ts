@@ -15,6 +15,7 @@ import type { CompanyEvent, StallEvent, TrainEvent } from './events.js';
 import { patiently } from './patience.js';
 import { RepeatedScores, Scores } from './scores.js';
 import type { StepProfile } from './step-profile.js';
+import { StepProgress } from './step-progress.js';
 import type { Trainer } from './trainer.js';
 
 export interface LoopSetup {
@@ -37,11 +38,13 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
   const { epochs, timeBudget, checkpointSteps, evaluateEvery } = options;
   const began = performance.now();
   const evaluated = evaluatedSplits(trainer);
+  const progress = new StepProgress(trainer);
   try {
     while (trainer.epoch < epochs) {
       const epoch = trainer.epoch + 1;
       const [epochBegan, firstStep, lr] = [performance.now(), trainer.step, rateOf(trainer)];
       trainer.beginEpoch();
+      progress.begin();
       while (trainer.step < epoch * trainer.stepsPerEpoch) {
         await control.pass();
         const over = timeBudget !== undefined && performance.now() - began > timeBudget * 60_000;
@@ -52,7 +55,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
           return over ? 'time budget' : 'asked';
         }
         setup.profile?.before(trainer.step + 1);
-        yield* step(setup, epoch);
+        yield* step(setup, epoch, progress);
         if (setup.profile) yield* setup.profile.after(trainer.step);
         const due = checkpointSteps > 0 && trainer.step % checkpointSteps === 0;
         if (due && trainer.step % trainer.stepsPerEpoch !== 0) {
@@ -93,7 +96,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
   }
 }
 
-async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<CompanyEvent> {
+async function* step(setup: LoopSetup, epoch: number, progress: StepProgress): AsyncGenerator<CompanyEvent> {
   const { trainer, control, save } = setup;
   const { options } = trainer.setup;
   const checkedSave = () => {
@@ -123,9 +126,12 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<CompanyEve
   yield* judged(setup, outcome.nonFinite ?? []);
   if (trainer.step % trainer.stepsPerEpoch === 0) yield* judged(setup, trainer.look());
   const steps = options.epochs * trainer.stepsPerEpoch;
-  // Of steps that a device repeats, the newest that is known to be sound; several students go step by step.
+  // Of steps that a device repeats, the newest that is known to be sound; several students go step by step. Means are
+  // read only where the host has waited for the device anyway.
   const done = trainer.setup.pass ? trainer.step : trainer.seen;
-  if (done > seen || trainer.setup.pass) yield { type: 'step', step: done, steps, epoch, epochs: options.epochs };
+  const means = trainer.seen === trainer.step ? progress.read() : undefined;
+  if (done > seen || trainer.setup.pass)
+    yield { type: 'step', step: done, steps, epoch, epochs: options.epochs, ...means };
   await breathe();
 }
 

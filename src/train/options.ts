@@ -1,10 +1,9 @@
 import { augmentOptions } from '../data/augment/index.js';
 import { meanOption, stdOption } from '../distill/adapted-teacher.js';
-import { z } from '../options.js';
+import { grouped, z } from '../options.js';
 import { stallOptions } from './patience.js';
 
-/** How a student is trained, whatever the method. The defaults suit small images and short runs. */
-export const trainOptions = z.strictObject({
+const optimization = grouped('optimization', {
   epochs: z.int().min(1).default(60).describe('times through the training images'),
   batchSize: z.int().min(1).default(64).describe('images a step'),
   microBatch: z
@@ -20,6 +19,7 @@ export const trainOptions = z.strictObject({
   decayNorms: z
     .boolean()
     .default(true)
+    .meta({ off: 'no weight decay on biases and normalizations' })
     .describe('weight decay also on biases and normalizations, as in the CRD protocol'),
   schedule: z.enum(['cosine', 'step', 'constant']).default('cosine').describe('how the learning rate falls'),
   milestones: z
@@ -35,6 +35,9 @@ export const trainOptions = z.strictObject({
     .max(1)
     .optional()
     .describe('decay of a moving average of the weights, which is then evaluated and saved'),
+});
+
+const device = grouped('device', {
   precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32').describe('of the forward, by autocast'),
   device: z.string().default('cpu').describe('where teacher and student run, such as cuda or cuda:1'),
   deterministic: z
@@ -44,6 +47,7 @@ export const trainOptions = z.strictObject({
   recordSteps: z
     .boolean()
     .default(true)
+    .meta({ off: 'on a GPU: run every step operator by operator instead of from a captured graph' })
     .describe('on a GPU: capture the whole training step in a device graph (a CUDA graph), and replay it'),
   kernels: z
     .enum(['auto', 'plain'])
@@ -53,7 +57,14 @@ export const trainOptions = z.strictObject({
     .enum(['fast', 'plain'])
     .default('fast')
     .describe("3x3 convolutions by Winograd's filtering (errors of 1e-5 in place of 1e-6), or plain"),
-  augment: z.boolean().default(true).describe('random crops and flips as the data set says'),
+});
+
+const data = grouped('data', {
+  augment: z
+    .boolean()
+    .default(true)
+    .meta({ off: 'no random crops and flips' })
+    .describe('random crops and flips as the data set says'),
   augmentation: augmentOptions.optional().describe('what is done to training images instead, in a file or a program'),
   mean: meanOption
     .optional()
@@ -68,6 +79,14 @@ export const trainOptions = z.strictObject({
     .max(0.5)
     .default(0)
     .describe('share of the training images that is held out to choose the best epoch'),
+  views: z
+    .int()
+    .min(1)
+    .optional()
+    .describe('views an image has, through which epochs cycle; default a new one each epoch'),
+});
+
+const run = grouped('run', {
   best: z
     .enum(['last', 'validation', 'test'])
     .optional()
@@ -89,17 +108,20 @@ export const trainOptions = z.strictObject({
     .default(0)
     .describe('steps between checkpoints, besides the one of each epoch; 0 for none'),
   keepCheckpoints: z.int().min(1).default(2).describe('newest checkpoints that are kept'),
-  views: z
+  stepMetrics: z
     .int()
-    .min(1)
-    .optional()
-    .describe('views an image has, through which epochs cycle; default a new one each epoch'),
+    .min(0)
+    .default(0)
+    .describe('steps from one row of steps.csv (loss, terms, lr, images/s) to the next; 0 writes none'),
   profile: z.string().optional().describe('file for a Chrome trace of a few steps; their costs are printed as a table'),
   profileSteps: z.int().min(1).default(5).describe('steps that --profile records, after 5 steps of warm-up'),
   ...stallOptions.shape,
   seed: z.int().min(0).default(0).describe('of initial weights, order and augmentation'),
   dataSeed: z.int().min(0).optional().describe('of held-out images, order and augmentation alone; default the seed'),
 });
+
+/** How a student is trained, whatever the method. The defaults suit small images and short runs. */
+export const trainOptions = z.strictObject({ ...optimization, ...device, ...data, ...run });
 
 /** How a student is trained, with every option a default: epochs, batch size, optimizer, schedule, guards. */
 export type TrainOptions = z.input<typeof trainOptions>;

@@ -28,7 +28,9 @@ export function commandLine([, script = '', ...args]: readonly string[] = proces
   return [...words, ...args.map(quoted)].join(' ');
 }
 
-const quoted = (word: string): string => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
+/** A word as a shell takes it. */
+export const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** SHA-256 of the file that a teacher was loaded from; undefined where there is none. */
 export function teacherHash(source: string): string | undefined {

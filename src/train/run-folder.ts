@@ -6,14 +6,23 @@ import { writeFileAtomic } from '../atomic.js';
 import { studentFiles } from '../distill/saved-student.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
+import type { StepEvent } from './events.js';
 import { lockFile } from './run-lock.js';
 
-const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics.csv', ...studentFiles };
+const files = {
+  config: 'config.yaml',
+  events: 'events.jsonl',
+  metrics: 'metrics.csv',
+  steps: 'steps.csv',
+  ...studentFiles,
+};
 /** What was made of a run's results: of another run's, it would be wrong. */
 const derived = ['analysis.json', 'report.html'];
 const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
 
 export class RunFolder {
+  #lastStep = 0;
+
   /** @param validated whether its epochs have a validation accuracy: the first row of metrics.csv may be that of an epoch without evaluation */
   private constructor(
     readonly path: string,
@@ -100,8 +109,25 @@ export class RunFolder {
     this.append(files.metrics, `${Object.values(row).join()}\n`);
   }
 
-  /** Makes the records those of a run that has done these epochs: what came after the checkpoint that goes on is forgotten. */
-  rewind(epochs: readonly EpochRecord[]): void {
+  /** One row of steps.csv, for about one of `every` steps; none for 0. */
+  step(event: StepEvent, every: number): void {
+    if (every === 0 || event.loss === undefined) return;
+    if (Math.floor(event.step / every) === Math.floor(this.#lastStep / every)) return;
+    this.#lastStep = event.step;
+    const row = stepRow(event);
+    const head = existsSync(join(this.path, files.steps)) ? '' : `${Object.keys(row).join()}\n`;
+    this.append(files.steps, `${head}${Object.values(row).join()}\n`);
+  }
+
+  /** Makes the records those of a run that has done these epochs and steps: what came later is forgotten. */
+  rewind(epochs: readonly EpochRecord[], step: number): void {
+    this.#lastStep = step;
+    const steps = join(this.path, files.steps);
+    if (existsSync(steps)) {
+      const [head, ...rows] = readFileSync(steps, 'utf8').split('\n').slice(0, -1);
+      const done = rows.filter((row) => Number.parseInt(row, 10) <= step);
+      this.writing(() => writeFileAtomic(steps, [head, ...done].map((row) => `${row}\n`).join('')));
+    }
     const kept = readFileSync(join(this.path, files.events), 'utf8')
       .split('\n')
       .filter((line) => line.endsWith('}') && isStillTrue(line, epochs.length));
@@ -149,6 +175,18 @@ export class RunFolder {
     }
   }
 }
+
+/** Names of terms are columns: what would end a cell is replaced. */
+const stepRow = ({ step, epoch, loss, terms = {}, lr, imagesPerSecond }: StepEvent) => ({
+  step,
+  epoch,
+  loss,
+  ...Object.fromEntries(
+    Object.entries(terms).map(([name, value]) => [`term_${name.replace(/[^\w.:+-]/g, '_')}`, value]),
+  ),
+  lr,
+  images_per_second: imagesPerSecond,
+});
 
 const eventLine = (event: object): string => `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`;
 

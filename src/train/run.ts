@@ -41,16 +41,20 @@ export async function* run(
     folder?.checkSpace(rehearsal.estimate.diskBytes);
     const record = (event: CompanyEvent): CompanyEvent => {
       if (event.type === 'epoch') folder?.epoch(event);
-      else if (event.type !== 'step' && event.type !== 'ready') folder?.event(event);
+      else if (event.type === 'step') folder?.step(event, parts.options.stepMetrics);
+      else if (event.type !== 'ready') folder?.event(event);
       return event;
     };
+    const student = new StudentRecord(parts);
     yield record({
       type: 'start',
       config,
       parameters: trainer.deployed().numParameters(),
+      classes: data.classes.length,
       ...(parts.teacherAccuracy && { teacher: parts.teacherAccuracy }),
       ...rehearsal,
       environment: environment(),
+      provenance: student.provenance,
       ...(resumed && { resumedAt: trainer.step }),
     });
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
@@ -59,7 +63,7 @@ export async function* run(
     for (const message of mergedNotice(trainer.loader.count, parts.options.batchSize, trainer.microBatch))
       yield record({ type: 'notice', message });
     profile = StepProfile.of(parts.options, trainer.step, parts.options.epochs * trainer.stepsPerEpoch);
-    const loop = { trainer, progress, control, profile, ...writers(folder, trainer, progress, parts) };
+    const loop = { trainer, progress, control, profile, ...writers(folder, trainer, progress, student) };
     const stopped = setup.dryRun ? 'dry run' : yield* recorded(trainingLoop(loop), record);
     const kept = keptEpoch(trainer, progress);
     yield record({
@@ -82,8 +86,8 @@ export async function* run(
 }
 
 /** What the loop writes, into a folder where there is one. */
-function writers(folder: RunFolder | undefined, trainer: Trainer, progress: Progress, parts: Parts) {
-  const record = new StudentRecord(parts);
+function writers(folder: RunFolder | undefined, trainer: Trainer, progress: Progress, record: StudentRecord) {
+  const { parts } = record;
   return {
     save: () => {
       if (!folder) return undefined;
@@ -145,7 +149,7 @@ function resumeFrom(
   const checkpoint = folder.latestCheckpoint(step);
   if (checkpoint === undefined) return undefined;
   const progress = loadCheckpoint(checkpoint, trainer, config);
-  if (!dryRun) folder.rewind(progress.epochs);
+  if (!dryRun) folder.rewind(progress.epochs, trainer.step);
   return { folder, progress };
 }
 

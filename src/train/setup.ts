@@ -10,6 +10,7 @@ import { ConfigError } from '../errors.js';
 import { type Classifier, create, type ModelOptions } from '../models/index.js';
 import type { KnownAccuracy } from './known-accuracy.js';
 import type { TrainOptions } from './options.js';
+import type { Reporter } from './reporter.js';
 import type { TeacherRunOptions } from './targets.js';
 import { fileAndOptions, importDefault } from './user-module.js';
 
@@ -32,6 +33,8 @@ export interface StudentSetup extends TrainOptions {
   resume?: boolean;
   /** Ends before the first step, after everything was checked and measured. Default false. */
   dryRun?: boolean;
+  /** Hear every event, in the caller's thread. */
+  reporters?: readonly Reporter[];
   signal?: AbortSignal;
 }
 
@@ -83,6 +86,15 @@ export async function resolveStudent(
   if (typeof make !== 'function')
     throw new ConfigError(`The default export of ${student} must be a function that makes a Classifier.`);
   return make(options) as Classifier;
+}
+
+/** A reporter from `module:FILE` whose default export is one or a function of the run's name. */
+export async function resolveReporter(text: string, run: { name: string }): Promise<Reporter> {
+  const content = await importDefault(text, 'reporter');
+  const reporter = typeof content === 'function' ? await content(run) : content;
+  if (typeof (reporter as Partial<Reporter> | undefined)?.on !== 'function')
+    throw new ConfigError(`The default export of ${text} must be a reporter, or a function that returns one.`);
+  return reporter as Reporter;
 }
 
 export async function resolveMethod(method: string | Method): Promise<Method> {

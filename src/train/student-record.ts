@@ -4,14 +4,16 @@ import { fingerprintOf } from '../data/fingerprint.js';
 import { moduleFor, modulePrefix } from '../distill/own-network.js';
 import type { StudentAccuracy, StudentCard } from '../distill/saved-student.js';
 import type { EpochRecord } from '../flow.js';
+import type { Provenance } from './events.js';
 import type { Parts } from './prepare.js';
 import { commandLine, packageVersion, teacherHash } from './provenance.js';
 
 /** Describes the student of a run after an epoch; what stays the same is found out once. */
 export class StudentRecord {
   #constant: Partial<StudentCard> | undefined;
+  #provenance: Provenance | undefined;
 
-  constructor(private readonly parts: Parts) {}
+  constructor(readonly parts: Parts) {}
 
   /** The card of the student that goes into `file` with the weights of an epoch. */
   card(file: string, { epoch, test, validation }: EpochRecord): StudentCard {
@@ -19,7 +21,7 @@ export class StudentRecord {
     const { mean, std, channels, height, width } = data;
     const named = typeof setup.student === 'string' ? setup.student : undefined;
     const accuracy = accuracyOf('test', test) ?? accuracyOf('validation', validation);
-    this.#constant ??= this.#provenance();
+    this.#constant ??= this.#origin();
     return {
       model: named ?? student.constructor.name,
       numClasses: data.classes.length,
@@ -39,14 +41,28 @@ export class StudentRecord {
     };
   }
 
-  #provenance(): Partial<StudentCard> {
-    const { method, teacher, data } = this.parts;
-    const sha256 = teacher && teacherHash(teacher.source);
+  /** Where the results of the run come from. */
+  get provenance(): Provenance {
+    const { teacher, data } = this.parts;
+    const sha256 = teacher && !this.#provenance ? teacherHash(teacher.source) : undefined;
+    this.#provenance ??= {
+      ...packageVersion(),
+      command: commandLine(),
+      ...(sha256 !== undefined && { teacherSha256: sha256 }),
+      dataSha256: fingerprintOf(data),
+    };
+    return this.#provenance;
+  }
+
+  #origin(): Partial<StudentCard> {
+    const { method, teacher } = this.parts;
+    const { version, commit, teacherSha256: sha256, dataSha256 } = this.provenance;
     return {
       method: { name: method.name, options: { ...method.options } },
       ...(teacher && { teacher: { source: teacher.source, ...(sha256 !== undefined && { sha256 }) } }),
-      dataSha256: fingerprintOf(data),
-      ...packageVersion(),
+      dataSha256,
+      version,
+      ...(commit !== undefined && { commit }),
     };
   }
 }

@@ -11,12 +11,11 @@ import type { Teacher } from '../distill/teacher.js';
 import type { FastForm } from '../distill/teacher-base.js';
 import { ConfigError, TeacherError } from '../errors.js';
 import type { Batch, Features } from '../flow.js';
-import { z } from '../options.js';
+import { grouped, z } from '../options.js';
 import type { Tensor } from '../tensor/index.js';
 import type { EffectiveTrainOptions } from './options.js';
 
-/** How the teacher is run. */
-export const teacherOptions = z.strictObject({
+const shape = grouped('teacher', {
   teacherMean: meanOption
     .optional()
     .describe("mean of the images that the teacher was trained on, per channel; default the data set's"),
@@ -27,6 +26,7 @@ export const teacherOptions = z.strictObject({
   accelerate: z
     .boolean()
     .default(true)
+    .meta({ off: 'run the teacher as it is, without folding its normalizations into its convolutions' })
     .describe("fold the teacher's normalizations into its convolutions, where that gives the same up to rounding"),
   teacherCache: z
     .string()
@@ -35,6 +35,9 @@ export const teacherOptions = z.strictObject({
   cacheDtype: z.enum(['float16', 'float32']).default('float16').describe('of the kept features'),
   checkCache: z.boolean().default(false).describe('compare all that is read from the cache with the teacher itself'),
 });
+
+/** How the teacher is run. */
+export const teacherOptions = z.strictObject(shape);
 export type TeacherRunOptions = z.input<typeof teacherOptions>;
 export type EffectiveTeacherOptions = z.output<typeof teacherOptions>;
 

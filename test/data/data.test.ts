@@ -36,6 +36,16 @@ describe('shapes', () => {
     expect(drawShapes(2, 'train', 24).images).not.toEqual(few.images);
   });
 
+  it('of the level easy are light on a dark ground', () => {
+    const easy = drawShapes(1, 'train', 120, true).images;
+    for (let image = 0; image < 120; image++) {
+      const pixels = easy.subarray(3072 * image, 3072 * (image + 1));
+      // A dark ground, of which the corner is never covered, shaded by at most 35 and with noise of at most 10.
+      expect(pixels[0]).toBeLessThanOrEqual(100 + 35 + 10);
+      expect(Math.max(...pixels)).toBeGreaterThanOrEqual(150 - 10);
+    }
+  });
+
   it('open with as many training images as are asked for', async () => {
     const data = await openDataset('shapes:36');
     expect(data.train.labels).toHaveLength(36);

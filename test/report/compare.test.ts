@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { createMethod, methodKinds } from '../../src/distill/methods/index.js';
 import { z } from '../../src/options.js';
-import { compareRuns, comparisonPage, groupTable, runTable } from '../../src/report/compare.js';
+import { compareRuns } from '../../src/report/compare.js';
+import { comparisonPage } from '../../src/report/compare-page.js';
+import { comparisonFormats, groupTable, runTable } from '../../src/report/compare-tables.js';
 import { readRun } from '../../src/report/run-records.js';
 import { teacherOptions, trainOptions } from '../../src/train/index.js';
 import { configOf, makeRun } from './runs.js';
@@ -77,6 +79,39 @@ function valuesOf(option: z.ZodType): [unknown, unknown] {
   return schema.type === 'string' ? ['a', 'b'] : [1, 2];
 }
 
+describe('a comparison in other forms', () => {
+  const comparison = compareRuns(runs);
+
+  it('tests the difference of every two groups with two runs or more', () => {
+    const { significance } = compareRuns(
+      [0, 1, 2, 3]
+        .map((i) =>
+          makeRun({
+            config: configOf({ seed: i, lr: i < 2 ? 0.05 : 0.1 }),
+            top1: [60 + i * i],
+          }),
+        )
+        .map(readRun),
+    );
+    expect(significance).toHaveLength(1);
+    // 60, 61 and 64, 69: means 60.5 and 66.5.
+    expect(significance[0]).toMatchObject({ a: 'lr=0.05', b: 'lr=0.1', difference: -6 });
+    expect(comparison.significance).toEqual([]);
+  });
+
+  it('is CSV, Markdown and LaTeX', () => {
+    const [head = '', first = ''] = comparisonFormats.csv(comparison).split('\n');
+    expect(head).toMatch(/^name,method,student,teacher,lr,runs,lastTop1_mean,lastTop1_spread,/);
+    expect(first).toMatch(/^srrl lr=0.05,srrl,resnet8,teacher.pt,0.05,3,61,3.605551275463989,/);
+    expect(comparisonFormats.markdown(comparison)).toMatch(
+      /^\| method \| .*\n\| --- \|.*\n\| srrl \| .* 61.00 ± 3.61 % /,
+    );
+    const latex = comparisonFormats.latex(comparison);
+    expect(latex).toMatch(/^\\begin\{tabular\}\{l+\}\n\\toprule\n/);
+    expect(latex).toContain('61.00 $\\pm$ 3.61 \\%');
+  });
+});
+
 describe('what differs', () => {
   const compared = (a: object, b: object) =>
     compareRuns([a, b].map((config) => ({ name: 'run', config: configOf({ ...config }), epochs: [] })));
@@ -121,10 +156,13 @@ describe('what differs', () => {
 
   it('is on the page as well', () => {
     const runs = [makeRun({}), makeRun({ config: configOf({ ema: 0.9, trainImages: 120 }) })].map(readRun);
-    expect(comparisonPage(runs)).toContain('ema=0.9 trainImages=120');
-    expect(runTable(compareRuns(runs)).rows.map((row) => row[4])).toEqual([
-      'ema=none trainImages=none',
-      'ema=0.9 trainImages=120',
+    const { head, rows } = runTable(compareRuns(runs));
+    expect(head.slice(4, 6)).toEqual(['ema', 'trainImages']);
+    expect(rows.map((row) => row.slice(4, 6))).toEqual([
+      ['none', 'none'],
+      ['0.9', '120'],
     ]);
+    for (const cell of ['>ema</button>', 'data-label="trainImages">120</td>'])
+      expect(comparisonPage(runs)).toContain(cell);
   });
 });

@@ -57,7 +57,7 @@ describe('the live page', () => {
     expect((await until(found, ({ event }) => event === 'state')).data).toMatchObject({ ended: false });
     appendFileSync(join(folder, 'events.jsonl'), linesOf([epochOf(2, 60), endOf(60)]));
     const { data } = await until(found, ({ data }) => data.ended === true);
-    expect(data.results).toContainEqual(['best epoch (2), top-1', '60.00 %']);
+    expect(data.results).toContainEqual(['best on test (epoch 2), top-1', '60.00 %']);
     expect(data.charts).toContainEqual({
       title: 'Learning rate',
       x: [1, 2],

@@ -40,11 +40,14 @@ export const configOf = (values: Record<string, unknown> = {}) => ({
   ...values,
 });
 
-export const startOf = (config: object) => ({
+/** Names of terms as methods have them. */
+export const terms = { ce: 2.125, fm: 0.5, sr: 1.25 };
+
+export const startOf = (config: object, parameters = 78042) => ({
   time: '2026-11-24T10:00:00.000Z',
   type: 'start',
   config,
-  parameters: 78042,
+  parameters,
   teacher: accuracyOf(69),
 });
 
@@ -79,22 +82,37 @@ export const analysis = {
 
 export const linesOf = (events: object[]): string => events.map((event) => `${JSON.stringify(event)}\n`).join('');
 
+/** Of 60 steps. */
+const stepsText = [
+  'step,epoch,loss,term_ce,term_fm,lr,images_per_second\n',
+  ...Array.from({ length: 60 }, (_, i) => `${i + 1},1,${5 / (i + 1)},${2 / (i + 1)},${3 / (i + 1)},0.1,${900 + i}\n`),
+].join('');
+
 /** A run folder with these accuracies, one an epoch. */
 export function makeRun({
   config = configOf(),
   top1 = [40, 60, 55],
   events,
   analysed = false,
+  stepped = false,
+  parameters,
+  terms,
 }: {
   config?: object;
   top1?: number[];
   events?: string;
   analysed?: boolean;
+  /** Whether it has a steps.csv. */
+  stepped?: boolean;
+  parameters?: number;
+  terms?: Record<string, number>;
 } = {}): string {
   const folder = newFolder();
-  const all = [startOf(config), ...top1.map((value, index) => epochOf(index + 1, value)), endOf(top1.at(-1) ?? 0)];
+  const epochs = top1.map((value, index) => ({ ...epochOf(index + 1, value), ...(terms && { terms }) }));
+  const all = [startOf(config, parameters), ...epochs, endOf(top1.at(-1) ?? 0)];
   writeFileSync(join(folder, 'config.yaml'), stringify(config));
   writeFileSync(join(folder, 'events.jsonl'), events ?? linesOf(all));
+  if (stepped) writeFileSync(join(folder, 'steps.csv'), stepsText);
   if (analysed) writeFileSync(join(folder, 'analysis.json'), JSON.stringify(analysis));
   return folder;
 }

@@ -1,11 +1,17 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fromBinary, toJson } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
+import { TensorBoardReporter } from '../../src/report/reporters/index.js';
 import { readRun } from '../../src/report/run-records.js';
-import { EventWriter, eventSchema, maskedCrc, writeTensorBoard } from '../../src/report/tensorboard.js';
+import { EventWriter, maskedCrc, writeTensorBoard } from '../../src/report/tensorboard.js';
+import { eventSchema, experimentOf, sessionEnd, sessionStart } from '../../src/report/tensorboard-events.js';
+import type { TrainEvent } from '../../src/train/index.js';
 import { fixture } from '../helpers/inputs.js';
-import { hostile, makeRun, newFolder } from './runs.js';
+import { configOf, hostile, makeRun, newFolder, startOf } from './runs.js';
+
+const startRest = { classes: 12, terms: {}, environment: {} };
 
 interface Scalar {
   tag: string;
@@ -52,6 +58,36 @@ describe('event files', () => {
     expect(values).toMatchObject(
       ['NaN', 'Infinity', 'Infinity'].map((simpleValue) => ({ summary: { value: [{ tag: 'loss', simpleValue }] } })),
     );
+  });
+
+  it("have the HParams plugin's messages, byte for byte", () => {
+    const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString('base64');
+    const [began, ended] = [1700000000.5, 1700000001.5];
+    expect({
+      experiment: base64(experimentOf(['lr', 'srrl.alpha'], ['test/top1'])),
+      number: base64(sessionStart({ lr: 0.05 }, began)),
+      text: base64(sessionStart({ method: 'srrl' }, began)),
+      boolean: base64(sessionStart({ nesterov: true }, began)),
+      success: base64(sessionEnd(true, ended)),
+      failure: base64(sessionEnd(false, ended)),
+    }).toEqual(fixture('hparams'));
+  });
+
+  it('are written while a run is active, with its configuration', () => {
+    const folder = newFolder();
+    const reporter = new TensorBoardReporter(folder);
+    reporter.on({ ...startOf(configOf({ srrl: { alpha: 10 } })), ...startRest } as unknown as TrainEvent);
+    reporter.on({ type: 'step', step: 1, steps: 2, epoch: 1, epochs: 1, loss: 2, terms: { ce: 1 } });
+    const [file = ''] = readdirSync(folder);
+    const tags = () =>
+      records(readFileSync(join(folder, file)))
+        .slice(1)
+        .map(decode)
+        .map((event) => (event as { summary: { value: { tag: string }[] } }).summary.value[0]?.tag);
+    const begun = ['_hparams_/experiment', '_hparams_/session_start_info', 'step/loss', 'step/terms/ce'];
+    expect(tags()).toEqual(begun);
+    reporter.close();
+    expect(tags()).toEqual([...begun, '_hparams_/session_end_info']);
   });
 
   it.skipIf(!process.env.SRRL_PYTHON)('are read by TensorBoard', () => {

@@ -24,7 +24,7 @@ describe('what a program calls', () => {
     expect(srrl(['report', path, '--out', out])).toMatchObject({ status: 0, stdout: `${out}\n` });
     expect(readFileSync(out, 'utf8')).toBe(text);
     expect(() => writeReport(path, { out: join(path, 'nowhere', 'page.html') })).toThrow(FileError);
-    expect(() => writeReport(newFolder())).toThrow(/no run folder/);
+    expect(() => writeReport(newFolder())).toThrow(/holds no run/);
   });
 
   it('compares folders as the command does, and writes a page only when it is asked to', () => {

@@ -2,14 +2,15 @@ import { type AnalysisRecord, type AnalyzedRun, analyzeRun, type ClassRecord } f
 import { worstAndBest } from '../../analysis/ranking.js';
 import { deviceFor } from '../../distill/run-device.js';
 import { z } from '../../options.js';
-import { Progress, percent, table } from '../../report/terminal.js';
+import { runFoldersIn } from '../../report/index.js';
+import { meanAndSpread, Progress, percent, table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
 import { interruptSignal } from '../run.js';
 
 export const analyzeCommand = defineCommand({
   name: 'analyze',
   summary: 'compare a trained student with its teacher: agreement, features, calibration, classes',
-  arguments: [{ syntax: '<run>', description: 'run folder' }],
+  arguments: [{ syntax: '<run>', description: 'run folder, or a folder of several runs' }],
   options: z.strictObject({
     teacher: z.string().optional().describe('file of torch.export.save or TorchScript; default: that of the run'),
     tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
@@ -24,25 +25,58 @@ export const analyzeCommand = defineCommand({
   }),
   examples: ['srrl analyze runs/a', 'srrl analyze runs/a --split validation --out analysis-validation.json --json'],
   async run({ teacher, tap, data, split, device: asked, json, out }, [path = '']) {
-    const { device, notice } = deviceFor(path, asked);
-    if (notice) console.error(notice);
     const given = Object.entries({ teacher, tap, data }).filter(([, value]) => value !== undefined);
-    let progress: Progress | undefined;
-    const onProgress = (done: number, count: number) => {
-      progress ??= new Progress(count, 'images', { quiet: json });
-      progress.update(done);
+    const signal = interruptSignal();
+    const analyzed = async (folder: string): Promise<AnalyzedRun> => {
+      const { device, notice } = deviceFor(folder, asked);
+      if (notice) console.error(notice);
+      let progress: Progress | undefined;
+      const onProgress = (done: number, count: number) => {
+        progress ??= new Progress(count, 'images', { quiet: json });
+        progress.update(done);
+      };
+      try {
+        return await analyzeRun(folder, { ...Object.fromEntries(given), split, out, device, signal, onProgress });
+      } finally {
+        progress?.stop();
+      }
     };
-    let result: AnalyzedRun;
-    try {
-      const signal = interruptSignal();
-      result = await analyzeRun(path, { ...Object.fromEntries(given), split, out, device, signal, onProgress });
-    } finally {
-      progress?.stop();
+    const folders = runFoldersIn(path);
+    const results: AnalyzedRun[] = [];
+    for (const folder of folders) {
+      const result = await analyzed(folder);
+      results.push(result);
+      const { examples: _images, ...numbers } = result;
+      if (folders.length > 1 && !json) console.log(`${folder}:`);
+      console.log(json ? JSON.stringify(numbers) : `${overallText(result)}\n${classesText(result.classes)}`);
     }
-    const { examples: _images, ...numbers } = result;
-    console.log(json ? JSON.stringify(numbers) : `${overallText(result)}\n${classesText(result.classes)}`);
+    if (results.length > 1 && !json) console.log(spreadText(results));
   },
 });
+
+/** Mean and spread over the runs of a folder. */
+function spreadText(results: readonly AnalyzedRun[]): string {
+  const row = (name: string, of: (result: AnalyzedRun) => number | null, scale = 1): string[] => {
+    const values = results.map(of).filter((value) => value !== null);
+    if (values.length === 0) return [name, '-'];
+    const { mean, spread } = meanAndSpread(values.map((value) => scale * value));
+    return [
+      name,
+      scale === 100 ? `${percent(mean)} ± ${spread.toFixed(2)}` : `${mean.toPrecision(4)} ± ${spread.toPrecision(2)}`,
+    ];
+  };
+  return table(
+    [`${results.length} runs`, 'mean ± standard deviation'],
+    [
+      row('top-1 of the student', ({ student }) => student.accuracy, 100),
+      row('calibration error of the student', ({ student }) => student.calibration.error, 100),
+      row('same prediction as the teacher', ({ overall }) => overall.agreement, 100),
+      row('KL(teacher || student)', ({ overall }) => overall.klDivergence),
+      row('linear CKA of features', ({ cka }) => cka),
+      row('NMI of features and labels', ({ nmi }) => nmi.student),
+    ],
+  );
+}
 
 const shareText = (value: number | null) => (value === null ? '-' : percent(100 * value));
 const numberText = (value: number | null) => (value === null ? '-' : value.toPrecision(4));

@@ -1,25 +1,42 @@
 import { z } from '../../options.js';
-import { groupTable, runTable } from '../../report/compare.js';
+import {
+  type ComparisonFormat,
+  comparisonFormats,
+  groupTable,
+  runTable,
+  significanceTable,
+} from '../../report/compare-tables.js';
 import { compareFolders } from '../../report/index.js';
 import { table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
 
+const formats = ['table', ...(Object.keys(comparisonFormats) as ComparisonFormat[])] as const;
+
 export const compareCommand = defineCommand({
   name: 'compare',
-  summary: 'put runs beside each other, with mean and spread over seeds',
-  arguments: [{ syntax: '<run...>', description: 'run folders' }],
+  summary: 'compare runs, with mean, spread and significance over seeds',
+  arguments: [{ syntax: '<run...>', description: 'run folders, or folders of several runs' }],
   options: z.strictObject({
-    html: z.string().optional().describe('file for a page with the curves of all runs over each other'),
+    html: z.string().optional().describe('file for a page with tables, Pareto charts and the curves of all runs'),
+    format: z.enum(formats).default('table').describe('form of the result; csv, markdown and latex: a row a group'),
     json: z.boolean().default(false).describe('result as JSON on standard output'),
   }),
-  examples: ['srrl compare runs/a runs/b', 'srrl compare runs/seed-* --html comparison.html'],
-  async run({ html, json }, paths) {
+  examples: [
+    'srrl compare runs/a runs/b',
+    'srrl compare runs/srrl runs/kd --html comparison.html',
+    'srrl compare runs/* --format latex',
+  ],
+  async run({ html, format, json }, paths) {
     const comparison = compareFolders(paths, html === undefined ? {} : { html });
     if (json) return console.log(JSON.stringify(comparison));
-    const runs = runTable(comparison);
-    const groups = groupTable(comparison);
+    if (format !== 'table') return void process.stdout.write(comparisonFormats[format](comparison));
+    const [runs, groups, tests] = [runTable(comparison), groupTable(comparison), significanceTable(comparison)];
     console.log(table(runs.head, runs.rows));
     if (groups.rows.length < runs.rows.length) console.log(table(groups.head, groups.rows));
+    if (tests.rows.length > 0) {
+      console.log("Welch's t-test of the last top-1 over seeds, not corrected for several comparisons:");
+      console.log(table(tests.head, tests.rows));
+    }
     if (html !== undefined) console.log(html);
   },
 });

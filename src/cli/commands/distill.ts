@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { createMethod } from '../../distill/methods/index.js';
+import { createMethod, methodKinds } from '../../distill/methods/index.js';
 import { SRRL, srrlOptions } from '../../distill/methods/srrl.js';
 import { ConfigError } from '../../errors.js';
-import { kebabCase, withoutDefaults, z } from '../../options.js';
+import { grouped, kebabCase, withoutDefaults, z } from '../../options.js';
 import { type DistillSetup, distill, teacherOptions, trainOptions } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 import { trainAndShow } from '../seeds.js';
@@ -10,44 +10,94 @@ import { trainTogether } from '../together.js';
 
 /** What every command that trains a student takes. */
 export const studentOptions = z.strictObject({
-  data: z.string().describe('data set as kind:path, such as shapes or fashion-mnist:DIR, or module:FILE'),
-  student: z.string().default('resnet8').describe('model to train (see srrl models), or module:FILE'),
-  out: z.string().optional().describe('folder for configuration, metrics, checkpoints and weights'),
-  overwrite: z.boolean().default(false).describe('replace a run that is in the folder'),
-  resume: z
-    .boolean()
-    .default(false)
-    .describe('resume the run in --out from its newest checkpoint; its options are those in the folder'),
-  dryRun: z.boolean().default(false).describe('check and measure everything, and end before the first step'),
-  seeds: z.int().min(1).default(1).describe('runs with this and the following seeds, one after the other'),
+  ...grouped('data', {
+    data: z.string().describe('data set as kind:path, such as shapes or fashion-mnist:DIR, or module:FILE'),
+  }),
+  ...grouped('student', {
+    student: z.string().default('resnet8').describe('model to train (see srrl models), or module:FILE'),
+  }),
+  ...grouped('output', {
+    out: z.string().optional().describe('folder for configuration, metrics, checkpoints and weights'),
+  }),
+  ...grouped('run', {
+    overwrite: z.boolean().default(false).describe('replace a run that is in the folder'),
+    resume: z
+      .boolean()
+      .default(false)
+      .describe('resume the run in --out from its newest checkpoint; its options are those in the folder'),
+    dryRun: z.boolean().default(false).describe('check and measure everything, and end before the first step'),
+    seeds: z.int().min(1).default(1).describe('runs with this and the following seeds, one after the other'),
+  }),
   ...trainOptions.shape,
-  ui: z.boolean().default(false).describe('a page on this machine that shows the run while it goes on'),
-  json: z.boolean().default(false).describe('events as JSON lines on standard output'),
+  ...grouped('output', {
+    ui: z.boolean().default(false).describe('a page on this machine that shows the run while it goes on'),
+    tensorboard: z
+      .string()
+      .optional()
+      .describe('folder for event files of TensorBoard, with the options as hparams, written during training'),
+    reporters: z
+      .array(
+        z
+          .string()
+          .regex(/^module:./, 'must be module:FILE, with commas between several')
+          .describe('such as module:a.mjs'),
+      )
+      .optional()
+      .describe('module:FILE of reporters of your own, which hear every event, as for W&B or MLflow'),
+    json: z.boolean().default(false).describe('events as JSON lines on standard output'),
+  }),
 });
 
 /** The options of SRRL have flags of their own; those of other methods are written behind the method's name. */
 const srrlFlags = withoutDefaults(srrlOptions);
+const methodNames = methodKinds.map(({ name }) => name).join(', ');
+
+/** The options of the methods that `--method` names, other than SRRL's. */
+function methodHelp(args: readonly string[]) {
+  const at = args.findIndex((word) => word === '--method' || word.startsWith('--method='));
+  const text = args[at]?.split('=')[1] ?? args[at + 1] ?? '';
+  const kind = methodKinds.find(({ name }) => at >= 0 && name === text.split(/[:+]/)[0]);
+  if (kind)
+    return { heading: `Options of ${kind.name}, as in --method ${kind.name}:name=value`, options: kind.options };
+  return undefined;
+}
 
 export const distillCommand = defineCommand({
   name: 'distill',
   summary: 'train a student from a teacher, by SRRL or another method',
   configFile: true,
   options: z.strictObject({
-    teacher: z.string().describe('file of torch.export.save or TorchScript, model:weights.pth, or a run folder'),
-    tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
-    method: z.string().default('srrl').describe('one or several, as in kd:temperature=2+at, or module:FILE'),
+    ...grouped('teacher', {
+      teacher: z.string().describe('file of torch.export.save or TorchScript, model:weights.pth, or a run folder'),
+      tap: z
+        .string()
+        .optional()
+        .describe("module path of the teacher's classifier, where it cannot be found by itself"),
+    }),
+    ...grouped('method', {
+      method: z
+        .string()
+        .default('srrl')
+        .describe(
+          `${methodNames}, several as in kd:temperature=2+at, or module:FILE; --method NAME --help shows its options`,
+        ),
+    }),
     ...studentOptions.shape,
-    students: z
-      .array(z.string())
-      .min(2)
-      .optional()
-      .describe('several models, trained side by side on the same views from one pass through the teacher'),
-    together: z
-      .boolean()
-      .default(false)
-      .describe('train the seeds side by side in the same way, with the views of the first'),
+    ...grouped('student', {
+      students: z
+        .array(z.string())
+        .min(2)
+        .optional()
+        .describe('several models, trained side by side on the same views from one pass through the teacher'),
+    }),
+    ...grouped('run', {
+      together: z
+        .boolean()
+        .default(false)
+        .describe('train the seeds side by side in the same way, with the views of the first'),
+    }),
     ...teacherOptions.shape,
-    ...srrlFlags.shape,
+    ...grouped('srrl', srrlFlags.shape),
   }),
   examples: [
     'srrl distill --data shapes --teacher assets/shapes-teacher.pt --student resnet8 --out runs/a',
@@ -56,7 +106,8 @@ export const distillCommand = defineCommand({
     'srrl distill --data shapes --teacher assets/shapes-teacher.pt --method kd:temperature=2 --seeds 3',
     'srrl distill --data shapes --teacher assets/shapes-teacher.pt --students resnet8,resnet14 --out runs/b',
   ],
-  async run({ json, ui, seeds, students, together, method, ...rest }) {
+  moreHelp: methodHelp,
+  async run({ json, ui, tensorboard, reporters, seeds, students, together, method, ...rest }) {
     const { flags, setup } = separate(rest);
     const chosen = withFlags(method, flags);
     if (students || together) {
@@ -64,13 +115,20 @@ export const distillCommand = defineCommand({
       const chosenSeeds = students ? [] : consecutive(common.seed ?? 0, seeds);
       if (students && seeds > 1)
         throw new ConfigError('--students and --seeds cannot be used at once: run one seed after the other.');
-      if (ui) throw new ConfigError('--ui shows one run; these write a report each.');
-      await trainTogether(membersOf(common, { students: students ?? [], seeds: chosenSeeds }), { json });
+      if (ui || tensorboard !== undefined || reporters)
+        throw new ConfigError(
+          '--ui, --tensorboard and --reporters follow one run: use srrl report --tensorboard afterwards.',
+        );
+      const members = membersOf(common, { students: students ?? [], seeds: chosenSeeds });
+      await trainTogether(members, { json, out: common.out, dryRun: common.dryRun ?? false });
       return;
     }
     await trainAndShow((options) => distill({ ...(setup as unknown as DistillSetup), ...options, method: chosen }), {
+      command: 'distill',
       json,
       ui,
+      tensorboard,
+      reporters,
       seeds,
       setup,
     });

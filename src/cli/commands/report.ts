@@ -1,12 +1,14 @@
+import { basename, join } from 'node:path';
+import { ConfigError } from '../../errors.js';
 import { z } from '../../options.js';
-import { readRun, serveLive, writeReport, writeTensorBoard } from '../../report/index.js';
+import { readRun, runFoldersIn, serveLive, writeReport, writeTensorBoard } from '../../report/index.js';
 import { defineCommand } from '../command.js';
 import { interruptSignal } from '../run.js';
 
 export const reportCommand = defineCommand({
   name: 'report',
   summary: 'make a page of a run: curves, mistakes, configuration, results',
-  arguments: [{ syntax: '<run>', description: 'run folder' }],
+  arguments: [{ syntax: '<run>', description: 'run folder, or a folder of several runs' }],
   options: z.strictObject({
     out: z.string().optional().describe('file for the page; default: report.html in the run folder'),
     tensorboard: z.string().optional().describe('folder for an event file of TensorBoard, in place of the page'),
@@ -16,13 +18,20 @@ export const reportCommand = defineCommand({
   examples: ['srrl report runs/a', 'srrl report runs/a --serve', 'srrl report runs/a --tensorboard tb/a'],
   async run({ out, tensorboard, serve, port }, [path = '']) {
     if (serve) {
+      const [folder, ...others] = runFoldersIn(path);
+      if (others.length > 0)
+        throw new ConfigError(`--serve shows one run, and ${path} holds several. Choose one, such as ${folder}.`);
       const server = await serveLive({ port, source: path });
       console.log(server.url);
       const signal = interruptSignal();
       await new Promise((done) => signal.addEventListener('abort', done, { once: true }));
       await server.close();
     } else if (tensorboard !== undefined) {
-      console.log(writeTensorBoard(readRun(path), tensorboard));
+      const folders = runFoldersIn(path);
+      for (const folder of folders) {
+        const target = folders.length === 1 ? tensorboard : join(tensorboard, basename(folder));
+        console.log(writeTensorBoard(readRun(folder), target));
+      }
     } else {
       console.log(writeReport(path, out === undefined ? {} : { out }));
     }

@@ -9,11 +9,14 @@ export const trainCommand = defineCommand({
   configFile: true,
   options: studentOptions,
   examples: ['srrl train --data fashion-mnist:DIR --student resnet8 --epochs 10 --out runs/plain'],
-  async run({ json, ui, seeds, ...rest }) {
+  async run({ json, ui, tensorboard, reporters, seeds, ...rest }) {
     const setup = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
     await trainAndShow((options) => train({ ...(setup as unknown as StudentSetup), ...options }), {
+      command: 'train',
       json,
       ui,
+      tensorboard,
+      reporters,
       seeds,
       setup,
     });

@@ -48,10 +48,10 @@ const shapes: Record<string, Inside> = {
 const names = Object.keys(shapes);
 
 type Colour = [number, number, number];
-const colour = (random: SampleRandom): Colour => [
-  random.uniform(30, 225),
-  random.uniform(30, 225),
-  random.uniform(30, 225),
+const colour = (random: SampleRandom, from = 30, to = 225): Colour => [
+  random.uniform(from, to),
+  random.uniform(from, to),
+  random.uniform(from, to),
 ];
 const contrast = (a: Colour, b: Colour) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 
@@ -69,17 +69,18 @@ const inPixel = [
  * Draws one sample into `image` ([3, 32, 32]): a shape somewhere, turned, on a shaded, noisy ground with strokes
  * across.
  */
-function draw(image: Uint8Array, inside: Inside, random: SampleRandom): void {
-  const ground = colour(random);
-  let paint = colour(random);
-  while (contrast(paint, ground) < 140) paint = colour(random);
-  const radius = random.uniform(8, 13);
+function draw(image: Uint8Array, inside: Inside, random: SampleRandom, isEasy: boolean): void {
+  // Of easy images, a large light shape on a dark ground without strokes.
+  const ground = isEasy ? colour(random, 20, 100) : colour(random);
+  let paint = isEasy ? colour(random, 150, 235) : colour(random);
+  while (contrast(paint, ground) < 140) paint = isEasy ? colour(random, 150, 235) : colour(random);
+  const radius = random.uniform(isEasy ? 10 : 8, 13);
   const [cx, cy] = [random.uniform(radius, size - radius), random.uniform(radius, size - radius)];
   const angle = random.uniform(-0.3, 0.3);
   const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
   const shade = [random.uniform(-35, 35), random.uniform(-35, 35)] as const;
   const noise = random.uniform(2, 10);
-  const strokes = Array.from({ length: random.below(2) }, () => {
+  const strokes = Array.from({ length: isEasy ? 0 : random.below(2) }, () => {
     const turn = random.uniform(0, Math.PI);
     return {
       nx: Math.cos(turn),
@@ -116,14 +117,14 @@ function draw(image: Uint8Array, inside: Inside, random: SampleRandom): void {
 }
 
 /** `count` samples whose labels go round the classes. Train and test are different streams of one seed. */
-export function drawShapes(seed: number, split: 'train' | 'test', count: number): ImageSet {
+export function drawShapes(seed: number, split: 'train' | 'test', count: number, isEasy = false): ImageSet {
   const images = new Uint8Array(count * 3 * size * size);
   const labels = new Uint8Array(count);
   for (let i = 0; i < count; i++) {
     const label = i % names.length;
     labels[i] = label;
     const image = images.subarray(i * 3 * size * size, (i + 1) * 3 * size * size);
-    draw(image, shapes[names[label] as string] as Inside, new SampleRandom(seed, split === 'train' ? 0 : 1, i));
+    draw(image, shapes[names[label] as string] as Inside, new SampleRandom(seed, split === 'train' ? 0 : 1, i), isEasy);
   }
   return { images, labels };
 }
@@ -131,11 +132,12 @@ export function drawShapes(seed: number, split: 'train' | 'test', count: number)
 const seed = 2021;
 const options = z.strictObject({
   test: z.coerce.number().int().min(1).max(1_000_000).default(1200).describe('images to test with'),
+  level: z.enum(['hard', 'easy']).default('hard').describe('easy: large light shapes on dark grounds, without strokes'),
 });
 
 export const shapesKind: DatasetKind = {
   kind: 'shapes',
-  usage: 'shapes[:N[?test=M]]',
+  usage: 'shapes[:N[?test=M&level=easy]]',
   summary: `drawn from a seed, 32x32 colour, ${names.length} classes, N training images (default 2000), M to test with (default 1200)`,
   options,
   async open(path) {
@@ -144,6 +146,7 @@ export const shapesKind: DatasetKind = {
     if (!(Number.isInteger(count) && count >= names.length && count <= 1_000_000)) {
       throw new DataError(`shapes:${path} is not right: N must be a whole number from ${names.length} to 1000000.`);
     }
+    const isEasy = chosen.level === 'easy';
     return {
       source: path === '' ? 'shapes' : `shapes:${path}`,
       classes: names,
@@ -153,8 +156,8 @@ export const shapesKind: DatasetKind = {
       mean: [0.5, 0.5, 0.5],
       std: [0.25, 0.25, 0.25],
       augment: { pad: 2, flip: true },
-      train: drawShapes(seed, 'train', count),
-      test: drawShapes(seed, 'test', chosen.test),
+      train: drawShapes(seed, 'train', count, isEasy),
+      test: drawShapes(seed, 'test', chosen.test, isEasy),
     };
   },
 };

@@ -1,0 +1,77 @@
+/** The page of a comparison. */
+import { comparisonCharts } from './charts.js';
+import { type Comparison, compareRuns, groupNames } from './compare.js';
+import { type ComparisonTable, comparisonFormats, groupTable, runTable, significanceTable } from './compare-tables.js';
+import { html, type Markup } from './markup.js';
+import { page, tableOf } from './page.js';
+import { type ParetoAxis, paretoChart } from './pareto.js';
+import { type RunRecords, showsTop5 } from './run-records.js';
+
+/** Draws the curves, and saves the table in the form whose button is pressed. */
+const script = `
+drawCharts(data.charts);
+for (const button of document.querySelectorAll('[data-download]')) {
+  button.addEventListener('click', () => {
+    const [name, text] = data.files[button.dataset.download];
+    const url = URL.createObjectURL(new Blob([text], { type: 'text/plain' }));
+    Object.assign(document.createElement('a'), { href: url, download: name }).click();
+    setTimeout(() => URL.revokeObjectURL(url), 10000);
+  });
+}
+`;
+
+/** The comparison with the curves of all runs, as the text of an HTML file that asks nothing of any network. */
+export function comparisonPage(records: readonly RunRecords[]): string {
+  const comparison = compareRuns(records);
+  const choice = { top5: records.some(showsTop5) };
+  const labelled = records.map((run, index) => ({ label: comparison.runs[index]?.run ?? run.name, run }));
+  const section = (heading: string, { head, rows }: ComparisonTable, id: string, note?: string): Markup =>
+    html`<section><h2>${heading}</h2>${note && html`<p class="quiet">${note}</p>`}
+${tableOf(head, rows, id, { sortable: true, cards: true })}</section>`;
+  const tests = significanceTable(comparison);
+  const body = html`<h1>Comparison of ${records.length} runs</h1>
+${section('Mean ± sample standard deviation over seeds', groupTable(comparison, choice), 'groups', bestNote)}
+<p class="downloads">Save this table as ${Object.keys(comparisonFormats).map(
+    (format) =>
+      html`<button type="button" data-download="${format}">${formatNames[format as keyof typeof formatNames]}</button> `,
+  )}</p>
+${tests.rows.length > 0 ? section('Significance', tests, 'significance', testNote) : undefined}
+${paretoSection(comparison)}
+${section('Runs', runTable(comparison, choice), 'runs')}
+<section><h2>Curves</h2><div id="charts"></div></section>`;
+  const files = Object.entries(comparisonFormats).map(([format, write]) => [
+    format,
+    [`comparison.${extensions[format as keyof typeof extensions]}`, write(comparison, choice)],
+  ]);
+  const data = { charts: comparisonCharts(labelled), files: Object.fromEntries(files) };
+  return page({ title: `${records.length} runs - srrl`, body, data, script });
+}
+
+const formatNames = { csv: 'CSV', markdown: 'Markdown', latex: 'LaTeX' };
+const extensions = { csv: 'csv', markdown: 'md', latex: 'tex' };
+
+const bestNote =
+  '“Best on test” is the best epoch as chosen on the test split, and therefore too high; report the last epoch.';
+const testNote =
+  "Welch's t-test of the last top-1 accuracy over seeds: p is the probability of a difference as large between equal " +
+  'means. It is not corrected for several comparisons.';
+
+/** Of groups that differ in a cost, their accuracy against it. */
+function paretoSection({ groups }: Comparison): Markup | undefined {
+  const names = groupNames(groups);
+  const chart = (cost: 'parameters' | 'imagesPerSecond', axis: ParetoAxis) =>
+    paretoChart(
+      groups.flatMap((group, i) =>
+        group.lastTop1 && group[cost]
+          ? [{ label: names[i] as string, accuracy: group.lastTop1.mean, cost: group[cost] }]
+          : [],
+      ),
+      axis,
+    );
+  const charts = [
+    chart('parameters', { title: 'parameters of the student', moreIsBetter: false }),
+    chart('imagesPerSecond', { title: 'training images/s', moreIsBetter: true }),
+  ].filter((found) => found !== undefined);
+  if (charts.length === 0) return undefined;
+  return html`<section><h2>Accuracy and cost</h2><div class="pareto">${charts}</div></section>`;
+}

@@ -1,0 +1,22 @@
+/** Run folders below a folder, as --seeds and --students leave them. */
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { FileError } from '../errors.js';
+import { recordFiles } from './run-records.js';
+
+const isRun = (path: string): boolean => existsSync(join(path, recordFiles.config));
+
+/**
+ * The run folder itself, or the run folders directly below it, in the order of the numbers in their names. Throws
+ * FileError where there is none.
+ */
+export function runFoldersIn(path: string): string[] {
+  if (isRun(path)) return [path];
+  const names = existsSync(path) ? readdirSync(path).filter((name) => isRun(join(path, name))) : [];
+  if (names.length === 0) {
+    const problem = existsSync(path) ? 'holds no run: neither it nor a folder in it has a' : 'does not exist: no';
+    throw new FileError(`${path} ${problem} ${recordFiles.config}. Give the folder that srrl distill --out wrote.`);
+  }
+  const order = new Intl.Collator('en', { numeric: true });
+  return names.sort(order.compare).map((name) => join(path, name));
+}
