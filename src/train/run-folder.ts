@@ -1,5 +1,14 @@
 /** The folder of a run: what it was asked, what happened, its checkpoints, and the student that came out. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
@@ -12,6 +21,7 @@ const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics
 /** What was made of a run's results: of another run's, it would be wrong. */
 const derived = ['analysis.json', 'report.html'];
 const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
+const damagedName = /^checkpoint-\d{9}\.safetensors\.damaged$/;
 
 export class RunFolder {
   /** @param validated whether its epochs have a validation accuracy: the first row of metrics.csv may be that of an epoch without evaluation */
@@ -40,14 +50,15 @@ export class RunFolder {
     const folder = new RunFolder(path, validated);
     folder.writing(() => {
       mkdirSync(path, { recursive: true });
-      for (const file of readdirSync(path)) if (isOurs(file) || derived.includes(file)) rmSync(join(path, file));
+      for (const file of readdirSync(path))
+        if (isOurs(file) || derived.includes(file) || damagedName.test(file)) rmSync(join(path, file));
       writeFileAtomic(join(path, files.config), stringify(config));
     });
     return folder;
   }
 
   /** The folder of a run that goes on. */
-  static open(path: string, validated: boolean): RunFolder {
+  static open(path: string, validated = false): RunFolder {
     return new RunFolder(path, validated);
   }
 
@@ -55,16 +66,23 @@ export class RunFolder {
     return existsSync(path) && readdirSync(path).some(isOurs);
   }
 
-  /** The newest checkpoint, or that of a step. */
-  latestCheckpoint(step?: number): string | undefined {
-    if (step !== undefined) return this.checkpointFile(step);
-    const newest = this.checkpoints().at(-1);
-    return newest && join(this.path, newest);
+  /** The newest checkpoint. */
+  latestCheckpoint(): string | undefined {
+    return this.newestFirst()[0]?.file;
   }
 
-  /** The steps that a folder has checkpoints of. */
-  static stepsIn(path: string): number[] {
-    return new RunFolder(path).checkpoints().map((file) => Number(file.match(checkpointName)?.[1]));
+  /** The checkpoints with their steps, the newest first. */
+  newestFirst(): { step: number; file: string }[] {
+    return this.checkpoints()
+      .reverse()
+      .map((name) => ({ step: Number(name.match(checkpointName)?.[1]), file: join(this.path, name) }));
+  }
+
+  /** Renames a damaged checkpoint, so that no run takes it for its newest. Returns the new name. */
+  setAside(file: string): string {
+    const aside = `${file}.damaged`;
+    this.writing(() => renameSync(file, aside));
+    return aside;
   }
 
   private checkpoints(): string[] {
