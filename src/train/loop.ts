@@ -120,7 +120,7 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<CompanyEve
       type: 'notice',
       message: `steps are not captured in a device graph but run operator by operator: ${outcome.unrecorded}`,
     };
-  for (const message of outcome.plainKernels ?? []) yield { type: 'notice', message };
+  for (const message of outcome.notices ?? []) yield { type: 'notice', message };
   yield* judged(setup, outcome.nonFinite ?? []);
   if (trainer.step % trainer.stepsPerEpoch === 0) yield* judged(setup, trainer.look());
   const steps = options.epochs * trainer.stepsPerEpoch;
