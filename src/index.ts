@@ -112,6 +112,7 @@ export {
   distill,
   distillTogether,
   evaluate,
+  type FileVerdict,
   type KnownAccuracy,
   knownAccuracy,
   type StallEvent,
@@ -120,4 +121,5 @@ export {
   type TrainEvent,
   type TrainOptions,
   train,
+  verifyFile,
 } from './train/index.js';

@@ -4,12 +4,10 @@
 // biome-ignore lint/suspicious/noControlCharactersInRegex: those are what is looked for
 const control = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g;
 
-const escaped = (character: string): string => {
-  const code = character.charCodeAt(0).toString(16);
-  return code.length > 2 ? `\\u${code.padStart(4, '0')}` : `\\x${code.padStart(2, '0')}`;
-};
+/** As in JSON and JavaScript, so that JSON in which a character was escaped is still the same. */
+const escaped = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 
-/** The text with control characters as `\x1b`; tabs and line feeds stay. */
+/** The text with control characters as `\u001b`; tabs and line feeds stay. */
 export const printable = (text: string): string => text.replace(control, escaped);
 
 /** The same of a name, in which a line feed could pass for a line of its own. */

@@ -2,6 +2,7 @@
 import { SingleBar } from 'cli-progress';
 import Table from 'cli-table3';
 import type { Accuracy, EpochRecord } from '../flow.js';
+import { printable } from '../printable.js';
 
 export const percent = (value: number): string => `${value.toFixed(2)} %`;
 
@@ -81,8 +82,8 @@ export class Progress {
 
   /** A line above the bar, or just a line. */
   say(text: string): void {
-    if (this.#bar) process.stderr.write(`\r\u001b[K${text}\n`);
-    else this.#line(text);
+    if (this.#bar) process.stderr.write(`\r\u001b[K${printable(text)}\n`);
+    else this.#line(printable(text));
   }
 
   stop(): void {

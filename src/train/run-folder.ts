@@ -11,11 +11,10 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { writeFileAtomic } from '../atomic.js';
+import { obstacleTo, writeFileAtomic } from '../atomic.js';
 import { studentFiles } from '../distill/saved-student.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
-import { lockFile } from './run-lock.js';
 
 const files = { config: 'config.yaml', events: 'events.jsonl', metrics: 'metrics.csv', ...studentFiles };
 /** What was made of a run's results: of another run's, it would be wrong. */
@@ -32,6 +31,9 @@ export class RunFolder {
 
   /** Throws ConfigError where a run would take the place of another one. */
   static refuse(path: string, { overwrite = false, resume = false }: { overwrite?: boolean; resume?: boolean }): void {
+    const obstacle = obstacleTo(path);
+    if (obstacle !== undefined)
+      throw new ConfigError(`The run folder ${path} cannot be made: ${obstacle}. Choose another --out.`);
     if (overwrite || !RunFolder.holdsRun(path)) return;
     const folder = new RunFolder(path);
     if (!resume) {
@@ -173,9 +175,14 @@ const eventLine = (event: object): string => `${JSON.stringify({ time: new Date(
 const isOurs = (file: string): boolean =>
   (Object.values(files) as string[]).includes(file) || checkpointName.test(file);
 
-/** A temporary file of writeFileAtomic's, of another process; not of one that is asking for the lock. */
-const isLeftOver = (file: string): boolean =>
-  file.endsWith('.tmp') && !file.includes(`.${process.pid}-`) && !file.startsWith(lockFile);
+/**
+ * A temporary file of a run that was killed here: only the run that holds the lock writes these files. Those of other
+ * commands, as of reports, may be being written at this moment.
+ */
+function isLeftOver(file: string): boolean {
+  const [, name = '', pid] = /^(.+)\.(\d+)-[0-9a-f]+\.tmp$/.exec(file) ?? [];
+  return isOurs(name) && Number(pid) !== process.pid;
+}
 
 /** Cells of what was not measured are empty. */
 function rowOf(record: EpochRecord, validated: boolean): Record<string, number | string> {

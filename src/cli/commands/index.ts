@@ -16,6 +16,7 @@ import { packCommand } from './pack.js';
 import { predictCommand } from './predict.js';
 import { reportCommand } from './report.js';
 import { trainCommand } from './train.js';
+import { verifyCommand } from './verify.js';
 import { verifyResumeCommand } from './verify-resume.js';
 
 export const commands: readonly Command[] = [
@@ -31,6 +32,7 @@ export const commands: readonly Command[] = [
   inspectCommand,
   modelsCommand,
   packCommand,
+  verifyCommand,
   verifyResumeCommand,
   benchCommand,
   doctorCommand,
