@@ -7,6 +7,7 @@ import { readStudentCard } from '../distill/saved-student.js';
 import { isCache, verifyCache } from '../distill/target-cache.js';
 import { FileError, messageOf } from '../errors.js';
 import { kindOfFile, openSafetensors } from '../files/index.js';
+import { partsOf } from '../files/mapped.js';
 import { checkZip } from '../zip-check.js';
 import { damageOf } from './checkpoint-file.js';
 
@@ -50,11 +51,15 @@ async function verdictOf(file: string): Promise<FileVerdict> {
   if (isPacked(file)) return judged(file, 'packed data set', 'pixels and header', () => verifyPacked(file));
   const kind = await kindOfFile(file);
   if (kind === 'safetensors' || file.endsWith('.safetensors')) return safetensorsVerdict(file);
-  if (zipKinds.includes(kind)) return judged(file, kind, 'CRC-32 of every entry', () => checkZip(file));
+  if (isZip(file)) return judged(file, kind, 'CRC-32 of every entry', () => checkZip(file));
   return { file, kind, state: 'unchecked', detail: 'this format has no checksum' };
 }
 
-const zipKinds = ['TorchScript', 'torch.export program', 'AOTInductor package', 'state dict', 'zip', 'NumPy'];
+function isZip(file: string): boolean {
+  for (const start of partsOf(file, 0, Math.min(4, statSync(file).size)))
+    return start.equals(Buffer.from('PK\x03\x04'));
+  return false;
+}
 
 function safetensorsVerdict(file: string): FileVerdict {
   let kind = 'safetensors';
