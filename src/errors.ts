@@ -157,6 +157,20 @@ export class BenchError extends SrrlError {
   }
 }
 
+/** A thread of this package, in which a run or a classifier works, ended before its work did. */
+export class ThreadError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_THREAD', message, options);
+  }
+}
+
+/** A run that was killed and resumed ended with other weights than the uninterrupted one (`srrl verify-resume`). */
+export class ResumeError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_RESUME', message, options);
+  }
+}
+
 /** The user stopped the program, as by Ctrl-C. */
 export class InterruptedError extends SrrlError {
   constructor() {
