@@ -4,7 +4,6 @@
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { AsyncBuffer, ColumnMetaData, Compressors } from 'hyparquet';
-import { decompressZstd, compressors as libraryCompressors } from 'hyparquet-compressors';
 
 /** Bytes that a page may unpack to. */
 const largestPage = 2 ** 28;
@@ -18,13 +17,21 @@ const usualHeader = 4096;
 
 const bounded = (length: number) => ({ maxOutputLength: Math.max(1, length) });
 
-/** Decompressors that stop at the length that a page announces. */
-export const compressors: Compressors = {
-  ...libraryCompressors,
-  GZIP: (input, length) => gunzipSync(input, bounded(length)),
-  BROTLI: (input, length) => brotliDecompressSync(input, bounded(length)),
-  ZSTD: (input, length) => decompressZstd(input, new Uint8Array(length)),
-};
+let loaded: Promise<Compressors> | undefined;
+
+/**
+ * Decompressors that stop at the length that a page announces. They are loaded when they are needed: that of Snappy
+ * reserves gigabytes of address space, which a process may not have.
+ */
+export function compressors(): Promise<Compressors> {
+  loaded ??= import('hyparquet-compressors').then(({ compressors: library, decompressZstd }) => ({
+    ...library,
+    GZIP: (input, length) => gunzipSync(input, bounded(length)),
+    BROTLI: (input, length) => brotliDecompressSync(input, bounded(length)),
+    ZSTD: (input, length) => decompressZstd(input, new Uint8Array(length)),
+  }));
+  return loaded;
+}
 
 /**
  * Throws where the pages of a column do not lie in its part of the file, are too large, or have other than `rows`

@@ -89,7 +89,8 @@ export class ParquetFile {
     return reading(this.path, async () => {
       await this.#check(name, start, end);
       const { file, metadata } = this;
-      const options = { file, metadata, compressors, utf8: false, geoparquet: false, useOffsetIndex: true };
+      const unpack = { compressors: await compressors(), utf8: false, geoparquet: false };
+      const options = { file, metadata, ...unpack, useOffsetIndex: true };
       const rows = await parquetReadObjects({ ...options, columns: [name], rowStart: start, rowEnd: end });
       if (rows.length !== end - start) throw new Error(`it has ${rows.length} rows where ${end - start} should be.`);
       return rows.map((row) => row[name]);
