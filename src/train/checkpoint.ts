@@ -1,5 +1,5 @@
 /** A run's whole state in one file: a run that continues from it computes what the uninterrupted one would. */
-import { ConfigError, FileError, messageOf } from '../errors.js';
+import { FileError, messageOf } from '../errors.js';
 import { saveSafetensors } from '../files/index.js';
 import type { ParameterState } from '../optim/optimizer.js';
 import { scope, type Tensor } from '../tensor/index.js';
@@ -55,7 +55,7 @@ function stateOf(trainer: Trainer) {
 }
 
 /**
- * Takes over a checkpoint. Throws FileError where it is damaged, ConfigError where it is another
+ * Takes over a checkpoint. Throws FileError where it is damaged, {@link OtherRun} where it is another
  * configuration's. Where it throws, the trainer may be partly changed.
  */
 export function loadCheckpoint(file: string, trainer: Trainer, config: Record<string, unknown>): Progress {
@@ -63,7 +63,7 @@ export function loadCheckpoint(file: string, trainer: Trainer, config: Record<st
     const { meta, tensors } = readCheckpoint(file);
     const others = differences(meta.config, config);
     if (others.length > 0)
-      throw new ConfigError(
+      throw new OtherRun(
         `${file} was written with other options: ${others.slice(0, 3).join('; ')}.\nResume with the same ones, or choose another --out.`,
       );
     checkProgress(file, meta, trainer);
@@ -74,6 +74,11 @@ export function loadCheckpoint(file: string, trainer: Trainer, config: Record<st
     }
     return meta.progress;
   });
+}
+
+/** An intact checkpoint of a run with other options: no reason to look for an older one. */
+export class OtherRun extends FileError {
+  override name = 'FileError';
 }
 
 /** Throws FileError where the numbers of a checkpoint contradict each other or the run. */

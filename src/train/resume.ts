@@ -1,6 +1,6 @@
 /** Which checkpoint a run continues from. */
 import { FileError, messageOf } from '../errors.js';
-import { loadCheckpoint } from './checkpoint.js';
+import { loadCheckpoint, OtherRun } from './checkpoint.js';
 import { damageOf, type Progress } from './checkpoint-file.js';
 import type { Parts } from './prepare.js';
 import { RunFolder } from './run-folder.js';
@@ -15,8 +15,8 @@ export interface Resumed {
 
 /**
  * Takes over the newest intact checkpoint, or that of `wanted`, where the run is to be resumed and has one. Damaged
- * ones are renamed, so that nothing takes them for the newest again. Throws FileError where none is intact, and
- * ConfigError where the run had other options.
+ * ones are renamed, so that nothing takes them for the newest again. Throws FileError where none is
+ * intact, or where the run had other options.
  */
 export function resumeFrom({ setup, data, config }: Parts, trainer: Trainer, wanted?: number): Resumed | undefined {
   const { out, resume = false, dryRun = false } = setup;
@@ -33,7 +33,7 @@ export function resumeFrom({ setup, data, config }: Parts, trainer: Trainer, wan
     try {
       progress = loadCheckpoint(file, trainer, config);
     } catch (error) {
-      if (!(error instanceof FileError) || wanted !== undefined) throw error;
+      if (!(error instanceof FileError) || error instanceof OtherRun || wanted !== undefined) throw error;
       damaged.push({ file, why: messageOf(error) });
       continue;
     }
