@@ -138,7 +138,7 @@ export class TargetCache {
   /** Marks damaged vectors as missing. Returns how many there were. */
   dropDamaged(): number {
     this.check();
-    const damaged = dropDamaged(this.rows, this.sums.tensor);
+    const damaged = scope(() => dropDamaged(this.rows, this.sums.tensor));
     this.#damaged += damaged;
     return damaged;
   }
