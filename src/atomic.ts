@@ -1,5 +1,16 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
 
 const temporaryFor = (file: string): string => `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
 
@@ -40,6 +51,34 @@ export async function replaceFileAsync(file: string, body: (descriptor: number) 
     renameSync(temporary, file);
   } catch (error) {
     rmSync(temporary, { force: true });
+    throw error;
+  }
+}
+
+/**
+ * Why nothing can be made at `path`: what stands above it is a file, or may not be written to. Undefined where nothing
+ * speaks against it.
+ */
+export function obstacleTo(path: string): string | undefined {
+  const above = existingAbove(resolve(path));
+  if (!statSync(above).isDirectory()) return `${above} is a file, not a folder`;
+  try {
+    accessSync(above, constants.W_OK | constants.X_OK);
+    return undefined;
+  } catch {
+    return `the folder ${above} cannot be written to`;
+  }
+}
+
+function existingAbove(path: string): string {
+  const above = dirname(path);
+  try {
+    statSync(above);
+    return above;
+  } catch (error) {
+    // Below a file nothing exists; the file itself is found further up.
+    const { code } = error as NodeJS.ErrnoException;
+    if ((code === 'ENOENT' || code === 'ENOTDIR') && above !== path) return existingAbove(above);
     throw error;
   }
 }

@@ -1,12 +1,15 @@
+import { printable } from './printable.js';
+
 /**
- * The errors of this package. Each message names what was wrong, what was expected and how to mend it, in one or two
- * lines; `code` is stable and can be tested.
+ * The errors of this package. Each message names what was wrong, what was expected and how to fix it, in one or two
+ * lines; `code` is stable and can be tested. docs/errors.md has cause and fix of each.
  */
 export class SrrlError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
-    super(message, options);
+    // Messages name files, tensors and classes, whose names may come from strangers.
+    super(printable(message), options);
     this.name = new.target.name;
     this.code = code;
   }
@@ -28,8 +31,15 @@ export class DataError extends SrrlError {
 
 /** A model or tensor file that cannot be read or does not hold what was asked for. */
 export class FileError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions, code = 'ERR_FILE') {
+    super(code, message, options);
+  }
+}
+
+/** A file whose content is not what was written: its checksum differs. */
+export class DamagedError extends FileError {
   constructor(message: string, options?: ErrorOptions) {
-    super('ERR_FILE', message, options);
+    super(message, options, 'ERR_DAMAGED');
   }
 }
 
@@ -144,6 +154,20 @@ export class DivergenceError extends SrrlError {
 export class BenchError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_BENCH', message, options);
+  }
+}
+
+/** A thread of this package, in which a run or a classifier works, ended before its work did. */
+export class ThreadError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_THREAD', message, options);
+  }
+}
+
+/** A run that was killed and resumed ended with other weights than the uninterrupted one (`srrl verify-resume`). */
+export class ResumeError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_RESUME', message, options);
   }
 }
 

@@ -113,6 +113,7 @@ export {
   distill,
   distillTogether,
   evaluate,
+  type FileVerdict,
   type KnownAccuracy,
   knownAccuracy,
   type Provenance,
@@ -124,4 +125,5 @@ export {
   type TrainEvent,
   type TrainOptions,
   train,
+  verifyFile,
 } from './train/index.js';

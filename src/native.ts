@@ -110,6 +110,10 @@ const errorClasses: Record<string, new (message: string) => NativeError | FileEr
   file: FileError,
 };
 
+/** libtorch has no class of errors for memory of the CPU. */
+const classFor = (kind: string, message: string) =>
+  /can't allocate memory/.test(message) ? OutOfMemoryError : (errorClasses[kind] ?? NativeError);
+
 let loaded: Native | undefined;
 
 /** The addon, loaded at the first call. */
@@ -129,7 +133,7 @@ function load(): Native {
     const module = { exports: {} as Native };
     process.dlopen(module, addon);
     const { exports } = module;
-    exports.setErrorFactory((kind, message) => new (errorClasses[kind] ?? NativeError)(withIntegerHint(message)));
+    exports.setErrorFactory((kind, message) => new (classFor(kind, message))(withIntegerHint(message)));
     loaded = exports;
     return exports;
   } catch (error) {

@@ -2,7 +2,6 @@
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
-import { parse } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
 import { checkCall, type Kinds } from '../call.js';
 import type { Dataset } from '../data/dataset.js';
@@ -14,6 +13,7 @@ import { asSeenBy, loadStudent, type StudentCard } from '../distill/saved-studen
 import { Teacher } from '../distill/teacher.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 import { validate, z } from '../options.js';
+import { parseYaml } from '../strict-yaml.js';
 import { type AnalysisSetup, analyze } from './analyze.js';
 import type { AnalysisRecord } from './record.js';
 
@@ -106,7 +106,7 @@ function readConfig(path: string): RunConfig {
   const file = join(path, 'config.yaml');
   if (!existsSync(file)) throw new FileError(`${file} does not exist: srrl analyze takes the folder of a run.`);
   try {
-    return validate(runConfig, parse(readFileSync(file, 'utf8')), 'it');
+    return validate(runConfig, parseYaml(readFileSync(file, 'utf8')), 'it');
   } catch (error) {
     const [reason] = messageOf(error).split('\n');
     throw new FileError(`${file} is not the configuration of a run: ${reason}`, { cause: error });

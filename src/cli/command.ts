@@ -1,5 +1,7 @@
 /** What a command is, and how its options become flags. */
 import { type Command as Commander, Option } from 'commander';
+import { obstacleTo } from '../atomic.js';
+import { ConfigError } from '../errors.js';
 import { kebabCase, neededValue, validate, type z } from '../options.js';
 import { suggestions } from '../suggest.js';
 import { rememberGroup, valuesFromFile } from './config-file.js';
@@ -54,9 +56,22 @@ export function addCommand(program: Commander, command: Command): void {
       command: command.name,
       flags: Object.keys(flags),
     });
+    checkPlaces(checked);
     if (command.configFile) rememberGroup(values);
     await command.run(checked, instance.args);
   });
+}
+
+/** Options that name what will be written. Hours may pass until it is. */
+const places = ['out', 'tensorboard'];
+
+function checkPlaces(options: Record<string, unknown>): void {
+  for (const name of places) {
+    const path = options[name];
+    const obstacle = typeof path === 'string' && path !== '' ? obstacleTo(path) : undefined;
+    if (obstacle !== undefined)
+      throw new ConfigError(`Nothing can be written to --${name} ${path}: ${obstacle}. Choose another --${name}.`);
+  }
 }
 
 function flagsFor(key: string, property: Property): Option[] {

@@ -1,12 +1,13 @@
 /** Options in YAML: written by hand, or by a run in its folder. */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parse, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
 import { methodText } from '../distill/method-spec.js';
 import { SRRL } from '../distill/methods/srrl.js';
 import { ConfigError, messageOf } from '../errors.js';
 import type { z } from '../options.js';
+import { parseYaml } from '../strict-yaml.js';
 import { modulePrefix } from '../train/setup.js';
 
 type Values = Record<string, unknown>;
@@ -60,7 +61,7 @@ export function readConfig(file: string, from: string[] = []): Values {
   if (from.includes(file)) throw new ConfigError(`${[...from, file].join(' extends ')}: a circle.`);
   let values: unknown;
   try {
-    values = parse(readFileSync(file, 'utf8'));
+    values = parseYaml(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new ConfigError(`--config ${file} cannot be read: ${messageOf(error).split('\n')[0]}`, { cause: error });
   }

@@ -2,22 +2,26 @@
 import { Command as Commander, CommanderError } from 'commander';
 import { ConfigError, InterruptedError, messageOf, SrrlError } from '../errors.js';
 import { packageVersion } from '../native.js';
+import { printable } from '../printable.js';
 import { exitQuietlyWithoutReader } from './broken-pipe.js';
 import { addCommand } from './command.js';
 import { commands } from './commands/index.js';
 import { addCompletion } from './completion.js';
 import { helpConfiguration } from './help.js';
+import { printSafely } from './print.js';
 
 const program = new Commander('srrl')
   .description('Knowledge distillation (SRRL) at native speed from Node.js.')
   .version(packageVersion)
   .exitOverride()
+  .configureOutput({ writeErr: (text) => process.stderr.write(printable(text)) })
   .configureHelp(helpConfiguration)
   .showSuggestionAfterError();
 for (const command of commands) addCommand(program, command);
 addCompletion(program);
 
 exitQuietlyWithoutReader();
+printSafely();
 try {
   await program.parseAsync();
 } catch (error) {

@@ -1,5 +1,6 @@
 /** What the file of a student says of it, for people. */
 import type { StudentCard } from '../distill/saved-student.js';
+import { printableName } from '../printable.js';
 import { accuracyText } from '../report/terminal.js';
 
 const mostNames = 12;
@@ -34,7 +35,7 @@ export function studentText(file: string, card: StudentCard): string {
   ];
   const known = rows.filter(([, value]) => value !== undefined);
   const width = Math.max(...known.map(([name]) => name.length));
-  return known.map(([name, value]) => `${name.padEnd(width)}  ${value}`).join('\n');
+  return known.map(([name, value]) => `${name.padEnd(width)}  ${printableName(String(value))}`).join('\n');
 }
 
 const shortened = (names: readonly string[]): string =>

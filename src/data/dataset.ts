@@ -91,6 +91,12 @@ export interface DatasetKind {
 /** Per channel, of ImageNet's training images: what networks for photos are usually fed with. */
 export const imagenetStatistics = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
 
+/** Classes that a data set may have; a class number beyond is taken for damage. */
+export const mostClasses = 2 ** 20;
+
+/** Names of classes where no file has them. */
+export const numberedClasses = (count: number): string[] => Array.from({ length: count }, (_, i) => `class ${i}`);
+
 /** The smallest array that holds the numbers of `classes` classes. */
 export function labelsOf(numbers: ArrayLike<number>, classes: number): Labels {
   const kind = classes <= 2 ** 8 ? Uint8Array : classes <= 2 ** 16 ? Uint16Array : Int32Array;

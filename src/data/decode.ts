@@ -3,7 +3,7 @@ import sharp, { type Sharp } from 'sharp';
 import { DataError, messageOf } from '../errors.js';
 import { fromArray, functions, scope } from '../tensor/index.js';
 import { type Box, type CentreView, centreView, usualView } from './crop.js';
-import { decodeTurbo, type Part } from './turbo-jpeg.js';
+import { decodeTurbo, mostPixels, type Part } from './turbo-jpeg.js';
 
 // Images are decoded side by side, each by one thread; and each is decoded once, so that a cache only holds memory.
 sharp.concurrency(1);
@@ -68,7 +68,11 @@ async function decoded(
     if (made) target.set(made);
     return target;
   } catch (error) {
-    throw new DataError(`${name} cannot be decoded: ${messageOf(error)}. Replace the file, or remove it.`, {
+    // libvips tells each of its complaints in a line of its own.
+    const why = messageOf(error)
+      .trim()
+      .replace(/\s*\n\s*/g, '; ');
+    throw new DataError(`${name} cannot be decoded: ${why}. Replace the file, or remove it.`, {
       cause: error,
     });
   }
@@ -157,6 +161,9 @@ function partOf(
   whole: Part['resized'],
   [rows, columns]: readonly [number, number],
 ): Uint8Array {
+  // A strip of one pixel across would be resized to as many lines as it is long.
+  if (whole.width * whole.height > mostPixels)
+    throw new DataError(`it would be resized to ${whole.width} x ${whole.height} pixels`);
   return scope(() => {
     const image = fromArray(rgb, [1, rgb.length / width / 3, width, 3]).permute(0, 3, 1, 2);
     const part = image.narrow(2, box.top, box.height).narrow(3, box.left, box.width);

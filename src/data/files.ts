@@ -1,8 +1,7 @@
 /** Reading whole files, with errors that name the file and what was expected. */
 import { spawn } from 'node:child_process';
-import { existsSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
-import { promisify } from 'node:util';
-import { gunzip } from 'node:zlib';
+import { createReadStream, existsSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
+import { createGunzip } from 'node:zlib';
 import { DataError, messageOf } from '../errors.js';
 
 /**
@@ -29,44 +28,89 @@ export const readWhole = (file: string): Buffer => withFile(file, () => readFile
 /** The lines of a text. Throws DataError. */
 export const linesOf = (file: string): string[] => readWhole(file).toString('utf8').trim().split(/\r?\n/);
 
-/** The bytes of the first of `candidates` that exists; `.gz` is unpacked. */
-export async function readFirst(candidates: string[]): Promise<{ file: string; bytes: Buffer }> {
+/** Bytes that a header may announce. */
+export const largestAnnounced = 2 ** 30;
+/** Bytes that an .xz file may unpack to, whose content does not say how long it is; CIFAR's largest has 147 MiB. */
+const largestUnpacked = 2 ** 28;
+
+/**
+ * The bytes of the first of `candidates` that exists; `.gz` is unpacked, to no more than what `announced` reads out of
+ * the first bytes of the content: it returns undefined until there are enough of them. Throws DataError.
+ */
+export async function readFirst(
+  candidates: string[],
+  announced: (file: string, start: Buffer) => number | undefined,
+): Promise<{ file: string; bytes: Buffer }> {
   const file = candidates.find((candidate) => existsSync(candidate));
   if (!file)
     throw new DataError(
       `${candidates[0]} is missing${candidates.length > 1 ? ` (nor is there ${candidates.slice(1).join(' or ')})` : ''}.`,
     );
-  const bytes = readWhole(file);
-  if (!file.endsWith('.gz')) return { file, bytes };
+  if (!file.endsWith('.gz')) return { file, bytes: readWhole(file) };
+  const content = createReadStream('', { fd: openFile(file) }).on('error', (error) => unpacked.destroy(error));
+  const unpacked = content.pipe(createGunzip());
   try {
-    return { file, bytes: await promisify(gunzip)(bytes) };
+    return { file, bytes: await collected(file, unpacked, (start) => announced(file, start)) };
   } catch (error) {
+    if (error instanceof DataError) throw error;
     throw new DataError(`${file} is not a whole gzip file: ${messageOf(error)}.`, { cause: error });
+  } finally {
+    content.destroy();
+    unpacked.destroy();
   }
 }
 
-/** Unpacks .xz files, given as parts in their order, with the `xz` tool. */
+/** All bytes of a stream. Throws DataError where they are more than what is announced, or than the limit. */
+async function collected(
+  file: string,
+  stream: AsyncIterable<Buffer>,
+  announced?: (start: Buffer) => number | undefined,
+): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let [length, expected]: [number, number | undefined] = [0, undefined];
+  for await (const chunk of stream) {
+    chunks.push(chunk);
+    length += chunk.length;
+    if (announced) expected ??= announced(chunks.length === 1 ? chunk : Buffer.concat(chunks));
+    if (length > (expected ?? largestUnpacked))
+      throw new DataError(
+        expected === undefined
+          ? `${file} unpacks to more than ${largestUnpacked / 2 ** 20} MiB. Unpack it yourself if that is right.`
+          : `${file} unpacks to more than the ${expected} bytes that its header announces. Copy it again.`,
+      );
+  }
+  return Buffer.concat(chunks, length);
+}
+
+/** Unpacks .xz files, given as parts in their order, with the `xz` tool. Throws DataError. */
 export async function readXz(parts: string[]): Promise<Buffer> {
   const packed = Buffer.concat(parts.map(readWhole));
-  return new Promise((resolve, reject) => {
-    const child = spawn('xz', ['-dc'], { stdio: ['pipe', 'pipe', 'pipe'] });
-    const chunks: Buffer[] = [];
-    let trouble = '';
-    child.stdout.on('data', (chunk: Buffer) => chunks.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => (trouble += chunk));
-    child.on('error', () =>
-      reject(
-        new DataError(
-          `${parts[0]} needs the xz tool, which is not installed. Install xz-utils, or unpack the file yourself.`,
-        ),
-      ),
-    );
-    child.on('close', (code) => {
-      if (code === 0) resolve(Buffer.concat(chunks));
-      else reject(new DataError(`${parts[0]} cannot be unpacked: ${trouble.trim() || `xz ended with ${code}`}.`));
-    });
-    // A damaged file makes xz close its input early; its exit code says why.
-    child.stdin.on('error', () => {});
-    child.stdin.end(packed);
+  const file = parts[0] as string;
+  const child = spawn('xz', ['-dc', '--memlimit-decompress=1GiB'], { stdio: ['pipe', 'pipe', 'pipe'] });
+  let trouble = '';
+  child.stderr.on('data', (chunk: Buffer) => {
+    if (trouble.length < 1000) trouble += chunk;
   });
+  // A damaged file makes xz close its input early; its exit code says why.
+  child.stdin.on('error', () => {});
+  child.stdin.end(packed);
+  const ended = new Promise<number | null>((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', resolve);
+  });
+  // Where the content is refused first, nobody waits for it.
+  ended.catch(() => {});
+  try {
+    const bytes = await collected(file, child.stdout);
+    const code = await ended;
+    if (code === 0) return bytes;
+    throw new DataError(`${file} cannot be unpacked: ${trouble.trim() || `xz ended with ${code}`}.`);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    throw new DataError(
+      `${file} needs the xz tool, which is not installed. Install xz-utils, or unpack the file yourself.`,
+    );
+  } finally {
+    child.kill();
+  }
 }

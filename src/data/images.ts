@@ -1,7 +1,7 @@
 /** The images of a split, from wherever they come, as float tensors. */
-import { statSync } from 'node:fs';
-import { DataError } from '../errors.js';
-import { callOverload, fromArray, functions, keep, overloadOf, scope, type Tensor } from '../tensor/index.js';
+import { DataError, messageOf } from '../errors.js';
+import { MappedFile } from '../files/mapped.js';
+import { callOverload, fromArray, keep, overloadOf, scope, type Tensor } from '../tensor/index.js';
 import type { EffectiveAugmentOptions } from './augment/index.js';
 import { perChannel } from './augment/rows.js';
 import { randomResizedCrop } from './crop.js';
@@ -61,19 +61,25 @@ export function openImages(split: Split, setup: SourceSetup): ImageSource {
 
 type HeldSplit = Exclude<Split, EncodedSet>;
 
-/** uint8 [N, C, H, W], in memory or mapped into it. */
-function pixelsOf(split: HeldSplit, { channels, height, width }: Dataset): Tensor {
+/** uint8 [N, C, H, W] of a set in memory, or in a file. */
+function pixelsOf(split: HeldSplit, mapped: MappedFile | undefined, { channels, height, width }: Dataset): Tensor {
   const size = channels * height * width;
   return scope(() => {
     if ('images' in split)
       return keep(fromArray(split.images, [Math.floor(split.images.length / size), channels, height, width]));
-    const bytes = split.offset + split.count * size;
-    // Mapping what is not there would end the process at the first look.
-    if (statSync(split.file).size < bytes)
-      throw new DataError(`${split.file} is truncated: it should have ${bytes} bytes.`);
-    const mapped = functions.fromFile(split.file, false, bytes, { dtype: 'uint8' });
-    return keep(mapped.narrow(0, split.offset, split.count * size).view([split.count, channels, height, width]));
+    const { tensor } = mapped as MappedFile;
+    return keep(tensor.narrow(0, split.offset, split.count * size).view([split.count, channels, height, width]));
   });
+}
+
+function mapped(split: HeldSplit, { channels, height, width }: Dataset): MappedFile | undefined {
+  if ('images' in split) return undefined;
+  const length = split.offset + split.count * channels * height * width;
+  try {
+    return new MappedFile(split.file, { dtype: 'uint8', length });
+  } catch (error) {
+    throw new DataError(messageOf(error), { cause: error });
+  }
 }
 
 /**
@@ -83,10 +89,12 @@ function pixelsOf(split: HeldSplit, { channels, height, width }: Dataset): Tenso
 class HeldImages implements ImageSource {
   readonly #images: Tensor;
   readonly #isResident: boolean;
+  readonly #file: MappedFile | undefined;
 
   constructor(split: HeldSplit, { data, device }: SourceSetup) {
     this.#isResident = device !== 'cpu' && 'images' in split;
-    const pixels = pixelsOf(split, data);
+    this.#file = mapped(split, data);
+    const pixels = pixelsOf(split, this.#file, data);
     this.#images = this.#isResident ? scope(() => keep(pixels.to({ device }))) : pixels;
     if (this.#isResident) pixels.dispose();
   }
@@ -104,15 +112,18 @@ class HeldImages implements ImageSource {
   take(numbers: readonly number[], _step: number, { seed, epoch, pad, flip, normalize }: View): Tensor {
     const { mean, std } = normalize ?? asTheyAre(this.#images.shape[1] as number);
     const operator = overloadOf('srrl::normalized_views');
+    this.#file?.check();
     return callOverload(operator, [this.#images, rowsOf(numbers), mean, std, pad, flip, seed, epoch]) as Tensor;
   }
 
   pixels(numbers: Tensor): Tensor {
+    this.#file?.check();
     return this.#images.indexSelect(0, numbers);
   }
 
   dispose(): void {
     this.#images.dispose();
+    this.#file?.dispose();
   }
 }
 

@@ -12,6 +12,9 @@ export interface Part {
   resized: { width: number; height: number; left: number; top: number };
 }
 
+/** Pixels that an image may have; libvips has the same limit. */
+export const mostPixels = 0x3fff ** 2;
+
 const require = createRequire(import.meta.url);
 let available: boolean | undefined;
 
@@ -57,7 +60,8 @@ function begin(...[file, target, size, choose]: Parameters<typeof decodeTurbo>):
   const pixels = keep(fromArray(target, [...size, 3], { share: true }));
   try {
     const [width, height] = callOverload(overloadOf('srrl::jpeg_size'), [bytes]) as [number, number];
-    if (!width || !height) return undefined;
+    // Of larger ones libvips says that they are too large.
+    if (!width || !height || width * height > mostPixels) return undefined;
     const { box, denominator, resized } = choose(width, height);
     return callOverloadAsync(overloadOf('srrl::decode_jpeg'), [
       bytes,

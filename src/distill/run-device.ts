@@ -1,7 +1,7 @@
 /** Where the student of a run is evaluated and analyzed. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { parse } from 'yaml';
+import { parseYaml } from '../strict-yaml.js';
 import { deviceNamed, hasDevice } from '../tensor/index.js';
 
 /**
@@ -21,7 +21,7 @@ function runDevice(path: string): string {
   const file = [path, dirname(path)].map((folder) => join(folder, 'config.yaml')).find((one) => existsSync(one));
   if (file === undefined) return 'cpu';
   try {
-    const { device } = parse(readFileSync(file, 'utf8')) as { device?: unknown };
+    const { device } = parseYaml(readFileSync(file, 'utf8')) as { device?: unknown };
     return typeof device === 'string' ? device : 'cpu';
   } catch {
     // Whoever needs more of the file than its device says what is wrong with it.

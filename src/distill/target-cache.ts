@@ -1,9 +1,10 @@
 /**
- * A teacher's penultimate features in files that are mapped into memory: one vector h_T a view of an image. They are filled as they are first
- * needed; whoever comes later with the same teacher, data and views reads them, and runs no teacher.
+ * A teacher's penultimate features in files that are mapped into memory: one vector h_T a view of an image. They are
+ * filled as they are first needed; later runs with the same teacher, data and views read them, and run no teacher.
  *
- * A cache is a folder: `key.json` says what it belongs to, `features.bin` is [views, images, C] in row-major order, `filled.bin` has one byte
- * a vector.
+ * A cache is a folder: `key.json` says what it belongs to, `features.bin` is [views, images, C] in row-major order,
+ * `sums.bin` has the CRC-32 of each vector, and 0 where it is missing. A vector that differs from its checksum counts
+ * as missing.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -23,8 +24,12 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { DataError, FileError, messageOf, OutOfMemoryError } from '../errors.js';
+import { problemIn } from '../expectation.js';
+import { MappedFile } from '../files/mapped.js';
 import type { Views } from '../flow.js';
+import { z } from '../options.js';
 import { freeMemory, fromArray, keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { checkedRows, type Damage, dropDamaged, missing, sumsOf } from './cache-sums.js';
 
 /** What decides every vector; two caches with equal keys are one. */
 export interface CacheKey {
@@ -43,20 +48,23 @@ export interface CacheKey {
   dtype: 'float16' | 'float32';
 }
 
-const version = 1;
+const version = 2;
 /** Of a device's free memory, what a cache may take; the rest is for the networks. */
 const shareOfMemory = 1 / 4;
 /** Bytes that are taken to be free where a device does not say. */
 const unknownMemory = 4 * 2 ** 30;
-const bytesPerNumber = { float16: 2, float32: 4, uint8: 1 } as const;
+const bytesPerNumber = { float16: 2, float32: 4, int32: 4 } as const;
 
 export class TargetCache {
   private constructor(
     readonly folder: string,
     private readonly key: CacheKey,
-    private readonly features: Tensor,
-    private readonly filled: Tensor,
+    private readonly features: MappedFile,
+    private readonly sums: MappedFile,
   ) {}
+
+  /** Damaged vectors that were found, and not yet told of. */
+  #damaged = 0;
 
   /**
    * Opens the cache of a key below `directory`, or makes an empty one of full size. Throws FileError where there is no space, or where what lies there is
@@ -71,22 +79,36 @@ export class TargetCache {
         `${join(folder, 'key.json')} is not what it was made with.\nDelete ${folder}; it is filled again.`,
       );
     const count = key.views * key.images;
-    return scope(() => {
-      const features = mapped(folder, 'features.bin', count * key.width, key.dtype).view([count, key.width]);
-      return new TargetCache(folder, key, keep(features), keep(mapped(folder, 'filled.bin', count, 'uint8')));
-    });
+    const features = mapped(folder, 'features.bin', count * key.width, key.dtype);
+    try {
+      return new TargetCache(folder, key, features, mapped(folder, 'sums.bin', count, 'int32'));
+    } catch (error) {
+      features.dispose();
+      throw error;
+    }
   }
 
   /** How much of it is filled, 0 to 1. */
   get share(): number {
-    return scope(() => Number(this.filled.sum().item())) / (this.key.views * this.key.images);
+    const { views, images } = this.key;
+    return scope(() => Number(this.sums.tensor.ne(missing).sum().item())) / (views * images);
   }
 
-  /** float32 [N, C], or undefined where one of these views was never computed. */
+  /** float32 [N, C], or undefined where one of these views is missing or damaged. */
   read(views: Views): Tensor | undefined {
+    this.check();
     const rows = this.rowsOf(views);
-    if (Number(this.filled.indexSelect(0, rows).min().item()) === 0) return undefined;
-    return this.features.indexSelect(0, rows).to('float32');
+    const values = this.rows.indexSelect(0, rows);
+    const { absent, damaged } = checkedRows(values, this.sums.tensor.indexSelect(0, rows));
+    this.#damaged += damaged;
+    return absent + damaged > 0 ? undefined : values.to('float32');
+  }
+
+  /** What was wrong with the files since the last call. */
+  news(): string[] {
+    const count = this.#damaged;
+    this.#damaged = 0;
+    return count === 0 ? [] : [`damaged vectors in ${this.folder}: ${count}; the teacher computes them again`];
   }
 
   /** Keeps h_T, [N, C]. Throws DataError where a number does not fit into the cache's type. */
@@ -97,19 +119,28 @@ export class TargetCache {
         `The teacher's features do not fit into ${this.key.dtype} (the largest is ${Number(h.abs().max().item())}).\nUse --cache-dtype float32.`,
       );
     }
+    this.check();
     const rows = this.rowsOf(views);
-    this.features.indexCopy_(0, rows, values);
-    // Behind the values, so that whoever sees the mark sees them.
-    this.filled.indexFill_(0, rows, 1);
+    this.rows.indexCopy_(0, rows, values);
+    this.sums.tensor.indexCopy_(0, rows, sumsOf(values));
   }
 
-  /** Whether all views of these images were computed. */
+  /** Whether all views of these images are there. */
   covers(images: readonly number[]): boolean {
     const { views, images: count } = this.key;
     return scope(() => {
       const rows = fromArray(BigInt64Array.from(images, BigInt));
-      return Number(this.filled.view([views, count]).indexSelect(1, rows).min().item()) === 1;
+      const sums = this.sums.tensor.view([views, count]).indexSelect(1, rows);
+      return Boolean(sums.ne(missing).all().item());
     });
+  }
+
+  /** Marks damaged vectors as missing. Returns how many there were. */
+  dropDamaged(): number {
+    this.check();
+    const damaged = scope(() => dropDamaged(this.rows, this.sums.tensor));
+    this.#damaged += damaged;
+    return damaged;
   }
 
   /**
@@ -117,10 +148,10 @@ export class TargetCache {
    * memory.
    */
   onDevice(device: string): TargetsOnDevice | undefined {
-    const bytes = this.features.numel() * this.features.elementSize();
+    const bytes = this.features.tensor.numel() * this.features.tensor.elementSize();
     if (bytes > (freeMemory(device) ?? unknownMemory) * shareOfMemory) return undefined;
     try {
-      const features = scope(() => keep(this.features.to({ device })));
+      const features = scope(() => keep(this.rows.to({ device })));
       return new TargetsOnDevice(features, this.key.images);
     } catch (error) {
       if (error instanceof OutOfMemoryError) return undefined;
@@ -136,10 +167,60 @@ export class TargetCache {
     return fromArray(BigInt64Array.from(images, (image) => BigInt(number * count + image)));
   }
 
+  /** [views x images, C] */
+  private get rows(): Tensor {
+    return this.features.tensor.view([-1, this.key.width]);
+  }
+
+  private check(): void {
+    this.features.check();
+    this.sums.check();
+  }
+
   dispose(): void {
     this.features.dispose();
-    this.filled.dispose();
+    this.sums.dispose();
   }
+}
+
+/** Compares a cache with its checksums. Throws FileError where the folder holds none, or one that is not whole. */
+export function verifyCache(folder: string): Damage {
+  const { views, images, width, dtype } = readKey(folder);
+  const features = mapped(folder, 'features.bin', views * images * width, dtype);
+  try {
+    const sums = mapped(folder, 'sums.bin', views * images, 'int32');
+    try {
+      return scope(() => checkedRows(features.tensor.view([-1, width]), sums.tensor));
+    } finally {
+      sums.dispose();
+    }
+  } finally {
+    features.dispose();
+  }
+}
+
+/** Whether a folder is a cache, or looks like one. */
+export const isCache = (folder: string): boolean => existsSync(join(folder, 'key.json'));
+
+const keySchema = z.looseObject({
+  version: z.literal(version),
+  views: z.int().min(1),
+  images: z.int().min(1),
+  width: z.int().min(1),
+  dtype: z.enum(['float16', 'float32']),
+});
+
+function readKey(folder: string): z.output<typeof keySchema> {
+  const file = join(folder, 'key.json');
+  let content: unknown;
+  try {
+    content = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (error) {
+    throw new FileError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
+  }
+  const { data, error } = keySchema.safeParse(content);
+  if (data) return data;
+  throw new FileError(`${file}: ${problemIn(keySchema, content, error)}.\nDelete ${folder}; it is filled again.`);
 }
 
 /** A cache that a device reads by itself. */
@@ -159,13 +240,12 @@ export class TargetsOnDevice {
   }
 }
 
-function mapped(folder: string, name: string, length: number, dtype: 'float16' | 'float32' | 'uint8'): Tensor {
+function mapped(folder: string, name: string, length: number, dtype: 'float16' | 'float32' | 'int32'): MappedFile {
   const file = join(folder, name);
   const [size, expected] = [existsSync(file) ? statSync(file).size : 0, length * bytesPerNumber[dtype]];
-  // Mapping would fill up what is missing with zeros.
   if (size !== expected)
     throw new FileError(`${file} has ${size} bytes, not ${expected}.\nDelete ${folder}; it is filled again.`);
-  return torch.fromFile(file, true, length, { dtype });
+  return new MappedFile(file, { dtype, length, shared: true });
 }
 
 /**
@@ -174,7 +254,7 @@ function mapped(folder: string, name: string, length: number, dtype: 'float16' |
  */
 function create(folder: string, { views, images, width, dtype }: CacheKey, text: string): void {
   const count = views * images;
-  const sizes = { 'features.bin': count * width * bytesPerNumber[dtype], 'filled.bin': count };
+  const sizes = { 'features.bin': count * width * bytesPerNumber[dtype], 'sums.bin': count * bytesPerNumber.int32 };
   const draft = `${folder}.${process.pid}-${randomBytes(4).toString('hex')}.part`;
   try {
     mkdirSync(draft, { recursive: true });

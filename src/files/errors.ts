@@ -1,7 +1,9 @@
-import { FileError, messageOf } from '../errors.js';
+import { DamagedError, FileError, messageOf } from '../errors.js';
 
-const failure = (file: string, verb: string, error: unknown): FileError =>
-  new FileError(`${file} cannot be ${verb}: ${messageOf(error)}`, { cause: error });
+function failure(file: string, verb: string, error: unknown): FileError {
+  const Kind = error instanceof DamagedError ? DamagedError : FileError;
+  return new Kind(`${file} cannot be ${verb}: ${messageOf(error)}`, { cause: error });
+}
 
 /** Runs `body`; whatever goes wrong in it is a FileError that names the file. */
 export function reading<T>(file: string, body: () => T): T {

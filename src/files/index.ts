@@ -1,7 +1,7 @@
 /** Files of tensors: PyTorch's, safetensors, NumPy's. */
 export { type FileKind, kindOfFile } from './kind.js';
 export { loadNpy, saveNpy } from './npy.js';
-export { loadNpz, saveNpz } from './npz.js';
+export { loadNpz, type NpzOptions, saveNpz } from './npz.js';
 export { PthObject, type PthValue } from './pickle/plain.js';
 export { loadPth, type PthOptions } from './pth-load.js';
 export { savePth } from './pth-save.js';

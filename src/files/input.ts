@@ -3,6 +3,7 @@ import { FileError } from '../errors.js';
 
 // The system refuses single reads of 2 GiB and more.
 const largestRead = 2 ** 30;
+const partSize = 2 ** 20;
 
 /** A file that is read in parts, each into its own place. */
 export class Input {
@@ -37,6 +38,16 @@ export class Input {
     const bytes = Buffer.from(new ArrayBuffer(length));
     this.read(bytes, position);
     return bytes;
+  }
+
+  /** All bytes from `position` on in parts, each of which stays as it is until the next one. */
+  *parts(position = 0, end = this.size): Generator<Buffer> {
+    const part = Buffer.allocUnsafe(Math.min(partSize, Math.max(0, end - position)));
+    for (let at = position; at < end; at += part.length) {
+      const bytes = part.subarray(0, Math.min(part.length, end - at));
+      this.read(bytes, at);
+      yield bytes;
+    }
   }
 
   close(): void {

@@ -7,19 +7,31 @@ import { naming, readingAsync } from './errors.js';
 import { Input } from './input.js';
 import { npyHeader, readNpy, type Source } from './npy.js';
 import { writeAtomically } from './output.js';
-import { ZipReader } from './zip-reader.js';
+import { mostInflated, ZipReader } from './zip-reader.js';
 import { ZipWriter } from './zip-writer.js';
 
 const suffix = '.npy';
 
-/** Reads all arrays of an archive, stored or compressed, by name. */
-export async function loadNpz(file: string): Promise<Record<string, Tensor>> {
-  checkCall('loadNpz', ['file'], undefined, arguments);
+/** Options of {@link loadNpz}. */
+export interface NpzOptions {
+  /** Bytes to which compressed arrays may unpack, all together. Default 1 GiB. */
+  maxBytes?: number;
+}
+
+/**
+ * Reads all arrays of an archive, stored or compressed, by name. Throws FileError where the archive is damaged, or
+ * unpacks to more than `maxBytes`.
+ */
+export async function loadNpz(
+  file: string,
+  { maxBytes = mostInflated }: NpzOptions = {},
+): Promise<Record<string, Tensor>> {
+  checkCall('loadNpz', ['file'], { maxBytes: 'number' }, arguments);
   return readingAsync(file, async () => {
     const input = new Input(file);
     const tensors: Record<string, Tensor> = Object.create(null);
     try {
-      const zip = await ZipReader.open(input);
+      const zip = await ZipReader.open(input, maxBytes);
       for (const name of zip.names) {
         if (!name.endsWith(suffix)) throw new FileError(`'${name}' in the archive is no .npy file.`);
         tensors[name.slice(0, -suffix.length)] = readNpy(inMemory(await zip.read(name)));

@@ -24,6 +24,12 @@ export class Output implements Sink {
     }
     this.position += bytes.byteLength;
   }
+
+  /** Writes over what was written before. */
+  replace(bytes: Uint8Array, position: number): void {
+    for (let done = 0; done < bytes.byteLength; )
+      done += writeSync(this.descriptor, bytes, done, bytes.byteLength - done, position + done);
+  }
 }
 
 /** Writes a whole file or nothing, part by part. */

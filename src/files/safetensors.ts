@@ -1,9 +1,11 @@
 /** safetensors files: a length, a JSON header, and the bytes of the tensors one after the other. */
 import { checkCall, checkCount } from '../call.js';
-import { FileError } from '../errors.js';
+import { FileError, messageOf } from '../errors.js';
+import { parseStrict } from '../strict-json.js';
 import type { DType } from '../tensor/dtype.js';
 import { scope, type Tensor } from '../tensor/index.js';
 import { byteLength, bytesOf, filledTensor, isSize, itemSize } from './bytes.js';
+import { checksumKey, checkWhole, continued, noChecksum, placeOfChecksum, withChecksum } from './checksum.js';
 import { naming, reading } from './errors.js';
 import { Input } from './input.js';
 import { writeAtomically } from './output.js';
@@ -40,7 +42,10 @@ interface Place extends SafetensorsEntry {
   readonly end: number;
 }
 
-/** Writes tensors by name, and texts by name as metadata, atomically and one tensor at a time. */
+/**
+ * Writes tensors by name, and texts by name as metadata, atomically and one tensor at a time. The metadata also get a
+ * checksum of the whole file, which {@link loadSafetensors} compares.
+ */
 export function saveSafetensors(
   file: string,
   tensors: Record<string, Tensor>,
@@ -66,21 +71,32 @@ export function saveSafetensors(
     const described = entries.map(({ name, dtype, shape, begin, end }): [string, unknown] => {
       return [name, { dtype: names[dtype], shape, data_offsets: [begin, end] }];
     });
-    const text = JSON.stringify(Object.fromEntries([['__metadata__', metadata], ...described]));
+    const noted = Object.assign({ [checksumKey]: noChecksum }, metadata, { [checksumKey]: noChecksum });
+    const text = JSON.stringify(Object.fromEntries([['__metadata__', noted], ...described]));
     const padded = Buffer.from(text + ' '.repeat((8 - (Buffer.byteLength(text) % 8)) % 8));
     const length = Buffer.alloc(8);
     length.writeBigUInt64LE(BigInt(padded.length));
-    output.write(length);
-    output.write(padded);
-    for (const { name, tensor } of inOrder) output.write(naming(name, () => bytesOf(tensor)));
+    let checksum = 0;
+    const write = (bytes: Uint8Array) => {
+      checksum = continued(bytes, checksum);
+      output.write(bytes);
+    };
+    write(length);
+    write(padded);
+    for (const { name, tensor } of inOrder) write(naming(name, () => bytesOf(tensor)));
+    output.replace(withChecksum(checksum), length.length + (placeOfChecksum(padded) as number));
   });
 }
 
-/** Reads a whole file. Throws FileError where it is truncated or does not describe itself consistently. */
+/**
+ * Reads a whole file. Throws FileError where it is truncated or does not describe itself consistently, and DamagedError
+ * where it has a checksum of {@link saveSafetensors} and is not what was written.
+ */
 export function loadSafetensors(file: string): { tensors: Record<string, Tensor>; metadata: Record<string, string> } {
   checkCall('loadSafetensors', ['file'], undefined, arguments);
   const opened = openSafetensors(file);
   try {
+    opened.verify();
     const tensors: Record<string, Tensor> = scope(() =>
       Object.fromEntries(opened.names.map((name) => [name, opened.get(name)])),
     );
@@ -90,7 +106,10 @@ export function loadSafetensors(file: string): { tensors: Record<string, Tensor>
   }
 }
 
-/** Opens a file and reads its header only; tensors are read one by one, as they are asked for. */
+/**
+ * Opens a file and reads its header only; tensors are read one by one, as they are asked for, and the checksum is
+ * compared by {@link SafetensorsFile.verify} alone.
+ */
 export function openSafetensors(file: string): SafetensorsFile {
   checkCall('openSafetensors', ['file'], undefined, arguments);
   return reading(file, () => {
@@ -111,15 +130,19 @@ export class SafetensorsFile {
   /** Texts by name. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly #places: Map<string, Place>;
+  /** Where the digits of the checksum are in the file. */
+  readonly #checksum: number | undefined;
 
   /** @internal */
   constructor(
     private readonly file: string,
     private readonly input: Input,
   ) {
-    const { header, start } = readHeader(input);
+    const { header, start, checksum } = readHeader(input);
     const entries = Object.entries(header);
-    this.metadata = metadataOf(entries.find(([name]) => name === '__metadata__')?.[1]);
+    const { [checksumKey]: digits, ...metadata } = metadataOf(entries.find(([name]) => name === '__metadata__')?.[1]);
+    this.metadata = metadata;
+    this.#checksum = digits === undefined ? undefined : checksum;
     this.#places = new Map(
       entries
         .filter(([name]) => name !== '__metadata__')
@@ -141,6 +164,17 @@ export class SafetensorsFile {
     return reading(this.file, () => filledTensor(dtype, shape, (bytes) => this.input.read(bytes, begin)));
   }
 
+  /**
+   * Compares the whole file with its checksum; false where it has none, as of other programs. Throws DamagedError where
+   * they differ.
+   */
+  verify(): boolean {
+    const place = this.#checksum;
+    if (place === undefined) return false;
+    reading(this.file, () => checkWhole(this.input, place));
+    return true;
+  }
+
   /** Closes the file; tensors that were read stay. */
   close(): void {
     this.input.close();
@@ -157,17 +191,21 @@ export class SafetensorsFile {
   }
 }
 
-function readHeader(input: Input): { header: object; start: number } {
+function readHeader(input: Input): { header: object; start: number; checksum: number | undefined } {
   const length = input.size >= 8 ? Number(input.take(0, 8).readBigUInt64LE()) : Number.NaN;
   if (!(length <= largestHeader && 8 + length <= input.size))
     throw new FileError('it is no safetensors file, or it is truncated.');
+  const bytes = input.take(8, length);
+  let header: unknown;
   try {
-    const header: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(input.take(8, length)));
-    if (typeof header === 'object' && header !== null && !Array.isArray(header)) return { header, start: 8 + length };
-  } catch {
-    // falls through to the same error
+    header = parseStrict(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
+  } catch (error) {
+    throw new FileError(`it is no safetensors file, or damaged: its header is not valid JSON (${messageOf(error)}).`);
   }
-  throw new FileError('it is no safetensors file: its header is not JSON.');
+  if (typeof header !== 'object' || header === null || Array.isArray(header))
+    throw new FileError('it is no safetensors file: its header is not a JSON object.');
+  const place = placeOfChecksum(bytes);
+  return { header, start: 8 + length, checksum: place === undefined ? undefined : 8 + place };
 }
 
 function metadataOf(value: unknown = {}): Record<string, string> {

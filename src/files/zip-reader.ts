@@ -8,6 +8,8 @@ const stored = 0;
 const deflated = 8;
 // What deflate can make of one byte at the most.
 const largestRatio = 1032;
+/** Bytes that the compressed entries of an archive may unpack to. */
+export const mostInflated = 2 ** 30;
 
 /** Gives yauzl its reads; a position that no file has becomes an error and not an exception between two turns. */
 class Reader extends RandomAccessReader {
@@ -40,17 +42,23 @@ export class ZipReader {
     private readonly entries: Map<string, Entry>,
   ) {}
 
-  /** Reads the directory. Throws FileError where names repeat, or entries lie about their sizes. */
-  static async open(input: Input): Promise<ZipReader> {
+  /**
+   * Reads the directory. Throws FileError where names repeat, entries lie about their sizes, or the compressed ones
+   * unpack to more than `limit` bytes.
+   */
+  static async open(input: Input, limit = mostInflated): Promise<ZipReader> {
     const zip = await fromRandomAccessReaderPromise(new Reader(input), input.size, { autoClose: false });
     const entries = new Map<string, Entry>();
-    let total = 0;
+    let [total, inflated] = [0, 0];
     for await (const entry of zip.eachEntry()) {
       if (entries.has(entry.fileName)) throw new FileError(`'${entry.fileName}' is twice in the archive.`);
       total += entry.compressedSize;
       checkSizes(entry);
       // Entries that share bytes make much out of little.
       if (total > input.size) throw new FileError('the entries of the archive are larger than the archive.');
+      if (entry.compressionMethod === deflated) inflated += entry.uncompressedSize;
+      if (inflated > limit)
+        throw new FileError(`its compressed entries unpack to ${inflated} bytes or more; the limit is ${limit}.`);
       entries.set(entry.fileName, entry);
     }
     return new ZipReader(input, zip, entries);
@@ -96,8 +104,11 @@ function checkSizes({ fileName, compressionMethod, compressedSize, uncompressedS
 }
 
 function inflate(raw: Buffer, { fileName, uncompressedSize }: Entry): Buffer {
-  // zlib takes no limit of 0.
-  const content = inflateRawSync(raw, { maxOutputLength: Math.max(1, uncompressedSize) });
+  // zlib takes no limit of 0, and no chunk below 64; one chunk is never copied.
+  const content = inflateRawSync(raw, {
+    maxOutputLength: Math.max(1, uncompressedSize),
+    chunkSize: Math.max(64, uncompressedSize),
+  });
   if (content.length !== uncompressedSize) throw new FileError(`'${fileName}' has another size than the archive says.`);
   return content;
 }

@@ -1,5 +1,5 @@
 /** Zip archives of stored entries whose contents begin at multiples of 64 bytes, so that they can be mapped into memory. */
-import { crc32 } from 'node:zlib';
+import { continued } from './checksum.js';
 import type { Sink } from './output.js';
 
 const alignment = 64;
@@ -31,7 +31,7 @@ export class ZipWriter {
   add(name: string, ...parts: Uint8Array[]): void {
     const entry: Written = {
       name: Buffer.from(name),
-      crc: parts.reduce((crc, part) => crc32(part, crc), 0),
+      crc: parts.reduce((crc, part) => continued(part, crc), 0),
       size: parts.reduce((sum, part) => sum + part.byteLength, 0),
       offset: this.output.position,
     };

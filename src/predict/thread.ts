@@ -1,7 +1,7 @@
 /** The thread of a classifier, from the side of its caller. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
-import { DisposedError, SrrlError } from '../errors.js';
+import { DisposedError, ThreadError } from '../errors.js';
 import type { z } from '../options.js';
 import { type PackedError, revived } from '../train/packed-error.js';
 import type { ReadyCard } from './card.js';
@@ -114,5 +114,5 @@ async function firstAnswer(worker: Worker, source: string): Promise<Answer> {
   }
 }
 
-const gone = (source: string, code: number): SrrlError =>
-  new SrrlError('ERR_THREAD', `The thread of the classifier of ${source} ended with code ${code}. Load it again.`);
+const gone = (source: string, code: number): ThreadError =>
+  new ThreadError(`The thread of the classifier of ${source} ended with code ${code}. Load it again.`);

@@ -1,10 +1,10 @@
 /** What a run folder says of its run, as one typed record. Reads only; no weights are opened. */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
-import { LineCounter, parseDocument } from 'yaml';
 import { FileError, messageOf } from '../errors.js';
 import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
+import { parseYaml, YamlProblem } from '../strict-yaml.js';
 import type { Alone } from './alone.js';
 import { type RunAnalysis, readAnalysis } from './run-analysis.js';
 import { readSteps, type StepRow } from './step-rows.js';
@@ -161,13 +161,19 @@ function parseJson(text: string): unknown {
 function readConfig(path: string): Record<string, unknown> {
   const file = join(path, recordFiles.config);
   if (!existsSync(file)) throw new FileError(`${file} does not exist: ${path} is no run folder.`);
-  const lines = new LineCounter();
-  const document = parseDocument(readText(file), { lineCounter: lines, prettyErrors: false });
-  const [problem] = document.errors;
-  if (problem) throw new FileError(`${file}, line ${lines.linePos(problem.pos[0]).line}: ${problem.message}`);
-  const config = z.record(z.string(), z.unknown()).safeParse(document.toJS());
+  const config = z.record(z.string(), z.unknown()).safeParse(valueIn(file));
   if (!config.success) throw new FileError(`${file}, line 1: expected options as 'name: value'.`);
   return config.data;
+}
+
+function valueIn(file: string): unknown {
+  try {
+    return parseYaml(readText(file));
+  } catch (error) {
+    if (error instanceof YamlProblem)
+      throw new FileError(`${file}, line ${error.line}: ${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 function readText(file: string): string {

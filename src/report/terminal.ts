@@ -1,6 +1,7 @@
 /** What a person sees on the terminal: a bar where there is one to draw on, plain lines elsewhere. */
 import stringWidth from 'string-width';
 import type { Accuracy, EpochRecord } from '../flow.js';
+import { printable } from '../printable.js';
 import type { StallEvent } from '../train/index.js';
 import { widthOf, wrap } from './layout.js';
 
@@ -111,7 +112,7 @@ export class Progress {
   /** A line above the bar, or just a line; one that is too long for the terminal is wrapped. */
   say(text: string): void {
     if (this.#quiet) return;
-    const wrapped = wrap(text, widthOf(this.#stream));
+    const wrapped = wrap(printable(text), widthOf(this.#stream));
     this.#stream.write(this.#line === '' ? `${wrapped}\n` : `${clearLine}${wrapped}\n${this.#line}`);
   }
 

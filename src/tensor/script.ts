@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
-import { FileError } from '../errors.js';
+import { DamagedError, FileError, messageOf } from '../errors.js';
 import { type Handle, native } from '../native.js';
 import type { ScriptResult } from '../native-types.js';
+import { checkZip } from '../zip-check.js';
 import { uncloneable } from './conversion.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
@@ -24,7 +25,7 @@ export class ScriptModule {
   }
 
   /**
-   * As torch.jit.load. Half precision becomes float32 on the CPU, which computes that faster, unless it is kept. Throws
+   * As torch.jit.load, after the checksums in the archive were compared: libtorch itself does not. Half precision becomes float32 on the CPU, which computes that faster, unless it is kept. Throws
    * FileError where the file does not exist or is no TorchScript.
    */
   static load(
@@ -34,10 +35,16 @@ export class ScriptModule {
   ): ScriptModule {
     if (!existsSync(file)) throw new FileError(`The TorchScript file ${file} does not exist.`);
     try {
+      checkZip(file);
       return new ScriptModule(file, native().scriptLoad(file, device, keepPrecision));
     } catch (error) {
-      if (!(error instanceof FileError)) throw error;
-      const why = error.message.split(/\n|\. /)[0];
+      const ofSystem = (error as NodeJS.ErrnoException).syscall !== undefined;
+      if (!(error instanceof FileError || ofSystem)) throw error;
+      const why = messageOf(error)
+        .split(/\n|\. /)[0]
+        ?.replace(/\.$/, '');
+      if (error instanceof DamagedError)
+        throw new DamagedError(`${file} cannot be read: ${why}.\nCopy it again, or export it again.`, { cause: error });
       throw new FileError(
         `${file} is no TorchScript file that can be read (${why}).\nExport one with torch.export.save(torch.export.export(model.eval(), (images,)), 'teacher.pt2'), or torch.jit.trace(model.eval(), images).save(path).`,
         {

@@ -1,40 +1,12 @@
-/** A run's whole state in one file: whoever reads it goes on as if nothing had happened, to the bit. */
-import { FileError } from '../errors.js';
-import { loadSafetensors, saveSafetensors } from '../files/index.js';
-import type { EpochRecord } from '../flow.js';
+/** A run's whole state in one file: a run that continues from it computes what the uninterrupted one would. */
+import { FileError, messageOf } from '../errors.js';
+import { saveSafetensors } from '../files/index.js';
 import type { ParameterState } from '../optim/optimizer.js';
 import { scope, type Tensor } from '../tensor/index.js';
+import { type CheckpointMeta, format, type Progress, readCheckpoint } from './checkpoint-file.js';
 import { firstNonFinite } from './finite.js';
 import { goOnFrom, randomState } from './random.js';
 import type { Trainer } from './trainer.js';
-
-const format = 3;
-
-/** What a run remembers besides its tensors. */
-export interface Progress {
-  /** Of every epoch so far. */
-  epochs: EpochRecord[];
-  /** The epoch whose student was best, counted from 1. */
-  best?: { epoch: number; top1: number };
-  /** Steps that were skipped because something was no number. */
-  skipped: number;
-}
-
-interface Meta {
-  format: number;
-  /** The options that decide what is computed; another run's checkpoint is refused by them. */
-  config: Record<string, unknown>;
-  step: number;
-  microBatch: number;
-  /** Numbers in optimizer state, by parameter and name. */
-  numbers: Record<string, Record<string, number>>;
-  groups: { lr: number; initialLr?: number }[];
-  lastEpoch: number;
-  emaUpdates: number;
-  scaler?: { scale: number; growthTracker: number };
-  meter: { count: number; sums: Record<string, number> };
-  progress: Progress;
-}
 
 export function saveCheckpoint(
   file: string,
@@ -45,11 +17,12 @@ export function saveCheckpoint(
   scope(() => {
     const { tensors, numbers, paramGroups } = stateOf(trainer);
     add(tensors, 'generator', randomState(trainer.setup.options.device));
-    const meta: Meta = {
+    const meta: CheckpointMeta = {
       format,
       config,
       step: trainer.step,
       microBatch: trainer.microBatch,
+      tensors: Object.keys(tensors),
       numbers,
       groups: paramGroups.map(({ lr, initialLr }) => ({ lr, ...(initialLr !== undefined && { initialLr }) })),
       lastEpoch: trainer.schedule.lastEpoch,
@@ -70,7 +43,7 @@ function stateOf(trainer: Trainer) {
   const tensors: Record<string, Tensor> = {};
   for (const [name, module] of Object.entries(trainer.modules)) add(tensors, `module.${name}`, module.stateDict());
   const { state, paramGroups } = trainer.optimizer.stateDict();
-  const numbers: Meta['numbers'] = {};
+  const numbers: CheckpointMeta['numbers'] = {};
   for (const [number, kept] of Object.entries(state)) {
     for (const [name, value] of Object.entries(kept)) {
       if (typeof value === 'number') numbers[number] = { ...numbers[number], [name]: value };
@@ -81,41 +54,87 @@ function stateOf(trainer: Trainer) {
   return { tensors, numbers, paramGroups };
 }
 
-/** Takes over a checkpoint. Throws FileError where it is damaged, or another configuration's. */
+/**
+ * Takes over a checkpoint. Throws FileError where it is damaged, {@link OtherRun} where it is another
+ * configuration's. Where it throws, the trainer may be partly changed.
+ */
 export function loadCheckpoint(file: string, trainer: Trainer, config: Record<string, unknown>): Progress {
   return scope(() => {
-    const { tensors, metadata } = loadSafetensors(file);
-    const meta = JSON.parse(metadata.checkpoint ?? '{}') as Partial<Meta>;
-    if (meta.format !== format) throw new FileError(`${file} is no checkpoint that this version can read.`);
-    const whole = meta as Meta;
-    const others = differences(whole.config, config);
-    if (others.length > 0) {
-      throw new FileError(
+    const { meta, tensors } = readCheckpoint(file);
+    const others = differences(meta.config, config);
+    if (others.length > 0)
+      throw new OtherRun(
         `${file} was written with other options: ${others.slice(0, 3).join('; ')}.\nResume with the same ones, or choose another --out.`,
       );
+    checkProgress(file, meta, trainer);
+    try {
+      takeOver(meta, tensors, trainer);
+    } catch (error) {
+      throw new FileError(`${file} is damaged: ${messageOf(error)}`, { cause: error });
     }
-    for (const [name, module] of Object.entries(trainer.modules))
-      module.loadStateDict(below(tensors, `module.${name}.`));
-    const state: Record<string, ParameterState> = {};
-    for (const [key, tensor] of Object.entries(below(tensors, 'optimizer.'))) {
-      const [number = '', name = ''] = key.split('.');
-      state[number] = { ...state[number], [name]: tensor };
-    }
-    for (const [number, kept] of Object.entries(whole.numbers)) state[number] = { ...state[number], ...kept };
-    const { paramGroups } = trainer.optimizer.stateDict();
-    trainer.optimizer.loadStateDict({
-      state,
-      paramGroups: paramGroups.map((group, i) => ({ ...group, ...whole.groups[i] })),
-    });
-    trainer.schedule.lastEpoch = whole.lastEpoch;
-    trainer.ema?.loadStateDict({ updates: whole.emaUpdates, averages: below(tensors, 'ema.') });
-    if (whole.scaler) trainer.scaler?.loadStateDict(whole.scaler);
-    trainer.meter.load(whole.meter);
-    trainer.step = whole.step;
-    trainer.microBatch = Math.min(trainer.microBatch, whole.microBatch);
-    goOnFrom(below(tensors, 'generator.'));
-    return whole.progress;
+    return meta.progress;
   });
+}
+
+/** An intact checkpoint of a run with other options: no reason to look for an older one. */
+export class OtherRun extends FileError {
+  override name = 'FileError';
+}
+
+/** Throws FileError where the numbers of a checkpoint contradict each other or the run. */
+function checkProgress(file: string, meta: CheckpointMeta, { stepsPerEpoch, setup, optimizer }: Trainer): void {
+  const { step, lastEpoch, groups, progress } = meta;
+  const refuse = (what: string) => {
+    throw new FileError(`${file} is damaged: ${what}.`);
+  };
+  const steps = setup.options.epochs * stepsPerEpoch;
+  if (step > steps) refuse(`it is of step ${step}, and the run has ${steps} steps`);
+  const done = Math.floor(step / stepsPerEpoch);
+  if (progress.epochs.length !== done || lastEpoch !== done)
+    refuse(
+      `after step ${step}, ${done} epochs are complete, and it has records of ${progress.epochs.length} and the learning rate of ${lastEpoch}`,
+    );
+  const order = progress.epochs.findIndex(({ epoch }, i) => epoch !== i + 1);
+  if (order >= 0) refuse(`its record of epoch ${order + 1} is missing`);
+  if ((progress.best?.epoch ?? 0) > done) refuse('its best epoch is not complete');
+  if (groups.length !== optimizer.paramGroups.length)
+    refuse(`it has ${groups.length} groups of parameters, the optimizer has ${optimizer.paramGroups.length}`);
+}
+
+function takeOver(meta: CheckpointMeta, tensors: Record<string, Tensor>, trainer: Trainer): void {
+  for (const [name, module] of Object.entries(trainer.modules)) module.loadStateDict(below(tensors, `module.${name}.`));
+  const state: Record<string, ParameterState> = {};
+  for (const [key, tensor] of Object.entries(below(tensors, 'optimizer.'))) {
+    const [number = '', name = ''] = key.split('.');
+    state[number] = { ...state[number], [name]: tensor };
+  }
+  for (const [number, kept] of Object.entries(meta.numbers)) state[number] = { ...state[number], ...kept };
+  checkState(state, trainer);
+  const { paramGroups } = trainer.optimizer.stateDict();
+  trainer.optimizer.loadStateDict({
+    state,
+    paramGroups: paramGroups.map((group, i) => ({ ...group, ...meta.groups[i] })),
+  });
+  trainer.schedule.lastEpoch = meta.lastEpoch;
+  trainer.ema?.loadStateDict({ updates: meta.emaUpdates, averages: below(tensors, 'ema.') });
+  if (meta.scaler) trainer.scaler?.loadStateDict(meta.scaler);
+  trainer.meter.load(meta.meter);
+  trainer.step = meta.step;
+  trainer.microBatch = Math.min(trainer.microBatch, meta.microBatch);
+  const generators = below(tensors, 'generator.');
+  if (!generators.cpu) throw new FileError('the state of the generator of random numbers is missing.');
+  goOnFrom(generators);
+}
+
+/** Momentum and averages lie in memory as their parameters do: another size would be read beyond its end. */
+function checkState(state: Record<string, ParameterState>, { optimizer }: Trainer): void {
+  const params = optimizer.paramGroups.flatMap((group) => group.params);
+  for (const [number, kept] of Object.entries(state))
+    for (const [name, value] of Object.entries(kept)) {
+      const wanted = name === 'step' ? '' : params[Number(number)]?.shape.join();
+      if (typeof value !== 'number' && value.shape.join() !== wanted)
+        throw new FileError(`${name} of parameter ${number} has shape [${value.shape}], not [${wanted}].`);
+    }
 }
 
 function add(tensors: Record<string, Tensor>, prefix: string, state: Record<string, Tensor>): void {

@@ -11,3 +11,4 @@ export { lockFolders } from './run-lock.js';
 export { type DistillSetup, resolveReporter, type StudentSetup } from './setup.js';
 export { type TeacherRunOptions, teacherOptions } from './targets.js';
 export type { TogetherEvent } from './together.js';
+export { type FileVerdict, verifyFile } from './verify.js';

@@ -7,9 +7,11 @@ import type { Accuracy, EpochRecord } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { scope, type Tensor } from '../tensor/index.js';
 import { withAverages } from './averages.js';
-import { badState, type Progress } from './checkpoint.js';
+import { badState } from './checkpoint.js';
+import type { Progress } from './checkpoint-file.js';
 import type { Control } from './control.js';
 import type { NonFinite } from './device-steps.js';
+import type { EpochClock } from './epoch-clock.js';
 import { breathe, evaluationBatchSize, scored } from './evaluate.js';
 import type { CompanyEvent, StallEvent, TrainEvent } from './events.js';
 import { patiently } from './patience.js';
@@ -21,6 +23,7 @@ import type { Trainer } from './trainer.js';
 export interface LoopSetup {
   trainer: Trainer;
   progress: Progress;
+  clock: EpochClock;
   control: Control;
   /** Writes a checkpoint; its file, or undefined where nothing is written. */
   save: () => string | undefined;
@@ -33,7 +36,7 @@ export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
 
 /** Yields what happens; returns why it ended before the last epoch. */
 export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEvent, Ending> {
-  const { trainer, control, save } = setup;
+  const { trainer, clock, control, save } = setup;
   const { options } = trainer.setup;
   const { epochs, timeBudget, checkpointSteps, evaluateEvery } = options;
   const began = performance.now();
@@ -42,7 +45,8 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
   try {
     while (trainer.epoch < epochs) {
       const epoch = trainer.epoch + 1;
-      const [epochBegan, firstStep, lr] = [performance.now(), trainer.step, rateOf(trainer)];
+      const lr = rateOf(trainer);
+      clock.begin();
       trainer.beginEpoch();
       progress.begin();
       while (trainer.step < epoch * trainer.stepsPerEpoch) {
@@ -65,11 +69,9 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
       }
       refuseBadState(setup);
       trainer.endEpoch();
-      const seconds = (performance.now() - epochBegan) / 1000;
-      // The last batch of an epoch may be smaller, or an image larger.
-      const images = trainer.loader.count - (firstStep % trainer.stepsPerEpoch) * options.batchSize;
+      const seconds = clock.end();
       const { loss, terms, top1 } = trainer.meter.read();
-      const speed = { imagesPerSecond: images / seconds, seconds };
+      const speed = { imagesPerSecond: trainer.loader.count / seconds, seconds };
       const record = yield* withAverages(trainer, async function* () {
         const due = epoch % evaluateEvery === 0 || epoch === epochs;
         const accuracies: Partial<Record<'test' | 'validation', Accuracy>> = due
@@ -122,7 +124,7 @@ async function* step(setup: LoopSetup, epoch: number, progress: StepProgress): A
       type: 'notice',
       message: `steps are not captured in a device graph but run operator by operator: ${outcome.unrecorded}`,
     };
-  for (const message of outcome.plainKernels ?? []) yield { type: 'notice', message };
+  for (const message of outcome.notices ?? []) yield { type: 'notice', message };
   yield* judged(setup, outcome.nonFinite ?? []);
   if (trainer.step % trainer.stepsPerEpoch === 0) yield* judged(setup, trainer.look());
   const steps = options.epochs * trainer.stepsPerEpoch;

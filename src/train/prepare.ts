@@ -66,8 +66,8 @@ export async function* prepare(
     ...given
   } = rest as Partial<DistillSetup>;
   const [options, teacherRun] = effectiveOptions(given, wanted !== undefined);
-  if (out !== undefined && !dryRun)
-    RunFolder.refuse(out, { ...(overwrite && { overwrite }), ...(resume && { resume }) });
+  if (out !== undefined)
+    RunFolder.refuse(out, { ...((overwrite || dryRun) && { overwrite: true }), ...(resume && { resume }) });
   if (!dryRun) checkTraceFile(options.profile, out);
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
   const data = normalized(asTrained(await resolveData(source), options), options);

@@ -1,6 +1,6 @@
 /** A run in a worker thread, from the side of the caller. */
 import { Worker } from 'node:worker_threads';
-import { SrrlError } from '../errors.js';
+import { ThreadError } from '../errors.js';
 import type { Command, Control } from './control.js';
 import type { TrainEvent } from './events.js';
 import { type PackedError, packed, revived } from './packed-error.js';
@@ -59,7 +59,7 @@ class Inbox {
     worker.on('exit', (code) =>
       this.put({
         type: 'error',
-        error: packed(new SrrlError('ERR_THREAD', `The run's thread ended with code ${code} before the run did.`)),
+        error: packed(new ThreadError(`The run's thread ended with code ${code} before the run did.`)),
       }),
     );
   }

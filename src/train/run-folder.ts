@@ -1,13 +1,21 @@
 /** The folder of a run: what it was asked, what happened, its checkpoints, and the student that came out. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statfsSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
-import { writeFileAtomic } from '../atomic.js';
+import { obstacleTo, writeFileAtomic } from '../atomic.js';
 import { studentFiles } from '../distill/saved-student.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 import type { StepEvent } from './events.js';
-import { lockFile } from './run-lock.js';
 
 const files = {
   config: 'config.yaml',
@@ -19,6 +27,7 @@ const files = {
 /** What was made of a run's results: of another run's, it would be wrong. */
 const derived = ['analysis.json', 'report.html'];
 const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
+const damagedName = /^checkpoint-\d{9}\.safetensors\.damaged$/;
 
 export class RunFolder {
   #lastStep = 0;
@@ -31,6 +40,9 @@ export class RunFolder {
 
   /** Throws ConfigError where a run would take the place of another one. */
   static refuse(path: string, { overwrite = false, resume = false }: { overwrite?: boolean; resume?: boolean }): void {
+    const obstacle = obstacleTo(path);
+    if (obstacle !== undefined)
+      throw new ConfigError(`The run folder ${path} cannot be made: ${obstacle}. Choose another --out.`);
     if (overwrite || !RunFolder.holdsRun(path)) return;
     const folder = new RunFolder(path);
     if (!resume) {
@@ -49,14 +61,15 @@ export class RunFolder {
     const folder = new RunFolder(path, validated);
     folder.writing(() => {
       mkdirSync(path, { recursive: true });
-      for (const file of readdirSync(path)) if (isOurs(file) || derived.includes(file)) rmSync(join(path, file));
+      for (const file of readdirSync(path))
+        if (isOurs(file) || derived.includes(file) || damagedName.test(file)) rmSync(join(path, file));
       writeFileAtomic(join(path, files.config), stringify(config));
     });
     return folder;
   }
 
   /** The folder of a run that goes on. */
-  static open(path: string, validated: boolean): RunFolder {
+  static open(path: string, validated = false): RunFolder {
     return new RunFolder(path, validated);
   }
 
@@ -64,16 +77,23 @@ export class RunFolder {
     return existsSync(path) && readdirSync(path).some(isOurs);
   }
 
-  /** The newest checkpoint, or that of a step. */
-  latestCheckpoint(step?: number): string | undefined {
-    if (step !== undefined) return this.checkpointFile(step);
-    const newest = this.checkpoints().at(-1);
-    return newest && join(this.path, newest);
+  /** The newest checkpoint. */
+  latestCheckpoint(): string | undefined {
+    return this.newestFirst()[0]?.file;
   }
 
-  /** The steps that a folder has checkpoints of. */
-  static stepsIn(path: string): number[] {
-    return new RunFolder(path).checkpoints().map((file) => Number(file.match(checkpointName)?.[1]));
+  /** The checkpoints with their steps, the newest first. */
+  newestFirst(): { step: number; file: string }[] {
+    return this.checkpoints()
+      .reverse()
+      .map((name) => ({ step: Number(name.match(checkpointName)?.[1]), file: join(this.path, name) }));
+  }
+
+  /** Renames a damaged checkpoint, so that no run takes it for its newest. Returns the new name. */
+  setAside(file: string): string {
+    const aside = `${file}.damaged`;
+    this.writing(() => renameSync(file, aside));
+    return aside;
   }
 
   private checkpoints(): string[] {
@@ -193,9 +213,14 @@ const eventLine = (event: object): string => `${JSON.stringify({ time: new Date(
 const isOurs = (file: string): boolean =>
   (Object.values(files) as string[]).includes(file) || checkpointName.test(file);
 
-/** A temporary file of writeFileAtomic's, of another process; not of one that is asking for the lock. */
-const isLeftOver = (file: string): boolean =>
-  file.endsWith('.tmp') && !file.includes(`.${process.pid}-`) && !file.startsWith(lockFile);
+/**
+ * A temporary file of a run that was killed here: only the run that holds the lock writes these files. Those of other
+ * commands, as of reports, may be being written at this moment.
+ */
+function isLeftOver(file: string): boolean {
+  const [, name = '', pid] = /^(.+)\.(\d+)-[0-9a-f]+\.tmp$/.exec(file) ?? [];
+  return isOurs(name) && Number(pid) !== process.pid;
+}
 
 /** Cells of what was not measured are empty. */
 function rowOf(record: EpochRecord, validated: boolean): Record<string, number | string> {

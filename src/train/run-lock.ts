@@ -20,7 +20,7 @@ import { dirname, join, resolve } from 'node:path';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 import { type ProcessIdentity, stateOf, thisProcess } from './process-identity.js';
 
-export const lockFile = 'run.lock';
+const lockFile = 'run.lock';
 
 interface Owner extends ProcessIdentity {
   /** In ISO 8601. */

@@ -4,14 +4,17 @@ import { saveStudent } from '../distill/saved-student.js';
 import { ConfigError, DeviceLostError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 import { native } from '../native.js';
-import { badState, loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
+import { badState, saveCheckpoint } from './checkpoint.js';
+import { newProgress, type Progress } from './checkpoint-file.js';
 import type { Control } from './control.js';
+import { EpochClock } from './epoch-clock.js';
 import type { CompanyEvent, TrainEvent } from './events.js';
 import { deviceLost } from './guards.js';
 import { chosenBy, trainingLoop } from './loop.js';
 import { mergedNotice } from './part.js';
 import { rehearse, teacherWarning } from './preflight.js';
 import { type Company, discard, type Parts, prepare } from './prepare.js';
+import { resumeFrom } from './resume.js';
 import { RunFolder } from './run-folder.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
 import { StepProfile } from './step-profile.js';
@@ -34,7 +37,7 @@ export async function* run(
   try {
     trainer = new Trainer({ ...parts, ...(company && { pass: company.pass }) });
     const resumed = resumeFrom(parts, trainer, company?.resumeAt);
-    const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
+    const progress = resumed?.progress ?? newProgress();
     refuseBadWeights(trainer);
     const rehearsal = yield* rehearse(trainer, control.signal);
     folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
@@ -57,13 +60,15 @@ export async function* run(
       provenance: student.provenance,
       ...(resumed && { resumedAt: trainer.step }),
     });
+    for (const message of resumed?.notices ?? []) yield record({ type: 'notice', message });
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
     if (warning) yield record({ type: 'notice', message: warning });
     if (data.skipped) yield record({ type: 'notice', message: `${data.source}: skipped files: ${data.skipped}` });
     for (const message of mergedNotice(trainer.loader.count, parts.options.batchSize, trainer.microBatch))
       yield record({ type: 'notice', message });
     profile = StepProfile.of(parts.options, trainer.step, parts.options.epochs * trainer.stepsPerEpoch);
-    const loop = { trainer, progress, control, profile, ...writers(folder, trainer, progress, student) };
+    const clock = new EpochClock(progress.epochSeconds);
+    const loop = { trainer, progress, clock, control, profile, ...writers(folder, trainer, progress, clock, student) };
     const stopped = setup.dryRun ? 'dry run' : yield* recorded(trainingLoop(loop), record);
     const kept = keptEpoch(trainer, progress);
     yield record({
@@ -86,13 +91,19 @@ export async function* run(
 }
 
 /** What the loop writes, into a folder where there is one. */
-function writers(folder: RunFolder | undefined, trainer: Trainer, progress: Progress, record: StudentRecord) {
+function writers(
+  folder: RunFolder | undefined,
+  trainer: Trainer,
+  progress: Progress,
+  clock: EpochClock,
+  record: StudentRecord,
+) {
   const { parts } = record;
   return {
     save: () => {
       if (!folder) return undefined;
       const file = folder.checkpointFile(trainer.step);
-      saveCheckpoint(file, trainer, progress, parts.config);
+      saveCheckpoint(file, trainer, { ...progress, epochSeconds: clock.seconds() }, parts.config);
       folder.prune(parts.options.keepCheckpoints);
       return file;
     },
@@ -135,22 +146,6 @@ async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) 
   } finally {
     await events.return(undefined as R);
   }
-}
-
-/** Takes the newest checkpoint over, where the run is to go on and there is one. */
-function resumeFrom(
-  { setup, data, config }: Parts,
-  trainer: Trainer,
-  step?: number,
-): { folder: RunFolder; progress: Progress } | undefined {
-  const { out, resume = false, dryRun = false } = setup;
-  if (out === undefined || !resume) return undefined;
-  const folder = RunFolder.open(out, data.validation !== undefined);
-  const checkpoint = folder.latestCheckpoint(step);
-  if (checkpoint === undefined) return undefined;
-  const progress = loadCheckpoint(checkpoint, trainer, config);
-  if (!dryRun) folder.rewind(progress.epochs, trainer.step);
-  return { folder, progress };
 }
 
 function newFolder({ setup: { out }, data, config }: Parts): RunFolder | undefined {

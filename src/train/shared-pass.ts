@@ -90,6 +90,7 @@ export class SharedPass {
         }
         return features;
       },
+      news: () => targets.news?.() ?? [],
       dispose: () => {},
     };
   }

@@ -52,6 +52,8 @@ export interface Targets {
   /** Hears that an epoch begins: whether it is recordable may change. */
   begin?(): void;
   of(batch: Batch): Features;
+  /** What is to be told since the last call. */
+  news?(): string[];
   dispose(): void;
 }
 
@@ -146,7 +148,7 @@ function cachedTargets(
       return resident !== undefined;
     },
     begin() {
-      if (!mayBeResident || !cache.covers(images)) return;
+      if (!mayBeResident || !cache.covers(images) || cache.dropDamaged() > 0) return;
       mayBeResident = false;
       resident = cache.onDevice(device);
     },
@@ -154,6 +156,7 @@ function cachedTargets(
       const pooled = read(batch);
       return { pooled, logits: teacher.classify(pooled), stages: [] };
     },
+    news: () => cache.news(),
     dispose() {
       live.dispose();
       cache.dispose();

@@ -9,8 +9,8 @@ import { Control } from './control.js';
 import type { CompanyEvent, TrainEvent } from './events.js';
 import { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
 import { disposeState, goOnFrom, keptState, type RandomState } from './random.js';
+import { intactSteps } from './resume.js';
 import { run } from './run.js';
-import { RunFolder } from './run-folder.js';
 import { type DistillSetup, resolveData } from './setup.js';
 import { SharedPass } from './shared-pass.js';
 
@@ -159,7 +159,7 @@ async function* turn(member: Member): AsyncGenerator<TogetherEvent> {
  */
 function commonStep(setups: Record<string, DistillSetup>): number | undefined {
   const resumed = Object.entries(setups).filter(([, { out, resume }]) => out !== undefined && resume);
-  const steps = resumed.map(([, { out }]) => RunFolder.stepsIn(out as string));
+  const steps = resumed.map(([, { out }]) => intactSteps(out as string));
   if (steps.every((found) => found.length === 0)) return undefined;
   const shared = (steps[0] ?? []).filter((step) => steps.every((found) => found.includes(step)));
   const newest = Math.max(...shared);

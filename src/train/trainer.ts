@@ -46,8 +46,8 @@ export interface StepOutcome {
   microBatch?: number;
   /** Why steps are not recorded from now on. */
   unrecorded?: string;
-  /** Why own kernels are not used, each reason once. */
-  plainKernels?: string[];
+  /** What else is to be told: why own kernels are not used, each reason once; what was damaged in the cache. */
+  notices?: string[];
 }
 
 /** How training images are seen. */
@@ -165,12 +165,12 @@ export class Trainer {
     for (;;) {
       try {
         const nonFinite = this.kernels.within(() => this.attempt());
-        const plainKernels = this.kernels.news();
+        const notices = [...this.kernels.news(), ...(this.setup.targets?.news?.() ?? [])];
         const unrecorded = this.device?.obstacle;
         return {
           ...(nonFinite.length > 0 && { nonFinite }),
           ...(this.microBatch !== microBatch && { microBatch: this.microBatch }),
-          ...(plainKernels.length > 0 && { plainKernels }),
+          ...(notices.length > 0 && { notices }),
           ...(unrecorded !== undefined && unrecorded !== obstacle && { unrecorded }),
         };
       } catch (error) {

@@ -1,8 +1,10 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { afterAll, describe, expect, it, vi } from 'vitest';
 import { weightBytes } from '../../src/distill/saved-student.js';
+import { TargetCache, verifyCache } from '../../src/distill/target-cache.js';
 import {
   ConfigError,
   type DistillSetup,
@@ -27,7 +29,11 @@ let count = 0;
 const newFolder = () => join(folder, String(count++));
 
 /** Final weights, the epochs' terms, and how often the teacher ran. */
-async function trained(options: Partial<DistillSetup>, teacher = ScriptTeacher.load(teacherFile)) {
+async function trained(
+  options: Partial<DistillSetup>,
+  teacher = ScriptTeacher.load(teacherFile),
+  notices: string[] = [],
+) {
   const out = newFolder();
   const forward = vi.spyOn(teacher, 'forward');
   const terms: Record<string, number>[] = [];
@@ -35,12 +41,17 @@ async function trained(options: Partial<DistillSetup>, teacher = ScriptTeacher.l
   try {
     for await (const event of distill({ ...setup, out, ...options }))
       if (event.type === 'epoch') terms.push(event.terms);
+      else if (event.type === 'notice') notices.push(event.message);
   } finally {
     teacher.dispose();
   }
   const calls = forward.mock.calls.length;
   return { weights: weightBytes(join(out, 'student.safetensors')), terms, calls };
 }
+const filledRows = (folder: string) => {
+  const sums = readFileSync(join(folder, 'sums.bin'));
+  return [...Array(sums.length / 4).keys()].filter((row) => sums.readInt32LE(4 * row) !== 0) as [number];
+};
 const cacheIn = (directory: string) => join(directory, readdirSync(directory)[0] as string);
 
 describe('a cache of the teacher', () => {
@@ -84,21 +95,62 @@ describe('a cache of the teacher', () => {
     expect(readdirSync(teacherCache)).toHaveLength(4);
   });
 
-  it('that holds something else is noticed before it trains anything', async () => {
+  it('of another teacher is noticed before it trains anything', async () => {
     const teacherCache = newFolder();
     const once = { teacherCache, views: 1, epochs: 1 };
     await trained(once);
-    const file = join(cacheIn(teacherCache), 'features.bin');
+    const [file, sums] = ['features.bin', 'sums.bin'].map((name) => join(cacheIn(teacherCache), name)) as [
+      string,
+      string,
+    ];
     const bytes = readFileSync(file);
-    writeFileSync(
-      file,
-      bytes.map((byte, i) => (i % 2 === 1 ? byte ^ 0x80 : byte)),
-    );
+    const other = bytes.map((byte, i) => (i % 2 === 1 ? byte ^ 0x80 : byte));
+    writeFileSync(file, other);
+    // As if it had been written so.
+    const width = bytes.length / (readFileSync(sums).length / 4);
+    const forged = Buffer.from(readFileSync(sums));
+    for (let row = 0; row < forged.length / 4; row++)
+      if (forged.readInt32LE(4 * row) !== 0)
+        forged.writeInt32LE(crc32(other.subarray(row * width, (row + 1) * width)) | 0, 4 * row);
+    writeFileSync(sums, forged);
     await expect(trained(once)).rejects.toThrow(TeacherError);
     await expect(trained(once)).rejects.toThrow(/are not what the teacher gives/);
     truncateSync(file, bytes.length - 2);
     await expect(trained(once)).rejects.toThrow(FileError);
     await expect(trained(once)).rejects.toThrow(/features.bin has \d+ bytes, not \d+/);
+  });
+
+  it('whose files are damaged is repaired, says so, and changes no weight', async () => {
+    const teacherCache = newFolder();
+    const options = { teacherCache, views: 2, epochs: 2 };
+    const empty = await trained(options);
+    const folder = cacheIn(teacherCache);
+    const before = verifyCache(folder);
+    expect(before).toMatchObject({ count: 4000, absent: 4000 - 2 * 96, damaged: 0 });
+    const file = join(folder, 'features.bin');
+    const bytes = readFileSync(file);
+    const [first] = filledRows(folder);
+    const width = bytes.length / before.count;
+    bytes[first * width + 7] = (bytes[first * width + 7] as number) ^ 4;
+    writeFileSync(file, bytes);
+    expect(verifyCache(folder)).toMatchObject({ damaged: 1 });
+    const notices: string[] = [];
+    const again = await trained(options, undefined, notices);
+    expect(again.weights.equals(empty.weights)).toBe(true);
+    expect(notices.join()).toMatch(/damaged vectors in .*: 1; the teacher computes them again/);
+    expect(verifyCache(folder)).toEqual(before);
+  });
+
+  it('whose file is cut off while it is in use ends with an error, and not the process', () => {
+    const cache = TargetCache.open(newFolder(), {
+      ...{ teacher: 't', data: 'd', seed: 0, views: 1, images: 5000, width: 64, seen: {}, dtype: 'float32' },
+    });
+    const views = { number: 0, images: [4999] } as never;
+    torch.scope(() => cache.write(views, torch.ones([1, 64])));
+    expect(torch.scope(() => cache.read(views)?.sum().item())).toBe(64);
+    truncateSync(join(cache.folder, 'features.bin'), 4096);
+    expect(() => torch.scope(() => cache.read(views))).toThrow(/became shorter/);
+    cache.dispose();
   });
 
   it('is refused where it cannot serve', async () => {

@@ -17,6 +17,7 @@ import { predictCommand } from './predict.js';
 import { reportCommand } from './report.js';
 import { sweepCommand } from './sweep.js';
 import { trainCommand } from './train.js';
+import { verifyCommand } from './verify.js';
 import { verifyResumeCommand } from './verify-resume.js';
 
 export const commands: readonly Command[] = [
@@ -33,6 +34,7 @@ export const commands: readonly Command[] = [
   inspectCommand,
   modelsCommand,
   packCommand,
+  verifyCommand,
   verifyResumeCommand,
   benchCommand,
   doctorCommand,

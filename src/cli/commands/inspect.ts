@@ -4,8 +4,10 @@ import { readStudentCard, studentFileIn } from '../../distill/saved-student.js';
 import { inspectExported, inspectScript } from '../../distill/script-teacher.js';
 import { FileError, TeacherError } from '../../errors.js';
 import { z } from '../../options.js';
+import { printableName } from '../../printable.js';
 import { table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
+import { inspectIsolated } from '../isolated.js';
 import { studentText } from '../student-text.js';
 
 export const inspectCommand = defineCommand({
@@ -16,10 +18,14 @@ export const inspectCommand = defineCommand({
   ],
   options: z.strictObject({
     tap: z.string().optional().describe('module path of the classifier, in place of the one that is found'),
+    isolated: z
+      .boolean()
+      .default(false)
+      .describe('load the file in a process of its own, so that a hostile one cannot end this one'),
     json: z.boolean().default(false).describe('everything as JSON on standard output'),
   }),
-  examples: ['srrl inspect assets/shapes-teacher.pt', 'srrl inspect runs/a'],
-  async run({ tap, json }, [file = '']) {
+  examples: ['srrl inspect assets/shapes-teacher.pt', 'srrl inspect runs/a', 'srrl inspect download.pt --isolated'],
+  async run({ tap, isolated, json }, [file = '']) {
     if (isStudent(file)) {
       const [student, card] = [studentFileIn(file), readStudentCard(file)];
       console.log(json ? JSON.stringify({ file: student, ...card }) : studentText(student, card));
@@ -28,7 +34,11 @@ export const inspectCommand = defineCommand({
     const options = tap === undefined ? {} : { tap };
     const kind = await archiveKind(file);
     if (kind === 'old program') throw new FileError(oldProgram(file));
-    const found = await (kind === 'program' ? inspectExported(file, options) : inspectScript(file, options));
+    const found = await (isolated
+      ? inspectIsolated(file, tap)
+      : kind === 'program'
+        ? inspectExported(file, options)
+        : inspectScript(file, options));
     if (json) {
       console.log(JSON.stringify(found));
     } else {
@@ -39,7 +49,7 @@ export const inspectCommand = defineCommand({
       console.log(
         table(
           ['module', 'type', 'parameters'],
-          found.modules.map(({ path, type }) => [path, type, shapesOf(path).join('  ')]),
+          found.modules.map(({ path, type }) => [path, type, shapesOf(path).join('  ')].map(printableName)),
         ),
       );
       console.log(

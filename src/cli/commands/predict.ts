@@ -4,6 +4,7 @@ import { ConfigError, DataError, FileError, messageOf } from '../../errors.js';
 import { z } from '../../options.js';
 import { imagesAt, standardInput } from '../../predict/files.js';
 import { classifierOptions, type ImageClassifier, loadClassifier } from '../../predict/index.js';
+import { printable } from '../../printable.js';
 import { Progress } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
 import { type FormatName, formats, type Outcome } from '../predictions.js';
@@ -109,7 +110,11 @@ interface Writer {
   end(): void;
 }
 
-const toStandardOutput: Writer = { write: (text) => void process.stdout.write(text), end() {} };
+/** What a person looks at is escaped; what goes to a file or another program stays what it is. */
+const toStandardOutput: Writer = {
+  write: (text) => void process.stdout.write(process.stdout.isTTY ? printable(text) : text),
+  end() {},
+};
 
 /** The file is written whole, at the end. */
 function toFile(file: string): Writer {

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ConfigError } from '../../errors.js';
 import { z } from '../../options.js';
-import { groupTable } from '../../report/compare.js';
+import { groupTable } from '../../report/compare-tables.js';
 import { compareFolders } from '../../report/index.js';
 import { durationText, table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';

@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { studentFiles, weightBytes } from '../../distill/saved-student.js';
-import { SrrlError } from '../../errors.js';
+import { ResumeError } from '../../errors.js';
 import { openSafetensors } from '../../files/index.js';
 import { packageRoot } from '../../native.js';
 import { z } from '../../options.js';
@@ -42,8 +42,7 @@ export const verifyResumeCommand = defineCommand({
           );
         return;
       }
-      throw new SrrlError(
-        'ERR_RESUME',
+      throw new ResumeError(
         `After ${kills} kills ${result.torn} files are torn, and the weights are ${result.whole} and ${[...new Set(result.resumed)].join(', ')}.`,
       );
     } finally {
@@ -111,7 +110,7 @@ function runOnce(args: string[], milliseconds?: number): Promise<boolean> {
       clearTimeout(timer);
       if (signal === 'SIGKILL') resolve(true);
       else if (code === 0) resolve(false);
-      else reject(new SrrlError('ERR_RESUME', `The run ended with ${code ?? signal}: ${said.trim()}`));
+      else reject(new ResumeError(`The run ended with ${code ?? signal}: ${said.trim()}`));
     });
   });
 }

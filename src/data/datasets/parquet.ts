@@ -1,6 +1,6 @@
 import { DataError } from '../../errors.js';
 import { z } from '../../options.js';
-import { type DatasetKind, imagenetStatistics, labelsOf } from '../dataset.js';
+import { type DatasetKind, imagenetStatistics, labelsOf, numberedClasses } from '../dataset.js';
 import { ParquetFile } from '../formats/parquet.js';
 import { classNamesIn, encodedImages, imageColumn, labelColumn, labelsIn } from '../formats/parquet-images.js';
 import { type Found, filesAt } from '../glob.js';
@@ -79,7 +79,7 @@ export const parquet: DatasetKind = {
     const columns = [image ? [image] : ['image', 'img'], label ? [label] : ['label']] as const;
     const [train, test] = [await openSplit(training, ...columns), await openSplit(testing, ...columns)];
     const largest = train.labels.reduce((most, number) => Math.max(most, number), 1);
-    const classes = train.names ?? Array.from({ length: largest + 1 }, (_, i) => `class ${i}`);
+    const classes = train.names ?? numberedClasses(largest + 1);
     return {
       ...skippedOf(skipped),
       source: `parquet:${path}`,

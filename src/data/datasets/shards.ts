@@ -3,7 +3,14 @@ import { open } from 'node:fs/promises';
 import { join, posix } from 'node:path';
 import { DataError } from '../../errors.js';
 import { z } from '../../options.js';
-import { type DatasetKind, type EncodedSet, imagenetStatistics, labelsOf } from '../dataset.js';
+import {
+  type DatasetKind,
+  type EncodedSet,
+  imagenetStatistics,
+  labelsOf,
+  mostClasses,
+  numberedClasses,
+} from '../dataset.js';
 import { linesOf, openFile } from '../files.js';
 import { type TarEntry, tarEntries } from '../formats/tar.js';
 import { imageExtensions, isOfImages } from '../image-files.js';
@@ -25,6 +32,9 @@ function partsOf(name: string): [key: string, extension: string] | undefined {
   const [, key, extension] = name.match(/^((?:.*\/)?[^./][^./]*)\.(.+)$/) ?? [];
   return key !== undefined && extension !== undefined ? [key, extension] : undefined;
 }
+
+/** Bytes of a class number and of blanks around it. */
+const longestNumber = 64;
 
 /**
  * The pairs KEY.jpg and KEY.cls of one shard. What has a class and no image that can be decoded is added to `skipped`.
@@ -51,12 +61,12 @@ function samplesOf(shard: string, skipped: Skipped): Sample[] {
     return [...images].map(([key, image]) => {
       const entry = labels.get(key);
       if (!entry) throw new DataError(`${shard} has ${image.name}, and no ${key}.cls with its class number.`);
-      const bytes = Buffer.alloc(entry.size);
-      readSync(descriptor, bytes, 0, entry.size, entry.offset);
+      const bytes = Buffer.alloc(Math.min(entry.size, longestNumber));
+      readSync(descriptor, bytes, 0, bytes.length, entry.offset);
       const text = bytes.toString('latin1').trim();
-      const label = text === '' ? Number.NaN : Number(text);
-      if (!(Number.isInteger(label) && label >= 0))
-        throw new DataError(`${shard}: ${entry.name} holds no class number.`);
+      const label = Number(text);
+      if (entry.size > longestNumber || !/^\d+$/.test(text) || label >= mostClasses)
+        throw new DataError(`${shard}: ${entry.name} holds no class number, 0 to ${mostClasses - 1}.`);
       return { shard, image, label };
     });
   } finally {
@@ -103,7 +113,7 @@ function encoded(samples: Sample[], classes: number): EncodedSet {
 
 function classNames(path: string, classes: number): string[] {
   const file = join(path, 'classes.txt');
-  if (!existsSync(file)) return Array.from({ length: classes }, (_, i) => `class ${i}`);
+  if (!existsSync(file)) return numberedClasses(classes);
   const names = linesOf(file);
   if (names.length < classes)
     throw new DataError(`${file} names ${names.length} classes; the shards have number ${classes - 1}.`);

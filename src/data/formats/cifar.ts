@@ -5,7 +5,7 @@
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
-import type { ImageSet } from '../dataset.js';
+import { type ImageSet, numberedClasses } from '../dataset.js';
 import { linesOf, readWhole, readXz } from '../files.js';
 import { pickledNames, readPickled } from './cifar-python.js';
 
@@ -40,7 +40,7 @@ export async function openCifar(
   const { kind, numClasses, train, test, names, python } = layout;
   if (!existsSync(path)) throw new DataError(`The folder ${path} of ${kind}:${path} does not exist.`);
   const { folder, pickled } = findForm(path, layout);
-  const numbered = () => Array.from({ length: numClasses }, (_, i) => `class ${i}`);
+  const numbered = () => numberedClasses(numClasses);
   if (pickled)
     return {
       classes: pickledNames(folder, python.meta, python.names, numClasses) ?? numbered(),
@@ -74,7 +74,9 @@ function findForm(path: string, { train, folders }: CifarLayout): { folder: stri
  */
 async function readCifar(folder: string, names: string[], { labelBytes, numClasses }: CifarForm): Promise<ImageSet> {
   const recordBytes = labelBytes + pixels;
-  const files = await Promise.all(names.map((name) => readBinary(folder, name)));
+  const files: Buffer[] = [];
+  // One after the other, so that one that unpacks to too much is noticed before the others are read.
+  for (const name of names) files.push(await readBinary(folder, name));
   for (const [i, bytes] of files.entries()) {
     const file = `${join(folder, names[i] as string)}.bin`;
     if (bytes.length === 0 || bytes.length % recordBytes !== 0)

@@ -2,7 +2,30 @@
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { ImageSet } from '../dataset.js';
-import { readFirst } from '../files.js';
+import { largestAnnounced, readFirst } from '../files.js';
+
+interface Header {
+  /** Bytes of the header itself. */
+  length: number;
+  sizes: number[];
+  /** Bytes behind the header. */
+  elements: number;
+}
+
+/** The header of a file of unsigned bytes; undefined where the bytes are too few for one. Throws DataError. */
+function headerOf(file: string, start: Buffer, dimensions: number): Header | undefined {
+  const length = 4 + 4 * dimensions;
+  if (start.length < length) return undefined;
+  if (start.readUInt32BE(0) !== 0x0800 + dimensions)
+    throw new DataError(`${file} is no idx file of bytes with ${dimensions} dimension${dimensions > 1 ? 's' : ''}.`);
+  const sizes = Array.from({ length: dimensions }, (_, i) => start.readUInt32BE(4 + 4 * i));
+  const elements = sizes.reduce((product, size) => product * size, 1);
+  if (elements > largestAnnounced)
+    throw new DataError(
+      `${file} announces ${sizes.join(' x ')} bytes; up to ${largestAnnounced} are read. It is likely to be damaged.`,
+    );
+  return { length, sizes, elements };
+}
 
 /** Reads an idx file of unsigned bytes with the given number of dimensions. */
 async function readIdx(
@@ -10,19 +33,19 @@ async function readIdx(
   name: string,
   dimensions: number,
 ): Promise<{ file: string; sizes: number[]; data: Uint8Array }> {
-  const { file, bytes } = await readFirst([join(folder, `${name}.gz`), join(folder, name)]);
-  const header = 4 + 4 * dimensions;
-  if (bytes.length < header || bytes.readUInt32BE(0) !== 0x0800 + dimensions) {
-    throw new DataError(`${file} is no idx file of bytes with ${dimensions} dimension${dimensions > 1 ? 's' : ''}.`);
-  }
-  const sizes = Array.from({ length: dimensions }, (_, i) => bytes.readUInt32BE(4 + 4 * i));
-  const expected = sizes.reduce((product, size) => product * size, 1);
-  if (bytes.length !== header + expected) {
+  const { file, bytes } = await readFirst([join(folder, `${name}.gz`), join(folder, name)], (packed, start) => {
+    const header = headerOf(packed, start, dimensions);
+    return header && header.length + header.elements;
+  });
+  const header = headerOf(file, bytes, dimensions);
+  if (!header) throw new DataError(`${file} is truncated: it has ${bytes.length} bytes, and no header.`);
+  const { length, sizes, elements } = header;
+  if (bytes.length !== length + elements) {
     throw new DataError(
-      `${file} is truncated or too long: its header announces ${expected} bytes, ${bytes.length - header} follow.`,
+      `${file} is truncated or too long: its header announces ${elements} bytes, ${bytes.length - length} follow.`,
     );
   }
-  return { file, sizes, data: bytes.subarray(header) };
+  return { file, sizes, data: bytes.subarray(length) };
 }
 
 /**

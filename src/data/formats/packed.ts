@@ -4,11 +4,13 @@
  * data sets may be larger than memory.
  */
 import { createHash } from 'node:crypto';
-import { closeSync, existsSync, fstatSync, readSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fstatSync, readSync, statSync, writeSync } from 'node:fs';
 import { replaceFileAsync } from '../../atomic.js';
 import { DataError, messageOf } from '../../errors.js';
 import { problemIn } from '../../expectation.js';
+import { partsOf } from '../../files/mapped.js';
 import { z } from '../../options.js';
+import { parseStrict } from '../../strict-json.js';
 import { type Dataset, labelsOf, type MappedSet, type Split } from '../dataset.js';
 import { decode } from '../decode.js';
 import { evaluationViewOf } from '../evaluation-view.js';
@@ -33,7 +35,12 @@ const header = z.object({
   sha256: z.string(),
   train: splitHeader,
   test: splitHeader,
+  /** Of all that stands before it, as JSON; absent in older files. */
+  headerSha256: z.string().optional(),
 });
+
+/** Of a header without the checksum itself. */
+const sumOfHeader = (content: object): string => createHash('sha256').update(JSON.stringify(content)).digest('hex');
 
 /**
  * Writes a data set as one file, atomically; encoded images in the evaluation's view. Says how many images are done.
@@ -68,7 +75,7 @@ export async function writePacked(
         train: splitOf(data.train),
         test: splitOf(data.test),
       };
-      const text = Buffer.from(JSON.stringify(whole));
+      const text = Buffer.from(JSON.stringify({ ...whole, headerSha256: sumOfHeader(whole) }));
       const length = Buffer.alloc(4);
       length.writeUInt32LE(text.length);
       for (const part of [text, length, mark]) write(part);
@@ -113,6 +120,22 @@ export function openPacked(file: string): Dataset {
   return { ...facts, ...(view && { view }), source: `packed:${file}`, ...splits };
 }
 
+/** Whether a file ends as those of {@link writePacked} do. */
+export function isPacked(file: string): boolean {
+  const { size } = statSync(file);
+  for (const end of size >= mark.length ? partsOf(file, size - mark.length) : []) return end.equals(mark);
+  return false;
+}
+
+/** Compares the pixels with their checksum. Throws DataError where the file is damaged. */
+export function verifyPacked(file: string): void {
+  const { sha256, channels, height, width, train, test } = readHeader(file);
+  const hash = createHash('sha256');
+  for (const part of partsOf(file, 0, channels * height * width * (train.count + test.count))) hash.update(part);
+  if (hash.digest('hex') !== sha256)
+    throw new DataError(`${file} is damaged: its pixels are not those that were written. Pack the data again.`);
+}
+
 function readHeader(file: string): z.output<typeof header> {
   const descriptor = openFile(file);
   try {
@@ -126,10 +149,12 @@ function readHeader(file: string): z.output<typeof header> {
     if (!end.subarray(4).equals(mark)) throw new DataError('its end is missing');
     const length = end.readUInt32LE(0);
     const start = size - 4 - mark.length - length;
-    const content: unknown = JSON.parse(read(length, start).toString('utf8'));
+    const content = parseStrict(read(length, start).toString('utf8'));
     const parsed = header.safeParse(content);
     if (!parsed.success) throw new DataError(`in its header, ${problemIn(header, content, parsed.error)}`);
     const found = parsed.data;
+    const { headerSha256: sum, ...rest } = content as { headerSha256?: string };
+    if (sum !== undefined && sum !== sumOfHeader(rest)) throw new DataError('its header is damaged');
     const { channels, height, width, train, test, classes } = found;
     if (channels * height * width * (train.count + test.count) !== start)
       throw new DataError('its pixels are not as many as its header says');

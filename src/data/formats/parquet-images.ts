@@ -2,7 +2,7 @@
 import type { SchemaTree } from 'hyparquet';
 import { DataError } from '../../errors.js';
 import { z } from '../../options.js';
-import type { EncodedSet } from '../dataset.js';
+import { type EncodedSet, mostClasses } from '../dataset.js';
 import type { Block, ParquetFile } from './parquet.js';
 
 /** A column, and the part of it that holds the values. */
@@ -72,7 +72,7 @@ export async function labelsIn(file: ParquetFile, { name, leaf }: Column): Promi
   const values = await file.column(name, leaf);
   return values.map((value, row) => {
     const label = Number(value ?? Number.NaN);
-    if (Number.isInteger(label) && label >= 0 && label < 2 ** 31) return label;
+    if (Number.isInteger(label) && label >= 0 && label < mostClasses) return label;
     throw new DataError(`Row ${row} of ${file.path} has no class number in ${name}, but ${value}.`);
   });
 }

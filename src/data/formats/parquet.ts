@@ -10,8 +10,8 @@ import {
   readOffsetIndex,
   type SchemaTree,
 } from 'hyparquet';
-import { compressors } from 'hyparquet-compressors';
 import { DataError, messageOf } from '../../errors.js';
+import { checkPages, compressors } from './parquet-pages.js';
 
 /** Rows that are read at once: those of a page where the file has an index of pages, of a row group where it has none. */
 export interface Block {
@@ -31,6 +31,8 @@ export class ParquetFile {
   readonly rows: number;
   readonly columns: readonly SchemaTree[];
   readonly #blocks = new Map<Group, Promise<Block[]>>();
+  /** Columns whose pages were looked at, by group and name. */
+  readonly #checked = new Map<Group, Map<string, Promise<void>>>();
 
   private constructor(
     readonly path: string,
@@ -85,12 +87,30 @@ export class ParquetFile {
   read(name: string, { start, end }: Block): Promise<unknown[]> {
     if (start === end) return Promise.resolve([]);
     return reading(this.path, async () => {
+      await this.#check(name, start, end);
       const { file, metadata } = this;
-      const options = { file, metadata, compressors, utf8: false, geoparquet: false, useOffsetIndex: true };
+      const unpack = { compressors: await compressors(), utf8: false, geoparquet: false };
+      const options = { file, metadata, ...unpack, useOffsetIndex: true };
       const rows = await parquetReadObjects({ ...options, columns: [name], rowStart: start, rowEnd: end });
       if (rows.length !== end - start) throw new Error(`it has ${rows.length} rows where ${end - start} should be.`);
       return rows.map((row) => row[name]);
     });
+  }
+
+  /** Looks at the pages of all parts of a column, once for each group. */
+  async #check(name: string, start: number, end: number): Promise<void> {
+    for (const group of this.groups) {
+      if (group.end <= start || group.start >= end) continue;
+      const known = this.#checked.get(group) ?? new Map<string, Promise<void>>();
+      this.#checked.set(group, known);
+      const parts = group.chunks.flatMap(({ meta_data: data }) => (data?.path_in_schema[0] === name ? [data] : []));
+      const check = async () => {
+        for (const data of parts) await checkPages(this.file, data, Number(data.num_values));
+      };
+      const done = known.get(name) ?? check();
+      known.set(name, done);
+      await done;
+    }
   }
 
   #chunk(group: Group, leaf: string): RowGroup['columns'][number] {

@@ -16,6 +16,8 @@ export interface TarEntry {
 }
 
 const block = 512;
+/** Of a name, and of a pax header; those that programs write have some hundreds of bytes. */
+const largestHeader = 2 ** 20;
 
 /** A link of an archive to another of its files. */
 interface TarLink {
@@ -53,10 +55,15 @@ export function tarEntries(file: string, onBroken: (name: string) => void = () =
       const offset = at + block;
       at = offset + Math.ceil(size / block) * block;
       if (offset + size > whole) throw new DataError(`${file} is cut off in ${name}: copy it again.`);
+      if (sayingKinds.includes(kind) && size > largestHeader)
+        throw new DataError(`${file} is damaged at byte ${offset - block}: a header has ${size} bytes.`);
       if (kind === 'L') said.path = textOf(read(offset, size));
       else if (kind === 'K') said.linkpath = textOf(read(offset, size));
-      else if (kind === 'x') said = { ...said, ...paxRecords(read(offset, size)) };
-      else {
+      else if (kind === 'x') {
+        const records = paxRecords(read(offset, size));
+        if (!records) throw new DataError(`${file} is damaged at byte ${offset}: a pax header is not valid.`);
+        said = { ...said, ...records };
+      } else {
         if (plainKinds.includes(kind)) entries.push({ name, offset, size });
         if (linkKinds.includes(kind))
           links.push({ name, target: targetOf(name, kind, said.linkpath ?? textOf(header.subarray(157, 257))) });
@@ -106,7 +113,8 @@ const textOf = (bytes: Buffer): string => {
 function isHeader(header: Buffer): boolean {
   let sum = 8 * 32;
   for (const [i, byte] of header.entries()) if (i < 148 || i >= 156) sum += byte;
-  return Number.parseInt(textOf(header.subarray(148, 156)).trim(), 8) === sum;
+  const digits = textOf(header.subarray(148, 156)).trim();
+  return /^[0-7]+$/.test(digits) && Number.parseInt(digits, 8) === sum;
 }
 
 function nameIn(header: Buffer): string {
@@ -125,20 +133,21 @@ function sizeIn(header: Buffer): number | undefined {
     const digits = textOf(field).trim();
     return /^[0-7]*$/.test(digits) ? Number.parseInt(digits || '0', 8) : undefined;
   }
-  const size = first === 0x80 ? Number(field.readBigUInt64BE(4)) : -1;
+  const size = first === 0x80 && field.readUIntBE(1, 3) === 0 ? Number(field.readBigUInt64BE(4)) : -1;
   return Number.isSafeInteger(size) && size >= 0 ? size : undefined;
 }
 
 /** Of a pax header, in decimal digits. */
 const sizeOf = (digits: string): number | undefined => (/^\d{1,15}$/.test(digits) ? Number(digits) : undefined);
 
-/** What of a pax header is used; its records are `<length> <key>=<value>\n`. */
-function paxRecords(bytes: Buffer): Record<string, string> {
+/** What of a pax header is used; its records are `<length> <key>=<value>\n`. Undefined where it is none. */
+function paxRecords(bytes: Buffer): Record<string, string> | undefined {
   const records: Record<string, string> = {};
   for (let at = 0; at < bytes.length; ) {
     const blank = bytes.indexOf(32, at);
-    const length = Number.parseInt(bytes.subarray(at, blank).toString('latin1'), 10);
-    if (!(length > 0)) break;
+    const digits = bytes.subarray(at, Math.max(at, blank)).toString('latin1');
+    const length = /^[1-9]\d{0,7}$/.test(digits) ? Number(digits) : 0;
+    if (length <= digits.length + 1 || at + length > bytes.length) return undefined;
     const [, key = '', value = ''] =
       bytes
         .subarray(blank + 1, at + length - 1)

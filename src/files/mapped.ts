@@ -1,0 +1,72 @@
+/** Files that are mapped into memory. */
+import { closeSync, fstatSync, openSync } from 'node:fs';
+import { FileError } from '../errors.js';
+import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { byteLength } from './bytes.js';
+import { Input } from './input.js';
+
+type MappedType = 'uint8' | 'int32' | 'float16' | 'float32';
+
+/** How a file is mapped. */
+interface Mapping {
+  dtype: MappedType;
+  /** Elements from the beginning on. */
+  length: number;
+  /** Whether writing to the tensor writes to the file; another process may do so as well. Default: read only. */
+  shared?: boolean;
+}
+
+/**
+ * A tensor that lies in a file. Looking at a part that the file no longer has would end the process (SIGBUS):
+ * {@link check} comes before each use. Throws FileError where the file is too short or cannot be opened.
+ */
+export class MappedFile {
+  readonly tensor: Tensor;
+  readonly #descriptor: number;
+  readonly #bytes: number;
+  readonly #written: bigint | undefined;
+
+  constructor(
+    readonly file: string,
+    { dtype, length, shared = false }: Mapping,
+  ) {
+    this.#bytes = byteLength(dtype, [length]);
+    this.#descriptor = openSync(file, 'r');
+    try {
+      const { size, mtimeNs } = fstatSync(this.#descriptor, { bigint: true });
+      // Mapping would fill up what is missing with zeros.
+      if (size < this.#bytes) throw new FileError(`${file} is truncated: it has ${size} bytes, not ${this.#bytes}.`);
+      this.#written = shared ? undefined : mtimeNs;
+      this.tensor = scope(() => keep(torch.fromFile(file, shared, length, { dtype })));
+    } catch (error) {
+      closeSync(this.#descriptor);
+      throw error;
+    }
+  }
+
+  /** Throws FileError where the file became shorter, or was written to by somebody else, since it was mapped. */
+  check(): void {
+    const { size, mtimeNs } = fstatSync(this.#descriptor, { bigint: true });
+    const what =
+      size < this.#bytes
+        ? `became shorter: it has ${size} bytes, not ${this.#bytes}`
+        : this.#written !== undefined && mtimeNs !== this.#written
+          ? 'was written to'
+          : undefined;
+    if (what !== undefined)
+      throw new FileError(
+        `${this.file} ${what} while it was in use. Write a new file and rename it into its place instead; a run resumes with --resume.`,
+      );
+  }
+
+  dispose(): void {
+    this.tensor.dispose();
+    closeSync(this.#descriptor);
+  }
+}
+
+/** All bytes of a file in parts. */
+export function* partsOf(file: string, from = 0, to?: number): Generator<Buffer> {
+  using input = new Input(file);
+  yield* input.parts(from, to);
+}

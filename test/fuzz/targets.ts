@@ -1,0 +1,221 @@
+/**
+ * Every reader of bytes, for fuzzers: samples that are whole, and what reads them. Whatever the bytes are, reading ends
+ * with a value or with an error of this package, soon, and leaves no tensor behind.
+ */
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import sharp from 'sharp';
+import { decode } from '../../src/data/decode.js';
+import { openPacked, verifyPacked, writePacked } from '../../src/data/formats/packed.js';
+import { tarEntries } from '../../src/data/formats/tar.js';
+import { loadNumpyPickle } from '../../src/files/numpy-pickle.js';
+import { loadStudent, models, openDataset, readRun, readStudentCard, saveStudent } from '../../src/index.js';
+import torch, { kindOfFile, loadNpy, loadNpz, loadPth, loadSafetensors, saveSafetensors } from '../../src/torch.js';
+import { readCheckpoint } from '../../src/train/checkpoint-file.js';
+import { checkZip } from '../../src/zip-check.js';
+import { packageRoot } from '../helpers/cli.js';
+import { fixturePath } from '../helpers/inputs.js';
+
+export interface Target {
+  name: string;
+  /** Whole files. `folder` is for what must be written first. */
+  samples(folder: string): Promise<Buffer[]>;
+  /** Reads a file in a folder of its own. */
+  read(file: string, folder: string): Promise<unknown> | unknown;
+  /** The name that the file must have. */
+  file: string;
+}
+
+const fixtures = (folder: string, pattern: RegExp): Buffer[] =>
+  readdirSync(fixturePath(folder))
+    .filter((name) => pattern.test(name))
+    .map((name) => readFileSync(join(fixturePath(folder), name)));
+
+const fromFixtures = (folder: string, pattern: RegExp) => async () => fixtures(folder, pattern);
+
+function written(write: (file: string) => unknown) {
+  return async (folder: string): Promise<Buffer[]> => {
+    const file = join(folder, 'sample.safetensors');
+    await write(file);
+    return [readFileSync(file)];
+  };
+}
+
+/** What a checkpoint says of itself, with one weight. */
+const checkpointMeta = {
+  ...{
+    format: 4,
+    config: { lr: 0.1, epochs: 2 },
+    step: 3,
+    microBatch: 4,
+    tensors: ['module.student.w', 'generator.cpu'],
+  },
+  ...{ numbers: { 0: { step: 3 } }, groups: [{ lr: 0.1 }], lastEpoch: 0, emaUpdates: 0 },
+  meter: { count: 4, sums: { loss: 1.5 } },
+  progress: { epochs: [], skipped: 0, epochSeconds: 1.5 },
+};
+
+function tarSample(): Buffer {
+  const entry = (name: string, content: Buffer, kind = '0') => {
+    const header = Buffer.alloc(512);
+    header.write(name, 0);
+    header.write(content.length.toString(8).padStart(11, '0'), 124);
+    header.write(kind, 156);
+    header.fill(' ', 148, 156);
+    header.write(
+      `${header
+        .reduce((sum, byte) => sum + byte, 0)
+        .toString(8)
+        .padStart(6, '0')}\0 `,
+      148,
+    );
+    return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
+  };
+  const pax = Buffer.from('24 path=a-longer-name.jpg\n'.replace('24', '26'));
+  return Buffer.concat([
+    ...[entry('a.jpg', Buffer.alloc(700, 'x')), entry('a.cls', Buffer.from('3'))],
+    ...[entry('PaxHeader', pax, 'x'), entry('b.jpg', Buffer.alloc(20))],
+    ...[entry('././@LongLink', Buffer.from('c.jpg\0'), 'L'), entry('x', Buffer.alloc(5))],
+    Buffer.alloc(1024),
+  ]);
+}
+
+const idxSample = () => {
+  const header = Buffer.from([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28]);
+  return Buffer.concat([header, Buffer.alloc(2 * 28 * 28, 7)]);
+};
+
+const runConfig = Buffer.from(
+  'data: shapes\nstudent: resnet8\nepochs: 2\nbase: &a { lr: 0.1 }\nother: *a\nlist: [1, 2]\n',
+);
+
+export const targets: readonly Target[] = [
+  {
+    name: 'safetensors',
+    file: 'a.safetensors',
+    samples: written((file) =>
+      torch.scope(() => saveSafetensors(file, { a: torch.ones([4, 3]), b: torch.arange(5) }, { k: 'v' })),
+    ),
+    read: loadSafetensors,
+  },
+  {
+    name: 'checkpoint',
+    file: 'checkpoint-000000003.safetensors',
+    samples: written((file) =>
+      torch.scope(() =>
+        saveSafetensors(
+          file,
+          { 'module.student.w': torch.ones([2]), 'generator.cpu': torch.zeros([8], { dtype: 'uint8' }) },
+          { checkpoint: JSON.stringify(checkpointMeta) },
+        ),
+      ),
+    ),
+    read: readCheckpoint,
+  },
+  {
+    name: 'student',
+    file: 'student.safetensors',
+    samples: written((file) => {
+      const student = models.create('resnet8', { numClasses: 3, inChannels: 1 });
+      saveStudent(file, student, { model: 'resnet8', numClasses: 3, inChannels: 1, data: 'made' });
+      student.dispose();
+    }),
+    read(file) {
+      readStudentCard(file);
+      loadStudent(file).student.dispose();
+    },
+  },
+  { name: 'npy', file: 'a.npy', samples: fromFixtures('files', /\.npy$/), read: loadNpy },
+  {
+    name: 'npz',
+    file: 'a.npz',
+    samples: fromFixtures('files', /^(stored|deflated)\.npz$/),
+    read: (file) => loadNpz(file, { maxBytes: 2 ** 24 }),
+  },
+  {
+    name: 'pth',
+    file: 'a.pth',
+    samples: fromFixtures('files', /\.pth$/),
+    read: async (file) => {
+      await kindOfFile(file);
+      await loadPth(file, { unknown: 'opaque' }).catch(() => {});
+      return loadPth(file);
+    },
+  },
+  {
+    name: 'pickle',
+    file: 'train',
+    samples: async () =>
+      ['protocol2', 'protocol4', 'protocol5'].flatMap((form) => fixtures(`cifar-python/${form}`, /./)),
+    read: loadNumpyPickle,
+  },
+  {
+    name: 'zip',
+    file: 'a.pt',
+    samples: async () => [readFileSync(join(packageRoot, 'assets/shapes-teacher.pt'))],
+    read: checkZip,
+  },
+  { name: 'tar', file: 'a.tar', samples: async () => [tarSample()], read: (file) => tarEntries(file) },
+  {
+    name: 'idx',
+    file: 'train-images-idx3-ubyte',
+    samples: async () => [idxSample()],
+    read: (_file, folder) => openDataset(`mnist:${folder}`),
+  },
+  {
+    name: 'idx.gz',
+    file: 'train-images-idx3-ubyte.gz',
+    samples: async () => [gzipSync(idxSample())],
+    read: (_file, folder) => openDataset(`mnist:${folder}`),
+  },
+  {
+    name: 'cifar',
+    file: 'train.bin',
+    samples: async () => [Buffer.alloc(2 * 3074, 1)],
+    read: (_file, folder) => openDataset(`cifar100:${folder}`),
+  },
+  {
+    name: 'packed',
+    file: 'a.pack',
+    async samples(folder) {
+      const file = join(folder, 'sample.pack');
+      await writePacked(await openDataset('shapes:12?test=12'), file);
+      return [readFileSync(file)];
+    },
+    read(file) {
+      openPacked(file);
+      verifyPacked(file);
+    },
+  },
+  {
+    name: 'parquet',
+    file: 'train.parquet',
+    samples: fromFixtures('parquet/codecs', /^train-/),
+    async read(_file, folder) {
+      writeFileSync(join(folder, 'test.parquet'), readFileSync(join(fixturePath('parquet/codecs'), 'test.parquet')));
+      const { train } = await openDataset(`parquet:${folder}?size=8`);
+      if ('read' in train) for (const row of train.labels.keys()) await train.read(row);
+    },
+  },
+  {
+    name: 'image',
+    file: 'a.jpg',
+    async samples() {
+      const raw = { width: 24, height: 16, channels: 3 as const };
+      const image = sharp(Buffer.alloc(24 * 16 * 3, 99), { raw });
+      return Promise.all([
+        image.clone().jpeg().toBuffer(),
+        image.clone().png().toBuffer(),
+        image.clone().webp().toBuffer(),
+      ]);
+    },
+    read: (file) => decode(readFileSync(file), file, 8),
+  },
+  {
+    name: 'run configuration',
+    file: 'config.yaml',
+    samples: async () => [runConfig],
+    read: (_file, folder) => readRun(folder),
+  },
+];
