@@ -90,7 +90,7 @@ if (failed) {
   const lines = readFileSync(log, 'utf8').split('\n');
   const first = Math.max(
     0,
-    lines.findIndex((line) => /error|FAILED/i.test(line)),
+    lines.findIndex((line) => /\berror:|FAILED/.test(line)),
   );
   fail(`The native build failed; the whole log is in ${log}:\n${lines.slice(first, first + 15).join('\n')}`);
 }

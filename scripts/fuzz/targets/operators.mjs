@@ -1,0 +1,55 @@
+// Every operator of the dispatcher: by its function with anything, and by each overload with values of the right kinds.
+import { native } from '../../../dist/native.js';
+import { parameterOf } from '../../../dist/tensor/arguments.js';
+import { camelCase } from '../../../dist/tensor/names.js';
+import { functionNames } from '../../../dist/tensor/ops.generated.js';
+import torch, { dispatch } from '../../../dist/torch.js';
+import { anything, shown, valueFor } from '../values.mjs';
+import { leftOut } from '../left-out.mjs';
+
+function byName(random, trial, names) {
+  const name = random.pick(names);
+  const given = Array.from({ length: random.below(5) }, () => anything(random));
+  trial.note(() => `torch.${name}(${given.map(shown).join(', ')})`);
+  torch[name](...given);
+}
+
+function byOverload(random, trial, overloads) {
+  const { full, parameters } = random.pick(overloads);
+  const given = parameters.map((parameter) => ({ parameter, value: valueFor(parameter, random) }));
+  const positional = given.filter(({ parameter }) => !parameter.keywordOnly).map(({ value }) => value);
+  const keywords = given.filter(({ parameter, value }) => parameter.keywordOnly && value !== undefined);
+  const options = Object.fromEntries(keywords.map(({ parameter, value }) => [parameter.key, value]));
+  trial.note(() => `dispatch('${full}', ${[...positional, options].map(shown).join(', ')})`);
+  const result = dispatch(full, ...positional, options);
+  differentiate(random, trial, result);
+}
+
+/** The backward pass of what a call has made. */
+function differentiate(random, trial, result) {
+  const [first] = [result].flat();
+  if (!first?.requiresGrad || !random.once(2)) return;
+  trial.note(() => '.sum().backward()');
+  first.sum().backward();
+}
+
+export default {
+  unit: 'calls',
+  setup() {
+    const names = functionNames.filter((name) => !leftOut(name)).map(camelCase);
+    const overloads = native()
+      .operatorNames()
+      .filter((full) => full.startsWith('aten::') || full.startsWith('srrl::'))
+      .sort()
+      .flatMap((full) => {
+        const [, name = '', overload = ''] = full.match(/^([^.]+)\.?(.*)$/) ?? [];
+        if (leftOut(name.split('::')[1]) || leftOut(overload)) return [];
+        const parameters = native().schema(native().resolve(name, overload)).arguments.map(parameterOf);
+        return parameters.some(({ kind }) => kind === 'unsupported') ? [] : [{ full, parameters }];
+      });
+    return (random, trial) => {
+      trial.count(1);
+      torch.scope(() => (random.once(2) ? byName(random, trial, names) : byOverload(random, trial, overloads)));
+    };
+  },
+};
