@@ -1,3 +1,5 @@
+import { inspect } from 'node:util';
+
 /**
  * The errors of this package. Each message names what was wrong, what was expected and how to mend it, in one or two
  * lines; `code` is stable and can be tested.
@@ -156,5 +158,6 @@ export class InterruptedError extends SrrlError {
 
 /** What anything that was thrown has to say, in one line's worth of text. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  return typeof error === 'object' && error !== null ? inspect(error, { depth: 0 }) : String(error);
 }

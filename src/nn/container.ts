@@ -54,7 +54,7 @@ export class Sequential extends Numbered<Layer> {
 /** A list of modules that its owner calls as it likes. */
 export class ModuleList<Child extends Module = Layer> extends Numbered<Child> {
   constructor(modules: Iterable<Child> = []) {
-    checkCall('new nn.ModuleList', ['modules'], undefined, arguments);
+    checkCall('new nn.ModuleList', ['modules?: iterable'], undefined, arguments);
     super();
     this.push(...modules);
   }
@@ -67,7 +67,7 @@ export class ModuleList<Child extends Module = Layer> extends Numbered<Child> {
 /** Modules by name. */
 export class ModuleDict<Child extends Module = Layer> extends Module {
   constructor(modules: Record<string, Child> = {}) {
-    checkCall('new nn.ModuleDict', ['modules'], undefined, arguments);
+    checkCall('new nn.ModuleDict', ['modules?: object'], undefined, arguments);
     super();
     for (const [name, module] of Object.entries(modules)) this.set(name, module);
   }
@@ -101,7 +101,7 @@ export class ParameterList extends Module {
   readonly #items: Parameter[] = [];
 
   constructor(parameters: Iterable<Parameter> = []) {
-    checkCall('new nn.ParameterList', ['parameters'], undefined, arguments);
+    checkCall('new nn.ParameterList', ['parameters?: iterable'], undefined, arguments);
     super();
     for (const parameter of parameters) this.push(parameter);
   }

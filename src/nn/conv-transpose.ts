@@ -98,7 +98,12 @@ abstract class ConvTransposeNd extends Module {
 /** [N, inChannels, L] -> [N, outChannels, L']. */
 export class ConvTranspose1d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
-    checkCall('new nn.ConvTranspose1d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
+    checkCall(
+      'new nn.ConvTranspose1d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      transposeKinds,
+      arguments,
+    );
     super(1, inChannels, outChannels, kernelSize, options);
   }
 
@@ -111,7 +116,12 @@ export class ConvTranspose1d extends ConvTransposeNd {
 /** [N, inChannels, H, W] -> [N, outChannels, H', W']. */
 export class ConvTranspose2d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
-    checkCall('new nn.ConvTranspose2d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
+    checkCall(
+      'new nn.ConvTranspose2d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      transposeKinds,
+      arguments,
+    );
     super(2, inChannels, outChannels, kernelSize, options);
   }
 
@@ -124,7 +134,12 @@ export class ConvTranspose2d extends ConvTransposeNd {
 /** [N, inChannels, D, H, W] -> [N, outChannels, D', H', W']. */
 export class ConvTranspose3d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
-    checkCall('new nn.ConvTranspose3d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
+    checkCall(
+      'new nn.ConvTranspose3d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      transposeKinds,
+      arguments,
+    );
     super(3, inChannels, outChannels, kernelSize, options);
   }
 

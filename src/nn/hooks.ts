@@ -1,4 +1,5 @@
 /** Forward hooks: a hooked module has a `forward` of its own, so that one without hooks pays nothing. */
+import { checkCall } from '../call.js';
 import type { HookHandle } from '../tensor/index.js';
 import type { Module } from './module.js';
 
@@ -23,6 +24,7 @@ export function hookForward<When extends keyof Hooks>(
   when: When,
   hook: Hooks[When][number],
 ): HookHandle {
+  checkCall('A forward hook', ['hook: function'], undefined, [hook]);
   const hooks = hooked.get(module) ?? install(module);
   const list = hooks[when] as (typeof hook)[];
   list.push(hook);

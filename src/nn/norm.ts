@@ -44,11 +44,9 @@ export class LayerNorm extends Affine {
   readonly normalizedShape: number[];
   readonly eps: number;
 
-  constructor(
-    normalizedShape: number | readonly number[],
-    { eps = 1e-5, elementwiseAffine = true, bias = true }: LayerNormOptions = {},
-  ) {
-    checkCall('new nn.LayerNorm', ['normalizedShape'], layerKinds, arguments);
+  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
+    checkCall('new nn.LayerNorm', ['normalizedShape: sizes'], layerKinds, arguments);
+    const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
     super(shape, elementwiseAffine, bias);
     this.normalizedShape = shape;
@@ -73,11 +71,9 @@ export class RMSNorm extends Affine {
   readonly normalizedShape: number[];
   readonly eps: number | null;
 
-  constructor(
-    normalizedShape: number | readonly number[],
-    { eps = null, elementwiseAffine = true }: RMSNormOptions = {},
-  ) {
-    checkCall('new nn.RMSNorm', ['normalizedShape'], rmsKinds, arguments);
+  constructor(normalizedShape: number | readonly number[], options: RMSNormOptions = {}) {
+    checkCall('new nn.RMSNorm', ['normalizedShape: sizes'], rmsKinds, arguments);
+    const { eps = null, elementwiseAffine = true } = options;
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
     super(shape, elementwiseAffine, false);
     this.normalizedShape = shape;
@@ -107,9 +103,10 @@ export class GroupNorm extends Affine {
   constructor(
     readonly numGroups: number,
     readonly numChannels: number,
-    { eps = 1e-5, affine = true }: GroupNormOptions = {},
+    options: GroupNormOptions = {},
   ) {
-    checkCall('new nn.GroupNorm', ['numGroups', 'numChannels'], groupKinds, arguments);
+    checkCall('new nn.GroupNorm', ['numGroups: number', 'numChannels: number'], groupKinds, arguments);
+    const { eps = 1e-5, affine = true } = options;
     if (numChannels % numGroups !== 0)
       throw new ConfigError(`numChannels ${numChannels} must be a multiple of numGroups ${numGroups}.`);
     super([numChannels], affine, true);
@@ -140,9 +137,10 @@ export class LocalResponseNorm extends Module {
 
   constructor(
     readonly size: number,
-    { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions = {},
+    options: LocalResponseNormOptions = {},
   ) {
-    checkCall('new nn.LocalResponseNorm', ['size'], responseKinds, arguments);
+    checkCall('new nn.LocalResponseNorm', ['size: number'], responseKinds, arguments);
+    const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
     super();
     this.alpha = alpha;
     this.beta = beta;

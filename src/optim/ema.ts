@@ -50,8 +50,9 @@ export class EMA implements TensorHolder {
   readonly #parameters: Followed;
   readonly #buffers: Followed;
 
-  constructor(source: Averageable, { decay = 0.999, warmUp = false }: EMAOptions = {}) {
-    checkCall('new optim.EMA', ['source'], kinds, arguments);
+  constructor(source: Averageable, options: EMAOptions = {}) {
+    checkCall('new optim.EMA', ['source: model'], kinds, arguments);
+    const { decay = 0.999, warmUp = false } = options;
     if (!(decay >= 0 && decay <= 1)) throw new ConfigError(`decay must be from 0 to 1, not ${decay}.`);
     const parameters = [...source.namedParameters()];
     if (parameters.length === 0) throw new ConfigError('EMA was given a module without parameters.');

@@ -58,14 +58,9 @@ export class GradScaler {
   readonly #unscaled = new WeakSet<ScaledOptimizer>();
   #pending: ScaledOptimizer[] = [];
 
-  constructor({
-    initScale = 65536,
-    growthFactor = 2,
-    backoffFactor = 0.5,
-    growthInterval = 2000,
-    device = 'cpu',
-  }: GradScalerOptions = {}) {
+  constructor(options: GradScalerOptions = {}) {
     checkCall('new optim.GradScaler', [], kinds, arguments);
+    const { initScale = 65536, growthFactor = 2, backoffFactor = 0.5, growthInterval = 2000, device = 'cpu' } = options;
     if (!(growthFactor > 1)) throw new ConfigError(`growthFactor must be above 1, not ${growthFactor}.`);
     if (!(backoffFactor < 1 && backoffFactor > 0))
       throw new ConfigError(`backoffFactor must be between 0 and 1, not ${backoffFactor}.`);

@@ -1,4 +1,4 @@
-import { checkOptions, type Kinds } from '../call.js';
+import { checkCall, checkOptions, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
 import {
@@ -74,6 +74,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options, kinds?: Kinds<Options>) {
     const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];
+    for (const item of given) checkCall(new.target.name, ['parameter: object'], undefined, [item]);
     const grouped = given.some((item) => 'params' in item);
     const groups = grouped
       ? (given as ParameterGroup<Options>[])

@@ -69,7 +69,7 @@ export function fromArray(
   shape: readonly number[] = [array.length],
   options: FromArrayOptions = {},
 ): Tensor {
-  checkCall('fromArray', ['array', 'shape'], arrayKinds, arguments);
+  checkCall('fromArray', ['array: object', 'shape?: list'], arrayKinds, arguments);
   if (!ArrayBuffer.isView(array) || array instanceof DataView)
     throw new ArgumentError('fromArray() takes a typed array.');
   const own = dtypeOfArray(array);

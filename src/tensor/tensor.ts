@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { copyKey } from '../argument-kinds.js';
 import { checkCall } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Handle, native, packageRoot } from '../native.js';
@@ -22,9 +23,6 @@ import { nested, valueAt } from './nested.js';
 import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
 import type { NestedValues, ScalarValue } from './types.js';
-
-/** Under this key every tensor tells, also to other copies of this package in the process, which copy made it. */
-export const copyKey = Symbol.for('srrl.copy');
 
 const backwardKinds = { retainGraph: 'boolean', createGraph: 'boolean', inputs: 'any' } as const;
 const contiguousKinds = { memoryFormat: 'string' } as const;
@@ -97,7 +95,8 @@ export class Tensor {
   }
 
   set grad(gradient: Tensor | null) {
-    native().setGrad(this.handle, gradient === null ? null : gradient.handle);
+    checkCall('The gradient of a tensor', ['gradient?: tensor'], undefined, [gradient]);
+    native().setGrad(this.handle, gradient?.handle ?? null);
   }
 
   get isLeaf(): boolean {
@@ -146,7 +145,7 @@ export class Tensor {
     gradient?: Tensor | null,
     options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {},
   ): void {
-    checkCall('backward', ['gradient'], backwardKinds, arguments);
+    checkCall('backward', ['gradient?: tensor'], backwardKinds, arguments);
     native().backward(
       [this.handle],
       gradient ? [gradient.handle] : undefined,
