@@ -1,5 +1,10 @@
 #include "guards.h"
 
+#include <ATen/ATen.h>
+#include <ATen/TracerMode.h>
+
+#include <algorithm>
+#include <limits>
 #include <unordered_map>
 
 #include "errors.h"
@@ -8,18 +13,155 @@ namespace srrl {
 
 namespace {
 
+[[noreturn]] void refuse(const char* kind, const std::string& argument, const std::string& reason) {
+  throw Error(kind, "argument '" + argument + "' " + reason);
+}
+
+// The value of an argument; none where the operator has no such argument.
+const c10::IValue& valueOf(const Operator& op, const c10::Stack& stack, const char* name) {
+  static const c10::IValue none;
+  const auto found = std::find_if(op.arguments.begin(), op.arguments.end(), [&](const Argument& argument) { return argument.name == name; });
+  return found == op.arguments.end() ? none : stack[found - op.arguments.begin()];
+}
+
+// ---- of all operators with such arguments -------------------------------------------------------------------------
+
+void refuseQuantizedType(const Argument& argument, const c10::IValue& value) {
+  if (value.isInt() && c10::isQIntType(static_cast<at::ScalarType>(value.toInt())))
+    refuse(kType, argument.name, "is a quantized type; quantizePerTensor() and quantizePerChannel() make quantized tensors");
+}
+
+void refuseMkldnnLayout(const Argument& argument, const c10::IValue& value) {
+  if (value.isInt() && static_cast<at::Layout>(value.toInt()) == at::kMkldnn)
+    refuse(kType, argument.name, "is _mkldnn; toMkldnn() makes such tensors");
+}
+
+// Kernels write there as into plain memory.
+void refuseOddResult(const Argument& argument, const c10::IValue& value) {
+  for (const at::Tensor& tensor : value.isTensor() ? std::vector{value.toTensor()} : value.toTensorVector()) {
+    if (tensor.is_quantized() || tensor.is_nested() || tensor.layout() == at::kMkldnn)
+      refuse(kType, argument.name, "cannot take a result: it is quantized, nested or of mkldnn's layout");
+  }
+}
+
+bool isChecked(const Argument& argument) {
+  return argument.out || argument.type.kind == Kind::DType || argument.type.kind == Kind::Layout;
+}
+
+void checkKinds(const Operator& op, const c10::Stack& stack) {
+  const bool quantizes = op.name.find("quant") != std::string::npos;
+  for (size_t i = 0; i < stack.size(); i++) {
+    const Argument& argument = op.arguments[i];
+    if (argument.type.kind == Kind::DType && !quantizes) refuseQuantizedType(argument, stack[i]);
+    if (argument.type.kind == Kind::Layout) refuseMkldnnLayout(argument, stack[i]);
+    if (argument.out && !quantizes) refuseOddResult(argument, stack[i]);
+  }
+}
+
+// ---- of single operators ------------------------------------------------------------------------------------------
+
 // A lazy clone takes the memory from under an array that viewTypedArray() has given to JavaScript.
 void refuseLazyClone(const Operator&, const c10::Stack&) { throw Error(kType, "copies on write are not supported; use clone()"); }
 
+void refuseQuantizedSelf(const Operator&, const c10::Stack& stack) {
+  if (stack[0].toTensor().is_quantized()) refuse(kType, "self", "is quantized; use intRepr() for its integers first");
+}
+
+void refuseMkldnnSelf(const Operator&, const c10::Stack& stack) {
+  if (stack[0].toTensor().layout() == at::kMkldnn) refuse(kType, "self", "is of mkldnn's layout; use toDense() first");
+}
+
+void requireStrided(const Operator&, const c10::Stack& stack) {
+  if (stack[0].toTensor().layout() != at::kStrided) refuse(kType, "self", "is not dense; use toDense() first, or clone()");
+}
+
+void requireStateOfLstm(const Operator& op, const c10::Stack& stack) {
+  if (valueOf(op, stack, "hx").toTensorVector().size() != 2) refuse(kShape, "hx", "must be two tensors, the hidden state and the cell's");
+}
+
+// group divides, and N, C and HxW are how far the kernel reads.
+void checkGroupNorm(const Operator& op, const c10::Stack& stack) {
+  const int64_t channels = valueOf(op, stack, "C").toInt(), groups = valueOf(op, stack, "group").toInt();
+  if (groups <= 0 || channels < 0 || channels % groups != 0) refuse(kShape, "group", "must be above 0 and a divisor of C");
+  int64_t elements = valueOf(op, stack, "N").toInt();
+  const bool overflow = __builtin_mul_overflow(elements, channels, &elements) || __builtin_mul_overflow(elements, valueOf(op, stack, "HxW").toInt(), &elements);
+  if (overflow || elements != stack[0].toTensor().numel()) refuse(kShape, "input", "must have N * C * HxW elements");
+}
+
+// One value for each channel, where the kernel reads as many.
+void checkBatchNorm(const Operator& op, const c10::Stack& stack) {
+  const at::Tensor& input = stack[0].toTensor();
+  if (input.is_nested() || input.dim() < 2 || input.size(1) == 0) refuse(kShape, "input", "must have at least two dimensions, and channels in the second");
+  for (const char* name : {"weight", "bias", "running_mean", "running_var"}) {
+    const c10::IValue& value = valueOf(op, stack, name);
+    if (value.isTensor() && (value.toTensor().is_nested() || value.toTensor().numel() != input.size(1)))
+      refuse(kShape, name, "must have one value for each of the " + std::to_string(input.size(1)) + " channels");
+  }
+  const c10::IValue& training = valueOf(op, stack, "training");
+  if (!training.isBool() || training.toBool()) return;
+  for (const char* name : {"running_mean", "running_var"})
+    if (!valueOf(op, stack, name).isTensor()) refuse(kType, name, "is needed outside of training");
+}
+
+int64_t leastOf(at::ScalarType type) {
+  switch (type) {
+    case at::kLong: return std::numeric_limits<int64_t>::min();
+    case at::kInt: return std::numeric_limits<int32_t>::min();
+    default: return 0;  // narrower ones are divided as int32
+  }
+}
+
+// The smallest integer by -1 is one more than the largest: the CPU's division ends the process.
+void checkTruncatedDivision(const Operator& op, const c10::Stack& stack) {
+  const c10::IValue& mode = valueOf(op, stack, "rounding_mode");
+  if (!mode.isString() || mode.toStringRef() != "trunc") return;
+  const at::Tensor& self = stack[0].toTensor();
+  const at::tracer::impl::NoTracerDispatchMode untraced;
+  const at::Tensor other = stack[1].isTensor() ? stack[1].toTensor() : at::scalar_tensor(stack[1].toScalar());
+  const at::ScalarType type = stack[1].isTensor() ? at::result_type(self, other) : at::result_type(self, stack[1].toScalar());
+  const int64_t least = leastOf(type);
+  const auto holds = [](const at::Tensor& tensor, int64_t value) {
+    return tensor.is_cpu() && tensor.layout() == at::kStrided && !tensor.is_nested() && !tensor.is_quantized() && tensor.eq(value).any().item<bool>();
+  };
+  if (least != 0 && holds(other, -1) && holds(self, least)) refuse(kType, "self", "holds the smallest integer, which divided by -1 does not fit its type");
+}
+
+template <Guard special>
+void with(const Operator& op, const c10::Stack& stack) {
+  checkKinds(op, stack);
+  special(op, stack);
+}
+
+// By name, or by name and overload.
 const std::unordered_map<std::string, Guard> kGuards = {
-    {"aten::_lazy_clone", refuseLazyClone},
+    {"_lazy_clone", refuseLazyClone},
+    {"batch_norm_update_stats", with<checkBatchNorm>},
+    {"copy", with<requireStrided>},
+    {"div", with<checkTruncatedDivision>},
+    {"div_", checkTruncatedDivision},
+    {"divide", with<checkTruncatedDivision>},
+    {"divide_", checkTruncatedDivision},
+    {"native_batch_norm", with<checkBatchNorm>},
+    {"native_group_norm", with<checkGroupNorm>},
+    {"new_empty", with<refuseMkldnnSelf>},
+    {"new_full", with<refuseMkldnnSelf>},
+    {"new_ones", with<refuseMkldnnSelf>},
+    {"new_zeros", with<refuseMkldnnSelf>},
+    {"quantized_lstm_cell", requireStateOfLstm},
+    {"view.dtype", with<refuseQuantizedSelf>},
+    {"view_copy.dtype", with<refuseQuantizedSelf>},
+    {"view_copy.dtype_out", with<refuseQuantizedSelf>},
 };
 
 }  // namespace
 
 Guard guardOf(const Operator& op) {
-  const auto found = kGuards.find(op.name.substr(0, op.name.find('.')));
-  return found == kGuards.end() ? nullptr : found->second;
+  if (!op.name.starts_with("aten::")) return nullptr;
+  const std::string full = op.name.substr(6);
+  for (const std::string& name : {full, full.substr(0, full.find('.'))}) {
+    if (const auto found = kGuards.find(name); found != kGuards.end()) return found->second;
+  }
+  return std::any_of(op.arguments.begin(), op.arguments.end(), isChecked) ? checkKinds : nullptr;
 }
 
 }  // namespace srrl

@@ -8,7 +8,7 @@ namespace srrl {
 
 using Guard = void (*)(const Operator& op, const c10::Stack& stack);
 
-// The check of an operator; null for nearly all, which check their arguments themselves.
+// The check of an operator; null for most, which check their arguments themselves.
 Guard guardOf(const Operator& op);
 
 }  // namespace srrl

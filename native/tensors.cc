@@ -266,6 +266,7 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   const at::tracer::impl::NoTracerDispatchMode untraced;
   const Bytes bytes = bytesOf(info[0]);
   const auto type = static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value());
+  if (c10::isQIntType(type)) throw Error(kType, "quantized tensors are not made of bytes; use quantizePerTensor()");
   const std::vector<int64_t> sizes = sizesOf(info[2]);
   if (byteLength(sizes, type) != bytes.length) {
     throw Error(kShape, "the array holds " + std::to_string(bytes.length) + " bytes, the shape needs " +

@@ -16,10 +16,12 @@ const argumentKinds = {
   iterable: ['an array or another iterable', (value) => isObject(value) && Symbol.iterator in value],
   function: ['a function', (value) => typeof value === 'function'],
   number: ['a number', (value) => typeof value === 'number'],
+  numbers: ['an array of numbers', isNumbers],
   sizes: ['a number or an array of numbers', (value) => typeof value === 'number' || isNumbers(value)],
   text: ['a text', (value) => typeof value === 'string'],
   object: ['an object', isObject],
   optimizer: ['an optimizer', (value) => isObject(value) && 'paramGroups' in value && Array.isArray(value.paramGroups)],
+  layer: ['a module', (value) => isObject(value) && 'forward' in value && typeof value.forward === 'function'],
   model: ['a module', (value) => isObject(value) && 'namedParameters' in value],
 } satisfies Record<string, [string, (value: unknown) => boolean]>;
 

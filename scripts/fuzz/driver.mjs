@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const child = fileURLToPath(new URL('child.mjs', import.meta.url));
 /** More than any case needs; a case that asks for more gets an error, not the machine's last memory. */
-const addressSpace = 24_000_000;
+const addressSpace = process.env.ASAN_OPTIONS ? 'unlimited' : 24_000_000;
 
 /** Same errors at the same place are one finding; `report` hears of it once. */
 export async function runTarget({ name, seed, first, cases, milliseconds, verbose, report }) {
@@ -55,7 +55,7 @@ export async function runTarget({ name, seed, first, cases, milliseconds, verbos
 async function lastCall(options) {
   let text = '';
   const outcome = await runChild({ ...options, verbose: true, say: (chunk) => (text += chunk) }, () => {});
-  return outcome === 'done' ? '(not when repeated alone)' : (text.trimEnd().split('\n').at(-1) ?? '');
+  return outcome === 'done' ? '(not when repeated alone)' : text.trimEnd().split('\n').slice(-2).join(' ');
 }
 
 /** The case that runs, or the one behind the last, and what was counted before it. */
@@ -72,7 +72,13 @@ function runChild({ name, seed, first, last, end, verbose, file, say }, hear) {
     'sh',
     ['-c', `ulimit -v ${addressSpace}; ulimit -c 0; exec "$@"`, 'sh', process.execPath, '--expose-gc', child, ...given],
     {
-      stdio: ['ignore', say ? 'pipe' : verbose ? 'inherit' : 'ignore', say || !verbose ? 'pipe' : 'inherit', 'ipc', descriptor],
+      stdio: [
+        'ignore',
+        say ? 'pipe' : verbose ? 'inherit' : 'ignore',
+        say || !verbose ? 'pipe' : 'inherit',
+        'ipc',
+        descriptor,
+      ],
       env: { OMP_NUM_THREADS: '1', ...process.env },
     },
   );
@@ -112,6 +118,8 @@ function runChild({ name, seed, first, last, end, verbose, file, say }, hear) {
 const lastWords = (text) => {
   const line = text
     .split('\n')
-    .find((part) => /ERROR: AddressSanitizer|runtime error|SUMMARY|Assertion|terminate|what\(\)|FATAL|out of memory/.test(part));
+    .find((part) =>
+      /ERROR: AddressSanitizer|runtime error|SUMMARY|Assertion|terminate|what\(\)|FATAL|out of memory/.test(part),
+    );
   return (line ?? '').slice(0, 200);
 };

@@ -3,12 +3,30 @@ import torch, { Complex, Float, Generator, Tensor } from '../../dist/torch.js';
 
 const number = (random) => random.pick([0, 1, 2, 3, 5]);
 const shape = (random) => Array.from({ length: random.below(5) }, () => number(random));
-const dtypes = ['float32', 'float64', 'float16', 'bfloat16', 'int64', 'int32', 'uint8', 'bool', 'complex64', 'int8', 'uint16', 'float8_e5m2'];
-const ofIntegers = (random) => torch.randint(-3, 6, shape(random), { dtype: random.pick(['int64', 'int64', 'int32', 'uint8']) });
+const dtypes = [
+  'float32',
+  'float64',
+  'float16',
+  'bfloat16',
+  'int64',
+  'int32',
+  'uint8',
+  'bool',
+  'complex64',
+  'int8',
+  'uint16',
+  'float8_e5m2',
+];
+const ofIntegers = (random) =>
+  torch.randint(-3, 6, shape(random), { dtype: random.pick(['int64', 'int64', 'int32', 'uint8']) });
 
 const strided = {
   plain: (random) => torch.randn(shape(random)),
-  typed: (random) => torch.ones(shape(random)).mul(random.pick([0, 1, 3, 200])).to(random.pick(dtypes)),
+  typed: (random) =>
+    torch
+      .ones(shape(random))
+      .mul(random.pick([0, 1, 3, 200]))
+      .to(random.pick(dtypes)),
   integers: ofIntegers,
   image: () => torch.randn([2, 3, 5, 5]),
   channelsLast: () => torch.randn([2, 3, 4, 4]).contiguous({ memoryFormat: 'channelsLast' }),
@@ -34,10 +52,20 @@ const special = {
   negative: () => torch.imag(torch.ones([2, 2]).to('complex64').conj()),
   zeros: () => torch._efficientzerotensor([2, 3]),
   meta: (random) => torch.empty(shape(random), { device: 'meta', dtype: random.pick(['float32', 'int64']) }),
-  quantized: (random) => torch.quantizePerTensor(torch.randn([2, 3]), random.pick([0.1, 1]), 2, random.pick(['quint8', 'qint8', 'qint32'])),
-  channels: () => torch.quantizePerChannel(torch.randn([2, 3]), torch.tensor([0.1, 0.2]), torch.tensor([0, 1]), 0, 'qint8'),
+  quantized: (random) =>
+    torch.quantizePerTensor(torch.randn([2, 3]), random.pick([0.1, 1]), 2, random.pick(['quint8', 'qint8', 'qint32'])),
+  channels: () =>
+    torch.quantizePerChannel(torch.randn([2, 3]), torch.tensor([0.1, 0.2]), torch.tensor([0, 1]), 0, 'qint8'),
   coo: () => torch.randn([3, 3]).toSparse(),
-  uncoalesced: () => torch.sparseCooTensor(torch.tensor([[0, 0], [1, 1]]), torch.ones([2]), [2, 2]),
+  uncoalesced: () =>
+    torch.sparseCooTensor(
+      torch.tensor([
+        [0, 0],
+        [1, 1],
+      ]),
+      torch.ones([2]),
+      [2, 2],
+    ),
   csr: () => torch.eye(3).toSparseCsr(),
   csc: () => torch.eye(3).toSparseCsc(),
   bsr: () => torch.eye(4).toSparseBsr([2, 2]),
@@ -64,8 +92,41 @@ const revoked = Proxy.revocable({}, {});
 revoked.revoke();
 const thrower = new Proxy({}, { get: () => undefined, ownKeys: () => ['a'] });
 
-const texts = ['', 'x', 'float32', 'cpu', 'cuda:99', 'none', 'mean', 'ij', 'strided', 'toString', '__proto__', 'x'.repeat(100_000), '\u0000', 'é'];
-const numbers = [0, 1, 2, 3, -1, -2, 7, 0.5, -0, Number.NaN, Number.POSITIVE_INFINITY, 2 ** 31, -(2 ** 31), 2 ** 53, -(2 ** 63), 1e300, 1000];
+const texts = [
+  '',
+  'x',
+  'float32',
+  'cpu',
+  'cuda:99',
+  'none',
+  'mean',
+  'ij',
+  'strided',
+  'toString',
+  '__proto__',
+  'x'.repeat(100_000),
+  '\u0000',
+  'é',
+];
+const numbers = [
+  0,
+  1,
+  2,
+  3,
+  -1,
+  -2,
+  7,
+  0.5,
+  -0,
+  Number.NaN,
+  Number.POSITIVE_INFINITY,
+  2 ** 31,
+  -(2 ** 31),
+  2 ** 53,
+  -(2 ** 63),
+  1e300,
+  1000,
+];
 
 const odd = [
   (random) => random.pick(texts),
@@ -82,7 +143,10 @@ const odd = [
   () => [],
   () => ({}),
   (random) => ({ dim: random.pick(numbers) }),
-  (random) => ({ [random.pick(['requiresGrad', 'dtype', 'device', 'out', 'generator', 'nothing', 'keepdim', 'dim', 'memoryFormat'])]: random.once(2) ? tensor(random) : random.pick([...numbers, ...texts, true, null]) }),
+  (random) => ({
+    [random.pick(['requiresGrad', 'dtype', 'device', 'out', 'generator', 'nothing', 'keepdim', 'dim', 'memoryFormat'])]:
+      random.once(2) ? tensor(random) : random.pick([...numbers, ...texts, true, null]),
+  }),
   () => Symbol('a'),
   () => () => 1,
   () => new Date(0),
@@ -115,7 +179,8 @@ const sensible = {
   float: (random) => random.pick([0, 1, 0.5, -1, Number.NaN, 1e30, 1e-30]),
   bool: (random) => random.once(2),
   Scalar: (random) => random.pick([0, 1, 2, -1, 0.5, true, Number.NaN, new Complex(1, 1)]),
-  str: (random) => random.pick(['none', 'mean', 'sum', '', 'ij', 'reflect', 'trunc', 'floor', 'tanh', 'constant', 'linear']),
+  str: (random) =>
+    random.pick(['none', 'mean', 'sum', '', 'ij', 'reflect', 'trunc', 'floor', 'tanh', 'constant', 'linear']),
   ScalarType: (random) => random.pick(dtypes),
   Layout: (random) => random.pick(['strided', 'strided', 'sparse_coo', 'sparse_csr']),
   MemoryFormat: (random) => random.pick(['contiguous', 'channelsLast', 'preserve']),
@@ -128,7 +193,9 @@ export function valueFor(parameter, random) {
   if (parameter.optional && random.once(3)) return null;
   if (parameter.hasDefault && random.once(2)) return undefined;
   const one = () => sensible[parameter.kind]?.(random);
-  return parameter.list ? Array.from({ length: random.once(8) ? random.below(6) : parameter.size || random.below(4) }, one) : one();
+  return parameter.list
+    ? Array.from({ length: random.once(8) ? random.below(6) : parameter.size || random.below(4) }, one)
+    : one();
 }
 
 /** A value in a few words, for the record of a case. */
@@ -136,7 +203,9 @@ export function shown(value) {
   if (value instanceof Tensor) {
     try {
       const { dtype, device, layout, isNested } = value;
-      const kind = isNested ? 'nested' : `[${value.shape}] ${layout === 'strided' ? `strides [${value.strides}]` : layout}`;
+      const kind = isNested
+        ? 'nested'
+        : `[${value.shape}] ${layout === 'strided' ? `strides [${value.strides}]` : layout}`;
       return `Tensor(${kind} ${dtype} ${device}${value.requiresGrad ? ' requiresGrad' : ''})`;
     } catch {
       return 'Tensor(unusable)';

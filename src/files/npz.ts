@@ -14,7 +14,7 @@ const suffix = '.npy';
 
 /** Reads all arrays of an archive, stored or compressed, by name. */
 export async function loadNpz(file: string): Promise<Record<string, Tensor>> {
-  checkCall('loadNpz', ['file'], undefined, arguments);
+  checkCall('loadNpz', ['file: text'], undefined, arguments);
   return readingAsync(file, async () => {
     const input = new Input(file);
     const tensors: Record<string, Tensor> = Object.create(null);

@@ -35,7 +35,7 @@ type Storages = Map<string, Tensor>;
  * {@link PthObject}s: their class by name and their state as data. No code is run then either.
  */
 export async function loadPth(file: string, options: PthOptions = {}): Promise<PthValue> {
-  checkCall('loadPth', ['file'], { unknown: ['refuse', 'opaque'] }, arguments);
+  checkCall('loadPth', ['file: text'], { unknown: ['refuse', 'opaque'] }, arguments);
   const { unknown = 'refuse' } = options;
   const named = unknown === 'opaque' ? knownGlobal : globalNamed;
   return readingAsync(file, async () => {

@@ -78,7 +78,7 @@ export function saveSafetensors(
 
 /** Reads a whole file. Throws FileError where it is truncated or does not describe itself consistently. */
 export function loadSafetensors(file: string): { tensors: Record<string, Tensor>; metadata: Record<string, string> } {
-  checkCall('loadSafetensors', ['file'], undefined, arguments);
+  checkCall('loadSafetensors', ['file: text'], undefined, arguments);
   const opened = openSafetensors(file);
   try {
     const tensors: Record<string, Tensor> = scope(() =>
@@ -92,7 +92,7 @@ export function loadSafetensors(file: string): { tensors: Record<string, Tensor>
 
 /** Opens a file and reads its header only; tensors are read one by one, as they are asked for. */
 export function openSafetensors(file: string): SafetensorsFile {
-  checkCall('openSafetensors', ['file'], undefined, arguments);
+  checkCall('openSafetensors', ['file: text'], undefined, arguments);
   return reading(file, () => {
     const input = new Input(file);
     try {

@@ -14,6 +14,7 @@ abstract class Numbered<Child extends Module> extends Module {
 
   push(...children: Child[]): this {
     for (const child of children) {
+      checkCall(`${this.constructor.name}.push`, ['module: layer'], undefined, [child]);
       (this as unknown as Record<number, Child>)[this.#length] = child;
       this.#length++;
     }

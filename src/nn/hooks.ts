@@ -42,7 +42,10 @@ function install(module: Module): Hooks {
   const hooks: Hooks = { before: [], after: [] };
   const value = (...given: unknown[]) => {
     let inputs = given;
-    for (const hook of [...hooks.before]) inputs = hook(module, inputs) ?? inputs;
+    for (const hook of [...hooks.before]) {
+      inputs = hook(module, inputs) ?? inputs;
+      checkCall('A forward hook', ['inputs: list'], undefined, [inputs]);
+    }
     let output = original(...inputs);
     for (const hook of [...hooks.after]) {
       const changed = hook(module, inputs, output);

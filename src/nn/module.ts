@@ -146,7 +146,7 @@ export abstract class Module implements TensorHolder {
    * Moves and converts parameters and buffers in place; a dtype applies to floating-point ones, a memory format to 4-d
    * ones.
    */
-  to(options: { device?: string; dtype?: DType; memoryFormat?: MemoryFormat }): this {
+  to(options: { device?: string; dtype?: DType; memoryFormat?: MemoryFormat } = {}): this {
     checkCall('Module.to', [], { device: 'string', dtype: 'string', memoryFormat: 'string' }, arguments);
     const { device, dtype, memoryFormat } = options;
     for (const tensor of this.heldTensors()) {

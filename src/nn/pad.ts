@@ -21,7 +21,7 @@ export interface PadOptions {
  * negative values cut.
  */
 export function pad(x: Tensor, padding: readonly number[], options: PadOptions = {}): Tensor {
-  checkCall('pad', ['x: tensor', 'padding: sizes'], padKinds, arguments);
+  checkCall('pad', ['x: tensor', 'padding: numbers'], padKinds, arguments);
   const { mode = 'constant', value = 0 } = options;
   return mode === 'constant' ? torch.pad(x, [...padding], 'constant', value) : torch.pad(x, [...padding], mode);
 }

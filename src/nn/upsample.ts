@@ -32,7 +32,7 @@ export interface InterpolateOptions {
 const dimensionsOf: Record<string, number> = { linear: 1, bilinear: 2, trilinear: 3, bicubic: 2 };
 
 /** Resizes the spatial dimensions of [N, C, ...sizes], as torch.nn.functional.interpolate. */
-export function interpolate(x: Tensor, options: InterpolateOptions): Tensor {
+export function interpolate(x: Tensor, options: InterpolateOptions = {}): Tensor {
   checkCall('interpolate', ['x: tensor'], interpolateKinds, arguments);
   const { size, scaleFactor, mode = 'nearest', alignCorners = false, antialias = false } = options;
   const spatial = x.ndim - 2;

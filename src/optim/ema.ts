@@ -115,7 +115,9 @@ export class EMA implements TensorHolder {
   }
 
   /** Takes over a copy of a state. Throws ConfigError where its names are others; nothing is changed then. */
-  loadStateDict({ updates, averages }: EMAState): void {
+  loadStateDict(state: EMAState): void {
+    checkCall('loadStateDict', ['state: object'], undefined, arguments);
+    const { updates, averages } = state;
     copyAll(averages, this.averagedStateDict());
     this.updates = updates;
   }

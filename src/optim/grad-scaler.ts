@@ -77,6 +77,7 @@ export class GradScaler {
 
   /** The loss times the scale, for backward(). */
   scale(loss: Tensor): Tensor {
+    checkCall('scale', ['loss: tensor'], undefined, arguments);
     return loss.mul(this.#scale.to({ dtype: loss.dtype === 'float16' ? 'float32' : loss.dtype }));
   }
 
@@ -148,7 +149,9 @@ export class GradScaler {
     return { scale: this.getScale(), growthTracker: Number(this.#growthTracker.item()) };
   }
 
-  loadStateDict({ scale, growthTracker }: { scale: number; growthTracker: number }): void {
+  loadStateDict(state: { scale: number; growthTracker: number }): void {
+    checkCall('loadStateDict', ['state: object'], undefined, arguments);
+    const { scale, growthTracker } = state;
     noGrad(() => {
       this.#scale.fill_(float(scale));
       this.#growthTracker.fill_(growthTracker);

@@ -5,8 +5,10 @@ import { anything, oddity, shown, tensor } from '../values.mjs';
 
 const { nn, optim, Tensor } = all;
 
-// Write files, start as many threads as they are told, hand tensors over for good, or are made by subclasses alone.
-const leftOut = /^(save|setNumThreads|sendTensor$|default$|Module$|ops$)/;
+// Write files, start as many threads as they are told, hand tensors over for good, are made by this package or by
+// subclasses alone, or are protected.
+const leftOut =
+  /^(save|setNumThreads|sendTensor$|default$|Module$|ops$|\w+Error$|Profile$|ready$|stepGroup$|forEach\w+$|named$|bucket$|registerBuffer$|remember$|kindOf$|project$|split$|join$|maskFor$)/;
 
 const isClass = (value) => typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
 
@@ -21,7 +23,11 @@ function members(object) {
 }
 
 const rooms = {
-  torch: Object.fromEntries(members(torch).filter(([name]) => Object.hasOwn(torch, name)).map(([name]) => [name, torch[name]])),
+  torch: Object.fromEntries(
+    members(torch)
+      .filter(([name]) => Object.hasOwn(torch, name))
+      .map(([name]) => [name, torch[name]]),
+  ),
   'torch.autograd': torch.autograd,
   '': all,
   nn,
@@ -36,7 +42,7 @@ const callables = Object.entries(rooms).flatMap(([room, content]) =>
     .map(([name, value]) => ({ name: room === '' ? name : `${room}.${name}`, value, room })),
 );
 
-const generated = new Set(Object.keys(torch.__proto__ ?? {}));
+const generated = new Set(Object.keys(Object.getPrototypeOf(torch)));
 const methods = members(Tensor.prototype).filter(([name]) => !generated.has(name) && !leftOut.test(name));
 
 /** Arguments: sizes for layers, parameters for optimizers, and anything at all. */
@@ -45,7 +51,8 @@ function argumentsFor(random, { room, value }) {
   const sizes = () => random.pick([1, 2, 3, 3, 4, 0, -1, 2.5]);
   return Array.from({ length: count }, (_, i) => {
     if (room === 'nn' && random.once(2)) return sizes();
-    if (room === 'optim' && i === 0 && random.once(2)) return [torch.randn([2, 3]).requiresGrad_(), torch.randn([3]).requiresGrad_()];
+    if (room === 'optim' && i === 0 && random.once(2))
+      return [torch.randn([2, 3]).requiresGrad_(), torch.randn([3]).requiresGrad_()];
     if (room === 'optim' && i === 1 && random.once(2)) return { lr: random.pick([0.1, 0, -1, Number.NaN]) };
     return anything(random);
   });
@@ -56,7 +63,10 @@ const settled = async (value) => (value instanceof Promise ? await value : value
 async function useObject(random, trial, object, name) {
   const own = members(object).filter(([key]) => !leftOut.test(key));
   if (own.length === 0) return;
-  const input = () => (random.once(3) ? anything(random) : random.pick([() => tensor(random), () => torch.randn([2, 3, 4, 4]), () => torch.randn([2, 3])])());
+  const input = () =>
+    random.once(3)
+      ? anything(random)
+      : random.pick([() => tensor(random), () => torch.randn([2, 3, 4, 4]), () => torch.randn([2, 3])])();
   if (typeof object.forward === 'function' && random.once(2)) {
     const given = Array.from({ length: 1 + random.below(2) }, input);
     trial.note(() => `${name}.forward(${given.map(shown).join(', ')})`);
@@ -83,7 +93,8 @@ async function useMember(random, trial, object, name, [key, descriptor]) {
   trial.note(() => `${name}.${key}(${given.map(shown).join(', ')})`);
   const result = await settled(object[key](...given));
   // Generators do nothing before they are asked.
-  if (typeof result?.next === 'function' && typeof result?.[Symbol.iterator] === 'function') for (let i = 0; i < 4; i++) result.next();
+  if (typeof result?.next === 'function' && typeof result?.[Symbol.iterator] === 'function')
+    for (let i = 0; i < 4; i++) result.next();
 }
 
 async function one(random, trial) {

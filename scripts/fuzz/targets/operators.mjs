@@ -4,8 +4,8 @@ import { parameterOf } from '../../../dist/tensor/arguments.js';
 import { camelCase } from '../../../dist/tensor/names.js';
 import { functionNames } from '../../../dist/tensor/ops.generated.js';
 import torch, { dispatch } from '../../../dist/torch.js';
-import { anything, shown, valueFor } from '../values.mjs';
 import { leftOut } from '../left-out.mjs';
+import { anything, shown, valueFor } from '../values.mjs';
 
 function byName(random, trial, names) {
   const name = random.pick(names);

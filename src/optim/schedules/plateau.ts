@@ -133,7 +133,9 @@ export class ReduceLROnPlateau {
     };
   }
 
-  loadStateDict({ best, badEpochs, cooldownLeft, lastEpoch }: PlateauState): void {
+  loadStateDict(state: PlateauState): void {
+    checkCall('loadStateDict', ['state: object'], undefined, arguments);
+    const { best, badEpochs, cooldownLeft, lastEpoch } = state;
     this.best = best;
     this.#badEpochs = badEpochs;
     this.#cooldownLeft = cooldownLeft;
