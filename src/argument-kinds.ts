@@ -25,6 +25,9 @@ const argumentKinds = {
   model: ['a module', (value) => isObject(value) && 'namedParameters' in value],
 } satisfies Record<string, [string, (value: unknown) => boolean]>;
 
+const isContent = (kind: unknown): boolean =>
+  kind === argumentKinds.iterable || kind === argumentKinds.object || kind === argumentKinds.list;
+
 interface Positional {
   name: string;
   optional: boolean;
@@ -34,7 +37,7 @@ interface Positional {
 
 const parsed = new Map<string, Positional>();
 
-/** Of `x`, `x: tensor` or, for one that may be null or left out, `x?: tensor`. */
+/** Of `x`, `x: tensor` or, for one that may be left out or null, `x?: tensor`; null is no list and no object, though. */
 function positionalOf(text: string): Positional {
   let found = parsed.get(text);
   if (!found) {
@@ -57,7 +60,13 @@ export function checkPositional(call: string, positional: readonly string[], giv
   for (let i = 0; i < positional.length; i++) {
     const { name, optional, kind } = positionalOf(positional[i] as string);
     const value = given[i];
-    if (!kind || (optional && (value === undefined || value === null)) || kind[1](value)) continue;
+    if (
+      !kind ||
+      (optional && value === undefined) ||
+      (optional && value === null && !isContent(kind)) ||
+      kind[1](value)
+    )
+      continue;
     throw new ArgumentError(`${call}: ${name} must be ${kind[0]}, not ${show(value)}.`);
   }
 }

@@ -78,6 +78,7 @@ abstract class ConvTransposeNd extends Module {
   protected abstract convolve(x: Tensor, outputPadding: number[]): Tensor;
 
   private paddingFor(x: Tensor, outputSize: readonly number[]): number[] {
+    checkCall('ConvTranspose.forward', ['outputSize: numbers'], undefined, [outputSize]);
     const sizes = x.shape.slice(-this.stride.length);
     return this.stride.map((stride, i) => {
       const [kernel, pad, dilation] = [this.kernelSize[i], this.padding[i], this.dilation[i]] as [

@@ -85,6 +85,7 @@ export class GradScaler {
    * Divides the gradients of an optimizer's parameters by the scale, to clip them before step(). Once between updates.
    */
   unscale_(optimizer: ScaledOptimizer): void {
+    checkCall('unscale_', ['optimizer: optimizer'], undefined, arguments);
     if (this.#unscaled.has(optimizer)) throw new ConfigError('unscale_() was called already since the last update().');
     const params = optimizer.paramGroups.flatMap((group) => group.params);
     noGrad(() =>
@@ -110,6 +111,7 @@ export class GradScaler {
 
   /** Unscales where that was not done, and steps unless a gradient is infinite or NaN. Returns whether it stepped. */
   step(optimizer: ScaledOptimizer): boolean {
+    checkCall('step', ['optimizer: optimizer'], undefined, arguments);
     if (!this.#unscaled.has(optimizer)) this.unscale_(optimizer);
     const overflow = this.#foundInf.item() !== 0;
     if (!overflow) optimizer.step();

@@ -80,6 +80,7 @@ const extras: Omit<TensorExtras, 'at' | 'put' | 'registerHook' | 'backwardAsync'
     return convert(this, { device: 'cpu' });
   },
   cuda(index = 0) {
+    checkCall('cuda', ['index?: number'], undefined, arguments);
     return convert(this, { device: `cuda:${index}` });
   },
   float() {

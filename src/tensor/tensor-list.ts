@@ -18,7 +18,7 @@ export class TensorList {
   constructor(tensors: readonly Tensor[] | { handle: Handle; length: number }) {
     checkCall('new TensorList', ['tensors: object'], undefined, arguments);
     const made = 'handle' in tensors;
-    if (!made) checkCall('new TensorList', ['tensors: tensors'], undefined, [[...tensors]]);
+    if (!made) checkCall('new TensorList', ['tensors: list', 'tensors: tensors'], undefined, [tensors, tensors]);
     this.handle = made ? tensors.handle : native().tensorList(tensors.map((tensor) => tensor.handle));
     this.length = tensors.length;
     native().keep(this.handle);
