@@ -10,6 +10,7 @@
 
 #include "arguments.h"
 #include "convert.h"
+#include "guards.h"
 #include "tensors.h"
 
 namespace srrl {
@@ -71,8 +72,9 @@ Napi::Value callAsync(const Napi::CallbackInfo& info) {
   auto stack = std::make_shared<c10::Stack>();
   for (const Argument& argument : op.arguments) stack->push_back(reader.read(argument));
   if (!reader.done()) throw Error(kType, "too many arguments");
+  refuseStrayMkldnn(*stack);
   return start(
-      info.Env(), [&op, stack] { op.run(*stack); },
+      info.Env(), [&op, stack] { runWhole(op, *stack); },
       [stack](Napi::Env env) -> napi_value {
         auto& handles = Environment::of(env).handles;
         if (stack->size() == 1) return toJs(env, handles, std::move((*stack)[0]));

@@ -4,6 +4,7 @@
 
 #include "convert.h"
 #include "errors.h"
+#include "guards.h"
 
 namespace srrl {
 
@@ -22,12 +23,13 @@ bool beneathAutograd(const c10::Stack& stack) {
 }
 
 void run(const Operator& op, c10::Stack& stack) {
+  refuseStrayMkldnn(stack);
   if (op.pureOnCpu && beneathAutograd(stack)) {
     // What the autograd kernel would do as well, after finding out that there is nothing to record.
     const at::AutoDispatchBelowADInplaceOrView guard;
     op.run(stack);
   } else {
-    op.run(stack);
+    runWhole(op, stack);
   }
 }
 

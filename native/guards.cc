@@ -1,6 +1,7 @@
 #include "guards.h"
 
 #include <ATen/ATen.h>
+#include <ATen/DimVector.h>
 #include <ATen/TracerMode.h>
 
 #include <algorithm>
@@ -39,8 +40,8 @@ void refuseMkldnnLayout(const Argument& argument, const c10::IValue& value) {
 // Kernels write there as into plain memory.
 void refuseOddResult(const Argument& argument, const c10::IValue& value) {
   for (const at::Tensor& tensor : value.isTensor() ? std::vector{value.toTensor()} : value.toTensorVector()) {
-    if (tensor.is_quantized() || tensor.is_nested() || tensor.layout() == at::kMkldnn)
-      refuse(kType, argument.name, "cannot take a result: it is quantized, nested or of mkldnn's layout");
+    if (tensor.is_quantized() || tensor.is_nested() || tensor.is_mkldnn() || tensor._is_zerotensor())
+      refuse(kType, argument.name, "cannot take a result: it is quantized, nested, of mkldnn's layout, or zeros without memory");
   }
 }
 
@@ -126,6 +127,33 @@ void checkTruncatedDivision(const Operator& op, const c10::Stack& stack) {
   if (least != 0 && holds(other, -1) && holds(self, least)) refuse(kType, "self", "holds the smallest integer, which divided by -1 does not fit its type");
 }
 
+// The shape of a dense tensor, and the memory that it has it in.
+class Form {
+ public:
+  explicit Form(const at::Tensor& tensor) : tensor_(tensor), plain_(tensor.layout() == at::kStrided && tensor.has_storage() && !tensor.is_nested()) {
+    if (!plain_) return;
+    storage_ = tensor.storage();
+    sizes_ = tensor.sizes();
+    strides_ = tensor.strides();
+    offset_ = tensor.storage_offset();
+  }
+
+  void restore() {
+    const bool same = plain_ && tensor_.storage().unsafeGetStorageImpl() == storage_.unsafeGetStorageImpl();
+    if (!plain_ || (same && tensor_.sizes() == sizes_ && tensor_.strides() == strides_)) return;
+    at::TensorImpl* const impl = tensor_.unsafeGetTensorImpl();
+    impl->set_storage_keep_dtype(storage_);
+    impl->set_sizes_and_strides(sizes_, strides_, offset_);
+  }
+
+ private:
+  at::Tensor tensor_;
+  bool plain_;
+  c10::Storage storage_;
+  at::DimVector sizes_, strides_;
+  int64_t offset_ = 0;
+};
+
 template <Guard special>
 void with(const Operator& op, const c10::Stack& stack) {
   checkKinds(op, stack);
@@ -162,6 +190,33 @@ Guard guardOf(const Operator& op) {
     if (const auto found = kGuards.find(name); found != kGuards.end()) return found->second;
   }
   return std::any_of(op.arguments.begin(), op.arguments.end(), isChecked) ? checkKinds : nullptr;
+}
+
+void refuseStrayMkldnn(const c10::Stack& stack) {
+  bool any = false;
+  for (const c10::IValue& value : stack) {
+    if (!value.isTensor()) continue;
+    const bool mkldnn = value.toTensor().is_mkldnn();
+    if (mkldnn && any) throw Error(kType, "a tensor of mkldnn's layout next to a dense one; use toDense() first");
+    if (mkldnn) return;
+    any = true;
+  }
+}
+
+void runWhole(const Operator& op, c10::Stack& stack) {
+  std::vector<Form> before;
+  for (size_t i = 0; i < stack.size(); i++) {
+    if (!op.arguments[i].written) continue;
+    if (stack[i].isTensor()) before.emplace_back(stack[i].toTensor());
+    if (!stack[i].isTensorList()) continue;
+    for (const at::Tensor& tensor : stack[i].toTensorVector()) before.emplace_back(tensor);
+  }
+  try {
+    op.run(stack);
+  } catch (...) {
+    for (Form& form : before) form.restore();
+    throw;
+  }
 }
 
 }  // namespace srrl

@@ -37,6 +37,8 @@ const crashes: Record<string, () => unknown> = {
   'a functional copy into a sparse tensor': () => torch.copy(torch.eye(3).toSparseCsr(), torch.randn([2, 2])),
   'zeros like an mkldnn tensor of another type': () =>
     torch.randn([2, 3]).toMkldnn().newZeros([10], { dtype: 'bfloat16' }),
+  'a source of mkldnn for a dense tensor': () =>
+    torch.zeros([2, 2]).scatter_(0, torch.zeros([1, 1], { dtype: 'int64' }), torch.randn([2, 3]).toMkldnn()),
   'an LSTM cell without state': () => {
     const [one, number] = [torch.ones([1, 1]), 1];
     return torch.quantizedLstmCell(one, [], one, one, one, one, one, one, one, one, number, number, number, number);

@@ -3,7 +3,7 @@ import { native } from '../../../dist/native.js';
 import { parameterOf } from '../../../dist/tensor/arguments.js';
 import { camelCase } from '../../../dist/tensor/names.js';
 import { functionNames } from '../../../dist/tensor/ops.generated.js';
-import torch, { dispatch } from '../../../dist/torch.js';
+import torch, { dispatch, SrrlError, Tensor } from '../../../dist/torch.js';
 import { leftOut } from '../left-out.mjs';
 import { anything, shown, valueFor } from '../values.mjs';
 
@@ -11,7 +11,24 @@ function byName(random, trial, names) {
   const name = random.pick(names);
   const given = Array.from({ length: random.below(5) }, () => anything(random));
   trial.note(() => `torch.${name}(${given.map(shown).join(', ')})`);
-  torch[name](...given);
+  thenReading(given, () => torch[name](...given));
+}
+
+/** Makes the call, and reads every tensor that it was given: also a call that fails leaves them whole. */
+function thenReading(given, call) {
+  try {
+    return call();
+  } finally {
+    for (const value of given.flat()) if (value instanceof Tensor) read(value);
+  }
+}
+
+function read(tensor) {
+  try {
+    if (tensor.isAlive && tensor.device === 'cpu' && tensor.numel() < 1000) tensor.toTypedArray();
+  } catch (error) {
+    if (!(error instanceof SrrlError)) throw error;
+  }
 }
 
 function byOverload(random, trial, overloads) {
@@ -21,7 +38,7 @@ function byOverload(random, trial, overloads) {
   const keywords = given.filter(({ parameter, value }) => parameter.keywordOnly && value !== undefined);
   const options = Object.fromEntries(keywords.map(({ parameter, value }) => [parameter.key, value]));
   trial.note(() => `dispatch('${full}', ${[...positional, options].map(shown).join(', ')})`);
-  const result = dispatch(full, ...positional, options);
+  const result = thenReading([...positional, options.out], () => dispatch(full, ...positional, options));
   differentiate(random, trial, result);
 }
 
