@@ -76,6 +76,12 @@ void requireStrided(const Operator&, const c10::Stack& stack) {
   if (stack[0].toTensor().layout() != at::kStrided) refuse(kType, "self", "is not dense; use toDense() first, or clone()");
 }
 
+// The backward pass divides by the number of rows.
+void requireRowsForGradient(const Operator&, const c10::Stack& stack) {
+  const at::Tensor& self = stack[0].toTensor();
+  if (self.dim() == 2 && self.size(0) == 0 && self.requires_grad()) refuse(kShape, "self", "has no rows, which cannot be differentiated");
+}
+
 void requireStateOfLstm(const Operator& op, const c10::Stack& stack) {
   if (valueOf(op, stack, "hx").toTensorVector().size() != 2) refuse(kShape, "hx", "must be two tensors, the hidden state and the cell's");
 }
@@ -175,6 +181,7 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"new_full", with<refuseMkldnnSelf>},
     {"new_ones", with<refuseMkldnnSelf>},
     {"new_zeros", with<refuseMkldnnSelf>},
+    {"pdist", requireRowsForGradient},
     {"quantized_lstm_cell", requireStateOfLstm},
     {"view.dtype", with<refuseQuantizedSelf>},
     {"view_copy.dtype", with<refuseQuantizedSelf>},

@@ -7,7 +7,7 @@ import { fileURLToPath } from 'node:url';
 
 const child = fileURLToPath(new URL('child.mjs', import.meta.url));
 /** More than any case needs; a case that asks for more gets an error, not the machine's last memory. */
-const addressSpace = process.env.ASAN_OPTIONS ? 'unlimited' : 24_000_000;
+const addressSpace = process.env.ASAN_OPTIONS ? 'unlimited' : 8_000_000;
 
 /** Same errors at the same place are one finding; `report` hears of it once. */
 export async function runTarget({ name, seed, first, cases, milliseconds, verbose, report }) {

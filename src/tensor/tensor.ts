@@ -186,7 +186,8 @@ export class Tensor {
 
   /**
    * The tensor's own memory, not a copy: what is written to one is seen in the other. Contiguous tensors on the CPU
-   * only.
+   * only. From then on that memory cannot be resized, as that of a tensor whose `numpy()` was taken in PyTorch; the
+   * array stays valid whatever happens to the tensor.
    */
   viewTypedArray(): Bytes {
     const Type = arrayFor(this.dtype) as unknown as new (buffer: ArrayBuffer) => Bytes;

@@ -39,6 +39,9 @@ const crashes: Record<string, () => unknown> = {
     torch.randn([2, 3]).toMkldnn().newZeros([10], { dtype: 'bfloat16' }),
   'a source of mkldnn for a dense tensor': () =>
     torch.zeros([2, 2]).scatter_(0, torch.zeros([1, 1], { dtype: 'int64' }), torch.randn([2, 3]).toMkldnn()),
+  'distances of no rows, whose gradient is asked for': () => torch.pdist(torch.zeros([0, 5], { requiresGrad: true })),
+  'zeros without memory for a result': () =>
+    dispatch('aten::randn.out', [7], { out: torch._efficientzerotensor([2, 3]) }),
   'an LSTM cell without state': () => {
     const [one, number] = [torch.ones([1, 1]), 1];
     return torch.quantizedLstmCell(one, [], one, one, one, one, one, one, one, one, number, number, number, number);
