@@ -82,6 +82,35 @@ void requireRowsForGradient(const Operator&, const c10::Stack& stack) {
   if (self.dim() == 2 && self.size(0) == 0 && self.requires_grad()) refuse(kShape, "self", "has no rows, which cannot be differentiated");
 }
 
+void requireDense(const Operator& op, const c10::Stack& stack) {
+  for (size_t i = 0; i < stack.size(); i++) {
+    if (stack[i].isTensor() && stack[i].toTensor().layout() != at::kStrided) refuse(kType, op.arguments[i].name, "is not dense; use toDense() first");
+  }
+}
+
+// Its kernel writes as many elements as `self` has.
+void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
+  for (const char* name : {"output", "buffer"}) {
+    const c10::IValue& value = valueOf(op, stack, name);
+    if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes()) refuse(kShape, name, "must have the shape of self");
+  }
+}
+
+// A step that is cut to an integer of 0 divides.
+void checkStep(const Operator& op, const c10::Stack& stack) {
+  const c10::IValue &out = valueOf(op, stack, "out"), &dtype = valueOf(op, stack, "dtype"), &step = valueOf(op, stack, "step");
+  if (!step.isScalar() || step.toScalar().isComplex()) return;
+  at::ScalarType type = at::kDouble;
+  if (out.isTensor()) type = out.toTensor().scalar_type();
+  else if (dtype.isInt()) type = static_cast<at::ScalarType>(dtype.toInt());
+  const double size = step.toScalar().toDouble();
+  if (c10::isIntegralType(type, true) && size > -1 && size < 1) refuse(kType, "step", "is 0 as an integer");
+}
+
+void requireMatrixForSparse(const Operator&, const c10::Stack& stack) {
+  if (stack[1].toTensor().layout() != at::kStrided && stack[0].toTensor().dim() != 2) refuse(kShape, "self", "must be a matrix where A is sparse");
+}
+
 void requireStateOfLstm(const Operator& op, const c10::Stack& stack) {
   if (valueOf(op, stack, "hx").toTensorVector().size() != 2) refuse(kShape, "hx", "must be two tensors, the hidden state and the cell's");
 }
@@ -175,6 +204,7 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"div_", checkTruncatedDivision},
     {"divide", with<checkTruncatedDivision>},
     {"divide_", checkTruncatedDivision},
+    {"log_sigmoid_forward.output", with<requireResultsLikeSelf>},
     {"native_batch_norm", with<checkBatchNorm>},
     {"native_group_norm", with<checkGroupNorm>},
     {"new_empty", with<refuseMkldnnSelf>},
@@ -183,6 +213,9 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"new_zeros", with<refuseMkldnnSelf>},
     {"pdist", requireRowsForGradient},
     {"quantized_lstm_cell", requireStateOfLstm},
+    {"range", with<checkStep>},
+    {"scaled_dot_product_attention", requireDense},
+    {"triangular_solve", with<requireMatrixForSparse>},
     {"view.dtype", with<refuseQuantizedSelf>},
     {"view_copy.dtype", with<refuseQuantizedSelf>},
     {"view_copy.dtype_out", with<refuseQuantizedSelf>},

@@ -6,6 +6,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 // Rooms in their order; what stands in one row does not know each other. Files directly in src/ are rooms of their own.
 const rows = [
   ['errors.ts', 'suggest.ts', 'expectation.ts', 'atomic.ts', 'integer-hint.ts'],
+  ['argument-kinds.ts'],
   ['call.ts', 'package-root.ts'],
   ['options.ts', 'native-types.ts', 'libtorch/locate.ts'],
   ['native.ts'],

@@ -42,6 +42,15 @@ const crashes: Record<string, () => unknown> = {
   'distances of no rows, whose gradient is asked for': () => torch.pdist(torch.zeros([0, 5], { requiresGrad: true })),
   'zeros without memory for a result': () =>
     dispatch('aten::randn.out', [7], { out: torch._efficientzerotensor([2, 3]) }),
+  'a step that is 0 as an integer': () =>
+    dispatch('aten::range.out', 0, 0, 0.5, { out: torch.zeros([], { dtype: 'int64' }) }),
+  'a sparse triangular system with more dimensions': () =>
+    dispatch('aten::triangular_solve.X', torch.randn([2, 3, 5, 5]), torch.eye(3).toSparseCsr(), undefined, true, true, {
+      X: torch.randn([3, 3]),
+      M: torch.randn([3, 3]),
+    }),
+  'attention of sparse tensors': () =>
+    torch.scaledDotProductAttention(torch.randn([2, 3]).toMkldnn(), torch.zeros([0, 2]).toSparse(), torch.ones([3, 3])),
   'an LSTM cell without state': () => {
     const [one, number] = [torch.ones([1, 1]), 1];
     return torch.quantizedLstmCell(one, [], one, one, one, one, one, one, one, one, number, number, number, number);
