@@ -66,7 +66,7 @@ export interface FromArrayOptions extends TensorOptions {
 /** A tensor of `shape` from a typed array in row-major order. Throws ShapeError where the sizes differ. */
 export function fromArray(
   array: Bytes,
-  shape: readonly number[] = [array.length],
+  shape: readonly number[] = [array?.length],
   options: FromArrayOptions = {},
 ): Tensor {
   checkCall('fromArray', ['array: object', 'shape?: list'], arrayKinds, arguments);
