@@ -10,7 +10,7 @@ namespace srrl {
 
 inline Handle handleOf(const Napi::Value& value) {
   if (!value.IsNumber()) throw Error(kType, "expected a handle");
-  return static_cast<Handle>(value.As<Napi::Number>().DoubleValue());
+  return toHandle(value.As<Napi::Number>().DoubleValue());
 }
 
 inline const at::Tensor& tensorOf(const Napi::CallbackInfo& info, size_t index) {
@@ -18,6 +18,7 @@ inline const at::Tensor& tensorOf(const Napi::CallbackInfo& info, size_t index) 
 }
 
 inline std::vector<Handle> handlesOf(const Napi::Value& value) {
+  if (!value.IsArray()) throw Error(kType, "expected an array of handles");
   const auto array = value.As<Napi::Array>();
   std::vector<Handle> handles(array.Length());
   for (size_t i = 0; i < handles.size(); i++) handles[i] = handleOf(array.Get(i));
@@ -29,6 +30,15 @@ inline std::vector<at::Tensor> tensorsOf(const Napi::Value& value) {
   std::vector<at::Tensor> tensors;
   for (Handle handle : handlesOf(value)) tensors.push_back(table.tensor(handle));
   return tensors;
+}
+
+// An object of this addon's that JavaScript holds by number, such as a graph; `what` it is, for the message.
+template <typename Held>
+c10::intrusive_ptr<Held> capsuleOf(const Napi::CallbackInfo& info, size_t index, const char* what) {
+  const c10::IValue& value = Environment::of(info.Env()).handles.at(handleOf(info[index]));
+  auto* held = value.isCapsule() ? dynamic_cast<Held*>(value.toCapsule().get()) : nullptr;
+  if (!held) throw Error(kType, std::string("expected ") + what);
+  return c10::intrusive_ptr<Held>::reclaim_copy(held);
 }
 
 inline Napi::Value wrap(Napi::Env env, at::Tensor tensor) {

@@ -10,6 +10,8 @@
 
 #include "arguments.h"
 #include "convert.h"
+#include "guards.h"
+#include "tensors.h"
 
 namespace srrl {
 
@@ -70,8 +72,9 @@ Napi::Value callAsync(const Napi::CallbackInfo& info) {
   auto stack = std::make_shared<c10::Stack>();
   for (const Argument& argument : op.arguments) stack->push_back(reader.read(argument));
   if (!reader.done()) throw Error(kType, "too many arguments");
+  refuseStrayMkldnn(*stack);
   return start(
-      info.Env(), [&op, stack] { op.handle.callBoxed(*stack); },
+      info.Env(), [&op, stack] { runWhole(op, *stack); },
       [stack](Napi::Env env) -> napi_value {
         auto& handles = Environment::of(env).handles;
         if (stack->size() == 1) return toJs(env, handles, std::move((*stack)[0]));
@@ -111,6 +114,9 @@ Transfers& transfers() {
 Napi::Value sendTensor(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorOf(info, 0);
   if (tensor.grad_fn()) throw Error(kState, "a tensor that is part of a graph cannot be sent to another thread; detach() it first");
+  if (usesBuffer(tensor) || (tensor.grad().defined() && usesBuffer(tensor.grad()))) {
+    throw Error(kState, "its memory is a SharedArrayBuffer, which ends with this thread; send a clone(), or post the buffer and call fromArray(..., { share: true }) there");
+  }
   auto& all = transfers();
   const std::lock_guard<std::mutex> lock(all.mutex);
   all.tensors.emplace(all.next, tensor);
@@ -122,7 +128,7 @@ Napi::Value receiveTensor(const Napi::CallbackInfo& info) {
   at::Tensor tensor;
   {
     const std::lock_guard<std::mutex> lock(all.mutex);
-    const auto found = all.tensors.find(static_cast<uint64_t>(info[0].ToNumber().DoubleValue()));
+    const auto found = all.tensors.find(toHandle(info[0].ToNumber().DoubleValue()));
     if (found == all.tensors.end()) throw Error(kState, "this tensor was received already, or never sent by this copy of srrl");
     tensor = std::move(found->second);
     all.tensors.erase(found);

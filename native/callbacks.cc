@@ -13,7 +13,7 @@ using torch::autograd::Node;
 using torch::autograd::variable_list;
 
 JsCallback::JsCallback(const Napi::Function& function)
-    : env_(function.Env()), thread_(std::this_thread::get_id()), reaper_(Environment::of(env_).buffers) {
+    : env_(function.Env()), life_(Environment::of(env_).life), reaper_(Environment::of(env_).buffers) {
   napi_create_reference(env_, function, 1, &reference_);
   // Backward must come back to this thread from now on, also for work on an accelerator.
   Environment::of(env_).callsBack = true;
@@ -22,7 +22,8 @@ JsCallback::JsCallback(const Napi::Function& function)
 JsCallback::~JsCallback() { reaper_->retire(reference_); }
 
 void JsCallback::requireThread() const {
-  if (std::this_thread::get_id() == thread_) return;
+  if (life_->isHere()) return;
+  if (gone()) throw Error(kState, "a function written in JavaScript is in this graph, and the worker thread that made it has ended; build the graph again");
   throw Error(kState, "a function written in JavaScript is in this graph, so its backward pass must run on the thread that made it; use backward()");
 }
 
@@ -116,6 +117,8 @@ Napi::Value registerHook(const Napi::CallbackInfo& info) {
   if (!tensor.requires_grad()) throw Error(kState, "a hook needs a tensor that requires a gradient");
   const auto callback = std::make_shared<JsCallback>(info[1].As<Napi::Function>());
   const unsigned number = tensor.register_hook([callback](const at::Tensor& gradient) -> at::Tensor {
+    // Nobody is left who could remove it.
+    if (callback->gone()) return gradient;
     callback->requireThread();
     const Napi::Env env = callback->env();
     const Napi::HandleScope scope(env);

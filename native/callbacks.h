@@ -3,8 +3,6 @@
 
 #include <napi.h>
 
-#include <thread>
-
 #include "environment.h"
 
 namespace srrl {
@@ -16,7 +14,10 @@ class JsCallback {
   ~JsCallback();
   JsCallback(const JsCallback&) = delete;
 
-  // Throws Error(kState) on any thread but JavaScript's, where not even a handle scope may be opened.
+  // Whether its environment has ended, and the function with it.
+  bool gone() const { return life_->ended(); }
+  // Throws Error(kState) on any thread but its environment's, where not even a handle scope may be opened, and where
+  // that environment has ended.
   void requireThread() const;
   // Throws Napi::Error where the function throws.
   Napi::Value call(const std::vector<napi_value>& arguments) const;
@@ -25,7 +26,7 @@ class JsCallback {
  private:
   napi_env env_;
   napi_ref reference_;
-  std::thread::id thread_;
+  std::shared_ptr<const Life> life_;
   std::shared_ptr<BufferReaper> reaper_;
 };
 

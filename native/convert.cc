@@ -69,7 +69,7 @@ napi_value ArgumentReader::next(const Argument& argument) {
 
 const at::Tensor& ArgumentReader::tensor(const Argument& argument, double handle) const {
   try {
-    return handles_.tensor(static_cast<Handle>(handle));
+    return handles_.tensor(toHandle(handle));
   } catch (const Error& error) {
     throw Error(error.kind, "tensor '" + argument.name + "' cannot be used: " + error.what());
   }
@@ -147,7 +147,7 @@ c10::IValue ArgumentReader::one(const Argument& argument, napi_value value) cons
     case Kind::MemoryFormat: return integer(argument, value);
     case Kind::Device: return c10::Device(text(env_, value));
     case Kind::Generator: {
-      const c10::IValue& held = handles_.at(static_cast<Handle>(number(argument, value)));
+      const c10::IValue& held = handles_.at(toHandle(number(argument, value)));
       if (!held.isGenerator()) mismatch(argument, value);
       return held;
     }
@@ -161,7 +161,7 @@ c10::IValue ArgumentReader::list(const Argument& argument, napi_value lengthValu
   if (length == kNone) return c10::IValue();
   if (length == kKeptList) {
     const napi_value handle = next(argument);
-    const c10::IValue& held = handles_.at(static_cast<Handle>(number(argument, handle)));
+    const c10::IValue& held = handles_.at(toHandle(number(argument, handle)));
     if (!held.isTensorList()) mismatch(argument, handle);
     return held;
   }

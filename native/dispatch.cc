@@ -4,6 +4,7 @@
 
 #include "convert.h"
 #include "errors.h"
+#include "guards.h"
 
 namespace srrl {
 
@@ -22,12 +23,13 @@ bool beneathAutograd(const c10::Stack& stack) {
 }
 
 void run(const Operator& op, c10::Stack& stack) {
+  refuseStrayMkldnn(stack);
   if (op.pureOnCpu && beneathAutograd(stack)) {
     // What the autograd kernel would do as well, after finding out that there is nothing to record.
     const at::AutoDispatchBelowADInplaceOrView guard;
-    op.handle.callBoxed(stack);
+    op.run(stack);
   } else {
-    op.handle.callBoxed(stack);
+    runWhole(op, stack);
   }
 }
 
@@ -126,7 +128,7 @@ napi_value callPrepared(napi_env env, napi_callback_info info) {
       if (napi_get_value_double(env, values[i + 1], &handle) != napi_ok) throw Error(kType, "expected a tensor");
       const size_t position = call->tensors[i];
       try {
-        stack[position] = environment.handles.tensor(static_cast<Handle>(handle));
+        stack[position] = environment.handles.tensor(toHandle(handle));
       } catch (const Error& error) {
         throw Error(error.kind, "tensor '" + call->op->arguments[position].name + "' cannot be used: " + error.what());
       }

@@ -1,5 +1,7 @@
 #include "environment.h"
 
+#include <algorithm>
+
 #include "errors.h"
 
 namespace srrl {
@@ -13,7 +15,29 @@ constexpr uint32_t kLastGeneration = (uint32_t{1} << 29) - 1;  // 24 + 29 = 53 b
 uint32_t indexOf(Handle handle) { return static_cast<uint32_t>(handle & kIndexMask); }
 uint64_t generationOf(Handle handle) { return handle >> kIndexBits; }
 
+// Those of this thread: several copies of this addon's JavaScript each have one.
+thread_local std::vector<uint64_t> livesHere;
+
+uint64_t freshId() {
+  static std::atomic<uint64_t> last = 0;
+  return ++last;
+}
+
 }  // namespace
+
+Handle toHandle(double number) noexcept {
+  constexpr double kTwoTo53 = 9007199254740992.0;
+  return number > 0 && number < kTwoTo53 ? static_cast<Handle>(number) : 0;
+}
+
+Life::Life() : id_(freshId()) { livesHere.push_back(id_); }
+
+bool Life::isHere() const noexcept { return std::find(livesHere.begin(), livesHere.end(), id_) != livesHere.end(); }
+
+void Life::end() noexcept {
+  ended_ = true;
+  std::erase(livesHere, id_);
+}
 
 const HandleTable::Slot* HandleTable::find(Handle handle) const noexcept {
   const uint32_t index = indexOf(handle);

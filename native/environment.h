@@ -7,6 +7,7 @@
 #include <c10/core/InferenceMode.h>
 #include <napi.h>
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -19,6 +20,9 @@ namespace srrl {
 
 // A slot number with the generation of its use, exactly representable as a JavaScript number. 0 is never valid.
 using Handle = uint64_t;
+
+// 0 for a number that cannot be a handle.
+Handle toHandle(double number) noexcept;
 
 class HandleTable {
  public:
@@ -60,6 +64,23 @@ class HandleTable {
   std::vector<std::vector<Handle>> scopes_;
 };
 
+// Whether an environment still runs, and where. Functions of JavaScript's outlive their environment in graphs that other
+// threads hold; neither its address nor its thread's id says that it is the same one, as both are used again.
+class Life {
+ public:
+  Life();
+  uint64_t id() const { return id_; }
+  bool ended() const { return ended_; }
+  // Whether this is the thread that the environment runs in, and it still does.
+  bool isHere() const noexcept;
+  // Called by the environment's own thread.
+  void end() noexcept;
+
+ private:
+  const uint64_t id_;  // counted up over the whole process
+  std::atomic<bool> ended_ = false;
+};
+
 // References to JavaScript buffers that tensors look into. A tensor can die on any thread, a reference only on its own.
 class BufferReaper {
  public:
@@ -87,6 +108,9 @@ struct PreparedCall {
 };
 
 struct Environment {
+  ~Environment() { life->end(); }
+
+  const std::shared_ptr<Life> life = std::make_shared<Life>();
   HandleTable handles;
   OperatorTable operators;
   std::deque<PreparedCall> prepared;

@@ -35,6 +35,16 @@ bool speaksOfShapes(const std::string& text) {
   return false;
 }
 
+// Node-API's complaints about the kind of an argument, which say neither of which function nor of which argument.
+bool speaksOfKinds(const std::string& text) {
+  for (const char* whole : {"Invalid argument", "An object was expected", "A string was expected", "A string or symbol was expected",
+                            "A function was expected", "A number was expected", "A boolean was expected", "An array was expected",
+                            "A bigint was expected", "An arraybuffer was expected", "A date was expected"}) {
+    if (text == whole) return true;
+  }
+  return false;
+}
+
 void raise(Napi::Env env, const char* kind, const char* context, const std::string& message) {
   const std::string whole = context ? std::string(context) + ": " + message : message;
   auto& factory = Environment::of(env).makeError;
@@ -51,7 +61,8 @@ void throwCurrent(Napi::Env env, const char* context) noexcept {
     try {
       throw;
     } catch (const Napi::Error& error) {
-      error.ThrowAsJavaScriptException();
+      if (!speaksOfKinds(error.Message())) throw;
+      raise(env, kType, context, "a value of the wrong kind: " + error.Message());
     } catch (const Error& error) {
       raise(env, error.kind, context, error.what());
     } catch (const c10::IndexError& error) {

@@ -21,11 +21,7 @@ struct Mark : torch::CustomClassHolder {
   c10::Device device;
 };
 
-c10::intrusive_ptr<Mark> markOf(const Napi::CallbackInfo& info, size_t index = 0) {
-  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[index]));
-  if (!held.isCapsule()) throw Error(kType, "expected an event");
-  return c10::static_intrusive_pointer_cast<Mark>(held.toCapsule());
-}
+c10::intrusive_ptr<Mark> markOf(const Napi::CallbackInfo& info, size_t index = 0) { return capsuleOf<Mark>(info, index, "an event"); }
 
 // eventsTime(device) => whether it has events that tell the time between them
 Napi::Value eventsTime(const Napi::CallbackInfo& info) {

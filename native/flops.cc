@@ -4,6 +4,7 @@
 
 #include <ATen/record_function.h>
 
+#include <cmath>
 #include <map>
 
 #include "arguments.h"
@@ -15,51 +16,56 @@ namespace {
 using Inputs = c10::ArrayRef<const c10::IValue>;
 using Sizes = c10::IntArrayRef;
 
-thread_local std::map<std::string, int64_t>* counts = nullptr;
+// Doubles, as JavaScript reads them: no shape overflows them.
+thread_local std::unique_ptr<std::map<std::string, double>> counts;
 thread_local std::optional<at::CallbackHandle> watching;
 
-int64_t product(Sizes sizes) {
-  int64_t result = 1;
-  for (int64_t size : sizes) result *= size;
+// The operator has not checked its arguments yet: every access here is checked, by at() or back().
+double product(Sizes sizes) {
+  double result = 1;
+  for (int64_t size : sizes) result *= static_cast<double>(size);
   return result;
 }
 
-Sizes sizes(const Inputs& inputs, size_t index) { return inputs[index].toTensor().sizes(); }
+double numberAt(Sizes sizes, size_t index) { return static_cast<double>(sizes.at(index)); }
+
+Sizes sizes(const Inputs& inputs, size_t index) { return inputs.at(index).toTensor().sizes(); }
 
 // [.., m, k] x [.., k, n]
-int64_t matrixProduct(Sizes a, Sizes b) { return 2 * product(a) * b.back(); }
+double matrixProduct(Sizes a, Sizes b) { return 2 * product(a) * static_cast<double>(b.back()); }
 
-// `positions`: spatial size of the result, or of the input of a transposed convolution.
-int64_t convolution(Sizes input, Sizes weight, Sizes positions) { return 2 * input[0] * product(positions) * product(weight); }
+// `positions`: of the result, or of the input of a transposed convolution.
+double convolution(Sizes input, Sizes weight, double positions) { return 2 * numberAt(input, 0) * positions * product(weight); }
 
-std::vector<int64_t> resultPositions(const Inputs& inputs) {
+double resultPositions(const Inputs& inputs) {
   const Sizes input = sizes(inputs, 0), weight = sizes(inputs, 1);
-  if (inputs[6].toBool()) return input.slice(2).vec();
-  const auto stride = inputs[3].toIntVector(), padding = inputs[4].toIntVector(), dilation = inputs[5].toIntVector();
-  std::vector<int64_t> positions;
+  if (inputs.at(6).toBool()) return product(input.slice(2));
+  const auto stride = inputs.at(3).toIntVector(), padding = inputs.at(4).toIntVector(), dilation = inputs.at(5).toIntVector();
+  double positions = 1;
   for (size_t i = 0; i + 2 < input.size(); i++) {
-    const auto at = [i](const std::vector<int64_t>& values) { return values.size() == 1 ? values[0] : values[i]; };
-    positions.push_back((input[i + 2] + 2 * at(padding) - at(dilation) * (weight[i + 2] - 1) - 1) / at(stride) + 1);
+    const auto at = [i](const std::vector<int64_t>& values) { return static_cast<double>(values.at(values.size() == 1 ? 0 : i)); };
+    const double covered = at(dilation) * (numberAt(weight, i + 2) - 1) + 1;
+    positions *= std::floor((numberAt(input, i + 2) + 2 * at(padding) - covered) / at(stride)) + 1;
   }
   return positions;
 }
 
-int64_t convolutionBackward(const Inputs& inputs) {
+double convolutionBackward(const Inputs& inputs) {
   // grad_output, input, weight, bias_sizes, stride, padding, dilation, transposed, output_padding, groups, output_mask
   const Sizes result = sizes(inputs, 0), input = sizes(inputs, 1), weight = sizes(inputs, 2);
-  const auto wanted = inputs[10].toBoolList();
-  const int64_t once = convolution(input, weight, inputs[7].toBool() ? input.slice(2) : result.slice(2));
-  return once * (wanted[0] + wanted[1]);
+  const auto wanted = inputs.at(10).toBoolList();
+  const double once = convolution(input, weight, product((inputs.at(7).toBool() ? input : result).slice(2)));
+  return once * (wanted.get(0) + wanted.get(1));
 }
 
 // query [.., L, E], key [.., S, E], value [.., S, V]
-int64_t attention(const Inputs& inputs, size_t first) {
+double attention(const Inputs& inputs, size_t first) {
   const Sizes query = sizes(inputs, first), value = sizes(inputs, first + 2);
-  const int64_t keys = value[value.size() - 2];
-  return 2 * product(query) * keys + 2 * product(query) / query.back() * keys * value.back();
+  const double keys = numberAt(value, value.size() - 2);
+  return 2 * product(query) * keys + 2 * product(query) / static_cast<double>(query.back()) * keys * static_cast<double>(value.back());
 }
 
-int64_t operations(const std::string& name, const Inputs& inputs) {
+double operations(const std::string& name, const Inputs& inputs) {
   if (name == "aten::mm" || name == "aten::bmm") return matrixProduct(sizes(inputs, 0), sizes(inputs, 1));
   if (name == "aten::addmm" || name == "aten::baddbmm") return matrixProduct(sizes(inputs, 1), sizes(inputs, 2));
   if (name == "aten::convolution") return convolution(sizes(inputs, 0), sizes(inputs, 1), resultPositions(inputs));
@@ -74,15 +80,19 @@ int64_t operations(const std::string& name, const Inputs& inputs) {
 std::unique_ptr<at::ObserverContext> observe(const at::RecordFunction& function) {
   if (!counts) return nullptr;
   const std::string name = function.name();
-  const int64_t found = operations(name, function.inputs());
-  if (found > 0) (*counts)[name] += found;
+  try {
+    const double found = operations(name, function.inputs());
+    if (found > 0 && std::isfinite(found)) (*counts)[name] += found;
+  } catch (const std::exception&) {
+    // Arguments that the operator is about to refuse.
+  }
   return nullptr;
 }
 
 // startFlops(): from now on, in this thread.
 Napi::Value start(const Napi::CallbackInfo& info) {
   if (counts) throw Error(kState, "operations are being counted already");
-  counts = new std::map<std::string, int64_t>();
+  counts = std::make_unique<std::map<std::string, double>>();
   watching = at::addThreadLocalCallback(at::RecordFunctionCallback(observe).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
   return info.Env().Undefined();
 }
@@ -91,7 +101,7 @@ Napi::Value start(const Napi::CallbackInfo& info) {
 Napi::Value read(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
   if (counts) {
-    for (const auto& [name, count] : *counts) result.Set(name, static_cast<double>(count));
+    for (const auto& [name, count] : *counts) result.Set(name, count);
   }
   return result;
 }
@@ -99,7 +109,7 @@ Napi::Value read(const Napi::CallbackInfo& info) {
 Napi::Value stop(const Napi::CallbackInfo& info) {
   if (watching) at::removeCallback(*watching);
   watching.reset();
-  delete std::exchange(counts, nullptr);
+  counts.reset();
   return info.Env().Undefined();
 }
 

@@ -61,11 +61,7 @@ void join(Graph& graph) {
   graph.isBehind = false;
 }
 
-c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
-  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));
-  if (!held.isCapsule()) throw Error(kType, "expected a recorded graph");
-  return c10::static_intrusive_pointer_cast<Graph>(held.toCapsule());
-}
+c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) { return capsuleOf<Graph>(info, 0, "a recorded graph"); }
 
 // The memory that a recording takes from: of its own, where none is named.
 c10::MempoolId_t poolOf(const Napi::Value& value) {

@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "errors.h"
+#include "guards.h"
 #include "library.h"
 
 namespace srrl {
@@ -92,6 +93,7 @@ Operator::Operator(c10::OperatorHandle found) : handle(found) {
   });
   const bool makes = handle.hasKernelForDispatchKey(c10::DispatchKey::CPU) || pureComposites.contains(name);
   pureOnCpu = !aliases && !writes && !lists && makes;
+  guard = guardOf(*this);
 }
 
 size_t OperatorTable::resolve(const std::string& name, const std::string& overload) {

@@ -44,6 +44,13 @@ struct Operator {
   std::vector<std::string> resultNames;
   // Makes new tensors out of plain ones on the CPU, by a kernel of its own or as a composite that is known to: neither views, nor changes in place.
   bool pureOnCpu = false;
+
+  // Throws Error where libtorch would take the process down; see guards.h.
+  void run(c10::Stack& stack) const {
+    if (guard) guard(*this, stack);
+    handle.callBoxed(stack);
+  }
+  void (*guard)(const Operator& op, const c10::Stack& stack) = nullptr;
 };
 
 class OperatorTable {

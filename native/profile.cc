@@ -19,19 +19,25 @@ using torch::profiler::impl::ActivityType;
 using torch::profiler::impl::ProfilerConfig;
 using torch::profiler::impl::ProfilerState;
 
-// Kineto has one trace for the whole process: the environment that records it, or null.
-std::atomic<Environment*> recording{nullptr};
+// Kineto has one trace for the whole process: the id of the environment that records it, or 0.
+std::atomic<uint64_t> recording = 0;
 
-// Ranges of recordFunction() that are open in this thread.
+// Ranges of recordFunction() that are open in this thread; null where the profile that they belong to has ended.
 thread_local std::vector<std::unique_ptr<at::RecordFunction>> ranges;
+
+// A range that ends later would write into what the profile has freed.
+void endRanges() {
+  for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) range->reset();
+}
 
 bool hasCuda() { return at::getNumGPUs() > 0; }
 
 // A worker that is terminated while it profiles leaves the profiler free for others.
 void abandon(void* owner) {
-  Environment* expected = static_cast<Environment*>(owner);
-  if (!recording.compare_exchange_strong(expected, nullptr)) return;
+  uint64_t expected = static_cast<Environment*>(owner)->life->id();
+  if (!recording.compare_exchange_strong(expected, 0)) return;
   try {
+    endRanges();
     torch::autograd::profiler::disableProfiler();
   } catch (...) {
   }
@@ -48,9 +54,9 @@ Napi::Value activities(const Napi::CallbackInfo& info) {
 // profileStart(cuda, record shapes, profile memory): operators of this thread, and of the threads that work for it
 Napi::Value start(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
-  Environment* expected = nullptr;
-  if (!recording.compare_exchange_strong(expected, &environment))
-    throw Error(kState, expected == &environment ? "a profile is being recorded already; profiles do not nest"
+  uint64_t expected = 0;
+  if (!recording.compare_exchange_strong(expected, environment.life->id()))
+    throw Error(kState, expected == environment.life->id() ? "a profile is being recorded already; profiles do not nest"
                                                  : "another thread of this process is recording a profile; there is one at a time");
   std::set<ActivityType> activities{ActivityType::CPU};
   if (info[0].ToBoolean()) activities.insert(ActivityType::CUDA);
@@ -59,7 +65,7 @@ Napi::Value start(const Napi::CallbackInfo& info) {
     torch::autograd::profiler::prepareProfiler(config, activities);
     torch::autograd::profiler::enableProfiler(config, activities);
   } catch (...) {
-    recording = nullptr;
+    recording = 0;
     throw;
   }
   if (!environment.cleansProfile) napi_add_env_cleanup_hook(info.Env(), abandon, &environment);
@@ -101,16 +107,16 @@ std::string shapesOf(const KinetoEvent& event) {
 // profileStop() => {names, shapes, columns, events, trace}: events as rows of numbers, see src/tensor/profile-events.ts
 Napi::Value stop(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  Environment* expected = &Environment::of(env);
-  if (recording.load() != expected) throw Error(kState, "no profile is being recorded in this thread");
+  if (recording.load() != Environment::of(env).life->id()) throw Error(kState, "no profile is being recorded in this thread");
   std::unique_ptr<ProfilerResult> profile;
+  endRanges();
   try {
     profile = torch::autograd::profiler::disableProfiler();
   } catch (...) {
-    recording = nullptr;
+    recording = 0;
     throw;
   }
-  recording = nullptr;
+  recording = 0;
 
   Texts names, shapes;
   std::vector<double> rows;

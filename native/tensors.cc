@@ -32,7 +32,7 @@ Napi::Value release(const Napi::CallbackInfo& info) {
 Napi::Value releaseAll(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   const auto handles = info[0].As<Napi::Float64Array>();
-  for (size_t i = 0; i < handles.ElementLength(); i++) environment.handles.release(static_cast<Handle>(handles[i]));
+  for (size_t i = 0; i < handles.ElementLength(); i++) environment.handles.release(toHandle(handles[i]));
   environment.buffers->drain(info.Env());
   Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -static_cast<int64_t>(info[1].As<Napi::Number>().DoubleValue()));
   return info.Env().Undefined();
@@ -72,7 +72,7 @@ Napi::Value weigh(const Napi::CallbackInfo& info) {
   auto weights = Napi::Float64Array::New(info.Env(), handles.ElementLength());
   double sum = 0;
   for (size_t i = 0; i < handles.ElementLength(); i++) {
-    const auto handle = static_cast<Handle>(handles[i]);
+    const auto handle = toHandle(handles[i]);
     weights[i] = 0;
     if (!table.alive(handle)) continue;
     const c10::IValue& value = table.at(handle);
@@ -242,12 +242,31 @@ size_t byteLength(const std::vector<int64_t>& sizes, at::ScalarType type) {
   return bytes;
 }
 
+// A buffer of JavaScript's whose memory tensors use.
+struct Borrowed {
+  std::shared_ptr<BufferReaper> owner;
+  napi_ref reference;
+};
+
+void giveBack(void* context) {
+  const std::unique_ptr<Borrowed> borrowed(static_cast<Borrowed*>(context));
+  borrowed->owner->retire(borrowed->reference);
+}
+
+at::Tensor borrow(const Napi::Value& array, void* data, at::IntArrayRef sizes, const at::TensorOptions& options) {
+  napi_ref reference;
+  napi_create_reference(array.Env(), array, 1, &reference);
+  auto* const borrowed = new Borrowed{Environment::of(array.Env()).buffers, reference};
+  return at::for_blob(data, sizes).context(borrowed, giveBack).options(options).make_tensor();
+}
+
 // fromBytes(typed array, dtype, sizes, share): `share` looks into the buffer instead of copying it, and keeps it alive.
 Napi::Value fromBytes(const Napi::CallbackInfo& info) {
   // Where a forward pass is traced, the tensor is a constant of it, not a result of at::empty.
   const at::tracer::impl::NoTracerDispatchMode untraced;
   const Bytes bytes = bytesOf(info[0]);
   const auto type = static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value());
+  if (c10::isQIntType(type)) throw Error(kType, "quantized tensors are not made of bytes; use quantizePerTensor()");
   const std::vector<int64_t> sizes = sizesOf(info[2]);
   if (byteLength(sizes, type) != bytes.length) {
     throw Error(kShape, "the array holds " + std::to_string(bytes.length) + " bytes, the shape needs " +
@@ -259,10 +278,7 @@ Napi::Value fromBytes(const Napi::CallbackInfo& info) {
     if (bytes.length) std::memcpy(tensor.mutable_data_ptr(), bytes.data, bytes.length);
     return wrap(info.Env(), tensor);
   }
-  napi_ref reference;
-  napi_create_reference(info.Env(), info[0], 1, &reference);
-  const auto retire = [buffers = Environment::of(info.Env()).buffers, reference](void*) { buffers->retire(reference); };
-  return wrap(info.Env(), at::from_blob(bytes.data, sizes, retire, options));
+  return wrap(info.Env(), borrow(info[0], bytes.data, sizes, options));
 }
 
 // toBytes(tensor, typed array): copies the elements in row-major order.
@@ -279,19 +295,30 @@ Napi::Value toBytes(const Napi::CallbackInfo& info) {
 // autograd
 Napi::Value plainTensor(const Napi::CallbackInfo& info) { return wrap(info.Env(), plain(tensorOf(info, 0).detach())); }
 
-// viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does.
+// viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does, and can no longer
+// be resized.
 Napi::Value viewBytes(const Napi::CallbackInfo& info) {
   refuseReadInTrace();
   const at::Tensor& tensor = tensorOf(info, 0);
   if (!isPlain(tensor) || !tensor.device().is_cpu() || !tensor.is_contiguous()) {
     throw Error(kState, "only a contiguous tensor on the CPU with memory of its own can be viewed; toTypedArray() copies any other");
   }
-  auto* held = new at::Tensor(tensor);
-  return Napi::ArrayBuffer::New(info.Env(), tensor.mutable_data_ptr(), tensor.nbytes(),
-                                [](Napi::Env, void*, at::Tensor* kept) { delete kept; }, held);
+  // The storage and not the tensor, which set_() and set_data() give another one; and no operator may give the storage
+  // other memory from now on.
+  auto held = std::make_unique<c10::Storage>(tensor.storage());
+  void* data = tensor.mutable_data_ptr();
+  held->unsafeGetStorageImpl()->set_resizable(false);
+  const auto buffer = Napi::ArrayBuffer::New(info.Env(), data, tensor.nbytes(), [](Napi::Env, void*, c10::Storage* kept) { delete kept; }, held.get());
+  held.release();
+  return buffer;
 }
 
 }  // namespace
+
+bool usesBuffer(const at::Tensor& tensor) {
+  const auto parts = partsOf(tensor);
+  return std::any_of(parts.begin(), parts.end(), [](const at::Tensor& part) { return part.storage().data_ptr().get_deleter() == giveBack; });
+}
 
 void exportTensors(Napi::Env, Napi::Object exports) {
   define<release>(exports, "release");

@@ -1,5 +1,6 @@
 // Builds the native addon with cmake-js against the libtorch that is found; does nothing where it is built already.
 //   npm run build:native [-- --force]     in a checkout, after npm run build:ts
+//   npm run build:native -- --sanitize address,undefined     into build-sanitized/, for npm run test:asan
 //   npx srrl build [--force]              in a project that has installed the package
 // Needs a C++20 compiler and CMake. The only place that knows how CMake is called: binding.gyp and prebuildify come here
 // as well.
@@ -14,8 +15,10 @@ import { pinned } from '../dist/native.js';
 import { hashOf, isStamped, stamp } from './stamp.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
+const sanitize = process.argv.includes('--sanitize') ? process.argv[process.argv.indexOf('--sanitize') + 1] : undefined;
+const out = join(root, sanitize ? 'build-sanitized/build' : 'build');
 // Not in build/, which cmake-js empties where the configuration has changed.
-const log = join(root, 'build-native.log');
+const log = join(root, sanitize ? 'build-sanitized.log' : 'build-native.log');
 
 function fail(message) {
   console.error(message);
@@ -39,9 +42,15 @@ if (!existsSync(join(libtorch.folder, 'include', 'ATen', 'ATen.h'))) {
   );
 }
 const version = baseVersion(libtorch.version);
-const hash = hashOf(root, ['native', 'test/native', 'CMakeLists.txt'], libtorch.folder, libtorch.version);
-const stampFile = join(root, 'build', `stamp-${version}`);
-const outputs = [join(root, 'build/Release/srrl.node'), join(root, `build/Release/srrl-torch-${version}.so`)];
+const hash = hashOf(
+  root,
+  ['native', 'test/native', 'CMakeLists.txt'],
+  libtorch.folder,
+  libtorch.version,
+  ...(sanitize ? [sanitize] : []),
+);
+const stampFile = join(out, `stamp-${version}`);
+const outputs = ['srrl.node', `srrl-torch-${version}.so`].map((file) => join(out, 'Release', file));
 if (!process.argv.includes('--force') && isStamped(stampFile, hash) && outputs.every(existsSync)) {
   console.log(`native addon: up to date (libtorch ${libtorch.version})`);
   process.exit(0);
@@ -63,7 +72,8 @@ console.log(`native addon: building against libtorch ${libtorch.version} in ${li
 const descriptor = openSync(log, 'w');
 // In an installed package, next to it or above.
 const cmakeJs = createRequire(import.meta.url).resolve('cmake-js/bin/cmake-js');
-const args = ['--directory', root, `--CDLIBTORCH=${libtorch.folder}`, `--CDLIBTORCH_VERSION=${version}`];
+const args = ['--directory', root, '--out', out, `--CDLIBTORCH=${libtorch.folder}`, `--CDLIBTORCH_VERSION=${version}`];
+if (sanitize) args.push(`--CDSANITIZE=${sanitize}`);
 
 /** One command of cmake-js, with its output in the log and the compiler's steps on the terminal. */
 function run(command, ...more) {
@@ -90,7 +100,7 @@ if (failed) {
   const lines = readFileSync(log, 'utf8').split('\n');
   const first = Math.max(
     0,
-    lines.findIndex((line) => /error|FAILED/i.test(line)),
+    lines.findIndex((line) => /\berror:|FAILED/.test(line)),
   );
   fail(`The native build failed; the whole log is in ${log}:\n${lines.slice(first, first + 15).join('\n')}`);
 }

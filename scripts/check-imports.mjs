@@ -7,6 +7,7 @@ import { dirname, join, relative, resolve, sep } from 'node:path';
 const rows = [
   ['printable.ts', 'strict-json.ts', 'strict-yaml.ts'],
   ['errors.ts', 'suggest.ts', 'expectation.ts', 'atomic.ts', 'integer-hint.ts'],
+  ['argument-kinds.ts'],
   ['call.ts', 'package-root.ts', 'zip-check.ts'],
   ['options.ts', 'native-types.ts', 'libtorch/locate.ts'],
   ['native.ts'],

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { printable } from './printable.js';
 
 /**
@@ -180,5 +181,6 @@ export class InterruptedError extends SrrlError {
 
 /** What anything that was thrown has to say, in one line's worth of text. */
 export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (error instanceof Error) return error.message;
+  return typeof error === 'object' && error !== null ? inspect(error, { depth: 0 }) : String(error);
 }

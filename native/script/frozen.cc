@@ -16,11 +16,7 @@ using torch::jit::Value;
 
 namespace {
 
-c10::intrusive_ptr<Frozen> frozenOf(const Napi::CallbackInfo& info) {
-  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));
-  if (!held.isCapsule()) throw Error(kType, "expected a frozen network");
-  return c10::static_intrusive_pointer_cast<Frozen>(held.toCapsule());
-}
+c10::intrusive_ptr<Frozen> frozenOf(const Napi::CallbackInfo& info) { return capsuleOf<Frozen>(info, 0, "a frozen network"); }
 
 // frozenRun(frozen, images) => one handle an output, null where there is none; without gradient
 Napi::Value run(const Napi::CallbackInfo& info) {

@@ -14,11 +14,7 @@ struct Package : torch::CustomClassHolder {
   torch::inductor::AOTIModelPackageLoader loader;
 };
 
-c10::intrusive_ptr<Package> packageOf(const Napi::CallbackInfo& info) {
-  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));
-  if (!held.isCapsule()) throw Error(kType, "expected an AOTInductor package");
-  return c10::static_intrusive_pointer_cast<Package>(held.toCapsule());
-}
+c10::intrusive_ptr<Package> packageOf(const Napi::CallbackInfo& info) { return capsuleOf<Package>(info, 0, "an AOTInductor package"); }
 
 // packageLoad(path) => handle
 Napi::Value load(const Napi::CallbackInfo& info) {

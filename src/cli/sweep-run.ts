@@ -90,7 +90,7 @@ function argumentsOf(job: Job, args: readonly string[]): string[] {
   const command = [join(packageRoot, 'bin/srrl.js'), job.command];
   const out = ['--out', job.folder];
   // A run that was ended before its first checkpoint begins anew.
-  if (job.runs.some((folder) => RunFolder.open(folder).checkpoints().length > 0))
+  if (job.runs.some((folder) => RunFolder.open(folder).latestCheckpoint() !== undefined))
     return [...command, ...out, '--resume'];
   const config = join(job.folder, 'sweep.yaml');
   mkdirSync(job.folder, { recursive: true });

@@ -24,7 +24,7 @@ const legacyMagic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
 
 /** Throws FileError where the file does not exist or cannot be opened. */
 export async function kindOfFile(file: string): Promise<FileKind> {
-  checkCall('kindOfFile', ['file'], undefined, arguments);
+  checkCall('kindOfFile', ['file: text'], undefined, arguments);
   return readingAsync(file, async () => {
     const input = new Input(file);
     try {

@@ -45,7 +45,7 @@ export interface Source {
 
 /** Reads a .npy file of numbers, of either byte order and either memory order. */
 export function loadNpy(file: string): Tensor {
-  checkCall('loadNpy', ['file'], undefined, arguments);
+  checkCall('loadNpy', ['file: text'], undefined, arguments);
   return reading(file, () => {
     const input = new Input(file);
     try {
@@ -58,7 +58,7 @@ export function loadNpy(file: string): Tensor {
 
 /** Writes one tensor as a .npy file, atomically. */
 export function saveNpy(file: string, tensor: Tensor): void {
-  checkCall('saveNpy', ['file', 'tensor'], undefined, arguments);
+  checkCall('saveNpy', ['file: text', 'tensor: tensor'], undefined, arguments);
   writeAtomically(file, (output) => {
     output.write(npyHeader(tensor));
     output.write(bytesOf(tensor));

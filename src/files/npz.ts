@@ -26,7 +26,7 @@ export async function loadNpz(
   file: string,
   { maxBytes = mostInflated }: NpzOptions = {},
 ): Promise<Record<string, Tensor>> {
-  checkCall('loadNpz', ['file'], { maxBytes: 'number' }, arguments);
+  checkCall('loadNpz', ['file: text'], { maxBytes: 'number' }, arguments);
   return readingAsync(file, async () => {
     const input = new Input(file);
     const tensors: Record<string, Tensor> = Object.create(null);

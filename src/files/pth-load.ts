@@ -34,8 +34,9 @@ type Storages = Map<string, Tensor>;
  * With `unknown: 'opaque'` objects of other classes, as training checkpoints have them next to the weights, become
  * {@link PthObject}s: their class by name and their state as data. No code is run then either.
  */
-export async function loadPth(file: string, { unknown = 'refuse' }: PthOptions = {}): Promise<PthValue> {
-  checkCall('loadPth', ['file'], { unknown: ['refuse', 'opaque'] }, arguments);
+export async function loadPth(file: string, options: PthOptions = {}): Promise<PthValue> {
+  checkCall('loadPth', ['file: text'], { unknown: ['refuse', 'opaque'] }, arguments);
+  const { unknown = 'refuse' } = options;
   const named = unknown === 'opaque' ? knownGlobal : globalNamed;
   return readingAsync(file, async () => {
     const input = new Input(file);

@@ -93,7 +93,7 @@ export function saveSafetensors(
  * where it has a checksum of {@link saveSafetensors} and is not what was written.
  */
 export function loadSafetensors(file: string): { tensors: Record<string, Tensor>; metadata: Record<string, string> } {
-  checkCall('loadSafetensors', ['file'], undefined, arguments);
+  checkCall('loadSafetensors', ['file: text'], undefined, arguments);
   const opened = openSafetensors(file);
   try {
     opened.verify();
@@ -111,7 +111,7 @@ export function loadSafetensors(file: string): { tensors: Record<string, Tensor>
  * compared by {@link SafetensorsFile.verify} alone.
  */
 export function openSafetensors(file: string): SafetensorsFile {
-  checkCall('openSafetensors', ['file'], undefined, arguments);
+  checkCall('openSafetensors', ['file: text'], undefined, arguments);
   return reading(file, () => {
     const input = new Input(file);
     try {

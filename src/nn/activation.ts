@@ -33,7 +33,7 @@ export class ReLU6 extends Elementwise {
 /** x where positive, negativeSlope * x elsewhere. Default 0.01. */
 export class LeakyReLU extends Elementwise {
   constructor(readonly negativeSlope = 0.01) {
-    checkCall('new nn.LeakyReLU', ['negativeSlope'], undefined, arguments);
+    checkCall('new nn.LeakyReLU', ['negativeSlope?: number'], undefined, arguments);
     super();
   }
 
@@ -45,7 +45,7 @@ export class LeakyReLU extends Elementwise {
 /** x where positive, alpha * (exp(x) - 1) elsewhere. Default 1. */
 export class ELU extends Elementwise {
   constructor(readonly alpha = 1) {
-    checkCall('new nn.ELU', ['alpha'], undefined, arguments);
+    checkCall('new nn.ELU', ['alpha?: number'], undefined, arguments);
     super();
   }
 
@@ -71,8 +71,9 @@ export interface GELUOptions {
 export class GELU extends Elementwise {
   readonly approximate: 'none' | 'tanh';
 
-  constructor({ approximate = 'none' }: GELUOptions = {}) {
+  constructor(options: GELUOptions = {}) {
     checkCall('new nn.GELU', [], geluKinds, arguments);
+    const { approximate = 'none' } = options;
     super();
     this.approximate = approximate;
   }
@@ -130,7 +131,7 @@ export class Hardtanh extends Elementwise {
     readonly minVal = -1,
     readonly maxVal = 1,
   ) {
-    checkCall('new nn.Hardtanh', ['minVal', 'maxVal'], undefined, arguments);
+    checkCall('new nn.Hardtanh', ['minVal?: number', 'maxVal?: number'], undefined, arguments);
     super();
   }
 
@@ -145,7 +146,7 @@ export class Softplus extends Elementwise {
     readonly beta = 1,
     readonly threshold = 20,
   ) {
-    checkCall('new nn.Softplus', ['beta', 'threshold'], undefined, arguments);
+    checkCall('new nn.Softplus', ['beta?: number', 'threshold?: number'], undefined, arguments);
     super();
   }
 
@@ -164,7 +165,7 @@ export class Softsign extends Elementwise {
 /** max(0, x) + min(0, alpha (exp(x / alpha) - 1)). Default 1. */
 export class CELU extends Elementwise {
   constructor(readonly alpha = 1) {
-    checkCall('new nn.CELU', ['alpha'], undefined, arguments);
+    checkCall('new nn.CELU', ['alpha?: number'], undefined, arguments);
     super();
   }
 
@@ -192,8 +193,9 @@ export interface PReLUOptions {
 export class PReLU extends Elementwise {
   readonly weight: Parameter;
 
-  constructor({ numParameters = 1, init = 0.25 }: PReLUOptions = {}) {
+  constructor(options: PReLUOptions = {}) {
     checkCall('new nn.PReLU', [], preluKinds, arguments);
+    const { numParameters = 1, init = 0.25 } = options;
     super();
     this.weight = new Parameter(torch.full([numParameters], init, { dtype: 'float32' }));
   }

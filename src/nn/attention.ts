@@ -60,9 +60,10 @@ export class MultiheadAttention extends Module {
   constructor(
     readonly embedDim: number,
     readonly numHeads: number,
-    { dropout = 0, bias = true, kdim = embedDim, vdim = embedDim, batchFirst = false }: MultiheadAttentionOptions = {},
+    options: MultiheadAttentionOptions = {},
   ) {
-    checkCall('new nn.MultiheadAttention', ['embedDim', 'numHeads'], attentionKinds, arguments);
+    checkCall('new nn.MultiheadAttention', ['embedDim: number', 'numHeads: number'], attentionKinds, arguments);
+    const { dropout = 0, bias = true, kdim = embedDim, vdim = embedDim, batchFirst = false } = options;
     super();
     if (embedDim % numHeads !== 0)
       throw new ConfigError(`embedDim ${embedDim} must be a multiple of numHeads ${numHeads}.`);
@@ -92,7 +93,7 @@ export class MultiheadAttention extends Module {
    * query, and the weights [N, L, S] ([N, heads, L, S] where they are not averaged), or null.
    */
   forward(query: Tensor, key: Tensor, value: Tensor, call: AttentionCall = {}): [Tensor, Tensor | null] {
-    checkCall('MultiheadAttention.forward', ['query', 'key', 'value'], callKinds, arguments);
+    checkCall('MultiheadAttention.forward', ['query: tensor', 'key: tensor', 'value: tensor'], callKinds, arguments);
     const { needWeights = true, averageAttnWeights = true } = call;
     const inner = (x: Tensor) => (this.batchFirst ? x : x.transpose(0, 1));
     const [q, k, v] = this.project(inner(query), inner(key), inner(value)).map((x) => this.split(x)) as Triple;

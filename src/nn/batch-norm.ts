@@ -37,7 +37,7 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   constructor(numFeatures: number, options: BatchNormOptions = {}) {
-    checkCall(`new nn.${new.target.name}`, ['numFeatures'], normKinds, arguments);
+    checkCall(`new nn.${new.target.name}`, ['numFeatures: number'], normKinds, arguments);
     super(numFeatures, { ...defaults, ...options });
   }
 

@@ -14,6 +14,7 @@ abstract class Numbered<Child extends Module> extends Module {
 
   push(...children: Child[]): this {
     for (const child of children) {
+      checkCall(`${this.constructor.name}.push`, ['module: layer'], undefined, [child]);
       (this as unknown as Record<number, Child>)[this.#length] = child;
       this.#length++;
     }
@@ -54,7 +55,7 @@ export class Sequential extends Numbered<Layer> {
 /** A list of modules that its owner calls as it likes. */
 export class ModuleList<Child extends Module = Layer> extends Numbered<Child> {
   constructor(modules: Iterable<Child> = []) {
-    checkCall('new nn.ModuleList', ['modules'], undefined, arguments);
+    checkCall('new nn.ModuleList', ['modules?: iterable'], undefined, arguments);
     super();
     this.push(...modules);
   }
@@ -67,7 +68,7 @@ export class ModuleList<Child extends Module = Layer> extends Numbered<Child> {
 /** Modules by name. */
 export class ModuleDict<Child extends Module = Layer> extends Module {
   constructor(modules: Record<string, Child> = {}) {
-    checkCall('new nn.ModuleDict', ['modules'], undefined, arguments);
+    checkCall('new nn.ModuleDict', ['modules?: object'], undefined, arguments);
     super();
     for (const [name, module] of Object.entries(modules)) this.set(name, module);
   }
@@ -101,7 +102,7 @@ export class ParameterList extends Module {
   readonly #items: Parameter[] = [];
 
   constructor(parameters: Iterable<Parameter> = []) {
-    checkCall('new nn.ParameterList', ['parameters'], undefined, arguments);
+    checkCall('new nn.ParameterList', ['parameters?: iterable'], undefined, arguments);
     super();
     for (const parameter of parameters) this.push(parameter);
   }

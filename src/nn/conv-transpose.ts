@@ -78,6 +78,7 @@ abstract class ConvTransposeNd extends Module {
   protected abstract convolve(x: Tensor, outputPadding: number[]): Tensor;
 
   private paddingFor(x: Tensor, outputSize: readonly number[]): number[] {
+    checkCall('ConvTranspose.forward', ['outputSize: numbers'], undefined, [outputSize]);
     const sizes = x.shape.slice(-this.stride.length);
     return this.stride.map((stride, i) => {
       const [kernel, pad, dilation] = [this.kernelSize[i], this.padding[i], this.dilation[i]] as [
@@ -98,7 +99,12 @@ abstract class ConvTransposeNd extends Module {
 /** [N, inChannels, L] -> [N, outChannels, L']. */
 export class ConvTranspose1d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
-    checkCall('new nn.ConvTranspose1d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
+    checkCall(
+      'new nn.ConvTranspose1d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      transposeKinds,
+      arguments,
+    );
     super(1, inChannels, outChannels, kernelSize, options);
   }
 
@@ -111,7 +117,12 @@ export class ConvTranspose1d extends ConvTransposeNd {
 /** [N, inChannels, H, W] -> [N, outChannels, H', W']. */
 export class ConvTranspose2d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
-    checkCall('new nn.ConvTranspose2d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
+    checkCall(
+      'new nn.ConvTranspose2d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      transposeKinds,
+      arguments,
+    );
     super(2, inChannels, outChannels, kernelSize, options);
   }
 
@@ -124,7 +135,12 @@ export class ConvTranspose2d extends ConvTransposeNd {
 /** [N, inChannels, D, H, W] -> [N, outChannels, D', H', W']. */
 export class ConvTranspose3d extends ConvTransposeNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvTransposeOptions = {}) {
-    checkCall('new nn.ConvTranspose3d', ['inChannels', 'outChannels', 'kernelSize'], transposeKinds, arguments);
+    checkCall(
+      'new nn.ConvTranspose3d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      transposeKinds,
+      arguments,
+    );
     super(3, inChannels, outChannels, kernelSize, options);
   }
 

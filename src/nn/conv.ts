@@ -103,7 +103,12 @@ abstract class ConvNd extends Module {
 /** 1-d convolution: [N, inChannels, L] -> [N, outChannels, L']. */
 export class Conv1d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvOptions = {}) {
-    checkCall('new nn.Conv1d', ['inChannels', 'outChannels', 'kernelSize'], convKinds, arguments);
+    checkCall(
+      'new nn.Conv1d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      convKinds,
+      arguments,
+    );
     super(1, inChannels, outChannels, kernelSize, options);
   }
 
@@ -126,7 +131,12 @@ export class Conv2d extends ConvNd {
   readonly #canBeFast: boolean;
 
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {
-    checkCall('new nn.Conv2d', ['inChannels', 'outChannels', 'kernelSize'], convKinds, arguments);
+    checkCall(
+      'new nn.Conv2d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      convKinds,
+      arguments,
+    );
     super(2, inChannels, outChannels, kernelSize, options);
     const { stride, padding, dilation, groups, paddingMode } = this;
     const sizes = [...this.weight.shape.slice(2), ...stride, ...padding, ...dilation, groups];
@@ -152,7 +162,12 @@ export class Conv2d extends ConvNd {
 /** 3-d convolution: [N, inChannels, D, H, W] -> [N, outChannels, D', H', W']. */
 export class Conv3d extends ConvNd {
   constructor(inChannels: number, outChannels: number, kernelSize: Sizes, options: ConvOptions = {}) {
-    checkCall('new nn.Conv3d', ['inChannels', 'outChannels', 'kernelSize'], convKinds, arguments);
+    checkCall(
+      'new nn.Conv3d',
+      ['inChannels: number', 'outChannels: number', 'kernelSize: sizes'],
+      convKinds,
+      arguments,
+    );
     super(3, inChannels, outChannels, kernelSize, options);
   }
 

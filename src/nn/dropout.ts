@@ -6,7 +6,7 @@ import { Module } from './module.js';
 /** Active in training mode only; draws from the default generator. */
 abstract class Dropping extends Module {
   constructor(readonly p = 0.5) {
-    checkCall(`new nn.${new.target.name}`, ['p'], undefined, arguments);
+    checkCall(`new nn.${new.target.name}`, ['p?: number'], undefined, arguments);
     super();
     if (!(p >= 0 && p <= 1)) throw new ConfigError(`The probability of dropout must be from 0 to 1, not ${p}.`);
   }

@@ -69,7 +69,7 @@ abstract class Table<Options extends EmbeddingOptions> extends Module {
 /** Looks up rows of a trained table: integers [...] -> [..., embeddingDim]. */
 export class Embedding extends Table<EmbeddingOptions> {
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingOptions = {}) {
-    checkCall('new nn.Embedding', ['numEmbeddings', 'embeddingDim'], embeddingKinds, arguments);
+    checkCall('new nn.Embedding', ['numEmbeddings: number', 'embeddingDim: number'], embeddingKinds, arguments);
     super(numEmbeddings, embeddingDim, options);
   }
 
@@ -93,7 +93,7 @@ const modes = { sum: 0, mean: 1, max: 2 };
 /** Looks up rows and joins those of a bag: [N, L] -> [N, embeddingDim], or [L] with offsets [N]. */
 export class EmbeddingBag extends Table<EmbeddingBagOptions> {
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingBagOptions = {}) {
-    checkCall('new nn.EmbeddingBag', ['numEmbeddings', 'embeddingDim'], bagKinds, arguments);
+    checkCall('new nn.EmbeddingBag', ['numEmbeddings: number', 'embeddingDim: number'], bagKinds, arguments);
     super(numEmbeddings, embeddingDim, options);
   }
 

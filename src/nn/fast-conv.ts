@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { callOverload, overloadOf, type Tensor } from '../tensor/index.js';
 
 let depth = 0;
@@ -8,6 +9,7 @@ let depth = 0;
  * kinds, and machines without AVX2, compute as always. `body` must be synchronous.
  */
 export function fastConvolutions<T>(body: () => T): T {
+  checkCall('fastConvolutions', ['body: function'], undefined, arguments);
   depth++;
   try {
     return body();

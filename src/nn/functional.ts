@@ -25,37 +25,38 @@ const attentionKinds = { attnMask: 'any', dropoutP: 'number', isCausal: 'boolean
 
 /** max(0, x) */
 export function relu(x: Tensor): Tensor {
-  checkCall('relu', ['x'], undefined, arguments);
+  checkCall('relu', ['x: tensor'], undefined, arguments);
   return torch.relu(x);
 }
 /** x times the normal distribution's cumulative function, or its approximation by `tanh`. */
-export function gelu(x: Tensor, { approximate = 'none' }: { approximate?: 'none' | 'tanh' } = {}): Tensor {
-  checkCall('gelu', ['x'], geluKinds, arguments);
+export function gelu(x: Tensor, options: { approximate?: 'none' | 'tanh' } = {}): Tensor {
+  checkCall('gelu', ['x: tensor'], geluKinds, arguments);
+  const { approximate = 'none' } = options;
   return torch.gelu(x, { approximate });
 }
 /** x / (1 + exp(-x)) */
 export function silu(x: Tensor): Tensor {
-  checkCall('silu', ['x'], undefined, arguments);
+  checkCall('silu', ['x: tensor'], undefined, arguments);
   return torch.silu(x);
 }
 /** x weight^T + bias: [..., in] and [out, in] -> [..., out]. */
 export function linear(x: Tensor, weight: Tensor, bias: Tensor | null = null): Tensor {
-  checkCall('linear', ['x', 'weight', 'bias'], undefined, arguments);
+  checkCall('linear', ['x: tensor', 'weight?: tensor', 'bias?: tensor'], undefined, arguments);
   return torch.linear(x, weight, bias);
 }
 /** exp(x) / sum exp(x) along `dim`. */
 export function softmax(x: Tensor, dim: number): Tensor {
-  checkCall('softmax', ['x', 'dim'], undefined, arguments);
+  checkCall('softmax', ['x: tensor', 'dim?: number'], undefined, arguments);
   return torch.softmax(x, dim);
 }
 /** Logarithm of the softmax along `dim`, without overflow. */
 export function logSoftmax(x: Tensor, dim: number): Tensor {
-  checkCall('logSoftmax', ['x', 'dim'], undefined, arguments);
+  checkCall('logSoftmax', ['x: tensor', 'dim?: number'], undefined, arguments);
   return torch.logSoftmax(x, dim);
 }
 /** Zeros elements with probability `p` in training and divides the others by 1 - p. */
 export function dropout(x: Tensor, p = 0.5, training = true): Tensor {
-  checkCall('dropout', ['x', 'p', 'training'], undefined, arguments);
+  checkCall('dropout', ['x: tensor', 'p?: number', 'training'], undefined, arguments);
   return torch.dropout(x, p, training);
 }
 /** Normalizes over the last dimensions, which have the sizes `shape`. */
@@ -65,22 +66,20 @@ export function layerNorm(
   weight: Tensor | null = null,
   bias: Tensor | null = null,
 ): Tensor {
-  checkCall('layerNorm', ['x', 'shape', 'weight', 'bias'], undefined, arguments);
+  checkCall('layerNorm', ['x: tensor', 'shape: list', 'weight?: tensor', 'bias?: tensor'], undefined, arguments);
   return torch.layerNorm(x, shape, weight, bias);
 }
 
 /** int64 class numbers [...] -> [..., numClasses] of zeros with a one. */
 export function oneHot(labels: Tensor, numClasses = -1): Tensor {
-  checkCall('oneHot', ['labels', 'numClasses'], undefined, arguments);
+  checkCall('oneHot', ['labels: tensor', 'numClasses?: number'], undefined, arguments);
   return torch.oneHot(labels, numClasses);
 }
 
 /** Divides by the p-norm along `dim`, but by at least `eps`. */
-export function normalize(
-  x: Tensor,
-  { p = 2, dim = 1, eps = 1e-12 }: { p?: number; dim?: number; eps?: number } = {},
-): Tensor {
-  checkCall('normalize', ['x'], normalizeKinds, arguments);
+export function normalize(x: Tensor, options: { p?: number; dim?: number; eps?: number } = {}): Tensor {
+  checkCall('normalize', ['x: tensor'], normalizeKinds, arguments);
+  const { p = 2, dim = 1, eps = 1e-12 } = options;
   return x.div(torch.linalgVectorNorm(x, p, [dim], true).clamp({ min: eps }));
 }
 
@@ -89,18 +88,15 @@ export function scaledDotProductAttention(
   query: Tensor,
   key: Tensor,
   value: Tensor,
-  {
-    attnMask = null,
-    dropoutP = 0,
-    isCausal = false,
-  }: { attnMask?: Tensor | null; dropoutP?: number; isCausal?: boolean } = {},
+  options: { attnMask?: Tensor | null; dropoutP?: number; isCausal?: boolean } = {},
 ): Tensor {
-  checkCall('scaledDotProductAttention', ['query', 'key', 'value'], attentionKinds, arguments);
+  checkCall('scaledDotProductAttention', ['query: tensor', 'key: tensor', 'value: tensor'], attentionKinds, arguments);
+  const { attnMask = null, dropoutP = 0, isCausal = false } = options;
   return torch.scaledDotProductAttention(query, key, value, attnMask, dropoutP, isCausal);
 }
 
 /** Mean over height and width: [N, C, H, W] -> [N, C]. */
 export function globalAvgPool(x: Tensor): Tensor {
-  checkCall('globalAvgPool', ['x'], undefined, arguments);
+  checkCall('globalAvgPool', ['x: tensor'], undefined, arguments);
   return torch.mean(x, [2, 3]);
 }

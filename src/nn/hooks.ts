@@ -1,4 +1,5 @@
 /** Forward hooks: a hooked module has a `forward` of its own, so that one without hooks pays nothing. */
+import { checkCall } from '../call.js';
 import type { HookHandle } from '../tensor/index.js';
 import type { Module } from './module.js';
 
@@ -23,6 +24,7 @@ export function hookForward<When extends keyof Hooks>(
   when: When,
   hook: Hooks[When][number],
 ): HookHandle {
+  checkCall('A forward hook', ['hook: function'], undefined, [hook]);
   const hooks = hooked.get(module) ?? install(module);
   const list = hooks[when] as (typeof hook)[];
   list.push(hook);
@@ -40,7 +42,10 @@ function install(module: Module): Hooks {
   const hooks: Hooks = { before: [], after: [] };
   const value = (...given: unknown[]) => {
     let inputs = given;
-    for (const hook of [...hooks.before]) inputs = hook(module, inputs) ?? inputs;
+    for (const hook of [...hooks.before]) {
+      inputs = hook(module, inputs) ?? inputs;
+      checkCall('A forward hook', ['inputs: list'], undefined, [inputs]);
+    }
     let output = original(...inputs);
     for (const hook of [...hooks.after]) {
       const changed = hook(module, inputs, output);

@@ -1,4 +1,6 @@
 /** Modules, as torch.nn. */
+import './check-inputs.js';
+
 export * from './activation.js';
 export { type AttentionCall, MultiheadAttention, type MultiheadAttentionOptions } from './attention.js';
 export { BatchNorm1d, BatchNorm2d, BatchNorm3d, type BatchNormOptions, SyncBatchNorm } from './batch-norm.js';

@@ -14,7 +14,7 @@ const truncKinds: Kinds<TruncNormalOptions> = { mean: 'number', std: 'number', a
 
 /** Inputs and outputs of one unit: for weights [out, in, ...kernel]. */
 export function calculateFanInAndFanOut(tensor: Tensor): { fanIn: number; fanOut: number } {
-  checkCall('calculateFanInAndFanOut', ['tensor'], undefined, arguments);
+  checkCall('calculateFanInAndFanOut', ['tensor: tensor'], undefined, arguments);
   const [out, input, ...kernel] = tensor.shape;
   if (out === undefined || input === undefined)
     throw new ArgumentError('Fan in and fan out need a tensor of at least two dimensions.');
@@ -27,7 +27,7 @@ export type Nonlinearity = 'linear' | 'relu' | 'leakyRelu' | 'tanh' | 'sigmoid' 
 
 /** The recommended gain of a nonlinearity; `a` is leaky ReLU's slope. */
 export function calculateGain(nonlinearity: Nonlinearity, a = 0.01): number {
-  checkCall('calculateGain', ['nonlinearity', 'a'], undefined, arguments);
+  checkCall('calculateGain', ['nonlinearity', 'a?: number'], undefined, arguments);
   switch (nonlinearity) {
     case 'relu':
       return Math.sqrt(2);
@@ -44,27 +44,27 @@ export function calculateGain(nonlinearity: Nonlinearity, a = 0.01): number {
 
 /** Draws from [from, to). */
 export function uniform_(tensor: Tensor, from = 0, to = 1): Tensor {
-  checkCall('uniform_', ['tensor', 'from', 'to'], undefined, arguments);
+  checkCall('uniform_', ['tensor: tensor', 'from?: number', 'to?: number'], undefined, arguments);
   return noGrad(() => tensor.uniform_(from, to));
 }
 /** Draws from a normal distribution. */
 export function normal_(tensor: Tensor, mean = 0, std = 1): Tensor {
-  checkCall('normal_', ['tensor', 'mean', 'std'], undefined, arguments);
+  checkCall('normal_', ['tensor: tensor', 'mean?: number', 'std?: number'], undefined, arguments);
   return noGrad(() => tensor.normal_(mean, std));
 }
 /** Fills with `value`. */
 export function constant_(tensor: Tensor, value: number): Tensor {
-  checkCall('constant_', ['tensor', 'value'], undefined, arguments);
+  checkCall('constant_', ['tensor: tensor', 'value: number'], undefined, arguments);
   return noGrad(() => tensor.fill_(float(value)));
 }
 /** Fills with ones. */
 export function ones_(tensor: Tensor): Tensor {
-  checkCall('ones_', ['tensor'], undefined, arguments);
+  checkCall('ones_', ['tensor: tensor'], undefined, arguments);
   return constant_(tensor, 1);
 }
 /** Fills with zeros. */
 export function zeros_(tensor: Tensor): Tensor {
-  checkCall('zeros_', ['tensor'], undefined, arguments);
+  checkCall('zeros_', ['tensor: tensor'], undefined, arguments);
   return constant_(tensor, 0);
 }
 
@@ -84,20 +84,20 @@ function kaimingStd(tensor: Tensor, { a = 0, mode = 'fanIn', nonlinearity = 'lea
 
 /** He initialization from a uniform distribution. */
 export function kaimingUniform_(tensor: Tensor, options: KaimingOptions = {}): Tensor {
-  checkCall('kaimingUniform_', ['tensor'], kaimingKinds, arguments);
+  checkCall('kaimingUniform_', ['tensor: tensor'], kaimingKinds, arguments);
   const bound = Math.sqrt(3) * kaimingStd(tensor, options);
   return uniform_(tensor, -bound, bound);
 }
 
 /** He initialization from a normal distribution. */
 export function kaimingNormal_(tensor: Tensor, options: KaimingOptions = {}): Tensor {
-  checkCall('kaimingNormal_', ['tensor'], kaimingKinds, arguments);
+  checkCall('kaimingNormal_', ['tensor: tensor'], kaimingKinds, arguments);
   return normal_(tensor, 0, kaimingStd(tensor, options));
 }
 
 /** PyTorch's default for linear and convolution layers: both uniform in +-1/sqrt(fan in). */
 export function resetWeightAndBias(weight: Tensor, bias: Tensor | null): void {
-  checkCall('resetWeightAndBias', ['weight', 'bias'], undefined, arguments);
+  checkCall('resetWeightAndBias', ['weight: tensor', 'bias?: tensor'], undefined, arguments);
   kaimingUniform_(weight, { a: Math.sqrt(5) });
   const { fanIn } = calculateFanInAndFanOut(weight);
   const bound = fanIn > 0 ? 1 / Math.sqrt(fanIn) : 0;
@@ -106,7 +106,7 @@ export function resetWeightAndBias(weight: Tensor, bias: Tensor | null): void {
 
 /** Glorot initialization from a uniform distribution. */
 export function xavierUniform_(tensor: Tensor, gain = 1): Tensor {
-  checkCall('xavierUniform_', ['tensor', 'gain'], undefined, arguments);
+  checkCall('xavierUniform_', ['tensor: tensor', 'gain?: number'], undefined, arguments);
   const { fanIn, fanOut } = calculateFanInAndFanOut(tensor);
   const bound = Math.sqrt(3) * (gain * Math.sqrt(2 / (fanIn + fanOut)));
   return uniform_(tensor, -bound, bound);
@@ -114,7 +114,7 @@ export function xavierUniform_(tensor: Tensor, gain = 1): Tensor {
 
 /** Glorot initialization from a normal distribution. */
 export function xavierNormal_(tensor: Tensor, gain = 1): Tensor {
-  checkCall('xavierNormal_', ['tensor', 'gain'], undefined, arguments);
+  checkCall('xavierNormal_', ['tensor: tensor', 'gain?: number'], undefined, arguments);
   const { fanIn, fanOut } = calculateFanInAndFanOut(tensor);
   return normal_(tensor, 0, gain * Math.sqrt(2 / (fanIn + fanOut)));
 }
@@ -132,8 +132,9 @@ export interface TruncNormalOptions {
 }
 
 /** A normal distribution without what is outside [a, b], by the inverse of its cumulative function. */
-export function truncNormal_(tensor: Tensor, { mean = 0, std = 1, a = -2, b = 2 }: TruncNormalOptions = {}): Tensor {
-  checkCall('truncNormal_', ['tensor'], truncKinds, arguments);
+export function truncNormal_(tensor: Tensor, options: TruncNormalOptions = {}): Tensor {
+  checkCall('truncNormal_', ['tensor: tensor'], truncKinds, arguments);
+  const { mean = 0, std = 1, a = -2, b = 2 } = options;
   if (!(a < b)) throw new ArgumentError(`The bounds of truncNormal_ must rise: ${a}, ${b}.`);
   return noGrad(() =>
     scope(() => {
@@ -153,7 +154,7 @@ export function truncNormal_(tensor: Tensor, { mean = 0, std = 1, a = -2, b = 2 
 
 /** Rows (or columns, where there are fewer) that are orthogonal and of length `gain`. */
 export function orthogonal_(tensor: Tensor, gain = 1): Tensor {
-  checkCall('orthogonal_', ['tensor', 'gain'], undefined, arguments);
+  checkCall('orthogonal_', ['tensor: tensor', 'gain?: number'], undefined, arguments);
   const [rows, ...rest] = tensor.shape;
   if (rows === undefined || rest.length === 0) throw new ArgumentError('orthogonal_ needs at least two dimensions.');
   const columns = rest.reduce((product, size) => product * size, 1);
@@ -170,7 +171,7 @@ export function orthogonal_(tensor: Tensor, gain = 1): Tensor {
 
 /** The identity matrix; the tensor has two dimensions. */
 export function eye_(tensor: Tensor): Tensor {
-  checkCall('eye_', ['tensor'], undefined, arguments);
+  checkCall('eye_', ['tensor: tensor'], undefined, arguments);
   const [rows, columns, ...rest] = tensor.shape;
   if (rows === undefined || columns === undefined || rest.length > 0)
     throw new ArgumentError('eye_ needs two dimensions.');
@@ -179,7 +180,7 @@ export function eye_(tensor: Tensor): Tensor {
 
 /** Convolution weights that hand as many channels through as there can be, group by group. */
 export function dirac_(tensor: Tensor, groups = 1): Tensor {
-  checkCall('dirac_', ['tensor', 'groups'], undefined, arguments);
+  checkCall('dirac_', ['tensor: tensor', 'groups?: number'], undefined, arguments);
   const [out, input, ...kernel] = tensor.shape;
   if (out === undefined || input === undefined || kernel.length === 0 || out % groups !== 0)
     throw new ArgumentError('dirac_ needs weights of 3 to 5 dimensions, the first a multiple of groups.');
@@ -200,7 +201,7 @@ export function dirac_(tensor: Tensor, groups = 1): Tensor {
 
 /** A matrix with a share of zeros in every column, the rest normal with deviation `std`. Default 0.01. */
 export function sparse_(tensor: Tensor, sparsity: number, std = 0.01): Tensor {
-  checkCall('sparse_', ['tensor', 'sparsity', 'std'], undefined, arguments);
+  checkCall('sparse_', ['tensor: tensor', 'sparsity?: number', 'std?: number'], undefined, arguments);
   const [rows, columns, ...rest] = tensor.shape;
   if (rows === undefined || columns === undefined || rest.length > 0)
     throw new ArgumentError('sparse_ needs two dimensions.');

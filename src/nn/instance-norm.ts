@@ -33,7 +33,7 @@ abstract class InstanceNorm extends RunningNorm {
   protected abstract readonly spatial: number;
 
   constructor(numFeatures: number, options: InstanceNormOptions = {}) {
-    checkCall(`new nn.${new.target.name}`, ['numFeatures'], normKinds, arguments);
+    checkCall(`new nn.${new.target.name}`, ['numFeatures: number'], normKinds, arguments);
     super(numFeatures, { ...defaults, ...options });
   }
 

@@ -21,9 +21,10 @@ export class Linear extends Module {
   constructor(
     readonly inFeatures: number,
     readonly outFeatures: number,
-    { bias = true }: LinearOptions = {},
+    options: LinearOptions = {},
   ) {
-    checkCall('new nn.Linear', ['inFeatures', 'outFeatures'], linearKinds, arguments);
+    checkCall('new nn.Linear', ['inFeatures: number', 'outFeatures: number'], linearKinds, arguments);
+    const { bias = true } = options;
     super();
     this.weight = new Parameter(torch.empty([outFeatures, inFeatures]));
     this.bias = bias ? new Parameter(torch.empty([outFeatures])) : null;

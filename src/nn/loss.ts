@@ -23,9 +23,10 @@ abstract class Loss<Options> extends Module {
 abstract class WeightedLoss<Options extends { weight?: Tensor | null }> extends Loss<Options> {
   declare weight: Tensor;
 
-  constructor({ weight, ...options }: Options = {} as Options) {
+  constructor(options: Options = {} as Options) {
     checkCall(`new nn.${new.target.name}`, [], new.target.kinds, arguments);
-    super(options as Options);
+    const { weight, ...rest } = options;
+    super(rest as Options);
     if (weight) this.registerBuffer('weight', weight);
   }
 
@@ -67,9 +68,10 @@ export class BCEWithLogitsLoss extends WeightedLoss<F.BCEWithLogitsOptions> {
 
   declare pos_weight: Tensor;
 
-  constructor({ posWeight, ...options }: F.BCEWithLogitsOptions = {}) {
+  constructor(options: F.BCEWithLogitsOptions = {}) {
     checkCall(`new nn.${new.target.name}`, [], new.target.kinds, arguments);
-    super(options);
+    const { posWeight, ...rest } = options;
+    super(rest);
     if (posWeight) this.registerBuffer('pos_weight', posWeight);
   }
 

@@ -24,7 +24,7 @@ export interface CrossEntropyOptions extends LossOptions {
 
 /** Cross-entropy of logits [N, K, ...] with class numbers int64 [N, ...], or with probabilities [N, K, ...]. */
 export function crossEntropy(logits: Tensor, target: Tensor, options: CrossEntropyOptions = {}): Tensor {
-  checkCall('crossEntropy', ['logits', 'target'], kinds.crossEntropy, arguments);
+  checkCall('crossEntropy', ['logits: tensor', 'target: tensor'], kinds.crossEntropy, arguments);
   const { weight = null, ignoreIndex = -100, reduction = 'mean', labelSmoothing = 0 } = options;
   return torch.crossEntropyLoss(logits, target, weight, codeOf(reduction), ignoreIndex, labelSmoothing);
 }
@@ -38,40 +38,36 @@ export interface NllOptions extends LossOptions {
 
 /** Negative log-likelihood: logarithms of probabilities [N, K, ...] at class numbers [N, ...]. */
 export function nllLoss(input: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
-  checkCall('nllLoss', ['input', 'target'], kinds.nll, arguments);
+  checkCall('nllLoss', ['input: tensor', 'target: tensor'], kinds.nll, arguments);
   const { weight = null, ignoreIndex = -100, reduction = 'mean' } = options;
   return torch.nllLossNd(input, target, weight, codeOf(reduction), ignoreIndex);
 }
 
 /** Squared error; `mean` is over all elements. */
-export function mseLoss(input: Tensor, target: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
-  checkCall('mseLoss', ['input', 'target'], kinds.plain, arguments);
+export function mseLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkCall('mseLoss', ['input: tensor', 'target: tensor'], kinds.plain, arguments);
+  const { reduction = 'mean' } = options;
   return torch.mseLoss(input, target, codeOf(reduction));
 }
 
 /** Absolute error. */
-export function l1Loss(input: Tensor, target: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
-  checkCall('l1Loss', ['input', 'target'], kinds.plain, arguments);
+export function l1Loss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
+  checkCall('l1Loss', ['input: tensor', 'target: tensor'], kinds.plain, arguments);
+  const { reduction = 'mean' } = options;
   return torch.l1Loss(input, target, codeOf(reduction));
 }
 
 /** Squared error / (2 beta) below `beta`, absolute error - beta / 2 above. Default beta 1. */
-export function smoothL1Loss(
-  input: Tensor,
-  target: Tensor,
-  { reduction = 'mean', beta = 1 }: LossOptions & { beta?: number } = {},
-): Tensor {
-  checkCall('smoothL1Loss', ['input', 'target'], kinds.smoothL1, arguments);
+export function smoothL1Loss(input: Tensor, target: Tensor, options: LossOptions & { beta?: number } = {}): Tensor {
+  checkCall('smoothL1Loss', ['input: tensor', 'target: tensor'], kinds.smoothL1, arguments);
+  const { reduction = 'mean', beta = 1 } = options;
   return torch.smoothL1Loss(input, target, codeOf(reduction), beta);
 }
 
 /** Half the squared error below `delta`, delta * (absolute error - delta / 2) above. Default delta 1. */
-export function huberLoss(
-  input: Tensor,
-  target: Tensor,
-  { reduction = 'mean', delta = 1 }: LossOptions & { delta?: number } = {},
-): Tensor {
-  checkCall('huberLoss', ['input', 'target'], kinds.huber, arguments);
+export function huberLoss(input: Tensor, target: Tensor, options: LossOptions & { delta?: number } = {}): Tensor {
+  checkCall('huberLoss', ['input: tensor', 'target: tensor'], kinds.huber, arguments);
+  const { reduction = 'mean', delta = 1 } = options;
   return torch.huberLoss(input, target, codeOf(reduction), delta);
 }
 
@@ -87,12 +83,9 @@ export interface KlDivOptions {
 }
 
 /** Kullback-Leibler divergence KL(target || input), where `input` holds logarithms of probabilities. */
-export function klDiv(
-  input: Tensor,
-  target: Tensor,
-  { reduction = 'mean', logTarget = false }: KlDivOptions = {},
-): Tensor {
-  checkCall('klDiv', ['input', 'target'], kinds.klDiv, arguments);
+export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
+  checkCall('klDiv', ['input: tensor', 'target: tensor'], kinds.klDiv, arguments);
+  const { reduction = 'mean', logTarget = false } = options;
   if (reduction !== 'batchmean') return torch.klDiv(input, target, codeOf(reduction), { logTarget });
   return torch.klDiv(input, target, reductionCodes.sum, { logTarget }).div(input.shape[0] ?? 1);
 }
@@ -101,9 +94,10 @@ export function klDiv(
 export function binaryCrossEntropy(
   input: Tensor,
   target: Tensor,
-  { reduction = 'mean', weight = null }: LossOptions & { weight?: Tensor | null } = {},
+  options: LossOptions & { weight?: Tensor | null } = {},
 ): Tensor {
-  checkCall('binaryCrossEntropy', ['input', 'target'], kinds.bce, arguments);
+  checkCall('binaryCrossEntropy', ['input: tensor', 'target: tensor'], kinds.bce, arguments);
+  const { reduction = 'mean', weight = null } = options;
   return torch.binaryCrossEntropy(input, target, weight, codeOf(reduction));
 }
 
@@ -120,7 +114,7 @@ export function binaryCrossEntropyWithLogits(
   target: Tensor,
   options: BCEWithLogitsOptions = {},
 ): Tensor {
-  checkCall('binaryCrossEntropyWithLogits', ['input', 'target'], kinds.bceWithLogits, arguments);
+  checkCall('binaryCrossEntropyWithLogits', ['input: tensor', 'target: tensor'], kinds.bceWithLogits, arguments);
   const { reduction = 'mean', weight = null, posWeight = null } = options;
   return torch.binaryCrossEntropyWithLogits(input, target, weight, posWeight, codeOf(reduction));
 }
@@ -137,7 +131,7 @@ export interface PoissonNllOptions extends LossOptions {
 
 /** Negative log-likelihood of Poisson distributions whose rates, or their logarithms, are `input`. */
 export function poissonNllLoss(input: Tensor, target: Tensor, options: PoissonNllOptions = {}): Tensor {
-  checkCall('poissonNllLoss', ['input', 'target'], kinds.poissonNll, arguments);
+  checkCall('poissonNllLoss', ['input: tensor', 'target: tensor'], kinds.poissonNll, arguments);
   const { reduction = 'mean', logInput = true, full = false, eps = 1e-8 } = options;
   return torch.poissonNllLoss(input, target, logInput, full, eps, codeOf(reduction));
 }
@@ -157,7 +151,7 @@ export function gaussianNllLoss(
   variance: Tensor,
   options: GaussianNllOptions = {},
 ): Tensor {
-  checkCall('gaussianNllLoss', ['input', 'target', 'variance'], kinds.gaussianNll, arguments);
+  checkCall('gaussianNllLoss', ['input: tensor', 'target: tensor', 'variance: tensor'], kinds.gaussianNll, arguments);
   const { reduction = 'mean', full = false, eps = 1e-6 } = options;
   // The clamp bounds the value only, as in PyTorch: the gradient of the variance passes through it.
   const bounded = variance.add(variance.detach().clamp({ min: eps }).sub(variance.detach()));
@@ -172,25 +166,26 @@ export interface MarginOptions extends LossOptions {
 
 /** 1 - cos for pairs of label 1, max(0, cos - margin) for pairs of label -1. Default margin 0. */
 export function cosineEmbeddingLoss(a: Tensor, b: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
-  checkCall('cosineEmbeddingLoss', ['a', 'b', 'label'], kinds.margin, arguments);
+  checkCall('cosineEmbeddingLoss', ['a: tensor', 'b: tensor', 'label: tensor'], kinds.margin, arguments);
   return torch.cosineEmbeddingLoss(a, b, label, options.margin ?? 0, codeOf(options.reduction ?? 'mean'));
 }
 
 /** max(0, -label (a - b) + margin). Default margin 0. */
 export function marginRankingLoss(a: Tensor, b: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
-  checkCall('marginRankingLoss', ['a', 'b', 'label'], kinds.margin, arguments);
+  checkCall('marginRankingLoss', ['a: tensor', 'b: tensor', 'label: tensor'], kinds.margin, arguments);
   return torch.marginRankingLoss(a, b, label, options.margin ?? 0, codeOf(options.reduction ?? 'mean'));
 }
 
 /** The input for label 1, max(0, margin - input) for label -1. Default margin 1. */
 export function hingeEmbeddingLoss(input: Tensor, label: Tensor, options: MarginOptions = {}): Tensor {
-  checkCall('hingeEmbeddingLoss', ['input', 'label'], kinds.margin, arguments);
+  checkCall('hingeEmbeddingLoss', ['input: tensor', 'label: tensor'], kinds.margin, arguments);
   return torch.hingeEmbeddingLoss(input, label, options.margin ?? 1, codeOf(options.reduction ?? 'mean'));
 }
 
 /** log(1 + exp(-label input)), labels 1 and -1. */
-export function softMarginLoss(input: Tensor, label: Tensor, { reduction = 'mean' }: LossOptions = {}): Tensor {
-  checkCall('softMarginLoss', ['input', 'label'], kinds.plain, arguments);
+export function softMarginLoss(input: Tensor, label: Tensor, options: LossOptions = {}): Tensor {
+  checkCall('softMarginLoss', ['input: tensor', 'label: tensor'], kinds.plain, arguments);
+  const { reduction = 'mean' } = options;
   return torch.softMarginLoss(input, label, codeOf(reduction));
 }
 
@@ -211,7 +206,12 @@ export function tripletMarginLoss(
   negative: Tensor,
   options: TripletMarginOptions = {},
 ): Tensor {
-  checkCall('tripletMarginLoss', ['anchor', 'positive', 'negative'], kinds.tripletMargin, arguments);
+  checkCall(
+    'tripletMarginLoss',
+    ['anchor: tensor', 'positive: tensor', 'negative: tensor'],
+    kinds.tripletMargin,
+    arguments,
+  );
   const { margin = 1, p = 2, eps = 1e-6, swap = false, reduction = 'mean' } = options;
   return torch.tripletMarginLoss(anchor, positive, negative, margin, p, eps, swap, codeOf(reduction));
 }
@@ -232,7 +232,12 @@ export function ctcLoss(
   targetLengths: Tensor,
   options: CtcOptions = {},
 ): Tensor {
-  checkCall('ctcLoss', ['logProbs', 'targets', 'inputLengths', 'targetLengths'], kinds.ctc, arguments);
+  checkCall(
+    'ctcLoss',
+    ['logProbs: tensor', 'targets: tensor', 'inputLengths: tensor', 'targetLengths: tensor'],
+    kinds.ctc,
+    arguments,
+  );
   const { blank = 0, zeroInfinity = false, reduction = 'mean' } = options;
   return torch.ctcLoss(logProbs, targets, inputLengths, targetLengths, blank, codeOf(reduction), zeroInfinity);
 }

@@ -1,5 +1,5 @@
 import { checkCall } from '../call.js';
-import { ConfigError, ShapeError } from '../errors.js';
+import { ArgumentError, ConfigError, ShapeError } from '../errors.js';
 import { native } from '../native.js';
 import {
   type DType,
@@ -104,8 +104,9 @@ export abstract class Module implements TensorHolder {
    * Throws ConfigError where `strict` (the default) and names are missing or unexpected, ShapeError where sizes differ;
    * the module is unchanged then.
    */
-  loadStateDict(state: StateDict, { strict = true }: { strict?: boolean } = {}): LoadReport {
-    checkCall('loadStateDict', ['state'], { strict: 'boolean' }, arguments);
+  loadStateDict(state: StateDict, options: { strict?: boolean } = {}): LoadReport {
+    checkCall('loadStateDict', ['state: object'], { strict: 'boolean' }, arguments);
+    const { strict = true } = options;
     const own = new Map<string, Tensor>([...this.namedParameters(), ...this.namedBuffers()]);
     // State dicts of old and of other writers have no counters of batches; PyTorch's strict load accepts them too.
     const missingKeys = [...own.keys()].filter(
@@ -119,6 +120,7 @@ export abstract class Module implements TensorHolder {
     }
     const pairs = [...own].flatMap(([name, target]) => (state[name] ? [{ name, target, source: state[name] }] : []));
     for (const { name, target, source } of pairs) {
+      if (!(source instanceof Tensor)) throw new ArgumentError(`'${name}' is no tensor in the state dict.`);
       if (target.shape.join() !== source.shape.join()) {
         throw new ShapeError(
           `'${name}' has shape [${source.shape}] in the state dict and [${target.shape}] in ${this.constructor.name}.`,
@@ -144,8 +146,9 @@ export abstract class Module implements TensorHolder {
    * Moves and converts parameters and buffers in place; a dtype applies to floating-point ones, a memory format to 4-d
    * ones.
    */
-  to({ device, dtype, memoryFormat }: { device?: string; dtype?: DType; memoryFormat?: MemoryFormat }): this {
+  to(options: { device?: string; dtype?: DType; memoryFormat?: MemoryFormat } = {}): this {
     checkCall('Module.to', [], { device: 'string', dtype: 'string', memoryFormat: 'string' }, arguments);
+    const { device, dtype, memoryFormat } = options;
     for (const tensor of this.heldTensors()) {
       scope(() => {
         const moved = tensor.detach().to({
@@ -170,6 +173,7 @@ export abstract class Module implements TensorHolder {
 
   /** Calls `visit` on every module below this one and then on this one. */
   apply(visit: (module: Module) => void): this {
+    checkCall('Module.apply', ['visit: function'], undefined, arguments);
     for (const [, child] of this.namedChildren()) child.apply(visit);
     visit(this);
     return this;

@@ -43,11 +43,9 @@ export class LayerNorm extends Affine {
   readonly normalizedShape: number[];
   readonly eps: number;
 
-  constructor(
-    normalizedShape: number | readonly number[],
-    { eps = 1e-5, elementwiseAffine = true, bias = true }: LayerNormOptions = {},
-  ) {
-    checkCall('new nn.LayerNorm', ['normalizedShape'], layerKinds, arguments);
+  constructor(normalizedShape: number | readonly number[], options: LayerNormOptions = {}) {
+    checkCall('new nn.LayerNorm', ['normalizedShape: sizes'], layerKinds, arguments);
+    const { eps = 1e-5, elementwiseAffine = true, bias = true } = options;
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
     super(shape, elementwiseAffine, bias);
     this.normalizedShape = shape;
@@ -72,11 +70,9 @@ export class RMSNorm extends Affine {
   readonly normalizedShape: number[];
   readonly eps: number | null;
 
-  constructor(
-    normalizedShape: number | readonly number[],
-    { eps = null, elementwiseAffine = true }: RMSNormOptions = {},
-  ) {
-    checkCall('new nn.RMSNorm', ['normalizedShape'], rmsKinds, arguments);
+  constructor(normalizedShape: number | readonly number[], options: RMSNormOptions = {}) {
+    checkCall('new nn.RMSNorm', ['normalizedShape: sizes'], rmsKinds, arguments);
+    const { eps = null, elementwiseAffine = true } = options;
     const shape = typeof normalizedShape === 'number' ? [normalizedShape] : [...normalizedShape];
     super(shape, elementwiseAffine, false);
     this.normalizedShape = shape;
@@ -106,9 +102,10 @@ export class GroupNorm extends Affine {
   constructor(
     readonly numGroups: number,
     readonly numChannels: number,
-    { eps = 1e-5, affine = true }: GroupNormOptions = {},
+    options: GroupNormOptions = {},
   ) {
-    checkCall('new nn.GroupNorm', ['numGroups', 'numChannels'], groupKinds, arguments);
+    checkCall('new nn.GroupNorm', ['numGroups: number', 'numChannels: number'], groupKinds, arguments);
+    const { eps = 1e-5, affine = true } = options;
     if (numChannels % numGroups !== 0)
       throw new ConfigError(`numChannels ${numChannels} must be a multiple of numGroups ${numGroups}.`);
     super([numChannels], affine, true);

@@ -20,8 +20,9 @@ export interface PadOptions {
  * Puts elements around a tensor. `padding`: before and after the last dimension, then the one before it, and so on;
  * negative values cut.
  */
-export function pad(x: Tensor, padding: readonly number[], { mode = 'constant', value = 0 }: PadOptions = {}): Tensor {
-  checkCall('pad', ['x', 'padding'], padKinds, arguments);
+export function pad(x: Tensor, padding: readonly number[], options: PadOptions = {}): Tensor {
+  checkCall('pad', ['x: tensor', 'padding: numbers'], padKinds, arguments);
+  const { mode = 'constant', value = 0 } = options;
   return mode === 'constant' ? torch.pad(x, [...padding], 'constant', value) : torch.pad(x, [...padding], mode);
 }
 
@@ -48,7 +49,7 @@ abstract class PadNd extends Module {
 /** Zeros around the last dimension; `padding` is one number, or before and after. */
 export class ZeroPad1d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ZeroPad1d', ['padding'], undefined, arguments);
+    checkCall('new nn.ZeroPad1d', ['padding: sizes'], undefined, arguments);
     super(1, padding, 'constant');
   }
 }
@@ -56,7 +57,7 @@ export class ZeroPad1d extends PadNd {
 /** Zeros around height and width; `padding` is one number, or [left, right, top, bottom]. */
 export class ZeroPad2d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ZeroPad2d', ['padding'], undefined, arguments);
+    checkCall('new nn.ZeroPad2d', ['padding: sizes'], undefined, arguments);
     super(2, padding, 'constant');
   }
 }
@@ -64,7 +65,7 @@ export class ZeroPad2d extends PadNd {
 /** Zeros around the last three dimensions. */
 export class ZeroPad3d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ZeroPad3d', ['padding'], undefined, arguments);
+    checkCall('new nn.ZeroPad3d', ['padding: sizes'], undefined, arguments);
     super(3, padding, 'constant');
   }
 }
@@ -72,7 +73,7 @@ export class ZeroPad3d extends PadNd {
 /** One value around the last dimension. */
 export class ConstantPad1d extends PadNd {
   constructor(padding: Sizes, value: number) {
-    checkCall('new nn.ConstantPad1d', ['padding', 'value'], undefined, arguments);
+    checkCall('new nn.ConstantPad1d', ['padding: sizes', 'value: number'], undefined, arguments);
     super(1, padding, 'constant', value);
   }
 }
@@ -80,7 +81,7 @@ export class ConstantPad1d extends PadNd {
 /** One value around height and width. */
 export class ConstantPad2d extends PadNd {
   constructor(padding: Sizes, value: number) {
-    checkCall('new nn.ConstantPad2d', ['padding', 'value'], undefined, arguments);
+    checkCall('new nn.ConstantPad2d', ['padding: sizes', 'value: number'], undefined, arguments);
     super(2, padding, 'constant', value);
   }
 }
@@ -88,7 +89,7 @@ export class ConstantPad2d extends PadNd {
 /** One value around the last three dimensions. */
 export class ConstantPad3d extends PadNd {
   constructor(padding: Sizes, value: number) {
-    checkCall('new nn.ConstantPad3d', ['padding', 'value'], undefined, arguments);
+    checkCall('new nn.ConstantPad3d', ['padding: sizes', 'value: number'], undefined, arguments);
     super(3, padding, 'constant', value);
   }
 }
@@ -96,7 +97,7 @@ export class ConstantPad3d extends PadNd {
 /** Mirrors without repeating the edge. */
 export class ReflectionPad1d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ReflectionPad1d', ['padding'], undefined, arguments);
+    checkCall('new nn.ReflectionPad1d', ['padding: sizes'], undefined, arguments);
     super(1, padding, 'reflect');
   }
 }
@@ -104,7 +105,7 @@ export class ReflectionPad1d extends PadNd {
 /** Mirrors height and width without repeating the edge. */
 export class ReflectionPad2d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ReflectionPad2d', ['padding'], undefined, arguments);
+    checkCall('new nn.ReflectionPad2d', ['padding: sizes'], undefined, arguments);
     super(2, padding, 'reflect');
   }
 }
@@ -112,7 +113,7 @@ export class ReflectionPad2d extends PadNd {
 /** Mirrors the last three dimensions without repeating the edge. */
 export class ReflectionPad3d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ReflectionPad3d', ['padding'], undefined, arguments);
+    checkCall('new nn.ReflectionPad3d', ['padding: sizes'], undefined, arguments);
     super(3, padding, 'reflect');
   }
 }
@@ -120,7 +121,7 @@ export class ReflectionPad3d extends PadNd {
 /** Repeats the edge. */
 export class ReplicationPad1d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ReplicationPad1d', ['padding'], undefined, arguments);
+    checkCall('new nn.ReplicationPad1d', ['padding: sizes'], undefined, arguments);
     super(1, padding, 'replicate');
   }
 }
@@ -128,7 +129,7 @@ export class ReplicationPad1d extends PadNd {
 /** Repeats the edge of height and width. */
 export class ReplicationPad2d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ReplicationPad2d', ['padding'], undefined, arguments);
+    checkCall('new nn.ReplicationPad2d', ['padding: sizes'], undefined, arguments);
     super(2, padding, 'replicate');
   }
 }
@@ -136,7 +137,7 @@ export class ReplicationPad2d extends PadNd {
 /** Repeats the edge of the last three dimensions. */
 export class ReplicationPad3d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.ReplicationPad3d', ['padding'], undefined, arguments);
+    checkCall('new nn.ReplicationPad3d', ['padding: sizes'], undefined, arguments);
     super(3, padding, 'replicate');
   }
 }
@@ -144,7 +145,7 @@ export class ReplicationPad3d extends PadNd {
 /** Goes on from the other side. */
 export class CircularPad1d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.CircularPad1d', ['padding'], undefined, arguments);
+    checkCall('new nn.CircularPad1d', ['padding: sizes'], undefined, arguments);
     super(1, padding, 'circular');
   }
 }
@@ -152,7 +153,7 @@ export class CircularPad1d extends PadNd {
 /** Goes on from the other side, of height and width. */
 export class CircularPad2d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.CircularPad2d', ['padding'], undefined, arguments);
+    checkCall('new nn.CircularPad2d', ['padding: sizes'], undefined, arguments);
     super(2, padding, 'circular');
   }
 }
@@ -160,7 +161,7 @@ export class CircularPad2d extends PadNd {
 /** Goes on from the other side, of the last three dimensions. */
 export class CircularPad3d extends PadNd {
   constructor(padding: Sizes) {
-    checkCall('new nn.CircularPad3d', ['padding'], undefined, arguments);
+    checkCall('new nn.CircularPad3d', ['padding: sizes'], undefined, arguments);
     super(3, padding, 'circular');
   }
 }

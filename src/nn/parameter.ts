@@ -1,9 +1,11 @@
+import { checkCall } from '../call.js';
 import { native } from '../native.js';
 import { keep, Tensor } from '../tensor/index.js';
 
 /** A tensor that a module trains. Shares the memory of `data`, is a leaf of its own, and outlives every scope. */
 export class Parameter extends Tensor {
   constructor(data: Tensor, requiresGrad = true) {
+    checkCall('new nn.Parameter', ['data: tensor'], undefined, [data]);
     // Not data.detach(): this object must be the only owner of the new handle.
     super(native().call(native().resolve('aten::detach', ''), data.handle) as number);
     keep(this);

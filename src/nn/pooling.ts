@@ -73,7 +73,7 @@ abstract class AvgPool extends WindowPool {
 /** Largest value of each window: [N, C, L] -> [N, C, L']. */
 export class MaxPool1d extends MaxPool {
   constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
-    checkCall('new nn.MaxPool1d', ['kernelSize'], maxKinds, arguments);
+    checkCall('new nn.MaxPool1d', ['kernelSize: sizes'], maxKinds, arguments);
     super(1, kernelSize, options);
   }
 
@@ -85,7 +85,7 @@ export class MaxPool1d extends MaxPool {
 /** Largest value of each window: [N, C, H, W] -> [N, C, H', W']. */
 export class MaxPool2d extends MaxPool {
   constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
-    checkCall('new nn.MaxPool2d', ['kernelSize'], maxKinds, arguments);
+    checkCall('new nn.MaxPool2d', ['kernelSize: sizes'], maxKinds, arguments);
     super(2, kernelSize, options);
   }
 
@@ -100,7 +100,7 @@ export class MaxPool2d extends MaxPool {
 /** Largest value of each window: [N, C, D, H, W] -> [N, C, D', H', W']. */
 export class MaxPool3d extends MaxPool {
   constructor(kernelSize: Sizes, options: MaxPoolOptions = {}) {
-    checkCall('new nn.MaxPool3d', ['kernelSize'], maxKinds, arguments);
+    checkCall('new nn.MaxPool3d', ['kernelSize: sizes'], maxKinds, arguments);
     super(3, kernelSize, options);
   }
 
@@ -112,7 +112,7 @@ export class MaxPool3d extends MaxPool {
 /** Mean of each window: [N, C, L] -> [N, C, L']. */
 export class AvgPool1d extends AvgPool {
   constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
-    checkCall('new nn.AvgPool1d', ['kernelSize'], avgKinds, arguments);
+    checkCall('new nn.AvgPool1d', ['kernelSize: sizes'], avgKinds, arguments);
     super(1, kernelSize, options);
   }
 
@@ -124,7 +124,7 @@ export class AvgPool1d extends AvgPool {
 /** Mean of each window: [N, C, H, W] -> [N, C, H', W']. */
 export class AvgPool2d extends AvgPool {
   constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
-    checkCall('new nn.AvgPool2d', ['kernelSize'], avgKinds, arguments);
+    checkCall('new nn.AvgPool2d', ['kernelSize: sizes'], avgKinds, arguments);
     super(2, kernelSize, options);
   }
 
@@ -136,7 +136,7 @@ export class AvgPool2d extends AvgPool {
 /** Mean of each window: [N, C, D, H, W] -> [N, C, D', H', W']. */
 export class AvgPool3d extends AvgPool {
   constructor(kernelSize: Sizes, options: AvgPoolOptions = {}) {
-    checkCall('new nn.AvgPool3d', ['kernelSize'], avgKinds, arguments);
+    checkCall('new nn.AvgPool3d', ['kernelSize: sizes'], avgKinds, arguments);
     super(3, kernelSize, options);
   }
 

@@ -115,13 +115,11 @@ export class RNN extends Recurrent {
   constructor(
     inputSize: number,
     hiddenSize: number,
-    {
-      nonlinearity = 'tanh',
-      ...options
-    }: RecurrentOptions & { /** Default `tanh`. */ nonlinearity?: 'tanh' | 'relu' } = {},
+    options: RecurrentOptions & { /** Default `tanh`. */ nonlinearity?: 'tanh' | 'relu' } = {},
   ) {
-    checkCall('new nn.RNN', ['inputSize', 'hiddenSize'], rnnKinds, arguments);
-    super(inputSize, hiddenSize, 1, options);
+    checkCall('new nn.RNN', ['inputSize: number', 'hiddenSize: number'], rnnKinds, arguments);
+    const { nonlinearity = 'tanh', ...rest } = options;
+    super(inputSize, hiddenSize, 1, rest);
     this.nonlinearity = nonlinearity;
   }
 
@@ -137,7 +135,7 @@ export class RNN extends Recurrent {
 /** Gated recurrent unit. */
 export class GRU extends Recurrent {
   constructor(inputSize: number, hiddenSize: number, options: RecurrentOptions = {}) {
-    checkCall('new nn.GRU', ['inputSize', 'hiddenSize'], recurrentKinds, arguments);
+    checkCall('new nn.GRU', ['inputSize: number', 'hiddenSize: number'], recurrentKinds, arguments);
     super(inputSize, hiddenSize, 3, options);
   }
 
@@ -153,10 +151,11 @@ export class LSTM extends Recurrent {
   constructor(
     inputSize: number,
     hiddenSize: number,
-    { projSize = 0, ...options }: RecurrentOptions & { /** Default 0: none. */ projSize?: number } = {},
+    options: RecurrentOptions & { /** Default 0: none. */ projSize?: number } = {},
   ) {
-    checkCall('new nn.LSTM', ['inputSize', 'hiddenSize'], lstmKinds, arguments);
-    super(inputSize, hiddenSize, 4, options, projSize);
+    checkCall('new nn.LSTM', ['inputSize: number', 'hiddenSize: number'], lstmKinds, arguments);
+    const { projSize = 0, ...rest } = options;
+    super(inputSize, hiddenSize, 4, rest, projSize);
   }
 
   /** Results [L, N, D * width] of the last layer, and the last hidden and cell states. */

@@ -16,7 +16,7 @@ export class Flatten extends Module {
     readonly startDim = 1,
     readonly endDim = -1,
   ) {
-    checkCall('new nn.Flatten', ['startDim', 'endDim'], undefined, arguments);
+    checkCall('new nn.Flatten', ['startDim?: number', 'endDim?: number'], undefined, arguments);
     super();
   }
 
@@ -31,7 +31,7 @@ export class Unflatten extends Module {
     readonly dim: number,
     readonly sizes: readonly number[],
   ) {
-    checkCall('new nn.Unflatten', ['dim', 'sizes'], undefined, arguments);
+    checkCall('new nn.Unflatten', ['dim: number', 'sizes: list'], undefined, arguments);
     super();
   }
 
@@ -43,7 +43,7 @@ export class Unflatten extends Module {
 /** [N, C * r^2, H, W] -> [N, C, H * r, W * r]. */
 export class PixelShuffle extends Module {
   constructor(readonly upscaleFactor: number) {
-    checkCall('new nn.PixelShuffle', ['upscaleFactor'], undefined, arguments);
+    checkCall('new nn.PixelShuffle', ['upscaleFactor: number'], undefined, arguments);
     super();
   }
 
@@ -55,7 +55,7 @@ export class PixelShuffle extends Module {
 /** [N, C, H * r, W * r] -> [N, C * r^2, H, W]. */
 export class PixelUnshuffle extends Module {
   constructor(readonly downscaleFactor: number) {
-    checkCall('new nn.PixelUnshuffle', ['downscaleFactor'], undefined, arguments);
+    checkCall('new nn.PixelUnshuffle', ['downscaleFactor: number'], undefined, arguments);
     super();
   }
 
@@ -67,7 +67,7 @@ export class PixelUnshuffle extends Module {
 /** Takes the channels of [N, C, H, W] in turn from each of `groups` groups. */
 export class ChannelShuffle extends Module {
   constructor(readonly groups: number) {
-    checkCall('new nn.ChannelShuffle', ['groups'], undefined, arguments);
+    checkCall('new nn.ChannelShuffle', ['groups: number'], undefined, arguments);
     super();
   }
 

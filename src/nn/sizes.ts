@@ -1,3 +1,4 @@
+import { show } from '../argument-kinds.js';
 import { ArgumentError } from '../errors.js';
 
 /** One number for every spatial dimension, or one for each. */
@@ -8,7 +9,9 @@ export type Pair = number | readonly [number, number];
 /** One number for each of `count` dimensions. Throws ArgumentError where the list has another length. */
 export function sizesOf(value: Sizes, count: number, name: string): number[] {
   if (typeof value === 'number') return new Array<number>(count).fill(value);
+  if (!Array.isArray(value))
+    throw new ArgumentError(`${name} must be a number or ${count} numbers, not ${show(value)}.`);
   if (value.length !== count)
-    throw new ArgumentError(`${name} must be a number or ${count} numbers, not [${value.join(', ')}].`);
+    throw new ArgumentError(`${name} must be a number or ${count} numbers, not ${show(value)}.`);
   return [...value];
 }

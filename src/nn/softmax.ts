@@ -5,7 +5,7 @@ import { Module } from './module.js';
 
 abstract class AlongDim extends Module {
   constructor(readonly dim: number) {
-    checkCall(`new nn.${new.target.name}`, ['dim'], undefined, arguments);
+    checkCall(`new nn.${new.target.name}`, ['dim?: number'], undefined, arguments);
     super();
   }
 
@@ -36,7 +36,7 @@ export class Softmin extends AlongDim {
 /** The first half along `dim` times the sigmoid of the second. */
 export class GLU extends AlongDim {
   constructor(dim = -1) {
-    checkCall('new nn.GLU', ['dim'], undefined, arguments);
+    checkCall('new nn.GLU', ['dim?: number'], undefined, arguments);
     super(dim);
   }
 

@@ -1,5 +1,6 @@
 /** What a model consists of: layers, shapes, parameters and floating-point operations. */
 
+import { checkCall } from '../call.js';
 import type { HookHandle } from '../tensor/index.js';
 import { noGrad, scope, Tensor, watchFlops } from '../tensor/index.js';
 import type { Module } from './module.js';
@@ -38,6 +39,7 @@ export interface ModuleSummary {
  *     console.log(`${summary(model, torch.zeros([1, 3, 32, 32]))}`);
  */
 export function summary(module: Module, ...inputs: unknown[]): ModuleSummary {
+  checkCall('summary', ['module: model'], undefined, [module]);
   const rows = new Map<Module, SummaryRow>();
   for (const [path, part] of module.namedModules()) {
     const parameters = [...part.parameters()];

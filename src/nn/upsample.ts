@@ -33,11 +33,9 @@ export interface InterpolateOptions {
 const dimensionsOf: Record<string, number> = { linear: 1, bilinear: 2, trilinear: 3, bicubic: 2 };
 
 /** Resizes the spatial dimensions of [N, C, ...sizes], as torch.nn.functional.interpolate. */
-export function interpolate(
-  x: Tensor,
-  { size, scaleFactor, mode = 'nearest', alignCorners = false, antialias = false }: InterpolateOptions,
-): Tensor {
-  checkCall('interpolate', ['x'], interpolateKinds, arguments);
+export function interpolate(x: Tensor, options: InterpolateOptions = {}): Tensor {
+  checkCall('interpolate', ['x: tensor'], interpolateKinds, arguments);
+  const { size, scaleFactor, mode = 'nearest', alignCorners = false, antialias = false } = options;
   const spatial = x.ndim - 2;
   if ((size === undefined) === (scaleFactor === undefined))
     throw new ArgumentError('interpolate takes either size or scaleFactor.');

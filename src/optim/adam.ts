@@ -48,7 +48,7 @@ export class Adam extends Optimizer<AdamOptions> {
   protected readonly decoupled: boolean = false;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<AdamOptions>>, options: Partial<AdamOptions> = {}) {
-    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
     for (const { betas, eps, weightDecay } of this.paramGroups) {
       checkBetas(betas);

@@ -11,7 +11,7 @@ export class AdamW extends Adam {
   protected override readonly decoupled = true;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<AdamOptions>>, options: Partial<AdamOptions> = {}) {
-    checkCall('new optim.AdamW', ['params'], adamKinds, arguments);
+    checkCall('new optim.AdamW', ['params: iterable'], adamKinds, arguments);
     super(params, { weightDecay: 1e-2, ...options });
   }
 }

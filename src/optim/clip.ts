@@ -15,7 +15,7 @@ export interface ClipGradNormOptions {
 
 /** The norm of the gradients of `params`, taken over all of them as one vector; as torch.nn.utils.get_total_norm. */
 export function getTotalNorm(params: Iterable<Tensor>, normType = 2): Tensor {
-  checkCall('getTotalNorm', ['params', 'normType'], undefined, arguments);
+  checkCall('getTotalNorm', ['params: iterable', 'normType?: number'], undefined, arguments);
   return noGrad(() => scope(() => totalNorm(gradientsOf(params), normType)));
 }
 
@@ -31,12 +31,9 @@ function totalNorm(gradients: Tensor[], normType: number): Tensor {
  * `maxNorm`. Returns the norm that they had. As torch.nn.utils.clip_grad_norm_. Throws ConfigError where maxNorm is
  * below 0, ArgumentError where the norm is not finite and `errorIfNonfinite` is set; the gradients are unchanged then.
  */
-export function clipGradNorm_(
-  params: Iterable<Tensor>,
-  maxNorm: number,
-  { normType = 2, errorIfNonfinite = false }: ClipGradNormOptions = {},
-): Tensor {
-  checkCall('clipGradNorm_', ['params', 'maxNorm'], clipKinds, arguments);
+export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number, options: ClipGradNormOptions = {}): Tensor {
+  checkCall('clipGradNorm_', ['params: iterable', 'maxNorm: number'], clipKinds, arguments);
+  const { normType = 2, errorIfNonfinite = false } = options;
   checkNotNegative({ maxNorm });
   return noGrad(() =>
     scope(() => {
@@ -64,7 +61,7 @@ export function clipGradNorm_(
  * Throws ConfigError where value is below 0.
  */
 export function clipGradValue_(params: Iterable<Tensor>, value: number): void {
-  checkCall('clipGradValue_', ['params', 'value'], undefined, arguments);
+  checkCall('clipGradValue_', ['params: iterable', 'value: number'], undefined, arguments);
   checkNotNegative({ value });
   noGrad(() =>
     scope(() => {

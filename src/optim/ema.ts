@@ -50,8 +50,9 @@ export class EMA implements TensorHolder {
   readonly #parameters: Followed;
   readonly #buffers: Followed;
 
-  constructor(source: Averageable, { decay = 0.999, warmUp = false }: EMAOptions = {}) {
-    checkCall('new optim.EMA', ['source'], kinds, arguments);
+  constructor(source: Averageable, options: EMAOptions = {}) {
+    checkCall('new optim.EMA', ['source: model'], kinds, arguments);
+    const { decay = 0.999, warmUp = false } = options;
     if (!(decay >= 0 && decay <= 1)) throw new ConfigError(`decay must be from 0 to 1, not ${decay}.`);
     const parameters = [...source.namedParameters()];
     if (parameters.length === 0) throw new ConfigError('EMA was given a module without parameters.');
@@ -114,7 +115,9 @@ export class EMA implements TensorHolder {
   }
 
   /** Takes over a copy of a state. Throws ConfigError where its names are others; nothing is changed then. */
-  loadStateDict({ updates, averages }: EMAState): void {
+  loadStateDict(state: EMAState): void {
+    checkCall('loadStateDict', ['state: object'], undefined, arguments);
+    const { updates, averages } = state;
     copyAll(averages, this.averagedStateDict());
     this.updates = updates;
   }

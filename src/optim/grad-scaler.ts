@@ -58,14 +58,9 @@ export class GradScaler {
   readonly #unscaled = new WeakSet<ScaledOptimizer>();
   #pending: ScaledOptimizer[] = [];
 
-  constructor({
-    initScale = 65536,
-    growthFactor = 2,
-    backoffFactor = 0.5,
-    growthInterval = 2000,
-    device = 'cpu',
-  }: GradScalerOptions = {}) {
+  constructor(options: GradScalerOptions = {}) {
     checkCall('new optim.GradScaler', [], kinds, arguments);
+    const { initScale = 65536, growthFactor = 2, backoffFactor = 0.5, growthInterval = 2000, device = 'cpu' } = options;
     if (!(growthFactor > 1)) throw new ConfigError(`growthFactor must be above 1, not ${growthFactor}.`);
     if (!(backoffFactor < 1 && backoffFactor > 0))
       throw new ConfigError(`backoffFactor must be between 0 and 1, not ${backoffFactor}.`);
@@ -82,6 +77,7 @@ export class GradScaler {
 
   /** The loss times the scale, for backward(). */
   scale(loss: Tensor): Tensor {
+    checkCall('scale', ['loss: tensor'], undefined, arguments);
     return loss.mul(this.#scale.to({ dtype: loss.dtype === 'float16' ? 'float32' : loss.dtype }));
   }
 
@@ -89,6 +85,7 @@ export class GradScaler {
    * Divides the gradients of an optimizer's parameters by the scale, to clip them before step(). Once between updates.
    */
   unscale_(optimizer: ScaledOptimizer): void {
+    checkCall('unscale_', ['optimizer: optimizer'], undefined, arguments);
     if (this.#unscaled.has(optimizer)) throw new ConfigError('unscale_() was called already since the last update().');
     const params = optimizer.paramGroups.flatMap((group) => group.params);
     noGrad(() =>
@@ -114,6 +111,7 @@ export class GradScaler {
 
   /** Unscales where that was not done, and steps unless a gradient is infinite or NaN. Returns whether it stepped. */
   step(optimizer: ScaledOptimizer): boolean {
+    checkCall('step', ['optimizer: optimizer'], undefined, arguments);
     if (!this.#unscaled.has(optimizer)) this.unscale_(optimizer);
     const overflow = this.#foundInf.item() !== 0;
     if (!overflow) optimizer.step();
@@ -153,7 +151,9 @@ export class GradScaler {
     return { scale: this.getScale(), growthTracker: Number(this.#growthTracker.item()) };
   }
 
-  loadStateDict({ scale, growthTracker }: { scale: number; growthTracker: number }): void {
+  loadStateDict(state: { scale: number; growthTracker: number }): void {
+    checkCall('loadStateDict', ['state: object'], undefined, arguments);
+    const { scale, growthTracker } = state;
     noGrad(() => {
       this.#scale.fill_(float(scale));
       this.#growthTracker.fill_(growthTracker);

@@ -25,7 +25,7 @@ const defaults: LionOptions = { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 };
  */
 export class Lion extends Optimizer<LionOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<LionOptions>>, options: Partial<LionOptions> = {}) {
-    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
     for (const { betas, weightDecay } of this.paramGroups) {
       checkBetas(betas);

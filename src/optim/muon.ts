@@ -57,7 +57,7 @@ const defaults: MuonOptions = {
  */
 export class Muon extends Optimizer<MuonOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<MuonOptions>>, options: Partial<MuonOptions> = {}) {
-    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
     for (const group of this.paramGroups) check(group);
   }

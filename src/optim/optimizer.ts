@@ -1,4 +1,4 @@
-import { checkOptions, type Kinds } from '../call.js';
+import { checkCall, checkOptions, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
 import {
@@ -73,7 +73,9 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   readonly endsStep: boolean = false;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options, kinds?: Kinds<Options>) {
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], undefined, [params]);
     const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];
+    for (const item of given) checkCall(`new optim.${new.target.name}`, ['parameter: object'], undefined, [item]);
     const grouped = given.some((item) => 'params' in item);
     const groups = grouped
       ? (given as ParameterGroup<Options>[])
@@ -226,7 +228,10 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
    * Takes over options and copies of the state, in the parameters' dtype (but `step`) and on their devices. Throws
    * ConfigError where groups or their sizes differ, or the state names a parameter that is not there.
    */
-  loadStateDict({ state, paramGroups }: OptimizerState<Options>): void {
+  loadStateDict(saved: OptimizerState<Options>): void {
+    checkCall('loadStateDict', ['state: object'], undefined, arguments);
+    const { state, paramGroups } = saved;
+    checkCall('loadStateDict', ['paramGroups: list'], undefined, [paramGroups]);
     const sizes = (groups: { params: unknown[] }[]) => groups.map((group) => group.params.length).join();
     if (sizes(paramGroups) !== sizes(this.paramGroups)) {
       throw new ConfigError(

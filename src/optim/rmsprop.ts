@@ -50,7 +50,7 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     params: Iterable<Tensor> | Iterable<ParameterGroup<RMSpropOptions>>,
     options: Partial<RMSpropOptions> = {},
   ) {
-    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
     for (const { alpha, eps, weightDecay, momentum } of this.paramGroups)
       checkNotNegative({ alpha, eps, weightDecay, momentum });

@@ -36,7 +36,7 @@ export class SGD extends Optimizer<SGDOptions> {
   override readonly endsStep = true;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<SGDOptions>>, options: Partial<SGDOptions> = {}) {
-    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
     for (const { momentum, dampening, nesterov, weightDecay } of this.paramGroups) {
       if (!(momentum >= 0)) throw new ConfigError(`momentum must be at least 0, not ${momentum}.`);

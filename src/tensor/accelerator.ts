@@ -1,4 +1,5 @@
 /** What PyTorch has in torch.accelerator, torch.cuda and torch.backends.cudnn beyond tensors. */
+import { checkCall } from '../call.js';
 import { native } from '../native.js';
 import type { CudnnFlags, DeviceMemory } from '../native-types.js';
 
@@ -74,5 +75,7 @@ export function withoutTf32<T>(body: () => T): T {
  * Operators give the same bits each time, or throw (with `warnOnly` warn) where they cannot; as torch.use_deterministic_algorithms. On CUDA matrix products need
  * CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment as well.
  */
-export const useDeterministicAlgorithms = (on: boolean, { warnOnly = false }: { warnOnly?: boolean } = {}): void =>
-  native().setDeterministicAlgorithms(on, warnOnly);
+export function useDeterministicAlgorithms(on: boolean, options: { warnOnly?: boolean } = {}): void {
+  checkCall('useDeterministicAlgorithms', ['on'], { warnOnly: 'boolean' }, arguments);
+  native().setDeterministicAlgorithms(on, options.warnOnly ?? false);
+}

@@ -1,11 +1,12 @@
 /** Arguments of operators by the types of their schemas: does a value fit, and how does it travel. */
+import { copyKey } from '../argument-kinds.js';
 import { ArgumentError } from '../errors.js';
 import { packageRoot } from '../native.js';
 import type { Flat, SchemaArgument } from '../native-types.js';
 import { dtypeCode, isDType, type Layout, layoutCode, type MemoryFormat, memoryFormatCode } from './dtype.js';
 import { Generator } from './generator.js';
 import { camelCase } from './names.js';
-import { copyKey, Tensor } from './tensor.js';
+import { Tensor } from './tensor.js';
 import { TensorList } from './tensor-list.js';
 import { Complex, Float } from './types.js';
 

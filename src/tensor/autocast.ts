@@ -16,12 +16,9 @@ export interface AutocastOptions {
 }
 
 /** Runs `body` with operators in a narrow dtype where that is safe, as torch.autocast. `body` must be synchronous. */
-export function autocast<T>(
-  deviceType: string,
-  body: () => T,
-  { dtype, enabled = true, cacheEnabled = true }: AutocastOptions = {},
-): T {
-  checkCall('autocast', ['deviceType', 'body'], kinds, arguments);
+export function autocast<T>(deviceType: string, body: () => T, options: AutocastOptions = {}): T {
+  checkCall('autocast', ['deviceType: text', 'body: function'], kinds, arguments);
+  const { dtype, enabled = true, cacheEnabled = true } = options;
   const chosen: DType = dtype ?? (deviceType === 'cpu' ? 'bfloat16' : 'float16');
   native().pushAutocast(deviceType, enabled, dtypeCode(chosen), cacheEnabled);
   try {
@@ -38,8 +35,9 @@ export function autocast<T>(
  * Runs `body` so that a backward pass in it stops at the first node that makes a NaN, and names it. As
  * torch.autograd.detect_anomaly.
  */
-export function detectAnomaly<T>(body: () => T, { checkNaN = true }: { checkNaN?: boolean } = {}): T {
-  checkCall('detectAnomaly', ['body'], { checkNaN: 'boolean' }, arguments);
+export function detectAnomaly<T>(body: () => T, options: { checkNaN?: boolean } = {}): T {
+  checkCall('detectAnomaly', ['body: function'], { checkNaN: 'boolean' }, arguments);
+  const { checkNaN = true } = options;
   const before = native().setAnomalyMode(true, checkNaN);
   try {
     return body();

@@ -30,7 +30,8 @@ export function grad<O extends GradOptions>(
   inputs: Tensor | Tensor[],
   options?: O,
 ): Grads<O> {
-  checkCall('grad', ['outputs', 'inputs'], kinds, arguments);
+  checkCall('grad', ['outputs: tensors', 'inputs: tensors'], kinds, arguments);
+  checkCall('gradOutputs', ['gradOutputs?: tensors'], undefined, [options?.gradOutputs]);
   const { gradOutputs, retainGraph, createGraph = false, allowUnused = false } = options ?? {};
   const handles = (tensors: Tensor | Tensor[]) => [tensors].flat().map((tensor) => tensor.handle);
   const gradients = native().grad(
@@ -48,6 +49,7 @@ export function grad<O extends GradOptions>(
  * Runs `body` with gradient recording on or off; what it was before comes back afterwards. `body` must be synchronous.
  */
 export function setGradEnabled<T>(on: boolean, body: () => T): T {
+  checkCall('setGradEnabled', ['on', 'body: function'], undefined, arguments);
   const before = native().setGradEnabled(on);
   try {
     return synchronous(body());
@@ -68,6 +70,7 @@ export const isGradEnabled = (): boolean => native().gradEnabled();
  * As {@link noGrad}, and what is made can never take part in autograd: a little faster. As `torch.inference_mode()`.
  */
 export function inferenceMode<T>(body: () => T): T {
+  checkCall('inferenceMode', ['body: function'], undefined, arguments);
   native().pushInferenceMode(true);
   try {
     return synchronous(body());

@@ -66,10 +66,10 @@ export interface FromArrayOptions extends TensorOptions {
 /** A tensor of `shape` from a typed array in row-major order. Throws ShapeError where the sizes differ. */
 export function fromArray(
   array: Bytes,
-  shape: readonly number[] = [array.length],
+  shape: readonly number[] = [array?.length],
   options: FromArrayOptions = {},
 ): Tensor {
-  checkCall('fromArray', ['array', 'shape'], arrayKinds, arguments);
+  checkCall('fromArray', ['array: object', 'shape?: list'], arrayKinds, arguments);
   if (!ArrayBuffer.isView(array) || array instanceof DataView)
     throw new ArgumentError('fromArray() takes a typed array.');
   const own = dtypeOfArray(array);

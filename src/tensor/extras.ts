@@ -1,4 +1,5 @@
 /** Methods that PyTorch's front end has beside the operators, and that are made of them. */
+import { show } from '../argument-kinds.js';
 import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
@@ -67,7 +68,7 @@ function target(value: DType | string | Tensor | ToOptions): ToOptions {
   if (isDType(value)) return { dtype: value };
   if (typeof value === 'string') return { device: value };
   if (typeof value === 'object' && value !== null) return value;
-  throw new ArgumentError(`to() takes a dtype, a device, a tensor or options, not ${String(value)}.`);
+  throw new ArgumentError(`to() takes a dtype, a device, a tensor or options, not ${show(value)}.`);
 }
 
 const extras: Omit<TensorExtras, 'at' | 'put' | 'registerHook' | 'backwardAsync' | typeof Symbol.iterator> &
@@ -79,6 +80,7 @@ const extras: Omit<TensorExtras, 'at' | 'put' | 'registerHook' | 'backwardAsync'
     return convert(this, { device: 'cpu' });
   },
   cuda(index = 0) {
+    checkCall('cuda', ['index?: number'], undefined, arguments);
     return convert(this, { device: `cuda:${index}` });
   },
   float() {
@@ -114,11 +116,13 @@ const beyond: Pick<TensorExtras, 'at' | 'put' | 'registerHook' | 'backwardAsync'
     put(this, many ? (index as readonly Index[]) : [index as Index], value);
   },
   registerHook(hook) {
+    checkCall('registerHook', ['hook: function'], undefined, arguments);
     const number = native().registerHook(this.handle, (gradient) => hook(owned(new Tensor(gradient)))?.handle);
     return { remove: () => native().removeHook(this.handle, number) };
   },
-  backwardAsync(gradient, { retainGraph, createGraph = false } = {}) {
-    checkCall('backwardAsync', ['gradient'], { retainGraph: 'boolean', createGraph: 'boolean' }, arguments);
+  backwardAsync(gradient, options = {}) {
+    checkCall('backwardAsync', ['gradient?: tensor'], { retainGraph: 'boolean', createGraph: 'boolean' }, arguments);
+    const { retainGraph, createGraph = false } = options;
     return native().backwardAsync([this.handle], gradient ? [gradient.handle] : undefined, retainGraph, createGraph);
   },
 };

@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { native } from '../native.js';
 
 /** Floating-point operations, by `torch.countFlops`. */
@@ -13,6 +14,7 @@ export interface FlopCount {
  * called through. Elementwise work is not counted. As torch.utils.flop_counter. Does not nest.
  */
 export function countFlops(body: () => void): FlopCount {
+  checkCall('countFlops', ['body: function'], undefined, arguments);
   return watchFlops((soFar) => {
     body();
     return soFar();
@@ -21,6 +23,7 @@ export function countFlops(body: () => void): FlopCount {
 
 /** Runs `body` with a function that tells what was counted since it began. */
 export function watchFlops<T>(body: (soFar: () => FlopCount) => T): T {
+  checkCall('watchFlops', ['body: function'], undefined, arguments);
   native().startFlops();
   try {
     return body(() => {

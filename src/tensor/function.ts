@@ -1,4 +1,5 @@
 /** Functions whose gradient is written in TypeScript, and recomputation in place of storage. */
+import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
 import { enableGrad, isGradEnabled, noGrad } from './autograd.js';
@@ -94,6 +95,7 @@ function runBackward<Inputs extends unknown[]>(
   context.savedTensors = saved.map((handle) => owned(new Tensor(handle)));
   const given = gradients.map((handle) => (handle === null ? null : owned(new Tensor(handle))));
   const answer = [passes.backward(context, ...(given as Tensor[]))].flat();
+  for (const gradient of answer) checkCall('The result of backward()', ['gradient?: tensor'], undefined, [gradient]);
   context.savedTensors = [];
   if (answer.length !== inputs.length) {
     throw new ArgumentError(
@@ -109,6 +111,7 @@ function runBackward<Inputs extends unknown[]>(
  * their gradients as well.
  */
 export function checkpoint(body: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
+  checkCall('checkpoint', ['body: function', 'inputs: tensors'], undefined, [body, inputs]);
   const passes: FunctionPasses<[Tensor, ...Tensor[]]> = {
     forward(context, _anchor, ...given) {
       context.saveForBackward(...given);

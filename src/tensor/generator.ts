@@ -1,3 +1,4 @@
+import { show } from '../argument-kinds.js';
 import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { type Handle, native } from '../native.js';
@@ -12,7 +13,7 @@ export function seedOf(seed: Seed): bigint {
   const whole = typeof seed === 'bigint' || (Number.isSafeInteger(seed) && seed >= 0);
   const big = whole ? BigInt(seed) : -1n;
   if (big < 0n || big >= 1n << 64n)
-    throw new ArgumentError(`${seed} is no seed: it must be a whole number from 0 to 2^64 - 1.`);
+    throw new ArgumentError(`${show(seed)} is no seed: it must be a whole number from 0 to 2^64 - 1.`);
   return big;
 }
 
@@ -42,6 +43,7 @@ export class Generator {
 
   /** Goes on from a state that {@link getState} gave. */
   setState(state: Tensor): void {
+    checkCall('setState', ['state: tensor'], undefined, arguments);
     native().setGeneratorState(this.handle, state.handle);
   }
 }
@@ -57,4 +59,7 @@ export function manualSeed(seed: Seed): void {
 export const getRngState = (device = 'cpu'): Tensor => owned(new Tensor(native().generatorState(device)));
 
 /** Puts a device's default generator into a state that {@link getRngState} gave. */
-export const setRngState = (state: Tensor, device = 'cpu'): void => native().setGeneratorState(device, state.handle);
+export function setRngState(state: Tensor, device = 'cpu'): void {
+  checkCall('setRngState', ['state: tensor', 'device?: text'], undefined, arguments);
+  native().setGeneratorState(device, state.handle);
+}

@@ -32,12 +32,9 @@ type Differentiable = (...inputs: Tensor[]) => Tensor;
  * of input and output. Throws GradcheckError with the place and both numbers; returns true. As
  * torch.autograd.gradcheck.
  */
-export function gradcheck(
-  f: Differentiable,
-  inputs: Tensor[],
-  { eps = 1e-6, atol = 1e-5, rtol = 1e-3 }: GradcheckOptions = {},
-): true {
-  checkCall('gradcheck', ['f', 'inputs'], kinds, arguments);
+export function gradcheck(f: Differentiable, inputs: Tensor[], options: GradcheckOptions = {}): true {
+  checkCall('gradcheck', ['f: function', 'inputs: list'], kinds, arguments);
+  const { eps = 1e-6, atol = 1e-5, rtol = 1e-3 } = options;
   const checked = inputs.filter((input) => input.requiresGrad);
   if (checked.length === 0) throw new ArgumentError('gradcheck() needs an input that requires a gradient.');
   if (checked.some((input) => input.dtype !== 'float64'))
@@ -65,7 +62,7 @@ export function gradcheck(
  * torch.autograd.gradgradcheck.
  */
 export function gradgradcheck(f: Differentiable, inputs: Tensor[], options: GradcheckOptions = {}): true {
-  checkCall('gradgradcheck', ['f', 'inputs'], kinds, arguments);
+  checkCall('gradgradcheck', ['f: function', 'inputs: list'], kinds, arguments);
   const checked = inputs.filter((input) => input.requiresGrad);
   const first = (...given: Tensor[]) => {
     const wanted = given.filter((input) => input.requiresGrad);

@@ -1,4 +1,5 @@
 /** Indexing as in Python: numbers, slices, `'...'`, null for a new dimension, and index tensors. */
+import { show } from '../argument-kinds.js';
 import { ArgumentError, IndexError } from '../errors.js';
 import { functions as torch } from './methods.js';
 import { Tensor } from './tensor.js';
@@ -69,7 +70,7 @@ function apply(self: Tensor, indices: readonly Index[]): { view: Tensor; tensors
     else if (Array.isArray(index)) place(indexTensor(index as number[], self.device));
     else
       throw new ArgumentError(
-        `An index cannot be ${String(index)}; use numbers, slice(), '...', null, arrays or tensors.`,
+        `An index cannot be ${show(index)}; use numbers, slice(), '...', null, arrays or tensors.`,
       );
   }
   return tensors.length > 0 ? { view, tensors } : { view };

@@ -49,7 +49,7 @@ export class Operator {
     const result = this.prepared.call(args);
     if (result !== undefined) return result;
     const key = keyOf(args);
-    if (typeof key === 'string' && key.includes('requiresGrad=')) return this.callRequiringGrad(args);
+    if (typeof key === 'string' && asksForGrad(args)) return this.callRequiringGrad(args);
     let plan = this.plans.get(key);
     if (plan === undefined) {
       plan = this.choose(args);
@@ -76,8 +76,13 @@ export class Operator {
 
   /** `requiresGrad` is an option of PyTorch's factory functions that no schema knows. */
   private callRequiringGrad(args: unknown[]): unknown {
-    const { requiresGrad, ...options } = args.at(-1) as Options & { requiresGrad: boolean };
-    const result = this.call([...args.slice(0, -1), options]) as Tensor;
+    const { requiresGrad, ...options } = args.at(-1) as Options;
+    if (requiresGrad !== undefined && typeof requiresGrad !== 'boolean')
+      throw new ArgumentError(`${this.name}: requiresGrad must be true or false, not ${describeValue(requiresGrad)}.`);
+    const result = this.call([...args.slice(0, -1), options]);
+    if (requiresGrad === undefined) return result;
+    if (!(result instanceof Tensor))
+      throw new ArgumentError(`${this.name} makes no single tensor, so it has no option requiresGrad.`);
     return result.requiresGrad_(requiresGrad);
   }
 
@@ -107,6 +112,11 @@ export class Operator {
     if (!best) throw new ArgumentError(noOverload(this, positional, options));
     return best;
   }
+}
+
+function asksForGrad(args: unknown[]): boolean {
+  const { options } = splitOptions(args);
+  return options !== undefined && Object.hasOwn(options, 'requiresGrad');
 }
 
 function makesOneTensor({ schema, written }: Overload): boolean {
@@ -154,6 +164,8 @@ export async function callOverloadAsync(overload: Overload, args: unknown[]): Pr
 
 /** The overload of a full name such as `aten::add.Tensor`. */
 export function overloadOf(fullName: string): Overload {
+  if (typeof fullName !== 'string')
+    throw new ArgumentError(`An operator has a name such as aten::add.Tensor, not ${describeValue(fullName)}.`);
   const [, name = fullName, overload = ''] = fullName.match(/^([^.]+)\.?(.*)$/) ?? [];
   return load(name, overload);
 }

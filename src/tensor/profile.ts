@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { replaceFile } from '../atomic.js';
+import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, FileError, messageOf } from '../errors.js';
 import { native } from '../native.js';
 import type { RawProfile } from '../native-types.js';
@@ -18,6 +19,8 @@ export interface ProfileOptions {
   /** Memory that is allocated and freed. Default false. */
   profileMemory?: boolean;
 }
+
+const kinds: Kinds<ProfileOptions> = { activities: 'any', recordShapes: 'boolean', profileMemory: 'boolean' };
 
 /** What was recorded. Nothing in it has to be disposed. */
 export class Profile {
@@ -81,7 +84,9 @@ export class Profile {
 export class Profiler {
   #steps: number | undefined;
 
-  constructor(readonly options: ProfileOptions = {}) {}
+  constructor(readonly options: ProfileOptions = {}) {
+    checkCall('new Profiler', [], kinds, arguments);
+  }
 
   start(): this {
     const { activities = native().profileActivities(), recordShapes = false, profileMemory = false } = this.options;
@@ -109,6 +114,7 @@ export class Profiler {
 }
 
 function check(activities: readonly string[]): void {
+  checkCall('profile', ['activities: list'], undefined, [activities]);
   const known: readonly string[] = native().profileActivities();
   for (const activity of activities) {
     if (known.includes(activity)) continue;
@@ -129,6 +135,7 @@ function check(activities: readonly string[]): void {
 export function profile(body: () => Promise<unknown>, options?: ProfileOptions): Promise<Profile>;
 export function profile(body: () => unknown, options?: ProfileOptions): Profile;
 export function profile(body: () => unknown, options: ProfileOptions = {}): Profile | Promise<Profile> {
+  checkCall('profile', ['body: function'], kinds, arguments);
   const { activities = native().profileActivities(), recordShapes = false, profileMemory = false } = options;
   check(activities);
   native().profileStart(activities.includes('cuda'), recordShapes, profileMemory);
@@ -154,6 +161,7 @@ export function profile(body: () => unknown, options: ProfileOptions = {}): Prof
  * torch.profiler.record_function.
  */
 export function recordFunction<T>(name: string, body: () => T): T {
+  checkCall('recordFunction', ['name: text', 'body: function'], undefined, arguments);
   native().rangeBegin(name);
   try {
     const result = body();

@@ -2,6 +2,7 @@
  * Scopes: the memory of what is computed inside is given back at the end, except what is returned. Garbage collection alone
  * never frees native memory in a synchronous loop; a scope does, at once and exactly.
  */
+import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { type Handle, native } from '../native.js';
 import { type Netted, watch } from './net.js';
@@ -40,6 +41,7 @@ export function tensorsIn(value: unknown, found: Tensor[] = [], seen = new Set<o
  *     const loss = torch.scope(() => F.crossEntropy(model.forward(x), y).item());
  */
 export function scope<T>(body: () => T): T {
+  checkCall('scope', ['body: function'], undefined, arguments);
   const { pushScope, popScope } = native();
   pushScope();
   const depth = enterScope();
@@ -67,6 +69,7 @@ export function scope<T>(body: () => T): T {
  * makes meanwhile. Nests with both kinds. What escapes belongs to the asynchronous scope around, or to nobody.
  */
 export async function asyncScope<T>(body: () => Promise<T>): Promise<T> {
+  checkCall('asyncScope', ['body: function'], undefined, arguments);
   const made = new Set<Netted>();
   let escaping: Tensor[] = [];
   try {
@@ -81,6 +84,7 @@ export async function asyncScope<T>(body: () => Promise<T>): Promise<T> {
 
 /** Takes a tensor out of every scope: it lives until dispose(), or until it is forgotten. Returns it. */
 export function keep<T extends Tensor>(tensor: T): T {
+  checkCall('keep', ['tensor: tensor'], undefined, arguments);
   native().keep(tensor.handle);
   watch(tensor);
   return tensor;

@@ -1,3 +1,4 @@
+import { checkCall } from '../call.js';
 import { type Handle, native } from '../native.js';
 import type { GradientUse } from '../native-types.js';
 import { uncloneable } from './conversion.js';
@@ -15,7 +16,9 @@ export class TensorList {
   readonly uncloneable = uncloneable;
 
   constructor(tensors: readonly Tensor[] | { handle: Handle; length: number }) {
+    checkCall('new TensorList', ['tensors: object'], undefined, arguments);
     const made = 'handle' in tensors;
+    if (!made) checkCall('new TensorList', ['tensors: list', 'tensors: tensors'], undefined, [tensors, tensors]);
     this.handle = made ? tensors.handle : native().tensorList(tensors.map((tensor) => tensor.handle));
     this.length = tensors.length;
     native().keep(this.handle);

@@ -1,4 +1,5 @@
 import { inspect } from 'node:util';
+import { copyKey } from '../argument-kinds.js';
 import { checkCall } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Handle, native, packageRoot } from '../native.js';
@@ -23,9 +24,6 @@ import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
 import type { Transposes } from './python-names.js';
 import type { NestedValues, ScalarValue } from './types.js';
-
-/** Under this key every tensor tells, also to other copies of this package in the process, which copy made it. */
-export const copyKey = Symbol.for('srrl.copy');
 
 const backwardKinds = { retainGraph: 'boolean', createGraph: 'boolean', inputs: 'any' } as const;
 const contiguousKinds = { memoryFormat: 'string' } as const;
@@ -98,7 +96,8 @@ export class Tensor {
   }
 
   set grad(gradient: Tensor | null) {
-    native().setGrad(this.handle, gradient === null ? null : gradient.handle);
+    checkCall('The gradient of a tensor', ['gradient?: tensor'], undefined, [gradient]);
+    native().setGrad(this.handle, gradient?.handle ?? null);
   }
 
   get isLeaf(): boolean {
@@ -147,7 +146,7 @@ export class Tensor {
     gradient?: Tensor | null,
     options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {},
   ): void {
-    checkCall('backward', ['gradient'], backwardKinds, arguments);
+    checkCall('backward', ['gradient?: tensor'], backwardKinds, arguments);
     native().backward(
       [this.handle],
       gradient ? [gradient.handle] : undefined,
@@ -188,7 +187,8 @@ export class Tensor {
 
   /**
    * The tensor's own memory, not a copy: what is written to one is seen in the other. Contiguous tensors on the CPU
-   * only.
+   * only. From then on that memory cannot be resized, as that of a tensor whose `numpy()` was taken in PyTorch; the
+   * array stays valid whatever happens to the tensor.
    */
   viewTypedArray(): Bytes {
     const Type = arrayFor(this.dtype) as unknown as new (buffer: ArrayBuffer) => Bytes;

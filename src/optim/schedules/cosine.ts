@@ -11,8 +11,9 @@ export class CosineAnnealingLR extends LRScheduler {
   readonly tMax: number;
   readonly etaMin: number;
 
-  constructor(optimizer: Scheduled, { tMax, etaMin = 0 }: { tMax: number; etaMin?: number }) {
-    checkCall('new optim.CosineAnnealingLR', ['optimizer'], kinds, arguments);
+  constructor(optimizer: Scheduled, options: { tMax: number; etaMin?: number }) {
+    checkCall('new optim.CosineAnnealingLR', ['optimizer: optimizer'], kinds, arguments, ['tMax']);
+    const { tMax, etaMin = 0 } = options;
     super(optimizer);
     if (!(tMax > 0)) throw new ConfigError(`tMax must be above 0, not ${tMax}.`);
     this.tMax = tMax;

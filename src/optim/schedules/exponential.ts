@@ -7,8 +7,9 @@ const kinds = { gamma: 'number' } as const;
 export class ExponentialLR extends LRScheduler {
   readonly gamma: number;
 
-  constructor(optimizer: Scheduled, { gamma }: { gamma: number }) {
-    checkCall('new optim.ExponentialLR', ['optimizer'], kinds, arguments);
+  constructor(optimizer: Scheduled, options: { gamma: number }) {
+    checkCall('new optim.ExponentialLR', ['optimizer: optimizer'], kinds, arguments, ['gamma']);
+    const { gamma } = options;
     super(optimizer);
     this.gamma = gamma;
   }

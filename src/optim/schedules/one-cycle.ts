@@ -64,9 +64,10 @@ export class OneCycleLR extends LRScheduler {
   readonly #phases: Phase[];
   readonly #options: Required<Omit<OneCycleOptions, 'maxLr' | 'totalSteps'>>;
 
-  constructor(optimizer: Cycled, { maxLr, totalSteps, ...given }: OneCycleOptions) {
-    checkCall('new optim.OneCycleLR', ['optimizer'], kinds, arguments);
-    const options = { ...defaults, ...given };
+  constructor(optimizer: Cycled, given: OneCycleOptions) {
+    checkCall('new optim.OneCycleLR', ['optimizer: optimizer'], kinds, arguments, ['maxLr', 'totalSteps']);
+    const { maxLr, totalSteps, ...rest } = given;
+    const options = { ...defaults, ...rest };
     const groups = optimizer.paramGroups;
     check(totalSteps, options);
     const maxLrs = Array.isArray(maxLr) ? [...maxLr] : groups.map(() => maxLr);

@@ -58,7 +58,10 @@ export class ReduceLROnPlateau {
 
   constructor(
     readonly optimizer: Scheduled,
-    {
+    options: PlateauOptions = {},
+  ) {
+    checkCall('new optim.ReduceLROnPlateau', ['optimizer: optimizer'], kinds, arguments);
+    const {
       mode = 'min',
       factor = 0.1,
       patience = 10,
@@ -67,9 +70,7 @@ export class ReduceLROnPlateau {
       cooldown = 0,
       minLr = 0,
       eps = 1e-8,
-    }: PlateauOptions = {},
-  ) {
-    checkCall('new optim.ReduceLROnPlateau', ['optimizer'], kinds, arguments);
+    } = options;
     if (!(factor >= 0 && factor < 1)) throw new ConfigError(`factor must be at least 0 and below 1, not ${factor}.`);
     if (mode !== 'min' && mode !== 'max') throw new ConfigError(`mode must be 'min' or 'max', not '${mode}'.`);
     if (thresholdMode !== 'rel' && thresholdMode !== 'abs')
@@ -132,7 +133,9 @@ export class ReduceLROnPlateau {
     };
   }
 
-  loadStateDict({ best, badEpochs, cooldownLeft, lastEpoch }: PlateauState): void {
+  loadStateDict(state: PlateauState): void {
+    checkCall('loadStateDict', ['state: object'], undefined, arguments);
+    const { best, badEpochs, cooldownLeft, lastEpoch } = state;
     this.best = best;
     this.#badEpochs = badEpochs;
     this.#cooldownLeft = cooldownLeft;

@@ -20,8 +20,9 @@ export class PolynomialLR extends LRScheduler {
   readonly totalIters: number;
   readonly power: number;
 
-  constructor(optimizer: Scheduled, { totalIters = 5, power = 1 }: PolynomialOptions = {}) {
-    checkCall('new optim.PolynomialLR', ['optimizer'], kinds, arguments);
+  constructor(optimizer: Scheduled, options: PolynomialOptions = {}) {
+    checkCall('new optim.PolynomialLR', ['optimizer: optimizer'], kinds, arguments);
+    const { totalIters = 5, power = 1 } = options;
     checkCount('totalIters', totalIters);
     super(optimizer);
     this.totalIters = totalIters;

@@ -1,3 +1,4 @@
+import { checkCall } from '../../call.js';
 import { ConfigError } from '../../errors.js';
 
 /** What a schedule needs of an optimizer. `initialLr` is where the first schedule of a group found its rate. */
@@ -11,6 +12,7 @@ export abstract class LRScheduler {
   lastEpoch = 0;
 
   constructor(readonly optimizer: Scheduled) {
+    checkCall(`new optim.${new.target.name}`, ['optimizer: optimizer'], undefined, [optimizer]);
     // A schedule made after another that has already changed the rate begins where that one began.
     this.baseLrs = optimizer.paramGroups.map((group) => {
       group.initialLr ??= group.lr;

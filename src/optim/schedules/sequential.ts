@@ -19,8 +19,9 @@ export class SequentialLR extends LRScheduler {
   readonly schedules: LRScheduler[];
   readonly milestones: number[];
 
-  constructor(optimizer: Scheduled, { schedules, milestones }: SequentialOptions) {
-    checkCall('new optim.SequentialLR', ['optimizer'], kinds, arguments);
+  constructor(optimizer: Scheduled, options: SequentialOptions) {
+    checkCall('new optim.SequentialLR', ['optimizer: optimizer'], kinds, arguments, ['schedules', 'milestones']);
+    const { schedules, milestones } = options;
     if (schedules.length === 0 || milestones.length !== schedules.length - 1) {
       throw new ConfigError(
         `SequentialLR needs schedules and one milestone fewer, not ${schedules.length} and ${milestones.length}.`,

@@ -10,8 +10,9 @@ export class StepLR extends LRScheduler {
   readonly stepSize: number;
   readonly gamma: number;
 
-  constructor(optimizer: Scheduled, { stepSize, gamma = 0.1 }: { stepSize: number; gamma?: number }) {
-    checkCall('new optim.StepLR', ['optimizer'], stepKinds, arguments);
+  constructor(optimizer: Scheduled, options: { stepSize: number; gamma?: number }) {
+    checkCall('new optim.StepLR', ['optimizer: optimizer'], stepKinds, arguments, ['stepSize']);
+    const { stepSize, gamma = 0.1 } = options;
     super(optimizer);
     if (!(Number.isInteger(stepSize) && stepSize > 0))
       throw new ConfigError(`stepSize must be a whole number above 0, not ${stepSize}.`);
@@ -29,8 +30,9 @@ export class MultiStepLR extends LRScheduler {
   readonly milestones: number[];
   readonly gamma: number;
 
-  constructor(optimizer: Scheduled, { milestones, gamma = 0.1 }: { milestones: number[]; gamma?: number }) {
-    checkCall('new optim.MultiStepLR', ['optimizer'], milestoneKinds, arguments);
+  constructor(optimizer: Scheduled, options: { milestones: number[]; gamma?: number }) {
+    checkCall('new optim.MultiStepLR', ['optimizer: optimizer'], milestoneKinds, arguments, ['milestones']);
+    const { milestones, gamma = 0.1 } = options;
     super(optimizer);
     this.milestones = [...milestones];
     this.gamma = gamma;

@@ -25,8 +25,9 @@ export class LinearLR extends LRScheduler {
   readonly endFactor: number;
   readonly totalIters: number;
 
-  constructor(optimizer: Scheduled, { startFactor = 1 / 3, endFactor = 1, totalIters = 5 }: LinearOptions = {}) {
-    checkCall('new optim.LinearLR', ['optimizer'], linearKinds, arguments);
+  constructor(optimizer: Scheduled, options: LinearOptions = {}) {
+    checkCall('new optim.LinearLR', ['optimizer: optimizer'], linearKinds, arguments);
+    const { startFactor = 1 / 3, endFactor = 1, totalIters = 5 } = options;
     if (!(startFactor > 0 && startFactor <= 1))
       throw new ConfigError(`startFactor must be above 0 and at most 1, not ${startFactor}.`);
     if (!(endFactor >= 0 && endFactor <= 1)) throw new ConfigError(`endFactor must be from 0 to 1, not ${endFactor}.`);
@@ -60,8 +61,9 @@ export class ConstantLR extends LRScheduler {
   readonly factor: number;
   readonly totalIters: number;
 
-  constructor(optimizer: Scheduled, { factor = 1 / 3, totalIters = 5 }: ConstantOptions = {}) {
-    checkCall('new optim.ConstantLR', ['optimizer'], constantKinds, arguments);
+  constructor(optimizer: Scheduled, options: ConstantOptions = {}) {
+    checkCall('new optim.ConstantLR', ['optimizer: optimizer'], constantKinds, arguments);
+    const { factor = 1 / 3, totalIters = 5 } = options;
     if (!(factor >= 0 && factor <= 1)) throw new ConfigError(`factor must be from 0 to 1, not ${factor}.`);
     checkCount('totalIters', totalIters);
     super(optimizer);
