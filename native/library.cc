@@ -47,7 +47,7 @@ void registerOperators() {
     stayLoaded();
     torch::Library& library = *claimNamespace();
     for (const auto define : {defineConv3x3, defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge, defineKernels, defineLanes, defineNarrowed, defineNormRelu,
-                              defineSums, defineUpload, defineViews})
+                              defineSums, defineSyncNorm, defineUpload, defineViews})
       define(library);
   });
 }

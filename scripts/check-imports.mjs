@@ -14,6 +14,7 @@ const rows = [
   ['files'],
   ['flow.ts'],
   ['nn', 'optim', 'data'],
+  ['distributed'],
   ['models'],
   ['distill'],
   ['analysis'],

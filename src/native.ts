@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import {
   ArgumentError,
   DisposedError,
+  DistributedError,
   FileError,
   IndexError,
   LibtorchError,
@@ -15,6 +16,7 @@ import {
   NativeError,
   OutOfMemoryError,
   ShapeError,
+  type SrrlError,
 } from './errors.js';
 import { withIntegerHint } from './integer-hint.js';
 import { type Attempt, baseVersion, type Libtorch, locate, versionOf } from './libtorch/locate.js';
@@ -101,16 +103,20 @@ Unset it and run \`npx srrl install-libtorch\`, or point it to libtorch ${wanted
   return `libtorch ${wanted} was not found (${found}). Run \`npx srrl install-libtorch\`; \`npx srrl doctor\` shows where it was looked for.`;
 }
 
-const errorClasses: Record<string, new (message: string) => NativeError | FileError> = {
+const errorClasses: Record<string, new (message: string) => SrrlError> = {
   type: ArgumentError,
   shape: ShapeError,
   index: IndexError,
   disposed: DisposedError,
   memory: OutOfMemoryError,
   file: FileError,
+  distributed: DistributedError,
 };
 
 let loaded: Native | undefined;
+
+/** The addon, where something has loaded it. */
+export const loadedNative = (): Native | undefined => loaded;
 
 /** The addon, loaded at the first call. */
 export function native(): Native {

@@ -6,6 +6,7 @@ import { serveLive } from '../report/live.js';
 import { accuracyText, durationText, epochText, Progress } from '../report/terminal.js';
 import type { Run, StallEvent, TrainEvent } from '../train/index.js';
 import { stopWithoutReader } from './broken-pipe.js';
+import { speaks } from './ranks.js';
 
 type Start = Extract<TrainEvent, { type: 'start' }>;
 type End = Extract<TrainEvent, { type: 'end' }>;
@@ -19,7 +20,7 @@ export async function showRun(
   { json, ui = false }: { json: boolean; ui?: boolean },
 ): Promise<{ start: Start; end: End }> {
   const stopListening = stopOnSignal(run);
-  const live = ui ? await serveEvents() : undefined;
+  const live = ui && speaks() ? await serveEvents() : undefined;
   let progress: Progress | undefined;
   let [start, end]: [Start?, End?] = [];
   const print = (text: string) => (progress ? progress.say(text) : console.error(text));
@@ -28,6 +29,7 @@ export async function showRun(
       live?.events.write(event);
       if (event.type === 'start') start = event;
       if (event.type === 'end') end = event;
+      if (!speaks()) continue;
       if (json) {
         if (event.type !== 'step') console.log(JSON.stringify(event));
         continue;
@@ -43,7 +45,7 @@ export async function showRun(
     stopListening();
     await live?.close();
   }
-  if (!json && end) console.log(endText(end));
+  if (!json && end && speaks()) console.log(endText(end));
   return { start, end } as { start: Start; end: End };
 }
 

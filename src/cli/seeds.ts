@@ -4,6 +4,7 @@ import { ConfigError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import { meanAndSpread, percent } from '../report/terminal.js';
 import { type KnownAccuracy, knownAccuracy, lockFolders, type Run } from '../train/index.js';
+import { speaks } from './ranks.js';
 import { showRun } from './run.js';
 
 interface Plan {
@@ -31,7 +32,7 @@ export async function trainAndShow(
   if (setup.profile !== undefined) throw new ConfigError('--profile records one run: leave --seeds out to profile it.');
   const [first, out] = [Number(setup.seed ?? 0), setup.out as string | undefined];
   // Also between two seeds the folder is this command's.
-  const release = lockFolders(out === undefined || setup.dryRun ? [] : [out]);
+  const release = lockFolders(out === undefined || setup.dryRun || !speaks() ? [] : [out]);
   try {
     await eachSeed(start, { json, ui, seeds, first, out });
   } finally {
@@ -48,7 +49,7 @@ async function eachSeed(start: (options: SeedOptions) => Run, { json, ui, seeds,
   const tests: Accuracy[] = [];
   let known: KnownAccuracy | undefined;
   for (let seed = first; seed < first + seeds; seed++) {
-    if (!json) console.error(`seed ${seed}:`);
+    if (!json && speaks()) console.error(`seed ${seed}:`);
     const folder = out === undefined ? {} : { out: join(out, `seed-${seed}`) };
     const run = start({ seed, ...folder, ...(known && { teacherAccuracy: known }) });
     const { start: begun, end } = await showRun(run, { json, ui });
@@ -58,6 +59,7 @@ async function eachSeed(start: (options: SeedOptions) => Run, { json, ui, seeds,
   }
   const top1 = meanAndSpread(tests.map((test) => test.top1));
   const top5 = meanAndSpread(tests.map((test) => test.top5));
+  if (!speaks()) return;
   if (json) console.log(JSON.stringify({ type: 'summary', seeds, top1, top5 }));
   else
     console.log(

@@ -1,5 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { callOverload, noGrad, overloadOf, Tensor, functions as torch } from '../tensor/index.js';
+import { synchronizes } from './batch-share.js';
 import type { Module } from './module.js';
 import { RunningNorm } from './running-norm.js';
 import { needDimensions, needSeveralValues } from './statistics.js';
@@ -42,6 +43,8 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   forward(x: Tensor): Tensor {
+    const joint = this.joint(x, false);
+    if (joint) return joint;
     const useBatch = this.training || !this.trackRunningStats;
     this.check(x.shape, useBatch);
     const mean = this.trackRunningStats ? this.running_mean : null;
@@ -55,6 +58,8 @@ abstract class BatchNorm extends RunningNorm {
    * computes one after the other.
    */
   forwardRelu(x: Tensor, residual?: Tensor): Tensor {
+    const joint = this.joint(x, true, residual);
+    if (joint) return joint;
     const fused = this.fused(x);
     if (fused) {
       const values = [...fused.tensors, residual ?? null, ...fused.numbers];
@@ -69,9 +74,24 @@ abstract class BatchNorm extends RunningNorm {
    * never written.
    */
   forwardReluPool(x: Tensor): Tensor {
-    const fused = this.fused(x);
+    const fused = this.synchronizes() ? undefined : this.fused(x);
     if (!fused) return torch.mean(this.forwardRelu(x), [2, 3]);
     return callOverload(overloadOf('srrl::batch_norm_relu_pool'), [...fused.tensors, ...fused.numbers]) as Tensor;
+  }
+
+  /** Whether statistics are those of all processes of a group. */
+  protected synchronizes(): boolean {
+    return this.training && synchronizes();
+  }
+
+  /** By statistics of all processes; undefined where those of this one are wanted, and of modules with a forward of their own. */
+  private joint(x: Tensor, relu: boolean, residual?: Tensor): Tensor | undefined {
+    if (!this.synchronizes() || (relu && this.forward !== BatchNorm.prototype.forward)) return undefined;
+    needDimensions(x.shape, this.dimensions);
+    const running = this.trackRunningStats ? [this.running_mean, this.running_var] : [null, null];
+    const tensors = [x, this.weight, this.bias, ...running, residual ?? null];
+    const values = [...tensors, this.averagingFactor(), this.eps, relu];
+    return callOverload(overloadOf('srrl::sync_batch_norm'), values) as Tensor;
   }
 
   /** Arguments of the fused operators; undefined where they do not do what this module does. */
@@ -118,10 +138,14 @@ export class BatchNorm3d extends BatchNorm {
 }
 
 /**
- * Batch normalization of any number of dimensions; statistics are those of this process, as PyTorch's are where there
- * is only one.
+ * Batch normalization of any number of dimensions by the statistics of all processes of the group; without a group those
+ * of this process, as PyTorch's.
  */
 export class SyncBatchNorm extends BatchNorm {
+  protected override synchronizes(): boolean {
+    return this.training;
+  }
+
   /** Replaces every batch normalization below a module, or the module itself, sharing parameters and statistics. */
   static convertSyncBatchnorm<T extends Module>(module: T): T {
     if (module instanceof BatchNorm && !(module instanceof SyncBatchNorm)) {

@@ -41,6 +41,7 @@ export function saveCheckpoint(
   trainer: Trainer,
   progress: Progress,
   config: Record<string, unknown>,
+  meter = trainer.meter.state(),
 ): void {
   scope(() => {
     const { tensors, numbers, paramGroups } = stateOf(trainer);
@@ -55,7 +56,7 @@ export function saveCheckpoint(
       lastEpoch: trainer.schedule.lastEpoch,
       emaUpdates: trainer.ema?.updates ?? 0,
       ...(trainer.scaler && { scaler: trainer.scaler.stateDict() }),
-      meter: trainer.meter.state(),
+      meter,
       progress,
     };
     saveSafetensors(file, tensors, { checkpoint: JSON.stringify(meta) });
@@ -110,7 +111,7 @@ export function loadCheckpoint(file: string, trainer: Trainer, config: Record<st
     trainer.schedule.lastEpoch = whole.lastEpoch;
     trainer.ema?.loadStateDict({ updates: whole.emaUpdates, averages: below(tensors, 'ema.') });
     if (whole.scaler) trainer.scaler?.loadStateDict(whole.scaler);
-    trainer.meter.load(whole.meter);
+    trainer.meter.load(trainer.ranks?.isFirst === false ? emptied(whole.meter) : whole.meter);
     trainer.step = whole.step;
     trainer.microBatch = Math.min(trainer.microBatch, whole.microBatch);
     goOnFrom(below(tensors, 'generator.'));
@@ -128,6 +129,12 @@ function below(tensors: Record<string, Tensor>, prefix: string): Record<string, 
   return Object.fromEntries(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
+/** Sums of a process that has none of them: another one has all. */
+const emptied = ({ sums }: Meta['meter']): Meta['meter'] => ({
+  count: 0,
+  sums: Object.fromEntries(Object.keys(sums).map((name) => [name, 0])),
+});
+
 /** What may change between a run and its continuation: how long it goes on, and how it is kept. */
 const free = new Set([
   'timeBudget',
@@ -139,6 +146,7 @@ const free = new Set([
   'microBatch',
   'stallWarning',
   'stallLimit',
+  'device',
 ]);
 
 function differences(saved: Record<string, unknown>, now: Record<string, unknown>): string[] {

@@ -1,4 +1,5 @@
 import { checkCall } from '../call.js';
+import { loadedNative } from '../native.js';
 import { checkSetup, type Kind } from './check-setup.js';
 import { Control } from './control.js';
 import type { TrainEvent } from './events.js';
@@ -111,8 +112,11 @@ function start(kind: Kind, given: StudentSetup | DistillSetup): Run {
  * The folders that runs will write to. They are locked here and not by the thread of a run, which may be ended before
  * it can release them.
  */
-const writtenBy = (setups: readonly StudentSetup[]): string[] =>
-  setups.flatMap(({ out, dryRun }) => (out === undefined || dryRun ? [] : [out]));
+const writtenBy = (setups: readonly StudentSetup[]): string[] => {
+  // Of several processes, the first one writes.
+  if ((loadedNative()?.distributedInfo()?.rank ?? 0) > 0) return [];
+  return setups.flatMap(({ out, dryRun }) => (out === undefined || dryRun ? [] : [out]));
+};
 
 function withoutSignal({ signal: _, ...setup }: DistillSetup): DistillSetup {
   return setup;

@@ -44,8 +44,9 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
       trainer.beginEpoch();
       while (trainer.step < epoch * trainer.stepsPerEpoch) {
         await control.pass();
-        const over = timeBudget !== undefined && performance.now() - began > timeBudget * 60_000;
-        if (control.stopping || over) {
+        const late = timeBudget !== undefined && performance.now() - began > timeBudget * 60_000;
+        const [stopping = false, over = false] = trainer.agreed([control.stopping, late]);
+        if (stopping || over) {
           if (setup.profile) yield* setup.profile.end(trainer.step);
           yield* judged(setup, trainer.look());
           yield* saved(setup);
@@ -64,7 +65,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
       trainer.endEpoch();
       const seconds = (performance.now() - epochBegan) / 1000;
       // The last batch of an epoch may be smaller, or an image larger.
-      const images = trainer.loader.count - (firstStep % trainer.stepsPerEpoch) * options.batchSize;
+      const images = trainer.setup.data.train.labels.length - (firstStep % trainer.stepsPerEpoch) * options.batchSize;
       const { loss, terms, top1 } = trainer.meter.read();
       const speed = { imagesPerSecond: images / seconds, seconds };
       const record = yield* withAverages(trainer, async function* () {
@@ -101,9 +102,10 @@ async function* step(setup: LoopSetup, epoch: number): AsyncGenerator<CompanyEve
     refuseBadState(setup);
     return save();
   };
-  const patience = { ...options, signal: control.ending, save: checkedSave };
+  // Of several processes, none ends or saves by itself.
+  const patience = trainer.ranks ? options : { ...options, signal: control.ending, save: checkedSave };
   yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, patience);
-  if (control.stopping) return;
+  if (control.stopping && !trainer.ranks) return;
   if (trainer.arrive()) {
     yield { type: 'ready' };
     const reason = trainer.setup.pass?.steps.takeNotice();
@@ -175,8 +177,10 @@ function evaluatedSplits(trainer: Trainer): Evaluated[] {
   const network = trainer.deployed();
   const logits = (images: Tensor) => network.forward(images);
   return (['test', 'validation'] as const).flatMap((split) => {
-    if (!data[split]) return [];
-    const loader = new Loader(data, split, { batchSize: evaluationBatchSize, device });
+    const set = data[split];
+    if (!set) return [];
+    const shared = trainer.ranks?.evaluating(set.labels.length);
+    const loader = new Loader(data, split, { batchSize: evaluationBatchSize, device, ...shared });
     const scores = recordSteps ? new RepeatedScores(loader, logits, trainer.graphs) : new Scores(loader, logits);
     return [{ split, network, loader, scores }];
   });

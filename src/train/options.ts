@@ -35,6 +35,10 @@ export const trainOptions = z.strictObject({
     .max(1)
     .optional()
     .describe('decay of a moving average of the weights, which is then evaluated and saved'),
+  syncBatchNorm: z
+    .boolean()
+    .default(true)
+    .describe('with several processes, batch normalization by the statistics of all of them'),
   precision: z.enum(['float32', 'bfloat16', 'float16']).default('float32').describe('of the forward, by autocast'),
   device: z.string().default('cpu').describe('where teacher and student run, such as cuda or cuda:1'),
   deterministic: z

@@ -1,7 +1,8 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
 import { cpus } from 'node:os';
 import { saveStudent } from '../distill/saved-student.js';
-import { ConfigError, DeviceLostError, messageOf } from '../errors.js';
+import { fileOfFirst } from '../distributed/file.js';
+import { ConfigError, DeviceLostError, DistributedError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 import { native } from '../native.js';
 import { badState, loadCheckpoint, type Progress, saveCheckpoint } from './checkpoint.js';
@@ -37,7 +38,7 @@ export async function* run(
     const progress = resumed?.progress ?? { epochs: [], skipped: 0 };
     refuseBadWeights(trainer);
     const rehearsal = yield* rehearse(trainer, control.signal);
-    folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
+    folder = setup.dryRun || trainer.ranks?.isFirst === false ? undefined : (resumed?.folder ?? newFolder(parts));
     folder?.checkSpace(rehearsal.estimate.diskBytes);
     const record = (event: CompanyEvent): CompanyEvent => {
       if (event.type === 'epoch') folder?.epoch(event);
@@ -56,7 +57,7 @@ export async function* run(
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
     if (warning) yield record({ type: 'notice', message: warning });
     if (data.skipped) yield record({ type: 'notice', message: `${data.source}: skipped files: ${data.skipped}` });
-    for (const message of mergedNotice(trainer.loader.count, parts.options.batchSize, trainer.microBatch))
+    for (const message of mergedNotice(data.train.labels.length, parts.options.batchSize, trainer.microBatch))
       yield record({ type: 'notice', message });
     profile = StepProfile.of(parts.options, trainer.step, parts.options.epochs * trainer.stepsPerEpoch);
     const loop = { trainer, progress, control, profile, ...writers(folder, trainer, progress, parts) };
@@ -71,6 +72,8 @@ export async function* run(
       ...(folder && { out: folder.path }),
     });
   } catch (error) {
+    // The others wait for this process, and say why it ended.
+    if (trainer?.ranks && !(error instanceof DistributedError)) await native().distributedFail(messageOf(error));
     if (!deviceLost(error)) throw error;
     const { device } = parts.options;
     throw new DeviceLostError(device, messageOf(error), folder?.latestCheckpoint(), { cause: error });
@@ -86,9 +89,10 @@ function writers(folder: RunFolder | undefined, trainer: Trainer, progress: Prog
   const record = new StudentRecord(parts);
   return {
     save: () => {
+      const meter = trainer.settled();
       if (!folder) return undefined;
       const file = folder.checkpointFile(trainer.step);
-      saveCheckpoint(file, trainer, progress, parts.config);
+      saveCheckpoint(file, trainer, progress, parts.config, meter);
       folder.prune(parts.options.keepCheckpoints);
       return file;
     },
@@ -138,15 +142,22 @@ function resumeFrom(
   { setup, data, config }: Parts,
   trainer: Trainer,
   step?: number,
-): { folder: RunFolder; progress: Progress } | undefined {
+): { folder?: RunFolder; progress: Progress } | undefined {
   const { out, resume = false, dryRun = false } = setup;
   if (out === undefined || !resume) return undefined;
   const folder = RunFolder.open(out, data.validation !== undefined);
-  const checkpoint = folder.latestCheckpoint(step);
+  const { ranks } = trainer;
+  const writes = ranks?.isFirst ?? true;
+  const newest = writes ? folder.latestCheckpoint(step) : undefined;
+  const checkpoint = ranks ? fileOfFirst(newest) : newest === undefined ? undefined : { path: newest, dispose() {} };
   if (checkpoint === undefined) return undefined;
-  const progress = loadCheckpoint(checkpoint, trainer, config);
-  if (!dryRun) folder.rewind(progress.epochs);
-  return { folder, progress };
+  try {
+    const progress = loadCheckpoint(checkpoint.path, trainer, config);
+    if (!dryRun && writes) folder.rewind(progress.epochs);
+    return { ...(writes && { folder }), progress };
+  } finally {
+    checkpoint.dispose();
+  }
 }
 
 function newFolder({ setup: { out }, data, config }: Parts): RunFolder | undefined {

@@ -15,7 +15,7 @@ import {
   train,
 } from '../../src/index.js';
 import torch from '../../src/torch.js';
-import { partsOf } from '../../src/train/part.js';
+import { partsOf } from '../../src/data/ranks.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-single-'));
 afterAll(() => rmSync(folder, { recursive: true }));

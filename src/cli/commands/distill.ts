@@ -5,7 +5,8 @@ import { ConfigError } from '../../errors.js';
 import { kebabCase, withoutDefaults, z } from '../../options.js';
 import { type DistillSetup, distill, teacherOptions, trainOptions } from '../../train/index.js';
 import { defineCommand } from '../command.js';
-import { trainAndShow } from '../seeds.js';
+import { processes, withRanks } from '../ranks.js';
+import { type SeedOptions, trainAndShow } from '../seeds.js';
 import { trainTogether } from '../together.js';
 
 /** What every command that trains a student takes. */
@@ -64,16 +65,15 @@ export const distillCommand = defineCommand({
       const chosenSeeds = students ? [] : consecutive(common.seed ?? 0, seeds);
       if (students && seeds > 1)
         throw new ConfigError('--students and --seeds cannot be used at once: run one seed after the other.');
+      if (processes() > 1)
+        throw new ConfigError('--students and --together are for one process: run the students one after the other.');
       if (ui) throw new ConfigError('--ui shows one run; these write a report each.');
       await trainTogether(membersOf(common, { students: students ?? [], seeds: chosenSeeds }), { json });
       return;
     }
-    await trainAndShow((options) => distill({ ...(setup as unknown as DistillSetup), ...options, method: chosen }), {
-      json,
-      ui,
-      seeds,
-      setup,
-    });
+    const start = (options: SeedOptions) =>
+      distill({ ...(setup as unknown as DistillSetup), ...options, method: chosen });
+    await withRanks(rest.device, () => trainAndShow(start, { json, ui, seeds, setup }));
   },
 });
 
