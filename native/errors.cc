@@ -53,7 +53,8 @@ void throwCurrent(Napi::Env env, const char* context) noexcept {
     } catch (const Napi::Error& error) {
       error.ThrowAsJavaScriptException();
     } catch (const Error& error) {
-      raise(env, error.kind, context, error.what());
+      // Of a rank that failed, it matters little in which operator this one waited.
+      raise(env, error.kind, error.kind == kDistributed ? nullptr : context, error.what());
     } catch (const c10::IndexError& error) {
       raise(env, kIndex, context, withoutAdvice(error.what_without_backtrace()));
     } catch (const c10::OutOfMemoryError& error) {

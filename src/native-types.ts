@@ -261,12 +261,14 @@ export interface Native {
   distributedBroadcast(tensors: Handle[], source: number, async: boolean): Promise<void> | undefined;
   distributedAllGather(tensor: Handle, async: boolean): Promise<Handle> | Handle;
   distributedBarrier(async: boolean): Promise<void> | undefined;
-  distributedSet(key: string, text: string): void;
-  distributedGet(key: string): Promise<string>;
   distributedReached(step: number): void;
   distributedFail(message: string): Promise<void>;
   distributedAbort(): void;
   distributedDestroy(): Promise<void>;
+  meetingOpen(place: { address: string; port: number; hosts: boolean; timeout: number }): Promise<number>;
+  meetingSet(key: string): void;
+  meetingHas(key: string): boolean;
+  meetingClose(): void;
   makeReducer(
     parameters: Handle[],
     options: { bucketBytes: number; firstBucketBytes: number; findUnused: boolean },

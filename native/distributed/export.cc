@@ -122,24 +122,6 @@ Napi::Value barrier(const Napi::CallbackInfo& info) {
   });
 }
 
-// distributedSet(key, text); distributedGet(key) => promise of the text, once a rank has set it
-Napi::Value set(const Napi::CallbackInfo& info) {
-  const std::string value = info[1].As<Napi::String>();
-  currentGroup()->store()->set("user/" + info[0].As<Napi::String>().Utf8Value(), std::vector<uint8_t>(value.begin(), value.end()));
-  return info.Env().Undefined();
-}
-
-Napi::Value get(const Napi::CallbackInfo& info) {
-  auto result = std::make_shared<std::string>();
-  return runAsync(
-      info.Env(),
-      [group = currentGroup(), key = "user/" + info[0].As<Napi::String>().Utf8Value(), result] {
-        const auto value = group->store()->get(key);
-        result->assign(value.begin(), value.end());
-      },
-      [result](Napi::Env env) -> napi_value { return Napi::String::New(env, *result); });
-}
-
 Napi::Value reached(const Napi::CallbackInfo& info) {
   currentGroup()->reached(info[0].ToNumber().Int64Value());
   return info.Env().Undefined();
@@ -163,6 +145,46 @@ Napi::Value destroy(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value hasGloo(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), distributed::hasGloo()); }
+
+// The store of a launcher, which is in no group.
+c10::intrusive_ptr<c10d::Store>& meeting() {
+  static auto* store = new c10::intrusive_ptr<c10d::Store>();
+  return *store;
+}
+
+const c10::intrusive_ptr<c10d::Store>& openMeeting() {
+  if (!meeting()) throw Error(kDistributed, "there is no meeting");
+  return meeting();
+}
+
+// meetingOpen({ address, port, hosts, timeout }) => promise of the port
+Napi::Value meetingOpen(const Napi::CallbackInfo& info) {
+  const auto given = info[0].As<Napi::Object>();
+  distributed::GroupSetup setup;
+  setup.address = text(given, "address");
+  setup.port = given.Get("port").ToNumber().Int32Value();
+  setup.hostsStore = given.Get("hosts").ToBoolean();
+  setup.timeout = distributed::Milliseconds(given.Get("timeout").ToNumber().Int64Value());
+  setup.prefix = "srrl/launch";
+  auto port = std::make_shared<int>(0);
+  return runAsync(
+      info.Env(), [setup, port] { std::tie(meeting(), *port) = distributed::openStore(setup); },
+      [port](Napi::Env env) -> napi_value { return Napi::Number::New(env, *port); });
+}
+
+Napi::Value meetingSet(const Napi::CallbackInfo& info) {
+  openMeeting()->set(info[0].As<Napi::String>(), std::vector<uint8_t>{1});
+  return info.Env().Undefined();
+}
+
+Napi::Value meetingHas(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), openMeeting()->check({info[0].As<Napi::String>()}));
+}
+
+Napi::Value meetingClose(const Napi::CallbackInfo& info) {
+  meeting().reset();
+  return info.Env().Undefined();
+}
 
 // A reducer is a value of the handle table, so that it is freed like a tensor.
 struct ReducerHolder : torch::CustomClassHolder {
@@ -219,13 +241,15 @@ void exportDistributed(Napi::Env, Napi::Object exports) {
   define<broadcast>(exports, "distributedBroadcast");
   define<allGather>(exports, "distributedAllGather");
   define<barrier>(exports, "distributedBarrier");
-  define<set>(exports, "distributedSet");
-  define<get>(exports, "distributedGet");
   define<reached>(exports, "distributedReached");
   define<fail>(exports, "distributedFail");
   define<abortGroup>(exports, "distributedAbort");
   define<destroy>(exports, "distributedDestroy");
   define<hasGloo>(exports, "hasGloo");
+  define<meetingOpen>(exports, "meetingOpen");
+  define<meetingSet>(exports, "meetingSet");
+  define<meetingHas>(exports, "meetingHas");
+  define<meetingClose>(exports, "meetingClose");
   define<makeReducer>(exports, "makeReducer");
   define<armReducer>(exports, "armReducer");
   define<finishReducer>(exports, "finishReducer");

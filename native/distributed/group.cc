@@ -19,7 +19,9 @@ std::string seconds(Milliseconds time) { return std::to_string(time.count() / 10
 // Gloo's messages begin with a place in its sources, and end with advice.
 std::string withoutPlace(std::string message) {
   if (message.starts_with("[")) message = message.substr(std::min(message.find("] ") + 2, message.size()));
-  return message.substr(0, message.find(" This is typically caused"));
+  message = message.substr(0, message.find(" This is typically caused"));
+  while (message.ends_with(".")) message.pop_back();
+  return message;
 }
 
 struct Current {
@@ -35,7 +37,7 @@ Current& current() {
 }  // namespace
 
 Group::Group(GroupSetup given) : setup(std::move(given)) {
-  store_ = connectStore(setup);
+  store_ = openStore(setup).first;
   join();
   try {
     backend_ = setup.backend == "nccl" ? makeNccl(store_, setup) : makeGloo(store_, setup);

@@ -71,8 +71,8 @@ std::shared_ptr<Group> currentGroup();
 std::shared_ptr<Group> currentGroupOrNull();
 void setCurrentGroup(std::shared_ptr<Group> group);
 
-// TCPStore of libtorch.
-c10::intrusive_ptr<c10d::Store> connectStore(const GroupSetup& setup);
+// TCPStore of libtorch, and its port.
+std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setup);
 
 // Backends; throw Error where this build or this libtorch has none.
 c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>& store, const GroupSetup& setup);

@@ -1,34 +1,40 @@
 /** What all ranks must have in common: compared by hashes before the first step, the differing part by its name. */
 import { createHash } from 'node:crypto';
 import { DistributedError } from '../errors.js';
-import { native } from '../native.js';
-import { noGrad, scope, type Tensor } from '../tensor/index.js';
+import { fromArray, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { getRank, getWorldSize } from './group.js';
-import { broadcastNow, bytesNow } from './immediate.js';
+import { allGatherNow, broadcastNow, bytesNow, numbersNow } from './immediate.js';
 
 const hashOf = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
-/** The key under which ranks leave what they have to say. */
-let exchanges = 0;
-
-/** Texts of all ranks, in their order. Every rank must call it equally often. */
-export async function exchanged(text: string): Promise<string[]> {
-  const round = exchanges++;
-  native().distributedSet(`exchange/${round}/${getRank()}`, text);
-  const ranks = Array.from({ length: getWorldSize() }, (_, rank) => rank);
-  return Promise.all(ranks.map((rank) => native().distributedGet(`exchange/${round}/${rank}`)));
+/** Texts of all ranks, in their order. */
+function exchanged(text: string): string[] {
+  return noGrad(() =>
+    scope(() => {
+      const own = new TextEncoder().encode(text);
+      const [longest = 0] = numbersNow([own.length], 'max');
+      // Behind the text stand zeros, which are in no JSON.
+      const row = new Uint8Array(longest);
+      row.set(own);
+      const all = allGatherNow(fromArray(row, [longest]));
+      return Array.from({ length: getWorldSize() }, (_, rank) => {
+        const bytes = all.select(0, rank).contiguous().toTypedArray() as Uint8Array;
+        return new TextDecoder().decode(bytes).replace(/\0+$/, '');
+      });
+    }),
+  );
 }
 
 /**
  * Throws DistributedError on every rank where one has other values than rank 0, naming the first key that differs; values
  * are compared by hashes and shown where they are short.
  */
-export async function mustAgree(what: string, values: Readonly<Record<string, unknown>>): Promise<void> {
+export function mustAgree(what: string, values: Readonly<Record<string, unknown>>): void {
   const own = Object.entries(values).map(([key, value]) => {
     const text = JSON.stringify(value) ?? 'nothing';
     return [key, hashOf(text), text.slice(0, 80)] as const;
   });
-  const all = (await exchanged(JSON.stringify(own))).map(
+  const all = exchanged(JSON.stringify(own)).map(
     (text) => new Map((JSON.parse(text) as typeof own).map(([key, ...rest]) => [key, rest])),
   );
   const [first] = all;

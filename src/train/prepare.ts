@@ -124,7 +124,7 @@ export async function* prepare(
       ...options,
       ...(teacher && { ...teacherRun, ...preprocessingConfig(teacher) }),
     };
-    await ranks?.agree(config, data, teacher);
+    ranks?.agree(config, data, teacher);
     parts = {
       setup,
       options,

@@ -104,9 +104,9 @@ export class Ranks {
   }
 
   /** Throws DistributedError, on every rank, where one of them would train something else. */
-  async agree(config: Record<string, unknown>, data: Dataset, teacher: Teacher | undefined): Promise<void> {
+  agree(config: Record<string, unknown>, data: Dataset, teacher: Teacher | undefined): void {
     const same = Object.entries(config).filter(([key]) => !places.has(key));
-    await mustAgree('run', {
+    mustAgree('run', {
       'version of srrl': packageVersion,
       'version of libtorch': native().libtorchVersion,
       ...Object.fromEntries(same),
