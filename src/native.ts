@@ -128,6 +128,8 @@ function load(): Native {
   const problem = addonProblem();
   if (problem) throw new LibtorchError(problem);
   try {
+    // c10d logs each lost connection with a backtrace; what is wrong comes as an error.
+    process.env.TORCH_CPP_LOG_LEVEL ??= 'ERROR';
     const { preload, loadedPath } = require(loader) as Loader;
     const folder = folderInProcess(loadedPath) ?? libtorch.folder;
     checkSame(libtorch, folder);

@@ -90,7 +90,7 @@ class Node {
       failure = found;
       this.meeting.failed(restarts);
       // A process that is stopped, or waits for nothing, does not end by itself.
-      last = setTimeout(() => end(children), 1000 * (grace + this.options.timeout));
+      last = setTimeout(() => end(children), 1000 * Math.min(grace, this.options.timeout));
     };
     const watch = setInterval(() => {
       if (this.meeting.hasFailed(restarts)) fail({ text: 'a process on another machine has failed', code: 1 });
