@@ -1,5 +1,5 @@
-// Gloo, PyTorch's backend for CPUs. libtorch has all of it, but not the headers that its own header needs: they are
-// those of Debian's libgloo-dev. Only this file needs them.
+// Gloo, PyTorch's backend for CPUs. libtorch has all of it, but not the headers that its own header needs: what that
+// mentions is declared in gloo-names/, which only this file includes.
 #include "distributed/group.h"
 #include "errors.h"
 
@@ -62,7 +62,7 @@ namespace srrl::distributed {
 bool hasGloo() { return false; }
 
 c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>&, const GroupSetup&) {
-  throw Error(kDistributed, "This addon was not built with Gloo. Install its headers (Debian: apt-get install libgloo-dev), then build with `npx srrl build --force`.");
+  throw Error(kDistributed, "This addon was not built with Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl install-libtorch`, then `npx srrl build --force`.");
 }
 
 }  // namespace srrl::distributed
