@@ -2,9 +2,9 @@ import { native } from '../native.js';
 import { type Tensor, uncloneable } from '../tensor/index.js';
 
 export interface ReducerOptions {
-  /** Mebibytes of gradients that are sent at once. Default 25. */
+  /** Mebibytes of gradients that are sent at once. Default: an eighth of all, from 0.25 to 25. */
   bucketCapMb?: number;
-  /** Mebibytes of the first buckets, so that sending begins soon. Default 1. */
+  /** Mebibytes of the first bucket, so that sending begins soon. Default 1, and no more than the others. */
   firstBucketCapMb?: number;
   /** Whether a backward pass may leave parameters out. Default false. */
   findUnusedParameters?: boolean;
@@ -20,6 +20,12 @@ export interface ReducerTimes {
   waited: number;
 }
 
+/** Small networks have several buckets as well: the last one is sent when nothing is left that could hide it. */
+function usualCap(parameters: readonly Tensor[]): number {
+  const bytes = parameters.reduce((sum, parameter) => sum + parameter.numel() * parameter.elementSize(), 0);
+  return Math.min(25, Math.max(0.25, bytes / 8 / 2 ** 20));
+}
+
 /** Means of the gradients of all ranks, in buckets that are on their way while the backward pass still runs. */
 export class Reducer {
   readonly #handle: number;
@@ -28,7 +34,7 @@ export class Reducer {
 
   constructor(
     parameters: readonly Tensor[],
-    { bucketCapMb = 25, firstBucketCapMb = 1, findUnusedParameters = false }: ReducerOptions = {},
+    { bucketCapMb = usualCap(parameters), firstBucketCapMb = 1, findUnusedParameters = false }: ReducerOptions = {},
   ) {
     this.#handle = native().makeReducer(
       parameters.map((parameter) => parameter.handle),

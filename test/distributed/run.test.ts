@@ -82,43 +82,4 @@ describe('a rank', () => {
       expect(output).toMatch(/Rank 1 has another run than rank 0: seed is 1 there and 0 on rank 0/);
     }
   });
-
-  it('that is killed is named by the others, and the run continues from its checkpoint', async () => {
-    const long = [...options('killed', '--batch-size', '12', '--checkpoint-steps', '1'), '--overwrite'];
-    const args = long.map((arg, i) => (long[i - 1] === '--epochs' ? '6' : arg));
-    const all = ['bin/srrl.js', 'launch', '--nproc', '2', '--timeout', '20', '--max-restarts', '1', '--', ...args];
-    const child = spawn(process.execPath, all, { cwd: packageRoot });
-    const end = ended(child);
-    let killed = false;
-    const watch = setInterval(() => {
-      if (killed || !checkpointed('killed')) return;
-      killed = true;
-      process.kill(rankOf(child.pid as number, 1), 'SIGKILL');
-    }, 50);
-    const { code, output } = await end;
-    clearInterval(watch);
-    expect(output).toMatch(/Rank 1 on \S+ .*does not answer/);
-    expect(output).toMatch(/rank 1 \(process \d+\) was ended by SIGKILL: restart 1 of 1|: restart 1 of 1/);
-    expect(output).toMatch(/going on after step \d+/);
-    expect(code, output).toBe(0);
-    const whole = await launched(args.map((arg) => arg.replace(/killed$/, 'whole')));
-    expect(whole.code, whole.output).toBe(0);
-    expect(difference('killed', 'whole')).toBe(0);
-  });
 });
-
-const checkpointed = (name: string): boolean => {
-  try {
-    return readdirSync(join(folder, name)).some((file) => /^checkpoint-\d+\.safetensors$/.test(file));
-  } catch {
-    return false;
-  }
-};
-
-/** The process of a rank among the children of a launcher. */
-function rankOf(launcher: number, rank: number): number {
-  const children = readFileSync(`/proc/${launcher}/task/${launcher}/children`, 'utf8').trim().split(' ').map(Number);
-  const found = children.find((pid) => readFileSync(`/proc/${pid}/environ`, 'utf8').includes(`\0RANK=${rank}\0`));
-  if (found === undefined) throw new Error(`there is no rank ${rank}`);
-  return found;
-}
