@@ -7,6 +7,7 @@
 #include "callbacks.h"
 #include "device.h"
 #include "dispatch.h"
+#include "distributed/export.h"
 #include "environment.h"
 #include "event.h"
 #include "flops.h"
@@ -55,6 +56,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportModes(env, exports);
   exportAsync(env, exports);
   exportDevice(env, exports);
+  exportDistributed(env, exports);
   exportEvent(env, exports);
   exportFlops(env, exports);
   exportGradients(env, exports);

@@ -5,7 +5,6 @@
 
 #include <atomic>
 #include <exception>
-#include <functional>
 #include <unordered_map>
 
 #include "arguments.h"
@@ -55,12 +54,16 @@ class Job : public Napi::AsyncWorker {
   Napi::Promise::Deferred promise_;
 };
 
-Napi::Value start(Napi::Env env, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp) {
+}  // namespace
+
+Napi::Value runAsync(Napi::Env env, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp) {
   auto* job = new Job(env, std::move(work), std::move(wrapUp));
   const Napi::Promise promise = job->promise();
   job->Queue();
   return promise;
 }
+
+namespace {
 
 // callAsync(number, ...flat arguments) => promise of what call gives
 Napi::Value callAsync(const Napi::CallbackInfo& info) {
@@ -73,7 +76,7 @@ Napi::Value callAsync(const Napi::CallbackInfo& info) {
   for (const Argument& argument : op.arguments) stack->push_back(reader.read(argument));
   if (!reader.done()) throw Error(kType, "too many arguments");
   refuseStrayMkldnn(*stack);
-  return start(
+  return runAsync(
       info.Env(), [&op, stack] { runWhole(op, *stack); },
       [stack](Napi::Env env) -> napi_value {
         auto& handles = Environment::of(env).handles;
@@ -91,7 +94,7 @@ Napi::Value backwardAsync(const Napi::CallbackInfo& info) {
   std::optional<bool> retain;
   if (!info[2].IsUndefined()) retain = info[2].ToBoolean();
   const bool create = info[3].ToBoolean();
-  return start(
+  return runAsync(
       info.Env(), [=] { torch::autograd::backward(outputs, gradients, retain, create); },
       [](Napi::Env env) -> napi_value { return env.Undefined(); });
 }

@@ -3,7 +3,12 @@
 
 #include <napi.h>
 
+#include <functional>
+
 namespace srrl {
+
+// Runs `work` on another thread under the caller's modes, and settles the promise with what `wrapUp` makes.
+Napi::Value runAsync(Napi::Env env, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp);
 
 void exportAsync(Napi::Env env, Napi::Object exports);
 

@@ -16,6 +16,7 @@ inline constexpr const char* kDisposed = "disposed";  // used after dispose or o
 inline constexpr const char* kState = "state";        // a call at the wrong time
 inline constexpr const char* kFile = "file";          // a file that is not what it should be
 inline constexpr const char* kMemory = "memory";      // the device has no memory left
+inline constexpr const char* kDistributed = "distributed";  // a rank that failed, or processes that do not find each other
 inline constexpr const char* kTorch = "torch";        // whatever else libtorch says
 
 class Error : public std::runtime_error {

@@ -49,7 +49,7 @@ void registerOperators() {
     for (const auto define : {defineConv3x3, defineConvRelu, defineConvolution, defineCrossEntropy,
                               defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge,
                               defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSums,
-                              defineUpload, defineViews})
+                              defineSyncNorm, defineUpload, defineViews})
       define(library);
   });
 }

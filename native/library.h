@@ -32,6 +32,7 @@ void defineMaxPool(torch::Library& library);
 void defineNarrowed(torch::Library& library);
 void defineNormRelu(torch::Library& library);
 void defineSums(torch::Library& library);
+void defineSyncNorm(torch::Library& library);
 void defineUpload(torch::Library& library);
 void defineViews(torch::Library& library);
 

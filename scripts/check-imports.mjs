@@ -16,6 +16,7 @@ const rows = [
   ['files'],
   ['flow.ts'],
   ['nn', 'optim', 'data'],
+  ['distributed'],
   ['models'],
   ['distill'],
   ['analysis'],

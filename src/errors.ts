@@ -151,6 +151,13 @@ export class DivergenceError extends SrrlError {
   }
 }
 
+/** Processes that cannot form a group, or a rank of it that failed, does not answer, or computes something else. */
+export class DistributedError extends SrrlError {
+  constructor(message: string, options?: ErrorOptions) {
+    super('ERR_DISTRIBUTED', message, options);
+  }
+}
+
 /** A benchmark that cannot be run, whose two sides do not do the same work, or that has become slower than it was. */
 export class BenchError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {

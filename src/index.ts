@@ -82,6 +82,8 @@ export {
 export { settingFor } from './distill/setting.js';
 export { SumOfMethods } from './distill/sum.js';
 export { Teacher, type TeacherOptions } from './distill/teacher.js';
+export { type DataParallelOptions, DistributedDataParallel } from './distributed/data-parallel.js';
+export * as distributed from './distributed/index.js';
 export * from './errors.js';
 export {
   type ExportCard,

@@ -150,6 +150,21 @@ export interface DeviceMemory {
   peakReserved: number;
 }
 
+/** How a process joins its group, see native/distributed/group.h. */
+export interface GroupSetup {
+  address: string;
+  port: number;
+  hostsStore: boolean;
+  prefix: string;
+  rank: number;
+  size: number;
+  host: string;
+  interface: string;
+  backend: string;
+  /** Milliseconds. */
+  timeout: number;
+}
+
 /** What the profiler recorded: events as rows of numbers, see native/profile.cc. */
 export interface RawProfile {
   names: string[];
@@ -246,6 +261,28 @@ export interface Native {
   removeHook(tensor: Handle, hook: number): void;
   setAnomalyMode(on: boolean, checkNaN: boolean): boolean;
 
+  hasGloo(): boolean;
+  distributedInit(setup: GroupSetup): Promise<void>;
+  distributedInfo(): { rank: number; size: number; backend: string; host: string; timeout: number } | null;
+  distributedAllReduce(tensors: Handle[], operation: string, async: boolean): Promise<void> | undefined;
+  distributedBroadcast(tensors: Handle[], source: number, async: boolean): Promise<void> | undefined;
+  distributedAllGather(tensor: Handle, async: boolean): Promise<Handle> | Handle;
+  distributedBarrier(async: boolean): Promise<void> | undefined;
+  distributedReached(step: number): void;
+  distributedFail(message: string): Promise<void>;
+  distributedAbort(): void;
+  distributedDestroy(): Promise<void>;
+  meetingOpen(place: { address: string; port: number; hosts: boolean; timeout: number }): Promise<number>;
+  meetingSet(key: string): void;
+  meetingHas(key: string): boolean;
+  meetingClose(): void;
+  makeReducer(
+    parameters: Handle[],
+    options: { bucketBytes: number; firstBucketBytes: number; findUnused: boolean },
+  ): Handle;
+  armReducer(reducer: Handle): void;
+  finishReducer(reducer: Handle): void;
+  reducerTimes(reducer: Handle): { buckets: number; communicated: number; waited: number };
   callAsync(operator: number, ...flat: Flat[]): Promise<unknown>;
   backwardAsync(
     outputs: Handle[],

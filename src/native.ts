@@ -8,6 +8,7 @@ import { dirname, join } from 'node:path';
 import {
   ArgumentError,
   DisposedError,
+  DistributedError,
   FileError,
   IndexError,
   LibtorchError,
@@ -15,6 +16,7 @@ import {
   NativeError,
   OutOfMemoryError,
   ShapeError,
+  type SrrlError,
 } from './errors.js';
 import { withIntegerHint } from './integer-hint.js';
 import { type Attempt, baseVersion, type Libtorch, locate, versionOf } from './libtorch/locate.js';
@@ -101,13 +103,14 @@ Unset it and run \`npx srrl install-libtorch\`, or point it to libtorch ${wanted
   return `libtorch ${wanted} was not found (${found}). Run \`npx srrl install-libtorch\`; \`npx srrl doctor\` shows where it was looked for.`;
 }
 
-const errorClasses: Record<string, new (message: string) => NativeError | FileError> = {
+const errorClasses: Record<string, new (message: string) => SrrlError> = {
   type: ArgumentError,
   shape: ShapeError,
   index: IndexError,
   disposed: DisposedError,
   memory: OutOfMemoryError,
   file: FileError,
+  distributed: DistributedError,
 };
 
 /** libtorch has no class of errors for memory of the CPU. */
@@ -115,6 +118,9 @@ const classFor = (kind: string, message: string) =>
   /can't allocate memory/.test(message) ? OutOfMemoryError : (errorClasses[kind] ?? NativeError);
 
 let loaded: Native | undefined;
+
+/** The addon, where something has loaded it. */
+export const loadedNative = (): Native | undefined => loaded;
 
 /** The addon, loaded at the first call. */
 export function native(): Native {
@@ -126,6 +132,8 @@ function load(): Native {
   const problem = addonProblem();
   if (problem) throw new LibtorchError(problem);
   try {
+    // c10d logs each lost connection with a backtrace; what is wrong comes as an error.
+    process.env.TORCH_CPP_LOG_LEVEL ??= 'ERROR';
     const { preload, loadedPath } = require(loader) as Loader;
     const folder = folderInProcess(loadedPath) ?? libtorch.folder;
     checkSame(libtorch, folder);

@@ -4,10 +4,12 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include "distributed/moments.h"
 #include "kernels/engine.h"
 #include "kernels/norm_relu.h"
 #include "library.h"
 #include "norm/norm.h"
+#include "ops/norm_relu.h"
 #include "plain.h"
 #include "vector/lanes.h"
 
@@ -99,7 +101,8 @@ void follow(const OptionalTensor& running, const std::vector<double>& values, do
   for (size_t c = 0; c < values.size(); c++) to[c] = static_cast<float>((1 - momentum) * to[c] + momentum * values[c] / divisor);
 }
 
-using Forward = std::tuple<Tensor, Tensor, Tensor>;
+// Output, mean, 1 / standard deviation, and how many values of a channel these are of.
+using Forward = std::tuple<Tensor, Tensor, Tensor, double>;
 using Backward = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
 // native_batch_norm trusts its caller with the sizes.
@@ -117,20 +120,20 @@ Forward plainForward(const Tensor& input, const Tensor& weight, const Tensor& bi
   checkChannels(input, {&given[0], &given[1], &runningMean, &runningVar});
   auto [output, mean, deviation] = at::native_batch_norm(input, weight, bias, runningMean, runningVar, true, momentum, eps);
   if (residual) output = output.add(*residual);
-  return {output.relu_(), mean, deviation};
+  return {output.relu_(), mean, deviation, static_cast<double>(input.numel() / input.size(1))};
 }
 
 // relu(batch norm of the batch's own statistics + residual); mean and 1 / standard deviation are for the gradient.
+// `joint`: the statistics are those of all processes; only of what fits.
 Forward forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
-                const OptionalTensor& residual, double momentum, double eps) {
+                const OptionalTensor& residual, double momentum, double eps, bool joint) {
   // The variance of one value is 0 / 0, which would stay in the running statistics for ever.
-  TORCH_CHECK(input.dim() < 2 || input.numel() != input.size(1), "Expected more than 1 value per channel when training, got input size ", input.sizes());
-  const bool ours = vectorLanes() > 0 && isMap(input) && isRow(weight, input) && isRow(bias, input) && isLike(residual, input) &&
-                    (!runningMean || isRow(*runningMean, input)) && (!runningVar || isRow(*runningVar, input));
-  if (!ours) return plainForward(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+  TORCH_CHECK(joint || input.dim() < 2 || input.numel() != input.size(1), "Expected more than 1 value per channel when training, got input size ", input.sizes());
+  if (!joint && !normReluFits(input, weight, bias, runningMean, runningVar, residual)) return plainForward(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
   const int64_t channels = input.size(1);
-  const double pixels = input.numel() / channels;
-  const Statistics found = statisticsOf(input);
+  double pixels = input.numel() / channels;
+  Statistics found = statisticsOf(input);
+  if (joint) distributed::jointMoments(found.mean, found.squares, pixels);
   follow(runningMean, found.mean, 1, momentum);
   follow(runningVar, found.squares, pixels - 1, momentum);
   Tensor mean = at::empty_like(weight), deviation = at::empty_like(weight), scale = at::empty_like(weight), shift = at::empty_like(weight);
@@ -146,7 +149,7 @@ Forward forward(const Tensor& input, const Tensor& weight, const Tensor& bias, c
   float* to = output.mutable_data_ptr<float>();
   const norm::Affine by{dataOf(scale), dataOf(shift), dataOf(residual), true};
   overPixels(input, [&](int64_t begin, int64_t end) { functions().affine(from, by, to, channels, begin, end); });
-  return {output, mean, deviation};
+  return {output, mean, deviation, pixels};
 }
 
 Backward plainBackward(const Tensor& gradient, const Tensor& input, const Tensor& output, const Tensor& weight, const Tensor& mean, const Tensor& deviation, double eps) {
@@ -155,14 +158,14 @@ Backward plainBackward(const Tensor& gradient, const Tensor& input, const Tensor
   return {toInput, toWeight, toBias, through};
 }
 
-// Gradients of input, weight, bias and, unless `residual` is false, of what was added.
+// Gradients of input, weight, bias and, unless `residual` is false, of what was added. Those of weight and bias are this
+// process's share, also of statistics of all processes.
 Backward backward(const Tensor& given, const Tensor& input, const Tensor& output, const Tensor& weight, const Tensor& bias, const Tensor& mean, const Tensor& deviation,
-                  double eps, bool residual) {
+                  double eps, bool residual, bool joint, double pixels) {
   const Tensor gradient = plain(given).contiguous(at::MemoryFormat::ChannelsLast);
-  if (vectorLanes() == 0 || !isMap(input) || !isLike(gradient, input) || !isLike(output, input) || !isRow(weight, input) || !isRow(bias, input))
+  if (!joint && (vectorLanes() == 0 || !isMap(input) || !isLike(gradient, input) || !isLike(output, input) || !isRow(weight, input) || !isRow(bias, input)))
     return plainBackward(gradient, input, output, weight, mean, deviation, eps);
   const int64_t channels = input.size(1);
-  const double pixels = input.numel() / channels;
   const Tensor scale = weight.mul(deviation), shift = bias.sub(mean.mul(scale));
   // Behind a normalization alone, to compute the output once more is faster than to read it.
   const norm::Gradient back{dataOf(gradient), dataOf(input), residual ? dataOf(output) : nullptr, dataOf(mean), dataOf(scale), dataOf(shift)};
@@ -177,9 +180,12 @@ Backward backward(const Tensor& given, const Tensor& input, const Tensor& output
       });
   Tensor toWeight = at::empty_like(weight), toBias = at::empty_like(weight), slope = at::empty_like(weight), offset = at::empty_like(weight);
   for (int64_t c = 0; c < channels; c++) {
-    const double inverse = dataOf(deviation)[c];
-    toWeight.mutable_data_ptr<float>()[c] = product[c] * inverse;
+    toWeight.mutable_data_ptr<float>()[c] = product[c] * dataOf(deviation)[c];
     toBias.mutable_data_ptr<float>()[c] = sum[c];
+  }
+  if (joint) distributed::jointSums(sum, product);
+  for (int64_t c = 0; c < channels; c++) {
+    const double inverse = dataOf(deviation)[c];
     slope.mutable_data_ptr<float>()[c] = product[c] * inverse * inverse / pixels;
     offset.mutable_data_ptr<float>()[c] = sum[c] / pixels;
   }
@@ -196,40 +202,44 @@ void count(const OptionalTensor& tracked) {
 Tensor normRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
                 const OptionalTensor& residual, double momentum, double eps, const OptionalTensor& tracked) {
   if (const auto made = kernels::norm({input, weight, bias, runningMean, runningVar, tracked, residual, momentum, eps})) return made->output;
-  const Tensor output = std::get<0>(forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps));
+  const Tensor output = std::get<0>(forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps, false));
   count(tracked);
   return output;
 }
 
 struct NormRelu : torch::autograd::Function<NormRelu> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean,
-                        const OptionalTensor& runningVar, const OptionalTensor& residual, double momentum, double eps) {
+                        const OptionalTensor& runningVar, const OptionalTensor& residual, double momentum, double eps, bool joint) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    auto [output, mean, deviation] = srrl::forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+    auto [output, mean, deviation, pixels] = srrl::forward(input, weight, bias, runningMean, runningVar, residual, momentum, eps, joint);
     context->save_for_backward({input, output, weight, bias, mean, deviation});
     context->saved_data["eps"] = eps;
     context->saved_data["residual"] = residual.has_value();
+    context->saved_data["joint"] = joint;
+    context->saved_data["pixels"] = pixels;
     return output;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
-    if (!gradients[0].defined()) return torch::autograd::variable_list(8);
+    if (!gradients[0].defined()) return torch::autograd::variable_list(9);
     const auto saved = context->get_saved_variables();
     const Tensor &input = saved[0], &output = saved[1], &weight = saved[2], &bias = saved[3], &mean = saved[4], &deviation = saved[5];
     const double eps = context->saved_data["eps"].toDouble();
-    const bool residual = context->saved_data["residual"].toBool();
+    const bool residual = context->saved_data["residual"].toBool(), joint = context->saved_data["joint"].toBool();
+    TORCH_CHECK(!joint || !at::GradMode::is_enabled(), "synchronized batch normalization has no second derivative");
     // A second derivative is of the plain operators, whose formulas are differentiable.
     auto [toInput, toWeight, toBias, toResidual] = at::GradMode::is_enabled()
                                                        ? plainBackward(gradients[0], input, output, weight, mean, deviation, eps)
-                                                       : srrl::backward(gradients[0], input, output, weight, bias, mean, deviation, eps, residual);
-    return {toInput, toWeight, toBias, {}, {}, residual ? toResidual : Tensor(), {}, {}};
+                                                       : srrl::backward(gradients[0], input, output, weight, bias, mean, deviation, eps, residual, joint,
+                                                                        context->saved_data["pixels"].toDouble());
+    return {toInput, toWeight, toBias, {}, {}, residual ? toResidual : Tensor(), {}, {}, {}};
   }
 };
 
 Tensor normReluAutograd(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
                         const OptionalTensor& residual, double momentum, double eps, const OptionalTensor& tracked) {
   if (kernels::engineFor(input)) return kernels::normWithGradients({input, weight, bias, runningMean, runningVar, tracked, residual, momentum, eps})[0];
-  const Tensor output = NormRelu::apply(input, weight, bias, runningMean, runningVar, residual, momentum, eps);
+  const Tensor output = NormRelu::apply(input, weight, bias, runningMean, runningVar, residual, momentum, eps, false);
   count(tracked);
   return output;
 }
@@ -265,6 +275,17 @@ std::tuple<Tensor, Tensor> normReluSum(const Tensor& input, const Tensor& other,
 }
 
 }  // namespace
+
+bool normReluFits(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                  const OptionalTensor& residual) {
+  return vectorLanes() > 0 && isMap(input) && isRow(weight, input) && isRow(bias, input) && isLike(residual, input) &&
+         (!runningMean || isRow(*runningMean, input)) && (!runningVar || isRow(*runningVar, input));
+}
+
+Tensor jointNormRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                     const OptionalTensor& residual, double momentum, double eps) {
+  return NormRelu::apply(input, weight, bias, runningMean, runningVar, residual, momentum, eps, true);
+}
 
 void defineNormRelu(torch::Library& library) {
   library.def("affine(Tensor input, Tensor scale, Tensor shift, bool relu) -> Tensor", affine);

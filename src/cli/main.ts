@@ -9,6 +9,7 @@ import { commands } from './commands/index.js';
 import { addCompletion } from './completion.js';
 import { helpConfiguration } from './help.js';
 import { printSafely } from './print.js';
+import { speaker } from './ranks.js';
 
 const program = new Commander('srrl')
   .description('Knowledge distillation (SRRL) at native speed from Node.js.')
@@ -30,7 +31,7 @@ try {
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
     const stack = !(error instanceof SrrlError) && error instanceof Error ? `\n${error.stack}` : '';
-    console.error(`srrl: ${messageOf(error)}${stack}`);
+    console.error(`srrl: ${speaker()}${messageOf(error)}${stack}`);
     // 130 is what a shell reports for a program that Ctrl-C ended.
     process.exitCode = error instanceof InterruptedError ? 130 : error instanceof ConfigError ? 2 : 1;
   }

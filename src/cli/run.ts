@@ -4,6 +4,7 @@ import type { End, Start } from '../report/event-text.js';
 import { JsonReporter, LiveReporter, TensorBoardReporter, TerminalReporter } from '../report/reporters/index.js';
 import { quoted, type Reporter, type Run, reported, resolveReporter } from '../train/index.js';
 import { stopWithoutReader } from './broken-pipe.js';
+import { speaks } from './ranks.js';
 
 /** How a run is shown. */
 export interface Showing {
@@ -47,11 +48,12 @@ export async function showRun(run: Run, showing: Showing): Promise<{ start: Star
   } finally {
     stopListening();
   }
-  if (!json && end) sayHowToResume(end.stopped, resume);
+  if (!json && end && speaks()) sayHowToResume(end.stopped, resume);
   return { start, end } as { start: Start; end: End };
 }
 
 async function reportersFor({ json, ui, name = 'run', tensorboard, reporters = [] }: Showing): Promise<Reporter[]> {
+  if (!speaks()) return [];
   // What can fail comes first: a page that is served would keep the process alive.
   const own = await Promise.all(reporters.map((text) => resolveReporter(text, { name })));
   return [

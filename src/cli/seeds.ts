@@ -4,6 +4,7 @@ import { ConfigError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
 import { percent } from '../report/terminal.js';
 import { type KnownAccuracy, knownAccuracy, lockFolders, type Run } from '../train/index.js';
+import { speaks } from './ranks.js';
 import { resumeCommand, type Showing, showRun } from './run.js';
 import { summarize } from './summary.js';
 
@@ -32,7 +33,7 @@ export async function trainAndShow(start: (options: SeedOptions) => Run, plan: P
   if (setup.profile !== undefined) throw new ConfigError('--profile records one run: leave --seeds out to profile it.');
   const [first, out] = [Number(setup.seed ?? 0), setup.out as string | undefined];
   // Also between two seeds the folder is this command's.
-  const release = lockFolders(out === undefined || setup.dryRun ? [] : [out]);
+  const release = lockFolders(out === undefined || setup.dryRun || !speaks() ? [] : [out]);
   try {
     await eachSeed(start, { ...plan, first, out, resume, dryRun: setup.dryRun === true, name: nameOf(setup) });
   } finally {
@@ -57,7 +58,7 @@ async function eachSeed(start: (options: SeedOptions) => Run, plan: Seeds): Prom
   const tests: Record<string, Accuracy> = {};
   let known: KnownAccuracy | undefined;
   for (let seed = first; seed < first + seeds; seed++) {
-    if (!json) console.error(`seed ${seed}:`);
+    if (!json && speaks()) console.error(`seed ${seed}:`);
     const name = `seed-${seed}`;
     const folder = out === undefined ? {} : { out: join(out, name) };
     const run = start({ seed, ...folder, ...(known && { teacherAccuracy: known }) });
@@ -70,6 +71,7 @@ async function eachSeed(start: (options: SeedOptions) => Run, plan: Seeds): Prom
     tests[name] = end.test;
   }
   const { top1, top5 } = summarize(tests, dryRun ? undefined : out);
+  if (!speaks()) return;
   if (json) console.log(JSON.stringify({ type: 'summary', seeds, top1, top5 }));
   else
     console.log(

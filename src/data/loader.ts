@@ -10,7 +10,7 @@ import type { Dataset, Split, SplitName } from './dataset.js';
 import { HostBatches } from './host-batches.js';
 import { type ImageSource, isEncoded, openImages } from './images.js';
 import { imagesOf } from './plain-view.js';
-import { type Order, type Share, shareOf } from './ranks.js';
+import { type Order, type Share, shareOf, shareOfParts } from './ranks.js';
 
 const kinds: Kinds<LoaderOptions> = {
   batchSize: 'number',
@@ -24,6 +24,7 @@ const kinds: Kinds<LoaderOptions> = {
   rank: 'number',
   worldSize: 'number',
   smallestBatch: 'number',
+  part: 'number',
 };
 
 /** How a {@link Loader} makes batches. */
@@ -54,6 +55,11 @@ export interface LoaderOptions {
   rank?: number;
   /** Default 1. */
   worldSize?: number;
+  /**
+   * Makes `batchSize` that of all processes together: each has its share of every so many images of a batch, so that
+   * the batches are those of a single process. Default: `batchSize` is that of each process.
+   */
+  part?: number;
 }
 
 /** What a batch waits for. */
@@ -82,7 +88,9 @@ export class Loader {
   readonly #share: Share;
   readonly #split: Split;
   readonly #labels: Tensor;
-  readonly #options: Required<Omit<LoaderOptions, 'augment'>>;
+  readonly #options: Required<Omit<LoaderOptions, 'augment' | 'part'>>;
+  /** Images of a batch of all processes. */
+  readonly #wholeSizeOf: ((step: number) => number) | undefined;
   readonly #images: ImageSource;
   readonly #batches: HostBatches | BatchesOnDevice;
   /** Of this epoch and, where a batch is made ahead of it, the next one. */
@@ -96,7 +104,7 @@ export class Loader {
   constructor(
     dataset: Dataset,
     readonly split: SplitName,
-    { augment = false, ...options }: LoaderOptions,
+    { augment = false, part, ...options }: LoaderOptions,
   ) {
     checkCall('new Loader', ['dataset', 'split'], kinds, arguments);
     const set = dataset[split];
@@ -116,15 +124,15 @@ export class Loader {
     };
     const { batchSize, smallestBatch: smallest, device, rank, worldSize } = this.#options;
     const shardOf = isEncoded(set) ? set.shardOf?.bind(set) : undefined;
-    this.#share = shareOf(
-      {
-        count: set.labels.length,
-        batchSize,
-        smallest,
-        shardOf: shardOf && ((sample) => shardOf(set.rows?.[sample] ?? sample)),
-      },
-      { rank, worldSize },
-    );
+    const sharing = { count: set.labels.length, batchSize, smallest };
+    if (part === undefined) {
+      const shardOfSample = shardOf && ((sample: number) => shardOf(set.rows?.[sample] ?? sample));
+      this.#share = shareOf({ ...sharing, shardOf: shardOfSample }, { rank, worldSize });
+    } else {
+      const share = shareOfParts({ ...sharing, part }, { rank, worldSize });
+      this.#share = share;
+      this.#wholeSizeOf = share.wholeSizeOf;
+    }
     this.count = this.#share.count;
     this.steps = this.#share.steps;
     const augmentation = effectiveAugmentation(dataset, set, augment);
@@ -154,6 +162,11 @@ export class Loader {
     return this.#options.device;
   }
 
+  /** How many processes share its images. */
+  get worldSize(): number {
+    return this.#options.worldSize;
+  }
+
   /** Chooses the epoch, counted from 0, that {@link batch} reads from. */
   begin(epoch: number): void {
     this.#epoch = epoch;
@@ -181,6 +194,11 @@ export class Loader {
   /** How many samples a batch has. */
   sizeOf(step: number): number {
     return this.#samplesOf(this.#epoch, step).length;
+  }
+
+  /** How many samples a batch of all processes has, where they share its parts; otherwise {@link sizeOf}. */
+  wholeSizeOf(step: number): number {
+    return this.#wholeSizeOf?.(step) ?? this.sizeOf(step);
   }
 
   /**

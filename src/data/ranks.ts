@@ -38,6 +38,76 @@ export interface Sharing {
   shardOf?: ((sample: number) => number) | undefined;
 }
 
+/** What a process has of a part of a batch, a part being images that go through the network at once. */
+export interface PartShare {
+  /** Where the part begins in the batch. */
+  begin: number;
+  /** Images of the part, of all processes. */
+  total: number;
+  /** Where this process's images begin in the part, and how many they are. */
+  from: number;
+  size: number;
+  /** Whether every process has all of them: there are too few to be shared. */
+  everyone: boolean;
+}
+
+/**
+ * Where the parts of a batch begin, and their sizes. One image that is left over goes with the part before: batch
+ * normalization of averaged features has no variance over a single image.
+ */
+export function partsOf(count: number, size: number): [begin: number, size: number][] {
+  const parts = Math.max(1, Math.ceil(count / size) - (size > 1 && count % size === 1 ? 1 : 0));
+  return Array.from({ length: parts }, (_, i) => [i * size, i === parts - 1 ? count - i * size : size]);
+}
+
+/**
+ * This process's share of each part of a batch of `count` images. Parts, and with them everything that is computed of
+ * a batch, are those of a single process. Each process has `smallest` images of a part, or all have all of it.
+ */
+export function partShares(
+  count: number,
+  { part, smallest = 1 }: { part: number; smallest?: number },
+  { rank = 0, worldSize = 1 }: RankOptions,
+): PartShare[] {
+  return partsOf(count, part).map(([begin, total]) => {
+    const everyone = worldSize > 1 && total < smallest * worldSize;
+    if (everyone) return { begin, total, from: 0, size: total, everyone };
+    const from = cut(total, rank, worldSize);
+    return { begin, total, from, size: cut(total, rank + 1, worldSize) - from, everyone };
+  });
+}
+
+/** How many samples of a shared part each rank has. */
+export const rowsOfRanks = (total: number, worldSize: number): number[] =>
+  Array.from({ length: worldSize }, (_, rank) => cut(total, rank + 1, worldSize) - cut(total, rank, worldSize));
+
+/** A share of the batches that a single process would have with `batchSize` images, part by part. */
+export function shareOfParts(
+  { count, batchSize, smallest = 1, part }: Sharing & { part: number },
+  options: RankOptions,
+): Share & { wholeSizeOf(step: number): number } {
+  const ranks = validate(rankOptions, options, "the loader's ranks");
+  const single = shareOfBatches({ count, batchSize, smallest }, 0, 1);
+  const wholeSizeOf = (step: number) => {
+    if (step < 0 || step >= single.steps) return 0;
+    return (step === single.steps - 1 ? count : (step + 1) * batchSize) - step * batchSize;
+  };
+  const shares = (step: number) => partShares(wholeSizeOf(step), { part, smallest }, ranks);
+  const sizeOf = (step: number) => shares(step).reduce((sum, { size }) => sum + size, 0);
+  return {
+    steps: single.steps,
+    count: single.steps > 1 ? (single.steps - 1) * sizeOf(0) + sizeOf(single.steps - 1) : sizeOf(0),
+    wholeSizeOf,
+    samples(order, step) {
+      if (wholeSizeOf(step) === 0) return [];
+      const first = step * batchSize;
+      return shares(step).flatMap(({ begin, from, size }) =>
+        Array.from({ length: size }, (_, i) => order(first + begin + from + i)),
+      );
+    },
+  };
+}
+
 /**
  * Divides whole shards where there are at least as many as processes and each gets enough for a sample a batch; single
  * samples otherwise. Throws ConfigError where `rank` is none of `worldSize`, or there are fewer samples than processes.

@@ -54,6 +54,12 @@ export interface Objective {
   /** What is trained besides the student, by name: it goes into optimizer and checkpoint, not into the export. */
   modules: Record<string, Module>;
   terms(values: StepValues): Terms;
+  /**
+   * Whether terms compare the images of a batch with each other, or remember them. Where several processes share a batch,
+   * `terms` is then given the features of all of its images, in every process. Default false: each term is a mean over
+   * images, of which every process computes its own.
+   */
+  comparesImages?: boolean;
   /** Where the student predicts through something else than its own classifier: the network that is evaluated and exported. */
   deploy?(student: Classifier): Classifier;
   /** Frees what is not in `modules`. */

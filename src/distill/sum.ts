@@ -60,6 +60,7 @@ function unite(members: readonly Member[]): Objective {
   return {
     modules: Object.fromEntries(modules),
     terms: (values) => unitedTerms(members, values),
+    comparesImages: members.some(({ objective }) => objective.comparesImages === true),
     ...(deployer && { deploy: (student) => deployer.deploy?.(student) ?? student }),
     dispose() {
       for (const { objective } of members) objective.dispose?.();

@@ -1,4 +1,5 @@
 /** Pieces and initial weights that several architectures share. */
+import { droppedAsWhole } from '../nn/batch-share.js';
 import {
   anyHooks,
   BatchNorm2d,
@@ -115,7 +116,8 @@ export class StochasticDepth extends Module {
     if (!this.training || this.p === 0) return x;
     const survival = 1 - this.p;
     const sizes = [x.shape[0] as number, ...new Array<number>(x.ndim - 1).fill(1)];
-    const kept = torch.full(sizes, survival, { dtype: x.dtype, device: x.device }).bernoulli();
+    const chances = torch.full(sizes, survival, { dtype: x.dtype, device: x.device });
+    const kept = droppedAsWhole(chances, (all) => all.bernoulli());
     return x.mul(kept.div(survival));
   }
 }

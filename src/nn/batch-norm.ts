@@ -1,5 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { callOverload, noGrad, overloadOf, Tensor, functions as torch } from '../tensor/index.js';
+import { synchronizes } from './batch-share.js';
 import type { Module } from './module.js';
 import { RunningNorm } from './running-norm.js';
 import { needDimensions, needSeveralValues } from './statistics.js';
@@ -42,6 +43,8 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   forward(x: Tensor): Tensor {
+    const joint = this.joint(x, false);
+    if (joint) return joint;
     const fused = x.device === 'cpu' ? undefined : this.fused(x);
     if (fused) return callOverload(overloadOf('srrl::batch_norm'), [...fused.tensors, ...fused.numbers]) as Tensor;
     const useBatch = this.training || !this.trackRunningStats;
@@ -57,6 +60,8 @@ abstract class BatchNorm extends RunningNorm {
    * computes one after the other.
    */
   forwardRelu(x: Tensor, residual?: Tensor): Tensor {
+    const joint = this.joint(x, true, residual);
+    if (joint) return joint;
     const fused = this.fused(x);
     if (fused) {
       const values = [...fused.tensors, residual ?? null, ...fused.numbers];
@@ -71,7 +76,7 @@ abstract class BatchNorm extends RunningNorm {
    * never written.
    */
   forwardReluPool(x: Tensor): Tensor {
-    const fused = this.fused(x);
+    const fused = this.synchronizes() ? undefined : this.fused(x);
     if (!fused) return torch.mean(this.forwardRelu(x), [2, 3]);
     return callOverload(overloadOf('srrl::batch_norm_relu_pool'), [...fused.tensors, ...fused.numbers]) as Tensor;
   }
@@ -81,7 +86,7 @@ abstract class BatchNorm extends RunningNorm {
    * with own kernels the sum is made with the statistics, and gradients are added with that of the normalization.
    */
   forwardReluSum(x: Tensor, other: Tensor): [normalized: Tensor, sum: Tensor] {
-    const fused = this.fused(x);
+    const fused = this.synchronizes() ? undefined : this.fused(x);
     if (!fused) {
       const sum = x.add(other);
       return [this.forwardRelu(sum), sum];
@@ -89,6 +94,21 @@ abstract class BatchNorm extends RunningNorm {
     const [, ...rows] = fused.tensors;
     const values = [x, other, ...rows, ...fused.numbers];
     return callOverload(overloadOf('srrl::batch_norm_relu_sum'), values) as [Tensor, Tensor];
+  }
+
+  /** Whether statistics are those of all processes of a group. */
+  protected synchronizes(): boolean {
+    return this.training && synchronizes();
+  }
+
+  /** By statistics of all processes; undefined where those of this one are wanted, and of modules with a forward of their own. */
+  private joint(x: Tensor, relu: boolean, residual?: Tensor): Tensor | undefined {
+    if (!this.synchronizes() || (relu && this.forward !== BatchNorm.prototype.forward)) return undefined;
+    needDimensions(x.shape, this.dimensions);
+    const running = this.trackRunningStats ? [this.running_mean, this.running_var] : [null, null];
+    const tensors = [x, this.weight, this.bias, ...running, residual ?? null];
+    const values = [...tensors, this.averagingFactor(), this.eps, relu];
+    return callOverload(overloadOf('srrl::sync_batch_norm'), values) as Tensor;
   }
 
   /** Arguments of the fused operators; undefined where they do not do what this module does. */
@@ -141,10 +161,14 @@ export class BatchNorm3d extends BatchNorm {
 }
 
 /**
- * Batch normalization of any number of dimensions; statistics are those of this process, as PyTorch's are where there
- * is only one.
+ * Batch normalization of any number of dimensions by the statistics of all processes of the group; without a group those
+ * of this process, as PyTorch's.
  */
 export class SyncBatchNorm extends BatchNorm {
+  protected override synchronizes(): boolean {
+    return this.training;
+  }
+
   /** Replaces every batch normalization below a module, or the module itself, sharing parameters and statistics. */
   static convertSyncBatchnorm<T extends Module>(module: T): T {
     if (module instanceof BatchNorm && !(module instanceof SyncBatchNorm)) {

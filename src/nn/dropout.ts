@@ -1,6 +1,7 @@
 import { checkCall } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
+import { droppedAsWhole } from './batch-share.js';
 import { Module } from './module.js';
 
 /** Active in training mode only; draws from the default generator. */
@@ -12,19 +13,23 @@ abstract class Dropping extends Module {
   }
 
   abstract override forward(x: Tensor): Tensor;
+
+  protected whole(x: Tensor, drop: (x: Tensor) => Tensor): Tensor {
+    return this.training && this.p > 0 ? droppedAsWhole(x, drop) : drop(x);
+  }
 }
 
 /** Sets elements to zero with probability `p`, and scales the others by 1 / (1 - p). */
 export class Dropout extends Dropping {
   forward(x: Tensor): Tensor {
-    return torch.dropout(x, this.p, this.training);
+    return this.whole(x, (all) => torch.dropout(all, this.p, this.training));
   }
 }
 
 /** Drops whole channels: [N, C, L]. */
 export class Dropout1d extends Dropping {
   forward(x: Tensor): Tensor {
-    return torch.featureDropout(x, this.p, this.training);
+    return this.whole(x, (all) => torch.featureDropout(all, this.p, this.training));
   }
 }
 
@@ -37,13 +42,13 @@ export class Dropout3d extends Dropout1d {}
 /** Keeps mean and variance of inputs that have mean 0 and variance 1; goes with SELU. */
 export class AlphaDropout extends Dropping {
   forward(x: Tensor): Tensor {
-    return torch.alphaDropout(x, this.p, this.training);
+    return this.whole(x, (all) => torch.alphaDropout(all, this.p, this.training));
   }
 }
 
 /** {@link AlphaDropout} of whole channels. */
 export class FeatureAlphaDropout extends Dropping {
   forward(x: Tensor): Tensor {
-    return torch.featureAlphaDropout(x, this.p, this.training);
+    return this.whole(x, (all) => torch.featureAlphaDropout(all, this.p, this.training));
   }
 }

@@ -13,6 +13,7 @@ export function saveCheckpoint(
   trainer: Trainer,
   progress: Progress,
   config: Record<string, unknown>,
+  meter = trainer.meter.state(),
 ): void {
   scope(() => {
     const { tensors, numbers, paramGroups } = stateOf(trainer);
@@ -28,7 +29,7 @@ export function saveCheckpoint(
       lastEpoch: trainer.schedule.lastEpoch,
       emaUpdates: trainer.ema?.updates ?? 0,
       ...(trainer.scaler && { scaler: trainer.scaler.stateDict() }),
-      meter: trainer.meter.state(),
+      meter,
       progress,
     };
     saveSafetensors(file, tensors, { checkpoint: JSON.stringify(meta) });
@@ -118,7 +119,8 @@ function takeOver(meta: CheckpointMeta, tensors: Record<string, Tensor>, trainer
   trainer.schedule.lastEpoch = meta.lastEpoch;
   trainer.ema?.loadStateDict({ updates: meta.emaUpdates, averages: below(tensors, 'ema.') });
   if (meta.scaler) trainer.scaler?.loadStateDict(meta.scaler);
-  trainer.meter.load(meta.meter);
+  // The sums so far are counted once.
+  trainer.meter.load(trainer.ranks?.isFirst === false ? emptied(meta.meter) : meta.meter);
   trainer.step = meta.step;
   trainer.microBatch = Math.min(trainer.microBatch, meta.microBatch);
   const generators = below(tensors, 'generator.');
@@ -147,6 +149,12 @@ function below(tensors: Record<string, Tensor>, prefix: string): Record<string, 
   return Object.fromEntries(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
+/** Sums of a process that has none of them: another one has all. */
+const emptied = ({ sums }: CheckpointMeta['meter']): CheckpointMeta['meter'] => ({
+  count: 0,
+  sums: Object.fromEntries(Object.keys(sums).map((name) => [name, 0])),
+});
+
 /** What may change between a run and its continuation: how long it goes on, and how it is kept. */
 const free = new Set([
   'timeBudget',
@@ -159,6 +167,7 @@ const free = new Set([
   'microBatch',
   'stallWarning',
   'stallLimit',
+  'device',
 ]);
 
 function differences(saved: Record<string, unknown>, now: Record<string, unknown>): string[] {

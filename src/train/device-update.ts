@@ -232,7 +232,7 @@ export class DeviceUpdate {
     if (!copies) half?.update();
     scaler?.update();
     if (ema && share) ema.updateBy(share, new Set(optimizer.endsStep ? this.#trained() : []));
-    for (const { terms, loss, count, right } of parts) meter.add(terms, loss, count, right, found);
+    for (const part of parts) meter.add(part, found);
   }
 
   #clip(): void {

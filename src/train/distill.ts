@@ -1,5 +1,6 @@
 import { checkCall } from '../call.js';
 import { ConfigError } from '../errors.js';
+import { loadedNative } from '../native.js';
 import { checkSetup, type Kind } from './check-setup.js';
 import { Control } from './control.js';
 import type { TrainEvent } from './events.js';
@@ -120,8 +121,11 @@ function start(kind: Kind, given: StudentSetup | DistillSetup): Run {
  * The folders that runs will write to. They are locked here and not by the thread of a run, which may be ended before
  * it can release them.
  */
-const writtenBy = (setups: readonly StudentSetup[]): string[] =>
-  setups.flatMap(({ out, dryRun }) => (out === undefined || dryRun ? [] : [out]));
+const writtenBy = (setups: readonly StudentSetup[]): string[] => {
+  // Of several processes, the first one writes.
+  if ((loadedNative()?.distributedInfo()?.rank ?? 0) > 0) return [];
+  return setups.flatMap(({ out, dryRun }) => (out === undefined || dryRun ? [] : [out]));
+};
 
 function withoutSignal({ signal: _, ...setup }: DistillSetup): DistillSetup {
   return setup;

@@ -3,6 +3,7 @@ import type { BufferGuard } from './buffer-guard.js';
 import type { TermMeter } from './meter.js';
 import type { AnyOptimizer } from './optimizer.js';
 import { nonFiniteTerm, type Part } from './part.js';
+import type { Ranks } from './ranks.js';
 
 /** What the end of a step works on, wherever it happens. */
 export interface UpdateSetup {
@@ -13,6 +14,7 @@ export interface UpdateSetup {
   /** In float16: a step whose gradients overflow is left out by the optimizer alone, and lowers the scale. */
   scaler: GradScaler | undefined;
   clipNorm: number | undefined;
+  ranks?: Ranks | undefined;
 }
 
 /** The end of a step on the CPU, where the host may look at every number. */
@@ -23,20 +25,23 @@ export class HostUpdate {
   now(parts: readonly Part[]): string | undefined {
     const bad = nonFiniteTerm(parts) ?? this.update();
     if (bad !== undefined) return bad;
-    for (const { terms, loss, count, right } of parts) this.setup.meter.add(terms, loss, count, right);
+    for (const part of parts) this.setup.meter.add(part);
     return undefined;
   }
 
   private update(): string | undefined {
-    const { optimizer, buffers, ema, scaler, clipNorm } = this.setup;
+    const { optimizer, buffers, ema, scaler, clipNorm, ranks } = this.setup;
     if (scaler) scaler.unscale_(optimizer);
     const params = optimizer.paramGroups.flatMap((group) => group.params);
     // The norm is a number exactly where all gradients are; the statistics' share of the sum is 0, or NaN.
     const gradients = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
     const norm = Number(buffers.added(gradients).item());
-    if (!Number.isFinite(norm)) {
+    // Gradients are those of all processes, statistics may be this one's alone.
+    const [unsound] = ranks?.any([!Number.isFinite(norm)]) ?? [!Number.isFinite(norm)];
+    if (unsound) {
       const buffer = buffers.nonFinite();
       if (buffer !== undefined) return buffer;
+      if (Number.isFinite(norm)) return 'a statistic of another rank';
     }
     if (scaler) {
       // An overflow in float16 is no accident: the scaler skips the step and lowers its scale.

@@ -51,8 +51,9 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
       progress.begin();
       while (trainer.step < epoch * trainer.stepsPerEpoch) {
         await control.pass();
-        const over = timeBudget !== undefined && performance.now() - began > timeBudget * 60_000;
-        if (control.stopping || over) {
+        const late = timeBudget !== undefined && performance.now() - began > timeBudget * 60_000;
+        const [stopping = false, over = false] = trainer.agreed([control.stopping, late]);
+        if (stopping || over) {
           if (setup.profile) yield* setup.profile.end(trainer.step);
           yield* judged(setup, trainer.look());
           yield* saved(setup);
@@ -71,7 +72,7 @@ export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEve
       trainer.endEpoch();
       const seconds = clock.end();
       const { loss, terms, top1 } = trainer.meter.read();
-      const speed = { imagesPerSecond: trainer.loader.count / seconds, seconds };
+      const speed = { imagesPerSecond: trainer.setup.data.train.labels.length / seconds, seconds };
       const record = yield* withAverages(trainer, async function* () {
         const due = epoch % evaluateEvery === 0 || epoch === epochs;
         const accuracies: Partial<Record<'test' | 'validation', Accuracy>> = due
@@ -106,9 +107,10 @@ async function* step(setup: LoopSetup, epoch: number, progress: StepProgress): A
     refuseBadState(setup);
     return save();
   };
-  const patience = { ...options, signal: control.ending, save: checkedSave };
+  // Of several processes, none ends or saves by itself.
+  const patience = trainer.ranks ? options : { ...options, signal: control.ending, save: checkedSave };
   yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, patience);
-  if (control.stopping) return;
+  if (control.stopping && !trainer.ranks) return;
   if (trainer.arrive()) {
     yield { type: 'ready' };
     const reason = trainer.setup.pass?.steps.takeNotice();
@@ -184,8 +186,10 @@ function evaluatedSplits(trainer: Trainer): Evaluated[] {
   const network = trainer.deployed();
   const logits = (images: Tensor) => network.forward(images);
   return (['test', 'validation'] as const).flatMap((split) => {
-    if (!data[split]) return [];
-    const loader = new Loader(data, split, { batchSize: evaluationBatchSize, device });
+    const set = data[split];
+    if (!set) return [];
+    const shared = trainer.ranks?.evaluating(set.labels.length);
+    const loader = new Loader(data, split, { batchSize: evaluationBatchSize, device, ...shared });
     const scores = recordSteps ? new RepeatedScores(loader, logits, trainer.graphs) : new Scores(loader, logits);
     return [{ split, network, loader, scores }];
   });

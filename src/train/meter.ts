@@ -1,5 +1,5 @@
-import type { Terms } from '../flow.js';
 import { callOverload, fromArray, keep, noGrad, overloadOf, scope, type Tensor } from '../tensor/index.js';
+import type { Part } from './part.js';
 
 /** What an epoch of training was like. */
 export interface TrainMeans {
@@ -22,23 +22,27 @@ const [lossName, rightName] = ['loss', 'right'];
 export class TermMeter {
   #names: string[] = [];
   #sums: Tensor | undefined;
-  /** What a step's values are multiplied by, by number of samples. */
-  readonly #weights = new Map<number, Tensor>();
+  /** What a step's values are multiplied by, by number of samples and share. */
+  readonly #weights = new Map<string, Tensor>();
 
-  constructor(private readonly device = 'cpu') {}
+  /** @param joint sums over all processes, where there are several */
+  constructor(
+    private readonly device = 'cpu',
+    private readonly joint: (values: number[]) => number[] = (values) => values,
+  ) {}
 
   /**
    * Adds the means of a batch of `count` samples, and how many of them were right; nothing where `found` (one element)
-   * is above 0.
+   * is above 0. `share`: how much of it is counted.
    */
-  add(terms: Terms, loss: Tensor, count: number, right?: Tensor, found?: Tensor): void {
+  add({ terms, loss, count, right, share = 1 }: Part, found?: Tensor): void {
     const values = new Map(Object.entries(terms).map(([name, { value }]) => [name, value]));
     values.set(lossName, loss);
     if (right) values.set(rightName, right);
     noGrad(() =>
       scope(() => {
         const sums = this.#sumsOf([...values.keys()]);
-        const weights = this.#weightsOf(count);
+        const weights = this.#weightsOf(count, share);
         const row = this.#names.map((name) => values.get(name) ?? null);
         callOverload(overloadOf('srrl::add_means_'), [sums, row, weights, found ?? null]);
       }),
@@ -55,18 +59,21 @@ export class TermMeter {
     return this.#sums as Tensor;
   }
 
-  #weightsOf(count: number): Tensor {
-    const known = this.#weights.get(count);
+  #weightsOf(count: number, share: number): Tensor {
+    const key = `${count} ${share}`;
+    const known = this.#weights.get(key);
     if (known) return known;
-    const values = [...this.#names.map((name) => (name === rightName ? 1 : count)), count];
+    const values = [...this.#names.map((name) => (name === rightName ? 1 : count)), count].map(
+      (value) => value * share,
+    );
     const weights = keep(fromArray(Float64Array.from(values), [values.length], { device: this.device }));
-    this.#weights.set(count, weights);
+    this.#weights.set(key, weights);
     return weights;
   }
 
-  /** The means since the last read; starts anew. */
+  /** The means since the last read, of all processes; starts anew. */
   read(): TrainMeans {
-    const { count, sums } = this.state();
+    const { count, sums } = this.jointState();
     if (this.#sums) noGrad(() => this.#sums?.zero_());
     const means = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / count]));
     const { [lossName]: loss = Number.NaN, [rightName]: right, ...terms } = means;
@@ -80,6 +87,13 @@ export class TermMeter {
       count: values.at(-1) as number,
       sums: Object.fromEntries(this.#names.map((name, i) => [name, values[i] as number])),
     };
+  }
+
+  /** The same of all processes. */
+  jointState(): { count: number; sums: Record<string, number> } {
+    const { count, sums } = this.state();
+    const [all = 0, ...rest] = this.joint([count, ...Object.values(sums)]);
+    return { count: all, sums: Object.fromEntries(Object.keys(sums).map((name, i) => [name, rest[i] as number])) };
   }
 
   load({ count, sums }: { count: number; sums: Record<string, number> }): void {

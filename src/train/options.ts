@@ -35,6 +35,10 @@ const optimization = grouped('optimization', {
     .max(1)
     .optional()
     .describe('decay of a moving average of the weights, which is then evaluated and saved'),
+  syncBatchNorm: z
+    .boolean()
+    .default(true)
+    .describe('with several processes, batch normalization by the statistics of all of them'),
 });
 
 const device = grouped('device', {

@@ -7,6 +7,8 @@ export interface Part {
   terms: Terms;
   loss: Tensor;
   count: number;
+  /** The share of all this that is counted here, where every process computes the same. Default 1. */
+  share?: number;
   /** How many images the student was right about; absent where that cannot be said. */
   right?: Tensor;
 }
@@ -24,15 +26,6 @@ export function partOf({ images, labels, indices, views }: Batch, begin: number,
       ...(onDevice && { onDevice: { numbers: part(onDevice.numbers), images: part(onDevice.images) } }),
     },
   };
-}
-
-/**
- * Where the parts of a batch begin, and their sizes. One image that is left over goes with the part before: batch
- * normalization of averaged features has no variance over a single image.
- */
-export function partsOf(count: number, size: number): [begin: number, size: number][] {
-  const parts = Math.max(1, Math.ceil(count / size) - (size > 1 && count % size === 1 ? 1 : 0));
-  return Array.from({ length: parts }, (_, i) => [i * size, i === parts - 1 ? count - i * size : size]);
 }
 
 export const rightOf = (logits: Tensor, labels: Tensor): Tensor => noGrad(() => logits.argmax(1).eq(labels).sum());

@@ -11,6 +11,7 @@ import { evaluation, evaluationBatchSize } from './evaluate.js';
 import type { Estimate, StallEvent } from './events.js';
 import { type Patience, patiently } from './patience.js';
 import { disposeState, goOnFrom, keptState } from './random.js';
+import { Ranks } from './ranks.js';
 import type { Trainer } from './trainer.js';
 
 /** Refuses networks that do not fit the data or each other. */
@@ -30,7 +31,8 @@ export async function* examineTeacher(
   data: Dataset,
   patience: Patience,
 ): AsyncGenerator<StallEvent, Accuracy> {
-  const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize, device: teacher.device });
+  const shared = Ranks.current()?.evaluating(data.test.labels.length);
+  const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize, device: teacher.device, ...shared });
   try {
     loader.begin(0);
     yield* patiently(loader, 0, patience);

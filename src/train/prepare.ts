@@ -17,6 +17,7 @@ import type { StallEvent } from './events.js';
 import { accuracyFor } from './known-accuracy.js';
 import { type EffectiveTrainOptions, trainOptions } from './options.js';
 import { checkClasses, examineTeacher } from './preflight.js';
+import { Ranks } from './ranks.js';
 import { RunFolder } from './run-folder.js';
 import {
   type DistillSetup,
@@ -66,12 +67,18 @@ export async function* prepare(
     ...given
   } = rest as Partial<DistillSetup>;
   const [options, teacherRun] = effectiveOptions(given, wanted !== undefined);
-  if (out !== undefined)
+  const ranks = Ranks.current();
+  if (ranks && company)
+    throw new ConfigError(
+      'Several students cannot be trained side by side by several processes: run one after the other.',
+    );
+  if (out !== undefined && (ranks?.isFirst ?? true))
     RunFolder.refuse(out, { ...((overwrite || dryRun) && { overwrite: true }), ...(resume && { resume }) });
   if (!dryRun) checkTraceFile(options.profile, out);
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
   const data = normalized(asTrained(await resolveData(source), options), options);
 
+  ranks?.check(options, data);
   chooseAlgorithms(options.device, options.deterministic);
   manualSeed(options.seed);
   const { channels: inChannels, height: imageSize } = data;
@@ -117,6 +124,7 @@ export async function* prepare(
       ...options,
       ...(teacher && { ...teacherRun, ...preprocessingConfig(teacher) }),
     };
+    ranks?.agree(config, data, teacher);
     parts = {
       setup,
       options,
@@ -163,7 +171,8 @@ function effectiveOptions(given: object, hasTeacher: boolean): [EffectiveTrainOp
   const teacherRun = { ...teacherOptions.parse({}), ...forTeacher };
   const cached = teacherRun.teacherCache === undefined ? {} : { views: defaultViews, dataSeed: 0 };
   const effective = { ...cached, ...options } as EffectiveTrainOptions;
-  return [{ ...effective, device: deviceNamed(effective.device) }, teacherRun];
+  const device = Ranks.current()?.deviceFor(effective.device) ?? effective.device;
+  return [{ ...effective, device: deviceNamed(device) }, teacherRun];
 }
 
 /** An epoch cannot be chosen, nor a run stopped, by images that nobody held out. */

@@ -1,4 +1,5 @@
 /** Which checkpoint a run continues from. */
+import { fileOfFirst } from '../distributed/file.js';
 import { FileError, messageOf } from '../errors.js';
 import { loadCheckpoint, OtherRun } from './checkpoint.js';
 import { damageOf, type Progress } from './checkpoint-file.js';
@@ -7,7 +8,8 @@ import { RunFolder } from './run-folder.js';
 import type { Trainer } from './trainer.js';
 
 export interface Resumed {
-  folder: RunFolder;
+  /** Absent in processes that do not write. */
+  folder?: RunFolder;
   progress: Progress;
   /** What was wrong with newer checkpoints. */
   notices: string[];
@@ -22,7 +24,8 @@ export function resumeFrom({ setup, data, config }: Parts, trainer: Trainer, wan
   const { out, resume = false, dryRun = false } = setup;
   if (out === undefined || !resume) return undefined;
   const folder = RunFolder.open(out, data.validation !== undefined);
-  const damaged: { file: string; why: string }[] = [];
+  if (trainer.ranks) return resumeTogether(folder, trainer, { config, dryRun, isFirst: trainer.ranks.isFirst });
+  const damaged: Damaged[] = [];
   for (const { step, file } of folder.newestFirst()) {
     if (wanted !== undefined && step > wanted) {
       const why = damageOf(file);
@@ -37,17 +40,65 @@ export function resumeFrom({ setup, data, config }: Parts, trainer: Trainer, wan
       damaged.push({ file, why: messageOf(error) });
       continue;
     }
-    const notices = damaged.map(({ file: newer, why }) => {
-      const aside = dryRun ? '' : ` The damaged file is now ${folder.setAside(newer)}.`;
-      return `${why.replace(/\.?$/, '.')} The run resumes from ${file} instead.${aside}`;
-    });
+    const notices = noticesOf(damaged, file, dryRun ? undefined : folder);
     if (!dryRun) folder.rewind(progress.epochs, trainer.step);
     return { folder, progress, notices };
   }
-  if (damaged.length === 0) return undefined;
+  refuseIfAllDamaged(damaged, out);
+  return undefined;
+}
+
+interface Damaged {
+  file: string;
+  why: string;
+}
+
+/** Moves damaged checkpoints out of the way, where there is a folder, and says so. */
+const noticesOf = (damaged: readonly Damaged[], chosen: string, folder: RunFolder | undefined): string[] =>
+  damaged.map(({ file, why }) => {
+    const aside = folder ? ` The damaged file is now ${folder.setAside(file)}.` : '';
+    return `${why.replace(/\.?$/, '.')} The run resumes from ${chosen} instead.${aside}`;
+  });
+
+function refuseIfAllDamaged(damaged: readonly Damaged[], out: string): void {
+  if (damaged.length === 0) return;
   throw new FileError(
     `No checkpoint in ${out} can be resumed from. ${damaged.map(({ why }) => why).join(' ')}\nBegin again with --overwrite, or choose another --out.`,
   );
+}
+
+interface Together {
+  config: Record<string, unknown>;
+  dryRun: boolean;
+  isFirst: boolean;
+}
+
+/** As {@link resumeFrom} in a group of processes: the first one chooses, and sends its checkpoint to the others. */
+function resumeTogether(
+  folder: RunFolder,
+  trainer: Trainer,
+  { config, dryRun, isFirst }: Together,
+): Resumed | undefined {
+  const damaged: Damaged[] = [];
+  const newest = (isFirst ? folder.newestFirst() : []).find(({ file }) => {
+    const why = damageOf(file);
+    if (why !== undefined) damaged.push({ file, why });
+    return why === undefined;
+  });
+  const checkpoint = fileOfFirst(newest?.file);
+  if (!checkpoint) {
+    refuseIfAllDamaged(damaged, folder.path);
+    return undefined;
+  }
+  try {
+    const progress = loadCheckpoint(checkpoint.path, trainer, config);
+    if (!isFirst) return { progress, notices: [] };
+    const notices = noticesOf(damaged, checkpoint.path, dryRun ? undefined : folder);
+    if (!dryRun) folder.rewind(progress.epochs, trainer.step);
+    return { folder, progress, notices };
+  } finally {
+    checkpoint.dispose();
+  }
 }
 
 /** The steps that a folder has intact checkpoints of. */

@@ -1,7 +1,7 @@
 /** One run from the first check to the saved student, in the thread that calls it. */
 import { cpus } from 'node:os';
 import { saveStudent } from '../distill/saved-student.js';
-import { ConfigError, DeviceLostError, messageOf } from '../errors.js';
+import { ConfigError, DeviceLostError, DistributedError, messageOf } from '../errors.js';
 import type { EpochRecord } from '../flow.js';
 import { native } from '../native.js';
 import { badState, saveCheckpoint } from './checkpoint.js';
@@ -40,7 +40,7 @@ export async function* run(
     const progress = resumed?.progress ?? newProgress();
     refuseBadWeights(trainer);
     const rehearsal = yield* rehearse(trainer, control.signal);
-    folder = setup.dryRun ? undefined : (resumed?.folder ?? newFolder(parts));
+    folder = setup.dryRun || trainer.ranks?.isFirst === false ? undefined : (resumed?.folder ?? newFolder(parts));
     folder?.checkSpace(rehearsal.estimate.diskBytes);
     const record = (event: CompanyEvent): CompanyEvent => {
       if (event.type === 'epoch') folder?.epoch(event);
@@ -64,7 +64,7 @@ export async function* run(
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
     if (warning) yield record({ type: 'notice', message: warning });
     if (data.skipped) yield record({ type: 'notice', message: `${data.source}: skipped files: ${data.skipped}` });
-    for (const message of mergedNotice(trainer.loader.count, parts.options.batchSize, trainer.microBatch))
+    for (const message of mergedNotice(data.train.labels.length, parts.options.batchSize, trainer.microBatch))
       yield record({ type: 'notice', message });
     profile = StepProfile.of(parts.options, trainer.step, parts.options.epochs * trainer.stepsPerEpoch);
     const clock = new EpochClock(progress.epochSeconds);
@@ -80,6 +80,8 @@ export async function* run(
       ...(folder && { out: folder.path }),
     });
   } catch (error) {
+    // The others wait for this process, and say why it ended.
+    if (trainer?.ranks && !(error instanceof DistributedError)) await native().distributedFail(messageOf(error));
     if (!deviceLost(error)) throw error;
     const { device } = parts.options;
     throw new DeviceLostError(device, messageOf(error), folder?.latestCheckpoint(), { cause: error });
@@ -101,9 +103,10 @@ function writers(
   const { parts } = record;
   return {
     save: () => {
+      const meter = trainer.settled();
       if (!folder) return undefined;
       const file = folder.checkpointFile(trainer.step);
-      saveCheckpoint(file, trainer, { ...progress, epochSeconds: clock.seconds() }, parts.config);
+      saveCheckpoint(file, trainer, { ...progress, epochSeconds: clock.seconds() }, parts.config, meter);
       folder.prune(parts.options.keepCheckpoints);
       return file;
     },

@@ -12,6 +12,7 @@ import {
   type Tensor,
   functions as torch,
 } from '../tensor/index.js';
+import { Ranks } from './ranks.js';
 
 /** The sums of an evaluation, which stay where the images are until the end. */
 export class Scores {
@@ -38,10 +39,11 @@ export class Scores {
     noGrad(() => this.#sums.add_(scoresOf(this.logits(images), labels)));
   }
 
-  /** Of all that was added since the beginning; waits for the device. */
+  /** Of all that was added since the beginning, by all ranks of the loader; waits for the device. */
   read(): Accuracy {
-    const { count } = this.loader;
-    const [first, five, loss, bad] = this.#sums.tolist() as [number, number, number, number];
+    const own = [...(this.#sums.tolist() as number[]), this.loader.count];
+    const sums = this.loader.worldSize > 1 ? Ranks.current()?.sums(own) : undefined;
+    const [first, five, loss, bad, count] = (sums ?? own) as [number, number, number, number, number];
     return {
       top1: (100 * first) / count,
       top5: (100 * five) / count,

@@ -4,8 +4,12 @@
  */
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type LoaderOptions } from '../data/loader.js';
+import { type PartShare, partShares } from '../data/ranks.js';
 import type { Objective } from '../distill/method.js';
-import { ConfigError, OutOfMemoryError } from '../errors.js';
+import { broadcastNow } from '../distributed/immediate.js';
+import { Reducer } from '../distributed/reducer.js';
+import { broadcastState } from '../distributed/state.js';
+import { ConfigError, messageOf, OutOfMemoryError } from '../errors.js';
 import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { HalfWeights } from '../nn/half-weights.js';
@@ -22,8 +26,9 @@ import { RunKernels } from './kernels.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
-import { type Part, partOf, partsOf } from './part.js';
+import { type Part, partOf } from './part.js';
 import { Passes } from './passes.js';
+import { Ranks } from './ranks.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
 
@@ -67,6 +72,8 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
 /** Milliseconds for which, before the host waits for the device, it draws what comes in the next epoch. */
 const drawingTime = 20;
 
+const smallerParts = 'Several processes do not lower --micro-batch by themselves: pass a smaller one.';
+
 const singleImage = (buffer: string): string =>
   `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;
 
@@ -89,6 +96,9 @@ export class Trainer {
   private readonly half: HalfWeights | undefined;
   /** What graphs of this run have in common. */
   readonly graphs = new GraphPool();
+  /** The processes that train together; undefined where this is the only one. */
+  readonly ranks: Ranks | undefined;
+  private reducer: Reducer | undefined;
   /** Whether the statistics before this try are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
@@ -100,22 +110,27 @@ export class Trainer {
     const { batchSize, ema, precision, device } = options;
     this.modules = { student, ...objective.modules };
     for (const module of Object.values(this.modules)) module.to({ device, memoryFormat: 'channelsLast' });
-    const open = () => new Loader(data, 'train', trainingViews(options));
+    this.ranks = Ranks.current();
+    for (const [name, module] of Object.entries(this.modules)) if (this.ranks) broadcastState(name, module.stateDict());
+    const open = () => new Loader(data, 'train', { ...trainingViews(options), ...this.ranks?.loading(options) });
     this.kernels = new RunKernels(options);
     if (device !== 'cpu' && precision !== 'float32') this.half = new HalfWeights(precision);
     this.loader = pass ? pass.batches(open) : open();
-    this.meter = new TermMeter(device);
+    this.meter = new TermMeter(device, this.ranks && ((values) => (this.ranks as Ranks).sums(values)));
     this.optimizer = createOptimizer(Object.values(this.modules), options);
     this.schedule = createSchedule(this.optimizer, options);
     this.ema = ema === undefined ? undefined : new EMA(student, { decay: ema, warmUp: true });
     this.scaler = precision === 'float16' ? new GradScaler({ device }) : undefined;
     this.buffers = new BufferGuard(this.modules);
     const { optimizer, buffers, meter, ema: averages, scaler } = this;
-    this.host = new HostUpdate({ optimizer, buffers, meter, ema: averages, scaler, clipNorm: options.clipNorm });
+    const { ranks } = this;
+    this.host = new HostUpdate({ optimizer, buffers, meter, ema: averages, scaler, ranks, clipNorm: options.clipNorm });
     this.passes = new Passes(setup, {
       ...{ scaler, half: this.half },
       epoch: () => this.epoch + 1,
-      microBatch: () => this.microBatch,
+      ranks,
+      reducer: () => this.reducer,
+      shares: () => this.sharesOf(this.step % this.stepsPerEpoch),
       weightOf: (name, weight) => this.device?.weight(name, weight) ?? weight(this.epoch + 1),
     });
     if (device !== 'cpu') this.device = this.deviceSteps();
@@ -176,6 +191,8 @@ export class Trainer {
       } catch (error) {
         // One image alone has no variance for batch normalization, so that two are the fewest that are tried.
         if (!outOfMemory(error) || this.microBatch <= 2) throw error;
+        // The others would wait for ever: all of them must have as many parts.
+        if (this.ranks) throw new OutOfMemoryError(`${messageOf(error)} ${smallerParts}`, { cause: error });
         if (this.remembered) this.buffers.restore();
         this.shrink();
       }
@@ -187,14 +204,58 @@ export class Trainer {
    * numbers.
    */
   rehearse(): Record<string, number> {
-    const batch = this.loader.batch(this.step % this.stepsPerEpoch);
-    const [[, size]] = partsOf(batch.labels.shape[0] as number, this.microBatch) as [[number, number]];
-    const { terms } = this.passes.forward({ batch: partOf(batch, 0, size) });
+    const step = this.step % this.stepsPerEpoch;
+    const batch = this.loader.batch(step);
+    const [share] = this.sharesOf(step) as [PartShare];
+    const { size, total } = share;
+    const { terms } = this.passes.forward({ batch: partOf(batch, 0, size) }, share);
     this.passes.sumOf(terms).backward();
+    if (this.ranks) this.openReducer();
     this.optimizer.zeroGrad();
-    const bad = size === 1 ? this.buffers.nonFinite() : undefined;
+    const bad = total === 1 ? this.buffers.nonFinite() : undefined;
     if (bad !== undefined) throw new ConfigError(singleImage(bad));
-    return Object.fromEntries(Object.entries(terms).map(([name, { value }]) => [name, Number(value.item())]));
+    const weight = this.ranks?.weightOf(share, this.setup.objective) ?? 1;
+    const values = Object.values(terms).map(({ value }) => Number(value.item()) * weight);
+    const joint = this.ranks?.sums(values) ?? values;
+    return Object.fromEntries(Object.keys(terms).map((name, i) => [name, joint[i] as number]));
+  }
+
+  /** This process's share of each part of a batch. */
+  private sharesOf(step: number): PartShare[] {
+    const count = this.loader.wholeSizeOf(step);
+    return this.ranks?.shares(count, this.microBatch) ?? partShares(count, { part: this.microBatch }, {});
+  }
+
+  /** What sends gradients; on a device, which may not be asked in a step, those that the first backward has given. */
+  private openReducer(): void {
+    const onHost = this.setup.options.device === 'cpu';
+    const params = this.optimizer.paramGroups.flatMap((group) => group.params);
+    const trained = params.filter(({ requiresGrad, grad }) => requiresGrad && (onHost || grad));
+    this.reducer?.dispose();
+    this.reducer = new Reducer(trained, { findUnusedParameters: onHost });
+  }
+
+  /** Flags that hold on any of the processes. */
+  agreed(flags: readonly boolean[]): readonly boolean[] {
+    return this.ranks?.any(flags) ?? flags;
+  }
+
+  /** Gives all processes the statistics of the first one, where each has its own. */
+  private settleBuffers(): void {
+    if (!this.ranks || this.setup.options.syncBatchNorm) return;
+    const modules = Object.values(this.modules);
+    broadcastNow(modules.flatMap((module) => [...module.namedBuffers()].map(([, buffer]) => buffer)));
+  }
+
+  /** Sums of the epoch so far, of all processes, for a checkpoint. Every process must ask. */
+  settled(): ReturnType<TermMeter['state']> {
+    this.settleBuffers();
+    return this.meter.jointState();
+  }
+
+  /** How long gradients were on their way since the last time; undefined for one process. */
+  takeTimes(): ReturnType<Reducer['takeTimes']> | undefined {
+    return this.reducer?.takeTimes();
   }
 
   /** Lets fewer images go through at once. */
@@ -211,12 +272,14 @@ export class Trainer {
     this.remembered = false;
     const outcome = this.device?.run(place, () => this.passes.inputsOf(batch()));
     if (outcome === 'no memory') {
-      if (this.microBatch <= 2) throw new OutOfMemoryError('There is no memory to capture a step with two images.');
+      if (this.microBatch <= 2 || this.ranks)
+        throw new OutOfMemoryError('There is no memory to capture a step with two images.');
       this.shrink();
       return this.attempt();
     }
     if (outcome === 'done') {
       this.step++;
+      this.ranks?.reached(this.step);
       return this.device?.lookIsDue ? this.look(true) : [];
     }
     // What was replayed before comes first: where it stops the run, this step is not done.
@@ -229,6 +292,7 @@ export class Trainer {
     const what = this.device ? this.device.judge(parts, outcome && place.size) : this.host.now(parts);
     if (what !== undefined) this.buffers.restore();
     this.step++;
+    this.ranks?.reached(this.step);
     return what === undefined ? earlier : [...earlier, { step: this.step, what }];
   }
 
@@ -253,13 +317,14 @@ export class Trainer {
     const { loader, targets } = pass?.sources ?? { loader: this.loader, targets: this.setup.targets };
     const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
     // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
-    const isAhead = (size: number) => size === batchSize && (pass !== undefined || size <= this.microBatch);
+    const own = this.ranks ? batchSize / this.ranks.size : batchSize;
+    const isAhead = (size: number) => size === own && (pass !== undefined || size <= this.microBatch);
     const batches = (size: number) => {
       // Targets that are read from files are made before the step.
-      const own = records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined;
-      if (!own) return [];
-      const ahead = teach && isAhead(size) ? [new BatchesAhead(own, size, teach)] : [];
-      return [...ahead, new OwnBatches(own, size, pass && teach)];
+      const made = records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined;
+      if (!made) return [];
+      const ahead = teach && isAhead(size) ? [new BatchesAhead(made, size, teach)] : [];
+      return [...ahead, new OwnBatches(made, size, pass && teach)];
     };
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches, half: this.half },
@@ -290,6 +355,7 @@ export class Trainer {
 
   /** Moves to the next learning rate, after the last step of an epoch. */
   endEpoch(): void {
+    this.settleBuffers();
     this.schedule.step();
   }
 
@@ -300,7 +366,7 @@ export class Trainer {
   }
 
   dispose(): void {
-    const { loader, optimizer, meter, ema, scaler, buffers, device, half } = this;
-    for (const holder of [loader, optimizer, meter, ema, scaler, buffers, device, half]) holder?.dispose();
+    const { loader, optimizer, meter, ema, scaler, buffers, device, half, reducer } = this;
+    for (const holder of [loader, optimizer, meter, ema, scaler, buffers, device, half, reducer]) holder?.dispose();
   }
 }

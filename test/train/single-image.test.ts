@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { takeSamples } from '../../src/data/hold-out.js';
-import { shareOf } from '../../src/data/ranks.js';
+import { partsOf, shareOf } from '../../src/data/ranks.js';
 import {
   type DistillSetup,
   distill,
@@ -15,7 +15,6 @@ import {
   train,
 } from '../../src/index.js';
 import torch from '../../src/torch.js';
-import { partsOf } from '../../src/train/part.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-single-'));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -10,6 +10,7 @@ import { wrap } from '../../report/layout.js';
 import { durationText, meanAndSpread, Progress, percent, table } from '../../report/terminal.js';
 import { distill, type KnownAccuracy, knownAccuracy, lockFolders, type TrainEvent, train } from '../../train/index.js';
 import { defineCommand } from '../command.js';
+import { processes, speaks, withRanks } from '../ranks.js';
 
 const seeds = [0, 1, 2];
 const student = 'resnet8';
@@ -41,22 +42,38 @@ export const demoCommand = defineCommand({
   }),
   examples: ['srrl demo', 'srrl demo --epochs 60'],
   async run({ epochs, out, json }) {
-    const began = performance.now();
-    const data = await openDataset(source);
-    const release = lockFolders([out]);
-    const comparison = await compare(data, epochs, out, json).finally(release);
-    const seconds = (performance.now() - began) / 1000;
-    const report = writeReport(out);
-    if (json) console.log(JSON.stringify({ ...comparison, gain: gainOf(comparison), seconds, out, report }));
-    else console.log(`${resultTable(data, comparison)}\n${wrap(ending(comparison, { seconds, out, report }))}`);
+    await withRanks('cpu', () => demonstrate(epochs, out, json));
   },
 });
+
+async function demonstrate(epochs: number, out: string, json: boolean): Promise<void> {
+  const began = performance.now();
+  const data = await openDataset(source);
+  const release = lockFolders(speaks() ? [out] : []);
+  const comparison = await compare(data, epochs, out, json || !speaks()).finally(release);
+  if (!speaks()) return;
+  const seconds = (performance.now() - began) / 1000;
+  const report = writeReport(out);
+  if (json) console.log(JSON.stringify({ ...comparison, gain: gainOf(comparison), seconds, out, report }));
+  else console.log(`${resultTable(data, comparison)}\n${wrap(ending(comparison, { seconds, out, report }))}`);
+}
+
+/** The batch size of the demonstration, or the next that all processes can share. */
+const divisible = (size: number): number => Math.ceil(size / processes()) * processes();
 
 /** Trains every seed of every kind, one after the other, and shows one bar over all of them. */
 async function compare(data: Dataset, epochs: number, out: string, quiet: boolean): Promise<Comparison> {
   const teacher = join(packageRoot, 'assets/shapes-teacher.pt');
   const evaluateEvery = Math.max(1, Math.round(epochs / 8));
-  const common = { student, data: data.source, epochs, overwrite: true, evaluateEvery, ...training };
+  const common = {
+    student,
+    data: data.source,
+    epochs,
+    overwrite: true,
+    evaluateEvery,
+    ...training,
+    batchSize: divisible(training.batchSize),
+  };
   const method = 'srrl:alpha=10,beta=1';
   let known: KnownAccuracy | undefined;
   const start: Record<Kind, (seed: number, folder: string) => AsyncIterable<TrainEvent>> = {

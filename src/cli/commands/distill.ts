@@ -5,7 +5,8 @@ import { ConfigError } from '../../errors.js';
 import { grouped, kebabCase, withoutDefaults, z } from '../../options.js';
 import { type DistillSetup, distill, teacherOptions, trainOptions } from '../../train/index.js';
 import { defineCommand } from '../command.js';
-import { trainAndShow } from '../seeds.js';
+import { processes, withRanks } from '../ranks.js';
+import { type SeedOptions, trainAndShow } from '../seeds.js';
 import { trainTogether } from '../together.js';
 
 /** What every command that trains a student takes. */
@@ -115,6 +116,8 @@ export const distillCommand = defineCommand({
       const chosenSeeds = students ? [] : consecutive(common.seed ?? 0, seeds);
       if (students && seeds > 1)
         throw new ConfigError('--students and --seeds cannot be used at once: run one seed after the other.');
+      if (processes() > 1)
+        throw new ConfigError('--students and --together are for one process: run the students one after the other.');
       if (ui || tensorboard !== undefined || reporters)
         throw new ConfigError(
           '--ui, --tensorboard and --reporters follow one run: use srrl report --tensorboard afterwards.',
@@ -123,15 +126,18 @@ export const distillCommand = defineCommand({
       await trainTogether(members, { json, out: common.out, dryRun: common.dryRun ?? false });
       return;
     }
-    await trainAndShow((options) => distill({ ...(setup as unknown as DistillSetup), ...options, method: chosen }), {
-      command: 'distill',
+    const start = (options: SeedOptions) =>
+      distill({ ...(setup as unknown as DistillSetup), ...options, method: chosen });
+    const plan = {
+      command: 'distill' as const,
       json,
       ui,
       tensorboard,
       reporters,
       seeds,
       setup,
-    });
+    };
+    await withRanks(rest.device, () => trainAndShow(start, plan));
   },
 });
 

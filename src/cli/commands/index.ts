@@ -11,6 +11,7 @@ import { evalCommand } from './eval.js';
 import { exportCommand } from './export.js';
 import { inspectCommand } from './inspect.js';
 import { installLibtorchCommand } from './install-libtorch.js';
+import { launchCommand } from './launch.js';
 import { modelsCommand } from './models.js';
 import { packCommand } from './pack.js';
 import { predictCommand } from './predict.js';
@@ -24,6 +25,7 @@ export const commands: readonly Command[] = [
   demoCommand,
   distillCommand,
   trainCommand,
+  launchCommand,
   evalCommand,
   predictCommand,
   analyzeCommand,

@@ -1,6 +1,7 @@
 import { type StudentSetup, train } from '../../train/index.js';
 import { defineCommand } from '../command.js';
-import { trainAndShow } from '../seeds.js';
+import { withRanks } from '../ranks.js';
+import { type SeedOptions, trainAndShow } from '../seeds.js';
 import { studentOptions } from './distill.js';
 
 export const trainCommand = defineCommand({
@@ -11,14 +12,8 @@ export const trainCommand = defineCommand({
   examples: ['srrl train --data fashion-mnist:DIR --student resnet8 --epochs 10 --out runs/plain'],
   async run({ json, ui, tensorboard, reporters, seeds, ...rest }) {
     const setup = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined));
-    await trainAndShow((options) => train({ ...(setup as unknown as StudentSetup), ...options }), {
-      command: 'train',
-      json,
-      ui,
-      tensorboard,
-      reporters,
-      seeds,
-      setup,
-    });
+    const start = (options: SeedOptions) => train({ ...(setup as unknown as StudentSetup), ...options });
+    const plan = { command: 'train' as const, json, ui, tensorboard, reporters, seeds, setup };
+    await withRanks(rest.device, () => trainAndShow(start, plan));
   },
 });

@@ -46,6 +46,7 @@ export class CRD implements Method {
     });
     return {
       modules: { contrast },
+      comparesImages: true,
       terms(values) {
         const { student, indices } = values;
         const others = sampler.draw(classNumbers(values, 'CRD'), negatives);

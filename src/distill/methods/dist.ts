@@ -28,6 +28,7 @@ export class DIST implements Method {
     const { ce, weight, beta, gamma, temperature } = this.options;
     return {
       modules: {},
+      comparesImages: true,
       terms(values) {
         const { student } = values;
         const { inter, intra } = relationLosses(student.logits, targetsOf(values, 'DIST').logits, temperature);

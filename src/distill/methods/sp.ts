@@ -27,6 +27,7 @@ export class SP implements Method {
     stagePair(setting, stage, 'SP');
     return {
       modules: {},
+      comparesImages: true,
       terms(values) {
         const { student } = values;
         const teacher = targetsOf(values, 'SP');

@@ -1,0 +1,180 @@
+#include "distributed/group.h"
+
+#include <algorithm>
+#include <thread>
+
+#include "distributed/heartbeat.h"
+#include "errors.h"
+
+namespace srrl::distributed {
+
+namespace {
+
+std::vector<uint8_t> bytes(const std::string& text) { return {text.begin(), text.end()}; }
+
+std::string text(const std::vector<uint8_t>& value) { return {value.begin(), value.end()}; }
+
+std::string seconds(Milliseconds time) { return std::to_string(time.count() / 1000) + " s"; }
+
+// Gloo's messages begin with a place in its sources, and end with advice.
+std::string withoutPlace(std::string message) {
+  if (message.starts_with("[")) message = message.substr(std::min(message.find("] ") + 2, message.size()));
+  message = message.substr(0, message.find(" This is typically caused"));
+  while (message.ends_with(".")) message.pop_back();
+  return message;
+}
+
+struct Current {
+  std::mutex mutex;
+  std::shared_ptr<Group> group;
+};
+
+Current& current() {
+  static auto* one = new Current();  // leaked on purpose: threads may outlive static destruction
+  return *one;
+}
+
+}  // namespace
+
+Group::Group(GroupSetup given) : setup(std::move(given)) {
+  store_ = openStore(setup).first;
+  join();
+  try {
+    backend_ = setup.backend == "nccl" ? makeNccl(store_, setup) : makeGloo(store_, setup);
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    throw Error(kDistributed, "Rank " + std::to_string(setup.rank) + " on " + setup.host + " cannot connect to the other ranks: " + withoutPlace(withoutAdvice(error.what())) +
+                            ". Each rank must reach all others over TCP; GLOO_SOCKET_IFNAME chooses the network interface.");
+  }
+  heartbeat_ = std::make_unique<Heartbeat>(store_->clone(), setup.rank);
+}
+
+Group::~Group() = default;
+
+// Every rank says where it is, and waits for what the others say.
+void Group::join() {
+  const auto joinedKey = [](int rank) { return "joined/" + std::to_string(rank); };
+  const auto hostKey = [](int rank) { return "host/" + std::to_string(rank); };
+  if (store_->add(joinedKey(setup.rank), 1) > 1)
+    throw Error(kDistributed, "Two processes say that they are rank " + std::to_string(setup.rank) + " of " + std::to_string(setup.size) +
+                            " at " + setup.address + ":" + std::to_string(setup.port) + ". Give each its own RANK, or another MASTER_PORT to each run.");
+  store_->set(hostKey(setup.rank), bytes(setup.host));
+  std::vector<std::string> keys;
+  for (int rank = 0; rank < setup.size; rank++) keys.push_back(hostKey(rank));
+  try {
+    store_->wait(keys, setup.timeout);
+    for (const auto& value : store_->multiGet(keys)) hosts_.push_back(text(value));
+  } catch (const std::exception& error) {
+    std::string missing;
+    try {
+      for (int rank = 0; rank < setup.size; rank++)
+        if (!store_->check({hostKey(rank)})) missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
+    } catch (const std::exception&) {
+      throw Error(kDistributed, "Rank " + std::to_string(setup.rank) + " on " + setup.host + " lost the store at " + setup.address + ":" + std::to_string(setup.port) + " while it waited for the other ranks.");
+    }
+    throw Error(kDistributed, "Of " + std::to_string(setup.size) + " ranks, these did not come to " + setup.address + ":" + std::to_string(setup.port) + " within " + seconds(setup.timeout) + ": " +
+                            missing + ". Check that they run, and that all have the same WORLD_SIZE, MASTER_ADDR and MASTER_PORT.");
+  }
+}
+
+void Group::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& what) {
+  try {
+    if (!work->isCompleted()) {
+      struct State {
+        std::mutex mutex;
+        std::condition_variable done;
+        bool completed = false;
+      };
+      const auto state = std::make_shared<State>();
+      work->getFuture()->addCallback([state](c10::ivalue::Future&) {
+        const std::lock_guard<std::mutex> lock(state->mutex);
+        state->completed = true;
+        state->done.notify_all();
+      });
+      std::unique_lock<std::mutex> lock(state->mutex);
+      // Gloo has a timeout of its own, which names the reason; this one is for what it does not notice.
+      const auto last = std::chrono::steady_clock::now() + setup.timeout + std::chrono::seconds(5);
+      while (!state->completed) {
+        state->done.wait_for(lock, std::chrono::milliseconds(200));
+        if (aborted_) throw Error(kDistributed, "The wait of rank " + std::to_string(setup.rank) + " for " + what + " was ended: the run is over.");
+        if (std::chrono::steady_clock::now() > last) throw std::runtime_error("no answer within " + seconds(setup.timeout));
+      }
+    }
+    work->wait();
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception& error) {
+    blame(what, withoutPlace(withoutAdvice(error.what())));
+  }
+}
+
+void Group::blame(const std::string& what, const std::string& reason) {
+  const auto named = [&](int rank, int64_t step) {
+    return "Rank " + std::to_string(rank) + " on " + hosts_[rank] + (step > 0 ? " (last step " + std::to_string(step) + ")" : "");
+  };
+  const std::string waited = named(setup.rank, heartbeat_->step) + " waited for it in " + what + ": " + reason + ".";
+  const auto ranks = examine(store_, setup.size);
+  if (ranks.empty())
+    throw Error(kDistributed, named(setup.rank, heartbeat_->step) + " has lost the store at " + setup.address + ":" + std::to_string(setup.port) +
+                            ": the process or machine that holds it has ended, or the network between them is cut. It waited in " + what + ": " + reason + ".");
+  std::string culprits;
+  for (int rank = 0; rank < setup.size; rank++) {
+    if (rank == setup.rank) continue;
+    const auto& [alive, step, failure] = ranks[rank];
+    if (!failure.empty()) culprits += named(rank, step) + " failed: " + failure + "\n";
+    else if (!alive) culprits += named(rank, step) + " does not answer: it has ended, is stopped, or is cut off from the network.\n";
+  }
+  if (culprits.empty()) culprits = "No rank is known to have failed; one of them may wait for something else, or may be slower than the timeout of " + seconds(setup.timeout) + ".\n";
+  throw Error(kDistributed, culprits + waited);
+}
+
+void Group::abort() { aborted_ = true; }
+
+void Group::reached(int64_t step) { heartbeat_->step = step; }
+
+void Group::fail(const std::string& message) {
+  const auto told = [store = store_, key = failureKey(setup.rank), message] {
+    try {
+      store->clone()->set(key, bytes(message));
+    } catch (const std::exception&) {
+    }
+  };
+  // Not for longer than a moment: the store may be what has failed.
+  std::thread teller(told);
+  teller.detach();
+  std::this_thread::sleep_for(std::chrono::milliseconds(300));
+  // The others still read it.
+  if (setup.hostsStore && setup.size > 1) std::this_thread::sleep_for(std::chrono::seconds(5));
+}
+
+at::Tensor Group::gathered(const at::Tensor& own, const std::string& what) {
+  std::vector<int64_t> sizes{setup.size};
+  sizes.insert(sizes.end(), own.sizes().begin(), own.sizes().end());
+  const at::Tensor all = at::empty(sizes, own.options());
+  std::vector<at::Tensor> inputs{own.contiguous()};
+  std::vector<std::vector<at::Tensor>> outputs{all.unbind(0)};
+  wait(backend_->allgather(outputs, inputs), what);
+  return all;
+}
+
+std::shared_ptr<Group> currentGroupOrNull() {
+  const std::lock_guard<std::mutex> lock(current().mutex);
+  return current().group;
+}
+
+std::shared_ptr<Group> currentGroup() {
+  auto group = currentGroupOrNull();
+  if (!group) throw Error(kDistributed, "There is no process group. Call distributed.init() first.");
+  return group;
+}
+
+void setCurrentGroup(std::shared_ptr<Group> group) {
+  std::shared_ptr<Group> before;
+  {
+    const std::lock_guard<std::mutex> lock(current().mutex);
+    before = std::exchange(current().group, std::move(group));
+  }
+}
+
+}  // namespace srrl::distributed

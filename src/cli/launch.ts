@@ -1,0 +1,148 @@
+/** Starts the processes of a run, watches them, and starts them again where one fails: torchrun's work without Python. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import { timeoutVariable } from '../distributed/group.js';
+import { Meeting } from '../distributed/meeting.js';
+import { ConfigError, DistributedError } from '../errors.js';
+import { packageRoot } from '../native.js';
+
+export interface LaunchOptions {
+  nproc: number;
+  nnodes: number;
+  nodeRank: number;
+  master?: string | undefined;
+  maxRestarts: number;
+  timeout: number;
+}
+
+const defaultPort = 29500;
+/** Seconds for which the others may end by themselves, and say why, when one has failed. */
+const grace = 30;
+
+/** Resolves when all processes have ended well. Throws DistributedError when they have failed too often. */
+export async function launch(options: LaunchOptions, command: readonly string[]): Promise<void> {
+  const { nnodes, nodeRank, maxRestarts } = options;
+  if (nodeRank >= nnodes)
+    throw new ConfigError(
+      `--node-rank ${nodeRank} of --nnodes ${nnodes} is none: machines are numbered from 0 to ${nnodes - 1}.`,
+    );
+  if (nnodes > 1 && options.master === undefined)
+    throw new ConfigError('--nnodes needs --master HOST:PORT, the same on every machine: where machine 0 is reached.');
+  if (command[0] === 'launch')
+    throw new ConfigError('srrl launch cannot start itself: name the command that is to run.');
+  const place = placeOf(options.master);
+  const meeting = await Meeting.open({ ...place, hosts: nodeRank === 0, timeout: options.timeout });
+  const node = new Node(options, command, { ...place, port: meeting.port }, meeting);
+  for (let restarts = 0; ; restarts++) {
+    const failed = await node.run(restarts);
+    if (failed === undefined) return meeting.leave(nnodes, nodeRank);
+    if (node.stopped || restarts >= maxRestarts) {
+      await meeting.leave(nnodes, nodeRank);
+      process.exitCode = failed.code;
+      if (node.stopped) return;
+      throw new DistributedError(
+        `${failed.text}${maxRestarts > 0 ? `, also after ${restarts} restarts` : ''}. Its reason is above; with --out, resume the run with --resume and any number of processes.`,
+      );
+    }
+    console.error(`srrl: ${failed.text}: restart ${restarts + 1} of ${maxRestarts}`);
+  }
+}
+
+/** Of one machine, any port that is free. */
+function placeOf(master: string | undefined): { address: string; port: number } {
+  if (master === undefined) return { address: '127.0.0.1', port: 0 };
+  const [, address = '', port] = /^(.*?)(?::(\d+))?$/.exec(master) ?? [];
+  return { address, port: port === undefined ? defaultPort : Number(port) };
+}
+
+interface Failure {
+  text: string;
+  /** For this process. */
+  code: number;
+}
+
+/** The processes of this machine. */
+class Node {
+  /** Whether Ctrl-C or SIGTERM has ended them. */
+  stopped = false;
+
+  constructor(
+    private readonly options: LaunchOptions,
+    private readonly command: readonly string[],
+    private readonly place: { address: string; port: number },
+    private readonly meeting: Meeting,
+  ) {}
+
+  /** Runs all of them to their end; the first failure. */
+  async run(restarts: number): Promise<Failure | undefined> {
+    const { nproc, nodeRank } = this.options;
+    const children = Array.from({ length: nproc }, (_, local) => this.start(local, restarts));
+    const stop = (signal: NodeJS.Signals) => {
+      this.stopped = true;
+      for (const child of children) child.kill(signal);
+    };
+    process.on('SIGINT', stop).on('SIGTERM', stop);
+    let failure: Failure | undefined;
+    let last: NodeJS.Timeout | undefined;
+    const fail = (found: Failure) => {
+      if (failure) return;
+      failure = found;
+      this.meeting.failed(restarts);
+      // A process that is stopped, or waits for nothing, does not end by itself.
+      last = setTimeout(() => end(children), 1000 * Math.min(grace, this.options.timeout));
+    };
+    const watch = setInterval(() => {
+      if (this.meeting.hasFailed(restarts)) fail({ text: 'a process on another machine has failed', code: 1 });
+    }, 1000);
+    await Promise.all(
+      children.map(async (child, local) => {
+        const failed = await ended(child);
+        if (failed) fail({ ...failed, text: `rank ${nodeRank * nproc + local} (process ${child.pid}) ${failed.text}` });
+      }),
+    );
+    clearInterval(watch);
+    clearTimeout(last);
+    process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop);
+    return failure;
+  }
+
+  private start(local: number, restarts: number): ChildProcess {
+    const { nproc, nnodes, nodeRank, timeout } = this.options;
+    const again = restarts > 0 && !this.command.includes('--resume') && this.command.includes('--out');
+    // Behind the flags that the user gave, so that the last one holds.
+    const args = again ? [...this.command.filter((arg) => arg !== '--overwrite'), '--resume'] : this.command;
+    const threads = Math.max(1, Math.floor(availableParallelism() / nproc));
+    return spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), ...args], {
+      stdio: 'inherit',
+      env: {
+        OMP_NUM_THREADS: String(threads),
+        ...process.env,
+        RANK: String(nodeRank * nproc + local),
+        WORLD_SIZE: String(nnodes * nproc),
+        LOCAL_RANK: String(local),
+        LOCAL_WORLD_SIZE: String(nproc),
+        MASTER_ADDR: this.place.address,
+        MASTER_PORT: String(this.place.port),
+        TORCHELASTIC_USE_AGENT_STORE: 'True',
+        TORCHELASTIC_RESTART_COUNT: String(restarts),
+        [timeoutVariable]: String(timeout),
+      },
+    });
+  }
+}
+
+function end(children: readonly ChildProcess[]): void {
+  for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
+}
+
+/** How a process failed; undefined where it ended well. */
+function ended(child: ChildProcess): Promise<Failure | undefined> {
+  return new Promise((resolve) => {
+    child.on('error', (error) => resolve({ text: `cannot be started: ${error.message}`, code: 1 }));
+    child.on('exit', (code, signal) => {
+      if (code === 0) resolve(undefined);
+      else resolve({ text: signal ? `was ended by ${signal}` : `ended with exit code ${code}`, code: code ?? 1 });
+    });
+  });
+}

@@ -1,0 +1,60 @@
+/**
+ * Collectives that are done when they return, for steps of a training loop that has a thread of its own: between two
+ * of them nothing else is to be done. On GPUs, the device does them in its order and the host does not wait.
+ */
+import { native } from '../native.js';
+import { fromArray, noGrad, owned, scope, Tensor } from '../tensor/index.js';
+import type { ReduceOp } from './group.js';
+
+export function allReduceNow(tensors: readonly Tensor[], op: ReduceOp = 'sum'): void {
+  if (tensors.length > 0)
+    native().distributedAllReduce(
+      tensors.map((tensor) => tensor.handle),
+      op,
+      false,
+    );
+}
+
+export function broadcastNow(tensors: readonly Tensor[], source = 0): void {
+  if (tensors.length > 0)
+    native().distributedBroadcast(
+      tensors.map((tensor) => tensor.handle),
+      source,
+      false,
+    );
+}
+
+/** [ranks, ...] */
+export function allGatherNow(tensor: Tensor): Tensor {
+  return owned(new Tensor(native().distributedAllGather(tensor.handle, false) as number));
+}
+
+/** Numbers of all ranks, reduced. */
+export function numbersNow(values: readonly number[], op: ReduceOp): number[] {
+  if (values.length === 0) return [];
+  return noGrad(() =>
+    scope(() => {
+      const tensor = fromArray(Float64Array.from(values), [values.length]);
+      allReduceNow([tensor], op);
+      return tensor.tolist() as number[];
+    }),
+  );
+}
+
+/** Bytes of rank `source` on all ranks. */
+export function bytesNow(bytes: Uint8Array | undefined, source = 0): Uint8Array {
+  return noGrad(() =>
+    scope(() => {
+      const [length = 0] = numbersNow([bytes?.length ?? 0], 'max');
+      const tensor = fromArray(bytes ?? new Uint8Array(length), [length]);
+      if (length > 0) broadcastNow([tensor], source);
+      return Uint8Array.from(tensor.toTypedArray() as Uint8Array);
+    }),
+  );
+}
+
+/** A value that can be written as JSON, of rank 0 on all ranks. */
+export function valueNow<T>(value: T): T {
+  const text = bytesNow(new TextEncoder().encode(JSON.stringify(value) ?? 'null'));
+  return JSON.parse(new TextDecoder().decode(text)) as T;
+}

@@ -1,0 +1,125 @@
+/** The processes that train together: which images are whose, and what they agree on. A run of one process has none. */
+import type { Dataset } from '../data/dataset.js';
+import { fingerprintOf } from '../data/fingerprint.js';
+import type { LoaderOptions } from '../data/loader.js';
+import { type PartShare, partShares } from '../data/ranks.js';
+import type { Objective } from '../distill/method.js';
+import type { Teacher } from '../distill/teacher.js';
+import { placeFrom } from '../distributed/environment.js';
+import { numbersNow, valueNow } from '../distributed/immediate.js';
+import { mustAgree } from '../distributed/state.js';
+import { ConfigError } from '../errors.js';
+import { native, packageVersion } from '../native.js';
+import { noGrad, type Tensor } from '../tensor/index.js';
+import type { EffectiveTrainOptions } from './options.js';
+
+/** The fewest images of a part that a process has: batch normalization of averaged features needs two. */
+export const smallestShare = 2;
+
+export class Ranks {
+  private constructor(
+    readonly rank: number,
+    readonly size: number,
+  ) {}
+
+  /** Those of the process group; undefined without one, and for a group of one. */
+  static current(): Ranks | undefined {
+    const info = native().distributedInfo();
+    return info && info.size > 1 ? new Ranks(info.rank, info.size) : undefined;
+  }
+
+  /** Whether this process is the one that writes. */
+  get isFirst(): boolean {
+    return this.rank === 0;
+  }
+
+  /** What a loader of training images is told. */
+  loading({ batchSize, microBatch = batchSize }: EffectiveTrainOptions): Partial<LoaderOptions> {
+    return {
+      rank: this.rank,
+      worldSize: this.size,
+      part: Math.min(microBatch, batchSize),
+      smallestBatch: smallestShare,
+    };
+  }
+
+  /** The same for images that are evaluated; too few to be shared, every process evaluates all. */
+  evaluating(images: number): Partial<LoaderOptions> {
+    return images < this.size ? {} : { rank: this.rank, worldSize: this.size };
+  }
+
+  /** This process's share of each part of a batch of all processes. */
+  shares(count: number, part: number): PartShare[] {
+    return partShares(count, { part, smallest: smallestShare }, { rank: this.rank, worldSize: this.size });
+  }
+
+  /** What a mean over this process's images counts in the mean over those of all. */
+  weightOf(share: PartShare, objective: Objective): number {
+    return share.everyone || objective.comparesImages ? 1 / this.size : share.size / share.total;
+  }
+
+  /** The sum over all ranks of a loss and its weight, on the device of the loss and without gradient. */
+  jointLoss(loss: Tensor, weight: number): Tensor {
+    return noGrad(() => {
+      const joint = loss.detach().mul(weight);
+      native().distributedAllReduce([joint.handle], 'sum', false);
+      return joint;
+    });
+  }
+
+  sums(values: readonly number[]): number[] {
+    return numbersNow(values, 'sum');
+  }
+
+  /** Whether it holds on any rank. */
+  any(flags: readonly boolean[]): boolean[] {
+    return numbersNow(flags.map(Number), 'max').map((flag) => flag > 0);
+  }
+
+  /** A value of rank 0 that JSON can hold. */
+  ofFirst<T>(value: T): T {
+    return valueNow(value);
+  }
+
+  /** The GPU of this process, where only the kind of device was named. */
+  deviceFor(device: string): string {
+    return device === 'cuda' ? `cuda:${placeFrom()?.localRank ?? this.rank}` : device;
+  }
+
+  /** Throws ConfigError where the images of a batch cannot be divided. */
+  check({ batchSize, microBatch }: EffectiveTrainOptions, data: Dataset): void {
+    const images = data.train.labels.length;
+    if (images < this.size)
+      throw new ConfigError(`${data.source} has ${images} training images for ${this.size} processes: start fewer.`);
+    for (const [flag, size] of [
+      ['--batch-size', batchSize],
+      ['--micro-batch', microBatch ?? batchSize],
+    ] as const) {
+      if (size % this.size === 0) continue;
+      const below = size - (size % this.size);
+      throw new ConfigError(
+        `${flag} ${size} cannot be divided by ${this.size} processes: it is the number of all of them together. Use ${below > 0 ? `${below} or ` : ''}${below + this.size}.`,
+      );
+    }
+  }
+
+  /** Throws DistributedError, on every rank, where one of them would train something else. */
+  agree(config: Record<string, unknown>, data: Dataset, teacher: Teacher | undefined): void {
+    const same = Object.entries(config).filter(([key]) => !places.has(key));
+    mustAgree('run', {
+      'version of srrl': packageVersion,
+      'version of libtorch': native().libtorchVersion,
+      ...Object.fromEntries(same),
+      'training images': fingerprintOf(data),
+      'test images': data.test?.labels.length ?? 0,
+      ...(teacher && { 'weights of the teacher': teacher.fingerprint() }),
+    });
+  }
+
+  reached(step: number): void {
+    native().distributedReached(step);
+  }
+}
+
+/** Where things lie, which may differ from machine to machine; what lies there is compared. */
+const places = new Set(['data', 'teacher', 'teacherCache', 'device', 'profile']);
