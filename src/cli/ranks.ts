@@ -1,6 +1,7 @@
 /** Commands that several processes can run together, when a launcher says so in its variables. */
 import { placeFrom } from '../distributed/environment.js';
 import { destroy, init } from '../distributed/group.js';
+import { ConfigError } from '../errors.js';
 
 let rank = 0;
 
@@ -18,7 +19,11 @@ export async function withRanks(device: string, body: () => Promise<void>): Prom
   const place = placeFrom();
   if (!place || place.worldSize === 1) return body();
   rank = place.rank;
-  await init({ ...place, backend: device.startsWith('cuda') ? 'nccl' : 'gloo' });
+  if (device !== 'cpu')
+    throw new ConfigError(
+      `Several processes train on CPUs only so far, not on ${device}: leave --device out, or use one process.`,
+    );
+  await init({ ...place, backend: 'gloo' });
   await body();
   await destroy();
 }

@@ -12,7 +12,7 @@ export type ReduceOp = 'sum' | 'product' | 'min' | 'max';
 
 /** How a process joins. What is not given comes from the variables that launchers set. */
 export interface InitOptions extends Partial<Place> {
-  /** `gloo` for tensors on CPUs, `nccl` for GPUs (which has gloo for CPUs as well). Default `gloo`. */
+  /** `gloo` for tensors on CPUs, `nccl` for those on NVIDIA GPUs, which has not been tried on one yet. Default `gloo`. */
   backend?: Backend;
   /** Seconds that ranks wait for each other, at the beginning and in every collective. Default 600. */
   timeout?: number;
