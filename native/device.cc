@@ -34,7 +34,7 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// keepFreedMemory(): malloc keeps what is freed for the next who asks, in place of giving it back to the system and being given it anew, page by page. For the whole process.
+// keepFreedMemory(): malloc keeps what is freed for the next who asks, instead of giving it back to the system and being given it anew, page by page. For the whole process.
 Napi::Value keepFreedMemory(const Napi::CallbackInfo& info) {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 1 << 30);

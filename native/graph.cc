@@ -75,7 +75,7 @@ c10::MempoolId_t poolOf(const Napi::Value& value) {
 Napi::Value graphAvailable(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), available(deviceOf(info[0]).type())); }
 
 // graphBegin(device, branches, pool?) => handle. What the device is asked to do from now on is recorded, and not done.
-// `branches`: the most parts that will go beside each other, with graphAside(), apart from those in the background. `pool` is graphPool's, of a graph that
+// `branches`: the most parts that will go next to each other, with graphAside(), apart from those in the background. `pool` is graphPool's, of a graph that
 // still lives: its memory is used again.
 Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
@@ -121,7 +121,7 @@ Napi::Value graphEnd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// graphAside(graph, in background): what is recorded from now on goes beside the rest, after what was recorded before;
+// graphAside(graph, in background): what is recorded from now on goes next to the rest, after what was recorded before;
 // on a branch of its own each time, but in the background on one for all.
 Napi::Value graphAside(const Napi::CallbackInfo& info) {
   const auto graph = graphOf(info);

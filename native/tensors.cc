@@ -60,7 +60,7 @@ Napi::Value keep(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// What a tensor costs besides its elements: its own object, its storage's, its slot, and what malloc adds.
+// What a tensor costs in addition to its elements: its own object, its storage's, its slot, and what malloc adds.
 constexpr double kTensorOverhead = 400;
 
 // weigh(Float64Array of handles) => Float64Array: bytes that each holds, 0 for a dead one; negative for one that is
@@ -197,7 +197,7 @@ Napi::Value setData(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// tensorList([handles]) => handle of a list that calls may pass in place of its elements
+// tensorList([handles]) => handle of a list that calls may pass instead of its elements
 Napi::Value tensorList(const Napi::CallbackInfo& info) {
   c10::List<at::Tensor> list;
   for (const at::Tensor& tensor : tensorsOf(info[0])) list.push_back(tensor);

@@ -33,7 +33,7 @@ machine() {
   ip netns exec "$space" node bin/srrl.js launch --nproc 1 --nnodes 2 --node-rank "$number" --master 10.77.0.1:29500 \
     --timeout 10 -- distill --data shapes:240 --teacher assets/shapes-teacher.pt --student resnet8 --epochs 6 \
     --batch-size 24 --checkpoint-steps 5 --out "$work/$out" "$@" 2>&1 |
-    stdbuf -o0 tr '\r' '\n' | grep --line-buffered -E 'srrl:|Rank|rank|going on|student: [0-9]' |
+    stdbuf -o0 tr '\r' '\n' | grep --line-buffered -E 'srrl:|Rank|rank|continuing|student: [0-9]' |
     while read -r line; do echo "  machine $number, $((SECONDS - began)) s: $line"; done
 }
 both() {

@@ -57,7 +57,7 @@ export function valueAt(values: unknown, path: Path): unknown {
   );
 }
 
-/** What went wrong inside the branch of a union that came furthest, in place of the union as a whole. */
+/** What went wrong inside the branch of a union that came furthest, instead of the union as a whole. */
 export function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue;
   const deeper = issue.errors
@@ -176,7 +176,7 @@ export function shown(value: unknown): string {
 /** `must be <what is expected>, not <what was given>`, or that it is missing; `option` is the form of what stands there. */
 export function problem(issue: z.core.$ZodIssue, option: Form, value: unknown): string {
   if (value === undefined) return `is missing: it must be ${expectation(option)}`;
-  // What a schema says itself, in place of the validator's own words.
+  // What a schema says itself, instead of the validator's own words.
   const own = /^(Invalid|Too|Unrecognized|Expected)\b/.test(issue.message) ? undefined : issue.message;
   if (own !== undefined && !own.startsWith('must')) return `${own}: ${shown(value)}`;
   return `${own ?? `must be ${expectation(option)}`}, not ${shown(value)}`;

@@ -3,7 +3,7 @@
 /** A value on the native side: slot and generation in one number. */
 export type Handle = number;
 
-/** What travels in place of arguments, see native/convert.h. */
+/** What travels instead of arguments, see native/convert.h. */
 export type Flat = number | bigint | boolean | string | null | undefined | Float64Array;
 
 export type Bytes =
@@ -356,7 +356,7 @@ export interface Native {
     buffers: ScriptTensor[];
   };
   scriptTap(module: Handle, site: number): ScriptTap;
-  /** Handles in place of tensors; arrays in place of tuples and lists. */
+  /** Handles instead of tensors; arrays instead of tuples and lists. */
   scriptForward(module: Handle, ...images: Handle[]): ScriptResult;
 
   /** The bytes of a TorchScript file, with texts as its extra files. */

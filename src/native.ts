@@ -179,7 +179,7 @@ ${wanted.version} from ${wanted.folder}. A process can hold one libtorch: use on
   );
 }
 
-/** libtorch.so needs all the others and finds them beside itself; the CUDA parts come with it where there are any. */
+/** libtorch.so needs all the others and finds them next to itself; the CUDA parts come with it where there are any. */
 function librariesOf(folder: string): string[] {
   return ['c10', 'torch_cpu', 'torch'].map((name) => join(folder, 'lib', libraryFile(name))).filter(existsSync);
 }

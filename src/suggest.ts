@@ -56,7 +56,7 @@ const otherNames: Readonly<Record<string, readonly string[]>> = listed({
   size: 'imageSize imgSize resolution inputSize px pixels width height cropSize imgsz',
   image: 'imageColumn imageKey img images imageField',
   label: 'labelColumn labelKey target labels labelField class',
-  colorJitter: 'jitter colourJitter',
+  colorJitter: 'jitter colorJitter',
   randAugment: 'ra autoAugment randAug',
   randomErasing: 'erasing randomErase reProb erase',
   mixup: 'mixupAlpha mixUp',

@@ -14,7 +14,7 @@ export function pythonReporter(script, { name }) {
     if (code !== 0) failure ??= new Error(`${file} ended with code ${code}`);
   });
   const write = (message) => {
-    // The run leaves out a reporter that throws, and goes on.
+    // The run leaves out a reporter that throws, and continues.
     if (failure) throw failure;
     child.stdin.write(`${JSON.stringify(message)}\n`);
   };

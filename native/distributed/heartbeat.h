@@ -32,7 +32,7 @@ class Heartbeat {
 };
 
 struct RankState {
-  bool alive = false;  // its heartbeat goes on
+  bool alive = false;  // its heartbeat continues
   int64_t step = 0;  // the last one
   std::string failure;  // what it said of itself
 };

@@ -1,5 +1,5 @@
 // Batch normalization of channels-last maps, what is added to it and the ReLU behind it, in as few passes over memory as there can be. No libtorch in here, so
-// that these files can be compiled for wider processors than the rest. Maps are [pixels, channels], channels are multiples of 16.
+// that these files can be compiled for wider CPUs than the rest. Maps are [pixels, channels], channels are multiples of 16.
 #pragma once
 
 #include <cstdint>

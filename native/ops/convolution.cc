@@ -61,7 +61,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const bool toInput = context->needs_input_grad(0);
     const auto side = c10::static_intrusive_pointer_cast<Gradients>(context->saved_data["gradients"].toCapsule());
     if (!side->areWanted()) {
-      // A second derivative goes on to the weight, as its copy has no history.
+      // A second derivative continues to the weight, as its copy has no history.
       const Tensor differentiable = at::GradMode::is_enabled() ? weight.to(inUse.scalar_type()) : inUse;
       const auto [map, kernel, offset] = gradientsOf(gradient, input, differentiable, sizes, {toInput, true, bias.has_value()});
       made[0] = map;
@@ -69,7 +69,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
       if (bias) made[2] = offset.to(bias->scalar_type());
       return made;
     }
-    // The chain goes first: at a replay, what follows a node goes on where its first successor does.
+    // The chain goes first: at a replay, what follows a node continues where its first successor does.
     c10::Event here = side->here();
     if (toInput) made[0] = std::get<0>(gradientsOf(gradient, input, inUse, sizes, {true, false, false}));
     side->beside(std::move(here), {gradient, input, inUse}, [&] {

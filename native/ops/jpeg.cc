@@ -162,7 +162,7 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
   TORCH_CHECK(offset[0] >= 0 && offset[1] >= 0 && offset[0] + pixels.size(0) <= resized[0] && offset[1] + pixels.size(1) <= resized[1],
               "there are no such pixels in the resized part");
 
-  // Colour is smoothed over neighbours: with a few pixels more around it, the part has the bytes that it has in the
+  // Color is smoothed over neighbors: with a few pixels more around it, the part has the bytes that it has in the
   // whole. A region begins where a block of any kind of subsampling does.
   constexpr int64_t kAround = 8, kBlock = 32;
   const int64_t block = kBlock / d;

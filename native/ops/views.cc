@@ -41,7 +41,7 @@ View drawView(uint64_t seed, uint64_t epoch, uint64_t sample, int64_t pad, bool 
   return view;
 }
 
-// One look-up a pixel in place of arithmetic: 256 normalized values a channel.
+// One look-up a pixel instead of arithmetic: 256 normalized values a channel.
 std::vector<float> normalizedValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
   std::vector<float> table(mean.size() * 256);
   for (size_t c = 0; c < mean.size(); c++) {

@@ -164,7 +164,7 @@ Napi::Value tap(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// scriptForward(module, images...) => the module's own result: handles in place of tensors, tuples as arrays
+// scriptForward(module, images...) => the module's own result: handles instead of tensors, tuples as arrays
 Napi::Value forward(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   torch::jit::Module module = moduleOf(info);

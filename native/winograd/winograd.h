@@ -1,6 +1,6 @@
 // 3x3 convolutions of stride 1 with one zero around, on channels-last maps, by Winograd's minimal filtering F(4x4, 3x3) (Lavin and Gray, "Fast algorithms for
-// convolutional neural networks", 2016): 36 products for each 4x4 outputs in place of 144. No libtorch in here, so that these files can be compiled
-// for wider processors than the rest.
+// convolutional neural networks", 2016): 36 products for each 4x4 outputs instead of 144. No libtorch in here, so that these files can be compiled
+// for wider CPUs than the rest.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct Maps {
   int64_t in, out;
 };
 
-// Not inline members: the linker would take one copy of these for all processors.
+// Not inline members: the linker would take one copy of these for all CPUs.
 static inline int64_t tileCount(const Maps& maps) { return maps.count * ((maps.height + 3) / 4) * ((maps.width + 3) / 4); }
 
 // Right sides of products lie in panels of 32 columns (the last one may have 16), row by row, so that a product reads them from end to end.

@@ -1,4 +1,4 @@
-// Runs the cases of one target in child processes: a new one goes on behind a case that ended the last.
+// Runs the cases of one target in child processes: a new one continues behind a case that ended the last.
 import { spawn } from 'node:child_process';
 import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

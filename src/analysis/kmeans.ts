@@ -3,14 +3,14 @@ import { ArgumentError } from '../errors.js';
 import { fromArray, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 export interface KMeansOptions {
-  /** Of the first centres. Default 0. */
+  /** Of the first centers. Default 0. */
   seed?: number;
   /** Most rounds of Lloyd's algorithm; it ends sooner where nothing changes. Default 100. */
   iterations?: number;
 }
 
 /**
- * Clusters points [N, C] into `clusters` by Lloyd's algorithm, from centres chosen by greedy k-means++ (Arthur and Vassilvitskii, SODA 2007).
+ * Clusters points [N, C] into `clusters` by Lloyd's algorithm, from centers chosen by greedy k-means++ (Arthur and Vassilvitskii, SODA 2007).
  * Returns int64 [N], cluster numbers. A cluster that loses all its points stays where it was. Throws ArgumentError where there are fewer
  * points than clusters.
  */
@@ -25,17 +25,17 @@ export function kMeans(points: Tensor, clusters: number, { seed = 0, iterations 
     scope(() => {
       // Distances do not change, but lose fewer digits around the origin.
       const centered = points.sub(points.mean(0));
-      let centres = firstCentres(centered, clusters, seed);
-      let assigned = nearest(centered, centres);
+      let centers = firstCenters(centered, clusters, seed);
+      let assigned = nearest(centered, centers);
       for (let round = 0; round < iterations; round++) {
-        const [nextCentres, next] = scope(() => {
-          const moved = means(centered, assigned, centres);
+        const [nextCenters, next] = scope(() => {
+          const moved = means(centered, assigned, centers);
           return [moved, nearest(centered, moved)] as const;
         });
         const settled = next.equal(assigned);
         assigned.dispose();
-        centres.dispose();
-        [centres, assigned] = [nextCentres, next];
+        centers.dispose();
+        [centers, assigned] = [nextCenters, next];
         if (settled) break;
       }
       return assigned;
@@ -50,17 +50,17 @@ function distances(from: Tensor, to: Tensor): Tensor {
 }
 
 /**
- * Each next centre is a point drawn with a probability in proportion to its squared distance from the centres so far; of several drawn, the
+ * Each next center is a point drawn with a probability in proportion to its squared distance from the centers so far; of several drawn, the
  * one that leaves the smallest sum of distances.
  */
-function firstCentres(points: Tensor, clusters: number, seed: number): Tensor {
+function firstCenters(points: Tensor, clusters: number, seed: number): Tensor {
   const [count = 0] = points.shape;
   const random = new SampleRandom(seed, streams.kMeans, 0);
   const trials = 2 + Math.floor(Math.log(clusters));
   const chosen = [points.narrow(0, random.below(count), 1)];
   let closest = distances(chosen[0] as Tensor, points);
   while (chosen.length < clusters) {
-    const [centre, next] = scope(() => {
+    const [center, next] = scope(() => {
       // On the CPU: GPUs have no deterministic sum of this kind.
       const cumulated = closest.squeeze(0).to({ device: 'cpu' }).cumsum(0, { dtype: 'float64' });
       const drawn = fromArray(Float64Array.from({ length: trials }, () => random.uniform())).mul(cumulated.at(-1));
@@ -72,18 +72,18 @@ function firstCentres(points: Tensor, clusters: number, seed: number): Tensor {
     });
     closest.dispose();
     closest = next;
-    chosen.push(centre);
+    chosen.push(center);
   }
   return torch.cat(chosen, 0);
 }
 
-function nearest(points: Tensor, centres: Tensor): Tensor {
-  return distances(points, centres).argmin(1);
+function nearest(points: Tensor, centers: Tensor): Tensor {
+  return distances(points, centers).argmin(1);
 }
 
-function means(points: Tensor, assigned: Tensor, centres: Tensor): Tensor {
-  const counts = torch.zeros([centres.shape[0] as number, 1], { dtype: points.dtype, device: points.device });
+function means(points: Tensor, assigned: Tensor, centers: Tensor): Tensor {
+  const counts = torch.zeros([centers.shape[0] as number, 1], { dtype: points.dtype, device: points.device });
   counts.indexAdd_(0, assigned, torch.onesLike(points.narrow(1, 0, 1)));
-  const sums = torch.zerosLike(centres).indexAdd_(0, assigned, points);
-  return torch.where(counts.gt(0), sums.div(counts), centres);
+  const sums = torch.zerosLike(centers).indexAdd_(0, assigned, points);
+  return torch.where(counts.gt(0), sums.div(counts), centers);
 }

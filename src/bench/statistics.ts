@@ -45,7 +45,7 @@ export function requireAgreement(
 ): void {
   for (const [name, mine] of Object.entries(ours)) {
     const other = theirs[name];
-    // Written so that what is no number never agrees.
+    // Written so that what is NaN never agrees.
     const agrees = other !== undefined && Math.abs(mine - other) <= allowed * Math.max(Math.abs(mine), Math.abs(other));
     if (agrees) continue;
     throw new BenchError(

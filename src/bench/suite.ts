@@ -13,7 +13,7 @@ export interface BenchContext {
   precision: Precision;
   /** For files that both sides read; it is deleted at the end. */
   folder: string;
-  /** An image folder (`train/<class>/*.jpg`, `val/<class>/*.jpg`) in place of drawn photos. */
+  /** An image folder (`train/<class>/*.jpg`, `val/<class>/*.jpg`) instead of synthetic photos. */
   photos?: string;
 }
 
@@ -33,7 +33,7 @@ export interface Case {
   name: string;
   unit: Unit;
   better: 'lower' | 'higher';
-  /** In place of the suite's, all of them counted: for processes that take long and hardly differ. */
+  /** Instead of the suite's, all of them counted: for processes that take long and hardly differ. */
   rounds?: number;
   /** Empty where nothing in Python does the same. */
   peers: readonly PeerForm[];
@@ -42,7 +42,7 @@ export interface Case {
 }
 
 export interface OpenCase {
-  /** What the peer must know besides the variant. */
+  /** What the peer must know in addition to the variant. */
   question: Record<string, unknown>;
   /** Numbers by name that the peer must give as well: nothing is timed where they differ. Called once, before all measurements. */
   check?(): Record<string, number> | Promise<Record<string, number>>;

@@ -39,7 +39,7 @@ export interface Training {
  */
 const epochOnGpu = ({ size }: Pair): number => (size > 64 ? 8 : 16);
 
-/** What a step needs besides weights: the same each time, from seeds. */
+/** What a step needs in addition to weights: the same each time, from seeds. */
 function given(pair: Pair, kind: Kind, { folder, device, precision }: Place) {
   const { teacher, student, batchSize, lr } = pair;
   // One view, so that epochs after the first find all features in the cache.

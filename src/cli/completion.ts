@@ -17,7 +17,7 @@ const plain = (values: Iterable<string>): [string, string][] => [...values].map(
 /** bash expands what it is given: a file whose name a shell would read as more than a name is not offered. */
 const isHarmless = (name: string): boolean => /^[\p{L}\p{N}_.,@%+=-]+$/u.test(name);
 
-/** Files and folders; a folder ends with a slash, so that one can go on into it. */
+/** Files and folders; a folder ends with a slash, so that one can continue into it. */
 const paths: Source = (word) => {
   const folder = word.slice(0, word.lastIndexOf('/') + 1);
   const hidden = word.slice(folder.length).startsWith('.');
@@ -87,7 +87,7 @@ const configurations: Source = (word) => [
 /** The usual ones; to ask which there are would load libtorch. */
 function devices(): [string, string][] {
   return [
-    ['cpu', 'the processor'],
+    ['cpu', 'the CPU'],
     ['cuda', 'the first NVIDIA GPU'],
     ['mps', 'the GPU of a Mac'],
   ];
@@ -137,7 +137,7 @@ export function addCompletion(program: Commander): void {
       };
     }
   }
-  // The library always asks for a space behind the word, where a path or an option is to go on.
+  // The library always asks for a space behind the word, where a path or an option is to continue.
   const { ShellCompDirectiveNoFileComp: noFiles, ShellCompDirectiveNoSpace: noSpace } = ShellCompDirective;
   Object.defineProperty(completion, 'directive', {
     get: () => (given.some((value) => /[/:=]$/.test(value)) ? noFiles | noSpace : noFiles),

@@ -25,7 +25,7 @@ export function stateOf({ runs }: Job): JobState {
 export interface SweepOptions {
   /** Arguments for each run, which win over the file. */
   args: readonly string[];
-  /** When no run may go on (Date.now()). */
+  /** When no run may continue (Date.now()). */
   deadline: number;
   /** Hears what happens. */
   say: (text: string) => void;

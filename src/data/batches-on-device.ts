@@ -44,7 +44,7 @@ export class BatchesOnDevice {
     if (this.#resident) this.#uploadEpoch(this.#resident, epoch);
   }
 
-  /** The batches that a step has to wait for besides its own. */
+  /** The batches that a step has to wait for in addition to its own. */
   get awaitedAhead(): number {
     return this.#staged ? 1 : 0;
   }

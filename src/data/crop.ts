@@ -23,7 +23,7 @@ export function roundHalfEven(value: number): number {
 
 const attempts = 10;
 
-/** torchvision's RandomResizedCrop.get_params: a part of random area and ratio; after ten that do not fit, the centre. */
+/** torchvision's RandomResizedCrop.get_params: a part of random area and ratio; after ten that do not fit, the center. */
 export function randomResizedCrop(
   random: SampleRandom,
   width: number,
@@ -46,24 +46,24 @@ export function randomResizedCrop(
 }
 
 /** How an image becomes one of the evaluation: sizes are [height, width]. */
-export interface CentreView {
+export interface CenterView {
   /** What the image covers once it is resized, with its own ratio of width to height. */
   resize: readonly [number, number];
   /** The part in the middle that is taken. */
   crop: readonly [number, number];
 }
 
-/** The usual view of photos: the shorter side becomes size * 256 / 224, and the centre of size x size is taken. */
-export function usualView(size: number): CentreView {
+/** The usual view of photos: the shorter side becomes size * 256 / 224, and the center of size x size is taken. */
+export function usualView(size: number): CenterView {
   const short = Math.floor((size * 256) / 224);
   return { resize: [short, short], crop: [size, size] };
 }
 
 /** The size that an image of `width` x `height` is resized to, and the part of that. */
-export function centreView(
+export function centerView(
   width: number,
   height: number,
-  { resize: [rows, columns], crop: [cropRows, cropColumns] }: CentreView,
+  { resize: [rows, columns], crop: [cropRows, cropColumns] }: CenterView,
 ): { width: number; height: number; box: Box } {
   const byWidth = columns / width >= rows / height;
   const w = byWidth ? columns : Math.floor((rows * width) / height);

@@ -1,6 +1,6 @@
 /** What a data set is: images with class numbers, and what a model must know of them. */
 import type { z } from '../options.js';
-import type { CentreView } from './crop.js';
+import type { CenterView } from './crop.js';
 
 /**
  * Class numbers, one a sample. Uint16Array and Int32Array hold those of more than 256 classes; {@link labelsOf}
@@ -67,7 +67,7 @@ export interface Dataset {
    */
   augment: { pad: number; flip: boolean };
   /** How photos became these images, where they were photos once and are not any more. */
-  view?: CentreView;
+  view?: CenterView;
   /** What lies next to the images and was skipped, by kind, as `3 .bmp, 2 hidden`; absent where there is nothing. */
   skipped?: string;
   train: Split;

@@ -2,7 +2,7 @@
 import sharp, { type Sharp } from 'sharp';
 import { DataError, messageOf } from '../errors.js';
 import { fromArray, functions, scope } from '../tensor/index.js';
-import { type Box, type CentreView, centreView, usualView } from './crop.js';
+import { type Box, type CenterView, centerView, usualView } from './crop.js';
 import { decodeTurbo, mostPixels, type Part } from './turbo-jpeg.js';
 
 // Images are decoded side by side, each by one thread; and each is decoded once, so that a cache only holds memory.
@@ -21,7 +21,7 @@ export const pixelsFor = (height: number, width = height): Uint8Array =>
 /**
  * RGB pixels, row by row, [size, size, 3], in `target` (of {@link pixelsFor}): the part of the image that `crop`
  * chooses from its size, or without one the evaluation's usual view. As with torchvision, neither EXIF orientation nor
- * colour profile is applied, and alpha is dropped. Throws DataError naming `name` where the bytes are no whole image.
+ * color profile is applied, and alpha is dropped. Throws DataError naming `name` where the bytes are no whole image.
  */
 export function decode(
   bytes: Uint8Array,
@@ -43,7 +43,7 @@ export function decode(
 export function decodeView(
   bytes: Uint8Array,
   name: string,
-  view: CentreView,
+  view: CenterView,
   target: Uint8Array = pixelsFor(...view.crop),
 ): Promise<Uint8Array> {
   const choose: Choice = (width, height) => centredPart(width, height, view);
@@ -96,8 +96,8 @@ function croppedPart(box: Box, width: number, height: number, size: number): Par
   return { box: { left, top, width: w, height: h }, denominator, resized };
 }
 
-function centredPart(width: number, height: number, rule: CentreView): Part {
-  const view = centreView(width, height, rule);
+function centredPart(width: number, height: number, rule: CenterView): Part {
+  const view = centerView(width, height, rule);
   const { left, top } = view.box;
   return {
     box: { left: 0, top: 0, width, height },
@@ -188,8 +188,8 @@ async function rgbOfInks(bytes: Uint8Array): Promise<Uint8Array> {
   return rgb;
 }
 
-function centred(bytes: Uint8Array, width: number, height: number, rule: CentreView): Sharp {
-  const view = centreView(width, height, rule);
+function centred(bytes: Uint8Array, width: number, height: number, rule: CenterView): Sharp {
+  const view = centerView(width, height, rule);
   return open(bytes)
     .resize(view.width, view.height, { fit: 'fill', kernel, fastShrinkOnLoad: false })
     .extract(view.box);

@@ -1,6 +1,6 @@
 /** What the evaluation makes of an image, for images that belong to no data set. */
 import { callOverload, fromArray, functions, overloadOf, type Tensor } from '../tensor/index.js';
-import { type CentreView, usualView } from './crop.js';
+import { type CenterView, usualView } from './crop.js';
 import type { Dataset } from './dataset.js';
 import { mirrored, type PixelValues, pixelTable, rowsOf, upload, viewsOn } from './device-views.js';
 import { isEncoded } from './images.js';
@@ -9,7 +9,7 @@ import { isEncoded } from './images.js';
  * How photos become images like those that a data set is evaluated on. Images of one size in memory are seen as they
  * are: a photo is resized until it covers that size.
  */
-export function evaluationViewOf(data: Dataset): CentreView {
+export function evaluationViewOf(data: Dataset): CenterView {
   const size = [data.height, data.width] as const;
   return data.view ?? (isEncoded(data.test) ? usualView(data.height) : { resize: size, crop: size });
 }

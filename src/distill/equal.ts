@@ -38,7 +38,7 @@ function isClose(actual: Tensor | null, expected: Tensor | null, share: number):
   if (actual.shape.join() !== expected.shape.join()) return false;
   return scope(() => {
     const difference = Number(actual.sub(expected).abs().max().item());
-    // A difference that is no number is none that is small.
+    // A difference that is NaN is none that is small.
     return difference <= share * Number(expected.abs().max().item());
   });
 }

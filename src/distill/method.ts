@@ -51,7 +51,7 @@ export interface StepValues {
 
 /** A method that was set up for one student and one teacher. */
 export interface Objective {
-  /** What is trained besides the student, by name: it goes into optimizer and checkpoint, not into the export. */
+  /** What is trained in addition to the student, by name: it goes into optimizer and checkpoint, not into the export. */
   modules: Record<string, Module>;
   terms(values: StepValues): Terms;
   /**
@@ -66,7 +66,7 @@ export interface Objective {
   dispose?(): void;
 }
 
-/** A distillation method. The loop knows of it only this: what to train besides the student, and the named terms of the loss. */
+/** A distillation method. The loop knows of it only this: what to train in addition to the student, and the named terms of the loss. */
 export interface Method {
   readonly name: string;
   readonly needsTeacher: boolean;

@@ -97,7 +97,7 @@ function opened(file: string): Handle {
     return native().packageLoad(file);
   } catch (error) {
     throw new FileError(
-      `${file} is no AOTInductor package that libtorch ${native().libtorchVersion} can load: ${messageOf(error).split('\n')[0]}\nCompile it with PyTorch of the same version, on the same kind of processor.`,
+      `${file} is no AOTInductor package that libtorch ${native().libtorchVersion} can load: ${messageOf(error).split('\n')[0]}\nCompile it with PyTorch of the same version, on the same kind of CPU.`,
       { cause: error },
     );
   }

@@ -1,11 +1,11 @@
 /** What a saved student knows about itself: text in the metadata of its file. */
-import type { CentreView } from '../data/crop.js';
+import type { CenterView } from '../data/crop.js';
 import { FileError, messageOf } from '../errors.js';
 import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
 
 /** How an image becomes what a student takes: resized to cover `resize`, cropped in the middle, normalized. */
-export interface StudentPreprocessing extends CentreView {
+export interface StudentPreprocessing extends CenterView {
   /** Per channel, in the scale 0..1. */
   mean: readonly number[];
   std: readonly number[];

@@ -249,7 +249,7 @@ function mapped(folder: string, name: string, length: number, dtype: 'float16' |
 }
 
 /**
- * Writes both files in full: a file with holes would end the process where the disk is full later. They are written beside their place, because another
+ * Writes both files in full: a file with holes would end the process where the disk is full later. They are written next to their place, because another
  * process may make or use the same cache at this moment; the first one to be ready gives it its name.
  */
 function create(folder: string, { views, images, width, dtype }: CacheKey, text: string): void {

@@ -1,4 +1,4 @@
-/** What quantization needs besides the network: ranges from training images, and the accuracy that is left. */
+/** What quantization needs in addition to the network: ranges from training images, and the accuracy that is left. */
 import { ConfigError, ExportError } from '../errors.js';
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { QuantizationRecord } from './card.js';

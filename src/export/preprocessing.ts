@@ -5,8 +5,8 @@ import { call, float, type Graph, int, ints, none, renamed, type ValueInfo, valu
 import { cast } from './precision.js';
 
 /**
- * The graph with uint8 images [N, H, W, C], as every decoder returns them, in place of normalized ones, and with
- * probabilities in place of logits. Sizes stay those of the network: resize and crop before.
+ * The graph with uint8 images [N, H, W, C], as every decoder returns them, instead of normalized ones, and with
+ * probabilities instead of logits. Sizes stay those of the network: resize and crop before.
  */
 export function withPreprocessing(graph: Graph, { mean, std }: Pick<ExportCard, 'mean' | 'std'>): Graph {
   const [logits = ''] = graph.outputs;

@@ -16,7 +16,7 @@ import { baseVersion, type Libtorch, libtorchCache, versionOf } from './locate.j
 export interface InstallOptions {
   /** `cpu` (default), or a CUDA flavour of PyTorch's such as `cu130`. */
   flavour?: string;
-  /** A zip, a wheel, a folder, or the URL of a zip or wheel, in place of the search. */
+  /** A zip, a wheel, a folder, or the URL of a zip or wheel, instead of the search. */
   from?: string;
   /** Hexadecimal SHA-256 that the archive must have. */
   sha256?: string;

@@ -33,7 +33,7 @@ export interface ModelOptions {
 export interface ModelFamily {
   /** The names that are listed. */
   names: readonly string[];
-  /** Names that it makes besides. */
+  /** Further names that it makes. */
   pattern?: RegExp;
   summary: string;
   /** Height and width of the images that it was published for. */

@@ -5,7 +5,7 @@ let depth = 0;
 
 /**
  * Runs `body` with 3x3 convolutions of stride 1 by Winograd's minimal filtering, F(4x4, 3x3), forward and backward: 1.2 to 3 times as fast as
- * the plain ones on float32 maps in channels_last, with errors of up to 3e-5 of the largest value in place of 1e-6 (docs/performance.md). Convolutions of other
+ * the plain ones on float32 maps in channels_last, with errors of up to 3e-5 of the largest value instead of 1e-6 (docs/performance.md). Convolutions of other
  * kinds, and machines without AVX2, compute as always. `body` must be synchronous.
  */
 export function fastConvolutions<T>(body: () => T): T {

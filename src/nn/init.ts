@@ -184,14 +184,14 @@ export function dirac_(tensor: Tensor, groups = 1): Tensor {
   const [out, input, ...kernel] = tensor.shape;
   if (out === undefined || input === undefined || kernel.length === 0 || out % groups !== 0)
     throw new ArgumentError('dirac_ needs weights of 3 to 5 dimensions, the first a multiple of groups.');
-  const centre = kernel.map((size) => Math.floor(size / 2));
+  const center = kernel.map((size) => Math.floor(size / 2));
   return noGrad(() =>
     scope(() => {
       tensor.zero_();
       const perGroup = out / groups;
       for (let group = 0; group < groups; group++)
         for (let i = 0; i < Math.min(perGroup, input); i++) {
-          const index = [group * perGroup + i, i, ...centre];
+          const index = [group * perGroup + i, i, ...center];
           index.reduce((part: Tensor, position) => part.select(0, position), tensor).fill_(float(1));
         }
       return tensor;

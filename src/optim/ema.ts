@@ -109,7 +109,7 @@ export class EMA implements TensorHolder {
     copyAll(this.averagedStateDict(), Object.fromEntries([...target.namedParameters(), ...target.namedBuffers()]));
   }
 
-  /** What {@link loadStateDict} needs to go on. The tensors share this object's memory. */
+  /** What {@link loadStateDict} needs to continue. The tensors share this object's memory. */
   stateDict(): EMAState {
     return { updates: this.updates, averages: this.averagedStateDict() };
   }

@@ -12,7 +12,7 @@ import {
   uncloneable,
 } from '../tensor/index.js';
 
-/** Parameters with options of their own, in place of the optimizer's. */
+/** Parameters with options of their own, instead of the optimizer's. */
 export type ParameterGroup<Options> = { params: Iterable<Tensor> } & Partial<Options>;
 
 /**
@@ -31,7 +31,7 @@ export interface Bucket {
 }
 
 /**
- * What a step takes from the device in place of the host, so that it can be captured: nothing in it is asked for or
+ * What a step takes from the device instead of the host, so that it can be captured: nothing in it is asked for or
  * waited for.
  */
 export interface DeviceStep {

@@ -1,6 +1,6 @@
 /** The images that a classifier takes, and their pixels as its evaluation sees them. */
 import sharp from 'sharp';
-import type { CentreView } from '../data/crop.js';
+import type { CenterView } from '../data/crop.js';
 import { decodeView } from '../data/decode.js';
 import { readWhole } from '../data/files.js';
 import { ArgumentError, DataError, messageOf } from '../errors.js';
@@ -45,7 +45,7 @@ export function sendable(image: ImageInput, name = 'The image'): { sent: SentIma
 }
 
 /** Decodes an image into `target`, [H, W, 3] of the view's crop. Throws DataError naming the image. */
-export async function pixelsOf(image: SentImage, view: CentreView, target: Uint8Array): Promise<void> {
+export async function pixelsOf(image: SentImage, view: CenterView, target: Uint8Array): Promise<void> {
   if ('path' in image) await decodeView(readWhole(image.path), image.path, view, target);
   else if ('bytes' in image) await decodeView(image.bytes, image.name, view, target);
   else await decodeView(await lossless(image.raw), 'The image', view, target);

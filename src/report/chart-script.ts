@@ -5,32 +5,32 @@ import { join } from 'node:path';
 
 const folder = join(createRequire(import.meta.url).resolve('uplot'), '..');
 
-/** uPlot with its licence, whose notice has to go with every copy. */
+/** uPlot with its license, whose notice has to go with every copy. */
 export function chartLibrary(): { script: string; style: string } {
   const { version } = JSON.parse(readFileSync(join(folder, '..', 'package.json'), 'utf8')) as { version: string };
-  const licence = readFileSync(join(folder, '..', 'LICENSE'), 'utf8').trim();
+  const license = readFileSync(join(folder, '..', 'LICENSE'), 'utf8').trim();
   const script = readFileSync(join(folder, 'uPlot.iife.min.js'), 'utf8').replace(/^\/\*!.*?\*\/\n?/, '');
   return {
-    script: `/*! uPlot ${version}\n\n${licence}\n*/\n${script}`,
+    script: `/*! uPlot ${version}\n\n${license}\n*/\n${script}`,
     style: readFileSync(join(folder, 'uPlot.min.css'), 'utf8'),
   };
 }
 
 /**
- * Defines drawCharts(charts): fills the element `charts`, and on later calls changes what is there. Colours come from the style sheet, so
+ * Defines drawCharts(charts): fills the element `charts`, and on later calls changes what is there. Colors come from the style sheet, so
  * that they follow light and dark; on paper it is always light.
  */
 export const chartScript = `
 const drawn = [];
 const paper = matchMedia('print');
-const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const seriesColour = (index) => colour('--line-' + (index % 8));
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const seriesColour = (index) => color('--line-' + (index % 8));
 const valueText = (value) => (value == null ? '-' : String(Number(value.toPrecision(5))));
 
 const wholeSteps = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
 
 function optionsOf(chart, width) {
-  const axis = { stroke: () => colour('--text'), grid: { stroke: () => colour('--rule'), width: 1 }, ticks: { stroke: () => colour('--rule'), width: 1 } };
+  const axis = { stroke: () => color('--text'), grid: { stroke: () => color('--rule'), width: 1 }, ticks: { stroke: () => color('--rule'), width: 1 } };
   const wholes = (self, splits) => splits.map((value) => (Number.isInteger(value) ? value : ''));
   return {
     title: chart.title,
@@ -42,7 +42,7 @@ function optionsOf(chart, width) {
       { label: chart.unit ?? 'epoch' },
       ...chart.series.map(({ label, isReference }, index) => ({
         label,
-        stroke: () => (isReference ? colour('--quiet') : seriesColour(index)),
+        stroke: () => (isReference ? color('--quiet') : seriesColour(index)),
         width: 2,
         // Epochs that were not evaluated lie between those that were.
         spanGaps: true,
@@ -82,7 +82,7 @@ function redraw() {
   for (const { plot, place, chart } of drawn) {
     plot.setSize({ width: widthOf(place), height: 240 });
     plot.root.querySelectorAll('.u-series:not(:first-child) .u-marker').forEach((marker, index) => {
-      marker.style.borderColor = chart.series[index]?.isReference ? colour('--quiet') : seriesColour(index);
+      marker.style.borderColor = chart.series[index]?.isReference ? color('--quiet') : seriesColour(index);
     });
     plot.redraw();
   }

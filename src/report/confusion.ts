@@ -2,7 +2,7 @@ import { html, type Markup } from './markup.js';
 import { scrollable } from './page.js';
 import type { RunAnalysis } from './run-analysis.js';
 
-/** Up to this many classes, cells say how many; beyond, colour does, and the number is in the cell's tooltip. */
+/** Up to this many classes, cells say how many; beyond, color does, and the number is in the cell's tooltip. */
 const namedLimit = 24;
 /** Beyond this the table is larger than anyone reads; the most frequent mistakes say it better. */
 const drawnLimit = 200;

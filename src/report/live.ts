@@ -1,4 +1,4 @@
-/** A page that follows a run while it goes on, served to this machine only. */
+/** A page that follows a run while it continues, served to this machine only. */
 
 import { statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';

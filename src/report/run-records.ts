@@ -80,7 +80,7 @@ export interface RunRecords {
   start?: StartRecord;
   /** In their order; of a run that was resumed, the latest record of each epoch. */
   epochs: TimedEpoch[];
-  /** Absent while the run goes on, or where it was broken off. */
+  /** Absent while the run continues, or where it was broken off. */
   end?: EndRecord;
   analysis?: RunAnalysis;
   /** What was kept of its steps, in their order. */
@@ -117,7 +117,7 @@ export function addEvent(records: RunRecords, event: unknown, where: string): vo
   if (type === undefined) throw new FileError(`${where}: no event of a run. Expected a JSON object with a "type".`);
   if (type === 'start') {
     records.start = checked(startEvent, event, where);
-    // A run that goes on after its end has not ended.
+    // A run that continues after its end has not ended.
     delete records.end;
   } else if (type === 'epoch') {
     const epoch = checked(epochEvent, event, where);

@@ -12,7 +12,7 @@ import { readRun } from './run-records.js';
 
 const kinds: Kinds<ReportOptions> = { out: 'string' };
 
-/** Where {@link writeReport} writes, and what besides the page. */
+/** Where {@link writeReport} writes, and what else. */
 export interface ReportOptions {
   /** File for the page. Default: `report.html` in the run folder. */
   out?: string;

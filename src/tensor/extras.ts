@@ -1,4 +1,4 @@
-/** Methods that PyTorch's front end has beside the operators, and that are made of them. */
+/** Methods that PyTorch's front end has next to the operators, and that are made of them. */
 import { show } from '../argument-kinds.js';
 import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';

@@ -1,4 +1,4 @@
-/** Functions whose gradient is written in TypeScript, and recomputation in place of storage. */
+/** Functions whose gradient is written in TypeScript, and recomputation instead of storage. */
 import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';

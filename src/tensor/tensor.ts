@@ -52,7 +52,7 @@ export class Tensor {
     return native().shape(this.handle);
   }
 
-  /** Elements between neighbours along each dimension. */
+  /** Elements between neighbors along each dimension. */
   get strides(): number[] {
     return native().strides(this.handle);
   }

@@ -42,7 +42,7 @@ export class OwnBatches implements CapturedBatches {
 }
 
 /**
- * The step has its batch and the teacher's features from the step before, and beside itself makes those of the next
+ * The step has its batch and the teacher's features from the step before, and next to itself makes those of the next
  * one, also of the next epoch: the teacher depends on nothing that the student does. Where there was no such step
  * before, as at the beginning of a run, they are made at once.
  */

@@ -155,7 +155,7 @@ const emptied = ({ sums }: CheckpointMeta['meter']): CheckpointMeta['meter'] => 
   sums: Object.fromEntries(Object.keys(sums).map((name) => [name, 0])),
 });
 
-/** What may change between a run and its continuation: how long it goes on, and how it is kept. */
+/** What may change between a run and its continuation: how long it continues, and how it is kept. */
 const free = new Set([
   'timeBudget',
   'checkpointSteps',

@@ -1,7 +1,7 @@
 /** What a run can be told. */
 export type Command = 'pause' | 'resume' | 'stop' | 'abort';
 
-/** How a run is held, let go on and ended from outside; it looks at this between steps. */
+/** How a run is held, let continue and ended from outside; it looks at this between steps. */
 export class Control {
   #resume: (() => void) | undefined;
   #paused: Promise<void> | undefined;

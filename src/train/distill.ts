@@ -34,7 +34,7 @@ export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterable
     this.#control.resume();
   }
 
-  /** Ends the run after the step that it is in. It writes a checkpoint, from which `resume: true` goes on. */
+  /** Ends the run after the step that it is in. It writes a checkpoint, from which `resume: true` continues. */
   stop(): void {
     this.#control.stop();
   }

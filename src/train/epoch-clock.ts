@@ -5,7 +5,7 @@ export class EpochClock {
   /** @param before seconds that were spent on the epoch before the run was resumed */
   constructor(private before = 0) {}
 
-  /** The work on the epoch begins, or goes on in this process. */
+  /** The work on the epoch begins, or continues in this process. */
   begin(): void {
     this.#began = performance.now();
   }

@@ -6,7 +6,7 @@ import type { StallEvent } from './events.js';
 import { type Patience, patiently, stallOptions } from './patience.js';
 import { Scores } from './scores.js';
 
-/** Images a batch in every evaluation, so that repeated evaluations agree to the bit. */
+/** Images a batch in every evaluation, so that repeated evaluations agree bit for bit. */
 export const evaluationBatchSize = 200;
 
 /** Lets the event loop turn, so that progress is shown and signals arrive. */

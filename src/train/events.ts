@@ -2,7 +2,7 @@ import type { SplitName } from '../data/dataset.js';
 import type { AwaitedImage } from '../data/loader.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 
-/** What a run says while it goes on, in the order in which it does. Steps and epochs count from 1. */
+/** What a run says while it continues, in the order in which it does. Steps and epochs count from 1. */
 export type TrainEvent =
   | {
       type: 'start';

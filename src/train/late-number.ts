@@ -13,7 +13,7 @@ export class LateNumber {
   ask(tensor: Tensor): void {
     this.#place ??= scope(() => {
       const number = torch.zeros([], { dtype: 'float32' });
-      // CUDA goes on without the host only where it writes to pinned memory.
+      // CUDA continues without the host only where it writes to pinned memory.
       const isCuda = this.#device.startsWith('cuda');
       return { number: keep(isCuda ? number.pinMemory() : number), written: new Event({ device: this.#device }) };
     });

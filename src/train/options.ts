@@ -47,7 +47,7 @@ const device = grouped('device', {
   deterministic: z
     .boolean()
     .default(false)
-    .describe('on a GPU: the same bits each time, or an error, in place of the fastest algorithms'),
+    .describe('on a GPU: the same bits each time, or an error, instead of the fastest algorithms'),
   recordSteps: z
     .boolean()
     .default(true)
@@ -60,7 +60,7 @@ const device = grouped('device', {
   convolutions: z
     .enum(['fast', 'plain'])
     .default('fast')
-    .describe("3x3 convolutions by Winograd's filtering (errors of 1e-5 in place of 1e-6), or plain"),
+    .describe("3x3 convolutions by Winograd's filtering (errors of 1e-5 instead of 1e-6), or plain"),
 });
 
 const data = grouped('data', {
@@ -110,7 +110,7 @@ const run = grouped('run', {
     .int()
     .min(0)
     .default(0)
-    .describe('steps between checkpoints, besides the one of each epoch; 0 for none'),
+    .describe('steps between checkpoints, in addition to the one of each epoch; 0 for none'),
   keepCheckpoints: z.int().min(1).default(2).describe('newest checkpoints that are kept'),
   stepMetrics: z
     .int()

@@ -55,7 +55,7 @@ export function mergedNotice(images: number, batchSize: number, microBatch: numb
   const notices: string[] = [];
   const why = 'one image alone has no variance for batch normalization';
   if (left(images, batchSize))
-    notices.push(`the last batch of each epoch has ${batchSize + 1} images in place of ${batchSize} and 1: ${why}`);
+    notices.push(`the last batch of each epoch has ${batchSize + 1} images instead of ${batchSize} and 1: ${why}`);
   const last = left(images, batchSize) ? batchSize + 1 : images % batchSize;
   if (microBatch < batchSize && [batchSize, last].some((count) => left(count, microBatch)))
     notices.push(`a part of one image goes with the part before, which then has ${microBatch + 1}: ${why}`);

@@ -49,7 +49,7 @@ export interface Parts {
 /** What several runs have in common. */
 export interface Company {
   pass: SharedPass;
-  /** The step whose checkpoint each goes on from. */
+  /** The step whose checkpoint each continues from. */
   resumeAt?: number;
 }
 

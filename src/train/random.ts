@@ -1,4 +1,4 @@
-/** The generators that a run draws from: the processor's, and that of the device where it trains. */
+/** The generators that a run draws from: the CPU's, and that of the device where it trains. */
 import { getRngState, keep, scope, setRngState, type Tensor } from '../tensor/index.js';
 
 /** States by device. */

@@ -3,7 +3,7 @@ import { messageOf } from '../errors.js';
 import type { TrainEvent } from './events.js';
 
 /**
- * Hears every event of a run, in order. The run waits for promises; in a thread of its own it goes on computing, and
+ * Hears every event of a run, in order. The run waits for promises; in a thread of its own it continues computing, and
  * steps that nobody has taken yet give way to the next one.
  */
 export interface Reporter {

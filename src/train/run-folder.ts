@@ -47,12 +47,12 @@ export class RunFolder {
     const folder = new RunFolder(path);
     if (!resume) {
       throw new ConfigError(
-        `${path} already holds a run. Choose another --out, go on with --resume, or begin anew with --overwrite.`,
+        `${path} already holds a run. Choose another --out, continue with --resume, or begin anew with --overwrite.`,
       );
     }
     if (folder.latestCheckpoint() === undefined && existsSync(folder.studentFile('last')))
       throw new ConfigError(
-        `${path} holds a run without a checkpoint to go on from. Choose another --out, or --overwrite.`,
+        `${path} holds a run without a checkpoint to continue from. Choose another --out, or --overwrite.`,
       );
   }
 
@@ -68,7 +68,7 @@ export class RunFolder {
     return folder;
   }
 
-  /** The folder of a run that goes on. */
+  /** The folder of a run that continues. */
   static open(path: string, validated = false): RunFolder {
     return new RunFolder(path, validated);
   }

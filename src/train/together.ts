@@ -154,7 +154,7 @@ async function* turn(member: Member): AsyncGenerator<TogetherEvent> {
 }
 
 /**
- * The step from which all can go on; undefined where none is resumed. A run that was killed between two saves has some
+ * The step from which all can continue; undefined where none is resumed. A run that was killed between two saves has some
  * that are further.
  */
 function commonStep(setups: Record<string, DistillSetup>): number | undefined {
@@ -165,6 +165,6 @@ function commonStep(setups: Record<string, DistillSetup>): number | undefined {
   const newest = Math.max(...shared);
   if (shared.length > 0 && resumed.length === Object.keys(setups).length) return newest;
   throw new ConfigError(
-    `The students have no checkpoint of the same step to go on from (${resumed.map(([name], i) => `${name}: ${steps[i]?.join(', ') || 'none'}`).join('; ')}).\nResume them one by one with the same --data-seed, or begin anew with --overwrite.`,
+    `The students have no checkpoint of the same step to continue from (${resumed.map(([name], i) => `${name}: ${steps[i]?.join(', ') || 'none'}`).join('; ')}).\nResume them one by one with the same --data-seed, or begin anew with --overwrite.`,
   );
 }

@@ -78,7 +78,7 @@ const singleImage = (buffer: string): string =>
   `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;
 
 export class Trainer {
-  /** The student and what the method trains besides, by name. */
+  /** The student and what the method also trains, by name. */
   readonly modules: Record<string, Module>;
   readonly loader: BatchSource;
   readonly optimizer: AnyOptimizer;

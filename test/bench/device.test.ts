@@ -10,7 +10,7 @@ import { bestText, suiteText } from '../../src/bench/report.js';
 import type { Suite } from '../../src/bench/suite.js';
 import { suites } from '../../src/bench/suites/index.js';
 import { packageRoot, srrl } from '../helpers/cli.js';
-import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, isMock, isThere } from '../helpers/device.js';
 
 addDevice();
 
@@ -19,7 +19,7 @@ const folder = mkdtempSync(join(tmpdir(), 'srrl-bench-device-'));
 const preload = { NODE_OPTIONS: `--import=${new URL('../helpers/mock-device.mjs', import.meta.url).href}` };
 const before = process.env.NODE_OPTIONS;
 beforeAll(() => {
-  if (isPretended) process.env.NODE_OPTIONS = preload.NODE_OPTIONS;
+  if (isMock) process.env.NODE_OPTIONS = preload.NODE_OPTIONS;
 });
 afterAll(() => {
   if (before === undefined) delete process.env.NODE_OPTIONS;
@@ -138,7 +138,7 @@ it('a report takes the ratio to the form that costs least', () => {
   expect(bestText([])).toBeUndefined();
 });
 
-describe.runIf(isPretended)('srrl bench --device', () => {
+describe.runIf(isMock)('srrl bench --device', () => {
   it('measures there, writes all samples, and says what is left out', () => {
     const results = join(folder, 'results.json');
     const { stdout, stderr, status } = srrl(

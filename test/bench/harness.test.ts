@@ -29,7 +29,7 @@ describe('statistics', () => {
 });
 
 describe('agreement', () => {
-  it('holds within the tolerance, and is refused beyond it, for what is missing and for what is no number', () => {
+  it('holds within the tolerance, and is refused beyond it, for what is missing and for what is NaN', () => {
     requireAgreement('a case', { ce: 4.6, fm: 0 }, { ce: 4.604, fm: 0, more: 1 });
     for (const theirs of [{ ce: 4.61 }, {}, { ce: Number.NaN }]) {
       expect(() => requireAgreement('a case, eager', { ce: 4.6 }, theirs as Record<string, number>)).toThrow(

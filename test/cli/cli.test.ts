@@ -212,7 +212,7 @@ describe('the main job', () => {
     });
   }, 60_000);
 
-  it('proves that a killed run goes on to the same weights', () => {
+  it('proves that a killed run continues to the same weights', () => {
     const run = ['--data', 'shapes:48?test=60', '--teacher', teacher, '--epochs', '2', '--batch-size', '12'];
     const { stdout, stderr, status } = srrl(['verify-resume', '--kills', '1', '--json', '--', ...run]);
     expect([stderr, status]).toEqual(['', 0]);

@@ -3,7 +3,7 @@ import { type DistillSetup, distill, models, openDataset, Teacher, type TrainEve
 import torch, { nn } from '../../src/torch.js';
 import { device, isThere } from '../helpers/device.js';
 
-/** What only a GPU has: narrow numbers that are fast, and an allocator that counts. */
+/** What only a GPU has: half precision that are fast, and an allocator that counts. */
 describe.runIf(isThere)('training on a GPU', () => {
   const setup = async (options: Partial<DistillSetup> = {}): Promise<DistillSetup> => {
     const data = await openDataset('shapes:96');
@@ -48,7 +48,7 @@ describe.runIf(isThere)('training on a GPU', () => {
     }
   });
 
-  it('normalization and ReLU are those of the processor', () => {
+  it('normalization and ReLU are those of the CPU', () => {
     const norm = new nn.BatchNorm2d(32).train();
     const x = torch.randn([8, 32, 9, 9]).contiguous({ memoryFormat: 'channelsLast' });
     const expected = norm.forwardRelu(x, x);

@@ -100,7 +100,7 @@ describe('mixes', () => {
       [0, 1, 0],
     ]),
   };
-  const with_ = (part: Partial<Mix>): Mix => ({ partner: 0, share: 0.75, kind: 'mixup', centre: [0.5, 0.5], ...part });
+  const with_ = (part: Partial<Mix>): Mix => ({ partner: 0, share: 0.75, kind: 'mixup', center: [0.5, 0.5], ...part });
 
   const mixedBy = (mixes: Mix[]) => mix(own, partners, hostParameters(mixes.map((one) => mixNumbers(one, 4, 8))));
 
@@ -114,8 +114,8 @@ describe('mixes', () => {
   });
 
   it("CutMix's labels follow the area that is pasted, also where the border cuts it off", () => {
-    const mixed = mixedBy([with_({ kind: 'cutmix' }), with_({ kind: 'cutmix', centre: [0, 0.5] })]);
-    // Half the root of 1 - share of each side reaches out from the centre: 2 of 8 and 1 of 4.
+    const mixed = mixedBy([with_({ kind: 'cutmix' }), with_({ kind: 'cutmix', center: [0, 0.5] })]);
+    // Half the root of 1 - share of each side reaches out from the center: 2 of 8 and 1 of 4.
     expect(mixed.images.mean([1, 2, 3]).tolist()).toEqual([1 - 8 / 32, 1 - 4 / 32]);
     expect(mixed.labels.tolist()).toEqual([
       [0.75, 0, 0.25],

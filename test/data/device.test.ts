@@ -6,18 +6,18 @@ import { openPacked, writePacked } from '../../src/data/formats/packed.js';
 import type { Batch } from '../../src/flow.js';
 import { type AugmentOptions, Loader, openDataset } from '../../src/index.js';
 import { DeviceGraph, noGrad } from '../../src/tensor/index.js';
-import { addDevice, device, isPretended, isThere, waits } from '../helpers/device.js';
+import { addDevice, device, isMock, isThere, waits } from '../helpers/device.js';
 import { photos, smallFolder, views } from './photos.js';
 
 const root = mkdtempSync(join(tmpdir(), 'srrl-device-'));
 afterAll(() => rmSync(root, { recursive: true }));
 
-// A device of its own memory: a tensor that was left behind on the processor is an error there.
+// A device of its own memory: a tensor that was left behind on the CPU is an error there.
 addDevice();
 
 const placed: AugmentOptions = { randomErasing: { p: 1 }, cutout: { length: 8 }, mixup: {}, cutmix: {} };
 // Of these CUDA's float32 may round the last digit otherwise (docs/devices.md).
-const coloured: AugmentOptions = {
+const colored: AugmentOptions = {
   ...placed,
   colorJitter: { brightness: 0.4, saturation: 0.4, hue: 0.1 },
   randAugment: { n: 2, m: 12 },
@@ -44,11 +44,11 @@ describe.runIf(isThere).each(available)('views on a device: %s', (name, open) =>
       ? [
           true,
           false,
-          ...(isPretended ? [{ colorJitter: { contrast: 0.4, hue: 0.1 }, randAugment: { m: 20 }, cutout: {} }] : []),
+          ...(isMock ? [{ colorJitter: { contrast: 0.4, hue: 0.1 }, randAugment: { m: 20 }, cutout: {} }] : []),
         ]
-      : [true, false, { crop: 'none' }, placed, { crop: 'resized', ...(isPretended ? coloured : placed) }];
+      : [true, false, { crop: 'none' }, placed, { crop: 'resized', ...(isMock ? colored : placed) }];
 
-  it('are those of the processor to the bit', async () => {
+  it('are those of the CPU bit for bit', async () => {
     const data = await open();
     for (const augment of augmentations) {
       const [actual, expected] = [await views(data, { augment, device }), await views(data, { augment })];

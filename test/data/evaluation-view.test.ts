@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, describe, expect, it } from 'vitest';
-import { centreView, usualView } from '../../src/data/crop.js';
+import { centerView, usualView } from '../../src/data/crop.js';
 import type { Dataset } from '../../src/data/dataset.js';
 import { decodeView } from '../../src/data/decode.js';
 import { evaluationViewOf, normalizedImages } from '../../src/data/evaluation-view.js';
@@ -103,7 +103,7 @@ describe('the view of an evaluation', () => {
       [224, 224],
     ] as const)
       for (const view of [usualView(224), { resize: [20, 36], crop: [20, 36] }, { resize: [60, 32], crop: [28, 28] }]) {
-        const { box, ...size } = centreView(width, height, view as ReturnType<typeof usualView>);
+        const { box, ...size } = centerView(width, height, view as ReturnType<typeof usualView>);
         expect(size.width).toBeGreaterThanOrEqual(box.left + box.width);
         expect(size.height).toBeGreaterThanOrEqual(box.top + box.height);
         expect(Math.min(box.left, box.top)).toBeGreaterThanOrEqual(0);

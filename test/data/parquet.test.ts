@@ -80,7 +80,7 @@ describe('parquet files', () => {
 });
 
 describe('parquet files that are no data set', () => {
-  /** The good training file beside the named one. */
+  /** The good training file next to the named one. */
   function beside(name: string): string {
     const folder = mkdtempSync(join(root, 'set-'));
     for (const file of ['train', name])

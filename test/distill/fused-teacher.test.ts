@@ -5,7 +5,7 @@ import { models, Teacher } from '../../src/index.js';
 import { native } from '../../src/native.js';
 import { autocast, FrozenGraph, refusedKernels, scope } from '../../src/tensor/index.js';
 import torch, { type Tensor } from '../../src/torch.js';
-import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, isMock, isThere } from '../helpers/device.js';
 
 addDevice();
 torch.manualSeed(0);
@@ -127,13 +127,13 @@ describe.skipIf(!isThere)('convolutions', () => {
     const wanted = forward(images);
     for (let run = 0; run < 3; run++) {
       const [ours] = graph.run(images) as [Tensor];
-      expect(largest(ours.sub(wanted))).toBeLessThan((isPretended ? 1e-5 : 1e-2) * largest(wanted));
+      expect(largest(ours.sub(wanted))).toBeLessThan((isMock ? 1e-5 : 1e-2) * largest(wanted));
     }
     graph.dispose();
     traced.dispose();
   });
 
-  it.runIf(isPretended)("are libtorch's own where cuDNN refuses them, which is known from then on", () => {
+  it.runIf(isMock)("are libtorch's own where cuDNN refuses them, which is known from then on", () => {
     const images = on(torch.randn([2, 8, 9, 7]));
     const graph = FrozenGraph.trace(images, (batch) => [conv(batch, 1, 3).relu()]).folded();
     expect(count(graph.toString(), 'srrl::conv_relu')).toBe(1);

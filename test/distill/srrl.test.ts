@@ -61,7 +61,7 @@ describe('SRRL', () => {
     },
   );
 
-  it('leaves the teacher as it was, to the bit, when the student is trained', () => {
+  it('leaves the teacher as it was, bit for bit, when the student is trained', () => {
     const { student, objective, teacher, terms } = setUp();
     const before = teacher.forward(images);
     const [weight, bias] = [teacher.weight.clone(), teacher.bias?.clone()];

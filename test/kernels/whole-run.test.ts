@@ -14,7 +14,7 @@ import {
 import { native } from '../../src/native.js';
 import { DeviceGraph, refusedKernels } from '../../src/tensor/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
-import { addDevice, device, emulateKernels, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, emulateKernels, isMock, isThere } from '../helpers/device.js';
 
 addDevice();
 emulateKernels();
@@ -66,7 +66,7 @@ describe.runIf(isThere)('a run with own kernels', () => {
     const alone = await run({ ...options, recordSteps: false });
     expect(captured.notices).toEqual(alone.notices);
     expect(alone.notices).toHaveLength(name === 'NaN' ? 2 : 0);
-    if (isPretended) expect(captured.epochs).toEqual(alone.epochs);
+    if (isMock) expect(captured.epochs).toEqual(alone.epochs);
     const plain = await run({ ...options, kernels: 'plain' });
     for (const [i, { loss }] of plain.epochs.entries())
       expect(Math.abs((captured.epochs[i]?.loss as number) - loss)).toBeLessThan(0.01 * loss);
@@ -97,6 +97,6 @@ describe.runIf(isThere)('students in one graph', () => {
     const [captured, alone] = [await students(true), await students(false)];
     expect(captured.replays).toBeGreaterThan(1);
     expect(captured.losses).toHaveLength(4);
-    if (isPretended) expect(captured.losses).toEqual(alone.losses);
+    if (isMock) expect(captured.losses).toEqual(alone.losses);
   });
 });

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { models } from '../../src/index.js';
 import { installKernels, manualSeed, type Tensor, functions as torch, withKernels } from '../../src/tensor/index.js';
-import { addDevice, device, emulateKernels, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, emulateKernels, isMock, isThere } from '../helpers/device.js';
 
 addDevice();
 emulateKernels();
@@ -29,7 +29,7 @@ const apart = (actual: Tensor, expected: Tensor) =>
 describe.skipIf(!isThere)('a wide ResNet in training', () => {
   const expected = results('cpu');
 
-  it.runIf(isPretended)('computes on a device without kernels what the CPU computes', () => {
+  it.runIf(isMock)('computes on a device without kernels what the CPU computes', () => {
     const actual = results(device);
     for (const [name, x] of Object.entries(expected)) expect(apart(actual[name] as Tensor, x), name).toBeLessThan(1e-5);
   });

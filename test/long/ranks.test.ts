@@ -50,7 +50,7 @@ describe('a rank that is killed', () => {
     clearInterval(watch);
     expect(output).toMatch(/Rank 1 on \S+ .*does not answer/);
     expect(output).toMatch(/: restart 1 of 1/);
-    expect(output).toMatch(/going on after step \d+/);
+    expect(output).toMatch(/continuing after step \d+/);
     expect(code, output).toBe(0);
     const whole = await ended(start('whole', []));
     expect(whole.code, whole.output).toBe(0);

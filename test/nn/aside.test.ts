@@ -7,7 +7,7 @@ import { gradientsAside } from '../../src/nn/aside.js';
 import { HalfWeights } from '../../src/nn/half-weights.js';
 import { autocast, DeviceGraph, installKernels, keep, withKernels } from '../../src/tensor/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
-import { addDevice, device, emulateKernels, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, emulateKernels, isMock, isThere } from '../helpers/device.js';
 
 addDevice();
 emulateKernels();
@@ -81,7 +81,7 @@ function gradients(precision: Precision, narrow: boolean, captured: boolean) {
 describe.runIf(isThere)('gradients aside', () => {
   beforeAll(() => expect(installKernels(device)).toMatchObject({ installed: true }));
 
-  it.runIf(isPretended).each(precisions)('are those of autograd: %s', (precision) => {
+  it.runIf(isMock).each(precisions)('are those of autograd: %s', (precision) => {
     const [aside, usual] = [gradients(precision, false, true), gradients(precision, false, false)];
     expect(aside.size).toBe(11);
     for (const [name, gradient] of usual) {
@@ -95,7 +95,7 @@ describe.runIf(isThere)('gradients aside', () => {
     }
   });
 
-  it.runIf(isPretended)('stay in bfloat16 where kernels read them, with the same values', () => {
+  it.runIf(isMock)('stay in bfloat16 where kernels read them, with the same values', () => {
     const usual = gradients('bfloat16', true, false);
     for (const [kernels, dtype] of [
       [true, 'bfloat16'],
@@ -145,7 +145,7 @@ describe.runIf(isThere)('gradients aside', () => {
     for (const [i, tensor] of aside.entries()) expect(torch.allclose(tensor, usual[i] as Tensor, 1e-4)).toBe(true);
   });
 
-  it.runIf(isPretended)('are found where something uses them before they are there', () => {
+  it.runIf(isMock)('are found where something uses them before they are there', () => {
     const layer = new nn.Conv2d(2, 3, 3).to({ device });
     const x = keep(torch.randn([1, 2, 5, 5]).to({ device }));
     const pass = () => {

@@ -70,14 +70,14 @@ describe.each([16, 8].filter((lanes) => lanes <= widest))('fast convolutions wit
     expect(actual[0]?.isContiguous({ memoryFormat: 'channelsLast' })).toBe(true);
   });
 
-  it('are the same to the bit each time', () => {
+  it('are the same bit for bit each time', () => {
     setLanes(lanes);
     const { x, w, b, g } = inputs(cases[2] as Case);
     const [first, second] = [0, 1].map(() => results(module(cases[2] as Case, w, b, 'float32'), x, g, true));
     for (const [i, value] of (first as Tensor[]).entries()) expect(value.equal(second?.[i] as Tensor)).toBe(true);
   });
 
-  it('hand on what is no number where it belongs', () => {
+  it('hand on what is NaN where it belongs', () => {
     setLanes(lanes);
     const { x, w } = inputs(cases[3] as Case);
     x.select(0, 0).select(0, 0).select(0, 0).select(0, 0).fill_(Number.NaN);
@@ -86,7 +86,7 @@ describe.each([16, 8].filter((lanes) => lanes <= widest))('fast convolutions wit
   });
 });
 
-describe('what is not of their kind is computed as always, to the bit', () => {
+describe('what is not of their kind is computed as always, bit for bit', () => {
   const plainOf = (conv: nn.Conv2d, x: Tensor) => [
     fastConvolutions(() => conv.forward(x)),
     torch.conv2d(x, conv.weight, conv.bias, conv.stride, conv.padding as number[], conv.dilation, conv.groups),

@@ -88,7 +88,7 @@ describe.each([16, 8].filter((lanes) => lanes <= widest))('normalization and ReL
     expect(Number(norm.num_batches_tracked.item())).toBe(1);
   });
 
-  it('are the same to the bit each time', () => {
+  it('are the same bit for bit each time', () => {
     setLanes(lanes);
     const given = inputs(settings[1] as Setting);
     const [first, second] = [0, 1].map(() => {
@@ -98,7 +98,7 @@ describe.each([16, 8].filter((lanes) => lanes <= widest))('normalization and ReL
     for (const [i, value] of (first as Tensor[]).entries()) expect(value.equal(second?.[i] as Tensor)).toBe(true);
   });
 
-  it('hand on what is no number', () => {
+  it('hand on what is NaN', () => {
     setLanes(lanes);
     const { x } = inputs(settings[0] as Setting);
     x.select(1, 3).fill_(Number.NaN);

@@ -29,7 +29,7 @@ describe('Adam and AdamW', () => {
     for (const [i, parameter] of params.entries()) expectClose(parameter, values[i] as number[], 1e-9);
   });
 
-  it('go on to the bit from a saved state, with constant memory', () => {
+  it('continue bit for bit from a saved state, with constant memory', () => {
     const through = parameters();
     const whole = optimizerFor('AdamW', through, { amsgrad: true });
     for (let i = 0; i < 8; i++) step(through, whole, i);

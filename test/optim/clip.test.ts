@@ -36,7 +36,7 @@ describe('clipping', () => {
     expect(params[2]?.grad).toBeNull();
   });
 
-  it('can refuse a norm that is no number, and changes nothing then', () => {
+  it('can refuse a norm that is NaN, and changes nothing then', () => {
     const params = parameters();
     params[0]?.grad?.fill_(Number.NaN);
     const before = params[1]?.grad?.clone();

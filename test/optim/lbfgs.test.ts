@@ -20,7 +20,7 @@ const valley = (a: nn.Parameter) => {
 };
 
 describe('L-BFGS', () => {
-  it.each(lbfgs)('goes where PyTorch goes on Rosenbrock with $options', (given) => {
+  it.each(lbfgs)('goes where PyTorch continues Rosenbrock with $options', (given) => {
     const [a, idle] = [point(), new nn.Parameter(torch.ones([2], { dtype: 'float64' }))];
     const optimizer = new optim.LBFGS([a, idle], optionsOf(given.options));
     let evaluations = 0;

@@ -48,7 +48,7 @@ describe('Optimizers of foreach operators', () => {
   });
 
   it.each(expected.optimizers)(
-    '$name goes on to the bit from a saved state, with constant memory ($options)',
+    '$name continues bit for bit from a saved state, with constant memory ($options)',
     (given) => {
       const through = parametersFor(given.name);
       const whole = optimizerFor(given, through);
@@ -148,7 +148,7 @@ describe('schedules of several groups, and those that remember', () => {
     }
   });
 
-  it('plateau goes on from a saved state', () => {
+  it('plateau continues from a saved state', () => {
     const metrics = [5, 4, 4.5, 4.4, 4.3, 4.2, 4.1, 4.6, 4.7, 3.9, 4.2, 4.3, 4.4];
     const rates = (from: number) => {
       const optimizer = two(0);
@@ -225,7 +225,7 @@ describe('EMA', () => {
     }
   });
 
-  it('averages parameters with its decay, copies buffers, and goes on from a saved state', () => {
+  it('averages parameters with its decay, copies buffers, and continues from a saved state', () => {
     const model = new nn.Sequential(new nn.Linear(2, 2), new nn.BatchNorm1d(2));
     const ema = new optim.EMA(model, { decay: 0.75 });
     const name = '0.weight';

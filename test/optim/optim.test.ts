@@ -28,7 +28,7 @@ describe('SGD', () => {
     for (const [i, parameter] of params.entries()) expectClose(parameter, values[i] as number[], 1e-9);
   });
 
-  it('goes on to the bit from a saved state', () => {
+  it('continues bit for bit from a saved state', () => {
     const options = { lr: 0.05, momentum: 0.9, nesterov: true };
     const through = parameters();
     const whole = optimizerFor(through, options);

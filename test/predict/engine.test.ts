@@ -72,7 +72,7 @@ describe('batches', () => {
     expect(network.sizes).toEqual([1, 3]);
   });
 
-  it('go on without an image that is broken', async () => {
+  it('continue without an image that is broken', async () => {
     const network = means();
     const engine = new Engine(network, options);
     const good = await plain(0, 0, 255);

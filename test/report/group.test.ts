@@ -47,7 +47,7 @@ describe('a folder of several runs', () => {
 });
 
 describe('the headline', () => {
-  it('has the student alone, where the folder beside it holds such runs', () => {
+  it('has the student alone, where the folder next to it holds such runs', () => {
     const alone = (seed: number) =>
       makeRun({ config: configOf({ method: 'ce', teacher: undefined, seed }), top1: [40 + seed] });
     const group = groupOf({

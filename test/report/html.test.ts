@@ -158,7 +158,7 @@ describe.each([
     expect(page.match(/(?:https?:)?\/\/[a-z0-9-]+\.[a-z]+|@import|\burl\(/gi) ?? []).toEqual([]);
   });
 
-  it("carries uPlot's licence, and styles for dark screens and paper", () => {
+  it("carries uPlot's license, and styles for dark screens and paper", () => {
     for (const part of ['Permission is hereby granted, free of charge', 'prefers-color-scheme: dark', '@media print'])
       expect(page).toContain(part);
   });

@@ -49,7 +49,7 @@ describe.skipIf(!executable)('in Chromium (set SRRL_CHROMIUM where it is not fou
     }
   }
 
-  /** Takes pictures of a page at all sizes and in both colours, and lets axe judge each. */
+  /** Takes pictures of a page at all sizes and in both colors, and lets axe judge each. */
   async function examine(name: string, url: string, ready: (page: Page) => Promise<void> = async () => {}) {
     for (const width of [360, 1440]) {
       await opened(url, width, async (page) => {

@@ -37,7 +37,7 @@ describe('the records of a run', () => {
     expect(readRun(path).epochs).toEqual([epochOf(1, 40)]);
   });
 
-  it('of a run that goes on after its end have no end, and the latest of each epoch', () => {
+  it('of a run that continues after its end have no end, and the latest of each epoch', () => {
     const events = [startOf({}), epochOf(1, 40), epochOf(2, 41), endOf(41), startOf({}), epochOf(2, 60)];
     const run = readRun(makeRun({ events: linesOf(events) }));
     expect([run.end, run.epochs]).toEqual([undefined, [epochOf(1, 40), epochOf(2, 60)]]);

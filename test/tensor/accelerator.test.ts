@@ -43,6 +43,6 @@ it('deterministic algorithms leave no memory to chance', () => {
   ).toBe(true);
 });
 
-it('the memory of the processor is not that of an allocator that counts', () => {
+it('the memory of the CPU is not that of an allocator that counts', () => {
   expect(() => torch.deviceMemory('cpu')).toThrow(/CPU/);
 });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { native } from '../../src/native.js';
 import { DeviceGraph, GraphPool, keep } from '../../src/tensor/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
-import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, isMock, isThere } from '../helpers/device.js';
 
 addDevice();
 
@@ -81,7 +81,7 @@ describe.runIf(isThere)('recorded work', () => {
     );
   });
 
-  it.runIf(isPretended)('is refused where branches use the same memory without waiting', () => {
+  it.runIf(isMock)('is refused where branches use the same memory without waiting', () => {
     const [x, y] = [on(torch.ones([3])), on(torch.ones([3]))];
     const record = (body: (graph: DeviceGraph) => void) => () =>
       DeviceGraph.record(device, body, { branches: 2 }).dispose();

@@ -26,7 +26,7 @@ import {
 import { DeviceGraph } from '../../src/tensor/index.js';
 import torch, { nn, type Tensor } from '../../src/torch.js';
 import { CompanySteps } from '../../src/train/company-steps.js';
-import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, isMock, isThere } from '../helpers/device.js';
 
 addDevice();
 
@@ -123,7 +123,7 @@ async function expectAsAlone({ out, setups, events, error }: Awaited<ReturnType<
   if (error) throw error;
   const single = await alone(setups);
   for (const name of Object.keys(setups)) {
-    if (isPretended) expect(weights(out, name).equals(weights(single.out, name)), name).toBe(true);
+    if (isMock) expect(weights(out, name).equals(weights(single.out, name)), name).toBe(true);
     const skipped = (list: string[]) => list.filter((message) => /skipped/.test(message));
     expect(skipped(messages(events, name))).toEqual(skipped(messages(single.events[name] ?? [])));
   }
@@ -210,7 +210,7 @@ describe.runIf(isThere)('students on one device', () => {
     expect(error).toMatchObject({ step, term });
   });
 
-  it('go on without one that ends early', async () => {
+  it('continue without one that ends early', async () => {
     const step = vi.spyOn(CompanySteps.prototype, 'step');
     const aside = vi.spyOn(DeviceGraph.prototype, 'aside');
     const company = await together(

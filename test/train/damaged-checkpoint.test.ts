@@ -95,7 +95,7 @@ describe('a damaged checkpoint', () => {
       (file) => rewritten(file, (_meta, tensors) => delete tensors['optimizer.3.momentum_buffer']),
     ],
     ['a step beyond the end', (file) => rewritten(file, (meta) => Object.assign(meta, { step: 1e9 }))],
-    ['a step that is no number', (file) => rewritten(file, (meta) => Object.assign(meta, { step: '7' }))],
+    ['a step that is NaN', (file) => rewritten(file, (meta) => Object.assign(meta, { step: '7' }))],
     ['an epoch that was never trained', (file) => rewritten(file, (meta) => Object.assign(meta, { step: 3 }))],
     ['without groups', (file) => rewritten(file, (meta) => delete meta.groups)],
     ['groups that are none', (file) => rewritten(file, (meta) => Object.assign(meta, { groups: [] }))],
@@ -148,7 +148,7 @@ describe('a damaged checkpoint', () => {
     expect(readdirSync(out).sort()).toEqual(before);
   }, 60_000);
 
-  it('of one of several students: all go on from the newest step that all have intact', async () => {
+  it('of one of several students: all continue from the newest step that all have intact', async () => {
     const names = ['a', 'b'] as const;
     const setups = Object.fromEntries(
       names.map((name) => [name, { ...setup(join(folder, `together-${name}`)), checkpointSteps: 4 }]),

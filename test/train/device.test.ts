@@ -19,10 +19,10 @@ import {
   type TrainEvent,
 } from '../../src/index.js';
 import torch, { loadSafetensors, nn, type Tensor } from '../../src/torch.js';
-import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, isMock, isThere } from '../helpers/device.js';
 import { fixturePath } from '../helpers/inputs.js';
 
-// A device of its own memory: a tensor that was left behind on the processor is an error there.
+// A device of its own memory: a tensor that was left behind on the CPU is an error there.
 addDevice();
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-device-'));
@@ -69,29 +69,28 @@ const unrecorded = (list: TrainEvent[]) =>
 
 describe.runIf(isThere)('a run on a device', () => {
   const names = methodKinds.map(({ name }) => name).filter((name) => name !== 'ce');
-  it.each(names)('begins with the terms of %s that it has on the processor', async (method) => {
+  it.each(names)('begins with the terms of %s that it has on the CPU', async (method) => {
     const terms = async (on: string) => of(await events(on, { method, dryRun: true }), 'start')[0]?.terms ?? {};
     const [actual, expected] = [await terms(device), await terms('cpu')];
     expect(Object.keys(actual)).toEqual(Object.keys(expected));
     // A GPU multiplies float32 by TensorFloat-32, with 10 bits after the point.
     for (const [name, value] of Object.entries(expected))
-      expect(
-        isNear(actual[name] as number, value, isPretended ? 1e-5 : 2e-2),
-        `${name}: ${actual[name]}, ${value}`,
-      ).toBe(true);
+      expect(isNear(actual[name] as number, value, isMock ? 1e-5 : 2e-2), `${name}: ${actual[name]}, ${value}`).toBe(
+        true,
+      );
   });
 
   it.each<[string, Partial<DistillSetup>]>([
     ['SGD', {}],
     ['AdamW, averages and small parts', { optimizer: 'adamw', lr: 1e-3, ema: 0.9, microBatch: 4, clipNorm: 1 }],
     ['Lion and mixed images', { optimizer: 'lion', lr: 1e-4, augmentation: { mixup: {}, randomErasing: {} } }],
-  ])('goes on as it does on the processor: %s', async (_, options) => {
+  ])('continues as it does on the processor: %s', async (_, options) => {
     const [actual, expected] = [await events(device, options), await events('cpu', options)];
     const losses = (list: TrainEvent[]) => of(list, 'epoch').map(({ loss }) => loss);
     expect(losses(actual)).toHaveLength(2);
     // Normalizations are computed in another way here and there.
     for (const [epoch, loss] of losses(expected).entries())
-      expect(losses(actual)[epoch]).toBeCloseTo(loss, isPretended ? 2 : 0);
+      expect(losses(actual)[epoch]).toBeCloseTo(loss, isMock ? 2 : 0);
     expect(of(actual, 'end')[0]?.test.count).toBe(12);
   });
 
@@ -112,7 +111,7 @@ describe.runIf(isThere)('a run on a device', () => {
     expect(torch.memory().tensors).toBe(before);
   });
 
-  it('goes on from a checkpoint to the bit', async () => {
+  it('continues from a checkpoint bit for bit', async () => {
     const weights = (out: string) => loadSafetensors(join(out, 'student.safetensors')).tensors;
     const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
     await events(device, { out: whole });
@@ -148,9 +147,9 @@ describe.runIf(isThere)('a run on a device', () => {
       of(list, 'epoch').map(({ loss, terms, trainTop1, test }) => ({ loss, terms, trainTop1, test }));
     // To the bit; but a recording holds what would otherwise be summed in place, here in another layout, whose sums are
     // rounded otherwise.
-    if (isPretended && method !== 'review-kd') expect(facts(replayed)).toEqual(facts(alone));
+    if (isMock && method !== 'review-kd') expect(facts(replayed)).toEqual(facts(alone));
     for (const [epoch, { loss }] of facts(alone).entries())
-      expect(isNear(facts(replayed)[epoch]?.loss as number, loss, isPretended ? 1e-6 : 1e-3)).toBe(true);
+      expect(isNear(facts(replayed)[epoch]?.loss as number, loss, isMock ? 1e-6 : 1e-3)).toBe(true);
   });
 
   it('does steps one by one where something in them waits for the device, and says so', async () => {
@@ -201,7 +200,7 @@ describe.runIf(isThere)('a run on a device', () => {
     expect([replayed.calls, alone.calls]).toEqual([5, 9]);
   });
 
-  it.runIf(isPretended)('says which devices there are, and where the teacher is', async () => {
+  it.runIf(isMock)('says which devices there are, and where the teacher is', async () => {
     const teacher = teacherOn('cpu', 12);
     await expect(events('cuda', { teacher })).rejects.toThrow(
       /There is no device cuda; there is cpu, hpu:0.*--cuda cu130/s,

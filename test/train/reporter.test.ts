@@ -50,7 +50,7 @@ describe('reporters', () => {
     expect([left.heard.length, left.closed]).toEqual([1, [undefined]]);
   });
 
-  it('that throw do not end the run: a notice names them, and the others go on', async () => {
+  it('that throw do not end the run: a notice names them, and the others continue', async () => {
     const listener = new Listener();
     const broken: Reporter = {
       name: 'tracker',

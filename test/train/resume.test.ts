@@ -37,7 +37,7 @@ const metrics = (out: string) =>
     .split('\n')
     .map((line) => line.split(',').slice(0, -2).join());
 
-describe('a run that is interrupted and goes on', () => {
+describe('a run that is interrupted and continues', () => {
   it.each([
     ['SGD, in the middle of an epoch', {}, 7],
     ['at the end of an epoch', {}, 5],
@@ -46,7 +46,7 @@ describe('a run that is interrupted and goes on', () => {
     ['an epoch without evaluation', { validation: 0.2, evaluateEvery: 2 }, 5],
     ['validation and the best epoch', { validation: 0.2, warmupEpochs: 1, schedule: 'step' }, 9],
   ] as [string, Partial<DistillSetup>, number][])(
-    '%s: ends as the uninterrupted one, to the bit',
+    '%s: ends as the uninterrupted one, bit for bit',
     async (name, options, stop) => {
       const [whole, parts] = [join(folder, `${name}-whole`), join(folder, `${name}-parts`)];
       await run({ ...options, out: whole });

@@ -154,7 +154,7 @@ describe('reading batches behind the one that is due', () => {
 
 describe('a data source that does not answer', () => {
   it.each([['train'], ['test']] as const)(
-    'is named again and again, and the run goes on when it does (%s)',
+    'is named again and again, and the run continues when it does (%s)',
     async (split) => {
       const out = join(folder, split);
       const number = split === 'train' ? latest : 5;
@@ -170,7 +170,7 @@ describe('a data source that does not answer', () => {
     },
   );
 
-  it('ends the run after the limit, with the state of the step before it, from which the run goes on', async () => {
+  it('ends the run after the limit, with the state of the step before it, from which the run continues', async () => {
     const out = join(folder, 'limit');
     const { data, answer } = slow('train', latest);
     const events: TrainEvent[] = [];

@@ -35,7 +35,7 @@ async function done(run: AsyncIterable<TrainEvent>): Promise<Extract<TrainEvent,
   return last as Extract<TrainEvent, { type: 'end' }>;
 }
 
-/** A file with this text in place of its card. */
+/** A file with this text instead of its card. */
 function withCard(file: string, card: unknown): string {
   const { tensors } = loadSafetensors(file);
   const written = join(folder, `card-${Math.random()}.safetensors`);

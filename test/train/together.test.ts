@@ -68,7 +68,7 @@ describe('students that are trained together', () => {
     teacher.dispose();
   });
 
-  it('go on from where they were stopped, with the same bits', async () => {
+  it('continue from where they were stopped, with the same bits', async () => {
     const teacher = ScriptTeacher.load(teacherFile);
     const whole = setups(join(folder, 'whole'), teacher);
     await all(distillTogether(whole));
@@ -82,7 +82,7 @@ describe('students that are trained together', () => {
     expect(events.find(({ type }) => type === 'start')).toMatchObject({ resumedAt: 4 });
     for (const [name, setup] of Object.entries(parts))
       expect(weights(setup.out as string).equals(weights(whole[name]?.out as string))).toBe(true);
-    // A new one among old ones has nothing to go on from.
+    // A new one among old ones has nothing to continue from.
     const more = { ...resumed, third: { ...(resumed.small as DistillSetup), out: join(folder, 'parts', 'third') } };
     await expect(all(distillTogether(more))).rejects.toThrow(/no checkpoint of the same step[\s\S]*third: none/);
     teacher.dispose();

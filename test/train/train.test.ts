@@ -138,7 +138,7 @@ describe('distill()', () => {
     expect(again).toEqual(last(events).test);
   });
 
-  it('is repeatable to the bit, and the seed matters', async () => {
+  it('is repeatable bit for bit, and the seed matters', async () => {
     const weights = async (name: string, seed: number) => {
       await all(distill(setup({ out: join(folder, name), seed, epochs: 1 })));
       return loadSafetensors(join(folder, name, 'student.safetensors')).tensors;
@@ -222,7 +222,7 @@ describe('distill()', () => {
     expect(node(file, [])).toMatchObject({ status: 0, stdout: 'ended\n' });
   }, 60_000);
 
-  it('pauses, goes on, and stops after a step in either thread', async () => {
+  it('pauses, continues, and stops after a step in either thread', async () => {
     for (const source of ['shapes:48?test=60', await openDataset('shapes:48?test=60')]) {
       const run = distill({
         data: source,

@@ -28,7 +28,7 @@ import torch, { type Tensor } from '../../src/torch.js';
 import { DeviceSteps } from '../../src/train/device-steps.js';
 import { scored } from '../../src/train/evaluate.js';
 import { RepeatedScores, Scores } from '../../src/train/scores.js';
-import { addDevice, device, isPretended, isThere, waits } from '../helpers/device.js';
+import { addDevice, device, isMock, isThere, waits } from '../helpers/device.js';
 
 addDevice();
 
@@ -61,15 +61,15 @@ async function encoded(): Promise<Dataset> {
   return { ...shapes, train: train as Dataset['train'], test: test as Dataset['test'] };
 }
 
-const coloured: AugmentOptions = { colorJitter: { brightness: 0.3, hue: 0.1 }, randAugment: {}, cutout: { length: 8 } };
+const colored: AugmentOptions = { colorJitter: { brightness: 0.3, hue: 0.1 }, randAugment: {}, cutout: { length: 8 } };
 const mixed: AugmentOptions = { randomErasing: {}, mixup: {}, cutmix: {} };
 
 const cases: [string, () => Promise<Dataset>, Partial<DistillSetup>][] = [
-  ['images on the device, with augmentations', async () => shapes, { augmentation: { ...coloured, ...mixed } }],
+  ['images on the device, with augmentations', async () => shapes, { augmentation: { ...colored, ...mixed } }],
   ['images on the device, of which parts are resized', async () => shapes, { augmentation: { crop: 'resized' } }],
   ['images of a packed file', async () => openPacked(packed), {}],
   ['images of a packed file, mixed', async () => openPacked(packed), { augmentation: mixed, ema: 0.9, clipNorm: 1 }],
-  ['images that are decoded', encoded, { augmentation: coloured }],
+  ['images that are decoded', encoded, { augmentation: colored }],
   ['images of a packed file, in parts', async () => openPacked(packed), { microBatch: 4 }],
 ];
 
@@ -121,11 +121,11 @@ describe.runIf(isThere)('repeated steps', () => {
     const repeated = await all({ ...options, data });
     expect(aside).toHaveBeenCalledTimes(options.microBatch ? 0 : 1);
     expect(between(seen).length).toBeGreaterThan(6);
-    if (isPretended) expect(new Set(between(seen))).toEqual(new Set([0]));
-    if (isPretended) expect(seen.at(-1)?.waits).toBeGreaterThan(0);
+    if (isMock) expect(new Set(between(seen))).toEqual(new Set([0]));
+    if (isMock) expect(seen.at(-1)?.waits).toBeGreaterThan(0);
     expect(repeated.filter((event) => event.type === 'notice' && /captured/.test(event.message))).toEqual([]);
     const alone = await all({ ...options, data, recordSteps: false });
-    if (isPretended) expect(epochs(repeated)).toEqual(epochs(alone));
+    if (isMock) expect(epochs(repeated)).toEqual(epochs(alone));
     expect(epochs(repeated)).toHaveLength(3);
   });
 });
@@ -149,10 +149,10 @@ describe.runIf(isThere)('kept features', () => {
       const full = await all({ ...options, data });
       // Of seven batches an epoch: the rehearsal, and two of each size before they are captured.
       expect(reads.mock.calls.length).toBe(fits ? 5 : 29);
-      if (isPretended) expect(new Set(between(seen))).toEqual(new Set([0]));
+      if (isMock) expect(new Set(between(seen))).toEqual(new Set([0]));
       expect(between(seen).length).toBeGreaterThan(10);
       const alone = await all({ ...options, data, recordSteps: false });
-      if (isPretended) expect([epochs(full), epochs(empty)]).toEqual([epochs(alone), epochs(alone)]);
+      if (isMock) expect([epochs(full), epochs(empty)]).toEqual([epochs(alone), epochs(alone)]);
       vi.restoreAllMocks();
     }
   });
@@ -178,7 +178,7 @@ describe.runIf(isThere)('an evaluation', () => {
     for (const round of [0, 1, 2]) {
       // Four batches of 12, and one of 2: the first of each size is not repeated.
       const [repeated, alone] = [(await measured()) as Accuracy, await evaluate(logits, loader)];
-      if (isPretended) expect(repeated).toEqual(alone);
+      if (isMock) expect(repeated).toEqual(alone);
       expect(repeated.loss).toBeCloseTo(alone.loss, 3);
       expect([record.mock.calls.length, replay.mock.calls.length]).toEqual(
         [

@@ -25,7 +25,7 @@ import { DeviceGraph, hostTraffic } from '../../src/tensor/index.js';
 import torch, { loadSafetensors, nn, type Tensor } from '../../src/torch.js';
 import { DeviceSteps } from '../../src/train/device-steps.js';
 import { LateNumber } from '../../src/train/late-number.js';
-import { addDevice, device, isPretended, isThere } from '../helpers/device.js';
+import { addDevice, device, isMock, isThere } from '../helpers/device.js';
 
 addDevice();
 
@@ -97,7 +97,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
       expect(notices(alone)).toHaveLength(2);
       expect(notices(alone)[0]).toMatch(what === 'loss' ? /the term loss is NaN or Inf/ : /a gradient is NaN or Inf/);
       expect(notices(repeated)).toEqual(notices(alone));
-      if (isPretended) expect(epochs(repeated)).toEqual(epochs(alone));
+      if (isMock) expect(epochs(repeated)).toEqual(epochs(alone));
     }
   });
 
@@ -115,7 +115,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
     expect(alone.step).toBeGreaterThan(3);
     expect(Object.keys(repeated.tensors)).toEqual(Object.keys(alone.tensors));
     for (const [name, tensor] of Object.entries(alone.tensors))
-      if (isPretended) expect(repeated.tensors[name]?.equal(tensor), name).toBe(true);
+      if (isMock) expect(repeated.tensors[name]?.equal(tensor), name).toBe(true);
   });
 
   it('are judged at a later look as at once, where steps are quick', async () => {
@@ -137,7 +137,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
       const repeated = await run(true);
       expect(read.mock.calls.length).toBeGreaterThan(1);
       const alone = await run(false);
-      if (isPretended) expect(repeated).toEqual(alone);
+      if (isMock) expect(repeated).toEqual(alone);
     }
   });
 
@@ -176,7 +176,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
     record.mockClear();
     const alone = epochs(await all({ ...options, recordSteps: false }));
     expect(record).not.toHaveBeenCalled();
-    if (isPretended) expect(repeated).toEqual(alone);
+    if (isMock) expect(repeated).toEqual(alone);
     for (const [i, { loss }] of alone.entries())
       expect(Math.abs((repeated[i]?.loss as number) - loss)).toBeLessThan(1e-3 * loss);
   });
@@ -201,7 +201,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
     const captured = await run(true);
     expect(record).toHaveBeenCalledTimes(4);
     const alone = await run(false);
-    if (isPretended) expect(captured).toEqual(alone);
+    if (isMock) expect(captured).toEqual(alone);
   });
 
   it.each<[string, Partial<DistillSetup>]>([
@@ -220,7 +220,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
       expect(replay.mock.calls.length).toBeGreaterThanOrEqual(20);
       const alone = await run(false);
       expect(notices(repeated)).toEqual(notices(alone));
-      if (isPretended) expect(epochs(repeated)).toEqual(epochs(alone));
+      if (isMock) expect(epochs(repeated)).toEqual(epochs(alone));
     }
   });
 
@@ -254,7 +254,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
       expect(notices(repeated.list)).toEqual(notices(alone.list));
       expect(repeated.scale).toBe(alone.scale);
       if (precision === 'float16') expect(alone.scale).toBe(name === 'overflow' ? 65536 / 4 : 65536);
-      if (isPretended) expect(epochs(repeated.list)).toEqual(epochs(alone.list));
+      if (isMock) expect(epochs(repeated.list)).toEqual(epochs(alone.list));
       record.mockRestore();
     }
   });
@@ -269,7 +269,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
     let tries = 0;
     const real = DeviceGraph.record.bind(DeviceGraph);
     vi.spyOn(DeviceGraph, 'record').mockImplementation((...args) => {
-      // The teacher beside the student, the teacher in the step, and then in two parts.
+      // The teacher next to the student, the teacher in the step, and then in two parts.
       if (tries++ < 2) throw new OutOfMemoryError('CUDA out of memory');
       return real(...args);
     });
@@ -317,7 +317,7 @@ describe.runIf(isThere)('steps that are repeated', () => {
 });
 
 describe.runIf(isThere)('the teacher', () => {
-  it('is a batch ahead, and runs in the step itself where it cannot go beside it', async () => {
+  it('is a batch ahead, and runs in the step itself where it cannot go next to it', async () => {
     const options = { method: 'srrl', epochs: 2 } as const;
     const aside = vi.spyOn(DeviceGraph.prototype, 'aside');
     const ahead = epochs(await all(options));
@@ -328,7 +328,7 @@ describe.runIf(isThere)('the teacher', () => {
     const list = await all(options);
     expect(aside).toHaveBeenCalledTimes(2);
     expect(notices(list)).toEqual([]);
-    if (isPretended) expect(epochs(list)).toEqual(ahead);
+    if (isMock) expect(epochs(list)).toEqual(ahead);
   });
 
   it('is called by the host for the first captured step of a run; all others are the graph, also across epochs', async () => {

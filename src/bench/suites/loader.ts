@@ -17,7 +17,7 @@ export const loaderSuite: Suite = {
   cpuOnly: 'the CPU decodes JPEG files',
   cases: (context) => [
     {
-      name: context.photos === undefined ? 'drawn photos' : 'photos',
+      name: context.photos === undefined ? 'synthetic photos' : 'photos',
       unit: 'images/s',
       better: 'higher',
       peers: [{ name: 'DataLoader, Pillow', variant: 'pillow' }],

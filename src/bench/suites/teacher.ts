@@ -103,7 +103,7 @@ function firstBatch(data: Dataset, batchSize: number): Batch {
 
 const tensorsOf = ({ images, labels, indices }: Batch): Tensor[] => [images, labels, indices];
 
-/** The batch on a device, in place of the given one. */
+/** The batch on a device, instead of the given one. */
 function onDevice(batch: Batch, device: string): Batch {
   if (device === 'cpu') return batch;
   const [images, labels, indices] = scope(() => tensorsOf(batch).map((tensor) => keep(tensor.to({ device }))));

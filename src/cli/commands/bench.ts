@@ -32,7 +32,7 @@ const options = z.strictObject({
   photos: z
     .string()
     .optional()
-    .describe('image folder (train/, val/) for the suites loader and predict, in place of drawn photos'),
+    .describe('image folder (train/, val/) for the suites loader and predict, instead of synthetic photos'),
   results: z.string().optional().describe('file for all samples as JSON, written anew after each suite'),
   save: z.string().optional().describe('file for the ratios, as a baseline'),
   check: z.string().optional().describe('baseline; fail where a ratio is worse than it by more than its spread'),

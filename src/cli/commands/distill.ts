@@ -31,7 +31,7 @@ export const studentOptions = z.strictObject({
   }),
   ...trainOptions.shape,
   ...grouped('output', {
-    ui: z.boolean().default(false).describe('a page on this machine that shows the run while it goes on'),
+    ui: z.boolean().default(false).describe('a page on this machine that shows the run while it continues'),
     tensorboard: z
       .string()
       .optional()

@@ -17,7 +17,7 @@ export const inspectCommand = defineCommand({
     { syntax: '<file>', description: 'file of torch.export.save or TorchScript; run folder or student.safetensors' },
   ],
   options: z.strictObject({
-    tap: z.string().optional().describe('module path of the classifier, in place of the one that is found'),
+    tap: z.string().optional().describe('module path of the classifier, instead of the one that is found'),
     isolated: z
       .boolean()
       .default(false)

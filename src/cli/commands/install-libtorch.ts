@@ -14,7 +14,7 @@ export const installLibtorchCommand = defineCommand({
     from: z
       .string()
       .optional()
-      .describe('a libtorch zip, a torch wheel, a folder, or a URL, in place of PyTorch and pip'),
+      .describe('a libtorch zip, a torch wheel, a folder, or a URL, instead of PyTorch and pip'),
     sha256: z.string().optional().describe('checksum that the archive must have'),
     ifMissing: z.boolean().default(false).describe('do nothing where a fitting libtorch is found already'),
   }),

@@ -11,7 +11,7 @@ export const reportCommand = defineCommand({
   arguments: [{ syntax: '<run>', description: 'run folder, or a folder of several runs' }],
   options: z.strictObject({
     out: z.string().optional().describe('file for the page; default: report.html in the run folder'),
-    tensorboard: z.string().optional().describe('folder for an event file of TensorBoard, in place of the page'),
+    tensorboard: z.string().optional().describe('folder for an event file of TensorBoard, instead of the page'),
     serve: z.boolean().default(false).describe('a page on this machine that follows the run, until Ctrl-C'),
     port: z.int().min(0).max(65535).default(0).describe('of --serve; 0: any that is free'),
   }),

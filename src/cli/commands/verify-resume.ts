@@ -13,7 +13,7 @@ import { defineCommand } from '../command.js';
 
 export const verifyResumeCommand = defineCommand({
   name: 'verify-resume',
-  summary: 'prove that a run which is killed at random moments ends with the same weights, to the bit',
+  summary: 'prove that a run which is killed at random moments ends with the same weights, bit for bit',
   arguments: [
     { syntax: '[options-of-distill...]', description: 'behind --, what the run is asked; default: a small one' },
   ],
@@ -38,7 +38,7 @@ export const verifyResumeCommand = defineCommand({
       if (result.same) {
         if (!json)
           console.log(
-            `${kills} kills (${result.late} of runs that had ended), no torn file: the weights are the same to the bit every time`,
+            `${kills} kills (${result.late} of runs that had ended), no torn file: the weights are the same bit for bit every time`,
           );
         return;
       }
@@ -68,7 +68,7 @@ interface Verdict {
   same: boolean;
 }
 
-/** Each kill has a run of its own, which then goes on to its end. */
+/** Each kill has a run of its own, which then continues to its end. */
 async function verify(folder: string, args: string[], kills: number, say: (text: string) => void): Promise<Verdict> {
   const wholeRun = join(folder, 'whole');
   const began = performance.now();

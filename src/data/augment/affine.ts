@@ -8,13 +8,13 @@ export interface AffineMap {
   translate?: readonly [number, number];
   /** Degrees along x and y. Default [0, 0]. */
   shear?: readonly [number, number];
-  /** The fixed point, from the upper left corner. Default: the centre of the image. */
+  /** The fixed point, from the upper left corner. Default: the center of the image. */
   center?: readonly [number, number];
 }
 
 const radians = (degrees: number): number => (degrees * Math.PI) / 180;
 
-/** From a target pixel to its source, [2, 3] in row-major order, in pixels from the centre. */
+/** From a target pixel to its source, [2, 3] in row-major order, in pixels from the center. */
 export function inverseMatrix(map: AffineMap, height: number, width: number): number[] {
   const { angle = 0, translate: [tx, ty] = [0, 0], shear = [0, 0], center } = map;
   const [cx, cy] = center ? [center[0] - width / 2, center[1] - height / 2] : [0, 0];

@@ -1,5 +1,5 @@
 /**
- * torchvision's adjustments of colour for float images in 0..1, [N, C, H, W] with one or three channels; `factor` is
+ * torchvision's adjustments of color for float images in 0..1, [N, C, H, W] with one or three channels; `factor` is
  * [N, 1, 1, 1].
  */
 import { functions, type Tensor } from '../../tensor/index.js';

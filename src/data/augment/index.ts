@@ -45,7 +45,7 @@ export function changesFloats(options: EffectiveAugmentOptions, encoded: boolean
 }
 
 /**
- * What is done to float images in 0..1 by numbers that are drawn for each of them, in order. `mean` is the colour of
+ * What is done to float images in 0..1 by numbers that are drawn for each of them, in order. `mean` is the color of
  * what is erased.
  */
 function drawn(options: EffectiveAugmentOptions, mean: readonly number[] = []): Augmentation[] {

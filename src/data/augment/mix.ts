@@ -21,7 +21,7 @@ export interface Mix {
   share: number;
   kind: 'mixup' | 'cutmix';
   /** Where the middle of the pasted rectangle lies, in parts of width and height. */
-  centre: readonly [x: number, y: number];
+  center: readonly [x: number, y: number];
 }
 
 function normal(random: SampleRandom): number {
@@ -52,20 +52,20 @@ export function drawMixes({ seed, epoch, images }: Draw, count: number, { mixup,
     const kind =
       mixup && cutmix ? ((['mixup', 'cutmix'] as const)[random.below(2)] ?? 'mixup') : mixup ? 'mixup' : 'cutmix';
     const partner = random.below(count);
-    const centre = [random.uniform(), random.uniform()] as const;
+    const center = [random.uniform(), random.uniform()] as const;
     const { alpha } = (kind === 'mixup' ? mixup : cutmix) ?? { alpha: 1 };
-    return { partner, kind, centre, share: beta(random, alpha) };
+    return { partner, kind, center, share: beta(random, alpha) };
   });
 }
 
 /** torchvision's rectangle of CutMix, cut off at the borders; empty for mixup. */
-function pasted({ kind, share, centre: [x, y] }: Mix, height: number, width: number): Rectangle {
+function pasted({ kind, share, center: [x, y] }: Mix, height: number, width: number): Rectangle {
   if (kind === 'mixup') return { top: 0, left: 0, height: 0, width: 0 };
   const half = 0.5 * Math.sqrt(1 - share);
   const span = (at: number, size: number) => {
-    const [centre, reach] = [Math.floor(at * size), Math.trunc(half * size)];
-    const begin = Math.max(0, centre - reach);
-    return [begin, Math.min(size, centre + reach) - begin] as const;
+    const [center, reach] = [Math.floor(at * size), Math.trunc(half * size)];
+    const begin = Math.max(0, center - reach);
+    return [begin, Math.min(size, center + reach) - begin] as const;
   };
   const [[left, w], [top, h]] = [span(x, width), span(y, height)];
   return { top, left, height: h, width: w };

@@ -44,13 +44,13 @@ export function erasedRectangle(
   return nothing;
 }
 
-/** The square of DeVries and Taylor (2017), whose centre lies anywhere in the image. */
+/** The square of DeVries and Taylor (2017), whose center lies anywhere in the image. */
 function cutSquare(random: SampleRandom, height: number, width: number, { length }: CutoutOptions): Rectangle {
   const half = Math.floor(length / 2);
   return { top: random.below(height) - half, left: random.below(width) - half, height: length, width: length };
 }
 
-/** The images with rectangles in the colour `fill`, one value a channel. */
+/** The images with rectangles in the color `fill`, one value a channel. */
 export function erase(images: Tensor, rectangles: Parameters, fill: readonly number[]): Tensor {
   return functions.where(insideOf(rectangles, images), perChannel(fill, images.device), images);
 }

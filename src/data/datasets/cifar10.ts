@@ -16,7 +16,7 @@ export const cifar10: DatasetKind = {
   kind: 'cifar10',
   usage: 'cifar10:DIR',
   summary:
-    'CIFAR-10, 32x32 colour, 10 classes: data_batch_1 to data_batch_5 and test_batch, binary or as Python pickles',
+    'CIFAR-10, 32x32 color, 10 classes: data_batch_1 to data_batch_5 and test_batch, binary or as Python pickles',
   async open(path) {
     return {
       source: `cifar10:${path}`,

@@ -16,7 +16,7 @@ const layout: CifarLayout = {
 export const cifar100: DatasetKind = {
   kind: 'cifar100',
   usage: 'cifar100:DIR',
-  summary: 'CIFAR-100, 32x32 colour, 100 classes: train and test, binary, the same packed by xz, or as Python pickles',
+  summary: 'CIFAR-100, 32x32 color, 100 classes: train and test, binary, the same packed by xz, or as Python pickles',
   async open(path) {
     return {
       source: `cifar100:${path}`,

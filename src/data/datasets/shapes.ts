@@ -10,7 +10,7 @@ const size = 32;
 type Inside = (x: number, y: number) => boolean;
 
 const polygon = (corners: number, inner: number): Inside => {
-  // A regular polygon, or with inner < 1 a star, whose boundary is a chain of straight edges around the centre.
+  // A regular polygon, or with inner < 1 a star, whose boundary is a chain of straight edges around the center.
   const points = Array.from({ length: inner < 1 ? corners * 2 : corners }, (_, i) => {
     const radius = inner < 1 && i % 2 === 1 ? inner : 1;
     const angle = (2 * Math.PI * i) / (inner < 1 ? corners * 2 : corners) - Math.PI / 2;
@@ -47,15 +47,15 @@ const shapes: Record<string, Inside> = {
 
 const names = Object.keys(shapes);
 
-type Colour = [number, number, number];
-const colour = (random: SampleRandom, from = 30, to = 225): Colour => [
+type Color = [number, number, number];
+const color = (random: SampleRandom, from = 30, to = 225): Color => [
   random.uniform(from, to),
   random.uniform(from, to),
   random.uniform(from, to),
 ];
-const contrast = (a: Colour, b: Colour) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
+const contrast = (a: Color, b: Color) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 
-/** No shape reaches further from its centre: the corners of the bars are at 1.28. */
+/** No shape reaches further from its center: the corners of the bars are at 1.28. */
 const reach = 1.28;
 /** Where in a pixel the shape is looked for. */
 const inPixel = [
@@ -71,9 +71,9 @@ const inPixel = [
  */
 function draw(image: Uint8Array, inside: Inside, random: SampleRandom, isEasy: boolean): void {
   // Of easy images, a large light shape on a dark ground without strokes.
-  const ground = isEasy ? colour(random, 20, 100) : colour(random);
-  let paint = isEasy ? colour(random, 150, 235) : colour(random);
-  while (contrast(paint, ground) < 140) paint = isEasy ? colour(random, 150, 235) : colour(random);
+  const ground = isEasy ? color(random, 20, 100) : color(random);
+  let paint = isEasy ? color(random, 150, 235) : color(random);
+  while (contrast(paint, ground) < 140) paint = isEasy ? color(random, 150, 235) : color(random);
   const radius = random.uniform(isEasy ? 10 : 8, 13);
   const [cx, cy] = [random.uniform(radius, size - radius), random.uniform(radius, size - radius)];
   const angle = random.uniform(-0.3, 0.3);
@@ -87,7 +87,7 @@ function draw(image: Uint8Array, inside: Inside, random: SampleRandom, isEasy: b
       ny: Math.sin(turn),
       at: random.uniform(-14, 14),
       half: random.uniform(0.5, 1.3),
-      colour: colour(random),
+      color: color(random),
     };
   });
 
@@ -105,7 +105,7 @@ function draw(image: Uint8Array, inside: Inside, random: SampleRandom, isEasy: b
       for (let channel = 0; channel < 3; channel++) {
         const shaded = (ground[channel] as number) + shade[0] * (px / size - 0.5) + shade[1] * (py / size - 0.5);
         const painted = stroke
-          ? (stroke.colour[channel] as number)
+          ? (stroke.color[channel] as number)
           : covered * (paint[channel] as number) + (1 - covered) * shaded;
         image[channel * size * size + py * size + px] = Math.max(
           0,
@@ -138,7 +138,7 @@ const options = z.strictObject({
 export const shapesKind: DatasetKind = {
   kind: 'shapes',
   usage: 'shapes[:N[?test=M&level=easy]]',
-  summary: `drawn from a seed, 32x32 colour, ${names.length} classes, N training images (default 2000), M to test with (default 1200)`,
+  summary: `drawn from a seed, 32x32 color, ${names.length} classes, N training images (default 2000), M to test with (default 1200)`,
   options,
   async open(path) {
     const { place, options: chosen } = sourceOptions('shapes', path, options);

@@ -56,7 +56,7 @@ const huggingFace = z.object({
   info: z.object({ features: z.record(z.string(), z.object({ names: z.array(z.string()).optional() }).catch({})) }),
 });
 
-/** The names of classes that Hugging Face's `datasets` wrote beside the columns. */
+/** The names of classes that Hugging Face's `datasets` wrote next to the columns. */
 export function classNamesIn(file: ParquetFile, label: string): string[] | undefined {
   try {
     const { features } = huggingFace.parse(JSON.parse(file.note('huggingface') ?? '')).info;

@@ -60,7 +60,7 @@ export class ParquetFile {
     });
   }
 
-  /** What stands beside the columns under `key`: Hugging Face and pandas write JSON there. */
+  /** What stands next to the columns under `key`: Hugging Face and pandas write JSON there. */
   note(key: string): string | undefined {
     return this.metadata.key_value_metadata?.find((entry) => entry.key === key)?.value;
   }

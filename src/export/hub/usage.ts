@@ -25,10 +25,10 @@ from PIL import Image
 from transformers import BitImageProcessor
 
 config = json.load(open("config.json"))
-processor = BitImageProcessor.from_pretrained(".")
+CPU = BitImageProcessor.from_pretrained(".")
 session = onnxruntime.InferenceSession("model.onnx")
 image = Image.open("photo.jpg").convert("${student.inChannels === 1 ? 'L' : 'RGB'}")
-images = processor(image, return_tensors="np")["pixel_values"]
+images = CPU(image, return_tensors="np")["pixel_values"]
 logits = session.run(None, {"images": images})[0][0]
 print(config["id2label"][str(logits.argmax())])`;
 

@@ -40,7 +40,7 @@ export interface OneCycleOptions {
   threePhase?: boolean;
 }
 
-/** An optimizer whose groups have what the cycle moves beside the rate. */
+/** An optimizer whose groups have what the cycle moves next to the rate. */
 interface Cycled extends Scheduled {
   paramGroups: { lr: number; initialLr?: number; momentum?: number; betas?: [number, number] }[];
 }

@@ -34,7 +34,7 @@ export interface PlateauOptions {
   eps?: number;
 }
 
-/** What {@link ReduceLROnPlateau.loadStateDict} needs to go on; the rates themselves are the optimizer's. */
+/** What {@link ReduceLROnPlateau.loadStateDict} needs to continue; the rates themselves are the optimizer's. */
 export interface PlateauState {
   best: number;
   badEpochs: number;

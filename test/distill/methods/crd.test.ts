@@ -59,7 +59,7 @@ describe('the contrastive loss', () => {
     expect(largest).toBeLessThanOrEqual(bound);
   });
 
-  it('goes on from a checkpoint as if there had been none', () => {
+  it('continues from a checkpoint as if there had been none', () => {
     torch.manualSeed(1);
     const [one, two] = [new Contrast(6, 8, options), new Contrast(6, 8, options)];
     const step = (contrast: Contrast, i: number): number => {
