@@ -13,7 +13,7 @@ typedef float Unaligned __attribute__((vector_size(LANES * sizeof(float)), align
 inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 inline void store(float* to, Vector value) { *reinterpret_cast<Unaligned*>(to) = value; }
 inline Vector all(float value) { return value - Vector{}; }
-// What is no number stays so, as in aten.
+// NaN stays NaN, as in aten.
 inline Vector positive(Vector value) { return value < 0.f ? Vector{} : value; }
 
 }  // namespace
