@@ -72,7 +72,7 @@ c10::Stream laneOf(c10::Device device, size_t number) {
 
 c10::Stream backgroundOf(c10::Device device) { return warmStreamOf({device.type(), device.index(), Role::kBackground, 0}, device); }
 
-// Not warmed up: what runs there is asked for by the threads of autograd, whose handles are their own.
+// Not warmed up: the gradients of weights of convolutions need no workspace that belongs to a stream.
 c10::Stream sideOf(const c10::Stream& stream) {
   const c10::Device device = stream.device();
   return streamOf({device.type(), device.index(), Role::kSide, stream.id()}, device);
