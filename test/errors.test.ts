@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { interruptSignal } from '../src/cli/run.js';
 import * as errors from '../src/errors.js';
-import { distill, models, openDataset, SrrlError, train } from '../src/index.js';
+import { distill, distributed, models, openDataset, SrrlError, train } from '../src/index.js';
 import torch, { loadSafetensors, saveSafetensors } from '../src/torch.js';
 import { packageRoot, srrl } from './helpers/cli.js';
 
@@ -27,8 +27,8 @@ function sources(path: string): string[] {
     return statSync(below).isDirectory() ? sources(below) : below.endsWith('.ts') ? [readFileSync(below, 'utf8')] : [];
   });
 }
-/** A code of Node's own. */
-const foreign = ['ERR_MODULE_NOT_FOUND'];
+/** Codes of Node's own. */
+const foreign = ['ERR_MODULE_NOT_FOUND', 'ERR_UNKNOWN_FILE_EXTENSION'];
 const codes = [
   ...new Set(
     sources(join(packageRoot, 'src')).flatMap((text) =>
@@ -70,6 +70,7 @@ const provoke: Record<string, () => unknown> = {
     await ended(distill({ ...short, teacher: 'assets/shapes-teacher.pt', data: fewer }));
   },
   ERR_TORCH: () => torch.ones([2, 2]).cholesky(),
+  ERR_DISTRIBUTED: () => distributed.init({ rank: 0, worldSize: 2, address: '127.0.0.1', port: 29_617, timeout: 1 }),
   ERR_SHAPE: () => torch.ones([2]).add(torch.ones([3])),
   ERR_ARGUMENT: () => torch.ones([2]).add('two' as never),
   ERR_INDEX: () => torch.ones([2]).select(0, 5),

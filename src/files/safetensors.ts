@@ -1,6 +1,6 @@
 /** safetensors files: a length, a JSON header, and the bytes of the tensors one after the other. */
 import { checkCall, checkCount } from '../call.js';
-import { FileError, messageOf } from '../errors.js';
+import { DamagedError, FileError, messageOf } from '../errors.js';
 import { parseStrict } from '../strict-json.js';
 import type { DType } from '../tensor/dtype.js';
 import { scope, type Tensor } from '../tensor/index.js';
@@ -142,6 +142,8 @@ export class SafetensorsFile {
     const entries = Object.entries(header);
     const { [checksumKey]: digits, ...metadata } = metadataOf(entries.find(([name]) => name === '__metadata__')?.[1]);
     this.metadata = metadata;
+    if (digits !== undefined && checksum === undefined)
+      throw new DamagedError('it is damaged: its checksum is not 8 hexadecimal digits. Copy or write it again.');
     this.#checksum = digits === undefined ? undefined : checksum;
     this.#places = new Map(
       entries

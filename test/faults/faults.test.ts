@@ -166,9 +166,9 @@ describe('memory', () => {
 });
 
 describe('the network', () => {
-  const users = ['report/live.ts', 'libtorch/install.ts'];
+  const users = ['report/live.ts', 'libtorch/install.ts', 'distributed/group.ts', 'distributed/meeting.ts'];
 
-  it('is used by two files alone: one serves this machine, one downloads libtorch', () => {
+  it('is used by few files: the live page, the download of libtorch, and processes that look each other up', () => {
     const found: string[] = [];
     const walk = (path: string) => {
       for (const entry of readdirSync(join(packageRoot, 'src', path), { withFileTypes: true })) {
