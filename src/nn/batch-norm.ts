@@ -1,4 +1,5 @@
 import { checkCall, type Kinds } from '../call.js';
+import { native } from '../native.js';
 import { callOverload, noGrad, overloadOf, Tensor, functions as torch } from '../tensor/index.js';
 import { synchronizes } from './batch-share.js';
 import type { Module } from './module.js';
@@ -166,7 +167,7 @@ export class BatchNorm3d extends BatchNorm {
  */
 export class SyncBatchNorm extends BatchNorm {
   protected override synchronizes(): boolean {
-    return this.training;
+    return this.training && native().distributedInfo() !== null;
   }
 
   /** Replaces every batch normalization below a module, or the module itself, sharing parameters and statistics. */

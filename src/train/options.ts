@@ -38,7 +38,8 @@ const optimization = grouped('optimization', {
   syncBatchNorm: z
     .boolean()
     .default(true)
-    .describe('with several processes, batch normalization by the statistics of all of them'),
+    .describe('with several processes, batch normalization by the statistics of all of them')
+    .meta({ off: 'with several processes, batch normalization by the statistics of each' }),
 });
 
 const device = grouped('device', {

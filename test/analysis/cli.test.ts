@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -100,8 +100,10 @@ describe('srrl analyze', () => {
   });
 
   it('refuses a folder without a run', () => {
-    const { status, stderr } = srrl(['analyze', folder]);
-    expect(stderr).toMatch(/no run folder/);
+    const empty = join(folder, 'empty');
+    mkdirSync(empty);
+    const { status, stderr } = srrl(['analyze', empty]);
+    expect(stderr).toMatch(/holds no run/);
     expect(status).toBe(1);
   });
 });

@@ -74,7 +74,7 @@ it('values come from the registries', () => {
 });
 
 it('every option that takes a text has a source, or is known to be free', () => {
-  const free = ['tap', 'cuda', 'sha256', 'only', 'batch'];
+  const free = ['tap', 'cuda', 'sha256', 'only', 'batch', 'master'];
   for (const { name, options } of commands) {
     for (const [key, { type, enum: choices }] of properties(options)) {
       if (type === 'string' && !choices && !free.includes(key))

@@ -26,7 +26,7 @@ export const sweepCommand = defineCommand({
   }),
   examples: [
     'srrl sweep grid.yaml',
-    'srrl sweep recipes/cifar100/table.yaml --time-budget 10 -- --data cifar100:DIR --device cuda',
+    'srrl sweep grid.yaml --time-budget 10 -- --device cuda',
     'srrl sweep grid.yaml --table',
   ],
   async run({ timeBudget, table: tableOnly, plan, json }, [file, ...args]) {

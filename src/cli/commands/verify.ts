@@ -16,7 +16,7 @@ export const verifyCommand = defineCommand({
   options: z.strictObject({
     json: z.boolean().default(false).describe('result as JSON on standard output'),
   }),
-  examples: ['srrl verify runs/a', 'srrl verify data.pack teacher.pt cache/'],
+  examples: ['srrl verify runs/a', 'srrl verify a.pack teacher.pt cache/'],
   async run({ json }, paths) {
     const verdicts = (await Promise.all(paths.map((path) => verifyFile(path)))).flat();
     if (json) console.log(JSON.stringify(verdicts));
