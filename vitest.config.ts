@@ -1,9 +1,12 @@
 import { defineConfig } from 'vitest/config';
 
+/** Tests of whole runs in processes of their own, which would make `npm test` longer than ten minutes on 2 cores. */
+export const slow = ['test/faults/**/*.test.ts', 'test/cli/{hostile,sweep}.test.ts'];
+
 export default defineConfig({
   test: {
     include: ['test/**/*.test.ts'],
-    exclude: ['test/cuda/**', 'test/long/**'],
+    exclude: ['test/cuda/**', 'test/long/**', ...slow],
     // Each test file is a process of its own: libtorch's threads and default generator are the process's.
     pool: 'forks',
     execArgv: ['--expose-gc'],
