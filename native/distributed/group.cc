@@ -96,7 +96,8 @@ void Group::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& 
       // Gloo has a timeout of its own, which names the reason; this one is for what it does not notice.
       const auto last = std::chrono::steady_clock::now() + setup.timeout + std::chrono::seconds(5);
       while (!state->completed) {
-        state->done.wait_for(lock, std::chrono::milliseconds(200));
+        // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
+        state->done.wait_until(lock, std::chrono::system_clock::now() + std::chrono::milliseconds(200));
         if (aborted_) throw Error(kDistributed, "The wait of rank " + std::to_string(setup.rank) + " for " + what + " was ended: the run is over.");
         if (std::chrono::steady_clock::now() > last) throw std::runtime_error("no answer within " + seconds(setup.timeout));
       }

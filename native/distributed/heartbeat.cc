@@ -1,6 +1,7 @@
 #include "distributed/heartbeat.h"
 
-#include <future>
+#include <condition_variable>
+#include <mutex>
 #include <sstream>
 
 namespace srrl::distributed {
@@ -65,7 +66,8 @@ void Heartbeat::beat() {
   try {
     for (int64_t count = 0; !ends_; count++) {
       store_->set(beatKey(rank_), bytes(std::to_string(count) + " " + std::to_string(step)));
-      wake_.wait_for(lock, kInterval, [this] { return ends_; });
+      // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
+      wake_.wait_until(lock, std::chrono::system_clock::now() + kInterval, [this] { return ends_; });
     }
   } catch (const std::exception&) {
     // The store is gone; the next collective says so.
@@ -74,18 +76,29 @@ void Heartbeat::beat() {
 
 std::vector<RankState> examine(const c10::intrusive_ptr<c10d::Store>& store, int size) {
   // A store whose machine is cut off answers never: the thread that asks is left behind.
-  auto answer = std::make_shared<std::promise<std::vector<RankState>>>();
-  auto future = answer->get_future();
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable done;
+    bool came = false;
+    std::vector<RankState> states;
+  };
+  auto answer = std::make_shared<Answer>();
   std::thread([store, size, answer] {
+    std::vector<RankState> states;
     try {
       const auto own = store->clone();
-      answer->set_value(observe(*own, size));
+      states = observe(*own, size);
     } catch (const std::exception&) {
-      answer->set_value({});
+      // Nothing is known of the others.
     }
+    const std::lock_guard<std::mutex> lock(answer->mutex);
+    answer->states = std::move(states);
+    answer->came = true;
+    answer->done.notify_all();
   }).detach();
-  if (future.wait_for(kObservation + kStorePatience) != std::future_status::ready) return {};
-  return future.get();
+  std::unique_lock<std::mutex> lock(answer->mutex);
+  const auto last = std::chrono::system_clock::now() + kObservation + kStorePatience;
+  return answer->done.wait_until(lock, last, [&] { return answer->came; }) ? answer->states : std::vector<RankState>();
 }
 
 }  // namespace srrl::distributed

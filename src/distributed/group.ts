@@ -7,7 +7,9 @@ import { native } from '../native.js';
 import { owned, Tensor } from '../tensor/index.js';
 import { type Place, placeFrom } from './environment.js';
 
+/** What carries collectives. */
 export type Backend = 'gloo' | 'nccl';
+/** What a collective makes of the values of all ranks. */
 export type ReduceOp = 'sum' | 'product' | 'min' | 'max';
 
 /** How a process joins. What is not given comes from the variables that launchers set. */
@@ -113,6 +115,7 @@ async function resolveName(address: string): Promise<void> {
   }
 }
 
+/** Whether this process is in a group. */
 export const isInitialized = (): boolean => native().distributedInfo() !== null;
 
 /** Number of this process, from 0; 0 without a group. */
@@ -121,6 +124,7 @@ export const getRank = (): number => native().distributedInfo()?.rank ?? 0;
 /** Number of processes; 1 without a group. */
 export const getWorldSize = (): number => native().distributedInfo()?.size ?? 1;
 
+/** What carries the collectives of the group; undefined without one. */
 export const getBackend = (): Backend | undefined => native().distributedInfo()?.backend as Backend | undefined;
 
 const handlesOf = (tensors: Tensor | readonly Tensor[]): number[] => [tensors].flat().map((tensor) => tensor.handle);

@@ -7,19 +7,19 @@ export type PoolSize = number | null | readonly (number | null)[];
 
 /** [N, C, L] -> [N, C, size] */
 export function adaptiveAvgPool1d(x: Tensor, size: PoolSize): Tensor {
-  checkCall('adaptiveAvgPool1d', ['x', 'size'], undefined, arguments);
+  checkCall('adaptiveAvgPool1d', ['x: tensor', 'size'], undefined, arguments);
   return pool(x, size, 1);
 }
 
 /** [N, C, H, W] -> [N, C, ...size] */
 export function adaptiveAvgPool2d(x: Tensor, size: PoolSize): Tensor {
-  checkCall('adaptiveAvgPool2d', ['x', 'size'], undefined, arguments);
+  checkCall('adaptiveAvgPool2d', ['x: tensor', 'size'], undefined, arguments);
   return pool(x, size, 2);
 }
 
 /** [N, C, D, H, W] -> [N, C, ...size] */
 export function adaptiveAvgPool3d(x: Tensor, size: PoolSize): Tensor {
-  checkCall('adaptiveAvgPool3d', ['x', 'size'], undefined, arguments);
+  checkCall('adaptiveAvgPool3d', ['x: tensor', 'size'], undefined, arguments);
   return pool(x, size, 3);
 }
 

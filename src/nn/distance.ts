@@ -18,14 +18,15 @@ const cosineKinds = { dim: 'number', eps: 'number' } as const;
 
 /** The p-norm of a - b + eps along the last dimension. */
 export function pairwiseDistance(a: Tensor, b: Tensor, options: PairwiseDistanceOptions = {}): Tensor {
-  checkCall('pairwiseDistance', ['a', 'b'], pairwiseKinds, arguments);
+  checkCall('pairwiseDistance', ['a: tensor', 'b: tensor'], pairwiseKinds, arguments);
   const { p = 2, eps = 1e-6, keepdim = false } = options;
   return torch.pairwiseDistance(a, b, p, eps, keepdim);
 }
 
 /** Cosine of the angle between vectors along `dim`. */
-export function cosineSimilarity(a: Tensor, b: Tensor, { dim = 1, eps = 1e-8 } = {}): Tensor {
-  checkCall('cosineSimilarity', ['a', 'b'], cosineKinds, arguments);
+export function cosineSimilarity(a: Tensor, b: Tensor, options: { dim?: number; eps?: number } = {}): Tensor {
+  checkCall('cosineSimilarity', ['a: tensor', 'b: tensor'], cosineKinds, arguments);
+  const { dim = 1, eps = 1e-8 } = options;
   return torch.cosineSimilarity(a, b, dim, eps);
 }
 

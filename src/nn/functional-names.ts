@@ -51,25 +51,25 @@ export const {
 
 /** Softmax of -x along `dim`. */
 export function softmin(x: Tensor, dim: number): Tensor {
-  checkCall('softmin', ['x', 'dim'], undefined, arguments);
+  checkCall('softmin', ['x: tensor', 'dim: number'], undefined, arguments);
   return torch.softmax(x.neg(), dim);
 }
 
 /** x / (1 + |x|) */
 export function softsign(x: Tensor): Tensor {
-  checkCall('softsign', ['x'], undefined, arguments);
+  checkCall('softsign', ['x: tensor'], undefined, arguments);
   return x.div(x.abs().add(1));
 }
 
 /** x - tanh(x) */
 export function tanhshrink(x: Tensor): Tensor {
-  checkCall('tanhshrink', ['x'], undefined, arguments);
+  checkCall('tanhshrink', ['x: tensor'], undefined, arguments);
   return x.sub(x.tanh());
 }
 
 /** Rows of `weight` [V, E] for int64 indices [...] -> [..., E]. */
 export function embedding(indices: Tensor, weight: Tensor): Tensor {
-  checkCall('embedding', ['indices', 'weight'], undefined, arguments);
+  checkCall('embedding', ['indices: tensor', 'weight: tensor'], undefined, arguments);
   return torch.embedding(weight, indices);
 }
 
@@ -85,7 +85,7 @@ export interface GumbelSoftmaxOptions {
 
 /** Samples from the Gumbel-Softmax distribution of unnormalized logarithms of probabilities. */
 export function gumbelSoftmax(logits: Tensor, options: GumbelSoftmaxOptions = {}): Tensor {
-  checkCall('gumbelSoftmax', ['logits'], { tau: 'number', hard: 'boolean', dim: 'number' }, arguments);
+  checkCall('gumbelSoftmax', ['logits: tensor'], { tau: 'number', hard: 'boolean', dim: 'number' }, arguments);
   const { tau = 1, hard = false, dim = -1 } = options;
   const gumbels = torch.emptyLike(logits).exponential_().log().neg();
   const soft = logits.add(gumbels).div(tau).softmax(dim);

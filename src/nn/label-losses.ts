@@ -29,14 +29,14 @@ const softKinds: Kinds<MultilabelSoftMarginOptions> = { weight: 'any', reduction
 
 /** Mean over the wrong classes i of max(0, margin - x[y] + x[i])^p: scores [N, K] and class numbers [N]. */
 export function multiMarginLoss(input: Tensor, target: Tensor, options: MultiMarginOptions = {}): Tensor {
-  checkCall('multiMarginLoss', ['input', 'target'], marginKinds, arguments);
+  checkCall('multiMarginLoss', ['input: tensor', 'target: tensor'], marginKinds, arguments);
   const { p = 1, margin = 1, weight = null, reduction = 'mean' } = options;
   return torch.multiMarginLoss(input, target, p, margin, weight, codeOf(reduction));
 }
 
 /** Scores [N, K] and class numbers [N, K], of which those before the first -1 count. */
 export function multilabelMarginLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
-  checkCall('multilabelMarginLoss', ['input', 'target'], plainKinds, arguments);
+  checkCall('multilabelMarginLoss', ['input: tensor', 'target: tensor'], plainKinds, arguments);
   return torch.multilabelMarginLoss(input, target, codeOf(options.reduction ?? 'mean'));
 }
 
@@ -46,7 +46,7 @@ export function multilabelSoftMarginLoss(
   target: Tensor,
   options: MultilabelSoftMarginOptions = {},
 ): Tensor {
-  checkCall('multilabelSoftMarginLoss', ['input', 'target'], softKinds, arguments);
+  checkCall('multilabelSoftMarginLoss', ['input: tensor', 'target: tensor'], softKinds, arguments);
   const { weight = null, reduction = 'mean' } = options;
   const yes = target.mul(torch.logSigmoid(input));
   const no = target.rsub(1).mul(torch.logSigmoid(input.neg()));
@@ -59,10 +59,11 @@ export class MultiMarginLoss extends Module {
   declare weight: Tensor;
   readonly options: Omit<MultiMarginOptions, 'weight'>;
 
-  constructor({ weight, ...options }: MultiMarginOptions = {}) {
+  constructor(options: MultiMarginOptions = {}) {
     checkCall('new nn.MultiMarginLoss', [], marginKinds, arguments);
     super();
-    this.options = options;
+    const { weight, ...others } = options;
+    this.options = others;
     if (weight) this.registerBuffer('weight', weight);
   }
 
@@ -88,10 +89,11 @@ export class MultiLabelSoftMarginLoss extends Module {
   declare weight: Tensor;
   readonly options: LossOptions;
 
-  constructor({ weight, ...options }: MultilabelSoftMarginOptions = {}) {
+  constructor(options: MultilabelSoftMarginOptions = {}) {
     checkCall('new nn.MultiLabelSoftMarginLoss', [], softKinds, arguments);
     super();
-    this.options = options;
+    const { weight, ...others } = options;
+    this.options = others;
     if (weight) this.registerBuffer('weight', weight);
   }
 

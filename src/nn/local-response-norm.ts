@@ -16,7 +16,7 @@ const kinds: Kinds<LocalResponseNormOptions> = { alpha: 'number', beta: 'number'
 
 /** Divides by (k + alpha * mean square over `size` neighboring channels)^beta: [N, C, ...]. */
 export function localResponseNorm(x: Tensor, size: number, options: LocalResponseNormOptions = {}): Tensor {
-  checkCall('localResponseNorm', ['x', 'size'], kinds, arguments);
+  checkCall('localResponseNorm', ['x: tensor', 'size: number'], kinds, arguments);
   const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
   // Channels as the length of a 1-d pooling: [N, C, ...] -> [N * ..., 1, C] and back.
   const [n = 1, c = 1, ...rest] = x.shape;
@@ -39,10 +39,11 @@ export class LocalResponseNorm extends Module {
 
   constructor(
     readonly size: number,
-    { alpha = 1e-4, beta = 0.75, k = 1 }: LocalResponseNormOptions = {},
+    options: LocalResponseNormOptions = {},
   ) {
-    checkCall('new nn.LocalResponseNorm', ['size'], kinds, arguments);
+    checkCall('new nn.LocalResponseNorm', ['size: number'], kinds, arguments);
     super();
+    const { alpha = 1e-4, beta = 0.75, k = 1 } = options;
     this.alpha = alpha;
     this.beta = beta;
     this.k = k;

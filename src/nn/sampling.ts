@@ -24,19 +24,15 @@ const gridKinds: Kinds<GridSampleOptions> = { mode: modes, paddingMode: paddingM
  * [N, D', H', W', 3]. As torch.nn.functional.grid_sample.
  */
 export function gridSample(x: Tensor, grid: Tensor, options: GridSampleOptions = {}): Tensor {
-  checkCall('gridSample', ['x', 'grid'], gridKinds, arguments);
+  checkCall('gridSample', ['x: tensor', 'grid: tensor'], gridKinds, arguments);
   const { mode = 'bilinear', paddingMode = 'zeros', alignCorners = false } = options;
   return torch.gridSampler(x, grid, modes.indexOf(mode), paddingModes.indexOf(paddingMode), alignCorners);
 }
 
 /** The grid of an affine map: theta [N, 2, 3] and [N, C, H, W] -> [N, H, W, 2]; [N, 3, 4] for volumes. */
-export function affineGrid(
-  theta: Tensor,
-  size: readonly number[],
-  { alignCorners = false }: { alignCorners?: boolean } = {},
-): Tensor {
-  checkCall('affineGrid', ['theta', 'size'], { alignCorners: 'boolean' }, arguments);
-  return torch.affineGridGenerator(theta, [...size], alignCorners);
+export function affineGrid(theta: Tensor, size: readonly number[], options: { alignCorners?: boolean } = {}): Tensor {
+  checkCall('affineGrid', ['theta: tensor', 'size: numbers'], { alignCorners: 'boolean' }, arguments);
+  return torch.affineGridGenerator(theta, [...size], options.alignCorners ?? false);
 }
 
 /** Options of {@link Fold} and {@link Unfold}. */
@@ -59,13 +55,13 @@ const pairsOf = ({ dilation = 1, padding = 0, stride = 1 }: FoldOptions): [numbe
 
 /** All windows of an image as columns: [N, C, H, W] -> [N, C kH kW, L]. */
 export function unfold(x: Tensor, kernelSize: Sizes, options: FoldOptions = {}): Tensor {
-  checkCall('unfold', ['x', 'kernelSize'], foldKinds, arguments);
+  checkCall('unfold', ['x: tensor', 'kernelSize: sizes'], foldKinds, arguments);
   return torch.im2col(x, sizesOf(kernelSize, 2, 'kernelSize'), ...pairsOf(options));
 }
 
 /** The sum of windows at their places: [N, C kH kW, L] -> [N, C, H, W]. */
 export function fold(x: Tensor, outputSize: Sizes, kernelSize: Sizes, options: FoldOptions = {}): Tensor {
-  checkCall('fold', ['x', 'outputSize', 'kernelSize'], foldKinds, arguments);
+  checkCall('fold', ['x: tensor', 'outputSize: sizes', 'kernelSize: sizes'], foldKinds, arguments);
   const [size, kernel] = [sizesOf(outputSize, 2, 'outputSize'), sizesOf(kernelSize, 2, 'kernelSize')];
   return torch.col2im(x, size, kernel, ...pairsOf(options));
 }
@@ -76,7 +72,7 @@ export class Unfold extends Module {
     readonly kernelSize: Sizes,
     readonly options: FoldOptions = {},
   ) {
-    checkCall('new nn.Unfold', ['kernelSize'], foldKinds, arguments);
+    checkCall('new nn.Unfold', ['kernelSize: sizes'], foldKinds, arguments);
     super();
   }
 
@@ -92,7 +88,7 @@ export class Fold extends Module {
     readonly kernelSize: Sizes,
     readonly options: FoldOptions = {},
   ) {
-    checkCall('new nn.Fold', ['outputSize', 'kernelSize'], foldKinds, arguments);
+    checkCall('new nn.Fold', ['outputSize: sizes', 'kernelSize: sizes'], foldKinds, arguments);
     super();
   }
 

@@ -45,7 +45,7 @@ export class Threshold extends Module {
     readonly threshold: number,
     readonly value: number,
   ) {
-    checkCall('new nn.Threshold', ['threshold', 'value'], undefined, arguments);
+    checkCall('new nn.Threshold', ['threshold: number', 'value: number'], undefined, arguments);
     super();
   }
 

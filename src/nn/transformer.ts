@@ -125,13 +125,13 @@ const normOf = (dModel: number, { layerNormEps = 1e-5, bias = true }: Transforme
 /** Self-attention and a feed-forward network, as torch.nn.TransformerEncoderLayer. */
 export class TransformerEncoderLayer extends TransformerLayer {
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
-    checkCall('new nn.TransformerEncoderLayer', ['dModel', 'nhead'], layerKinds, arguments);
+    checkCall('new nn.TransformerEncoderLayer', ['dModel: number', 'nhead: number'], layerKinds, arguments);
     super(dModel, nhead, options, false);
   }
 
   /** [L, N, E], or [N, L, E] with `batchFirst` -> the same shape. */
   override forward(src: Tensor, masks: EncoderMasks = {}): Tensor {
-    checkCall('TransformerEncoderLayer.forward', ['src'], encoderKinds, arguments);
+    checkCall('TransformerEncoderLayer.forward', ['src: tensor'], encoderKinds, arguments);
     const { mask, srcKeyPaddingMask } = masks;
     const attended = this.around(this.norm1, src, (x) => this.attend(x, mask, srcKeyPaddingMask));
     return this.around(this.norm2, attended, (x) => this.feed(x, this.dropout2));
@@ -145,14 +145,14 @@ export class TransformerDecoderLayer extends TransformerLayer {
   readonly dropout3: Dropout;
 
   constructor(dModel: number, nhead: number, options: TransformerLayerOptions = {}) {
-    checkCall('new nn.TransformerDecoderLayer', ['dModel', 'nhead'], layerKinds, arguments);
+    checkCall('new nn.TransformerDecoderLayer', ['dModel: number', 'nhead: number'], layerKinds, arguments);
     super(dModel, nhead, options, true);
     this.dropout3 = new Dropout(options.dropout ?? 0.1);
   }
 
   /** Target [T, N, E] and memory [S, N, E], or with `batchFirst` N first -> the shape of the target. */
   override forward(tgt: Tensor, memory: Tensor, masks: DecoderMasks = {}): Tensor {
-    checkCall('TransformerDecoderLayer.forward', ['tgt', 'memory'], decoderKinds, arguments);
+    checkCall('TransformerDecoderLayer.forward', ['tgt: tensor', 'memory: tensor'], decoderKinds, arguments);
     const { tgtMask, memoryMask = null, tgtKeyPaddingMask, memoryKeyPaddingMask = null } = masks;
     const looking = this.around(this.norm1, tgt, (x) => this.attend(x, tgtMask, tgtKeyPaddingMask));
     const call = { attnMask: memoryMask, keyPaddingMask: memoryKeyPaddingMask, needWeights: false };
@@ -169,14 +169,14 @@ export class TransformerEncoder extends Module {
   readonly norm: LayerNorm | null;
 
   constructor(layer: (number: number) => TransformerEncoderLayer, numLayers: number, norm: LayerNorm | null = null) {
-    checkCall('new nn.TransformerEncoder', ['layer', 'numLayers', 'norm'], undefined, arguments);
+    checkCall('new nn.TransformerEncoder', ['layer: function', 'numLayers: number', 'norm'], undefined, arguments);
     super();
     this.layers = new ModuleList(Array.from({ length: numLayers }, (_, i) => layer(i)));
     this.norm = norm;
   }
 
   override forward(src: Tensor, masks: EncoderMasks = {}): Tensor {
-    checkCall('TransformerEncoder.forward', ['src'], encoderKinds, arguments);
+    checkCall('TransformerEncoder.forward', ['src: tensor'], encoderKinds, arguments);
     let x = src;
     for (const layer of this.layers) x = layer.forward(x, masks);
     return this.norm ? this.norm.forward(x) : x;
@@ -189,14 +189,14 @@ export class TransformerDecoder extends Module {
   readonly norm: LayerNorm | null;
 
   constructor(layer: (number: number) => TransformerDecoderLayer, numLayers: number, norm: LayerNorm | null = null) {
-    checkCall('new nn.TransformerDecoder', ['layer', 'numLayers', 'norm'], undefined, arguments);
+    checkCall('new nn.TransformerDecoder', ['layer: function', 'numLayers: number', 'norm'], undefined, arguments);
     super();
     this.layers = new ModuleList(Array.from({ length: numLayers }, (_, i) => layer(i)));
     this.norm = norm;
   }
 
   override forward(tgt: Tensor, memory: Tensor, masks: DecoderMasks = {}): Tensor {
-    checkCall('TransformerDecoder.forward', ['tgt', 'memory'], decoderKinds, arguments);
+    checkCall('TransformerDecoder.forward', ['tgt: tensor', 'memory: tensor'], decoderKinds, arguments);
     let x = tgt;
     for (const layer of this.layers) x = layer.forward(x, memory, masks);
     return this.norm ? this.norm.forward(x) : x;

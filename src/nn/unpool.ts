@@ -19,20 +19,20 @@ const kinds: Kinds<MaxUnpoolOptions> = { stride: 'any', padding: 'any', outputSi
 
 /** [N, C, L] and the positions that torch.maxPool1dWithIndices returned -> [N, C, L']. */
 export function maxUnpool1d(x: Tensor, indices: Tensor, kernelSize: Sizes, options: MaxUnpoolOptions = {}): Tensor {
-  checkCall('maxUnpool1d', ['x', 'indices', 'kernelSize'], kinds, arguments);
+  checkCall('maxUnpool1d', ['x: tensor', 'indices: tensor', 'kernelSize: sizes'], kinds, arguments);
   const [length = 0] = sizeOf(x, 1, kernelSize, options);
   return torch.maxUnpool2d(x.unsqueeze(-1), indices.unsqueeze(-1), [length, 1]).squeeze(-1);
 }
 
 /** [N, C, H, W] and the positions that torch.maxPool2dWithIndices returned -> [N, C, H', W']. */
 export function maxUnpool2d(x: Tensor, indices: Tensor, kernelSize: Sizes, options: MaxUnpoolOptions = {}): Tensor {
-  checkCall('maxUnpool2d', ['x', 'indices', 'kernelSize'], kinds, arguments);
+  checkCall('maxUnpool2d', ['x: tensor', 'indices: tensor', 'kernelSize: sizes'], kinds, arguments);
   return torch.maxUnpool2d(x, indices, sizeOf(x, 2, kernelSize, options));
 }
 
 /** [N, C, D, H, W] and the positions that torch.maxPool3dWithIndices returned -> [N, C, D', H', W']. */
 export function maxUnpool3d(x: Tensor, indices: Tensor, kernelSize: Sizes, options: MaxUnpoolOptions = {}): Tensor {
-  checkCall('maxUnpool3d', ['x', 'indices', 'kernelSize'], kinds, arguments);
+  checkCall('maxUnpool3d', ['x: tensor', 'indices: tensor', 'kernelSize: sizes'], kinds, arguments);
   const { stride = kernelSize, padding = 0 } = options;
   const size = sizeOf(x, 3, kernelSize, options);
   return torch.maxUnpool3d(x, indices, size, sizesOf(stride, 3, 'stride'), sizesOf(padding, 3, 'padding'));

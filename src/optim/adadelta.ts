@@ -37,7 +37,7 @@ export class Adadelta extends Optimizer<AdadeltaOptions> {
     params: Iterable<Tensor> | Iterable<ParameterGroup<AdadeltaOptions>>,
     options: Partial<AdadeltaOptions> = {},
   ) {
-    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
     for (const { rho, eps, weightDecay } of this.paramGroups) {
       checkNotNegative({ rho, eps, weightDecay });

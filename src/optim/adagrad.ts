@@ -2,6 +2,7 @@ import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
 import { checkNotNegative } from './checks.js';
 import { type Group, type Lists, Optimizer, type ParameterGroup } from './optimizer.js';
+import { stacked } from './stacked.js';
 
 const kinds: Kinds<AdagradOptions> = {
   lr: 'number',
@@ -46,7 +47,7 @@ export class Adagrad extends Optimizer<AdagradOptions> {
     params: Iterable<Tensor> | Iterable<ParameterGroup<AdagradOptions>>,
     options: Partial<AdagradOptions> = {},
   ) {
-    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
     for (const { lrDecay, weightDecay, initialAccumulatorValue, eps } of this.paramGroups)
       checkNotNegative({ lrDecay, weightDecay, initialAccumulatorValue, eps });
@@ -68,7 +69,7 @@ export class Adagrad extends Optimizer<AdagradOptions> {
       torch._foreachAdd_(size, eps);
       if (lrDecay === 0) torch._foreachAddcdiv_(params, gradients, size, -lr);
       else {
-        const rates = this.stepsOf(members).sub(1).mul(lrDecay).add(1).reciprocal().mul(-lr);
+        const rates = stacked(this.state, members, 'step').sub(1).mul(lrDecay).add(1).reciprocal().mul(-lr);
         torch._foreachAddcdiv_(params, torch._foreachMul(gradients, rates.unbind()), size, 1);
       }
     };

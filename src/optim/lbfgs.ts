@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
-import { enableGrad, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
+import { enableGrad, keep, noGrad, scope, Tensor, functions as torch } from '../tensor/index.js';
 import { strongWolfe } from './line-search.js';
 
 /** Options of {@link LBFGS}. */
@@ -64,10 +64,11 @@ export class LBFGS {
   private iterations = 0;
 
   constructor(params: Iterable<Tensor>, options: Partial<LBFGSOptions> = {}) {
-    checkCall('new optim.LBFGS', ['params'], kinds, arguments);
+    checkCall('new optim.LBFGS', ['params: iterable'], kinds, arguments);
     const all = [...params];
     if (all.length === 0) throw new ConfigError('The optimizer was given no parameters.');
-    if (all.some((param) => 'params' in param)) throw new ConfigError('LBFGS has one group: give it parameters alone.');
+    if (all.some((param) => !(param instanceof Tensor)))
+      throw new ConfigError('LBFGS has one group: give it parameters alone.');
     const group = { ...defaults, ...options, params: all };
     if (!(group.lr >= 0)) throw new ConfigError(`lr must be at least 0, not ${group.lr}.`);
     if (group.lineSearchFn !== null && group.lineSearchFn !== 'strong_wolfe')
@@ -82,6 +83,7 @@ export class LBFGS {
 
   /** Returns the loss that the closure returned first, as a number. */
   step(closure: () => Tensor): number {
+    checkCall('LBFGS.step', ['closure: function'], undefined, arguments);
     return noGrad(() => scope(() => this.minimize(() => Number(scope(() => enableGrad(closure).item())))));
   }
 

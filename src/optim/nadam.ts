@@ -2,6 +2,7 @@ import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
 import { type Group, type Lists, Optimizer, type ParameterGroup } from './optimizer.js';
+import { stacked } from './stacked.js';
 
 const kinds: Kinds<NAdamOptions> = {
   lr: 'number',
@@ -47,7 +48,7 @@ const defaults: NAdamOptions = {
  */
 export class NAdam extends Optimizer<NAdamOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<NAdamOptions>>, options: Partial<NAdamOptions> = {}) {
-    checkCall(`new optim.${new.target.name}`, ['params'], kinds, arguments);
+    checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
     for (const { betas, eps, weightDecay, momentumDecay } of this.paramGroups) {
       checkBetas(betas);
@@ -75,11 +76,11 @@ export class NAdam extends Optimizer<NAdamOptions> {
       torch._foreachAddcmul_(square, gradients, gradients, 1 - beta2);
 
       // Each parameter has a step number of its own; what depends on it is computed for all of them at once.
-      const steps = this.stepsOf(members);
+      const steps = stacked(this.state, members, 'step');
       const momentumOf = (at: Tensor) => torch.pow(0.96, at.mul(momentumDecay)).mul(-0.5).add(1).mul(beta1);
       const [now, next] = [momentumOf(steps), momentumOf(steps.add(1))];
       torch._foreachMul_(products, now.unbind());
-      const product = this.stacked(members, 'mu_product');
+      const product = stacked(this.state, members, 'mu_product');
       const correction = torch.pow(beta2, steps).rsub(1);
       const size = torch._foreachDiv(square, correction.unbind());
       torch._foreachSqrt_(size);

@@ -183,15 +183,6 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     }
   }
 
-  /** A state of one number for each of these parameters, as float64 [parameters]. */
-  protected stacked(members: readonly Tensor[], name: string): Tensor {
-    return torch.stack(members.map((member) => this.state.get(member)?.[name] as Tensor)).double();
-  }
-
-  protected stepsOf(members: readonly Tensor[]): Tensor {
-    return this.stacked(members, 'step');
-  }
-
   private bucket(key: string, members: Tensor[], names: string[]): Bucket {
     let bucket = this.#buckets.get(key);
     if (!bucket) {

@@ -29,7 +29,7 @@ export interface UniqueOptions {
  * asked for.
  */
 export function unique(x: Tensor, options: UniqueOptions = {}): [Tensor, Tensor | null, Tensor | null] {
-  checkCall('unique', ['x'], uniqueKinds, arguments);
+  checkCall('unique', ['x: tensor'], uniqueKinds, arguments);
   const { sorted = true, returnInverse = false, returnCounts = false, dim = null } = options;
   const [values, inverse, counts] =
     dim === null
@@ -40,7 +40,7 @@ export function unique(x: Tensor, options: UniqueOptions = {}): [Tensor, Tensor 
 
 /** Returns the coordinates of flat positions in a tensor of this shape, one int64 tensor for each dimension. */
 export function unravelIndex(indices: Tensor, shape: readonly number[]): Tensor[] {
-  checkCall('unravelIndex', ['indices', 'shape'], undefined, arguments);
+  checkCall('unravelIndex', ['indices: tensor', 'shape: numbers'], undefined, arguments);
   if (indices.isFloatingPoint() || indices.dtype === 'bool')
     throw new ArgumentError(`unravelIndex needs integer positions, not ${indices.dtype}.`);
   const count = shape.reduce((product, size) => product * size, 1);
@@ -74,7 +74,7 @@ export interface SvdLowrankOptions {
  * 2009, algorithm 5.1), as torch.svd_lowrank: [U [..., m, q], S [..., q], V [..., n, q]].
  */
 export function svdLowrank(x: Tensor, options: SvdLowrankOptions = {}): [Tensor, Tensor, Tensor] {
-  checkCall('svdLowrank', ['x'], lowrankKinds, arguments);
+  checkCall('svdLowrank', ['x: tensor'], lowrankKinds, arguments);
   const { q = 6, niter = 2, M = null } = options;
   const [rows, columns] = x.shape.slice(-2) as [number, number];
   if (!(Number.isInteger(q) && q >= 0 && q <= Math.min(rows, columns)))
