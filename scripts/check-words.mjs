@@ -31,7 +31,9 @@ const files = execFileSync('git', ['ls-files', '*.ts', '*.md', '*.cc', '*.h', '*
   encoding: 'utf8',
 })
   .split('\n')
-  .filter((file) => file !== '' && file !== own && !/generated|fixtures|CHANGELOG|docs\/licenses|data\/jpeg.test/.test(file));
+  .filter(
+    (file) => file !== '' && file !== own && !/generated|fixtures|CHANGELOG|docs\/licenses|data\/jpeg.test/.test(file),
+  );
 
 const found = [];
 for (const file of files) {
