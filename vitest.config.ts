@@ -1,7 +1,14 @@
 import { defineConfig } from 'vitest/config';
 
-/** Tests of whole runs in processes of their own, which would make `npm test` longer than ten minutes on 2 cores. */
-export const slow = ['test/faults/**/*.test.ts', 'test/cli/{hostile,sweep}.test.ts'];
+/** Tests of whole runs and large networks: with them, `npm test` would take longer than ten minutes on 2 cores. */
+export const slow = [
+  'test/faults/**/*.test.ts',
+  'test/cli/{config-round-trip,hostile,sweep}.test.ts',
+  'test/bench/{device,harness}.test.ts',
+  'test/distributed/run.test.ts',
+  'test/models/originals.test.ts',
+  'test/train/deterministic.test.ts',
+];
 
 export default defineConfig({
   test: {
