@@ -15,6 +15,7 @@ const words = [
   [/\b(goes|going|went|gone) on\b/, 'continues, resumes'],
   [/\bto the bit\b/, 'bit-exact, bit for bit'],
   [/\bmends?\b|\bmending\b/, 'fixes'],
+  [/\b(that|which) comes? again\b/, 'reproducible'],
   [/\bis no number\b/, 'is NaN or Inf'],
   [/\bdrawn (images|photos)\b/, 'synthetic'],
   [/\bnarrow numbers\b/, 'half precision'],

@@ -1,5 +1,5 @@
 /**
- * Calls that come again with the same lists, numbers and flags and with other tensors, as those of a layer do. What does not change is
+ * Calls that are repeated with the same lists, numbers and flags and with other tensors, as those of a layer do. What does not change is
  * encoded once and kept on the native side; the call hands over the tensors alone.
  */
 import { native } from '../native.js';

@@ -6,7 +6,7 @@ function repeatedly(call: () => Tensor, times = 5): Tensor[] {
   return Array.from({ length: times }, call);
 }
 
-describe('calls that come again', () => {
+describe('calls that are repeated', () => {
   const x = torch.arange(24, { dtype: 'float32' }).reshape([2, 3, 4]);
 
   it('give what the first gave, with lists, flags and numbers', () => {
