@@ -76,7 +76,7 @@ export async function* prepare(
     RunFolder.refuse(out, { ...((overwrite || dryRun) && { overwrite: true }), ...(resume && { resume }) });
   if (!dryRun) checkTraceFile(options.profile, out);
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
-  const data = normalized(asTrained(await resolveData(source), options), options);
+  const data = normalized(asTrained(await resolveData(source, options), options), options);
 
   ranks?.check(options, data);
   chooseAlgorithms(options.device, options.deterministic);

@@ -78,7 +78,7 @@ export async function* runTogether(
   // Kept features are those of seed 0, unless another is asked for.
   const { dataSeed = teacherCache === undefined ? seed : 0 } = first;
   const resumeAt = commonStep(setups);
-  const data = await resolveData(source);
+  const data = await resolveData(source, first);
   const teacher =
     typeof wanted === 'string'
       ? await Teacher.load(wanted, {

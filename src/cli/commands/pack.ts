@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { openDataset } from '../../data/datasets/index.js';
 import { writePacked } from '../../data/formats/packed.js';
+import { remoteOf, remoteOptions } from '../../data/remote/options.js';
 import { z } from '../../options.js';
 import { Progress } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
@@ -11,14 +12,15 @@ export const packCommand = defineCommand({
   arguments: [{ syntax: '<data>', description: 'data set as kind:path, such as folder:DIR?size=64' }],
   options: z.strictObject({
     out: z.string().describe('file to write'),
+    ...remoteOptions.shape,
     json: z.boolean().default(false).describe('what was written as JSON on standard output'),
   }),
   examples: [
     "srrl pack 'folder:DIR?size=64' --out photos.pack",
     'srrl distill --data packed:photos.pack --teacher teacher.pt',
   ],
-  async run({ out, json }, [source = '']) {
-    const data = await openDataset(source);
+  async run({ out, json, ...options }, [source = '']) {
+    const data = await openDataset(source, remoteOf(options));
     const images = data.train.labels.length + data.test.labels.length;
     const progress = new Progress(images, 'images', { quiet: json });
     try {
