@@ -11,7 +11,7 @@ export const packed: DatasetKind = {
   async open(path, settings) {
     if (!isAddress(path)) return openPacked(path);
     const address = addressOf(path);
-    const files = RemoteFiles.with(settings);
+    const files = new RemoteFiles(settings);
     return openPacked(await files.need(address, await files.open(address)), address.shown);
   },
 };

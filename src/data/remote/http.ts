@@ -50,7 +50,6 @@ export async function look(address: Address, timeout: number): Promise<Found> {
       etag: headers.get('etag') ?? undefined,
       lastModified: headers.get('last-modified') ?? undefined,
     };
-    // The range does not exist in an empty file.
     if (status === 416) return { ...version, length: 0, ranges: true };
     const range = rangeOf(answer);
     const length = range ? range.total : numberIn(headers.get('content-length'));
@@ -117,7 +116,7 @@ async function ask(address: Address, span: Span | undefined, watch: Watch): Prom
     const answer = await fetch(url, { headers, redirect: 'manual', signal: watch.signal });
     watch.restart();
     const target = answer.status >= 300 && answer.status < 400 ? answer.headers.get('location') : null;
-    if (target === null) return accepted(answer, span, first.url);
+    if (target === null) return accepted(answer, first.url);
     await answer.body?.cancel().catch(() => {});
     url = redirected(url, target);
   }
@@ -144,10 +143,12 @@ const remedies: Record<number, string> = {
   410: 'Compare the address with what the server has',
 };
 
-function accepted(answer: Response, span: Span | undefined, asked: string): Response {
+function accepted(answer: Response, asked: string): Response {
   const { status, statusText, headers } = answer;
   const encoding = headers.get('content-encoding') ?? 'identity';
-  if (status === 200 || status === 206 || (status === 416 && span?.begin === 0)) {
+  // An empty file has no first byte.
+  const isEmpty = status === 416 && headers.get('content-range') === 'bytes */0';
+  if (status === 200 || status === 206 || isEmpty) {
     if (encoding === 'identity') return answer;
     void answer.body?.cancel().catch(() => {});
     throw new Failure(`the server sends the file packed by ${encoding}, although it was asked not to`, false);

@@ -3,12 +3,13 @@ import { Worker } from 'node:worker_threads';
 import { DataError, messageOf } from '../../errors.js';
 import type { Address } from './address.js';
 import { removePartsOf } from './cache.js';
-import { type RemoteSettings, settingsOf } from './options.js';
+import type { RemoteSettings } from './options.js';
 import type { Filled, OpenedFile } from './reader.js';
 
 /** What the thread is asked. */
 export interface Ask {
   id: number;
+  settings: RemoteSettings;
   call: 'open' | 'openIfThere' | 'read' | 'fill';
   address: Address;
   file?: OpenedFile;
@@ -36,24 +37,15 @@ const entry = new URL(
   import.meta.url,
 );
 
-/** Of this thread, by what they were asked for with. */
-const known = new Map<string, RemoteFiles>();
-
-export class RemoteFiles {
-  readonly #worker: Worker;
+/** The thread that reads for this one, and what it was asked. */
+class Network {
+  readonly #worker = new Worker(entry);
   readonly #waiting = new Map<number, Waiting>();
+  /** The folders that it writes to. */
+  readonly folders = new Set<string>();
   #asked = 0;
 
-  /** Those of this thread with these settings. */
-  static with(settings: RemoteSettings = settingsOf()): RemoteFiles {
-    const key = JSON.stringify(settings);
-    const files = known.get(key) ?? new RemoteFiles(settings);
-    known.set(key, files);
-    return files;
-  }
-
-  private constructor(readonly settings: RemoteSettings) {
-    this.#worker = new Worker(entry, { workerData: settings });
+  constructor() {
     const { threadId } = this.#worker;
     this.#worker.on('message', ({ id, value, error }: Reply) => {
       const waiting = this.#take(id);
@@ -62,9 +54,39 @@ export class RemoteFiles {
     });
     this.#worker.on('error', (error) => this.#fail(messageOf(error)));
     this.#worker.on('exit', () => this.#fail('it has ended'));
-    process.once('exit', () => removePartsOf(threadId, settings.folder));
+    process.once('exit', () => {
+      for (const folder of this.folders) removePartsOf(threadId, folder);
+    });
     this.#worker.unref();
   }
+
+  ask<T>(what: Omit<Ask, 'id'>, holds: boolean): Promise<T> {
+    const id = this.#asked++;
+    return new Promise<T>((resolve, reject) => {
+      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, holds });
+      if (holds) this.#worker.ref();
+      this.#worker.postMessage({ id, ...what } satisfies Ask);
+    });
+  }
+
+  #take(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    this.#waiting.delete(id);
+    if (![...this.#waiting.values()].some(({ holds }) => holds)) this.#worker.unref();
+    return waiting;
+  }
+
+  #fail(why: string): void {
+    if (network === this) network = undefined;
+    for (const id of [...this.#waiting.keys()])
+      this.#take(id)?.reject(new DataError(`The thread that reads shards from the network failed: ${why}.`));
+  }
+}
+
+let network: Network | undefined;
+
+export class RemoteFiles {
+  constructor(readonly settings: RemoteSettings) {}
 
   /** What the server has, and whether the cache has it. Throws DataError. */
   open(address: Address): Promise<OpenedFile> {
@@ -95,25 +117,9 @@ export class RemoteFiles {
     return path as string;
   }
 
-  #ask<T>(what: Omit<Ask, 'id'>, holds = true): Promise<T> {
-    const id = this.#asked++;
-    return new Promise<T>((resolve, reject) => {
-      this.#waiting.set(id, { resolve: resolve as (value: unknown) => void, reject, holds });
-      if (holds) this.#worker.ref();
-      this.#worker.postMessage({ id, ...what } satisfies Ask);
-    });
-  }
-
-  #take(id: number): Waiting | undefined {
-    const waiting = this.#waiting.get(id);
-    this.#waiting.delete(id);
-    if (![...this.#waiting.values()].some(({ holds }) => holds)) this.#worker.unref();
-    return waiting;
-  }
-
-  #fail(why: string): void {
-    known.delete(JSON.stringify(this.settings));
-    for (const id of [...this.#waiting.keys()])
-      this.#take(id)?.reject(new DataError(`The thread that reads shards from the network failed: ${why}.`));
+  #ask<T>(what: Omit<Ask, 'id' | 'settings'>, holds = true): Promise<T> {
+    network ??= new Network();
+    network.folders.add(this.settings.folder);
+    return network.ask({ settings: this.settings, ...what }, holds);
   }
 }

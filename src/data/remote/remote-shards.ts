@@ -50,7 +50,7 @@ export interface ShardSplits {
 /** Shards by their names, in the order in which those of a folder are read. Throws DataError. */
 export async function openRemoteShards(addresses: Address[], settings: RemoteSettings): Promise<ShardSplits> {
   const { train, test, names } = splitsOf(addresses);
-  const files = RemoteFiles.with(settings);
+  const files = new RemoteFiles(settings);
   const all = [...train, ...test];
   const opened = await Promise.all(all.map((address) => files.open(address)));
   const notices = checkRoom(opened, settings);

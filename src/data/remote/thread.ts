@@ -1,15 +1,23 @@
 /** The thread that reads from the network: downloads continue while another thread is in the middle of a step. */
-import { parentPort, workerData } from 'node:worker_threads';
+import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../errors.js';
 import type { RemoteSettings } from './options.js';
 import { RemoteReader } from './reader.js';
 import type { Ask, Reply } from './remote-files.js';
 
-const reader = new RemoteReader(workerData as RemoteSettings);
+const readers = new Map<string, RemoteReader>();
 
-async function answer({ id, call, address, file, begin = 0, length = 0, must = false }: Ask): Promise<void> {
+function readerWith(settings: RemoteSettings): RemoteReader {
+  const key = JSON.stringify(settings);
+  const reader = readers.get(key) ?? new RemoteReader(settings);
+  readers.set(key, reader);
+  return reader;
+}
+
+async function answer({ id, settings, call, address, file, begin = 0, length = 0, must = false }: Ask): Promise<void> {
   const reply = (message: Reply, transfer: ArrayBuffer[] = []) => parentPort?.postMessage(message, transfer);
   try {
+    const reader = readerWith(settings);
     if (call === 'open') return reply({ id, value: await reader.open(address) });
     if (call === 'openIfThere') return reply({ id, value: await reader.openIfThere(address) });
     if (!file) throw new Error('no file');
