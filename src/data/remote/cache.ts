@@ -47,7 +47,9 @@ const margin = 256 * 2 ** 20;
 
 interface Held {
   bytes: number;
+  /** When it was last used, or written where nobody says. */
   used: number;
+  stamped?: number | undefined;
 }
 
 export class ShardCache {
@@ -187,8 +189,9 @@ export class ShardCache {
         if (Date.now() - time > abandoned) this.#delete(name);
         continue;
       }
-      const { bytes, used } = entries.get(id) ?? { bytes: 0, used: 0 };
-      entries.set(id, { bytes: bytes + size, used: Math.max(used, time) });
+      const { bytes, used, stamped } = entries.get(id) ?? { bytes: 0, used: 0 };
+      const stamp = kind === 'json' ? time : stamped;
+      entries.set(id, { bytes: bytes + size, used: stamp ?? Math.max(used, time), stamped: stamp });
     }
     return entries;
   }

@@ -27,6 +27,12 @@ export interface Filled {
 /** Where another process downloads the file, and where there is no room. */
 const [soon, later] = [2, 30];
 
+/**
+ * How much a file is wanted in the cache: `idle` where nobody waits for it, `wait` where it is of use if there is room,
+ * `must` where nothing works without it.
+ */
+export type Urgency = 'idle' | 'wait' | 'must';
+
 /** Requests for parts, and downloads of whole files, at the same time. */
 const [partSlots, fileSlots] = [16, 3];
 /** How long a checksum that was compared holds. */
@@ -103,58 +109,64 @@ export class RemoteReader {
 
   /**
    * Brings a whole file into the cache, and says where it lies. Where it does not fit, or nothing can be written, that
-   * is an error if it must be there (`must`). Throws DataError.
+   * is an error if it must be there. Throws DataError.
    */
-  fill(address: Address, file: OpenedFile, must: boolean): Promise<Filled> {
+  fill(address: Address, file: OpenedFile, urgency: Urgency): Promise<Filled> {
     const under = this.#filling.get(file.id);
     // Whoever must have it cannot take no for an answer.
-    if (under) return under.then((filled) => (must && !filled.path ? this.fill(address, file, must) : filled));
-    const filling = this.#files.run(() => this.#fill(address, file, must)).finally(() => this.#filling.delete(file.id));
+    if (under)
+      return under.then((filled) => (urgency === 'idle' || filled.path ? filled : this.fill(address, file, urgency)));
+    const filling = this.#files
+      .run(() => this.#fill(address, file, urgency))
+      .finally(() => this.#filling.delete(file.id));
     this.#filling.set(file.id, filling);
     return filling;
   }
 
-  async #fill(address: Address, file: OpenedFile, must: boolean): Promise<Filled> {
+  async #fill(address: Address, file: OpenedFile, urgency: Urgency): Promise<Filled> {
     const { cache } = this;
     for (;;) {
       const path = await this.#intact(file.id);
       if (path !== undefined) return { path };
-      if (cache.obstacle !== undefined) return this.#refuse(address, cache.obstacle, must);
+      if (cache.obstacle !== undefined) return this.#refuse(address, cache.obstacle, urgency);
       try {
-        if (cache.lock(file.id)) return await this.#fillLocked(address, file, must);
+        if (cache.lock(file.id)) return await this.#fillLocked(address, file, urgency);
       } catch (error) {
         if (error instanceof DataError) throw error;
-        return this.#refuse(address, messageOf(error), must);
+        return this.#refuse(address, messageOf(error), urgency);
       }
       // Another process downloads it.
-      if (!must) return { wait: soon };
+      if (urgency === 'idle') return { wait: soon };
       await sleep(200);
     }
   }
 
-  #refuse({ shown }: Address, why: string, must: boolean): Filled {
-    if (!must) return { wait: later };
+  #refuse({ shown }: Address, why: string, urgency: Urgency): Filled {
+    if (urgency !== 'must') return { wait: later };
     const { folder } = this.cache;
     throw new DataError(
       `${shown} cannot be kept in the shard cache ${folder}: ${why}. Free some space, raise --shard-cache-size, or choose another --shard-cache.`,
     );
   }
 
-  async #fillLocked(address: Address, file: OpenedFile, must: boolean): Promise<Filled> {
+  async #fillLocked(address: Address, file: OpenedFile, urgency: Urgency): Promise<Filled> {
     const { cache } = this;
+    const must = urgency === 'must';
     const lock = cache.path(file.id, 'lock');
     const part = cache.partOf(file.id);
     let handle: FileHandle | undefined;
     let alive: NodeJS.Timeout | undefined;
     try {
-      if (!cache.makeRoom(file.length, must)) return this.#refuse(address, this.#shortage(file), must);
+      if (!cache.makeRoom(file.length + notesOf(file), must))
+        return this.#refuse(address, this.#shortage(file), urgency);
       handle = await open(part, 'wx');
-      // Others count it as what it will be.
-      await handle.truncate(file.length);
+      // Others count it as what it will be, with what is written of it.
+      await handle.truncate(file.length + notesOf(file));
       // Two that began at once may have taken the same room.
-      if (!cache.makeRoom(0, must)) return this.#refuse(address, this.#shortage(file), must);
+      if (!cache.makeRoom(0, must)) return this.#refuse(address, this.#shortage(file), urgency);
       alive = setInterval(() => void touch([lock, part]), 5_000);
       const sum = await this.#download(address, file, handle);
+      await handle.truncate(file.length);
       await handle.sync();
       await handle.close();
       handle = undefined;
@@ -217,6 +229,9 @@ export class RemoteReader {
     }
   }
 }
+
+/** Bytes that the description of a file and the index of a shard have, at most. */
+const notesOf = ({ length }: OpenedFile): number => 4096 + Math.ceil(length / 32);
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {

@@ -4,7 +4,7 @@ import { DataError, messageOf } from '../../errors.js';
 import type { Address } from './address.js';
 import { removePartsOf } from './cache.js';
 import type { RemoteSettings } from './options.js';
-import type { Filled, OpenedFile } from './reader.js';
+import type { Filled, OpenedFile, Urgency } from './reader.js';
 
 /** What the thread is asked. */
 export interface Ask {
@@ -15,7 +15,7 @@ export interface Ask {
   file?: OpenedFile;
   begin?: number;
   length?: number;
-  must?: boolean;
+  urgency?: Urgency;
 }
 
 export interface Reply {
@@ -39,7 +39,8 @@ const entry = new URL(
 
 /** The thread that reads for this one, and what it was asked. */
 class Network {
-  readonly #worker = new Worker(entry);
+  // Flags of Node are the program's: one that is about its source code would end a thread.
+  readonly #worker = new Worker(entry, { execArgv: [] });
   readonly #waiting = new Map<number, Waiting>();
   /** The folders that it writes to. */
   readonly folders = new Set<string>();
@@ -103,17 +104,14 @@ export class RemoteFiles {
     return this.#ask({ call: 'read', address, file, begin, length });
   }
 
-  /**
-   * Brings a whole file into the cache, where there is room for it. A program that is at its end waits for that where
-   * `holds` says so.
-   */
-  fill(address: Address, file: OpenedFile, holds = false): Promise<Filled> {
-    return this.#ask({ call: 'fill', address, file }, holds);
+  /** Brings a whole file into the cache, where there is room for it. A program that is at its end waits for no idle one. */
+  fill(address: Address, file: OpenedFile, urgency: 'idle' | 'wait'): Promise<Filled> {
+    return this.#ask({ call: 'fill', address, file, urgency }, urgency !== 'idle');
   }
 
   /** The same for a file that must lie there. Throws DataError. */
   async need(address: Address, file: OpenedFile): Promise<string> {
-    const { path } = await this.#ask<Filled>({ call: 'fill', address, file, must: true });
+    const { path } = await this.#ask<Filled>({ call: 'fill', address, file, urgency: 'must' });
     return path as string;
   }
 

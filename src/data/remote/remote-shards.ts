@@ -213,6 +213,6 @@ class RemoteShard implements Shard {
       this.#next = Date.now() + 1000 * wait;
     };
     // What the network does not bring, reading says.
-    this.files.fill(this.address, this.file).then(settle, () => settle({ wait: 30 }));
+    this.files.fill(this.address, this.file, 'idle').then(settle, () => settle({ wait: 30 }));
   }
 }

@@ -36,7 +36,7 @@ export async function indexOf(files: RemoteFiles, address: Address, file: Opened
 
 async function found(files: RemoteFiles, address: Address, file: OpenedFile): Promise<ShardIndex> {
   if (file.path === undefined && !file.ranges) file.path = await files.need(address, file);
-  if (file.path === undefined && file.length <= small) file.path = (await files.fill(address, file, true)).path;
+  if (file.path === undefined && file.length <= small) file.path = (await files.fill(address, file, 'wait')).path;
   if (file.path !== undefined) return inFile(file.path, address);
   const read = (begin: number, length: number) => files.read(address, file, begin, length);
   const headersOf = async (sparse: boolean) => {
@@ -51,7 +51,7 @@ async function found(files: RemoteFiles, address: Address, file: OpenedFile): Pr
   const index = await headersOf(true);
   if (index) return index;
   // Images are so small that their headers are about everywhere.
-  file.path = (await files.fill(address, file, true)).path;
+  file.path = (await files.fill(address, file, 'wait')).path;
   return file.path === undefined ? ((await headersOf(false)) as ShardIndex) : inFile(file.path, address);
 }
 

@@ -14,14 +14,23 @@ function readerWith(settings: RemoteSettings): RemoteReader {
   return reader;
 }
 
-async function answer({ id, settings, call, address, file, begin = 0, length = 0, must = false }: Ask): Promise<void> {
+async function answer({
+  id,
+  settings,
+  call,
+  address,
+  file,
+  begin = 0,
+  length = 0,
+  urgency = 'idle',
+}: Ask): Promise<void> {
   const reply = (message: Reply, transfer: ArrayBuffer[] = []) => parentPort?.postMessage(message, transfer);
   try {
     const reader = readerWith(settings);
     if (call === 'open') return reply({ id, value: await reader.open(address) });
     if (call === 'openIfThere') return reply({ id, value: await reader.openIfThere(address) });
     if (!file) throw new Error('no file');
-    if (call === 'fill') return reply({ id, value: await reader.fill(address, file, must) });
+    if (call === 'fill') return reply({ id, value: await reader.fill(address, file, urgency) });
     const bytes = await reader.read(address, file, begin, length);
     reply({ id, value: bytes }, [bytes.buffer as ArrayBuffer]);
   } catch (error) {
