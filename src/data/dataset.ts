@@ -95,7 +95,7 @@ export interface DatasetKind {
    * `path` is what stands after the colon, `settings` how files on other machines are read. Throws DataError where the
    * data are missing or not what they should be.
    */
-  open(path: string, settings: RemoteSettings): Promise<Dataset>;
+  open(path: string, settings: RemoteSettings, onProgress?: (done: number, all: number) => void): Promise<Dataset>;
 }
 
 /** Per channel, of ImageNet's training images: what networks for photos are usually fed with. */

@@ -28,7 +28,7 @@ export async function* run(
   control: Control,
   company?: Company,
 ): AsyncGenerator<CompanyEvent, void> {
-  const parts = yield* prepare(setup, control.signal, company);
+  const parts = yield* prepare(setup, control, company);
   const { teacher, data, config } = parts;
   const began = performance.now();
   let trainer: Trainer | undefined;

@@ -30,20 +30,28 @@ export const datasetKinds: readonly DatasetKind[] = [
   packed,
 ];
 
-const kinds: Kinds<RemoteOptions> = {
+/** How {@link openDataset} reads files that lie on other machines. */
+export interface OpenOptions extends RemoteOptions {
+  /** Hears of how many shards it is known what they hold. */
+  onProgress?: (done: number, all: number) => void;
+}
+
+const kinds: Kinds<OpenOptions> = {
   shardCache: 'string',
   shardCacheSize: 'number',
   shardTimeout: 'number',
   shardRetries: 'number',
+  onProgress: 'any',
 };
 
 /**
  * Opens a data set by `kind:path`; options say how files on other machines are read. Throws DataError where the kind is
  * unknown or the data are missing or damaged.
  */
-export async function openDataset(source: string, options: RemoteOptions = {}): Promise<Dataset> {
+export async function openDataset(source: string, options: OpenOptions = {}): Promise<Dataset> {
   checkCall('openDataset', ['source'], kinds, arguments);
-  validate(remoteOptions, options, 'the options of openDataset()');
+  const { onProgress, ...remote } = options;
+  validate(remoteOptions, remote, 'the options of openDataset()');
   const [, kind = '', path = ''] = source.match(/^([^:]*):?(.*)$/s) ?? [];
   const found = datasetKinds.find((candidate) => candidate.kind === kind);
   if (!found) {
@@ -56,5 +64,5 @@ export async function openDataset(source: string, options: RemoteOptions = {}): 
   if (isAddress(path) && !found.remote)
     throw new DataError(`${kind}: takes no address; shards: and packed: are read over the network.`);
   if (!found.options) withoutOptions(kind, path);
-  return found.open(path, settingsOf(options));
+  return found.open(path, settingsOf(remote), onProgress);
 }

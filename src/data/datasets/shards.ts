@@ -39,11 +39,13 @@ export const shards: DatasetKind = {
     'tar shards train-*.tar and val-*.tar (or test-*) of KEY.jpg and KEY.cls, as WebDataset has them, in a folder or as https://host/{train-{0000..0146},val-{0000..0006}}.tar, s3://bucket/..., or a .txt file of addresses',
   options,
   remote: true,
-  async open(path, settings) {
+  async open(path, settings, onProgress) {
     const { place, options: chosen } = sourceOptions('shards', path, options);
     const list = !isAddress(place) && isList(place);
     const { train, test, names, skipped, notices } =
-      list || isAddress(place) ? await openRemoteShards(addressesOf(place, list), settings) : openFolder(place, path);
+      list || isAddress(place)
+        ? await openRemoteShards(addressesOf(place, list), settings, onProgress)
+        : openFolder(place, path);
     const count = Math.max(2, classesIn([...train, ...test]));
     const source = withoutSecrets(`shards:${path}`);
     if (names && names.length < count)

@@ -70,6 +70,11 @@ class Network {
     });
   }
 
+  stopWaiting(): void {
+    for (const waiting of this.#waiting.values()) waiting.holds = false;
+    this.#worker.unref();
+  }
+
   #take(id: number): Waiting | undefined {
     const waiting = this.#waiting.get(id);
     this.#waiting.delete(id);
@@ -85,6 +90,9 @@ class Network {
 }
 
 let network: Network | undefined;
+
+/** Lets the program end although it waits for files: somebody has stopped it. */
+export const stopWaiting = (): void => network?.stopWaiting();
 
 export class RemoteFiles {
   constructor(readonly settings: RemoteSettings) {}

@@ -48,13 +48,18 @@ export interface ShardSplits {
 }
 
 /** Shards by their names, in the order in which those of a folder are read. Throws DataError. */
-export async function openRemoteShards(addresses: Address[], settings: RemoteSettings): Promise<ShardSplits> {
+export async function openRemoteShards(
+  addresses: Address[],
+  settings: RemoteSettings,
+  onProgress: (done: number, all: number) => void = () => {},
+): Promise<ShardSplits> {
   const { train, test, names } = splitsOf(addresses);
   const files = new RemoteFiles(settings);
   const all = [...train, ...test];
   const opened = await Promise.all(all.map((address) => files.open(address)));
   const notices = checkRoom(opened, settings);
   const slots = new Slots(indexed);
+  let done = 0;
   const ahead = new Ahead();
   const skipped: Skipped = new Map();
   const shards = await Promise.all(
@@ -63,6 +68,7 @@ export async function openRemoteShards(addresses: Address[], settings: RemoteSet
         const file = opened[i] as OpenedFile;
         const index = await indexOf(files, address, file);
         for (const [kind, count] of index.skipped) for (let n = 0; n < count; n++) skip(skipped, kind);
+        onProgress(++done, all.length);
         return new RemoteShard(files, address, file, index.samples, ahead);
       }),
     ),
