@@ -38,21 +38,30 @@ async function found(files: RemoteFiles, address: Address, file: OpenedFile): Pr
   if (file.path === undefined && !file.ranges) file.path = await files.need(address, file);
   if (file.path === undefined && file.length <= small) file.path = (await files.fill(address, file, 'wait')).path;
   if (file.path !== undefined) return inFile(file.path, address);
-  const read = (begin: number, length: number) => files.read(address, file, begin, length);
-  const headersOf = async (sparse: boolean) => {
-    const skipped: Skipped = new Map();
-    const samples = await readingAt(
-      new Window(file.length, read),
-      (size) => samplesIn(address.shown, size, skipped),
-      sparse,
-    );
-    return samples && { samples, skipped };
-  };
-  const index = await headersOf(true);
+  // Headers need few bytes and many requests. All of the shard needs one request, and will be wanted anyway: whichever
+  // comes first.
+  const whole = files.fill(address, file, 'idle').then(
+    ({ path }) => {
+      file.path = path;
+    },
+    // What the network does not bring, reading says.
+    () => {},
+  );
+  const window = new Window(file.length, (begin, length) => files.read(address, file, begin, length));
+  const index = await headersIn(window, address, () => file.path !== undefined || window.isDense);
   if (index) return index;
+  await whole;
   // Images are so small that their headers are about everywhere.
-  file.path = (await files.fill(address, file, 'wait')).path;
-  return file.path === undefined ? ((await headersOf(false)) as ShardIndex) : inFile(file.path, address);
+  file.path ??= (await files.fill(address, file, 'wait')).path;
+  return file.path === undefined ? headersIn(window, address) : inFile(file.path, address);
+}
+
+async function headersIn(window: Window, address: Address): Promise<ShardIndex>;
+async function headersIn(window: Window, address: Address, isOver: () => boolean): Promise<ShardIndex | undefined>;
+async function headersIn(window: Window, { shown }: Address, isOver = () => false): Promise<ShardIndex | undefined> {
+  const skipped: Skipped = new Map();
+  const samples = await readingAt(window, (size) => samplesIn(shown, size, skipped), isOver);
+  return samples && { samples, skipped };
 }
 
 function inFile(path: string, { shown }: Address): ShardIndex {

@@ -37,16 +37,16 @@ export class Window {
   }
 }
 
-/** Does a reading of a file on another machine; undefined where it would read most of it, and `sparse` is asked for. */
+/** Does a reading of a file on another machine; undefined where `isOver` says so before its end. */
 export async function readingAt<T>(
   window: Window,
   reading: (size: number) => Reading<T>,
-  sparse: boolean,
+  isOver: () => boolean,
 ): Promise<T | undefined> {
   const steps = reading(window.size);
   for (let step = steps.next(); ; ) {
     if (step.done) return step.value;
-    if (sparse && window.isDense) return undefined;
+    if (isOver()) return undefined;
     step = steps.next(await window.at(step.value));
   }
 }
