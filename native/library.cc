@@ -48,7 +48,7 @@ void registerOperators() {
     torch::Library& library = *claimNamespace();
     for (const auto define : {defineConv3x3, defineConvRelu, defineConvolution, defineCrossEntropy,
                               defineAdam, defineDeviceViews, defineHead, defineJpeg, defineJudge,
-                              defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSgd, defineSums,
+                              defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormFrozen, defineNormRelu, defineSgd, defineSums,
                               defineSyncNorm, defineUpload, defineViews})
       define(library);
   });
