@@ -146,21 +146,33 @@ NormGradients backward(Engine& engine, const NormSetting& s, const NormResult& m
   return to;
 }
 
-Tensor frozen(Engine& engine, const NormSetting& s, const Tensor& deviation) {
-  const Tensor output = at::empty_like(s.input);
-  const NormTiling tiling(s.input, {output.const_data_ptr()});
+using OutputAndSum = std::pair<Tensor, Tensor>;
+
+OutputAndSum frozen(Engine& engine, const NormSetting& s, const Tensor& deviation) {
+  const Tensor output = at::empty_like(s.input), sum = s.form == NormForm::kJoined ? at::empty_like(s.input) : Tensor();
+  const NormTiling tiling(s.input, {output.const_data_ptr(), dataOf(s.residual), dataOf(sum)});
   Norm p = parametersOf(s);
+  p.residual = dataOf(s.residual);
   p.result = output.mutable_data_ptr();
+  p.sum = writable(sum);
   p.mean = s.runningMean->mutable_data_ptr<float>();
   p.deviation = deviation.mutable_data_ptr<float>();
   p.chunk = tiling.chunk(p.pixels, kNormFreeBlocks);
-  launch(engine, nameOf("apply", s, tiling), tiling.shape(TwoLaunches::partsOf(p)), p, {s.input, s.weight, s.bias, *s.runningMean, deviation, output});
-  return output;
+  std::vector<Tensor> used = {s.input, s.weight, s.bias, *s.runningMean, deviation, output};
+  if (sum.defined()) used.insert(used.end(), {*s.residual, sum});
+  launch(engine, nameOf("apply", s, tiling), tiling.shape(TwoLaunches::partsOf(p)), p, used);
+  return {output, sum};
 }
 
-Tensor plainFrozen(const NormSetting& s) {
-  const Tensor output = at::batch_norm(s.input, s.weight, s.bias, s.runningMean, s.runningVar, false, 0, s.eps, true);
-  return s.form == NormForm::kLinear ? output : at::relu(output);
+OutputAndSum plainFrozen(const NormSetting& s) {
+  const Tensor sum = s.form == NormForm::kJoined ? s.input.add(*s.residual) : Tensor();
+  const Tensor output = at::batch_norm(sum.defined() ? sum : s.input, s.weight, s.bias, s.runningMean, s.runningVar, false, 0, s.eps, true);
+  return {s.form == NormForm::kLinear ? output : at::relu(output), sum};
+}
+
+bool frozenAgrees(Engine& engine, const NormSetting& s, const Tensor& deviation) {
+  const OutputAndSum ours = frozen(engine, s, deviation), plain = plainFrozen(s);
+  return agrees(ours.first, plain.first) && (!plain.second.defined() || agrees(ours.second, plain.second));
 }
 
 std::string kindOf(const char* direction, const NormSetting& s) {
@@ -225,10 +237,9 @@ std::optional<NormResult> norm(const NormSetting& setting) {
   return forward(*engine, setting);
 }
 
-Tensor frozenNorm(const NormSetting& s, const Tensor& deviation) {
+OutputAndSum frozenNorm(const NormSetting& s, const Tensor& deviation) {
   Engine* engine = engineFor(s.input);
-  const bool ours = engine && fits(s) && isRow(deviation, s.input) &&
-                    trusted(s.input, kindOf("frozen", s), [&] { return agrees(frozen(*engine, s, deviation), plainFrozen(s)); });
+  const bool ours = engine && fits(s) && isRow(deviation, s.input) && trusted(s.input, kindOf("frozen", s), [&] { return frozenAgrees(*engine, s, deviation); });
   return ours ? frozen(*engine, s, deviation) : plainFrozen(s);
 }
 

@@ -149,7 +149,17 @@ std::optional<NormConstants> constantsOf(const Node* node) {
   return found;
 }
 
-// A normalization by constants, and the ReLU that is its only user, as one pass.
+// The addition of two tensors that ends right before `node`, where that reads the sum.
+Node* sumBefore(const Node* node) {
+  Node* sum = node->input(0)->node();
+  if (!is(sum, "aten::add") || sum->inputs().size() != 3 || !isConstant(sum->input(2), 1)) return nullptr;
+  if (!sum->input(1)->type()->isSubtypeOf(*c10::TensorType::get())) return nullptr;
+  const Node* next = sum->next();
+  while (next->kind() == c10::prim::Constant) next = next->next();
+  return next == node ? sum : nullptr;
+}
+
+// A normalization by constants, and the ReLU that is its only user, as one pass; on devices also with a sum before it.
 void joinNormalization(Node* node, Graph& graph) {
   const auto constants = constantsOf(node);
   if (!constants) return;
@@ -164,6 +174,14 @@ void joinNormalization(Node* node, Graph& graph) {
   if (weight.is_cpu()) {
     const at::Tensor scale = weight * deviation;
     joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::affine")), {node->input(0), constant(scale), constant(bias - mean * scale), relu != nullptr});
+  } else if (Node* sum = relu ? sumBefore(node) : nullptr) {
+    // It returns both: one value of several cannot be what insert() makes.
+    Node* both = graph.create(c10::Symbol::fromQualString(ownName("srrl::norm_frozen_sum")), 2);
+    for (Value* input : {sum->input(0), sum->input(1), constant(weight), constant(bias), constant(mean), constant(variance), constant(deviation)}) both->addInput(input);
+    both->addInput(graph.insertConstant(epsilon));
+    graph.insertNode(both);
+    sum->output()->replaceAllUsesAfterNodeWith(both, both->output(1));
+    joined = both->output(0);
   } else {
     joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::norm_frozen")),
                           {node->input(0), constant(weight), constant(bias), constant(mean), constant(variance), constant(deviation), epsilon, relu != nullptr});

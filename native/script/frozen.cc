@@ -69,7 +69,7 @@ Napi::Value fold(const Napi::CallbackInfo& info) {
 // float32 next to half precision.
 void narrowGraph(Graph& graph, Value* images, at::ScalarType dtype) {
   forEachNode(graph.block(), [&](torch::jit::Node* node) {
-    if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index", ownName("srrl::norm_frozen").c_str()})) return;
+    if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index", ownName("srrl::norm_frozen").c_str(), ownName("srrl::norm_frozen_sum").c_str()})) return;
     const torch::jit::WithInsertPoint before(node);
     for (size_t i = 0; i < node->inputs().size(); i++) {
       const auto constant = torch::jit::toIValue(node->input(i));

@@ -94,7 +94,7 @@ std::function<void()> call(void (*kernel)(Parameters), const std::string& parame
 #define KERNEL(name) {#name, name}
 #define NORM_KERNELS(type)                                                                                                   \
   KERNEL(norm_statistics_##type), KERNEL(norm_statistics_joined_##type), KERNEL(norm_apply_##type),                          \
-      KERNEL(norm_apply_residual_##type), KERNEL(norm_apply_linear_##type), KERNEL(norm_apply_pooled_##type),                \
+      KERNEL(norm_apply_residual_##type), KERNEL(norm_apply_joined_##type), KERNEL(norm_apply_linear_##type), KERNEL(norm_apply_pooled_##type),                \
       KERNEL(norm_sums_##type), KERNEL(norm_sums_residual_##type), KERNEL(norm_sums_linear_##type),                          \
       KERNEL(norm_sums_pooled_##type), KERNEL(norm_gradients_##type), KERNEL(norm_gradients_residual_##type),                \
       KERNEL(norm_gradients_linear_##type), KERNEL(norm_gradients_pooled_##type), KERNEL(norm_gradients_joined_##type)
