@@ -4,6 +4,7 @@ import { writeFileAtomic } from '../atomic.js';
 import { FileError, messageOf } from '../errors.js';
 import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
+import { srrlCommand } from '../shell.js';
 import type { Environment } from './environment.js';
 import type { SuiteResult } from './harness.js';
 
@@ -51,7 +52,7 @@ export function readBaseline(file: string): Baseline {
     throw new FileError(problemIn(baselineSchema, content, parsed.error));
   } catch (error) {
     throw new FileError(
-      `${file} is no baseline: ${messageOf(error).split('\n')[0]}\nMake one with \`srrl bench --against pytorch --save ${file}\`.`,
+      `${file} is no baseline: ${messageOf(error).split('\n')[0]}\nMake one with: ${srrlCommand('bench', '--against', 'pytorch', '--save', file)}`,
       { cause: error },
     );
   }

@@ -2,7 +2,8 @@
 import { InterruptedError } from '../errors.js';
 import type { End, Start } from '../report/event-text.js';
 import { JsonReporter, LiveReporter, TensorBoardReporter, TerminalReporter } from '../report/reporters/index.js';
-import { quoted, type Reporter, type Run, reported, resolveReporter } from '../train/index.js';
+import { srrlCommand } from '../shell.js';
+import { type Reporter, type Run, reported, resolveReporter } from '../train/index.js';
 import { stopWithoutReader } from './broken-pipe.js';
 import { speaks } from './ranks.js';
 
@@ -20,9 +21,9 @@ export interface Showing {
   resume?: string | undefined;
 }
 
-/** The command that resumes what was stopped, as a shell takes it. */
+/** The command that resumes what was stopped. */
 export const resumeCommand = (command: 'distill' | 'train', out: unknown): string | undefined =>
-  typeof out === 'string' ? `srrl ${command} --resume --out ${quoted(out)}` : undefined;
+  typeof out === 'string' ? srrlCommand(command, '--resume', '--out', out) : undefined;
 
 /** Says how a run that was stopped can be resumed. */
 export function sayHowToResume(stopped: End['stopped'], resume: string | undefined): void {

@@ -22,6 +22,8 @@ th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--rule); text-align:
   overflow-wrap: break-word; }
 td { max-width: 60ch; min-width: 3rem; }
 td.number, th.number { text-align: right; white-space: nowrap; } td.short { white-space: nowrap; }
+/* Two spaces of a path stay two when a command is copied. */
+#provenance td, #config td { white-space: pre-wrap; }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer;
   text-align: inherit; }
 th button::after { content: ' \\2195'; color: var(--quiet); }
