@@ -74,7 +74,7 @@ describe.skipIf(!executable)('in Chromium (set SRRL_CHROMIUM where it is not fou
   );
 
   it('the report shows what it has', async () => {
-    const file = writeReport(makeRun({ analysed: true, terms, stepped: true }));
+    const file = writeReport(makeRun({ analyzed: true, terms, stepped: true }));
     await examine('report', `file://${file}`);
     await opened(`file://${file}`, 1440, async (page) => {
       expect(await page.locator('#figures dt').allTextContents()).toEqual(['Student', 'Teacher', 'Gap']);

@@ -35,7 +35,7 @@ interface Comparison {
 
 export const demoCommand = defineCommand({
   name: 'demo',
-  summary: 'distil a student on synthetic shapes and compare it with one trained alone, over 3 seeds',
+  summary: 'distill a student on synthetic shapes and compare it with one trained alone, over 3 seeds',
   options: z.strictObject({
     epochs: z.int().min(1).default(30).describe('times through the training images'),
     out: z.string().default('runs/demo').describe('folder for the runs'),
