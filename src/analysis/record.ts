@@ -108,7 +108,7 @@ export interface AnalysisRecord {
   classes: ClassRecord[];
   /**
    * Of the ten worst classes and the ten best, or of all where they are no more: up to three images that the student is wrong about and three that it is
-   * right about, those of which it is surest. None where images are neither grey nor RGB.
+   * right about, those of which it is surest. None where images are neither gray nor RGB.
    */
   examples: ExampleRecord[];
 }

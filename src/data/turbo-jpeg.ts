@@ -37,7 +37,7 @@ function isAvailable(): boolean {
 
 /**
  * Decodes into `target`, [height, width, 3], which lies in shared memory, what `choose` wants of an image of the size it is given. False, where the file is no
- * JPEG of 8 bits in RGB or grey, or anything at all is wrong with it: then somebody else may decide what it is.
+ * JPEG of 8 bits in RGB or gray, or anything at all is wrong with it: then somebody else may decide what it is.
  */
 export async function decodeTurbo(
   file: Uint8Array,

@@ -30,6 +30,8 @@ th button::after { content: ' \\2195'; color: var(--quiet); }
 th[aria-sort=ascending] button::after { content: ' \\2191'; }
   th[aria-sort=descending] button::after { content: ' \\2193'; }
 .sortable th { white-space: nowrap; }
+.filter { display: block; margin-bottom: .5rem; } .filter input { font: inherit; max-width: 100%; }
+tr[hidden] { display: none !important; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 3rem; margin: 1.5rem 0; }
 .figures dd { margin: 0; } .figures .value { font-size: 1.9rem; font-weight: 600; line-height: 1.2;
   font-variant-numeric: tabular-nums; }

@@ -31,9 +31,9 @@ describe('decoding', () => {
     expect(pixels[2]).toBeGreaterThan(190);
   });
 
-  it('gives three equal channels of grey, and drops alpha', async () => {
-    const grey = await gradient(20, 20, 1).toColourspace('b-w').png().toBuffer();
-    const pixels = await decode(grey, 'x', 8);
+  it('gives three equal channels of gray, and drops alpha', async () => {
+    const gray = await gradient(20, 20, 1).toColourspace('b-w').png().toBuffer();
+    const pixels = await decode(gray, 'x', 8);
     expect(pixels).toHaveLength(8 * 8 * 3);
     expect([pixels[0], pixels[1]]).toEqual([pixels[2], pixels[2]]);
     const alpha = await gradient(20, 20, 4).png().toBuffer();
