@@ -1,4 +1,5 @@
 /** Shows a run's events: a bar and lines for people, JSON lines for machines. */
+import { join } from 'node:path';
 import { InterruptedError } from '../errors.js';
 import type { End, Start } from '../report/event-text.js';
 import { JsonReporter, LiveReporter, TensorBoardReporter, TerminalReporter } from '../report/reporters/index.js';
@@ -53,16 +54,33 @@ export async function showRun(run: Run, showing: Showing): Promise<{ start: Star
   return { start, end } as { start: Start; end: End };
 }
 
-async function reportersFor({ json, ui, name = 'run', tensorboard, reporters = [] }: Showing): Promise<Reporter[]> {
+async function reportersFor({ json, name = 'run', ...asked }: Showing): Promise<Reporter[]> {
   if (!speaks()) return [];
+  const [further = []] = await furtherReporters([name], asked);
+  return [json ? new JsonReporter() : new TerminalReporter(), ...further];
+}
+
+/**
+ * What `--tensorboard`, `--reporters` and `--ui` ask for, for each run by its name. Runs of several have a folder each
+ * for TensorBoard, `folders`.
+ */
+export async function furtherReporters(
+  names: readonly string[],
+  { ui, tensorboard, reporters = [] }: Pick<Showing, 'ui' | 'tensorboard' | 'reporters'>,
+  folders?: readonly string[],
+): Promise<Reporter[][]> {
   // What can fail comes first: a page that is served would keep the process alive.
-  const own = await Promise.all(reporters.map((text) => resolveReporter(text, { name })));
-  return [
-    json ? new JsonReporter() : new TerminalReporter(),
-    ...(tensorboard === undefined ? [] : [new TensorBoardReporter(tensorboard)]),
-    ...own,
-    ...(ui ? [await LiveReporter.serve(name)] : []),
-  ];
+  const own = await Promise.all(
+    names.map((name) => Promise.all(reporters.map((text) => resolveReporter(text, { name })))),
+  );
+  const found: Reporter[][] = [];
+  for (const [i, name] of names.entries())
+    found.push([
+      ...(tensorboard === undefined ? [] : [new TensorBoardReporter(join(tensorboard, folders?.[i] ?? ''))]),
+      ...(own[i] ?? []),
+      ...(ui ? [await LiveReporter.serve(name)] : []),
+    ]);
+  return found;
 }
 
 /** Exit codes as a shell gives them for these signals. */
