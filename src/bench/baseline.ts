@@ -1,4 +1,6 @@
-/** Ratios that were kept, and whether new ones have become worse. Seconds differ between machines; ratios do so less. */
+/**
+ * Ratios that were kept, and whether new ones have become worse. Seconds differ between machines; ratios do so less.
+ */
 import { readFileSync } from 'node:fs';
 import { writeFileAtomic } from '../atomic.js';
 import { FileError, messageOf } from '../errors.js';

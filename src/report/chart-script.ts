@@ -17,8 +17,8 @@ export function chartLibrary(): { script: string; style: string } {
 }
 
 /**
- * Defines drawCharts(charts): fills the element `charts`, and on later calls changes what is there. Colors come from the style sheet, so
- * that they follow light and dark; on paper it is always light.
+ * Defines drawCharts(charts): fills the element `charts`, and on later calls changes what is there. Colors come from
+ * the style sheet, so that they follow light and dark; on paper it is always light.
  */
 export const chartScript = `
 const drawn = [];

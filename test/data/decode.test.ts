@@ -70,8 +70,8 @@ describe('decoding', () => {
       const image = torch.fromArray(pixels, [size, size, 3]).permute(2, 0, 1).to('float32');
       const differ = (actual: number[], expected: number[]) =>
         Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] as number))));
-      // Of 255. The most over the five photos: 0.001 for means, 0.002 for deviations, 0.032 for tiles of 8 x 8 pixels; by libvips, where libjpeg-turbo
-      // is not installed, 0.252, 0.143 and 1.734.
+      // Of 255. The most over the five photos: 0.001 for means, 0.002 for deviations, 0.032 for tiles of 8 x 8 pixels;
+      // by libvips, where libjpeg-turbo is not installed, 0.252, 0.143 and 1.734.
       expect(differ(image.mean([1, 2]).tolist() as number[], mean)).toBeLessThan(0.3);
       expect(differ(image.std([1, 2], { correction: 0 }).tolist() as number[], std)).toBeLessThan(0.2);
       const ours = [...(torch.avgPool2d(image, [8, 8]).contiguous().toTypedArray() as Float32Array)];

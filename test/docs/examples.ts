@@ -1,4 +1,6 @@
-/** The examples of a document, run in its order in one folder, with what they print and what the document shows of it. */
+/**
+ * The examples of a document, run in its order in one folder, with what they print and what the document shows of it.
+ */
 import { spawnSync } from 'node:child_process';
 import { closeSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -19,7 +21,9 @@ export interface Result {
 
 const srrl = `set -e; srrl() { "${process.execPath}" "${packageRoot}/bin/srrl.js" "$@"; }\n`;
 
-/** A ```sh block is given to bash, a ```ts block is a program, and a ```js block a file whose first line is its name. */
+/**
+ * A ```sh block is given to bash, a ```ts block is a program, and a ```js block a file whose first line is its name.
+ */
 export async function runExamples(document: string): Promise<Result[]> {
   // Inside the package, so that its own name resolves; /runs/ is no part of it.
   const folder = join(packageRoot, 'runs', document.replace(/\W/g, '-'));
