@@ -47,8 +47,8 @@ void registerOperators() {
     stayLoaded();
     torch::Library& library = *claimNamespace();
     for (const auto define : {defineConv3x3, defineConvRelu, defineConvolution, defineCrossEntropy,
-                              defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge,
-                              defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSums,
+                              defineAdam, defineDeviceViews, defineHead, defineJpeg, defineJudge,
+                              defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormFrozen, defineNormRelu, defineSgd, defineSums,
                               defineSyncNorm, defineUpload, defineViews})
       define(library);
   });

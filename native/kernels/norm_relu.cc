@@ -146,6 +146,23 @@ NormGradients backward(Engine& engine, const NormSetting& s, const NormResult& m
   return to;
 }
 
+Tensor frozen(Engine& engine, const NormSetting& s, const Tensor& deviation) {
+  const Tensor output = at::empty_like(s.input);
+  const NormTiling tiling(s.input, {output.const_data_ptr()});
+  Norm p = parametersOf(s);
+  p.result = output.mutable_data_ptr();
+  p.mean = s.runningMean->mutable_data_ptr<float>();
+  p.deviation = deviation.mutable_data_ptr<float>();
+  p.chunk = tiling.chunk(p.pixels, kNormFreeBlocks);
+  launch(engine, nameOf("apply", s, tiling), tiling.shape(TwoLaunches::partsOf(p)), p, {s.input, s.weight, s.bias, *s.runningMean, deviation, output});
+  return output;
+}
+
+Tensor plainFrozen(const NormSetting& s) {
+  const Tensor output = at::batch_norm(s.input, s.weight, s.bias, s.runningMean, s.runningVar, false, 0, s.eps, true);
+  return s.form == NormForm::kLinear ? output : at::relu(output);
+}
+
 std::string kindOf(const char* direction, const NormSetting& s) {
   const NormTiling tiling(s.input, {dataOf(s.residual)});
   return nameOf(direction, s, tiling) + " [" + std::to_string(s.input.size(1)) + "]";
@@ -206,6 +223,13 @@ std::optional<NormResult> norm(const NormSetting& setting) {
   if (!engine || !fits(setting)) return std::nullopt;
   if (!trusted(setting.input, kindOf("forward", setting), [&] { return forwardAgrees(*engine, setting); })) return std::nullopt;
   return forward(*engine, setting);
+}
+
+Tensor frozenNorm(const NormSetting& s, const Tensor& deviation) {
+  Engine* engine = engineFor(s.input);
+  const bool ours = engine && fits(s) && isRow(deviation, s.input) &&
+                    trusted(s.input, kindOf("frozen", s), [&] { return agrees(frozen(*engine, s, deviation), plainFrozen(s)); });
+  return ours ? frozen(*engine, s, deviation) : plainFrozen(s);
 }
 
 std::optional<NormGradients> normBackward(const NormSetting& setting, const NormResult& made, const NormReturned& given) {

@@ -50,6 +50,10 @@ bool normFits(const NormSetting& setting);
 std::optional<NormResult> norm(const NormSetting& setting);
 std::optional<NormGradients> normBackward(const NormSetting& setting, const NormResult& made, const NormReturned& returned);
 
+// By statistics that never change, those of `setting`: normalized, with a ReLU behind it or alone; `deviation` is
+// 1 / sqrt(variance + eps). Without gradient.
+at::Tensor frozenNorm(const NormSetting& setting, const at::Tensor& deviation);
+
 // With gradients, by kernels or by plain operators: the output, and the sum where there is one.
 std::vector<at::Tensor> normWithGradients(const NormSetting& setting);
 

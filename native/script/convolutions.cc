@@ -131,26 +131,43 @@ void joinRelu(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& grap
   last->output()->replaceAllUsesWith(joined);
 }
 
-// A normalization by constants, and the ReLU that is its only user, as one pass. Of the CPU's memory, where there is an
-// operator for it.
-void joinNormalization(Node* node, Graph& graph) {
-  const auto scaling = torch::jit::toIValue(node->input(1));
-  if (!scaling || !scaling->isTensor() || !scaling->toTensor().is_cpu()) return;
+struct NormConstants {
+  at::Tensor weight, bias, mean, variance;
+  double epsilon;
+};
+
+std::optional<NormConstants> constantsOf(const Node* node) {
   const auto tensor = [&](size_t place) -> at::Tensor {
     const auto constant = torch::jit::toIValue(node->input(place));
-    return constant && constant->isTensor() ? constant->toTensor().to(at::kDouble) : at::Tensor();
+    return constant && constant->isTensor() ? constant->toTensor() : at::Tensor();
   };
-  const at::Tensor weight = tensor(1), bias = tensor(2), mean = tensor(3), variance = tensor(4);
   const auto epsilon = torch::jit::toIValue(node->input(7));
-  if (!weight.defined() || !bias.defined() || !mean.defined() || !variance.defined() || !isConstant(node->input(5), false) || !epsilon) return;
-  const at::Tensor scale = weight / (variance + epsilon->toDouble()).sqrt();
-  const auto type = torch::jit::toIValue(node->input(1))->toTensor().scalar_type();
+  NormConstants found{tensor(1), tensor(2), tensor(3), tensor(4), 0};
+  if (!found.weight.defined() || !found.bias.defined() || !found.mean.defined() || !found.variance.defined()) return std::nullopt;
+  if (!isConstant(node->input(5), false) || !epsilon) return std::nullopt;
+  found.epsilon = epsilon->toDouble();
+  return found;
+}
+
+// A normalization by constants, and the ReLU that is its only user, as one pass.
+void joinNormalization(Node* node, Graph& graph) {
+  const auto constants = constantsOf(node);
+  if (!constants) return;
+  const auto& [weight, bias, mean, variance, epsilon] = *constants;
   Node* relu = reluOf(node->output());
   if (relu && node->next() != relu) relu = nullptr;
   Node* last = relu ? relu : node;
   const torch::jit::WithInsertPoint place(last);
-  Value* joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::affine")),
-                               {node->input(0), graph.insertConstant(scale.to(type)), graph.insertConstant((bias - mean * scale).to(type)), relu != nullptr});
+  const auto constant = [&](const at::Tensor& tensor) { return graph.insertConstant(tensor.to(weight.scalar_type())); };
+  const at::Tensor deviation = (variance.to(at::kDouble) + epsilon).rsqrt();
+  Value* joined = nullptr;
+  if (weight.is_cpu()) {
+    const at::Tensor scale = weight * deviation;
+    joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::affine")), {node->input(0), constant(scale), constant(bias - mean * scale), relu != nullptr});
+  } else {
+    joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::norm_frozen")),
+                          {node->input(0), constant(weight), constant(bias), constant(mean), constant(variance), constant(deviation), epsilon, relu != nullptr});
+  }
   last->output()->replaceAllUsesWith(joined);
 }
 
@@ -166,6 +183,7 @@ void joinRelus(std::shared_ptr<Graph>& graph, int64_t multiple) {
     if (hasConvRelu(kernel->device())) joinRelu(node, *kernel, graph, multiple);
   }
   for (Node* node : nodes) {
+    if (onDevice && is(node, "aten::batch_norm")) joinNormalization(node, *graph);
     if (!onDevice || !is(node, "aten::max_pool2d")) continue;
     const torch::jit::WithInsertPoint place(node);
     std::vector<torch::jit::NamedValue> inputs(node->inputs().begin(), node->inputs().end());

@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 
 #include "arguments.h"
+#include "library.h"
 #include "script/convolutions.h"
 #include "script/graph.h"
 
@@ -68,7 +69,7 @@ Napi::Value fold(const Napi::CallbackInfo& info) {
 // float32 next to half precision.
 void narrowGraph(Graph& graph, Value* images, at::ScalarType dtype) {
   forEachNode(graph.block(), [&](torch::jit::Node* node) {
-    if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index"})) return;
+    if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index", ownName("srrl::norm_frozen").c_str()})) return;
     const torch::jit::WithInsertPoint before(node);
     for (size_t i = 0; i < node->inputs().size(); i++) {
       const auto constant = torch::jit::toIValue(node->input(i));
