@@ -5,6 +5,7 @@ import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } fro
 import { basename, join } from 'node:path';
 import { studentFileIn } from '../distill/saved-student.js';
 import { packageRoot } from '../native.js';
+import { quoted } from '../shell.js';
 
 /** The version of this package; the commit, where it is a checkout of git. */
 export function packageVersion(): { version: string; commit?: string } {
@@ -27,10 +28,6 @@ export function commandLine([, script = '', ...args]: readonly string[] = proces
   const words = script.endsWith('/srrl.js') || script.endsWith('/srrl') ? ['srrl'] : ['node', basename(script)];
   return [...words, ...args.map(quoted)].join(' ');
 }
-
-/** A word as a shell takes it. */
-export const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** SHA-256 of the file that a teacher was loaded from; undefined where there is none. */
 export function teacherHash(source: string): string | undefined {
