@@ -92,7 +92,8 @@ function runChild({ name, seed, first, last, end, verbose, file, folder, say }, 
     words = (words + chunk).slice(-4000);
   });
   return new Promise((resolve, reject) => {
-    let [limit, ready] = [60, false];
+    // A busy machine takes minutes to load the package.
+    let [limit, ready] = [600, false];
     let before = -1;
     let since = Date.now();
     let hung = false;
