@@ -46,7 +46,7 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3, defineConvRelu, defineConvolution, defineCrossEntropy,
+    for (const auto define : {defineCollectives, defineConv3x3, defineConvRelu, defineConvolution, defineCrossEntropy,
                               defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge,
                               defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSums,
                               defineSyncNorm, defineUpload, defineViews})

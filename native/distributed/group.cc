@@ -40,7 +40,7 @@ Group::Group(GroupSetup given) : setup(std::move(given)) {
   store_ = openStore(setup).first;
   join();
   try {
-    backend_ = setup.backend == "nccl" ? makeNccl(store_, setup) : makeGloo(store_, setup);
+    backend_ = makeBackend(store_, setup);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
@@ -79,6 +79,7 @@ void Group::join() {
 }
 
 void Group::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& what) {
+  heartbeat_->waits++;
   try {
     if (!work->isCompleted()) {
       struct State {
@@ -115,6 +116,8 @@ void Group::blame(const std::string& what, const std::string& reason) {
     return "Rank " + std::to_string(rank) + " on " + hosts_[rank] + (step > 0 ? " (last step " + std::to_string(step) + ")" : "");
   };
   const std::string waited = named(setup.rank, heartbeat_->step) + " waited for it in " + what + ": " + reason + ".";
+  // What waits on a GPU would wait for ever.
+  backend_->abort();
   const auto ranks = examine(store_, setup.size);
   if (ranks.empty())
     throw Error(kDistributed, named(setup.rank, heartbeat_->step) + " has lost the store at " + setup.address + ":" + std::to_string(setup.port) +
@@ -122,9 +125,10 @@ void Group::blame(const std::string& what, const std::string& reason) {
   std::string culprits;
   for (int rank = 0; rank < setup.size; rank++) {
     if (rank == setup.rank) continue;
-    const auto& [alive, step, failure] = ranks[rank];
+    const auto& [alive, step, waits, failure] = ranks[rank];
     if (!failure.empty()) culprits += named(rank, step) + " failed: " + failure + "\n";
     else if (!alive) culprits += named(rank, step) + " does not answer: it has ended, is stopped, or is cut off from the network.\n";
+    else if (waits < heartbeat_->waits) culprits += named(rank, step) + " is running and has not come: it hangs, or needs more than the timeout of " + seconds(setup.timeout) + " for what it does.\n";
   }
   if (culprits.empty()) culprits = "No rank is known to have failed; one of them may wait for something else, or may be slower than the timeout of " + seconds(setup.timeout) + ".\n";
   throw Error(kDistributed, culprits + waited);
@@ -135,6 +139,7 @@ void Group::abort() { aborted_ = true; }
 void Group::reached(int64_t step) { heartbeat_->step = step; }
 
 void Group::fail(const std::string& message) {
+  if (told_.exchange(true)) return;
   const auto told = [store = store_, key = failureKey(setup.rank), message] {
     try {
       store->clone()->set(key, bytes(message));

@@ -18,7 +18,8 @@ class Heartbeat {
   Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank);
   ~Heartbeat();
 
-  std::atomic<int64_t> step{0};
+  // The last step, and how many collectives this rank has waited for, or waits for.
+  std::atomic<int64_t> step{0}, waits{0};
 
  private:
   void beat();
@@ -33,7 +34,7 @@ class Heartbeat {
 
 struct RankState {
   bool alive = false;  // its heartbeat continues
-  int64_t step = 0;  // the last one
+  int64_t step = 0, waits = 0;  // as it last said
   std::string failure;  // what it said of itself
 };
 

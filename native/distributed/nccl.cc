@@ -6,6 +6,8 @@
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
 
+#include <atomic>
+
 #include "distributed/group.h"
 #include "errors.h"
 
@@ -22,6 +24,7 @@ struct Library {
   int (*getUniqueId)(UniqueId*);
   int (*initRank)(Communicator*, int, UniqueId, int);
   int (*destroy)(Communicator);
+  int (*abort)(Communicator);
   int (*allReduce)(const void*, void*, size_t, int, int, Communicator, void*);
   int (*broadcast)(const void*, void*, size_t, int, int, Communicator, void*);
   int (*allGather)(const void*, void*, size_t, int, Communicator, void*);
@@ -44,6 +47,7 @@ const Library& library() {
     find(made.getUniqueId, "ncclGetUniqueId");
     find(made.initRank, "ncclCommInitRank");
     find(made.destroy, "ncclCommDestroy");
+    find(made.abort, "ncclCommAbort");
     find(made.allReduce, "ncclAllReduce");
     find(made.broadcast, "ncclBroadcast");
     find(made.allGather, "ncclAllGather");
@@ -103,10 +107,16 @@ class Nccl : public c10d::Backend {
  public:
   Nccl(c10::intrusive_ptr<c10d::Store> store, int rank, int size) : Backend(rank, size), store_(std::move(store)) { library(); }
   ~Nccl() override {
-    if (communicator_) library().destroy(communicator_);
+    if (Communicator one = communicator_.exchange(nullptr)) library().destroy(one);
   }
 
   const std::string getBackendName() const override { return "nccl"; }
+
+  // Ends what the GPU waits for.
+  void abort() override {
+    if (Communicator one = communicator_.exchange(nullptr)) library().abort(one);
+    aborted_ = true;
+  }
 
   c10::intrusive_ptr<c10d::Work> allreduce(std::vector<at::Tensor>& tensors, const c10d::AllreduceOptions& options) override {
     at::Tensor& tensor = tensors.at(0);
@@ -151,6 +161,7 @@ class Nccl : public c10d::Backend {
 
   // At the first collective, which tells the device.
   void connect(c10::Device device, const c10::impl::VirtualGuardImpl& streams) {
+    if (aborted_) throw Error(kDistributed, "the run is over");
     if (communicator_) {
       if (device != device_) throw Error(kDistributed, "this rank's tensors were on " + device_->str() + " before, and are on " + device.str() + " now");
       return;
@@ -163,13 +174,16 @@ class Nccl : public c10d::Backend {
       const auto value = store_->get("nccl/id");
       std::copy_n(value.begin(), std::min(value.size(), sizeof id.bytes), reinterpret_cast<uint8_t*>(id.bytes));
     }
-    check(library().initRank(&communicator_, getSize(), id, getRank()), "connecting the ranks");
+    Communicator made = nullptr;
+    check(library().initRank(&made, getSize(), id, getRank()), "connecting the ranks");
+    communicator_ = made;
     device_ = device;
     stream_ = streams.getStreamFromGlobalPool(device, true);
   }
 
   c10::intrusive_ptr<c10d::Store> store_;
-  Communicator communicator_ = nullptr;
+  std::atomic<Communicator> communicator_ = nullptr;
+  std::atomic<bool> aborted_ = false;
   std::optional<c10::Device> device_;
   std::optional<c10::Stream> stream_;
 };

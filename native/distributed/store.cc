@@ -1,4 +1,5 @@
 // Where the processes of a run meet: a TCPStore of libtorch's.
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -7,7 +8,17 @@
 
 namespace srrl::distributed {
 
+namespace {
+
+// Its warnings are backtraces of what the errors of this addon say in words.
+void silence() {
+  if (!std::getenv("TORCH_CPP_LOG_LEVEL")) FLAGS_caffe2_log_level = std::max(FLAGS_caffe2_log_level, static_cast<int>(c10::GLOG_ERROR));
+}
+
+}  // namespace
+
 std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setup) {
+  silence();
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(setup.port);
   options.isServer = setup.hostsStore;
