@@ -46,9 +46,9 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineCollectives, defineConv3x3, defineConvRelu, defineConvolution, defineCrossEntropy,
-                              defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge,
-                              defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSums,
+    for (const auto define : {defineAdam, defineCollectives, defineConv3x3, defineConvRelu, defineConvolution,
+                              defineCrossEntropy, defineDeviceViews, defineHead, defineJpeg, defineJudge,
+                              defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSgd, defineSums,
                               defineSyncNorm, defineUpload, defineViews})
       define(library);
   });

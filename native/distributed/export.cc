@@ -3,6 +3,8 @@
 #include <ATen/core/ivalue.h>
 #include <torch/csrc/distributed/c10d/Types.hpp>
 
+#include <map>
+
 #include "arguments.h"
 #include "async.h"
 #include "distributed/group.h"
@@ -70,20 +72,33 @@ c10d::ReduceOp operationOf(const std::string& name) {
   throw Error(kType, "tensors are reduced by sum, product, min or max, not by " + name);
 }
 
-// One collective on each of several tensors, all asked for before the first is waited for. They change in place.
+// One collective on each kind of tensors, laid end to end: networks have many small buffers, and each message costs its
+// latency. All are asked for before the first is waited for. They change in place.
 void overAll(Group& group, const std::vector<at::Tensor>& tensors, const std::string& what,
              const std::function<c10::intrusive_ptr<c10d::Work>(std::vector<at::Tensor>&)>& collective) {
+  struct Message {
+    std::vector<at::Tensor> parts;
+    at::Tensor joined;
+    c10::intrusive_ptr<c10d::Work> work;
+  };
   const at::NoGradGuard guard;
-  std::vector<at::Tensor> dense;
-  std::vector<c10::intrusive_ptr<c10d::Work>> works;
-  for (const at::Tensor& tensor : tensors) {
-    dense.push_back(tensor.detach().contiguous());
-    std::vector<at::Tensor> one{dense.back()};
-    works.push_back(collective(one));
+  std::map<std::pair<std::string, at::ScalarType>, Message> messages;
+  for (const at::Tensor& tensor : tensors) messages[{tensor.device().str(), tensor.scalar_type()}].parts.push_back(tensor.detach());
+  for (auto& [kind, message] : messages) {
+    const bool single = message.parts.size() == 1;
+    std::vector<at::Tensor> flat;
+    for (const at::Tensor& part : message.parts) flat.push_back(part.reshape({-1}));
+    message.joined = single ? message.parts[0].contiguous() : at::cat(flat);
+    std::vector<at::Tensor> one{message.joined};
+    message.work = collective(one);
   }
-  for (size_t i = 0; i < works.size(); i++) {
-    group.wait(works[i], what);
-    if (!dense[i].is_same(tensors[i]) && dense[i].const_data_ptr() != tensors[i].const_data_ptr()) tensors[i].detach().copy_(dense[i]);
+  for (auto& [kind, message] : messages) {
+    group.wait(message.work, what);
+    int64_t begin = 0;
+    for (const at::Tensor& part : message.parts) {
+      if (part.const_data_ptr() != message.joined.const_data_ptr()) part.copy_(message.joined.flatten().narrow(0, begin, part.numel()).view(part.sizes()));
+      begin += part.numel();
+    }
   }
 }
 

@@ -42,6 +42,9 @@ bool enable(bool on);
 // can be compared while work is captured in a graph, where kernels that are not known are not used.
 bool trusted(const at::Tensor& on, const std::string& kind, const std::function<bool()>& agree);
 
+// The same for what is not always the faster way: both are also timed at their first use, where the device has a clock.
+bool preferred(const at::Tensor& on, const std::string& kind, const std::function<at::Tensor()>& ours, const std::function<at::Tensor()>& plain);
+
 // Whether a result is `plain`, apart from rounding in its own type: by the norm of the difference, as a value next to 0
 // may be on the other side of a ReLU. Waits for the device.
 bool agrees(const at::Tensor& ours, const at::Tensor& plain);

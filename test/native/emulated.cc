@@ -127,6 +127,7 @@ std::function<void()> kernelOf(const std::string& name, const std::string& param
   if (const auto found = crossEntropies.find(name); found != crossEntropies.end()) return call(found->second, parameters);
   if (name == "views") return call(views, parameters);
   if (name == "update_sgd") return call(update_sgd, parameters);
+  if (name == "update_adam") return call(update_adam, parameters);
   if (name == "step_magnitudes") return call(step_magnitudes, parameters);
   if (name == "step_judge") return call(step_judge, parameters);
   if (name == "step_means") return call(step_means, parameters);

@@ -81,12 +81,20 @@ struct Many {
 // Elements and bytes of a block.
 constexpr int kChunk = 2048, kChunkBytes = 4 * kChunk;
 
+// What an update reads on the device.
+struct UpdateFactors {
+  const float* lr;
+  const float* found;  // where it is 1, parameters and what is kept for them stay as they are
+  const float* scale;  // what gradients are multiplied by, or null
+  const float* share;  // the part by which averages follow, or null
+};
+
 struct SgdMember {
   float* param;
   const void* gradient;
-  float* momentum;  // or null
   float* average;   // follows the new value, or null
   void* half;       // becomes the new value in bfloat16, or null
+  float* momentum;  // or null
 };
 
 // A step of stochastic gradient descent as PyTorch's.
@@ -94,12 +102,30 @@ struct Sgd {
   using Members = Many<SgdMember, 72>;
   Members all;
   bool isNarrow[Members::kMost];  // whether a gradient is in bfloat16, or else in float32
-  const float* lr;
-  const float* found;  // where it is 1, parameters and momentum stay as they are
-  const float* scale;  // what gradients are multiplied by, or null
-  const float* share;  // the part by which averages follow, or null
+  UpdateFactors by;
   float momentum, dampening, weightDecay;
   bool nesterov, maximize, first;
+};
+
+struct AdamMember {
+  float* param;
+  const void* gradient;
+  float* average;
+  void* half;
+  float *mean, *square;  // running means of the gradient and of its square
+  float* largest;        // of these squares so far, or null
+  const float* step;     // updates, with this one
+};
+
+// A step of Adam, or of AdamW (decoupled), as PyTorch's.
+struct Adam {
+  using Members = Many<AdamMember, 48>;
+  Members all;
+  bool isNarrow[Members::kMost];
+  UpdateFactors by;
+  double beta1, beta2;
+  float weightDecay, eps;
+  bool maximize, decoupled;
 };
 
 // The norm of gradients, as one vector, and the largest magnitude of each of some statistics.
