@@ -68,8 +68,15 @@ describe('a rank', () => {
     }
   });
 
+  it('without a GPU of its own is refused', async () => {
+    await refused(
+      runRanks(2, distill({ device: 'cuda:1' })),
+      /--device cuda:1 is one GPU for 2 processes\. Pass --device cuda/,
+    );
+  });
+
   it('that has no image of its own is refused', async () => {
-    const few = distill({ 'train-images': '3', 'batch-size': '4' });
-    await refused(runRanks(4, few), /has 3 training images for 4 processes: start fewer/);
+    const few = ['train', '--data', 'module:test/distributed/three-images.mjs', '--batch-size', '4', '--epochs', '1'];
+    await refused(runRanks(4, ['bin/srrl.js', ...few]), /has 3 training images for 4 processes: start fewer/);
   });
 });
