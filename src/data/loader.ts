@@ -97,6 +97,7 @@ export class Loader {
   readonly #options: Required<Omit<LoaderOptions, 'augment' | 'part' | 'wholeBatches'>>;
   /** Images of a batch of all processes. */
   readonly #wholeSizeOf: ((step: number) => number) | undefined;
+  #begins: number[] | undefined;
   readonly #images: ImageSource;
   readonly #batches: HostBatches | BatchesOnDevice;
   /** Of this epoch and, where a batch is made ahead of it, the next one. */
@@ -158,7 +159,8 @@ export class Loader {
       device === 'cpu'
         ? new HostBatches(made)
         : new BatchesOnDevice({
-            ...{ ...made, device, batchSize, steps: this.steps },
+            ...{ ...made, device, steps: this.steps },
+            beginOf: (step) => this.beginOf(step),
             samplesOf: (epoch, step) => this.#samplesOf(epoch, step),
             viewOf: (epoch) => this.#viewOf(epoch),
           });
@@ -201,6 +203,12 @@ export class Loader {
   /** How many samples a batch has. */
   sizeOf(step: number): number {
     return this.#samplesOf(this.#epoch, step).length;
+  }
+
+  /** Where a batch begins among the samples that this process has of an epoch. */
+  beginOf(step: number): number {
+    this.#begins ??= beginsOf(this.#share);
+    return this.#begins[step] ?? this.count;
   }
 
   /** How many samples a batch of all processes has, where they share its parts; otherwise {@link sizeOf}. */
@@ -258,3 +266,9 @@ export class Loader {
 }
 
 const inOrder: Order = (position) => position;
+
+function beginsOf({ steps, samples }: Share): number[] {
+  const begins = [0];
+  for (let step = 0; step + 1 < steps; step++) begins.push((begins[step] as number) + samples(inOrder, step).length);
+  return begins;
+}

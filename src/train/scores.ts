@@ -93,8 +93,7 @@ export class RepeatedScores extends Scores {
   #replays(step: number, size: number): boolean {
     const source = this.#source;
     if (!source || !this.#captures || !this.#graphs.has(size)) return false;
-    // All batches but the last are as large as the first.
-    source.goTo({ epoch: source.epoch, position: step * this.loader.sizeOf(0) }, size);
+    source.goTo({ epoch: source.epoch, position: this.loader.beginOf(step) }, size);
     const graph = this.#graphs.get(size) ?? this.#record(source, size);
     graph?.replay();
     if (graph) source.moved(size);

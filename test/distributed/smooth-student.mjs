@@ -1,5 +1,5 @@
 // A small student without kinks, behind which rounding would grow from step to step; with normalization, and with
-// dropout, which draws random numbers: --student module:THIS
+// dropout (SRRL_DROPOUT), which draws random numbers: --student module:THIS
 import { models } from 'srrl';
 import { nn } from 'srrl/torch';
 
@@ -9,7 +9,7 @@ class Smooth extends models.Classifier {
   bn1 = new nn.BatchNorm2d(16);
   conv2 = new nn.Conv2d(16, 16, 3, { padding: 1, stride: 2, bias: false });
   bn2 = new nn.BatchNorm2d(16);
-  dropout = new nn.Dropout(0.1);
+  dropout = new nn.Dropout(Number(process.env.SRRL_DROPOUT ?? 0.1));
   fc;
 
   constructor({ numClasses }) {
