@@ -13,6 +13,8 @@ const lastSeconds = 30;
 export function endWithLauncher(): void {
   const launcher = Number(process.env[launcherVariable] ?? 0);
   if (launcher === 0) return;
+  // Processes that this one starts are not the launcher's.
+  delete process.env[launcherVariable];
   const watch = setInterval(() => {
     if (process.ppid === launcher) return;
     clearInterval(watch);
