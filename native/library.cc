@@ -47,10 +47,11 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3,     defineConvRelu, defineConvolution, defineCrossEntropy, defineAdam,
-                              defineDeviceViews, defineHead,     defineJpeg,        defineJudge,        defineKernels,
-                              defineLanes,       defineMaxPool,  defineNarrowed,    defineNormFrozen,   defineNormRelu,
-                              defineSgd,         defineSums,     defineSyncNorm,    defineUpload,       defineViews})
+    for (const auto define :
+         {defineAdam,        defineCollectives, defineConv3x3,    defineConvRelu, defineConvolution, defineCrossEntropy,
+          defineDeviceViews, defineHead,        defineJpeg,       defineJudge,    defineKernels,     defineLanes,
+          defineMaxPool,     defineNarrowed,    defineNormFrozen, defineNormRelu, defineSgd,         defineSums,
+          defineSyncNorm,    defineUpload,      defineViews})
       define(library);
   });
 }

@@ -140,8 +140,7 @@ Napi::Value allGather(const Napi::CallbackInfo& info) {
 // distributedBarrier(async)
 Napi::Value barrier(const Napi::CallbackInfo& info) {
   return now(info.Env(), info[0].ToBoolean(), [group = currentGroup()] {
-    std::vector<at::Tensor> one{
-        at::zeros({1}, group->setup.backend == "nccl" ? at::Device(at::kCUDA) : at::Device(at::kCPU))};
+    std::vector<at::Tensor> one{at::zeros({1})};
     group->wait(group->backend().allreduce(one), "barrier");
   });
 }
@@ -173,6 +172,8 @@ Napi::Value destroy(const Napi::CallbackInfo& info) {
 
 Napi::Value hasGloo(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), distributed::hasGloo()); }
 
+constexpr distributed::Milliseconds kMeetingPatience{10'000};
+
 // The store of a launcher, which is in no group.
 c10::intrusive_ptr<c10d::Store>& meeting() {
   static auto* store = new c10::intrusive_ptr<c10d::Store>();
@@ -195,17 +196,32 @@ Napi::Value meetingOpen(const Napi::CallbackInfo& info) {
   setup.prefix = "srrl/launch";
   auto port = std::make_shared<int>(0);
   return runAsync(
-      info.Env(), [setup, port] { std::tie(meeting(), *port) = distributed::openStore(setup); },
+      info.Env(),
+      [setup, port] {
+        std::tie(meeting(), *port) = distributed::openStore(setup);
+        // A launcher asks often, and has processes to look after.
+        meeting()->setTimeout(std::min(setup.timeout, kMeetingPatience));
+      },
       [port](Napi::Env env) -> napi_value { return Napi::Number::New(env, *port); });
 }
 
+// meetingSet(key): a promise, as a network that is cut does not answer
 Napi::Value meetingSet(const Napi::CallbackInfo& info) {
-  openMeeting()->set(info[0].As<Napi::String>(), std::vector<uint8_t>{1});
-  return info.Env().Undefined();
+  return runAsync(
+      info.Env(),
+      [store = openMeeting(), key = std::string(info[0].As<Napi::String>())] {
+        store->set(key, std::vector<uint8_t>{1});
+      },
+      nothing);
 }
 
+// meetingHas(key) => promise of whether anybody has set it
 Napi::Value meetingHas(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), openMeeting()->check({info[0].As<Napi::String>()}));
+  auto has = std::make_shared<bool>(false);
+  return runAsync(
+      info.Env(),
+      [store = openMeeting(), key = std::string(info[0].As<Napi::String>()), has] { *has = store->check({key}); },
+      [has](Napi::Env env) -> napi_value { return Napi::Boolean::New(env, *has); });
 }
 
 Napi::Value meetingClose(const Napi::CallbackInfo& info) {
