@@ -8,6 +8,7 @@ import { methodText } from '../distill/method-spec.js';
 import { SRRL } from '../distill/methods/srrl.js';
 import { ConfigError, messageOf } from '../errors.js';
 import type { z } from '../options.js';
+import { srrlCommand } from '../shell.js';
 import { parseYaml } from '../strict-yaml.js';
 import { modulePrefix } from '../train/setup.js';
 
@@ -50,7 +51,9 @@ function asOptions(values: Values, names: readonly string[], file: string): Valu
   const { method: _, [method]: options, ...rest } = values;
   if (!names.includes('method')) {
     if (method === 'ce') return rest;
-    throw new ConfigError(`${file} is of a run with the method ${method}: use srrl distill --config ${file}.`);
+    throw new ConfigError(
+      `${file} is of a run with the method ${method}: use ${srrlCommand('distill', '--config', file)}`,
+    );
   }
   // The options of SRRL have flags of their own, which then win one by one.
   if (method === new SRRL().name) return { ...rest, method, ...(options as Values) };

@@ -28,7 +28,7 @@ export interface StudentSetup extends TrainOptions {
   out?: string;
   /** Replaces a run that is in `out`. Default false. */
   overwrite?: boolean;
-  /** Goes on from the newest checkpoint in `out`, or begins where there is none. Default false. */
+  /** Resumes from the newest checkpoint in `out`, or begins if there is none. Default false. */
   resume?: boolean;
   /** Ends before the first step, after everything was checked and measured. Default false. */
   dryRun?: boolean;

@@ -7,13 +7,16 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { writePacked } from '../../src/data/formats/packed.js';
+import { MappedFile } from '../../src/files/mapped.js';
 import { distill, FileError, Loader, openDataset, type TrainEvent, verifyFile } from '../../src/index.js';
 import torch from '../../src/torch.js';
 import { packageRoot, srrl } from '../helpers/cli.js';
@@ -133,6 +136,25 @@ describe('a packed data set', () => {
     expect(() => torch.scope(() => loader.batch(40))).toThrow(FileError);
     expect(() => torch.scope(() => loader.batch(40))).toThrow(message);
     loader.dispose();
+  });
+
+  it('that becomes shorter within a batch: an error, and the process lives', async () => {
+    const file = join(folder, 'within.bin');
+    writeFileSync(file, Buffer.alloc(2 ** 20, 7));
+    const mapping = new MappedFile(file, { dtype: 'uint8', length: 2 ** 20 });
+    const sumAfter = (change: () => void) =>
+      mapping.read(() => {
+        change();
+        return torch.scope(() => Number(mapping.tensor.sum().item()));
+      });
+    expect(sumAfter(() => {})).toBe(7 * 2 ** 20);
+    expect(() => sumAfter(() => truncateSync(file, 8192))).toThrow(/became shorter: it has 8192 bytes/);
+    // Longer again, and as old as before: what was read as zeros is not forgotten.
+    const { atime, mtime } = statSync(file);
+    expect(() => sumAfter(() => truncateSync(file, 2 ** 20))).toThrow(FileError);
+    utimesSync(file, atime, mtime);
+    expect(() => mapping.check()).toThrow(/became shorter/);
+    mapping.dispose();
   });
 
   it('that becomes shorter during a run: the run ends with an error, its checkpoint intact', async () => {
