@@ -44,7 +44,7 @@ export async function writeShards(data: Dataset, out: string, { images, onProgre
     renameSync(draft, out);
     return shards;
   } catch (error) {
-    rmSync(draft, { recursive: true, force: true });
+    if (existsSync(draft)) rmSync(draft, { recursive: true });
     if (error instanceof DataError) throw error;
     throw new DataError(`${out} cannot be written: ${messageOf(error)}.`, { cause: error });
   }
