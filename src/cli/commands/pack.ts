@@ -12,12 +12,8 @@ export const packCommand = defineCommand({
   summary: 'write a data set as one file that is mapped into memory afterwards, or as tar shards',
   arguments: [{ syntax: '<data>', description: 'data set as kind:path, such as folder:DIR?size=64' }],
   options: z.strictObject({
-    out: z.string().describe('file to write; with --shards, the folder'),
-    shards: z
-      .int()
-      .min(1)
-      .optional()
-      .describe('write a folder of tar shards with so many images each instead of one file'),
+    out: z.string().describe('file to write'),
+    shards: z.int().min(1).optional().describe('make --out a folder of tar shards, with so many images each'),
     ...remoteOptions.shape,
     json: z.boolean().default(false).describe('what was written as JSON on standard output'),
   }),
