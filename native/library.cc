@@ -22,8 +22,7 @@ void stayLoaded() {
   if (dladdr(reinterpret_cast<void*>(&registerOperators), &info)) dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
 }
 
-// Each copy computes with its own kernels, so that copies of different versions do not meet. Never freed: libtorch's
-// tables outlive everything.
+// Each copy computes with its own kernels, so that copies of different versions do not meet.
 torch::Library* claimNamespace() {
   for (int copy = 1;; copy++) {
     const std::string name = copy == 1 ? "srrl" : "srrl_" + std::to_string(copy);
@@ -45,7 +44,8 @@ void registerOperators() {
   static std::once_flag once;
   std::call_once(once, [] {
     stayLoaded();
-    torch::Library& library = *claimNamespace();
+    // Never freed: libtorch's tables outlive everything.
+    static torch::Library& library = *claimNamespace();
     for (const auto define : {defineConv3x3, defineConvRelu, defineConvolution, defineCrossEntropy,
                               defineDeviceUpdate, defineDeviceViews, defineHead, defineJpeg, defineJudge,
                               defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSums,
