@@ -14,9 +14,9 @@ const sources = [
     'native/messages.cc',
     'native/plain.cc',
   ],
-  ...['conv3x3', 'jpeg', 'lanes', 'norm_relu', 'views'].map((name) => `native/ops/${name}.cc`),
-  ...['engine', 'norm_relu', 'norm_autograd'].map((name) => `native/kernels/${name}.cc`),
   ...['gloo', 'group', 'heartbeat', 'moments', 'reducer', 'store'].map((name) => `native/distributed/${name}.cc`),
+  ...['engine', 'norm_relu', 'norm_autograd'].map((name) => `native/kernels/${name}.cc`),
+  ...['conv3x3', 'jpeg', 'lanes', 'norm_relu', 'views'].map((name) => `native/ops/${name}.cc`),
   ...['winograd', 'norm'].flatMap((name) => [`native/${name}/avx2.cc`, `native/${name}/avx512.cc`]),
 ];
 const out = join(root, 'build-tsan');
@@ -24,6 +24,12 @@ const compiler = process.env.CXX ?? 'g++';
 const sanitize = ['-fsanitize=thread', '-fopenmp', '-Wno-tsan'];
 mkdirSync(out, { recursive: true });
 
+/** Those that the headers of libtorch, read once, are of no use to. */
+const isApart = (source) => /gloo|teams|winograd\/|native\/norm\//.test(source);
+const header = join(out, 'pch.h');
+if (!existsSync(`${header}.gch`)) {
+  await compile(compiler, 'native/pch.h', `${header}.gch`, [...sanitize, '-x', 'c++-header']);
+}
 const objects = [];
 let isNew = false;
 for (const source of sources) {
@@ -31,7 +37,7 @@ for (const source of sources) {
   objects.push(object);
   if (existsSync(object) && statSync(object).mtimeMs > statSync(join(root, source)).mtimeMs) continue;
   console.log(`compiling ${source}`);
-  await compile(compiler, source, object, sanitize);
+  await compile(compiler, source, object, isApart(source) ? sanitize : [...sanitize, '-include', header]);
   isNew = true;
 }
 const program = join(out, 'threads');
