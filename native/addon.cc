@@ -58,6 +58,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportAsync(env, exports);
   exportDevice(env, exports);
   exportDistributed(env, exports);
+  exportMeeting(env, exports);
   exportEvent(env, exports);
   exportFlops(env, exports);
   exportGradients(env, exports);
