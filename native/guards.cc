@@ -125,6 +125,12 @@ void checkRecurrent(const Operator& op, const c10::Stack& stack) {
   if (lengths.isTensor() && lengths.toTensor().numel() == 0) refuse(kShape, "batch_sizes", "must not be empty");
 }
 
+// The draw counts up until it is above count, which it never is above NaN.
+void checkBinomial(const Operator&, const c10::Stack& stack) {
+  const at::Tensor& count = stack[0].toTensor();
+  if (count.is_cpu() && count.layout() == at::kStrided && !count.is_nested() && count.isnan().any().item<bool>()) refuse(kType, "count", "holds NaN");
+}
+
 // group divides, and N, C and HxW are how far the kernel reads.
 void checkGroupNorm(const Operator& op, const c10::Stack& stack) {
   const int64_t channels = valueOf(op, stack, "C").toInt(), groups = valueOf(op, stack, "group").toInt();
@@ -209,6 +215,7 @@ void with(const Operator& op, const c10::Stack& stack) {
 const std::unordered_map<std::string, Guard> kGuards = {
     {"_lazy_clone", refuseLazyClone},
     {"batch_norm_update_stats", with<checkBatchNorm>},
+    {"binomial", with<checkBinomial>},
     {"copy", with<requireStrided>},
     {"div", with<checkTruncatedDivision>},
     {"div_", checkTruncatedDivision},

@@ -56,6 +56,7 @@ const crashes: Record<string, () => unknown> = {
     const [one, number] = [torch.ones([1, 1]), 1];
     return torch.quantizedLstmCell(one, [], one, one, one, one, one, one, one, one, number, number, number, number);
   },
+  'draws up to NaN, which would never end': () => torch.binomial(torch.tensor([Number.NaN]), torch.tensor([0.5])),
   'a packed LSTM without weights': () => {
     const states = [torch.ones([2, 3, 5, 5]), torch.ones([0, 5, 0])];
     return dispatch('aten::lstm.data', torch.ones([2, 3]), whole([1, 1]), states, [], true, 1, 0, false, true);
