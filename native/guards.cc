@@ -128,6 +128,7 @@ void checkRecurrent(const Operator& op, const c10::Stack& stack) {
 // The draw counts up until it is above count, which it never is above NaN.
 void checkBinomial(const Operator&, const c10::Stack& stack) {
   const at::Tensor& count = stack[0].toTensor();
+  const at::tracer::impl::NoTracerDispatchMode untraced;
   if (count.is_cpu() && count.layout() == at::kStrided && !count.is_nested() && count.isnan().any().item<bool>()) refuse(kType, "count", "holds NaN");
 }
 
