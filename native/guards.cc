@@ -96,6 +96,15 @@ void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
   }
 }
 
+// In training its kernel writes as many elements as `self` has to both.
+void checkNoise(const Operator& op, const c10::Stack& stack) {
+  if (!valueOf(op, stack, "training").toBool()) return;
+  for (const char* name : {"noise", "out"}) {
+    const c10::IValue& value = valueOf(op, stack, name);
+    if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes()) refuse(kShape, name, "must have the shape of self");
+  }
+}
+
 // A step that is cut to an integer of 0 divides.
 void checkStep(const Operator& op, const c10::Stack& stack) {
   const c10::IValue &out = valueOf(op, stack, "out"), &dtype = valueOf(op, stack, "dtype"), &step = valueOf(op, stack, "step");
@@ -236,6 +245,9 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"range", with<checkStep>},
     {"rnn_relu", checkRecurrent},
     {"rnn_tanh", checkRecurrent},
+    {"rrelu_with_noise", with<checkNoise>},
+    {"rrelu_with_noise_", checkNoise},
+    {"rrelu_with_noise_functional", checkNoise},
     {"scaled_dot_product_attention", requireDense},
     {"triangular_solve", with<requireMatrixForSparse>},
     {"view.dtype", with<refuseQuantizedSelf>},
