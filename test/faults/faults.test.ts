@@ -157,6 +157,20 @@ describe('a packed data set', () => {
     mapping.dispose();
   });
 
+  it('is no reason to live on with a signal of somebody else', () => {
+    const script = join(folder, 'bus.mjs');
+    const file = join(folder, 'bus.bin');
+    writeFileSync(file, Buffer.alloc(4096));
+    writeFileSync(
+      script,
+      `const { MappedFile } = await import('${packageRoot}/dist/files/mapped.js');
+      new MappedFile('${file}', { dtype: 'uint8', length: 4096 });
+      process.kill(process.pid, 'SIGBUS');
+      setTimeout(() => console.log('lives'), 5000);`,
+    );
+    expect(shell(`exec node ${script}`)).toMatchObject({ signal: 'SIGBUS', text: '' });
+  });
+
   it('that becomes shorter during a run: the run ends with an error, its checkpoint intact', async () => {
     const [file, out] = [await packed('run.pack'), join(folder, 'packed-run')];
     const events: TrainEvent[] = [];
