@@ -37,6 +37,9 @@ c10::intrusive_ptr<Gradients> Gradients::forWeight(const at::Tensor& weight) {
   if (!weight.requires_grad() || !weight.is_leaf() || !isPlain(weight) || !weight.is_non_overlapping_and_dense()) return {};
   // Who follows a gradient sees it as autograd has it.
   if (!impl::hooks(weight).empty() || impl::post_acc_grad_hooks(weight)) return {};
+  // So does who sends it to other processes.
+  const auto accumulator = impl::try_get_grad_accumulator(weight);
+  if (accumulator && !accumulator->post_hooks().empty()) return {};
   return current;
 }
 

@@ -17,11 +17,13 @@ void registerOperators();
 std::string ownName(const std::string& name);
 
 // What each file in ops/ and kernels/ adds.
+void defineCollectives(torch::Library& library);
 void defineConv3x3(torch::Library& library);
 void defineConvRelu(torch::Library& library);
 void defineCrossEntropy(torch::Library& library);
 void defineConvolution(torch::Library& library);
-void defineDeviceUpdate(torch::Library& library);
+void defineAdam(torch::Library& library);
+void defineSgd(torch::Library& library);
 void defineDeviceViews(torch::Library& library);
 void defineHead(torch::Library& library);
 void defineJpeg(torch::Library& library);
@@ -30,6 +32,7 @@ void defineKernels(torch::Library& library);
 void defineLanes(torch::Library& library);
 void defineMaxPool(torch::Library& library);
 void defineNarrowed(torch::Library& library);
+void defineNormFrozen(torch::Library& library);
 void defineNormRelu(torch::Library& library);
 void defineSums(torch::Library& library);
 void defineSyncNorm(torch::Library& library);

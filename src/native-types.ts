@@ -278,8 +278,8 @@ export interface Native {
   distributedAbort(): void;
   distributedDestroy(): Promise<void>;
   meetingOpen(place: { address: string; port: number; hosts: boolean; timeout: number }): Promise<number>;
-  meetingSet(key: string): void;
-  meetingHas(key: string): boolean;
+  meetingSet(key: string): Promise<void>;
+  meetingHas(key: string): Promise<boolean>;
   meetingClose(): void;
   makeReducer(
     parameters: Handle[],

@@ -3,6 +3,8 @@
 #include <ATen/core/ivalue.h>
 #include <torch/csrc/distributed/c10d/Types.hpp>
 
+#include <map>
+
 #include "arguments.h"
 #include "async.h"
 #include "distributed/group.h"
@@ -19,7 +21,8 @@ using distributed::Reducer;
 napi_value nothing(Napi::Env env) { return env.Undefined(); }
 
 // Runs it here, or on another thread and returns a promise.
-Napi::Value now(Napi::Env env, bool async, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp = nothing) {
+Napi::Value now(Napi::Env env, bool async, std::function<void()> work,
+                std::function<napi_value(Napi::Env)> wrapUp = nothing) {
   if (async) return runAsync(env, std::move(work), std::move(wrapUp));
   work();
   return Napi::Value(env, wrapUp(env));
@@ -45,7 +48,8 @@ Napi::Value init(const Napi::CallbackInfo& info) {
   setup.interface = text(given, "interface");
   setup.backend = text(given, "backend");
   setup.timeout = distributed::Milliseconds(number("timeout"));
-  if (distributed::currentGroupOrNull()) throw Error(kDistributed, "This process has a process group already: call distributed.destroy() first.");
+  if (distributed::currentGroupOrNull())
+    throw Error(kDistributed, "This process has a process group already: call distributed.destroy() first.");
   return runAsync(info.Env(), [setup] { distributed::setCurrentGroup(std::make_shared<Group>(setup)); }, nothing);
 }
 
@@ -70,20 +74,35 @@ c10d::ReduceOp operationOf(const std::string& name) {
   throw Error(kType, "tensors are reduced by sum, product, min or max, not by " + name);
 }
 
-// One collective on each of several tensors, all asked for before the first is waited for. They change in place.
+// One collective on each kind of tensors, laid end to end: networks have many small buffers, and each message costs its
+// latency. All are asked for before the first is waited for. They change in place.
 void overAll(Group& group, const std::vector<at::Tensor>& tensors, const std::string& what,
              const std::function<c10::intrusive_ptr<c10d::Work>(std::vector<at::Tensor>&)>& collective) {
+  struct Message {
+    std::vector<at::Tensor> parts;
+    at::Tensor joined;
+    c10::intrusive_ptr<c10d::Work> work;
+  };
   const at::NoGradGuard guard;
-  std::vector<at::Tensor> dense;
-  std::vector<c10::intrusive_ptr<c10d::Work>> works;
-  for (const at::Tensor& tensor : tensors) {
-    dense.push_back(tensor.detach().contiguous());
-    std::vector<at::Tensor> one{dense.back()};
-    works.push_back(collective(one));
+  std::map<std::pair<std::string, at::ScalarType>, Message> messages;
+  for (const at::Tensor& tensor : tensors)
+    messages[{tensor.device().str(), tensor.scalar_type()}].parts.push_back(tensor.detach());
+  for (auto& [kind, message] : messages) {
+    const bool single = message.parts.size() == 1;
+    std::vector<at::Tensor> flat;
+    for (const at::Tensor& part : message.parts) flat.push_back(part.reshape({-1}));
+    message.joined = single ? message.parts[0].contiguous() : at::cat(flat);
+    std::vector<at::Tensor> one{message.joined};
+    message.work = collective(one);
   }
-  for (size_t i = 0; i < works.size(); i++) {
-    group.wait(works[i], what);
-    if (!dense[i].is_same(tensors[i]) && dense[i].const_data_ptr() != tensors[i].const_data_ptr()) tensors[i].detach().copy_(dense[i]);
+  for (auto& [kind, message] : messages) {
+    group.wait(message.work, what);
+    int64_t begin = 0;
+    for (const at::Tensor& part : message.parts) {
+      if (part.const_data_ptr() != message.joined.const_data_ptr())
+        part.copy_(message.joined.flatten().narrow(0, begin, part.numel()).view(part.sizes()));
+      begin += part.numel();
+    }
   }
 }
 
@@ -92,7 +111,8 @@ Napi::Value allReduce(const Napi::CallbackInfo& info) {
   c10d::AllreduceOptions options;
   options.reduceOp = operationOf(info[1].As<Napi::String>());
   return now(info.Env(), info[2].ToBoolean(), [group = currentGroup(), tensors = tensorsOf(info[0]), options] {
-    overAll(*group, tensors, "all-reduce", [&](std::vector<at::Tensor>& one) { return group->backend().allreduce(one, options); });
+    overAll(*group, tensors, "all-reduce",
+            [&](std::vector<at::Tensor>& one) { return group->backend().allreduce(one, options); });
   });
 }
 
@@ -101,7 +121,8 @@ Napi::Value broadcast(const Napi::CallbackInfo& info) {
   c10d::BroadcastOptions options;
   options.rootRank = info[1].ToNumber().Int64Value();
   return now(info.Env(), info[2].ToBoolean(), [group = currentGroup(), tensors = tensorsOf(info[0]), options] {
-    overAll(*group, tensors, "broadcast", [&](std::vector<at::Tensor>& one) { return group->backend().broadcast(one, options); });
+    overAll(*group, tensors, "broadcast",
+            [&](std::vector<at::Tensor>& one) { return group->backend().broadcast(one, options); });
   });
 }
 
@@ -110,14 +131,16 @@ Napi::Value allGather(const Napi::CallbackInfo& info) {
   auto result = std::make_shared<at::Tensor>();
   return now(
       info.Env(), info[1].ToBoolean(),
-      [group = currentGroup(), own = tensorOf(info, 0).detach(), result] { *result = group->gathered(own, "all-gather"); },
+      [group = currentGroup(), own = tensorOf(info, 0).detach(), result] {
+        *result = group->gathered(own, "all-gather");
+      },
       [result](Napi::Env env) -> napi_value { return wrap(env, std::move(*result)); });
 }
 
 // distributedBarrier(async)
 Napi::Value barrier(const Napi::CallbackInfo& info) {
   return now(info.Env(), info[0].ToBoolean(), [group = currentGroup()] {
-    std::vector<at::Tensor> one{at::zeros({1}, group->setup.backend == "nccl" ? at::Device(at::kCUDA) : at::Device(at::kCPU))};
+    std::vector<at::Tensor> one{at::zeros({1})};
     group->wait(group->backend().allreduce(one), "barrier");
   });
 }
@@ -130,9 +153,12 @@ Napi::Value reached(const Napi::CallbackInfo& info) {
 // distributedFail(message): a promise, as it may take some seconds until the others have read it
 Napi::Value fail(const Napi::CallbackInfo& info) {
   const std::string message = info[0].As<Napi::String>();
-  return runAsync(info.Env(), [group = distributed::currentGroupOrNull(), message] {
-    if (group) group->fail(message);
-  }, nothing);
+  return runAsync(
+      info.Env(),
+      [group = distributed::currentGroupOrNull(), message] {
+        if (group) group->fail(message);
+      },
+      nothing);
 }
 
 Napi::Value abortGroup(const Napi::CallbackInfo& info) {
@@ -145,6 +171,8 @@ Napi::Value destroy(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value hasGloo(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), distributed::hasGloo()); }
+
+constexpr distributed::Milliseconds kMeetingPatience{10'000};
 
 // The store of a launcher, which is in no group.
 c10::intrusive_ptr<c10d::Store>& meeting() {
@@ -168,17 +196,32 @@ Napi::Value meetingOpen(const Napi::CallbackInfo& info) {
   setup.prefix = "srrl/launch";
   auto port = std::make_shared<int>(0);
   return runAsync(
-      info.Env(), [setup, port] { std::tie(meeting(), *port) = distributed::openStore(setup); },
+      info.Env(),
+      [setup, port] {
+        std::tie(meeting(), *port) = distributed::openStore(setup);
+        // A launcher asks often, and has processes to look after.
+        meeting()->setTimeout(std::min(setup.timeout, kMeetingPatience));
+      },
       [port](Napi::Env env) -> napi_value { return Napi::Number::New(env, *port); });
 }
 
+// meetingSet(key): a promise, as a network that is cut does not answer
 Napi::Value meetingSet(const Napi::CallbackInfo& info) {
-  openMeeting()->set(info[0].As<Napi::String>(), std::vector<uint8_t>{1});
-  return info.Env().Undefined();
+  return runAsync(
+      info.Env(),
+      [store = openMeeting(), key = std::string(info[0].As<Napi::String>())] {
+        store->set(key, std::vector<uint8_t>{1});
+      },
+      nothing);
 }
 
+// meetingHas(key) => promise of whether anybody has set it
 Napi::Value meetingHas(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), openMeeting()->check({info[0].As<Napi::String>()}));
+  auto has = std::make_shared<bool>(false);
+  return runAsync(
+      info.Env(),
+      [store = openMeeting(), key = std::string(info[0].As<Napi::String>()), has] { *has = store->check({key}); },
+      [has](Napi::Env env) -> napi_value { return Napi::Boolean::New(env, *has); });
 }
 
 Napi::Value meetingClose(const Napi::CallbackInfo& info) {
@@ -204,7 +247,8 @@ Napi::Value makeReducer(const Napi::CallbackInfo& info) {
   options.bucketBytes = given.Get("bucketBytes").ToNumber().Int64Value();
   options.firstBucketBytes = given.Get("firstBucketBytes").ToNumber().Int64Value();
   options.findUnused = given.Get("findUnused").ToBoolean();
-  auto holder = c10::make_intrusive<ReducerHolder>(std::make_unique<Reducer>(currentGroup(), tensorsOf(info[0]), options));
+  auto holder =
+      c10::make_intrusive<ReducerHolder>(std::make_unique<Reducer>(currentGroup(), tensorsOf(info[0]), options));
   auto& handles = Environment::of(info.Env()).handles;
   const Handle handle = handles.insert(c10::IValue::make_capsule(std::move(holder)));
   handles.keep(handle);

@@ -18,7 +18,7 @@ std::string beatKey(int rank) { return "beat/" + std::to_string(rank); }
 std::vector<uint8_t> bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
 struct Beat {
-  int64_t count = -1, step = 0;
+  int64_t count = -1, step = 0, waits = 0;
 };
 
 std::vector<Beat> beats(c10d::Store& store, int size) {
@@ -26,7 +26,7 @@ std::vector<Beat> beats(c10d::Store& store, int size) {
   for (int rank = 0; rank < size; rank++) {
     if (!store.check({beatKey(rank)})) continue;
     const auto value = store.get(beatKey(rank));
-    std::istringstream(std::string(value.begin(), value.end())) >> all[rank].count >> all[rank].step;
+    std::istringstream(std::string(value.begin(), value.end())) >> all[rank].count >> all[rank].step >> all[rank].waits;
   }
   return all;
 }
@@ -39,6 +39,7 @@ std::vector<RankState> observe(c10d::Store& store, int size) {
   for (int rank = 0; rank < size; rank++) {
     ranks[rank].alive = after[rank].count != before[rank].count;
     ranks[rank].step = after[rank].step;
+    ranks[rank].waits = after[rank].waits;
     if (!store.check({failureKey(rank)})) continue;
     const auto text = store.get(failureKey(rank));
     ranks[rank].failure.assign(text.begin(), text.end());
@@ -50,7 +51,8 @@ std::vector<RankState> observe(c10d::Store& store, int size) {
 
 std::string failureKey(int rank) { return "failure/" + std::to_string(rank); }
 
-Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank) : store_(std::move(store)), rank_(rank), thread_([this] { beat(); }) {}
+Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank)
+    : store_(std::move(store)), rank_(rank), thread_([this] { beat(); }) {}
 
 Heartbeat::~Heartbeat() {
   {
@@ -65,7 +67,8 @@ void Heartbeat::beat() {
   std::unique_lock<std::mutex> lock(mutex_);
   try {
     for (int64_t count = 0; !ends_; count++) {
-      store_->set(beatKey(rank_), bytes(std::to_string(count) + " " + std::to_string(step)));
+      store_->set(beatKey(rank_),
+                  bytes(std::to_string(count) + " " + std::to_string(step) + " " + std::to_string(waits)));
       // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
       wake_.wait_until(lock, std::chrono::system_clock::now() + kInterval, [this] { return ends_; });
     }

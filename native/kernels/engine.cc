@@ -1,6 +1,11 @@
 #include "engine.h"
 
+#include <c10/core/Event.h>
+#include <c10/core/impl/VirtualGuardImpl.h>
+
+#include <algorithm>
 #include <atomic>
+#include <limits>
 #include <map>
 #include <mutex>
 #include <utility>
@@ -14,16 +19,23 @@ namespace {
 constexpr int64_t kCounters = 1 << 18;
 
 struct Installed {
-  Installed(std::unique_ptr<Engine> engine, at::Tensor counters) : engine(std::move(engine)), counters(std::move(counters)) {}
+  Installed(std::unique_ptr<Engine> engine, at::Tensor counters)
+      : engine(std::move(engine)), counters(std::move(counters)) {}
   std::unique_ptr<Engine> engine;
   at::Tensor counters;
   int64_t next = 0;
 };
 
+// Without an obstacle, what is not used was slower.
+struct Finding {
+  bool used;
+  std::string obstacle;
+};
+
 struct State {
   std::mutex mutex;
   std::map<std::string, Installed> devices;
-  std::map<std::pair<std::string, std::string>, std::string> verdicts;  // (device, kind) => obstacle
+  std::map<std::pair<std::string, std::string>, Finding> findings;  // by device and kind
 };
 
 // Never freed: libtorch's threads may outlive the addon's globals.
@@ -57,23 +69,69 @@ bool enable(bool on) { return std::exchange(wanted, on); }
 
 void capturing(bool on) { captures += on ? 1 : -1; }
 
-bool trusted(const at::Tensor& on, const std::string& kind, const std::function<bool()>& agree) {
+namespace {
+
+constexpr int kRaces = 3;
+
+// The least milliseconds that the device needed for some work, or nothing where it has no clock.
+std::optional<double> millisecondsOf(const std::function<at::Tensor()>& work, c10::Device device) {
+  const c10::impl::VirtualGuardImpl guard(device.type());
+  const auto mark = [&](c10::Event& event) { event.record(guard.getStream(device)); };
+  try {
+    double least = std::numeric_limits<double>::infinity();
+    for (int race = 0; race < kRaces; race++) {
+      c10::Event began(device.type(), c10::EventFlag::BACKEND_DEFAULT),
+          ended(device.type(), c10::EventFlag::BACKEND_DEFAULT);
+      mark(began);
+      work();
+      mark(ended);
+      ended.synchronize();
+      least = std::min(least, began.elapsedTime(ended));
+    }
+    return least;
+  } catch (const c10::Error&) {
+    return std::nullopt;
+  }
+}
+
+bool decided(const at::Tensor& on, const std::string& kind, const std::function<Finding()>& find) {
   const std::pair key(on.device().str(), kind);
   {
     const std::lock_guard lock(state().mutex);
-    const auto known = state().verdicts.find(key);
-    if (known != state().verdicts.end()) return known->second.empty();
+    const auto known = state().findings.find(key);
+    if (known != state().findings.end()) return known->second.used;
   }
   if (captures > 0) return false;
-  std::string obstacle;
+  Finding finding{};
   try {
-    if (!agree()) obstacle = "its results differ from those of the plain operators";
+    finding = find();
   } catch (const std::exception& error) {
-    obstacle = withoutAdvice(error.what());
+    finding = {false, withoutAdvice(error.what())};
   }
   const std::lock_guard lock(state().mutex);
-  state().verdicts.emplace(key, obstacle);
-  return obstacle.empty();
+  state().findings.emplace(key, finding);
+  return finding.used;
+}
+
+Finding findingOf(bool agree) {
+  return agree ? Finding{true, ""} : Finding{false, "its results differ from those of the plain operators"};
+}
+
+}  // namespace
+
+bool trusted(const at::Tensor& on, const std::string& kind, const std::function<bool()>& agree) {
+  return decided(on, kind, [&] { return findingOf(agree()); });
+}
+
+bool preferred(const at::Tensor& on, const std::string& kind, const std::function<at::Tensor()>& ours,
+               const std::function<at::Tensor()>& plain) {
+  return decided(on, kind, [&] {
+    Finding finding = findingOf(agrees(ours(), plain()));
+    if (!finding.used) return finding;
+    const auto own = millisecondsOf(ours, on.device()), other = millisecondsOf(plain, on.device());
+    finding.used = !own || !other || *own <= *other;
+    return finding;
+  });
 }
 
 bool agrees(const at::Tensor& ours, const at::Tensor& plain) {
@@ -89,7 +147,7 @@ bool agrees(const at::Tensor& ours, const at::Tensor& plain) {
 std::vector<Verdict> verdicts() {
   const std::lock_guard lock(state().mutex);
   std::vector<Verdict> all;
-  for (const auto& [key, obstacle] : state().verdicts) all.push_back({key.first, key.second, obstacle});
+  for (const auto& [key, finding] : state().findings) all.push_back({key.first, key.second, finding.obstacle});
   return all;
 }
 

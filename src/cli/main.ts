@@ -9,7 +9,7 @@ import { commands } from './commands/index.js';
 import { addCompletion } from './completion.js';
 import { helpConfiguration } from './help.js';
 import { printSafely } from './print.js';
-import { speaker } from './ranks.js';
+import { endWithLauncher, speaker } from './ranks.js';
 
 const program = new Commander('srrl')
   .description('Knowledge distillation (SRRL) at native speed from Node.js.')
@@ -22,6 +22,7 @@ for (const command of commands) addCommand(program, command);
 addCompletion(program);
 
 exitQuietlyWithoutReader();
+endWithLauncher();
 printSafely();
 try {
   await program.parseAsync();

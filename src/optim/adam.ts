@@ -1,7 +1,8 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
-import { type DeviceStep, type Group, Optimizer, ofGroup, type ParameterGroup } from './optimizer.js';
+import { type DeviceStep, endStep } from './device-step.js';
+import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
 /** @internal */
 export const kinds: Kinds<AdamOptions> = {
@@ -44,6 +45,8 @@ const defaults: AdamOptions = {
  */
 export class Adam extends Optimizer<AdamOptions> {
   protected override readonly fused = true;
+  /** @internal */
+  override readonly endsStep = true;
   /** Weight decay acts on the parameter, not through the gradient. */
   protected readonly decoupled: boolean = false;
 
@@ -68,16 +71,18 @@ export class Adam extends Optimizer<AdamOptions> {
     const names = ['step', 'exp_avg', 'exp_avg_sq', ...(amsgrad ? ['max_exp_avg_sq'] : [])];
     const fused = this.decoupled ? torch._fusedAdamw_ : torch._fusedAdam_;
     const [beta1, beta2] = betas;
-    this.forEachReady(index, names, ({ params, gradients, state }) => {
+    this.forEachReady(index, names, ({ members, params, gradients, state }) => {
       const largest = amsgrad ? state('max_exp_avg_sq') : [];
       const [average, square, steps] = [state('exp_avg'), state('exp_avg_sq'), state('step')];
-      const options = { beta1, beta2, weightDecay, eps, amsgrad, maximize };
       if (onDevice) {
         torch._foreachAdd_(steps, onDevice.foundInf.rsub(1));
-        fused(params, gradients, average, square, largest, steps, { ...options, ...ofGroup(onDevice, index) });
+        const numbers = [beta1, beta2, weightDecay, eps, maximize, this.decoupled];
+        const lists = [params, gradients, average, square, largest, steps];
+        endStep('adam_', { members, lists, index, numbers }, onDevice);
       } else {
         torch._foreachAdd_(steps, 1);
-        fused(params, gradients, average, square, largest, steps, { ...options, lr });
+        const options = { lr, beta1, beta2, weightDecay, eps, amsgrad, maximize };
+        fused(params, gradients, average, square, largest, steps, options);
       }
     });
   }

@@ -10,7 +10,7 @@ export { LBFGS, type LBFGSOptions } from './lbfgs.js';
 export { Lion, type LionOptions } from './lion.js';
 export { Muon, type MuonOptions } from './muon.js';
 export { NAdam, type NAdamOptions } from './nadam.js';
-export { Optimizer, type OptimizerState, type ParameterGroup } from './optimizer.js';
+export { Optimizer, type ParameterGroup } from './optimizer.js';
 export { RMSprop, type RMSpropOptions } from './rmsprop.js';
 export { CosineAnnealingLR } from './schedules/cosine.js';
 export { ExponentialLR } from './schedules/exponential.js';
@@ -22,3 +22,4 @@ export { SequentialLR, type SequentialOptions } from './schedules/sequential.js'
 export { MultiStepLR, StepLR } from './schedules/step.js';
 export { ConstantLR, type ConstantOptions, LinearLR, type LinearOptions } from './schedules/warm-up.js';
 export { SGD, type SGDOptions } from './sgd.js';
+export type { OptimizerState } from './state.js';

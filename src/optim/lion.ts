@@ -1,7 +1,8 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { checkBetas, checkNotNegative } from './checks.js';
-import { type DeviceStep, type Group, Optimizer, type ParameterGroup } from './optimizer.js';
+import type { DeviceStep } from './device-step.js';
+import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 import { Undo } from './undo.js';
 
 const kinds: Kinds<LionOptions> = { lr: 'number', betas: 'any', weightDecay: 'number' };

@@ -1,16 +1,9 @@
 import { checkCall, checkOptions, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
-import {
-  keep,
-  noGrad,
-  scope,
-  type Tensor,
-  type TensorHolder,
-  TensorList,
-  functions as torch,
-  uncloneable,
-} from '../tensor/index.js';
+import { keep, noGrad, scope, type Tensor, type TensorHolder, TensorList, uncloneable } from '../tensor/index.js';
+import type { DeviceStep } from './device-step.js';
+import { copyFor, initialState, type OptimizerState, type ParameterState } from './state.js';
 
 /** Parameters with options of their own, instead of the optimizer's. */
 export type ParameterGroup<Options> = { params: Iterable<Tensor> } & Partial<Options>;
@@ -20,31 +13,11 @@ export type ParameterGroup<Options> = { params: Iterable<Tensor> } & Partial<Opt
  */
 export type Group<Options> = Options & { params: Tensor[]; initialLr?: number };
 
-/** What an optimizer keeps for one parameter: tensors and numbers, by name. */
-export type ParameterState = Record<string, Tensor | number>;
-
 /** A subset of a group's parameters that have gradients, with what is kept for them, as lists on the native side. */
 export interface Bucket {
   params: TensorList;
   state: Map<string, TensorList>;
   members: Tensor[];
-}
-
-/**
- * What a step takes from the device instead of the host, so that it can be captured: nothing in it is asked for or
- * waited for.
- */
-export interface DeviceStep {
-  /** Learning rate of each group, float32 []. */
-  lr: readonly Tensor[];
-  /** float32 []: where it is 1, the step changes nothing. */
-  foundInf: Tensor;
-  /** float32 []: what gradients are multiplied by before. Only for optimizers that have {@link Optimizer.endsStep}. */
-  scale?: Tensor;
-  /** Averages that move by `share`, float32 [], towards the new values. Only for those as well. */
-  average?: { share: Tensor; of: (param: Tensor) => Tensor | undefined };
-  /** A parameter's copy in bfloat16, which takes over the new values. Only for those as well. */
-  half?: (param: Tensor) => Tensor | undefined;
 }
 
 /** What a step works on: parameters, their gradients and their state, in the same order. */
@@ -275,37 +248,4 @@ function checkGroup(name: string, group: object, kinds: Kinds<object>): void {
     { ...kinds, params: 'any', name: 'string', initialLr: 'number' },
     group,
   );
-}
-
-/** State of an optimizer, for checkpoints; parameters are numbered as in the groups. */
-export interface OptimizerState<Options> {
-  state: Record<string, ParameterState>;
-  paramGroups: (Options & { params: number[]; initialLr?: number })[];
-}
-
-/** What a fused operator takes of it for one group. @internal */
-export const ofGroup = ({ lr, foundInf }: DeviceStep, index: number): { lr: Tensor; foundInf: Tensor } => ({
-  lr: lr[index] as Tensor,
-  foundInf,
-});
-
-/** State that is one number for a parameter. */
-const isNumber = (name: string): boolean => name === 'step' || name === 'mu_product';
-
-function initialState(param: Tensor, name: string, value = 0): Tensor {
-  return isNumber(name)
-    ? torch.full([], value, { dtype: 'float32', device: param.device })
-    : torch.fullLike(param, value);
-}
-
-/** In the parameter's own layout: the fused operators walk through both as they lie in memory. */
-function copyFor(param: Tensor, name: string, value: Tensor): Tensor {
-  return scope(() => {
-    if (isNumber(name)) return value.detach().to({ device: param.device, copy: true });
-    const sameShape = value.shape.join() === param.shape.join();
-    const copy = sameShape
-      ? torch.zerosLike(param)
-      : torch.zeros(value.shape, { dtype: param.dtype, device: param.device });
-    return noGrad(() => copy.copy_(value));
-  });
 }

@@ -1,7 +1,8 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
-import { callOverload, noGrad, overloadOf, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
-import { type Bucket, type DeviceStep, Optimizer, ofGroup, type ParameterGroup } from './optimizer.js';
+import { noGrad, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
+import { type DeviceStep, endStep } from './device-step.js';
+import { Optimizer, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<SGDOptions> = {
   lr: 'number',
@@ -69,26 +70,15 @@ export class SGD extends Optimizer<SGDOptions> {
       const gradients = TensorList.gradients(bucket.params, 'fused sparse');
       const buffers = bucket.state.get('momentum_buffer') ?? [];
       const isFirstStep = stage === 'first';
-      const options = { momentum, dampening, weightDecay, nesterov, maximize, isFirstStep };
-      if (onDevice) stepOnDevice(bucket, gradients, options, { ...onDevice, ...ofGroup(onDevice, index) });
-      else torch._fusedSgd_(bucket.params, gradients, buffers, { ...options, lr });
+      if (onDevice) {
+        const numbers = [momentum, dampening, weightDecay, nesterov, maximize, isFirstStep];
+        const { members, params } = bucket;
+        endStep('sgd_', { members, lists: [params, gradients, buffers], index, numbers }, onDevice);
+      } else {
+        const options = { lr, momentum, dampening, weightDecay, nesterov, maximize, isFirstStep };
+        torch._fusedSgd_(bucket.params, gradients, buffers, options);
+      }
       gradients.dispose();
     }
   }
-}
-
-/** One kernel for all parameters, their averages and their copies in half precision, where the device has it. */
-function stepOnDevice(
-  { params, members, state }: Bucket,
-  gradients: TensorList,
-  options: Omit<SGDOptions, 'lr'> & { isFirstStep: boolean },
-  { lr, foundInf, scale, average, half }: Omit<DeviceStep, 'lr'> & { lr: Tensor },
-): void {
-  const { momentum, dampening, weightDecay, nesterov, maximize, isFirstStep } = options;
-  const averages = average ? members.map((param) => average.of(param) ?? null) : [];
-  const numbers = [momentum, dampening, weightDecay, nesterov, maximize, isFirstStep];
-  const factors = [lr, foundInf, scale ?? null, average?.share ?? null];
-  const halves = half ? members.map((param) => half(param) ?? null) : [];
-  const lists = [params, gradients, state.get('momentum_buffer') ?? [], averages, halves];
-  callOverload(overloadOf('srrl::sgd_'), [...lists, ...factors, ...numbers]);
 }

@@ -1,7 +1,7 @@
 /** A run's whole state in one file: a run that continues from it computes what the uninterrupted one would. */
 import { FileError, messageOf } from '../errors.js';
 import { saveSafetensors } from '../files/index.js';
-import type { ParameterState } from '../optim/optimizer.js';
+import type { ParameterState } from '../optim/state.js';
 import { scope, type Tensor } from '../tensor/index.js';
 import { type CheckpointMeta, format, type Progress, readCheckpoint } from './checkpoint-file.js';
 import { firstNonFinite } from './finite.js';
@@ -167,6 +167,10 @@ const free = new Set([
   'microBatch',
   'stallWarning',
   'stallLimit',
+  'shardCache',
+  'shardCacheSize',
+  'shardTimeout',
+  'shardRetries',
   'device',
 ]);
 

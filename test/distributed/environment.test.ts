@@ -30,6 +30,9 @@ describe('the variables of launchers', () => {
   it('are those of Open MPI', () => {
     const mpi = { OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2', OMPI_COMM_WORLD_LOCAL_RANK: '1' };
     expect(placeFrom({ ...mpi, ...master })).toMatchObject({ rank: 1, worldSize: 2, localRank: 1 });
+    // All on one machine.
+    expect(placeFrom({ ...mpi, OMPI_COMM_WORLD_LOCAL_SIZE: '2' })).toMatchObject({ address: '127.0.0.1', port: 29500 });
+    expect(() => placeFrom({ ...mpi, OMPI_COMM_WORLD_LOCAL_SIZE: '1' })).toThrow(/MASTER_ADDR/);
   });
 
   it.each([

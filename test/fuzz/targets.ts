@@ -10,7 +10,7 @@ import { readConfig } from '../../src/cli/config-file.js';
 import { readSweep } from '../../src/cli/sweep-plan.js';
 import { decode } from '../../src/data/decode.js';
 import { openPacked, verifyPacked, writePacked } from '../../src/data/formats/packed.js';
-import { tarEntries } from '../../src/data/formats/tar.js';
+import { readingOf, tarEntries } from '../../src/data/formats/tar.js';
 import { loadExported } from '../../src/distill/exported/load.js';
 import { verifyCache } from '../../src/distill/target-cache.js';
 import { loadNumpyPickle } from '../../src/files/numpy-pickle.js';
@@ -159,7 +159,7 @@ export const targets: readonly Target[] = [
     name: 'tar',
     file: 'a.tar',
     samples: async () => [tarSample()],
-    read: (file) => tarEntries(file),
+    read: (file) => readingOf(file, (size) => tarEntries(file, size)),
     repair: repairTar,
   },
   {

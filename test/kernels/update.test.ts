@@ -88,6 +88,25 @@ const settings: Options[] = [
   { momentum: 0.9, nesterov: true, scale: 0.3, found: 1 },
 ];
 
+interface AdamSetting {
+  weightDecay?: number;
+  amsgrad?: boolean;
+  maximize?: boolean;
+  decoupled?: boolean;
+  scale?: number;
+  found?: number;
+  share?: number;
+}
+
+const adamSettings: AdamSetting[] = [
+  {},
+  { weightDecay: 0.1, maximize: true, share: 0.25 },
+  { amsgrad: true, weightDecay: 0.01, scale: 0.3 },
+  { decoupled: true, weightDecay: 0.1, scale: 0.3, share: 0.25 },
+  { decoupled: true, amsgrad: true, weightDecay: 0.1, maximize: true, share: 0 },
+  { found: 1, share: 0.25 },
+];
+
 describe.skipIf(!isThere)('the end of a step', () => {
   beforeAll(() => expect(installKernels(device)).toMatchObject({ installed: true }));
 
@@ -115,6 +134,31 @@ describe.skipIf(!isThere)('the end of a step', () => {
       if (found === 1) expect(far(ours.changed, ours.before)).toBe(0);
       else expect(far(ours.changed, ours.before)).toBeGreaterThan(0.1);
     }
+  });
+
+  it.each(adamSettings)('updates by Adam: %j', (setting) => {
+    const { weightDecay = 0, amsgrad = false, maximize = false, decoupled = false, scale, found = 0, share } = setting;
+    const [ours, plain] = both(() => {
+      const made = () => forms.map(([shape, form]) => draw(shape, form));
+      const squares = () => made().map((tensor) => tensor.abs_());
+      const [params, gradients, means] = [made(), made(), made()];
+      const [square, largest] = [squares(), amsgrad ? squares() : []];
+      const steps = params.map((_, i) => number((i % 5) + 1));
+      const averages = share === undefined ? [] : made().map((average, i) => (i % 3 === 0 ? null : average));
+      const halves = params.map((param, i) => (i % 2 === 0 ? null : param.to('bfloat16')));
+      const kept = [params, means, square, largest].flat();
+      const before = onHost(kept);
+      const factors = [number(0.1), number(found), scale === undefined ? null : number(scale), number(share ?? 0)];
+      const numbers = [0.9, 0.99, weightDecay, 1e-3, maximize, decoupled];
+      call('adam_', [params, gradients, means, square, largest, steps, averages, halves, ...factors, ...numbers]);
+      const there = (list: (Tensor | null)[]) => onHost(list.filter((tensor): tensor is Tensor => tensor !== null));
+      return { before, changed: onHost(kept), average: there(averages), halves: there(halves) };
+    });
+    expect(far(ours.changed, plain.changed)).toBeLessThan(3e-6);
+    if (share !== undefined) expect(far(ours.average, plain.average)).toBeLessThan(3e-6);
+    expect(far(ours.halves, plain.halves)).toBeLessThan(0.02);
+    if (found === 1) expect(far(ours.changed, ours.before)).toBe(0);
+    else expect(far(ours.changed, ours.before)).toBeGreaterThan(0.1);
   });
 
   it.each([
@@ -250,6 +294,7 @@ describe.skipIf(!isThere)('the end of a step', () => {
     const kinds = native()
       .kernelVerdicts()
       .map(({ kind }) => kind);
-    expect(kinds.sort()).toEqual(['step_copy', 'step_judge', 'step_magnitudes', 'step_means', 'update_sgd']);
+    const step = ['step_copy', 'step_judge', 'step_magnitudes', 'step_means'];
+    expect(kinds.sort()).toEqual([...step, 'update_adam', 'update_sgd']);
   });
 });

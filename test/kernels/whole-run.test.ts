@@ -77,7 +77,7 @@ describe.runIf(isThere)('a run with own kernels', () => {
     const kinds = native()
       .kernelVerdicts()
       .map(({ kind }) => kind);
-    for (const kind of ['step_copy', 'step_judge', 'step_magnitudes', 'step_means', 'update_sgd'])
+    for (const kind of ['step_copy', 'step_judge', 'step_magnitudes', 'step_means', 'update_adam', 'update_sgd'])
       expect(kinds).toContain(kind);
   });
 });
