@@ -161,6 +161,7 @@ Napi::Value destroy(const Napi::CallbackInfo& info) {
 
 Napi::Value hasGloo(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), distributed::hasGloo()); }
 
+// A launcher asks often, and has processes to look after.
 constexpr distributed::Milliseconds kMeetingPatience{10'000};
 
 // The store of a launcher, which is in no group.
@@ -185,25 +186,24 @@ Napi::Value meetingOpen(const Napi::CallbackInfo& info) {
   setup.prefix = "srrl/launch";
   auto port = std::make_shared<int>(0);
   return runAsync(
-      info.Env(),
-      [setup, port] {
-        std::tie(meeting(), *port) = distributed::openStore(setup);
-        // A launcher asks often, and has processes to look after.
-        meeting()->setTimeout(std::min(setup.timeout, kMeetingPatience));
-      },
+      info.Env(), [setup, port] { std::tie(meeting(), *port) = distributed::openStore(setup); },
       [port](Napi::Env env) -> napi_value { return Napi::Number::New(env, *port); });
 }
 
-// meetingSet(key): a promise, as a network that is cut does not answer
+// meetingSet(key) => promise
 Napi::Value meetingSet(const Napi::CallbackInfo& info) {
-  return runAsync(info.Env(), [store = openMeeting(), key = std::string(info[0].As<Napi::String>())] { store->set(key, std::vector<uint8_t>{1}); }, nothing);
+  return runAsync(info.Env(), [store = openMeeting(), key = std::string(info[0].As<Napi::String>())] {
+    distributed::askPatiently(kMeetingPatience, [store, key] { store->set(key, std::vector<uint8_t>{1}); });
+  }, nothing);
 }
 
 // meetingHas(key) => promise of whether anybody has set it
 Napi::Value meetingHas(const Napi::CallbackInfo& info) {
   auto has = std::make_shared<bool>(false);
   return runAsync(
-      info.Env(), [store = openMeeting(), key = std::string(info[0].As<Napi::String>()), has] { *has = store->check({key}); },
+      info.Env(), [store = openMeeting(), key = std::string(info[0].As<Napi::String>()), has] {
+        distributed::askPatiently(kMeetingPatience, [store, key, has] { *has = store->check({key}); });
+      },
       [has](Napi::Env env) -> napi_value { return Napi::Boolean::New(env, *has); });
 }
 
