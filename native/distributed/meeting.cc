@@ -1,5 +1,4 @@
 // The store of a launcher, which is in no group. It is opened on another thread than it is used on.
-#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -12,6 +11,7 @@ namespace srrl {
 
 namespace {
 
+// A launcher asks often, and has processes to look after.
 constexpr distributed::Milliseconds kMeetingPatience{10'000};
 
 struct Meeting {
@@ -50,19 +50,17 @@ Napi::Value meetingOpen(const Napi::CallbackInfo& info) {
       [setup, port] {
         auto [store, found] = distributed::openStore(setup);
         *port = found;
-        // A launcher asks often, and has processes to look after.
-        store->setTimeout(std::min(setup.timeout, kMeetingPatience));
         exchangeMeeting(std::move(store));
       },
       [port](Napi::Env env) -> napi_value { return Napi::Number::New(env, *port); });
 }
 
-// meetingSet(key): a promise, as a network that is cut does not answer
+// meetingSet(key) => promise
 Napi::Value meetingSet(const Napi::CallbackInfo& info) {
   return runAsync(
       info.Env(),
       [store = openMeeting(), key = std::string(info[0].As<Napi::String>())] {
-        store->set(key, std::vector<uint8_t>{1});
+        distributed::askPatiently(kMeetingPatience, [store, key] { store->set(key, std::vector<uint8_t>{1}); });
       },
       [](Napi::Env env) -> napi_value { return env.Undefined(); });
 }
@@ -72,7 +70,9 @@ Napi::Value meetingHas(const Napi::CallbackInfo& info) {
   auto has = std::make_shared<bool>(false);
   return runAsync(
       info.Env(),
-      [store = openMeeting(), key = std::string(info[0].As<Napi::String>()), has] { *has = store->check({key}); },
+      [store = openMeeting(), key = std::string(info[0].As<Napi::String>()), has] {
+        distributed::askPatiently(kMeetingPatience, [store, key, has] { *has = store->check({key}); });
+      },
       [has](Napi::Env env) -> napi_value { return Napi::Boolean::New(env, *has); });
 }
 
