@@ -13,14 +13,14 @@ export const analyzeCommand = defineCommand({
   arguments: [{ syntax: '<run>', description: 'run folder, or a folder of several runs' }],
   options: z.strictObject({
     teacher: z.string().optional().describe('file of torch.export.save or TorchScript; default: that of the run'),
-    tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
+    tap: z.string().optional().describe("module path of the teacher's classifier, if it is not found automatically"),
     data: z.string().optional().describe('data set as kind:path; default: that of the run'),
     split: z
       .enum(['test', 'validation', 'train'])
       .default('test')
-      .describe('images to look at; validation: those that the run held out'),
-    device: z.string().optional().describe('cpu, cuda, cuda:1, mps; default: that of the run, or else the CPU'),
-    json: z.boolean().default(false).describe('result as JSON on standard output, without the example images'),
+      .describe('images to analyze; validation: those that the run held out'),
+    device: z.string().optional().describe('cpu, cuda or cuda:1; default: the device of the run, or else the CPU'),
+    json: z.boolean().default(false).describe('print the result as JSON, without the example images'),
     out: z.string().default('analysis.json').describe('file for the result, in the run folder'),
   }),
   examples: ['srrl analyze runs/a', 'srrl analyze runs/a --split validation --out analysis-validation.json --json'],

@@ -21,8 +21,11 @@ export const compareCommand = defineCommand({
   arguments: [{ syntax: '<run...>', description: 'run folders, or folders of several runs' }],
   options: z.strictObject({
     html: z.string().optional().describe('file for a page with tables, Pareto charts and the curves of all runs'),
-    format: z.enum(formats).default('table').describe('form of the result; csv, markdown and latex: a row a group'),
-    json: z.boolean().default(false).describe('result as JSON on standard output'),
+    format: z
+      .enum(formats)
+      .default('table')
+      .describe('format of the result; csv, markdown and latex have one row per group'),
+    json: z.boolean().default(false).describe('print the result as JSON'),
   }),
   examples: [
     'srrl compare runs/a runs/b',

@@ -23,7 +23,7 @@ interface Part {
 export const doctorCommand = defineCommand({
   name: 'doctor',
   summary: 'diagnose the installation: system, addon and libtorch, each with the fix',
-  options: z.strictObject({ json: z.boolean().default(false).describe('everything as JSON on standard output') }),
+  options: z.strictObject({ json: z.boolean().default(false).describe('print everything as JSON') }),
   examples: ['srrl doctor'],
   async run({ json }) {
     const parts: Part[] = [system(), addon(), libtorch()];

@@ -14,9 +14,12 @@ export const evalCommand = defineCommand({
   arguments: [{ syntax: '<run>', description: 'run folder, or a student.safetensors' }],
   options: z.strictObject({
     data: z.string().optional().describe('data set as kind:path; default: that of the run'),
-    device: z.string().optional().describe('cpu, cuda, cuda:1, mps; default: that of the run, or else the CPU'),
-    model: z.string().optional().describe('module:FILE that makes the network, where it is your own and has moved'),
-    json: z.boolean().default(false).describe('result as JSON on standard output'),
+    device: z.string().optional().describe('cpu, cuda or cuda:1; default: the device of the run, or else the CPU'),
+    model: z
+      .string()
+      .optional()
+      .describe('module:FILE that makes the network, if it is your own and its file has moved'),
+    json: z.boolean().default(false).describe('print the result as JSON'),
   }),
   examples: ['srrl eval runs/a', 'srrl eval runs/a --data shapes --device cuda --json'],
   async run({ data: source, device: asked, model, json }, [path = '']) {

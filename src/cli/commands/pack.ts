@@ -7,11 +7,11 @@ import { defineCommand } from '../command.js';
 
 export const packCommand = defineCommand({
   name: 'pack',
-  summary: 'write a data set as one file that is mapped into memory afterwards',
+  summary: 'write a data set as one file that runs map into memory',
   arguments: [{ syntax: '<data>', description: 'data set as kind:path, such as folder:DIR?size=64' }],
   options: z.strictObject({
     out: z.string().describe('file to write'),
-    json: z.boolean().default(false).describe('what was written as JSON on standard output'),
+    json: z.boolean().default(false).describe('print what was written as JSON'),
   }),
   examples: [
     "srrl pack 'folder:DIR?size=64' --out photos.pack",
