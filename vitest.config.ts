@@ -5,6 +5,7 @@ export const slow = [
   'test/faults/**/*.test.ts',
   'test/cli/{config-round-trip,hostile,sweep}.test.ts',
   'test/bench/{device,harness}.test.ts',
+  'test/data/remote/run.test.ts',
   'test/distributed/run.test.ts',
   'test/models/originals.test.ts',
   'test/train/deterministic.test.ts',

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
+import { withoutSecrets } from '../data/remote/address.js';
 import { methodText } from '../distill/method-spec.js';
 import { SRRL } from '../distill/methods/srrl.js';
 import { ConfigError, messageOf } from '../errors.js';
@@ -37,7 +38,8 @@ export function rememberGroup(values: Values): void {
   const several = Number(values.seeds ?? 1) > 1 || values.students !== undefined;
   if (typeof out !== 'string' || !several || dryRun || (!overwrite && holdsRuns(out))) return;
   mkdirSync(out, { recursive: true });
-  writeFileAtomic(join(out, groupFile), stringify(kept));
+  const data = typeof kept.data === 'string' ? { data: withoutSecrets(kept.data) } : {};
+  writeFileAtomic(join(out, groupFile), stringify({ ...kept, ...data }));
 }
 
 const holdsRuns = (out: string): boolean =>

@@ -146,7 +146,9 @@ class DecodedImages implements ImageSource {
           : undefined;
       return decode(await split.read(image), split.nameOf(image), data.height, crop, target);
     };
-    this.#ahead = new ReadAhead({ steps, workers, ahead, size: 3 * data.height * data.width, imagesOf, make });
+    const size = 3 * data.height * data.width;
+    const expect = (images: readonly number[]) => split.expect?.(images);
+    this.#ahead = new ReadAhead({ steps, workers, ahead, size, imagesOf, expect, make });
   }
 
   restart(): void {

@@ -9,6 +9,8 @@ export interface ReadAheadSetup {
   /** Bytes of one image. */
   size: number;
   imagesOf(step: number): readonly number[];
+  /** Hears of the images of a batch before they are made. */
+  expect?(images: readonly number[]): void;
   /** Writes an image to memory that other threads may look into. */
   make(image: number, target: Uint8Array): Promise<unknown>;
 }
@@ -88,6 +90,7 @@ export class ReadAhead {
   #start(step: number): void {
     const { imagesOf, size } = this.#setup;
     const images = imagesOf(step);
+    this.#setup.expect?.(images);
     const batch: Pending = {
       bytes: this.#memory(images.length * size),
       missing: new Set(images),

@@ -1,4 +1,5 @@
 import { augmentOptions } from '../data/augment/index.js';
+import { remoteOptions } from '../data/remote/options.js';
 import { meanOption, stdOption } from '../distill/adapted-teacher.js';
 import { grouped, z } from '../options.js';
 import { stallOptions } from './patience.js';
@@ -100,6 +101,7 @@ const data = grouped('data', {
     .min(1)
     .optional()
     .describe('views per image, through which the epochs cycle; default: a new view in each epoch'),
+  ...remoteOptions.shape,
 });
 
 const run = grouped('run', {

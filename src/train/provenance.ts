@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { withoutSecrets } from '../data/remote/address.js';
 import { studentFileIn } from '../distill/saved-student.js';
 import { packageRoot } from '../native.js';
 import { quoted } from '../shell.js';
@@ -23,10 +24,10 @@ export function packageVersion(): { version: string; commit?: string } {
   }
 }
 
-/** The command line of this process, as a shell takes it. */
+/** The command line of this process, as a shell takes it, without the credentials of addresses. */
 export function commandLine([, script = '', ...args]: readonly string[] = process.argv): string {
   const words = script.endsWith('/srrl.js') || script.endsWith('/srrl') ? ['srrl'] : ['node', basename(script)];
-  return [...words, ...args.map(quoted)].join(' ');
+  return [...words, ...args.map((word) => quoted(withoutSecrets(word)))].join(' ');
 }
 
 /** SHA-256 of the file that a teacher was loaded from; undefined where there is none. */

@@ -166,9 +166,15 @@ describe('memory', () => {
 });
 
 describe('the network', () => {
-  const users = ['report/live.ts', 'libtorch/install.ts', 'distributed/group.ts', 'distributed/meeting.ts'];
+  const users = [
+    'data/remote/http.ts',
+    'report/live.ts',
+    'libtorch/install.ts',
+    'distributed/group.ts',
+    'distributed/meeting.ts',
+  ];
 
-  it('is used by few files: the live page, the download of libtorch, and processes that look each other up', () => {
+  it('is used by few files: shards, the live page, the download of libtorch, and processes that look each other up', () => {
     const found: string[] = [];
     const walk = (path: string) => {
       for (const entry of readdirSync(join(packageRoot, 'src', path), { withFileTypes: true })) {

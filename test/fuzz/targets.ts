@@ -8,7 +8,7 @@ import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
 import { decode } from '../../src/data/decode.js';
 import { openPacked, verifyPacked, writePacked } from '../../src/data/formats/packed.js';
-import { tarEntries } from '../../src/data/formats/tar.js';
+import { readingOf, tarEntries } from '../../src/data/formats/tar.js';
 import { loadNumpyPickle } from '../../src/files/numpy-pickle.js';
 import { loadStudent, models, openDataset, readRun, readStudentCard, saveStudent } from '../../src/index.js';
 import torch, { kindOfFile, loadNpy, loadNpz, loadPth, loadSafetensors, saveSafetensors } from '../../src/torch.js';
@@ -156,7 +156,12 @@ export const targets: readonly Target[] = [
     samples: async () => [readFileSync(join(packageRoot, 'assets/shapes-teacher.pt'))],
     read: checkZip,
   },
-  { name: 'tar', file: 'a.tar', samples: async () => [tarSample()], read: (file) => tarEntries(file) },
+  {
+    name: 'tar',
+    file: 'a.tar',
+    samples: async () => [tarSample()],
+    read: (file) => readingOf(file, (size) => tarEntries(file, size)),
+  },
   {
     name: 'idx',
     file: 'train-images-idx3-ubyte',

@@ -198,6 +198,7 @@ describe.each(Object.entries(kinds))('%s', (_name, { make, values }) => {
       'srrl::conv3x3_frozen': () => [map(), torch.randn([32, 32, 3, 3]), torch.randn([36, 32, 32]), row(), map(), true],
       'srrl::batch_norm_relu': () => [map(), row(), row(), row(), row(), map(), 0.1, 1e-5],
       'srrl::norm_frozen': () => [map(), row(), row(), row(), row(), row(), 1e-5, true],
+      'srrl::norm_frozen_sum': () => [map(), map(), row(), row(), row(), row(), row(), 1e-5],
       'srrl::batch_norm': () => [map(), row(), row(), row(), row(), 0.1, 1e-5],
       'srrl::batch_norm_relu_sum': () => [map(), map(), row(), row(), row(), row(), 0.1, 1e-5],
       'srrl::normalized_views': () => [

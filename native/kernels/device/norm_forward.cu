@@ -117,7 +117,7 @@ __device__ void apply(const Norm& p) {
   Batch<T, kWidth, kNormPairBatch> batch, other;
   const auto fetch = [&](int pixel) {
     batch.fetch(p.input, p, mine, pixel);
-    if (kKind == Kind::kResidual) other.fetch(p.residual, p, mine, pixel);
+    if (kKind == Kind::kResidual || kKind == Kind::kJoined) other.fetch(p.residual, p, mine, pixel);
   };
   if (!mine.isEmpty()) fetch(mine.first);
   const Lines<kWidth> lines(p);
@@ -127,6 +127,13 @@ __device__ void apply(const Norm& p) {
     for (int i = 0; i < kNormPairBatch; i++) {
       const int at = pixel + i * static_cast<int>(blockDim.y);
       if (at >= mine.end) break;
+      const long long place = static_cast<long long>(at) * p.channels + mine.channel;
+      if (kKind == Kind::kJoined) {
+#pragma unroll
+        for (int j = 0; j < kWidth; j++)
+          store(batch.at[i].at[j], toFloat(batch.at[i].at[j]) + toFloat(other.at[i].at[j]));
+        save(p.sum, place, batch.at[i]);
+      }
       Pack<T, kWidth> pack;
 #pragma unroll
       for (int j = 0; j < kWidth; j++) {
@@ -135,7 +142,7 @@ __device__ void apply(const Norm& p) {
         // NaN stays NaN, as in a ReLU.
         store(pack.at[j], kKind != Kind::kLinear && value < 0 ? 0 : value);
       }
-      save(p.result, static_cast<long long>(at) * p.channels + mine.channel, pack);
+      save(p.result, place, pack);
     }
   }
 }
@@ -177,6 +184,7 @@ __device__ void applyPooled(const Norm& p) {
   extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_residual_##name(Norm p) {                                     \
     apply<T, width, Kind::kResidual>(p);                                                                               \
   }                                                                                                                    \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_joined_##name(Norm p) { apply<T, width, Kind::kJoined>(p); }  \
   extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_linear_##name(Norm p) { apply<T, width, Kind::kLinear>(p); }  \
   extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_pooled_##name(Norm p) { applyPooled<T, width>(p); }
 

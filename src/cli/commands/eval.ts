@@ -1,5 +1,6 @@
 import { openDataset } from '../../data/datasets/index.js';
 import { Loader } from '../../data/loader.js';
+import { remoteOf, remoteOptions } from '../../data/remote/options.js';
 import { deviceFor } from '../../distill/run-device.js';
 import { asSeenBy, loadStudent } from '../../distill/saved-student.js';
 import { ConfigError, FileError } from '../../errors.js';
@@ -15,6 +16,7 @@ export const evalCommand = defineCommand({
   options: z.strictObject({
     data: z.string().optional().describe('data set as kind:path; default: that of the run'),
     device: z.string().optional().describe('cpu, cuda or cuda:1; default: the device of the run, or else the CPU'),
+    ...remoteOptions.shape,
     model: z
       .string()
       .optional()
@@ -22,9 +24,9 @@ export const evalCommand = defineCommand({
     json: z.boolean().default(false).describe('print the result as JSON'),
   }),
   examples: ['srrl eval runs/a', 'srrl eval runs/a --data shapes --device cuda --json'],
-  async run({ data: source, device: asked, model, json }, [path = '']) {
+  async run({ data: source, device: asked, model, json, ...options }, [path = '']) {
     const { student, card } = loadStudent(path, model === undefined ? {} : { model });
-    const data = asSeenBy(card, await openDataset(source ?? card.data));
+    const data = asSeenBy(card, await openDataset(source ?? card.data, remoteOf(options)));
     if (data.classes.length !== card.numClasses || data.channels !== card.inChannels) {
       throw new ConfigError(
         `${path} takes ${card.inChannels}-channel images of ${card.numClasses} classes; ${data.source} has ${data.channels} and ${data.classes.length}.`,
