@@ -7,6 +7,7 @@ import {
   significanceTable,
 } from '../../report/compare-tables.js';
 import { compareFolders } from '../../report/index.js';
+import { wrap } from '../../report/layout.js';
 import { table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
 
@@ -43,7 +44,9 @@ export const compareCommand = defineCommand({
     else console.log(table(runs.head, runs.rows));
     if (grouped) console.log(table(groups.head, groups.rows));
     if (tests.rows.length > 0) {
-      console.log("Welch's t-test of the last top-1 over seeds, not corrected for several comparisons:");
+      console.log(
+        wrap("Welch's t-test of the last top-1 over seeds, not corrected for several comparisons:", undefined, ''),
+      );
       console.log(table(tests.head, tests.rows));
     }
     if (html !== undefined) console.log(html);

@@ -11,6 +11,7 @@ import {
   searchLibtorch,
 } from '../../native.js';
 import { z } from '../../options.js';
+import { pairs } from '../../report/layout.js';
 import { installKernels } from '../../tensor/index.js';
 import { defineCommand } from '../command.js';
 
@@ -32,13 +33,11 @@ export const doctorCommand = defineCommand({
     const found = Object.assign({}, ...parts.map((part) => part.found)) as Part['found'];
     const problems = parts.flatMap(({ problem }) => problem ?? []);
     if (json) console.log(JSON.stringify({ ...found, problems, problem: problems.join('\n') || null }));
-    else for (const [name, value] of Object.entries(found)) console.log(row(name, [value].flat()));
+    else console.log(pairs(Object.entries(found).map(([name, value]) => [name, [value].flat().join('\n')] as const)));
     if (problems.length > 0) throw new LibtorchError(problems.join('\n'));
     if (!json) console.log('No problems found');
   },
 });
-
-const row = (name: string, lines: unknown[]) => `${name.padEnd(10)} ${lines.join(`\n${' '.repeat(11)}`)}`;
 
 function system(): Part {
   const platform = `${process.platform}-${process.arch}`;
