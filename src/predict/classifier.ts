@@ -70,7 +70,7 @@ export interface ImageClassifier {
  *     const [best] = await classify('photo.jpg');
  *     console.log(best.label, best.probability);
  *
- * Throws FileError where the file is no student, or its network cannot be made again.
+ * Throws FileError where the file is not a student, or its network cannot be made again.
  */
 export async function loadClassifier(source: string, options: ClassifierOptions = {}): Promise<ImageClassifier> {
   checkCall('loadClassifier', ['source'], kinds, arguments);

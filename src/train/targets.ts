@@ -89,7 +89,7 @@ function liveTargets({ teacher, options, teacherOptions: { accelerate } }: Targe
 }
 
 /**
- * A network that cannot be recorded is no error: it runs as it is, and says itself what is wrong with the images, if
+ * A network that cannot be recorded is not an error: it runs as it is, and says itself what is wrong with the images, if
  * anything.
  */
 function fastForm(teacher: Teacher, images: Batch['images'], precision: Precision): FastForm | undefined {

@@ -124,7 +124,7 @@ describe('what differs', () => {
     ...['checkpointSteps', 'keepCheckpoints', 'checkCache'],
   ];
 
-  it.each(options.filter(([name]) => aside.includes(name)))('are no options like %s', (name, option) => {
+  it.each(options.filter(([name]) => aside.includes(name)))('does not count %s', (name, option) => {
     const [one, other] = valuesOf(option);
     const { runs, groups } = compared({ ...base, [name]: one }, { ...base, [name]: other });
     expect([groups.length, ...runs.map(({ differs }) => differs)]).toEqual([1, [], []]);

@@ -136,7 +136,7 @@ console.log(weights(loadStudent(file)) === weights(given));`;
     writeFileSync(program, text);
     expect(node(program, [])).toMatchObject({ status: 0, stdout: 'true\n', stderr: '' });
     writeFileSync(join(elsewhere, 'odd.mjs'), 'export default 5;');
-    expect(() => loadStudent(file, { model: `module:${join(elsewhere, 'odd.mjs')}` })).toThrow(/is no function/);
+    expect(() => loadStudent(file, { model: `module:${join(elsewhere, 'odd.mjs')}` })).toThrow(/is not a function/);
     expect(() => loadStudent(file, { model: 'resnet8' })).toThrow(/must be module:FILE/);
   });
 

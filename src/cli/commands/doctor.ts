@@ -79,7 +79,7 @@ function loading(): Part {
   }
 }
 
-/** Own kernels of each GPU; without them libtorch's are used, which is no fault of the installation. */
+/** Own kernels of each GPU; without them libtorch's are used, which is not a fault of the installation. */
 function kernels(devices: readonly string[]): Part['found'] {
   const lines = devices
     .filter((device) => device.startsWith('cuda'))

@@ -35,7 +35,7 @@ export const installLibtorchCommand = defineCommand({
     };
     const megabytes = (bytes: number) => Math.round(bytes / 1e6);
     const libtorch = await installLibtorch({
-      flavour: cuda ?? 'cpu',
+      build: cuda ?? 'cpu',
       ...(from !== undefined && { from }),
       ...(sha256 !== undefined && { sha256 }),
       say(line) {
