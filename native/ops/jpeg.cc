@@ -102,7 +102,7 @@ struct Decoder {
   bool header() const { return api.header(handle, bytes.const_data_ptr<uint8_t>(), bytes.numel()) == 0; }
 };
 
-// => width and height of a JPEG file of 8 bits a channel in RGB, grey or CMYK; zeros for anything else.
+// => width and height of a JPEG file of 8 bits a channel in RGB, gray or CMYK; zeros for anything else.
 std::tuple<int64_t, int64_t> jpegSize(const at::Tensor& bytes) {
   const Decoder jpeg(bytes);
   const auto known = [](int space) { return space >= kRgb && space <= kYcck; };

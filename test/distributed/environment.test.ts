@@ -26,7 +26,7 @@ describe('the variables of launchers', () => {
     const slurm = { SLURM_PROCID: '5', SLURM_NTASKS: '8', SLURM_LOCALID: '1', SLURM_JOB_ID: '1234' };
     const step = { SLURM_STEP_ID: '0', SLURM_STEP_NODELIST: 'gpu[003-006,9]' };
     expect(placeFrom({ ...slurm, ...step })).toMatchObject({ rank: 5, worldSize: 8, localRank: 1, address: 'gpu003' });
-    // A shell in an allocation is no task.
+    // A shell in an allocation is not a task.
     expect(placeFrom(slurm)).toBeUndefined();
   });
 
@@ -76,7 +76,7 @@ describe('a group that cannot be formed', () => {
     server.close();
   });
 
-  it('is no group, and says so', async () => {
+  it('is not a group, and says so', async () => {
     expect(distributed.isInitialized()).toBe(false);
     await expect(distributed.barrier()).rejects.toThrow(/distributed.init\(\) first/);
   });
