@@ -16,14 +16,6 @@ std::string text(const std::vector<uint8_t>& value) { return {value.begin(), val
 
 std::string seconds(Milliseconds time) { return std::to_string(time.count() / 1000) + " s"; }
 
-// Gloo's messages begin with a place in its sources, and end with advice.
-std::string withoutPlace(std::string message) {
-  if (message.starts_with("[")) message = message.substr(std::min(message.find("] ") + 2, message.size()));
-  message = message.substr(0, message.find(" This is typically caused"));
-  while (message.ends_with(".")) message.pop_back();
-  return message;
-}
-
 struct Current {
   std::mutex mutex;
   std::shared_ptr<Group> group;
@@ -64,6 +56,7 @@ void Group::join() {
                                   std::to_string(setup.port) +
                                   ". Give each its own RANK, or another MASTER_PORT to each run.");
   store_->set(hostKey(setup.rank), bytes(setup.host));
+  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
   std::vector<std::string> keys;
   for (int rank = 0; rank < setup.size; rank++) keys.push_back(hostKey(rank));
   try {
@@ -164,6 +157,7 @@ void Group::reached(int64_t step) { heartbeat_->step = step; }
 void Group::fail(const std::string& message) {
   if (told_.exchange(true)) return;
   const auto told = [store = store_, key = failureKey(setup.rank), message] {
+    const c10::WarningUtils::WarningHandlerGuard quiet(silence());
     try {
       store->clone()->set(key, bytes(message));
     } catch (const std::exception&) {

@@ -1,5 +1,7 @@
 #include "distributed/heartbeat.h"
 
+#include "distributed/group.h"
+
 #include <condition_variable>
 #include <mutex>
 #include <sstream>
@@ -64,6 +66,7 @@ Heartbeat::~Heartbeat() {
 }
 
 void Heartbeat::beat() {
+  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
   std::unique_lock<std::mutex> lock(mutex_);
   try {
     for (int64_t count = 0; !ends_; count++) {
@@ -78,30 +81,13 @@ void Heartbeat::beat() {
 }
 
 std::vector<RankState> examine(const c10::intrusive_ptr<c10d::Store>& store, int size) {
-  // A store whose machine is cut off answers never: the thread that asks is left behind.
-  struct Answer {
-    std::mutex mutex;
-    std::condition_variable done;
-    bool came = false;
-    std::vector<RankState> states;
-  };
-  auto answer = std::make_shared<Answer>();
-  std::thread([store, size, answer] {
-    std::vector<RankState> states;
-    try {
-      const auto own = store->clone();
-      states = observe(*own, size);
-    } catch (const std::exception&) {
-      // Nothing is known of the others.
-    }
-    const std::lock_guard<std::mutex> lock(answer->mutex);
-    answer->states = std::move(states);
-    answer->came = true;
-    answer->done.notify_all();
-  }).detach();
-  std::unique_lock<std::mutex> lock(answer->mutex);
-  const auto last = std::chrono::system_clock::now() + kObservation + kStorePatience;
-  return answer->done.wait_until(lock, last, [&] { return answer->came; }) ? answer->states : std::vector<RankState>();
+  const auto states = std::make_shared<std::vector<RankState>>();
+  try {
+    askPatiently(kObservation + kStorePatience, [store, size, states] { *states = observe(*store->clone(), size); });
+  } catch (const std::exception&) {
+    return {};
+  }
+  return *states;
 }
 
 }  // namespace srrl::distributed

@@ -1,7 +1,9 @@
 // Where the processes of a run meet: a TCPStore of libtorch's.
-#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <exception>
+#include <thread>
 
 #include "distributed/group.h"
 #include "errors.h"
@@ -10,16 +12,47 @@ namespace srrl::distributed {
 
 namespace {
 
-// Its warnings are backtraces of what the errors of this addon say in words.
-void silence() {
-  if (!std::getenv("TORCH_CPP_LOG_LEVEL"))
-    FLAGS_caffe2_log_level = std::max(FLAGS_caffe2_log_level, static_cast<int>(c10::GLOG_ERROR));
-}
+struct Silence : c10::WarningHandler {
+  void process(const c10::Warning&) override {}
+};
 
 }  // namespace
 
+c10::WarningHandler* silence() {
+  static auto* one = new Silence();
+  return one;
+}
+
+void askPatiently(Milliseconds patience, std::function<void()> ask) {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable done;
+    bool came = false;
+    std::exception_ptr failure;
+  };
+  auto answer = std::make_shared<Answer>();
+  std::thread([ask = std::move(ask), answer] {
+    const c10::WarningUtils::WarningHandlerGuard quiet(silence());
+    std::exception_ptr failure;
+    try {
+      ask();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const std::lock_guard<std::mutex> lock(answer->mutex);
+    answer->failure = failure;
+    answer->came = true;
+    answer->done.notify_all();
+  }).detach();
+  std::unique_lock<std::mutex> lock(answer->mutex);
+  // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
+  if (!answer->done.wait_until(lock, std::chrono::system_clock::now() + patience, [&] { return answer->came; }))
+    throw std::runtime_error("The store does not answer.");
+  if (answer->failure) std::rethrow_exception(answer->failure);
+}
+
 std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setup) {
-  silence();
+  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(setup.port);
   options.isServer = setup.hostsStore;

@@ -69,7 +69,7 @@ describe.skipIf(!existsSync(photos))('a folder of photos', () => {
     await expect(loader.ready(0)).rejects.toThrow(/disposed/);
   });
 
-  it('trains a student, and names a file that is no image', async () => {
+  it('trains a student, and names a file that is not an image', async () => {
     const path = smallFolder(root, 'train');
     const seen: string[] = [];
     for await (const event of train({ data: `folder:${path}?size=32`, student: 'resnet8', epochs: 1, batchSize: 4 }))
@@ -138,7 +138,7 @@ describe('packed files', () => {
     for (const length of [10, 40_000, whole.length - 1]) {
       writeFileSync(join(root, 'cut.pack'), whole.subarray(0, length));
       await expect(openDataset(`packed:${join(root, 'cut.pack')}`)).rejects.toThrow(
-        /no file of srrl pack, or not whole/,
+        /not a file of srrl pack, or not whole/,
       );
     }
     writeFileSync(join(root, 'cut.pack'), whole.subarray(1));

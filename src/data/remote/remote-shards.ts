@@ -139,7 +139,7 @@ async function classNames(files: RemoteFiles, address: Address): Promise<string[
   const file = await files.openIfThere(address);
   if (!file) return undefined;
   if (file.length > largestNames)
-    throw new DataError(`${address.shown} has ${file.length} bytes: that is no list of names.`);
+    throw new DataError(`${address.shown} has ${file.length} bytes: that is not a list of names.`);
   const path = file.path ?? (file.ranges ? undefined : await files.need(address, file));
   const bytes = path === undefined ? await files.read(address, file, 0, file.length) : readWhole(path);
   return Buffer.from(bytes).toString('utf8').trim().split(/\r?\n/);
