@@ -18,7 +18,7 @@ ranks=2
 if [[ ${1:-} =~ ^[0-9]+$ ]]; then ranks=$1; shift; fi
 [ $# -gt 0 ] || set -- kill stop cut hang first machine launcher
 last=$((ranks - 1))
-timeout=10
+timeout=${SECONDS_TO_WAIT:-10}
 work=$(mktemp -d)
 id=$$
 space() { echo "srrl-$id-$1"; }
@@ -76,7 +76,10 @@ for fault in "$@"; do
   rm -f "$work/began"
   all "$fault" &
   run=$!
-  until ls "$work/$fault"/checkpoint-*10.safetensors >/dev/null 2>&1; do sleep 0.1; done
+  until ls "$work/$fault"/checkpoint-*10.safetensors >/dev/null 2>&1; do
+    kill -0 $run 2>/dev/null || { echo '  the run ended too early: is the machine too busy for SECONDS_TO_WAIT (10)?'; exit 1; }
+    sleep 0.1
+  done
   case $fault in
     kill) kill -9 $(processes $last 'srrl.js distill') ;;
     stop) kill -STOP $(processes $last 'srrl.js distill') ;;
