@@ -5,6 +5,7 @@ export const slow = [
   'test/faults/**/*.test.ts',
   'test/cli/{config-round-trip,hostile,sweep}.test.ts',
   'test/bench/{device,harness}.test.ts',
+  'test/data/remote/run.test.ts',
   'test/distributed/run.test.ts',
   'test/models/originals.test.ts',
   'test/train/deterministic.test.ts',
@@ -18,8 +19,9 @@ export default defineConfig({
     pool: 'forks',
     execArgv: ['--expose-gc'],
     maxWorkers: 2,
-    // Two processes with two threads each would wait for each other on two cores. scripts/test-cpus.mjs sets other numbers.
-    env: { OMP_NUM_THREADS: process.env.SRRL_TEST_THREADS ?? '1' },
+    // Two processes with two threads each would wait for each other on two cores. scripts/test-cpus.mjs sets other
+    // numbers. npm's variable is unset, so that commands in messages are the same however the tests were started.
+    env: { OMP_NUM_THREADS: process.env.SRRL_TEST_THREADS ?? '1', npm_lifecycle_event: '' },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

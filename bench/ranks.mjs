@@ -1,6 +1,6 @@
-// Steps of a small convolutional network as one rank of several, or alone; rank 0 prints images a second, and how much of
-// the time in which gradients were on their way was hidden behind the backward pass. The same work: bench/peers/ranks.py.
-//   RANK=0 WORLD_SIZE=1 node bench/ranks.mjs [STEPS]
+// Steps of a small convolutional network as one rank of several, or alone; rank 0 prints images a second, and how much
+// of the time in which gradients were on their way was hidden behind the backward pass. The same work:
+// bench/peers/ranks.py. RANK=0 WORLD_SIZE=1 node bench/ranks.mjs [STEPS]
 import { DistributedDataParallel, distributed } from '../dist/index.js';
 import torch, { nn, optim } from '../dist/torch.js';
 

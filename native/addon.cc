@@ -15,6 +15,7 @@
 #include "graph.h"
 #include "kernels/export.h"
 #include "library.h"
+#include "mapped.h"
 #include "modes.h"
 #include "profile.h"
 #include "script/frozen.h"
@@ -62,6 +63,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportGradients(env, exports);
   exportGraph(env, exports);
   exportKernels(env, exports);
+  exportMapped(env, exports);
   exportProfile(env, exports);
   exportScript(env, exports);
   exportFrozen(env, exports);

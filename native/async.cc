@@ -21,7 +21,10 @@ namespace {
 class Job : public Napi::AsyncWorker {
  public:
   Job(Napi::Env env, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp)
-      : AsyncWorker(env), work_(std::move(work)), wrapUp_(std::move(wrapUp)), promise_(Napi::Promise::Deferred::New(env)) {}
+      : AsyncWorker(env),
+        work_(std::move(work)),
+        wrapUp_(std::move(wrapUp)),
+        promise_(Napi::Promise::Deferred::New(env)) {}
 
   Napi::Promise promise() const { return promise_.Promise(); }
 
@@ -82,7 +85,8 @@ Napi::Value callAsync(const Napi::CallbackInfo& info) {
         auto& handles = Environment::of(env).handles;
         if (stack->size() == 1) return toJs(env, handles, std::move((*stack)[0]));
         auto array = Napi::Array::New(env, stack->size());
-        for (size_t i = 0; i < stack->size(); i++) array.Set(i, Napi::Value(env, toJs(env, handles, std::move((*stack)[i]))));
+        for (size_t i = 0; i < stack->size(); i++)
+          array.Set(i, Napi::Value(env, toJs(env, handles, std::move((*stack)[i]))));
         return array;
       });
 }
@@ -116,9 +120,12 @@ Transfers& transfers() {
 // sendTensor(tensor) => number that receiveTensor takes, once, on any thread
 Napi::Value sendTensor(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorOf(info, 0);
-  if (tensor.grad_fn()) throw Error(kState, "a tensor that is part of a graph cannot be sent to another thread; detach() it first");
+  if (tensor.grad_fn())
+    throw Error(kState, "a tensor that is part of a graph cannot be sent to another thread; detach() it first");
   if (usesBuffer(tensor) || (tensor.grad().defined() && usesBuffer(tensor.grad()))) {
-    throw Error(kState, "its memory is a SharedArrayBuffer, which ends with this thread; send a clone(), or post the buffer and call fromArray(..., { share: true }) there");
+    throw Error(
+        kState,
+        "its memory is a SharedArrayBuffer, which ends with this thread; send a clone(), or post the buffer and call fromArray(..., { share: true }) there");
   }
   auto& all = transfers();
   const std::lock_guard<std::mutex> lock(all.mutex);
@@ -132,7 +139,8 @@ Napi::Value receiveTensor(const Napi::CallbackInfo& info) {
   {
     const std::lock_guard<std::mutex> lock(all.mutex);
     const auto found = all.tensors.find(toHandle(info[0].ToNumber().DoubleValue()));
-    if (found == all.tensors.end()) throw Error(kState, "this tensor was received already, or never sent by this copy of srrl");
+    if (found == all.tensors.end())
+      throw Error(kState, "this tensor was received already, or never sent by this copy of srrl");
     tensor = std::move(found->second);
     all.tensors.erase(found);
   }

@@ -42,7 +42,8 @@ class EngineOnThisThread {
 Napi::Value backward(const Napi::CallbackInfo& info) {
   const auto outputs = tensorsOf(info[0]);
   const EngineOnThisThread engine(Environment::of(info.Env()).callsBack);
-  torch::autograd::backward(outputs, gradientsOf(info[1], outputs.size()), optionalBool(info[2]), info[3].ToBoolean(), tensorsOf(info[4]));
+  torch::autograd::backward(outputs, gradientsOf(info[1], outputs.size()), optionalBool(info[2]), info[3].ToBoolean(),
+                            tensorsOf(info[4]));
   return info.Env().Undefined();
 }
 
@@ -51,8 +52,8 @@ Napi::Value backward(const Napi::CallbackInfo& info) {
 Napi::Value grad(const Napi::CallbackInfo& info) {
   const auto outputs = tensorsOf(info[0]);
   const EngineOnThisThread engine(Environment::of(info.Env()).callsBack);
-  const auto gradients = torch::autograd::grad(outputs, tensorsOf(info[1]), gradientsOf(info[2], outputs.size()), optionalBool(info[3]),
-                                               info[4].ToBoolean(), info[5].ToBoolean());
+  const auto gradients = torch::autograd::grad(outputs, tensorsOf(info[1]), gradientsOf(info[2], outputs.size()),
+                                               optionalBool(info[3]), info[4].ToBoolean(), info[5].ToBoolean());
   auto result = Napi::Array::New(info.Env(), gradients.size());
   for (size_t i = 0; i < gradients.size(); i++) result.Set(i, wrap(info.Env(), gradients[i]));
   return result;
@@ -76,10 +77,11 @@ Napi::Value gradOf(const Napi::CallbackInfo& info) {
 // What PyTorch checks: kernels that walk through a parameter and its gradient trust that they are alike.
 void checkGradient(const at::Tensor& tensor, const at::Tensor& gradient) {
   if (gradient.scalar_type() != tensor.scalar_type()) {
-    throw Error(kType, std::string("a gradient of ") + c10::toString(gradient.scalar_type()) + " does not fit a tensor of " +
-                           c10::toString(tensor.scalar_type()));
+    throw Error(kType, std::string("a gradient of ") + c10::toString(gradient.scalar_type()) +
+                           " does not fit a tensor of " + c10::toString(tensor.scalar_type()));
   }
-  if (gradient.device() != tensor.device()) throw Error(kType, "a gradient must be on the device of its tensor, " + tensor.device().str());
+  if (gradient.device() != tensor.device())
+    throw Error(kType, "a gradient must be on the device of its tensor, " + tensor.device().str());
   if (!tensor.is_nested() && !gradient.is_nested() && gradient.sizes() != tensor.sizes()) {
     std::ostringstream text;
     text << "a gradient of shape " << gradient.sizes() << " does not fit a tensor of shape " << tensor.sizes();
@@ -104,17 +106,22 @@ Napi::Value gradList(const Napi::CallbackInfo& info) {
   c10::List<at::Tensor> gradients;
   for (const at::Tensor& tensor : handles.at(handleOf(info[0])).toTensorVector()) {
     if (!tensor.grad().defined()) throw Error(kState, "a parameter has no gradient");
-    if (use == "read") gradients.push_back(plainGradient(tensor.grad(), false));
-    else if (use != "change") gradients.push_back(gradientInOrder(tensor.grad(), tensor, use == "fused sparse"));
-    else if (tensor.grad().is_sparse()) gradients.push_back(tensor.grad()._values());
-    else gradients.push_back(gradientOf(tensor));
+    if (use == "read")
+      gradients.push_back(plainGradient(tensor.grad(), false));
+    else if (use != "change")
+      gradients.push_back(gradientInOrder(tensor.grad(), tensor, use == "fused sparse"));
+    else if (tensor.grad().is_sparse())
+      gradients.push_back(tensor.grad()._values());
+    else
+      gradients.push_back(gradientOf(tensor));
   }
   return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(std::move(gradients))));
 }
 
 // clearGrads(list handle): sets every gradient to none.
 Napi::Value clearGrads(const Napi::CallbackInfo& info) {
-  for (const at::Tensor& tensor : Environment::of(info.Env()).handles.at(handleOf(info[0])).toTensorVector()) tensor.mutable_grad().reset();
+  for (const at::Tensor& tensor : Environment::of(info.Env()).handles.at(handleOf(info[0])).toTensorVector())
+    tensor.mutable_grad().reset();
   return info.Env().Undefined();
 }
 
@@ -122,11 +129,14 @@ Napi::Value clearGrads(const Napi::CallbackInfo& info) {
 Napi::Value haveGrads(const Napi::CallbackInfo& info) {
   const auto tensors = Environment::of(info.Env()).handles.at(handleOf(info[0])).toTensorVector();
   auto result = Napi::Array::New(info.Env(), tensors.size());
-  for (size_t i = 0; i < tensors.size(); i++) result.Set(i, Napi::Boolean::New(info.Env(), tensors[i].grad().defined()));
+  for (size_t i = 0; i < tensors.size(); i++)
+    result.Set(i, Napi::Boolean::New(info.Env(), tensors[i].grad().defined()));
   return result;
 }
 
-Napi::Value requiresGrad(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), tensorOf(info, 0).requires_grad()); }
+Napi::Value requiresGrad(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), tensorOf(info, 0).requires_grad());
+}
 
 Napi::Value setRequiresGrad(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorOf(info, 0);
@@ -139,7 +149,9 @@ Napi::Value setRequiresGrad(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value isLeaf(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_leaf()); }
+Napi::Value isLeaf(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_leaf());
+}
 
 // gradFn(tensor) => the name of the node that made it, or null
 Napi::Value gradFn(const Napi::CallbackInfo& info) {

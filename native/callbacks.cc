@@ -23,8 +23,13 @@ JsCallback::~JsCallback() { reaper_->retire(reference_); }
 
 void JsCallback::requireThread() const {
   if (life_->isHere()) return;
-  if (gone()) throw Error(kState, "a function written in JavaScript is in this graph, and the worker thread that made it has ended; build the graph again");
-  throw Error(kState, "a function written in JavaScript is in this graph, so its backward pass must run on the thread that made it; use backward()");
+  if (gone())
+    throw Error(
+        kState,
+        "a function written in JavaScript is in this graph, and the worker thread that made it has ended; build the graph again");
+  throw Error(
+      kState,
+      "a function written in JavaScript is in this graph, so its backward pass must run on the thread that made it; use backward()");
 }
 
 Napi::Value JsCallback::call(const std::vector<napi_value>& arguments) const {
@@ -85,7 +90,8 @@ struct JsNode : Node {
     const Napi::Value result = backward->call({handlesOrNull(env, gradients), handlesOrNull(env, unpacked)});
     const auto array = result.As<Napi::Array>();
     if (array.Length() != inputs) {
-      throw Error(kShape, "backward returned " + std::to_string(array.Length()) + " gradients for " + std::to_string(inputs) + " inputs");
+      throw Error(kShape, "backward returned " + std::to_string(array.Length()) + " gradients for " +
+                              std::to_string(inputs) + " inputs");
     }
     variable_list answer(inputs);
     for (size_t i = 0; i < inputs; i++) answer[i] = tensorOrUndefined(env, array.Get(i));
@@ -95,7 +101,8 @@ struct JsNode : Node {
   void release_variables() override { saved.clear(); }
 };
 
-// attachBackward(inputs, outputs, saved, backward): makes the outputs results of a node whose backward pass is JavaScript's.
+// attachBackward(inputs, outputs, saved, backward): makes the outputs results of a node whose backward pass is
+// JavaScript's.
 Napi::Value attachBackward(const Napi::CallbackInfo& info) {
   const variable_list inputs = tensorsOf(info[0]);
   const variable_list outputs = tensorsOf(info[1]);
@@ -105,7 +112,8 @@ Napi::Value attachBackward(const Napi::CallbackInfo& info) {
   node->set_next_edges(torch::autograd::collect_next_edges(inputs));
   for (const at::Tensor& output : outputs) torch::autograd::set_history(output, node);
   for (const at::Tensor& tensor : tensorsOf(info[2])) {
-    const bool own = std::any_of(outputs.begin(), outputs.end(), [&](const at::Tensor& output) { return output.is_same(tensor); });
+    const bool own =
+        std::any_of(outputs.begin(), outputs.end(), [&](const at::Tensor& output) { return output.is_same(tensor); });
     node->saved.emplace_back(tensor, own);
   }
   return info.Env().Undefined();

@@ -1,4 +1,5 @@
-// JavaScript functions that libtorch calls: hooks on gradients, and the backward pass of functions written in TypeScript.
+// JavaScript functions that libtorch calls: hooks on gradients, and the backward pass of functions written in
+// TypeScript.
 #pragma once
 
 #include <napi.h>

@@ -22,8 +22,8 @@ napi_valuetype typeOf(napi_env env, napi_value value) {
 }
 
 std::string describe(napi_env env, napi_value value) {
-  static const char* names[] = {"undefined", "null", "a boolean", "a number", "a string", "a symbol",
-                                "an object", "a function", "an external", "a bigint"};
+  static const char* names[] = {"undefined", "null",      "a boolean",  "a number",    "a string",
+                                "a symbol",  "an object", "a function", "an external", "a bigint"};
   const napi_valuetype type = typeOf(env, value);
   if (type != napi_number) return names[type];
   double number;
@@ -36,7 +36,8 @@ std::string describe(napi_env env, napi_value value) {
 at::Scalar scalarOf(double number) {
   // -2^63 is a double, 2^63 - 1 is not.
   const bool whole = number >= -kTwoTo63 && number < kTwoTo63 && number == std::trunc(number);
-  return whole && !(number == 0 && std::signbit(number)) ? at::Scalar(static_cast<int64_t>(number)) : at::Scalar(number);
+  return whole && !(number == 0 && std::signbit(number)) ? at::Scalar(static_cast<int64_t>(number))
+                                                         : at::Scalar(number);
 }
 
 at::Scalar scalarOf(napi_env env, napi_value bigint) {
@@ -59,7 +60,8 @@ std::string text(napi_env env, napi_value value) {
 }
 
 void ArgumentReader::mismatch(const Argument& argument, napi_value value) const {
-  throw Error(kType, "argument '" + argument.name + "' must be " + argument.type.text() + ", got " + describe(env_, value));
+  throw Error(kType,
+              "argument '" + argument.name + "' must be " + argument.type.text() + ", got " + describe(env_, value));
 }
 
 napi_value ArgumentReader::next(const Argument& argument) {
@@ -89,7 +91,9 @@ double ArgumentReader::number(const Argument& argument, napi_value value) const 
   napi_typedarray_type type;
   bool typed = false;
   napi_is_typedarray(env_, value, &typed);
-  if (typed && napi_get_typedarray_info(env_, value, &type, &length, reinterpret_cast<void**>(&data), nullptr, nullptr) == napi_ok &&
+  if (typed &&
+      napi_get_typedarray_info(env_, value, &type, &length, reinterpret_cast<void**>(&data), nullptr, nullptr) ==
+          napi_ok &&
       type == napi_float64_array && length == 1) {
     return data[0];
   }
@@ -127,7 +131,9 @@ at::Scalar ArgumentReader::scalar(const Argument& argument, napi_value value) co
   napi_typedarray_type type;
   bool typed = false;
   napi_is_typedarray(env_, value, &typed);
-  if (!typed || napi_get_typedarray_info(env_, value, &type, &length, reinterpret_cast<void**>(&data), nullptr, nullptr) != napi_ok ||
+  if (!typed ||
+      napi_get_typedarray_info(env_, value, &type, &length, reinterpret_cast<void**>(&data), nullptr, nullptr) !=
+          napi_ok ||
       type != napi_float64_array || length < 1 || length > 2) {
     mismatch(argument, value);
   }
@@ -165,7 +171,8 @@ c10::IValue ArgumentReader::list(const Argument& argument, napi_value lengthValu
     if (!held.isTensorList()) mismatch(argument, handle);
     return held;
   }
-  if (length < 0 || length > end_ - values_) throw Error(kType, "argument '" + argument.name + "' has a list of impossible length");
+  if (length < 0 || length > end_ - values_)
+    throw Error(kType, "argument '" + argument.name + "' has a list of impossible length");
   const auto gather = [&](auto items, auto read) {
     items.reserve(length);
     for (int64_t i = 0; i < length; i++) items.push_back(read(*values_++));
@@ -277,7 +284,8 @@ napi_value toJs(napi_env env, HandleTable& handles, c10::IValue&& value) {
   } else if (value.isList() || value.isTuple()) {
     const std::vector<c10::IValue> items = value.isList() ? value.toList().vec() : value.toTupleRef().elements().vec();
     napi_create_array_with_length(env, items.size(), &result);
-    for (size_t i = 0; i < items.size(); i++) napi_set_element(env, result, i, toJs(env, handles, c10::IValue(items[i])));
+    for (size_t i = 0; i < items.size(); i++)
+      napi_set_element(env, result, i, toJs(env, handles, c10::IValue(items[i])));
   } else {
     throw Error(kType, "a result of kind " + value.tagKind() + " has no JavaScript form");
   }

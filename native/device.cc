@@ -30,11 +30,13 @@ Napi::Value devices(const Napi::CallbackInfo& info) {
 
 Napi::Value synchronize(const Napi::CallbackInfo& info) {
   const auto accelerator = at::getAccelerator(false);
-  if (accelerator && at::accelerator::deviceCount() > 0) at::accelerator::synchronizeDevice(at::accelerator::getDeviceIndex());
+  if (accelerator && at::accelerator::deviceCount() > 0)
+    at::accelerator::synchronizeDevice(at::accelerator::getDeviceIndex());
   return info.Env().Undefined();
 }
 
-// keepFreedMemory(): malloc keeps what is freed for the next who asks, instead of giving it back to the system and being given it anew, page by page. For the whole process.
+// keepFreedMemory(): malloc keeps what is freed for the next who asks, instead of giving it back to the system and
+// being given it anew, page by page. For the whole process.
 Napi::Value keepFreedMemory(const Napi::CallbackInfo& info) {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
@@ -60,8 +62,10 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
 // What a version of libtorch without getMemoryInfo() does not say is unknown.
 template <typename Allocator>
 std::optional<size_t> freeBytes(Allocator* allocator, c10::DeviceIndex index) {
-  if constexpr (requires { allocator->getMemoryInfo(index); }) return allocator->getMemoryInfo(index).first;
-  else return std::nullopt;
+  if constexpr (requires { allocator->getMemoryInfo(index); })
+    return allocator->getMemoryInfo(index).first;
+  else
+    return std::nullopt;
 }
 
 // freeMemory(device) => bytes that no process has taken, or undefined where that is unknown
@@ -106,7 +110,9 @@ Napi::Value setCudnnFlags(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value matmulAllowsTf32(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), at::globalContext().allowTF32CuBLAS()); }
+Napi::Value matmulAllowsTf32(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), at::globalContext().allowTF32CuBLAS());
+}
 
 // allowMatmulTf32(on)
 Napi::Value allowMatmulTf32(const Napi::CallbackInfo& info) {
@@ -120,7 +126,9 @@ Napi::Value setDeterministicAlgorithms(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-Napi::Value buildInformation(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), at::show_config()); }
+Napi::Value buildInformation(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), at::show_config());
+}
 
 Napi::Value numThreads(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), at::get_num_threads()); }
 

@@ -64,8 +64,8 @@ class HandleTable {
   std::vector<std::vector<Handle>> scopes_;
 };
 
-// Whether an environment still runs, and where. Functions of JavaScript's outlive their environment in graphs that other
-// threads hold; neither its address nor its thread's id says that it is the same one, as both are used again.
+// Whether an environment still runs, and where. Functions of JavaScript's outlive their environment in graphs that
+// other threads hold; neither its address nor its thread's id says that it is the same one, as both are used again.
 class Life {
  public:
   Life();
@@ -117,9 +117,9 @@ struct Environment {
   std::shared_ptr<BufferReaper> buffers = std::make_shared<BufferReaper>();
   std::vector<std::unique_ptr<c10::InferenceMode>> inferenceModes;
   std::vector<AutocastState> autocasts;
-  bool cleansProfile = false;  // a hook ends the profile that this environment records
-  bool callsBack = false;  // a graph may hold functions of JavaScript's
-  c10::Stack spareStack;  // memory of the last call's, for the next
+  bool cleansProfile = false;         // a hook ends the profile that this environment records
+  bool callsBack = false;             // a graph may hold functions of JavaScript's
+  c10::Stack spareStack;              // memory of the last call's, for the next
   Napi::FunctionReference makeError;  // (kind, message) => Error
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }

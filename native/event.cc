@@ -12,7 +12,9 @@ namespace srrl {
 
 namespace {
 
-c10::EventFlag flagFor(bool timing) { return timing ? c10::EventFlag::BACKEND_DEFAULT : c10::EventFlag::PYTORCH_DEFAULT; }
+c10::EventFlag flagFor(bool timing) {
+  return timing ? c10::EventFlag::BACKEND_DEFAULT : c10::EventFlag::PYTORCH_DEFAULT;
+}
 
 struct Mark : torch::CustomClassHolder {
   Mark(c10::Device device, bool timing) : event(device.type(), flagFor(timing)), device(device) {}
@@ -21,7 +23,9 @@ struct Mark : torch::CustomClassHolder {
   c10::Device device;
 };
 
-c10::intrusive_ptr<Mark> markOf(const Napi::CallbackInfo& info, size_t index = 0) { return capsuleOf<Mark>(info, index, "an event"); }
+c10::intrusive_ptr<Mark> markOf(const Napi::CallbackInfo& info, size_t index = 0) {
+  return capsuleOf<Mark>(info, index, "an event");
+}
 
 // eventsTime(device) => whether it has events that tell the time between them
 Napi::Value eventsTime(const Napi::CallbackInfo& info) {
@@ -60,7 +64,9 @@ Napi::Value eventWait(const Napi::CallbackInfo& info) {
 }
 
 // eventQuery(event) => whether it is reached
-Napi::Value eventQuery(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), markOf(info)->event.query()); }
+Napi::Value eventQuery(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), markOf(info)->event.query());
+}
 
 // eventSynchronize(event): returns when it is reached.
 Napi::Value eventSynchronize(const Napi::CallbackInfo& info) {

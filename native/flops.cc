@@ -1,5 +1,5 @@
-// Counts floating-point operations of matrix products and convolutions by watching what the dispatcher runs, composites taken apart. A
-// multiplication and an addition count two, as in torch.utils.flop_counter.
+// Counts floating-point operations of matrix products and convolutions by watching what the dispatcher runs, composites
+// taken apart. A multiplication and an addition count two, as in torch.utils.flop_counter.
 #include "flops.h"
 
 #include <ATen/record_function.h>
@@ -35,15 +35,20 @@ Sizes sizes(const Inputs& inputs, size_t index) { return inputs.at(index).toTens
 double matrixProduct(Sizes a, Sizes b) { return 2 * product(a) * static_cast<double>(b.back()); }
 
 // `positions`: of the result, or of the input of a transposed convolution.
-double convolution(Sizes input, Sizes weight, double positions) { return 2 * numberAt(input, 0) * positions * product(weight); }
+double convolution(Sizes input, Sizes weight, double positions) {
+  return 2 * numberAt(input, 0) * positions * product(weight);
+}
 
 double resultPositions(const Inputs& inputs) {
   const Sizes input = sizes(inputs, 0), weight = sizes(inputs, 1);
   if (inputs.at(6).toBool()) return product(input.slice(2));
-  const auto stride = inputs.at(3).toIntVector(), padding = inputs.at(4).toIntVector(), dilation = inputs.at(5).toIntVector();
+  const auto stride = inputs.at(3).toIntVector(), padding = inputs.at(4).toIntVector(),
+             dilation = inputs.at(5).toIntVector();
   double positions = 1;
   for (size_t i = 0; i + 2 < input.size(); i++) {
-    const auto at = [i](const std::vector<int64_t>& values) { return static_cast<double>(values.at(values.size() == 1 ? 0 : i)); };
+    const auto at = [i](const std::vector<int64_t>& values) {
+      return static_cast<double>(values.at(values.size() == 1 ? 0 : i));
+    };
     const double covered = at(dilation) * (numberAt(weight, i + 2) - 1) + 1;
     positions *= std::floor((numberAt(input, i + 2) + 2 * at(padding) - covered) / at(stride)) + 1;
   }
@@ -62,7 +67,8 @@ double convolutionBackward(const Inputs& inputs) {
 double attention(const Inputs& inputs, size_t first) {
   const Sizes query = sizes(inputs, first), value = sizes(inputs, first + 2);
   const double keys = numberAt(value, value.size() - 2);
-  return 2 * product(query) * keys + 2 * product(query) / static_cast<double>(query.back()) * keys * static_cast<double>(value.back());
+  return 2 * product(query) * keys +
+         2 * product(query) / static_cast<double>(query.back()) * keys * static_cast<double>(value.back());
 }
 
 double operations(const std::string& name, const Inputs& inputs) {
@@ -70,8 +76,9 @@ double operations(const std::string& name, const Inputs& inputs) {
   if (name == "aten::addmm" || name == "aten::baddbmm") return matrixProduct(sizes(inputs, 1), sizes(inputs, 2));
   if (name == "aten::convolution") return convolution(sizes(inputs, 0), sizes(inputs, 1), resultPositions(inputs));
   if (name == "aten::convolution_backward") return convolutionBackward(inputs);
-  if (name == "aten::_scaled_dot_product_flash_attention_for_cpu" || name == "aten::_scaled_dot_product_flash_attention" ||
-      name == "aten::_scaled_dot_product_efficient_attention" || name == "aten::_scaled_dot_product_cudnn_attention") {
+  if (name == "aten::_scaled_dot_product_flash_attention_for_cpu" ||
+      name == "aten::_scaled_dot_product_flash_attention" || name == "aten::_scaled_dot_product_efficient_attention" ||
+      name == "aten::_scaled_dot_product_cudnn_attention") {
     return attention(inputs, 0);
   }
   return 0;
@@ -93,7 +100,8 @@ std::unique_ptr<at::ObserverContext> observe(const at::RecordFunction& function)
 Napi::Value start(const Napi::CallbackInfo& info) {
   if (counts) throw Error(kState, "operations are being counted already");
   counts = std::make_unique<std::map<std::string, double>>();
-  watching = at::addThreadLocalCallback(at::RecordFunctionCallback(observe).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
+  watching = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(observe).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
   return info.Env().Undefined();
 }
 

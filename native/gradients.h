@@ -1,5 +1,5 @@
-// The gradients of weights in a step that is captured: computed next to the chain of the other gradients, on a stream of
-// their own, and put together at the end in one go.
+// The gradients of weights in a step that is captured: computed next to the chain of the other gradients, on a stream
+// of their own, and put together at the end in one go.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -28,8 +28,8 @@ class Gradients : public torch::CustomClassHolder {
   // Where the chain is now.
   c10::Event here() const;
 
-  // Does `work` on the side stream, behind what the chain was asked for up to `begin`. `used`: tensors of the chain that it
-  // reads. The chain waits for it at the end, or before that where much memory is kept for it.
+  // Does `work` on the side stream, behind what the chain was asked for up to `begin`. `used`: tensors of the chain
+  // that it reads. The chain waits for it at the end, or before that where much memory is kept for it.
   void beside(c10::Event begin, std::vector<at::Tensor> used, const std::function<void()>& work);
 
   // Adds a gradient to the weight's; called in the work beside.

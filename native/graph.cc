@@ -41,7 +41,11 @@ std::unique_ptr<Recording> makeRecording(c10::DeviceType) { return nullptr; }
 
 struct Graph : torch::CustomClassHolder {
   Graph(std::unique_ptr<Recording> recording, c10::Device device, c10::Stream before, std::vector<c10::Stream> streams)
-      : recording(std::move(recording)), device(device), before(before), streams(std::move(streams)), background(backgroundOf(device)) {}
+      : recording(std::move(recording)),
+        device(device),
+        before(before),
+        streams(std::move(streams)),
+        background(backgroundOf(device)) {}
   std::unique_ptr<Recording> recording;
   c10::Device device;
   c10::Stream before;                // the device's stream while nothing is recorded
@@ -61,7 +65,9 @@ void join(Graph& graph) {
   graph.isBehind = false;
 }
 
-c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) { return capsuleOf<Graph>(info, 0, "a recorded graph"); }
+c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
+  return capsuleOf<Graph>(info, 0, "a recorded graph");
+}
 
 // The memory that a recording takes from: of its own, where none is named.
 c10::MempoolId_t poolOf(const Napi::Value& value) {
@@ -72,11 +78,13 @@ c10::MempoolId_t poolOf(const Napi::Value& value) {
 }
 
 // graphAvailable(device) => whether its work can be recorded
-Napi::Value graphAvailable(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), available(deviceOf(info[0]).type())); }
+Napi::Value graphAvailable(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), available(deviceOf(info[0]).type()));
+}
 
 // graphBegin(device, branches, pool?) => handle. What the device is asked to do from now on is recorded, and not done.
-// `branches`: the most parts that will go next to each other, with graphAside(), apart from those in the background. `pool` is graphPool's, of a graph that
-// still lives: its memory is used again.
+// `branches`: the most parts that will go next to each other, with graphAside(), apart from those in the background.
+// `pool` is graphPool's, of a graph that still lives: its memory is used again.
 Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
   if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be recorded");
@@ -97,7 +105,8 @@ Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   }
   kernels::capturing(true);
   auto& handles = Environment::of(info.Env()).handles;
-  return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(c10::IValue::make_capsule(std::move(graph)))));
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(handles.insert(c10::IValue::make_capsule(std::move(graph)))));
 }
 
 // graphEnd(graph)
@@ -129,7 +138,8 @@ Napi::Value graphAside(const Napi::CallbackInfo& info) {
   if (!behind && graph->streams.size() < 2) throw Error(kState, "this recording was begun without branches");
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
   graph->isBehind = graph->isBehind || behind;
-  const c10::Stream& branch = behind ? graph->background : graph->streams[1 + graph->branches++ % (graph->streams.size() - 1)];
+  const c10::Stream& branch =
+      behind ? graph->background : graph->streams[1 + graph->branches++ % (graph->streams.size() - 1)];
   wait(graph->streams[0], branch);
   guard.exchangeStream(branch);
   return info.Env().Undefined();

@@ -115,6 +115,16 @@ void requireStateOfLstm(const Operator& op, const c10::Stack& stack) {
   if (valueOf(op, stack, "hx").toTensorVector().size() != 2) refuse(kShape, "hx", "must be two tensors, the hidden state and the cell's");
 }
 
+// The layers take as many weights from the list as their numbers say, and packed sequences begin with the first length.
+void checkRecurrent(const Operator& op, const c10::Stack& stack) {
+  const int64_t layers = valueOf(op, stack, "num_layers").toInt(), directions = valueOf(op, stack, "bidirectional").toBool() ? 2 : 1;
+  const auto given = static_cast<int64_t>(valueOf(op, stack, "params").toListRef().size());
+  const int64_t least = valueOf(op, stack, "has_biases").toBool() ? 4 : 2;  // one more with projections
+  if (layers < 1 || layers > given || given < layers * directions * least) refuse(kShape, "params", "holds fewer weights than the layers need");
+  const c10::IValue& lengths = valueOf(op, stack, "batch_sizes");
+  if (lengths.isTensor() && lengths.toTensor().numel() == 0) refuse(kShape, "batch_sizes", "must not be empty");
+}
+
 // group divides, and N, C and HxW are how far the kernel reads.
 void checkGroupNorm(const Operator& op, const c10::Stack& stack) {
   const int64_t channels = valueOf(op, stack, "C").toInt(), groups = valueOf(op, stack, "group").toInt();
@@ -204,7 +214,9 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"div_", checkTruncatedDivision},
     {"divide", with<checkTruncatedDivision>},
     {"divide_", checkTruncatedDivision},
+    {"gru", checkRecurrent},
     {"log_sigmoid_forward.output", with<requireResultsLikeSelf>},
+    {"lstm", checkRecurrent},
     {"native_batch_norm", with<checkBatchNorm>},
     {"native_group_norm", with<checkGroupNorm>},
     {"new_empty", with<refuseMkldnnSelf>},
@@ -214,6 +226,8 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"pdist", requireRowsForGradient},
     {"quantized_lstm_cell", requireStateOfLstm},
     {"range", with<checkStep>},
+    {"rnn_relu", checkRecurrent},
+    {"rnn_tanh", checkRecurrent},
     {"scaled_dot_product_attention", requireDense},
     {"triangular_solve", with<requireMatrixForSparse>},
     {"view.dtype", with<refuseQuantizedSelf>},

@@ -19,7 +19,8 @@ std::string& ownNamespace() {
 // Node unloads an addon with the last worker that used it, while libtorch's tables keep pointing into it.
 void stayLoaded() {
   Dl_info info;
-  if (dladdr(reinterpret_cast<void*>(&registerOperators), &info)) dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
+  if (dladdr(reinterpret_cast<void*>(&registerOperators), &info))
+    dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
 }
 
 // Each copy computes with its own kernels, so that copies of different versions do not meet. Never freed: libtorch's
@@ -46,10 +47,11 @@ void registerOperators() {
   std::call_once(once, [] {
     stayLoaded();
     torch::Library& library = *claimNamespace();
-    for (const auto define : {defineAdam, defineCollectives, defineConv3x3, defineConvRelu, defineConvolution,
-                              defineCrossEntropy, defineDeviceViews, defineHead, defineJpeg, defineJudge,
-                              defineKernels, defineLanes, defineMaxPool, defineNarrowed, defineNormRelu, defineSgd, defineSums,
-                              defineSyncNorm, defineUpload, defineViews})
+    for (const auto define :
+         {defineAdam,        defineCollectives, defineConv3x3,    defineConvRelu, defineConvolution, defineCrossEntropy,
+          defineDeviceViews, defineHead,        defineJpeg,       defineJudge,    defineKernels,     defineLanes,
+          defineMaxPool,     defineNarrowed,    defineNormFrozen, defineNormRelu, defineSgd,         defineSums,
+          defineSyncNorm,    defineUpload,      defineViews})
       define(library);
   });
 }

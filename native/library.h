@@ -32,6 +32,7 @@ void defineKernels(torch::Library& library);
 void defineLanes(torch::Library& library);
 void defineMaxPool(torch::Library& library);
 void defineNarrowed(torch::Library& library);
+void defineNormFrozen(torch::Library& library);
 void defineNormRelu(torch::Library& library);
 void defineSums(torch::Library& library);
 void defineSyncNorm(torch::Library& library);

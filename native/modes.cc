@@ -11,7 +11,9 @@ namespace srrl {
 
 namespace {
 
-Napi::Value gradEnabled(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), at::GradMode::is_enabled()); }
+Napi::Value gradEnabled(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), at::GradMode::is_enabled());
+}
 
 // setGradEnabled(on) => what it was
 Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
@@ -69,7 +71,8 @@ Napi::Value manualSeed(const Napi::CallbackInfo& info) {
 Napi::Value createGenerator(const Napi::CallbackInfo& info) {
   bool lossless;
   at::Generator generator = at::detail::createCPUGenerator(info[0].As<Napi::BigInt>().Uint64Value(&lossless));
-  return Napi::Number::New(info.Env(), static_cast<double>(Environment::of(info.Env()).handles.insert(std::move(generator))));
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(Environment::of(info.Env()).handles.insert(std::move(generator))));
 }
 
 // A generator by its handle, the default one of a device by the device's name, or that of the CPU for 0.

@@ -55,8 +55,8 @@ Type typeOf(const c10::Argument& argument) {
 }  // namespace
 
 std::string Type::text() const {
-  static const char* names[] = {"Tensor", "int", "float", "bool", "Scalar", "str", "ScalarType",
-                                "Layout", "MemoryFormat", "Device", "Generator", "unsupported"};
+  static const char* names[] = {"Tensor",     "int",    "float",        "bool",   "Scalar",    "str",
+                                "ScalarType", "Layout", "MemoryFormat", "Device", "Generator", "unsupported"};
   std::string text = names[static_cast<size_t>(kind)];
   if (elementOptional) text += "?";
   if (list) text.append("[").append(size ? std::to_string(size) : "").append("]");
@@ -65,8 +65,8 @@ std::string Type::text() const {
 }
 
 // Composites whose results never share memory with their arguments, which no schema says.
-static const std::unordered_set<std::string> pureComposites{"aten::conv1d", "aten::conv2d", "aten::conv3d", "aten::convolution",
-                                                            "aten::linear"};
+static const std::unordered_set<std::string> pureComposites{"aten::conv1d", "aten::conv2d", "aten::conv3d",
+                                                            "aten::convolution", "aten::linear"};
 
 Operator::Operator(c10::OperatorHandle found) : handle(found) {
   const c10::FunctionSchema& schema = handle.schema();
@@ -86,8 +86,10 @@ Operator::Operator(c10::OperatorHandle found) : handle(found) {
     results.push_back(typeOf(result));
     resultNames.push_back(result.name());
   }
-  const bool aliases = std::any_of(schema.returns().begin(), schema.returns().end(), [](const auto& result) { return result.alias_info(); });
-  const bool writes = std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) { return argument.written; });
+  const bool aliases = std::any_of(schema.returns().begin(), schema.returns().end(),
+                                   [](const auto& result) { return result.alias_info(); });
+  const bool writes =
+      std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) { return argument.written; });
   const bool lists = std::any_of(arguments.begin(), arguments.end(), [](const auto& argument) {
     return argument.type.kind == Kind::Tensor && argument.type.list;
   });

@@ -12,10 +12,22 @@
 namespace srrl {
 
 enum class Kind : uint8_t {
-  Tensor, Int, Float, Bool, Scalar, String, DType, Layout, MemoryFormat, Device, Generator, Unsupported,
+  Tensor,
+  Int,
+  Float,
+  Bool,
+  Scalar,
+  String,
+  DType,
+  Layout,
+  MemoryFormat,
+  Device,
+  Generator,
+  Unsupported,
 };
 
-// One argument or result of a schema. `Tensor?[]` is {Tensor, list, elementOptional}; `int[2]?` is {Int, list, optional, size 2}.
+// One argument or result of a schema. `Tensor?[]` is {Tensor, list, elementOptional}; `int[2]?` is {Int, list,
+// optional, size 2}.
 struct Type {
   Kind kind = Kind::Unsupported;
   bool optional = false;
@@ -42,7 +54,8 @@ struct Operator {
   std::vector<Argument> arguments;
   std::vector<Type> results;
   std::vector<std::string> resultNames;
-  // Makes new tensors out of plain ones on the CPU, by a kernel of its own or as a composite that is known to: neither views, nor changes in place.
+  // Makes new tensors out of plain ones on the CPU, by a kernel of its own or as a composite that is known to: neither
+  // views, nor changes in place.
   bool pureOnCpu = false;
 
   // Throws Error where libtorch would take the process down; see guards.h.

@@ -56,8 +56,9 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
   uint64_t expected = 0;
   if (!recording.compare_exchange_strong(expected, environment.life->id()))
-    throw Error(kState, expected == environment.life->id() ? "a profile is being recorded already; profiles do not nest"
-                                                 : "another thread of this process is recording a profile; there is one at a time");
+    throw Error(kState, expected == environment.life->id()
+                            ? "a profile is being recorded already; profiles do not nest"
+                            : "another thread of this process is recording a profile; there is one at a time");
   std::set<ActivityType> activities{ActivityType::CPU};
   if (info[0].ToBoolean()) activities.insert(ActivityType::CUDA);
   const ProfilerConfig config(ProfilerState::KINETO, info[1].ToBoolean(), info[2].ToBoolean());
@@ -107,7 +108,8 @@ std::string shapesOf(const KinetoEvent& event) {
 // profileStop() => {names, shapes, columns, events, trace}: events as rows of numbers, see src/tensor/profile-events.ts
 Napi::Value stop(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
-  if (recording.load() != Environment::of(env).life->id()) throw Error(kState, "no profile is being recorded in this thread");
+  if (recording.load() != Environment::of(env).life->id())
+    throw Error(kState, "no profile is being recorded in this thread");
   std::unique_ptr<ProfilerResult> profile;
   endRanges();
   try {
@@ -150,7 +152,8 @@ Napi::Value stop(const Napi::CallbackInfo& info) {
   result.Set("shapes", shapes.toJs(env));
   result.Set("columns", static_cast<double>(events.empty() ? 1 : rows.size() / events.size()));
   result.Set("events", numbers);
-  result.Set("trace", Napi::External<ProfilerResult>::New(env, profile.release(), [](Napi::Env, ProfilerResult* held) { delete held; }));
+  result.Set("trace", Napi::External<ProfilerResult>::New(env, profile.release(),
+                                                          [](Napi::Env, ProfilerResult* held) { delete held; }));
   return result;
 }
 

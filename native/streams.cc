@@ -41,7 +41,8 @@ void warmUp(c10::Device device) {
     const auto options = at::TensorOptions().dtype(type).device(device);
     try {
       const auto ones = [&](at::IntArrayRef sizes) { return at::ones(sizes, options).requires_grad_(true); };
-      const at::Tensor bias = ones({16}), square = ones({16, 16}), images = ones({2, 16, 8, 8}), kernels = ones({16, 16, 3, 3});
+      const at::Tensor bias = ones({16}), square = ones({16, 16}), images = ones({2, 16, 8, 8}),
+                       kernels = ones({16, 16, 3, 3});
       const at::Tensor product = at::addmm(bias, at::mm(square, square), square);
       const at::Tensor maps = at::convolution(images, kernels, {}, {1, 1}, {1, 1}, {1, 1}, false, {0, 0}, 1);
       torch::autograd::grad({product.sum(), maps.sum()}, {bias, square, images, kernels});
@@ -70,7 +71,9 @@ c10::Stream laneOf(c10::Device device, size_t number) {
   return warmStreamOf({device.type(), device.index(), Role::kLane, static_cast<int64_t>(number)}, device);
 }
 
-c10::Stream backgroundOf(c10::Device device) { return warmStreamOf({device.type(), device.index(), Role::kBackground, 0}, device); }
+c10::Stream backgroundOf(c10::Device device) {
+  return warmStreamOf({device.type(), device.index(), Role::kBackground, 0}, device);
+}
 
 // Not warmed up: the gradients of weights of convolutions need no workspace that belongs to a stream.
 c10::Stream sideOf(const c10::Stream& stream) {

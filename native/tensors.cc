@@ -34,7 +34,8 @@ Napi::Value releaseAll(const Napi::CallbackInfo& info) {
   const auto handles = info[0].As<Napi::Float64Array>();
   for (size_t i = 0; i < handles.ElementLength(); i++) environment.handles.release(toHandle(handles[i]));
   environment.buffers->drain(info.Env());
-  Napi::MemoryManagement::AdjustExternalMemory(info.Env(), -static_cast<int64_t>(info[1].As<Napi::Number>().DoubleValue()));
+  Napi::MemoryManagement::AdjustExternalMemory(info.Env(),
+                                               -static_cast<int64_t>(info[1].As<Napi::Number>().DoubleValue()));
   return info.Env().Undefined();
 }
 
@@ -136,8 +137,12 @@ Napi::Value strides(const Napi::CallbackInfo& info) {
   return numbers(info.Env(), tensor.strides());
 }
 
-Napi::Value dim(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(tensorOf(info, 0).dim())); }
-Napi::Value numel(const Napi::CallbackInfo& info) { return Napi::Number::New(info.Env(), static_cast<double>(tensorOf(info, 0).numel())); }
+Napi::Value dim(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(tensorOf(info, 0).dim()));
+}
+Napi::Value numel(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(tensorOf(info, 0).numel()));
+}
 
 // storageOffset(tensor) => elements of its storage before its first
 Napi::Value storageOffset(const Napi::CallbackInfo& info) {
@@ -201,7 +206,8 @@ Napi::Value setData(const Napi::CallbackInfo& info) {
 Napi::Value tensorList(const Napi::CallbackInfo& info) {
   c10::List<at::Tensor> list;
   for (const at::Tensor& tensor : tensorsOf(info[0])) list.push_back(tensor);
-  return Napi::Number::New(info.Env(), static_cast<double>(Environment::of(info.Env()).handles.insert(std::move(list))));
+  return Napi::Number::New(info.Env(),
+                           static_cast<double>(Environment::of(info.Env()).handles.insert(std::move(list))));
 }
 
 // ---- bytes --------------------------------------------------------------------------------------------------------
@@ -235,10 +241,12 @@ std::vector<int64_t> sizesOf(const Napi::Value& value) {
 size_t byteLength(const std::vector<int64_t>& sizes, at::ScalarType type) {
   uint64_t elements = 1;
   for (int64_t size : sizes) {
-    if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size), &elements)) throw Error(kShape, "the sizes overflow");
+    if (__builtin_mul_overflow(elements, static_cast<uint64_t>(size), &elements))
+      throw Error(kShape, "the sizes overflow");
   }
   uint64_t bytes;
-  if (__builtin_mul_overflow(elements, static_cast<uint64_t>(c10::elementSize(type)), &bytes)) throw Error(kShape, "the sizes overflow");
+  if (__builtin_mul_overflow(elements, static_cast<uint64_t>(c10::elementSize(type)), &bytes))
+    throw Error(kShape, "the sizes overflow");
   return bytes;
 }
 
@@ -295,20 +303,23 @@ Napi::Value toBytes(const Napi::CallbackInfo& info) {
 // autograd
 Napi::Value plainTensor(const Napi::CallbackInfo& info) { return wrap(info.Env(), plain(tensorOf(info, 0).detach())); }
 
-// viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does, and can no longer
-// be resized.
+// viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does, and can no
+// longer be resized.
 Napi::Value viewBytes(const Napi::CallbackInfo& info) {
   refuseReadInTrace();
   const at::Tensor& tensor = tensorOf(info, 0);
   if (!isPlain(tensor) || !tensor.device().is_cpu() || !tensor.is_contiguous()) {
-    throw Error(kState, "only a contiguous tensor on the CPU with memory of its own can be viewed; toTypedArray() copies any other");
+    throw Error(
+        kState,
+        "only a contiguous tensor on the CPU with memory of its own can be viewed; toTypedArray() copies any other");
   }
   // The storage and not the tensor, which set_() and set_data() give another one; and no operator may give the storage
   // other memory from now on.
   auto held = std::make_unique<c10::Storage>(tensor.storage());
   void* data = tensor.mutable_data_ptr();
   held->unsafeGetStorageImpl()->set_resizable(false);
-  const auto buffer = Napi::ArrayBuffer::New(info.Env(), data, tensor.nbytes(), [](Napi::Env, void*, c10::Storage* kept) { delete kept; }, held.get());
+  const auto buffer = Napi::ArrayBuffer::New(
+      info.Env(), data, tensor.nbytes(), [](Napi::Env, void*, c10::Storage* kept) { delete kept; }, held.get());
   held.release();
   return buffer;
 }
@@ -317,7 +328,8 @@ Napi::Value viewBytes(const Napi::CallbackInfo& info) {
 
 bool usesBuffer(const at::Tensor& tensor) {
   const auto parts = partsOf(tensor);
-  return std::any_of(parts.begin(), parts.end(), [](const at::Tensor& part) { return part.storage().data_ptr().get_deleter() == giveBack; });
+  return std::any_of(parts.begin(), parts.end(),
+                     [](const at::Tensor& part) { return part.storage().data_ptr().get_deleter() == giveBack; });
 }
 
 void exportTensors(Napi::Env, Napi::Object exports) {

@@ -2,8 +2,8 @@
 //   npm run build:native [-- --force]     in a checkout, after npm run build:ts
 //   npm run build:native -- --sanitize address,undefined     into build-sanitized/, for npm run test:asan
 //   npx srrl build [--force]              in a project that has installed the package
-// Needs a C++20 compiler and CMake. The only place that knows how CMake is called: binding.gyp and prebuildify come here
-// as well.
+// Needs a C++20 compiler and CMake. The only place that knows how CMake is called: binding.gyp and prebuildify come
+// here as well.
 import { spawn, spawnSync } from 'node:child_process';
 import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';

@@ -22,7 +22,8 @@ try {
   const tool = (name) => join(root, 'node_modules', '.bin', name);
   if (tarball) {
     run(tool('publint'), ['run', '--strict', tarball]);
-    // The package is ES modules alone, which require() loads as well (engines): see "ESM and require" in docs/install.md.
+    // The package is ES modules alone, which require() loads as well (engines): see "ESM and require" in
+    // docs/install.md.
     run(tool('attw'), [tarball, '--profile', 'esm-only', '--no-emoji']);
   }
 } finally {

@@ -1,6 +1,6 @@
-// Writes the API reference into docs/api/: the built types go through API Extractor and API Documenter. `npm run docs` builds first.
-//   node scripts/docs.mjs
-// Each entry point is a package of its own for these tools, which know one entry point a package.
+// Writes the API reference into docs/api/: the built types go through API Extractor and API Documenter. `npm run docs`
+// builds first. node scripts/docs.mjs Each entry point is a package of its own for these tools, which know one entry
+// point a package.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';

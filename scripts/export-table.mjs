@@ -12,7 +12,9 @@ const names = process.argv.length > 2 ? process.argv.slice(2) : models.list();
 const folder = mkdtempSync(join(tmpdir(), 'srrl-export-table-'));
 const latencies = ({ latency }) => latency.map(({ milliseconds }) => milliseconds.toFixed(2)).join(' / ');
 
-/** PyTorch runs the TorchScript file without its optimizing executor: one operator after the other, as in eager mode. */
+/**
+ * PyTorch runs the TorchScript file without its optimizing executor: one operator after the other, as in eager mode.
+ */
 const timing = `
 import sys, time, torch
 torch.set_num_threads(2)

@@ -1,6 +1,6 @@
-// Writes src/export/onnx/schema.generated.ts from onnx.proto next to it: ONNX's schema of version 1.23.2, under the Apache
-// License 2.0 (https://github.com/onnx/onnx, onnx/onnx.proto). Needed only where that file is replaced by a newer one.
-//   node scripts/generate-onnx.mjs
+// Writes src/export/onnx/schema.generated.ts from onnx.proto next to it: ONNX's schema of version 1.23.2, under the
+// Apache License 2.0 (https://github.com/onnx/onnx, onnx/onnx.proto). Needed only where that file is replaced by a
+// newer one. node scripts/generate-onnx.mjs
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

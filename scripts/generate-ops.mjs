@@ -1,6 +1,6 @@
-// Writes src/tensor/ops.generated.ts: the types of all `aten` operators, from the schemas of the libtorch that is found.
-//   npm run generate             writes the file
-//   npm run generate -- --check  exits with 1 where the file is not what would be written
+// Writes src/tensor/ops.generated.ts: the types of all `aten` operators, from the schemas of the libtorch that is
+// found. npm run generate             writes the file npm run generate -- --check  exits with 1 where the file is not
+// what would be written
 import { readFileSync, writeFileSync } from 'node:fs';
 import { native } from '../dist/native.js';
 import { parameterOf } from '../dist/tensor/arguments.js';

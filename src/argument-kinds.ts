@@ -37,7 +37,9 @@ interface Positional {
 
 const parsed = new Map<string, Positional>();
 
-/** Of `x`, `x: tensor` or, for one that may be left out or null, `x?: tensor`; null is no list and no object, though. */
+/**
+ * Of `x`, `x: tensor` or, for one that may be left out or null, `x?: tensor`; null is no list and no object, though.
+ */
 function positionalOf(text: string): Positional {
   let found = parsed.get(text);
   if (!found) {

@@ -14,7 +14,10 @@ import { dirname, resolve } from 'node:path';
 
 const temporaryFor = (file: string): string => `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
 
-/** Makes a file whole or not at all: `body` writes to a descriptor next to its place, which is flushed to disk and then renamed. */
+/**
+ * Makes a file whole or not at all: `body` writes to a descriptor next to its place, which is flushed to disk and then
+ * renamed.
+ */
 export function replaceFile(file: string, body: (descriptor: number) => void): void {
   const temporary = temporaryFor(file);
   const descriptor = openSync(temporary, 'w');

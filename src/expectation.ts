@@ -1,4 +1,7 @@
-/** What a schema expects, in words: kind, range and choices of an option, an example of it, and how a wrong value is shown. */
+/**
+ * What a schema expects, in words: kind, range and choices of an option, an example of it, and how a wrong value is
+ * shown.
+ */
 import { inspect } from 'node:util';
 import { z } from 'zod';
 
@@ -173,7 +176,9 @@ export function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/** `must be <what is expected>, not <what was given>`, or that it is missing; `option` is the form of what stands there. */
+/**
+ * `must be <what is expected>, not <what was given>`, or that it is missing; `option` is the form of what stands there.
+ */
 export function problem(issue: z.core.$ZodIssue, option: Form, value: unknown): string {
   if (value === undefined) return `is missing: it must be ${expectation(option)}`;
   // What a schema says itself, instead of the validator's own words.
@@ -182,7 +187,9 @@ export function problem(issue: z.core.$ZodIssue, option: Form, value: unknown): 
   return `${own ?? `must be ${expectation(option)}`}, not ${shown(value)}`;
 }
 
-/** What is wrong with the content of a file, in one line: the place in it, what is expected there and what stands there. */
+/**
+ * What is wrong with the content of a file, in one line: the place in it, what is expected there and what stands there.
+ */
 export function problemIn(schema: z.ZodType, value: unknown, error: z.ZodError): string {
   const [first] = error.issues;
   if (!first) return 'not valid';

@@ -1,4 +1,6 @@
-/** Options are data: zod objects with defaults, ranges and one-line descriptions; flags, files and help come from them. */
+/**
+ * Options are data: zod objects with defaults, ranges and one-line descriptions; flags, files and help come from them.
+ */
 import { z } from 'zod';
 import { ConfigError } from './errors.js';
 import {
@@ -63,8 +65,8 @@ export interface Place {
 }
 
 /**
- * The values with defaults filled in. Throws ConfigError naming the first wrong option, what it must be, what was given and an example; for
- * unknown options the names that may be meant. `place` says where the values come from.
+ * The values with defaults filled in. Throws ConfigError naming the first wrong option, what it must be, what was given
+ * and an example; for unknown options the names that may be meant. `place` says where the values come from.
  */
 export function validate<Schema extends z.ZodObject>(
   schema: Schema,

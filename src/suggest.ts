@@ -1,8 +1,8 @@
 import { distance } from 'fastest-levenshtein';
 
 /**
- * What other libraries, older versions of PyTorch and habit call the same thing, in lower case without separators. Of the names on the right
- * those count that exist where the name was used.
+ * What other libraries, older versions of PyTorch and habit call the same thing, in lower case without separators. Of
+ * the names on the right those count that exist where the name was used.
  */
 const otherNames: Readonly<Record<string, readonly string[]>> = listed({
   lr: 'learningRate learnRate rate baseLr initialLr initLr startLr eta stepSize',

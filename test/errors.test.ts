@@ -1,4 +1,4 @@
-/** The catalogue of errors: docs/errors.md has every code, and every code can be provoked. */
+/** The catalog of errors: docs/errors.md has every code, and every code can be provoked. */
 import {
   copyFileSync,
   mkdirSync,
@@ -38,9 +38,9 @@ const codes = [
 ]
   .filter((code) => !foreign.includes(code))
   .sort();
-const catalogue = readFileSync(join(packageRoot, 'docs/errors.md'), 'utf8');
+const catalog = readFileSync(join(packageRoot, 'docs/errors.md'), 'utf8');
 const sections = new Map(
-  catalogue
+  catalog
     .split(/^## /m)
     .slice(1)
     .map((section) => [section.split('\n')[0] as string, section]),
@@ -113,7 +113,7 @@ const elsewhere: Record<string, { file: string; by: RegExp }> = {
   ERR_STALLED: { file: 'train/stall.test.ts', by: /ERR_STALLED/ },
 };
 
-describe('the catalogue of errors', () => {
+describe('the catalog of errors', () => {
   it('has each code, with cause and fix', () => {
     expect(codes.length).toBeGreaterThan(15);
     expect([...sections.keys()].sort()).toEqual(codes);
@@ -125,7 +125,7 @@ describe('the catalogue of errors', () => {
       ([, value]) => typeof value === 'function' && value.prototype instanceof SrrlError,
     );
     expect(classes.length).toBeGreaterThan(15);
-    for (const [name] of classes) expect(catalogue).toContain(`\`${name}\``);
+    for (const [name] of classes) expect(catalog).toContain(`\`${name}\``);
   });
 
   it.each(codes)(

@@ -153,7 +153,10 @@ describe('everything public', () => {
     await expect((Teacher.load as Anything)('x.pt', { tpa: 'fc' })).rejects.toThrow(/'tpa'. Did you mean tap\?/);
     await expect((loadClassifier as Anything)('x', { topk: 1 })).rejects.toThrow(/'topk'. Did you mean topK\?/);
     await expect((files.loadPth as Anything)('x.pth', { unkown: 'opaque' })).rejects.toThrow(/Did you mean unknown\?/);
-    for (const call of [files.loadNpz, files.loadPth, openDataset] as Anything[])
+    await expect((openDataset as Anything)('x', 1, 2)).rejects.toThrow(
+      /shardCache and shardCacheSize belong in the options/,
+    );
+    for (const call of [files.loadNpz, files.loadPth] as Anything[])
       await expect(call('x', 1, 2)).rejects.toThrow(/it takes at most/);
   });
 });

@@ -41,9 +41,11 @@ class ByOperators : public c10d::Backend {
     return c10::make_intrusive<Asked>();
   }
 
-  Works allgather(std::vector<std::vector<at::Tensor>>& outputs, std::vector<at::Tensor>& inputs, const c10d::AllgatherOptions&) override {
+  Works allgather(std::vector<std::vector<at::Tensor>>& outputs, std::vector<at::Tensor>& inputs,
+                  const c10d::AllgatherOptions&) override {
     const at::Tensor all = operatorNamed<at::Tensor(const at::Tensor&)>("srrl::all_gather").call(inputs.at(0));
-    for (size_t rank = 0; rank < outputs.at(0).size(); rank++) outputs[0][rank].copy_(all.select(0, static_cast<int64_t>(rank)));
+    for (size_t rank = 0; rank < outputs.at(0).size(); rank++)
+      outputs[0][rank].copy_(all.select(0, static_cast<int64_t>(rank)));
     return c10::make_intrusive<Asked>();
   }
 };
@@ -51,12 +53,22 @@ class ByOperators : public c10d::Backend {
 class ByDevice : public c10d::Backend {
  public:
   ByDevice(c10::intrusive_ptr<c10d::Backend> host, c10::intrusive_ptr<c10d::Backend> cuda)
-      : Backend(host->getRank(), host->getSize()), host_(std::move(host)), cuda_(std::move(cuda)), others_(c10::make_intrusive<ByOperators>(getRank(), getSize())) {}
+      : Backend(host->getRank(), host->getSize()),
+        host_(std::move(host)),
+        cuda_(std::move(cuda)),
+        others_(c10::make_intrusive<ByOperators>(getRank(), getSize())) {}
 
-  const std::string getBackendName() const override { return cuda_ ? cuda_->getBackendName() : host_->getBackendName(); }
-  Works allreduce(std::vector<at::Tensor>& tensors, const c10d::AllreduceOptions& options) override { return of(tensors.at(0)).allreduce(tensors, options); }
-  Works broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions& options) override { return of(tensors.at(0)).broadcast(tensors, options); }
-  Works allgather(std::vector<std::vector<at::Tensor>>& outputs, std::vector<at::Tensor>& inputs, const c10d::AllgatherOptions& options) override {
+  const std::string getBackendName() const override {
+    return cuda_ ? cuda_->getBackendName() : host_->getBackendName();
+  }
+  Works allreduce(std::vector<at::Tensor>& tensors, const c10d::AllreduceOptions& options) override {
+    return of(tensors.at(0)).allreduce(tensors, options);
+  }
+  Works broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions& options) override {
+    return of(tensors.at(0)).broadcast(tensors, options);
+  }
+  Works allgather(std::vector<std::vector<at::Tensor>>& outputs, std::vector<at::Tensor>& inputs,
+                  const c10d::AllgatherOptions& options) override {
     return of(inputs.at(0)).allgather(outputs, inputs, options);
   }
   void abort() override {
@@ -67,7 +79,9 @@ class ByDevice : public c10d::Backend {
   c10d::Backend& of(const at::Tensor& tensor) {
     if (tensor.is_cpu()) return *host_;
     if (!tensor.is_cuda()) return *others_;
-    if (!cuda_) throw Error(kDistributed, "This group sends tensors of CPUs alone, and one is on " + tensor.device().str() + ". Form it by distributed.init({ backend: 'nccl' }).");
+    if (!cuda_)
+      throw Error(kDistributed, "This group sends tensors of CPUs alone, and one is on " + tensor.device().str() +
+                                    ". Form it by distributed.init({ backend: 'nccl' }).");
     return *cuda_;
   }
 

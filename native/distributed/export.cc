@@ -21,7 +21,8 @@ using distributed::Reducer;
 napi_value nothing(Napi::Env env) { return env.Undefined(); }
 
 // Runs it here, or on another thread and returns a promise.
-Napi::Value now(Napi::Env env, bool async, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp = nothing) {
+Napi::Value now(Napi::Env env, bool async, std::function<void()> work,
+                std::function<napi_value(Napi::Env)> wrapUp = nothing) {
   if (async) return runAsync(env, std::move(work), std::move(wrapUp));
   work();
   return Napi::Value(env, wrapUp(env));
@@ -47,7 +48,8 @@ Napi::Value init(const Napi::CallbackInfo& info) {
   setup.interface = text(given, "interface");
   setup.backend = text(given, "backend");
   setup.timeout = distributed::Milliseconds(number("timeout"));
-  if (distributed::currentGroupOrNull()) throw Error(kDistributed, "This process has a process group already: call distributed.destroy() first.");
+  if (distributed::currentGroupOrNull())
+    throw Error(kDistributed, "This process has a process group already: call distributed.destroy() first.");
   return runAsync(info.Env(), [setup] { distributed::setCurrentGroup(std::make_shared<Group>(setup)); }, nothing);
 }
 
@@ -83,7 +85,8 @@ void overAll(Group& group, const std::vector<at::Tensor>& tensors, const std::st
   };
   const at::NoGradGuard guard;
   std::map<std::pair<std::string, at::ScalarType>, Message> messages;
-  for (const at::Tensor& tensor : tensors) messages[{tensor.device().str(), tensor.scalar_type()}].parts.push_back(tensor.detach());
+  for (const at::Tensor& tensor : tensors)
+    messages[{tensor.device().str(), tensor.scalar_type()}].parts.push_back(tensor.detach());
   for (auto& [kind, message] : messages) {
     const bool single = message.parts.size() == 1;
     std::vector<at::Tensor> flat;
@@ -96,7 +99,8 @@ void overAll(Group& group, const std::vector<at::Tensor>& tensors, const std::st
     group.wait(message.work, what);
     int64_t begin = 0;
     for (const at::Tensor& part : message.parts) {
-      if (part.const_data_ptr() != message.joined.const_data_ptr()) part.copy_(message.joined.flatten().narrow(0, begin, part.numel()).view(part.sizes()));
+      if (part.const_data_ptr() != message.joined.const_data_ptr())
+        part.copy_(message.joined.flatten().narrow(0, begin, part.numel()).view(part.sizes()));
       begin += part.numel();
     }
   }
@@ -107,7 +111,8 @@ Napi::Value allReduce(const Napi::CallbackInfo& info) {
   c10d::AllreduceOptions options;
   options.reduceOp = operationOf(info[1].As<Napi::String>());
   return now(info.Env(), info[2].ToBoolean(), [group = currentGroup(), tensors = tensorsOf(info[0]), options] {
-    overAll(*group, tensors, "all-reduce", [&](std::vector<at::Tensor>& one) { return group->backend().allreduce(one, options); });
+    overAll(*group, tensors, "all-reduce",
+            [&](std::vector<at::Tensor>& one) { return group->backend().allreduce(one, options); });
   });
 }
 
@@ -116,7 +121,8 @@ Napi::Value broadcast(const Napi::CallbackInfo& info) {
   c10d::BroadcastOptions options;
   options.rootRank = info[1].ToNumber().Int64Value();
   return now(info.Env(), info[2].ToBoolean(), [group = currentGroup(), tensors = tensorsOf(info[0]), options] {
-    overAll(*group, tensors, "broadcast", [&](std::vector<at::Tensor>& one) { return group->backend().broadcast(one, options); });
+    overAll(*group, tensors, "broadcast",
+            [&](std::vector<at::Tensor>& one) { return group->backend().broadcast(one, options); });
   });
 }
 
@@ -125,7 +131,9 @@ Napi::Value allGather(const Napi::CallbackInfo& info) {
   auto result = std::make_shared<at::Tensor>();
   return now(
       info.Env(), info[1].ToBoolean(),
-      [group = currentGroup(), own = tensorOf(info, 0).detach(), result] { *result = group->gathered(own, "all-gather"); },
+      [group = currentGroup(), own = tensorOf(info, 0).detach(), result] {
+        *result = group->gathered(own, "all-gather");
+      },
       [result](Napi::Env env) -> napi_value { return wrap(env, std::move(*result)); });
 }
 
@@ -145,9 +153,12 @@ Napi::Value reached(const Napi::CallbackInfo& info) {
 // distributedFail(message): a promise, as it may take some seconds until the others have read it
 Napi::Value fail(const Napi::CallbackInfo& info) {
   const std::string message = info[0].As<Napi::String>();
-  return runAsync(info.Env(), [group = distributed::currentGroupOrNull(), message] {
-    if (group) group->fail(message);
-  }, nothing);
+  return runAsync(
+      info.Env(),
+      [group = distributed::currentGroupOrNull(), message] {
+        if (group) group->fail(message);
+      },
+      nothing);
 }
 
 Napi::Value abortGroup(const Napi::CallbackInfo& info) {
@@ -192,16 +203,20 @@ Napi::Value meetingOpen(const Napi::CallbackInfo& info) {
 
 // meetingSet(key) => promise
 Napi::Value meetingSet(const Napi::CallbackInfo& info) {
-  return runAsync(info.Env(), [store = openMeeting(), key = std::string(info[0].As<Napi::String>())] {
-    distributed::askPatiently(kMeetingPatience, [store, key] { store->set(key, std::vector<uint8_t>{1}); });
-  }, nothing);
+  return runAsync(
+      info.Env(),
+      [store = openMeeting(), key = std::string(info[0].As<Napi::String>())] {
+        distributed::askPatiently(kMeetingPatience, [store, key] { store->set(key, std::vector<uint8_t>{1}); });
+      },
+      nothing);
 }
 
 // meetingHas(key) => promise of whether anybody has set it
 Napi::Value meetingHas(const Napi::CallbackInfo& info) {
   auto has = std::make_shared<bool>(false);
   return runAsync(
-      info.Env(), [store = openMeeting(), key = std::string(info[0].As<Napi::String>()), has] {
+      info.Env(),
+      [store = openMeeting(), key = std::string(info[0].As<Napi::String>()), has] {
         distributed::askPatiently(kMeetingPatience, [store, key, has] { *has = store->check({key}); });
       },
       [has](Napi::Env env) -> napi_value { return Napi::Boolean::New(env, *has); });
@@ -230,7 +245,8 @@ Napi::Value makeReducer(const Napi::CallbackInfo& info) {
   options.bucketBytes = given.Get("bucketBytes").ToNumber().Int64Value();
   options.firstBucketBytes = given.Get("firstBucketBytes").ToNumber().Int64Value();
   options.findUnused = given.Get("findUnused").ToBoolean();
-  auto holder = c10::make_intrusive<ReducerHolder>(std::make_unique<Reducer>(currentGroup(), tensorsOf(info[0]), options));
+  auto holder =
+      c10::make_intrusive<ReducerHolder>(std::make_unique<Reducer>(currentGroup(), tensorsOf(info[0]), options));
   auto& handles = Environment::of(info.Env()).handles;
   const Handle handle = handles.insert(c10::IValue::make_capsule(std::move(holder)));
   handles.keep(handle);

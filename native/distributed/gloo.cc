@@ -29,7 +29,8 @@ std::string ownAddress(const GroupSetup& setup) {
     socklen_t length = sizeof own;
     char text[NI_MAXHOST];
     // Sends nothing: it only asks for the route.
-    if (connect(descriptor, one->ai_addr, one->ai_addrlen) == 0 && getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
+    if (connect(descriptor, one->ai_addr, one->ai_addrlen) == 0 &&
+        getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
         getnameinfo(reinterpret_cast<sockaddr*>(&own), length, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0)
       address = text;
     close(descriptor);
@@ -45,12 +46,15 @@ bool hasGloo() { return true; }
 c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>& store, const GroupSetup& setup) {
   auto options = c10d::ProcessGroupGloo::Options::create(setup.timeout);
   const std::string address = setup.interface.empty() ? ownAddress(setup) : "";
-  options->devices.push_back(!setup.interface.empty() ? c10d::ProcessGroupGloo::createDeviceForInterface(setup.interface)
-                             : !address.empty()       ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
-                                                      : c10d::ProcessGroupGloo::createDefaultDevice());
-  // Works end in the order in which they began, so that one thread serves them; more would compete with the computation.
+  options->devices.push_back(!setup.interface.empty()
+                                 ? c10d::ProcessGroupGloo::createDeviceForInterface(setup.interface)
+                             : !address.empty() ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
+                                                : c10d::ProcessGroupGloo::createDefaultDevice());
+  // Works end in the order in which they began, so that one thread serves them; more would compete with the
+  // computation.
   options->threads = 1;
-  return c10::make_intrusive<c10d::ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>("gloo", store), setup.rank, setup.size, options);
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>("gloo", store), setup.rank,
+                                                     setup.size, options);
 }
 
 }  // namespace srrl::distributed
@@ -62,7 +66,9 @@ namespace srrl::distributed {
 bool hasGloo() { return false; }
 
 c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>&, const GroupSetup&) {
-  throw Error(kDistributed, "This addon was not built with Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl install-libtorch`, then `npx srrl build --force`.");
+  throw Error(
+      kDistributed,
+      "This addon was not built with Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl install-libtorch`, then `npx srrl build --force`.");
 }
 
 }  // namespace srrl::distributed

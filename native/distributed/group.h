@@ -21,10 +21,10 @@ struct GroupSetup {
   std::string address;  // where the store is
   int port = 0;
   bool hostsStore = false;  // this process runs the store's server
-  std::string prefix;  // of all keys; another one after a restart
+  std::string prefix;       // of all keys; another one after a restart
   int rank = 0, size = 1;
-  std::string host;  // of this process, for messages
-  std::string interface;  // network interface; empty: the one that reaches the store
+  std::string host;              // of this process, for messages
+  std::string interface;         // network interface; empty: the one that reaches the store
   std::string backend = "gloo";  // "nccl": for tensors of GPUs, next to Gloo
   Milliseconds timeout{600000};
 };
@@ -71,8 +71,8 @@ std::shared_ptr<Group> currentGroup();
 std::shared_ptr<Group> currentGroupOrNull();
 void setCurrentGroup(std::shared_ptr<Group> group);
 
-// Asks a store something on a thread of its own, which is left behind where there is no answer in time: a network that is
-// cut never gives one. Throws what `ask` throws, and then.
+// Asks a store something on a thread of its own, which is left behind where there is no answer in time: a network that
+// is cut never gives one. Throws what `ask` throws, and then.
 void askPatiently(Milliseconds patience, std::function<void()> ask);
 
 // TCPStore of libtorch, and its port.

@@ -53,7 +53,8 @@ std::vector<RankState> observe(c10d::Store& store, int size) {
 
 std::string failureKey(int rank) { return "failure/" + std::to_string(rank); }
 
-Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank) : store_(std::move(store)), rank_(rank), thread_([this] { beat(); }) {}
+Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank)
+    : store_(std::move(store)), rank_(rank), thread_([this] { beat(); }) {}
 
 Heartbeat::~Heartbeat() {
   {
@@ -68,7 +69,8 @@ void Heartbeat::beat() {
   std::unique_lock<std::mutex> lock(mutex_);
   try {
     for (int64_t count = 0; !ends_; count++) {
-      store_->set(beatKey(rank_), bytes(std::to_string(count) + " " + std::to_string(step) + " " + std::to_string(waits)));
+      store_->set(beatKey(rank_),
+                  bytes(std::to_string(count) + " " + std::to_string(step) + " " + std::to_string(waits)));
       // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
       wake_.wait_until(lock, std::chrono::system_clock::now() + kInterval, [this] { return ends_; });
     }

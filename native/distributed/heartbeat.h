@@ -1,4 +1,5 @@
-// What each rank is doing, written into the store once a second by a thread of its own, also while the program computes.
+// What each rank is doing, written into the store once a second by a thread of its own, also while the program
+// computes.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/Store.hpp>
@@ -33,9 +34,9 @@ class Heartbeat {
 };
 
 struct RankState {
-  bool alive = false;  // its heartbeat continues
+  bool alive = false;           // its heartbeat continues
   int64_t step = 0, waits = 0;  // as it last said
-  std::string failure;  // what it said of itself
+  std::string failure;          // what it said of itself
 };
 
 // Looks at all ranks for some seconds. Empty where the store does not answer.

@@ -20,13 +20,16 @@ at::Tensor jointMoments(const at::Tensor& own) {
   if (!group || group->setup.size == 1) return own;
   const at::Tensor all = group->gathered(own, "the statistics of a normalization");
   const int64_t channels = (own.size(0) - 1) / 2;
-  const at::Tensor means = all.narrow(1, 0, channels), squares = all.narrow(1, channels, channels), counts = all.narrow(1, 2 * channels, 1);
+  const at::Tensor means = all.narrow(1, 0, channels), squares = all.narrow(1, channels, channels),
+                   counts = all.narrow(1, 2 * channels, 1);
   const at::Tensor total = counts.sum(0);
   // A rank without images has no mean.
   const at::Tensor weights = counts / total, known = at::where(counts.gt(0), means, at::zeros_like(means));
   const at::Tensor mean = known.mul(weights).sum(0);
   const at::Tensor apart = known.sub(mean);
-  return at::cat({mean, at::where(counts.gt(0), squares, at::zeros_like(squares)).add(apart.mul(apart).mul(counts)).sum(0), total});
+  return at::cat({mean,
+                  at::where(counts.gt(0), squares, at::zeros_like(squares)).add(apart.mul(apart).mul(counts)).sum(0),
+                  total});
 }
 
 void jointMoments(std::vector<double>& mean, std::vector<double>& squares, double& count) {

@@ -33,7 +33,8 @@ void askPatiently(Milliseconds patience, std::function<void()> ask) {
   }).detach();
   std::unique_lock<std::mutex> lock(answer->mutex);
   // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
-  if (!answer->done.wait_until(lock, std::chrono::system_clock::now() + patience, [&] { return answer->came; })) throw std::runtime_error("The store does not answer.");
+  if (!answer->done.wait_until(lock, std::chrono::system_clock::now() + patience, [&] { return answer->came; }))
+    throw std::runtime_error("The store does not answer.");
   if (answer->failure) std::rethrow_exception(answer->failure);
 }
 
@@ -53,11 +54,18 @@ std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setu
   } catch (const std::exception& error) {
     std::string reason = withoutAdvice(error.what());
     while (reason.ends_with(".")) reason.pop_back();
-    if (setup.hostsStore && (reason.find("EADDRINUSE") != std::string::npos || reason.find("already in use") != std::string::npos))
-      throw Error(kDistributed, "The port " + std::to_string(setup.port) + " is in use on this machine. Choose another MASTER_PORT for all ranks, or port in --master of srrl launch.");
+    if (setup.hostsStore &&
+        (reason.find("EADDRINUSE") != std::string::npos || reason.find("already in use") != std::string::npos))
+      throw Error(
+          kDistributed,
+          "The port " + std::to_string(setup.port) +
+              " is in use on this machine. Choose another MASTER_PORT for all ranks, or port in --master of srrl launch.");
     if (setup.hostsStore) throw Error(kDistributed, "This machine cannot open the store at " + place + ": " + reason);
-    throw Error(kDistributed, "The store at " + place + " cannot be reached" + (setup.host.empty() ? "" : " by rank " + std::to_string(setup.rank) + " on " + setup.host) + " within " +
-                            std::to_string(setup.timeout.count() / 1000) + " s: " + reason + ". Check MASTER_ADDR and MASTER_PORT, and that rank 0 is running.");
+    throw Error(kDistributed,
+                "The store at " + place + " cannot be reached" +
+                    (setup.host.empty() ? "" : " by rank " + std::to_string(setup.rank) + " on " + setup.host) +
+                    " within " + std::to_string(setup.timeout.count() / 1000) + " s: " + reason +
+                    ". Check MASTER_ADDR and MASTER_PORT, and that rank 0 is running.");
   }
 }
 

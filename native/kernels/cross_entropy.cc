@@ -27,9 +27,13 @@ bool areNumbers(const Tensor& labels) { return labels.dim() == 1; }
 std::string typeOf(const Tensor& logits) { return logits.scalar_type() == at::kBFloat16 ? "_bfloat" : "_float"; }
 
 bool fits(const Tensor& logits, const Tensor& labels) {
-  const auto isReady = [&](const Tensor& tensor) { return isPlain(tensor) && tensor.is_contiguous() && tensor.device() == logits.device(); };
+  const auto isReady = [&](const Tensor& tensor) {
+    return isPlain(tensor) && tensor.is_contiguous() && tensor.device() == logits.device();
+  };
   const bool hasType = logits.scalar_type() == at::kFloat || logits.scalar_type() == at::kBFloat16;
-  if (logits.dim() != 2 || logits.numel() == 0 || logits.size(1) > kMostClasses || !hasType || !isReady(logits) || !isReady(labels)) return false;
+  if (logits.dim() != 2 || logits.numel() == 0 || logits.size(1) > kMostClasses || !hasType || !isReady(logits) ||
+      !isReady(labels))
+    return false;
   if (areNumbers(labels)) return labels.scalar_type() == at::kLong && labels.size(0) == logits.size(0);
   return labels.scalar_type() == at::kFloat && labels.sizes() == logits.sizes() && !labels.requires_grad();
 }
@@ -39,14 +43,18 @@ struct Result {
 };
 
 Result losses(Engine& engine, const Tensor& logits, const Tensor& labels, double smoothing) {
-  const int64_t images = logits.size(0), classes = logits.size(1), rows = kBlock / kernels::kLanes, blocks = (images + rows - 1) / rows;
+  const int64_t images = logits.size(0), classes = logits.size(1), rows = kBlock / kernels::kLanes,
+                blocks = (images + rows - 1) / rows;
   const auto options = at::TensorOptions(at::kFloat).device(logits.device());
-  const Result made{at::empty({}, options), at::empty({}, options.dtype(at::kLong)), at::empty({images, classes}, options)};
+  const Result made{at::empty({}, options), at::empty({}, options.dtype(at::kLong)),
+                    at::empty({images, classes}, options)};
   const Tensor partial = at::empty({blocks, 2}, options), counter = kernels::counters(logits, 1);
   kernels::CrossEntropy p{};
   p.logits = logits.const_data_ptr();
-  if (areNumbers(labels)) p.labels = reinterpret_cast<const long long*>(labels.const_data_ptr<int64_t>());
-  else p.shares = labels.const_data_ptr<float>();
+  if (areNumbers(labels))
+    p.labels = reinterpret_cast<const long long*>(labels.const_data_ptr<int64_t>());
+  else
+    p.shares = labels.const_data_ptr<float>();
   p.loss = made.loss.mutable_data_ptr<float>();
   p.gradients = made.gradients.mutable_data_ptr<float>();
   p.right = reinterpret_cast<long long*>(made.right.mutable_data_ptr<int64_t>());
@@ -70,18 +78,21 @@ Tensor gradient(Engine& engine, const Tensor& logits, const Tensor& gradients, c
   p.images = static_cast<int>(logits.size(0));
   p.classes = static_cast<int>(logits.size(1));
   const auto blocks = static_cast<unsigned>((logits.numel() + kernels::kThreads - 1) / kernels::kThreads);
-  kernels::launch(engine, "cross_entropy_gradient" + typeOf(logits), {blocks, 1, 1, kernels::kThreads}, p, {logits, gradients, factor, result});
+  kernels::launch(engine, "cross_entropy_gradient" + typeOf(logits), {blocks, 1, 1, kernels::kThreads}, p,
+                  {logits, gradients, factor, result});
   return result;
 }
 
 std::tuple<Tensor, Tensor> plainLosses(const Tensor& logits, const Tensor& labels, double smoothing) {
   const Tensor loss = at::cross_entropy_loss(logits, labels, {}, at::Reduction::Mean, -100, smoothing);
   const at::NoGradGuard none;
-  return {loss, areNumbers(labels) ? logits.argmax(1).eq(labels).sum() : at::zeros({}, labels.options().dtype(at::kLong))};
+  return {loss,
+          areNumbers(labels) ? logits.argmax(1).eq(labels).sum() : at::zeros({}, labels.options().dtype(at::kLong))};
 }
 
 struct CrossEntropyLoss : torch::autograd::Function<CrossEntropyLoss> {
-  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const Tensor& logits, const Tensor& labels, double smoothing) {
+  static torch::autograd::variable_list forward(torch::autograd::AutogradContext* context, const Tensor& logits,
+                                                const Tensor& labels, double smoothing) {
     const at::AutoDispatchBelowADInplaceOrView below;
     const Result made = losses(*kernels::installedFor(logits), logits, labels, smoothing);
     context->save_for_backward({logits, made.gradients});
@@ -89,7 +100,8 @@ struct CrossEntropyLoss : torch::autograd::Function<CrossEntropyLoss> {
     return {made.loss, made.right};
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& given) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& given) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "the fused cross-entropy has no second derivative; use --kernels plain");
     const auto saved = context->get_saved_variables();
     return {gradient(*kernels::installedFor(saved[0]), saved[0], saved[1], given[0]), {}, {}};
@@ -109,7 +121,8 @@ bool agree(Engine& engine, const Tensor& logits, const Tensor& labels, double sm
 std::tuple<Tensor, Tensor> crossEntropy(const Tensor& logits, const Tensor& labels, double smoothing) {
   Engine* engine = kernels::engineFor(logits);
   const auto trusted = [&] {
-    const std::string kind = "cross_entropy" + typeOf(logits) + (areNumbers(labels) ? " [" : " of shares [") + std::to_string(logits.size(1)) + "]";
+    const std::string kind = "cross_entropy" + typeOf(logits) + (areNumbers(labels) ? " [" : " of shares [") +
+                             std::to_string(logits.size(1)) + "]";
     return kernels::trusted(logits, kind, [&] { return agree(*engine, logits, labels, smoothing); });
   };
   if (!engine || !fits(logits, labels) || !trusted()) return plainLosses(logits, labels, smoothing);

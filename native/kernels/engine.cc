@@ -19,7 +19,8 @@ namespace {
 constexpr int64_t kCounters = 1 << 18;
 
 struct Installed {
-  Installed(std::unique_ptr<Engine> engine, at::Tensor counters) : engine(std::move(engine)), counters(std::move(counters)) {}
+  Installed(std::unique_ptr<Engine> engine, at::Tensor counters)
+      : engine(std::move(engine)), counters(std::move(counters)) {}
   std::unique_ptr<Engine> engine;
   at::Tensor counters;
   int64_t next = 0;
@@ -79,7 +80,8 @@ std::optional<double> millisecondsOf(const std::function<at::Tensor()>& work, c1
   try {
     double least = std::numeric_limits<double>::infinity();
     for (int race = 0; race < kRaces; race++) {
-      c10::Event began(device.type(), c10::EventFlag::BACKEND_DEFAULT), ended(device.type(), c10::EventFlag::BACKEND_DEFAULT);
+      c10::Event began(device.type(), c10::EventFlag::BACKEND_DEFAULT),
+          ended(device.type(), c10::EventFlag::BACKEND_DEFAULT);
       mark(began);
       work();
       mark(ended);
@@ -111,7 +113,9 @@ bool decided(const at::Tensor& on, const std::string& kind, const std::function<
   return finding.used;
 }
 
-Finding findingOf(bool agree) { return agree ? Finding{true, ""} : Finding{false, "its results differ from those of the plain operators"}; }
+Finding findingOf(bool agree) {
+  return agree ? Finding{true, ""} : Finding{false, "its results differ from those of the plain operators"};
+}
 
 }  // namespace
 
@@ -119,7 +123,8 @@ bool trusted(const at::Tensor& on, const std::string& kind, const std::function<
   return decided(on, kind, [&] { return findingOf(agree()); });
 }
 
-bool preferred(const at::Tensor& on, const std::string& kind, const std::function<at::Tensor()>& ours, const std::function<at::Tensor()>& plain) {
+bool preferred(const at::Tensor& on, const std::string& kind, const std::function<at::Tensor()>& ours,
+               const std::function<at::Tensor()>& plain) {
   return decided(on, kind, [&] {
     Finding finding = findingOf(agrees(ours(), plain()));
     if (!finding.used) return finding;

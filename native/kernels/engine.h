@@ -19,11 +19,13 @@ class Engine {
  public:
   virtual ~Engine() = default;
   // `tensors`: all that the kernel reads and writes, the first on its device. Runs on the current stream.
-  virtual void launch(const std::string& kernel, const Shape& shape, const void* parameters, size_t size, at::TensorList tensors) = 0;
+  virtual void launch(const std::string& kernel, const Shape& shape, const void* parameters, size_t size,
+                      at::TensorList tensors) = 0;
 };
 
 template <typename Parameters>
-void launch(Engine& engine, const std::string& kernel, const Shape& shape, const Parameters& parameters, at::TensorList tensors) {
+void launch(Engine& engine, const std::string& kernel, const Shape& shape, const Parameters& parameters,
+            at::TensorList tensors) {
   engine.launch(kernel, shape, &parameters, sizeof(Parameters), tensors);
 }
 
@@ -43,7 +45,8 @@ bool enable(bool on);
 bool trusted(const at::Tensor& on, const std::string& kind, const std::function<bool()>& agree);
 
 // The same for what is not always the faster way: both are also timed at their first use, where the device has a clock.
-bool preferred(const at::Tensor& on, const std::string& kind, const std::function<at::Tensor()>& ours, const std::function<at::Tensor()>& plain);
+bool preferred(const at::Tensor& on, const std::string& kind, const std::function<at::Tensor()>& ours,
+               const std::function<at::Tensor()>& plain);
 
 // Whether a result is `plain`, apart from rounding in its own type: by the norm of the difference, as a value next to 0
 // may be on the other side of a ReLU. Waits for the device.

@@ -27,7 +27,8 @@ class ForeignEngine final : public kernels::Engine {
  public:
   explicit ForeignEngine(const c10::OperatorHandle& launcher) : launcher_(launcher.typed<Launcher>()) {}
 
-  void launch(const std::string& kernel, const kernels::Shape& shape, const void* parameters, size_t size, at::TensorList tensors) override {
+  void launch(const std::string& kernel, const kernels::Shape& shape, const void* parameters, size_t size,
+              at::TensorList tensors) override {
     const at::AutoDispatchBelowADInplaceOrView below;
     const std::array<int64_t, 4> sizes = {shape.gridX, shape.gridY, shape.blockX, shape.blockY};
     launcher_.call(tensors, kernel, sizes, reinterpret_cast<int64_t>(parameters), static_cast<int64_t>(size));
@@ -88,7 +89,9 @@ Napi::Value kernelInstall(const Napi::CallbackInfo& info) {
 }
 
 // kernelsEnable(on) => before; for what this thread asks of devices from now on
-Napi::Value kernelsEnable(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), kernels::enable(info[0].ToBoolean())); }
+Napi::Value kernelsEnable(const Napi::CallbackInfo& info) {
+  return Napi::Boolean::New(info.Env(), kernels::enable(info[0].ToBoolean()));
+}
 
 // kernelVerdicts() => [{device, kind, obstacle}]
 Napi::Value kernelVerdicts(const Napi::CallbackInfo& info) {

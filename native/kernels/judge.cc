@@ -52,7 +52,8 @@ Tensor plainJudge(const JudgeSetting& s, const Sizes& sizes) {
   }
   if (s.share) {
     const Tensor ok = at::rsub(s.log ? s.found : bad, 1);
-    const Tensor share = s.warmUp ? at::rsub(s.averaged->add(1).div(s.averaged->add(10)).clamp_max(s.decay), 1) : at::ones_like(ok).mul(1 - s.decay);
+    const Tensor share = s.warmUp ? at::rsub(s.averaged->add(1).div(s.averaged->add(10)).clamp_max(s.decay), 1)
+                                  : at::ones_like(ok).mul(1 - s.decay);
     s.share->copy_(share.mul(ok));
     s.averaged->add_(ok.to(at::kLong));
   }
@@ -61,14 +62,21 @@ Tensor plainJudge(const JudgeSetting& s, const Sizes& sizes) {
 
 bool fits(const JudgeSetting& s, const Sizes& sizes) {
   const Tensor& like = s.found;
-  const auto isScalar = [&](const Tensor& number) { return kernels::scalarOf(number, like).type != kernels::Type::kNone; };
-  const auto isFactor = [&](const OptionalTensor& factor) { return !factor || kernels::isNumber(*factor, at::kFloat, like); };
+  const auto isScalar = [&](const Tensor& number) {
+    return kernels::scalarOf(number, like).type != kernels::Type::kNone;
+  };
+  const auto isFactor = [&](const OptionalTensor& factor) {
+    return !factor || kernels::isNumber(*factor, at::kFloat, like);
+  };
   const int64_t values = s.losses.size() + 1 + sizes.largest.numel() + s.terms.size();
-  const bool logFits = !s.log || (kernels::isDense(*s.log, at::kDouble, like) && s.log->is_contiguous() && s.log->dim() == 2 && s.log->size(1) == values);
-  return s.losses.size() + s.terms.size() <= kernels::Judge::kMost && std::all_of(s.losses.begin(), s.losses.end(), isScalar) &&
-         std::all_of(s.terms.begin(), s.terms.end(), isScalar) && logFits && kernels::isNumber(s.next, at::kLong, like) && isFactor(s.any) && isFactor(s.found) &&
-         isFactor(s.scale) && isFactor(s.share) && (!s.averaged || kernels::isNumber(*s.averaged, at::kLong, like)) && isFactor(sizes.norm) &&
-         sizes.largest.scalar_type() == at::kFloat && sizes.largest.is_contiguous();
+  const bool logFits = !s.log || (kernels::isDense(*s.log, at::kDouble, like) && s.log->is_contiguous() &&
+                                  s.log->dim() == 2 && s.log->size(1) == values);
+  return s.losses.size() + s.terms.size() <= kernels::Judge::kMost &&
+         std::all_of(s.losses.begin(), s.losses.end(), isScalar) &&
+         std::all_of(s.terms.begin(), s.terms.end(), isScalar) && logFits &&
+         kernels::isNumber(s.next, at::kLong, like) && isFactor(s.any) && isFactor(s.found) && isFactor(s.scale) &&
+         isFactor(s.share) && (!s.averaged || kernels::isNumber(*s.averaged, at::kLong, like)) &&
+         isFactor(sizes.norm) && sizes.largest.scalar_type() == at::kFloat && sizes.largest.is_contiguous();
 }
 
 Tensor ownJudge(Engine& engine, const JudgeSetting& s, const Sizes& sizes) {
@@ -110,13 +118,29 @@ Tensor ownJudge(Engine& engine, const JudgeSetting& s, const Sizes& sizes) {
 
 // Sound steps and others one after the other, with everything that they change.
 bool agree(Engine& engine, const Tensor& like) {
-  const auto make = [&](at::ScalarType type, at::IntArrayRef sizes, double value) { return at::full(sizes, value, at::TensorOptions(type).device(like.device())); };
+  const auto make = [&](at::ScalarType type, at::IntArrayRef sizes, double value) {
+    return at::full(sizes, value, at::TensorOptions(type).device(like.device()));
+  };
   const auto number = [&](double value) { return make(at::kFloat, {}, value); };
   const double nan = std::nan(""), infinite = std::numeric_limits<double>::infinity();
   const auto results = [&](bool sticky, const auto& judge) {
-    JudgeSetting s{{}, {}, true, make(at::kDouble, {3, 6}, 0), make(at::kLong, {1}, 1), number(0), number(0), sticky, number(0), number(0), make(at::kLong, {}, 3), 0.5, 0.9, true};
+    JudgeSetting s{{},
+                   {},
+                   true,
+                   make(at::kDouble, {3, 6}, 0),
+                   make(at::kLong, {1}, 1),
+                   number(0),
+                   number(0),
+                   sticky,
+                   number(0),
+                   number(0),
+                   make(at::kLong, {}, 3),
+                   0.5,
+                   0.9,
+                   true};
     Tensors all;
-    for (const auto& [loss, largest, term] : {std::tuple(1.5, 2., 3.), {1., 1., nan}, {1., infinite, 1.}, {nan, 1., 2.}, {2., 3., 4.}}) {
+    for (const auto& [loss, largest, term] :
+         {std::tuple(1.5, 2., 3.), {1., 1., nan}, {1., infinite, 1.}, {nan, 1., 2.}, {2., 3., 4.}}) {
       s.losses = {number(loss)};
       s.terms = {make(at::kDouble, {}, term), make(at::kLong, {}, 7)};
       const Sizes sizes{number(2), at::stack({number(largest), number(1)})};
@@ -124,37 +148,44 @@ bool agree(Engine& engine, const Tensor& like) {
         JudgeSetting one = s;
         if (!logs) one.log = {};
         all.push_back(judge(one, sizes));
-        for (const Tensor& tensor : {*s.log, s.next, s.any, s.found, *s.scale, *s.share, *s.averaged}) all.push_back(tensor.to(at::kDouble).flatten());
+        for (const Tensor& tensor : {*s.log, s.next, s.any, s.found, *s.scale, *s.share, *s.averaged})
+          all.push_back(tensor.to(at::kDouble).flatten());
         s.warmUp = !s.warmUp;
       }
     }
     return at::cat(all);
   };
   for (const bool sticky : {false, true}) {
-    const Tensor ours = results(sticky, [&](const JudgeSetting& s, const Sizes& sizes) { return ownJudge(engine, s, sizes); });
+    const Tensor ours =
+        results(sticky, [&](const JudgeSetting& s, const Sizes& sizes) { return ownJudge(engine, s, sizes); });
     if (!at::allclose(ours, results(sticky, plainJudge), 1e-6, 0, true)) return false;
   }
   return true;
 }
 
-Tensor judge(at::TensorList gradients, at::TensorList statistics, at::TensorList losses, at::TensorList terms, bool normDecides, const OptionalTensor& log,
-             const Tensor& next, const Tensor& any, const Tensor& found, bool sticky, const OptionalTensor& scale, double maxNorm, const OptionalTensor& share,
+Tensor judge(at::TensorList gradients, at::TensorList statistics, at::TensorList losses, at::TensorList terms,
+             bool normDecides, const OptionalTensor& log, const Tensor& next, const Tensor& any, const Tensor& found,
+             bool sticky, const OptionalTensor& scale, double maxNorm, const OptionalTensor& share,
              const OptionalTensor& averaged, double decay, bool warmUp) {
-  TORCH_CHECK(share.has_value() == averaged.has_value(), "a share needs the number of updates, and the other way around");
+  TORCH_CHECK(share.has_value() == averaged.has_value(),
+              "a share needs the number of updates, and the other way around");
   const Sizes sizes = kernels::sizesOf(found, gradients.vec(), statistics.vec());
-  const JudgeSetting s{losses.vec(), terms.vec(), normDecides, log, next, any, found, sticky, scale, share, averaged, maxNorm, decay, warmUp};
+  const JudgeSetting s{losses.vec(), terms.vec(), normDecides, log,      next,    any,   found,
+                       sticky,       scale,       share,       averaged, maxNorm, decay, warmUp};
   Engine* engine = kernels::engineFor(found);
-  const bool ours = engine && fits(s, sizes) && kernels::trusted(found, "step_judge", [&] { return agree(*engine, found); });
+  const bool ours =
+      engine && fits(s, sizes) && kernels::trusted(found, "step_judge", [&] { return agree(*engine, found); });
   return ours ? ownJudge(*engine, s, sizes) : plainJudge(s, sizes);
 }
 
 }  // namespace
 
-// => float64 [losses + 1 + statistics + terms]: the losses, the norm of all gradients (0 unless it decides), the largest
-// magnitude of each of the statistics, and the terms, which do not decide. With a `log`, float64 [rows, the same], they
-// become its row `next`, and `found` and `any` 1 where one that decides is NaN or Inf; sticky: `found` stays 1. `scale`
-// becomes what gradients are multiplied by so that their norm is at most `max_norm`. `share` becomes the part by which
-// averages follow, after `averaged` updates of them, which then are one more, or 0 in a step with NaN or Inf.
+// => float64 [losses + 1 + statistics + terms]: the losses, the norm of all gradients (0 unless it decides), the
+// largest magnitude of each of the statistics, and the terms, which do not decide. With a `log`, float64 [rows, the
+// same], they become its row `next`, and `found` and `any` 1 where one that decides is NaN or Inf; sticky: `found`
+// stays 1. `scale` becomes what gradients are multiplied by so that their norm is at most `max_norm`. `share` becomes
+// the part by which averages follow, after `averaged` updates of them, which then are one more, or 0 in a step with NaN
+// or Inf.
 void defineJudge(torch::Library& library) {
   library.def(
       "judge_step(Tensor[] gradients, Tensor[] statistics, Tensor[] losses, Tensor[] terms, bool norm_decides, Tensor(a!)? log, Tensor(b!) next, "

@@ -61,7 +61,8 @@ inline int64_t chunksOf(int64_t size, int64_t chunk) { return (size + chunk - 1)
 
 // Elements that lie in memory without gaps, of a type and on the device of another tensor, and few enough for int.
 inline bool isDense(const at::Tensor& tensor, at::ScalarType type, const at::Tensor& like) {
-  return isPlain(tensor) && tensor.scalar_type() == type && tensor.device() == like.device() && tensor.is_non_overlapping_and_dense() &&
+  return isPlain(tensor) && tensor.scalar_type() == type && tensor.device() == like.device() &&
+         tensor.is_non_overlapping_and_dense() &&
          tensor.nbytes() < static_cast<size_t>(std::numeric_limits<int>::max());
 }
 

@@ -13,18 +13,22 @@ using OptionalTensor = std::optional<Tensor>;
 using torch::autograd::variable_list;
 
 struct DeviceNorm : torch::autograd::Function<DeviceNorm> {
-  static variable_list forward(torch::autograd::AutogradContext* context, const Tensor& input, const Tensor& weight, const Tensor& bias,
-                               const OptionalTensor& runningMean, const OptionalTensor& runningVar, const OptionalTensor& tracked, const OptionalTensor& residual,
-                               double momentum, double eps, int64_t form) {
+  static variable_list forward(torch::autograd::AutogradContext* context, const Tensor& input, const Tensor& weight,
+                               const Tensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                               const OptionalTensor& tracked, const OptionalTensor& residual, double momentum,
+                               double eps, int64_t form) {
     const at::AutoDispatchBelowADInplaceOrView below;
-    TORCH_CHECK(input.dim() == 4 && input.numel() != input.size(1), "Expected more than 1 value per channel when training, got input size ", input.sizes());
-    const NormSetting setting{input, weight, bias, runningMean, runningVar, tracked, residual, momentum, eps, static_cast<NormForm>(form)};
+    TORCH_CHECK(input.dim() == 4 && input.numel() != input.size(1),
+                "Expected more than 1 value per channel when training, got input size ", input.sizes());
+    const NormSetting setting{input,   weight,   bias,     runningMean, runningVar,
+                              tracked, residual, momentum, eps,         static_cast<NormForm>(form)};
     const std::optional<NormResult> ours = norm(setting);
     const NormResult made = ours ? *ours : plainNorm(setting);
     const bool joined = setting.form == NormForm::kJoined;
     // Elsewhere the sign of the output is found from the input once more.
     const bool keepsOutput = setting.form == NormForm::kRelu || joined;
-    context->save_for_backward({joined ? made.sum : input, keepsOutput ? made.output : Tensor(), weight, bias, made.mean, made.deviation});
+    context->save_for_backward(
+        {joined ? made.sum : input, keepsOutput ? made.output : Tensor(), weight, bias, made.mean, made.deviation});
     context->set_materialize_grads(false);
     context->saved_data["eps"] = eps;
     context->saved_data["form"] = form;
@@ -41,7 +45,8 @@ struct DeviceNorm : torch::autograd::Function<DeviceNorm> {
     const auto saved = context->get_saved_variables();
     // Its values do not matter any more.
     const OptionalTensor residual = hadResidual ? OptionalTensor(saved[0]) : std::nullopt;
-    const NormSetting setting{saved[0], saved[2], saved[3], {}, {}, {}, residual, 0, context->saved_data["eps"].toDouble(), form};
+    const NormSetting setting{
+        saved[0], saved[2], saved[3], {}, {}, {}, residual, 0, context->saved_data["eps"].toDouble(), form};
     const NormResult made{saved[1].defined() ? saved[1] : saved[0], saved[4], saved[5], {}};
     // A second derivative is of the plain operators, whose formulas are differentiable.
     const bool kernel = context->saved_data["kernel"].toBool() && !at::GradMode::is_enabled();
@@ -55,7 +60,8 @@ struct DeviceNorm : torch::autograd::Function<DeviceNorm> {
 }  // namespace
 
 std::vector<Tensor> normWithGradients(const NormSetting& s) {
-  return DeviceNorm::apply(s.input, s.weight, s.bias, s.runningMean, s.runningVar, s.tracked, s.residual, s.momentum, s.eps, static_cast<int64_t>(s.form));
+  return DeviceNorm::apply(s.input, s.weight, s.bias, s.runningMean, s.runningVar, s.tracked, s.residual, s.momentum,
+                           s.eps, static_cast<int64_t>(s.form));
 }
 
 }  // namespace srrl::kernels

@@ -48,7 +48,12 @@ bool normFits(const NormSetting& setting);
 
 // Nothing where plain operators have to do it.
 std::optional<NormResult> norm(const NormSetting& setting);
-std::optional<NormGradients> normBackward(const NormSetting& setting, const NormResult& made, const NormReturned& returned);
+std::optional<NormGradients> normBackward(const NormSetting& setting, const NormResult& made,
+                                          const NormReturned& returned);
+
+// By statistics that never change, those of `setting`: the output, and the sum where one is normalized (not pooled, and
+// no residual before the ReLU); `deviation` is 1 / sqrt(variance + eps). Without gradient.
+std::pair<at::Tensor, at::Tensor> frozenNorm(const NormSetting& setting, const at::Tensor& deviation);
 
 // With gradients, by kernels or by plain operators: the output, and the sum where there is one.
 std::vector<at::Tensor> normWithGradients(const NormSetting& setting);

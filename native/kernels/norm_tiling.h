@@ -16,16 +16,19 @@ namespace srrl::kernels {
 constexpr int64_t kNormJoinedBlocks = 264, kNormFreeBlocks = 1056;
 
 struct NormTiling {
-  int64_t width, columns, rows, tiles;  // channels a thread has at once, threads for a pixel, pixels at once, blocks for all channels
+  int64_t width, columns, rows,
+      tiles;  // channels a thread has at once, threads for a pixel, pixels at once, blocks for all channels
   std::string suffix;
 
   NormTiling(const at::Tensor& map, std::initializer_list<const void*> others) {
     const bool half = map.scalar_type() == at::kBFloat16;
     const int64_t widest = half ? 8 : 4;
     const auto aligned = [](const void* data) { return reinterpret_cast<uintptr_t>(data) % 16 == 0; };
-    const bool wide = map.size(1) % widest == 0 && aligned(map.const_data_ptr()) && std::all_of(others.begin(), others.end(), aligned);
+    const bool wide = map.size(1) % widest == 0 && aligned(map.const_data_ptr()) &&
+                      std::all_of(others.begin(), others.end(), aligned);
     width = wide ? widest : 1;
-    const int64_t groups = map.size(1) / width, most = kNormTileBytes / (width * static_cast<int64_t>(map.element_size()));
+    const int64_t groups = map.size(1) / width,
+                  most = kNormTileBytes / (width * static_cast<int64_t>(map.element_size()));
     columns = std::min({groups, most, int64_t{32}});
     rows = kThreads / columns;
     tiles = (groups + columns - 1) / columns;
@@ -34,12 +37,14 @@ struct NormTiling {
 
   // Pixels of each block where at most `blocks` share the map.
   int chunk(int64_t pixels, int64_t blocks) const {
-    const int64_t unit = rows * kNormBatch, units = (pixels + unit - 1) / unit, shares = std::max<int64_t>(1, blocks / tiles);
+    const int64_t unit = rows * kNormBatch, units = (pixels + unit - 1) / unit,
+                  shares = std::max<int64_t>(1, blocks / tiles);
     return static_cast<int>((units + shares - 1) / shares * unit);
   }
 
   Shape shape(int64_t parts) const {
-    return {static_cast<unsigned>(tiles), static_cast<unsigned>(parts), static_cast<unsigned>(columns), static_cast<unsigned>(rows)};
+    return {static_cast<unsigned>(tiles), static_cast<unsigned>(parts), static_cast<unsigned>(columns),
+            static_cast<unsigned>(rows)};
   }
 
   // Whether each block of the next launch joins what those of this one leave: with one round of reads.

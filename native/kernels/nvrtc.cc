@@ -50,8 +50,10 @@ void openBuiltins(void* nvrtc) {
   Dl_info info;
   if (!nvrtc || !dladdr(dlsym(nvrtc, "nvrtcVersion"), &info)) return;
   std::error_code failed;
-  for (const auto& entry : std::filesystem::directory_iterator(std::filesystem::path(info.dli_fname).parent_path(), failed)) {
-    if (entry.path().filename().string().starts_with("libnvrtc-builtins.so")) dlopen(entry.path().c_str(), RTLD_NOW | RTLD_LOCAL);
+  for (const auto& entry :
+       std::filesystem::directory_iterator(std::filesystem::path(info.dli_fname).parent_path(), failed)) {
+    if (entry.path().filename().string().starts_with("libnvrtc-builtins.so"))
+      dlopen(entry.path().c_str(), RTLD_NOW | RTLD_LOCAL);
   }
 }
 
@@ -80,7 +82,9 @@ struct Compiler {
   static const Compiler& get() {
     static const Compiler compiler([] {
       const char* given = std::getenv("SRRL_NVRTC");
-      void* library = given ? openFirst({given}) : openFirst({folderOfLibtorch() + "/libcaffe2_nvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12", "libnvrtc.so"});
+      void* library = given ? openFirst({given})
+                            : openFirst({folderOfLibtorch() + "/libcaffe2_nvrtc.so", "libnvrtc.so.13", "libnvrtc.so.12",
+                                         "libnvrtc.so"});
       openBuiltins(library);
       return library;
     }());
@@ -102,7 +106,8 @@ struct Driver {
   SRRL_DRIVER_FUNCTION(contextSetCurrent, "cuCtxSetCurrent", Context);
   SRRL_DRIVER_FUNCTION(moduleLoadData, "cuModuleLoadData", Module*, const void*);
   SRRL_DRIVER_FUNCTION(moduleGetFunction, "cuModuleGetFunction", Function*, Module, const char*);
-  SRRL_DRIVER_FUNCTION(launchKernel, "cuLaunchKernel", Function, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, void*, void**, void**);
+  SRRL_DRIVER_FUNCTION(launchKernel, "cuLaunchKernel", Function, unsigned, unsigned, unsigned, unsigned, unsigned,
+                       unsigned, unsigned, void*, void**, void**);
   SRRL_DRIVER_FUNCTION(getErrorString, "cuGetErrorString", Status, const char**);
 #undef SRRL_DRIVER_FUNCTION
 
@@ -142,7 +147,8 @@ class CudaEngine final : public Engine {
     enterContext();
     void* arguments[] = {const_cast<void*>(parameters)};
     void* stream = guard_.getStream(device_).native_handle();
-    const Status status = Driver::get().launchKernel(functionOf(kernel), shape.gridX, shape.gridY, 1, shape.blockX, shape.blockY, 1, 0, stream, arguments, nullptr);
+    const Status status = Driver::get().launchKernel(functionOf(kernel), shape.gridX, shape.gridY, 1, shape.blockX,
+                                                     shape.blockY, 1, 0, stream, arguments, nullptr);
     Driver::get().check(status, "the kernel " + kernel + " cannot be launched");
   }
 
@@ -193,7 +199,8 @@ std::string capabilityOf(c10::Device device) {
   return std::to_string(major * 10 + minor);
 }
 
-std::string compile(const std::string& name, const std::string& source, const std::map<std::string, std::string>& headers, const std::string& capability) {
+std::string compile(const std::string& name, const std::string& source,
+                    const std::map<std::string, std::string>& headers, const std::string& capability) {
   const Compiler& compiler = Compiler::get();
   int count = 0;
   compiler.GetNumSupportedArchs(&count);
@@ -202,16 +209,19 @@ std::string compile(const std::string& name, const std::string& source, const st
   std::sort(known.begin(), known.end());
   const int wanted = std::stoi(capability);
   const auto above = std::upper_bound(known.begin(), known.end(), wanted);
-  if (above == known.begin()) throw Error(kState, "NVRTC " + compilerVersion() + " cannot compile for cards of capability " + capability);
+  if (above == known.begin())
+    throw Error(kState, "NVRTC " + compilerVersion() + " cannot compile for cards of capability " + capability);
   const bool exact = *(above - 1) == wanted;
-  const std::string target = (exact ? "--gpu-architecture=sm_" : "--gpu-architecture=compute_") + std::to_string(*(above - 1));
+  const std::string target =
+      (exact ? "--gpu-architecture=sm_" : "--gpu-architecture=compute_") + std::to_string(*(above - 1));
   std::vector<const char*> names, texts, options = {target.c_str(), "--std=c++17"};
   for (const auto& [header, text] : headers) {
     names.push_back(header.c_str());
     texts.push_back(text.c_str());
   }
   Program program = nullptr;
-  if (compiler.CreateProgram(&program, source.c_str(), name.c_str(), static_cast<int>(names.size()), texts.data(), names.data()) != 0)
+  if (compiler.CreateProgram(&program, source.c_str(), name.c_str(), static_cast<int>(names.size()), texts.data(),
+                             names.data()) != 0)
     throw Error(kState, "NVRTC cannot read " + name);
   const auto read = [&](auto sizeOf, auto get) {
     size_t size = 0;
@@ -229,6 +239,8 @@ std::string compile(const std::string& name, const std::string& source, const st
   return made;
 }
 
-std::unique_ptr<Engine> cudaEngine(c10::Device device, const std::vector<std::string>& codes) { return std::make_unique<CudaEngine>(device, codes); }
+std::unique_ptr<Engine> cudaEngine(c10::Device device, const std::vector<std::string>& codes) {
+  return std::make_unique<CudaEngine>(device, codes);
+}
 
 }  // namespace srrl::kernels

@@ -34,7 +34,8 @@ Sizes ownSizes(Engine& engine, const Tensor& like, const Tensors& gradients, con
   int64_t blocks = 0;
   for (const Tensor& gradient : gradients) blocks += chunksOf(gradient.numel(), kChunk);
   const Tensor partial = at::empty({blocks}, options), counted = counters(like, 1);
-  const Sizes sizes{blocks > 0 ? at::empty({}, options) : at::zeros({}, options), at::empty({static_cast<int64_t>(statistics.size())}, options)};
+  const Sizes sizes{blocks > 0 ? at::empty({}, options) : at::zeros({}, options),
+                    at::empty({static_cast<int64_t>(statistics.size())}, options)};
   Magnitudes p{};
   p.partials = p.partial = partial.mutable_data_ptr<float>();
   p.blocks = static_cast<int>(blocks);
@@ -83,7 +84,9 @@ bool agree(Engine& engine, const Tensor& like) {
   statistics.push_back(at::full({2}, std::nan(""), options));
   for (int round = 0; round < 2; round++) {
     const Sizes ours = ownSizes(engine, like, gradients, statistics), plain = plainSizes(like, gradients, statistics);
-    if (!at::allclose(ours.norm, plain.norm, 1e-4, 1e-6, true) || !at::allclose(ours.largest, plain.largest, 0, 0, true)) return false;
+    if (!at::allclose(ours.norm, plain.norm, 1e-4, 1e-6, true) ||
+        !at::allclose(ours.largest, plain.largest, 0, 0, true))
+      return false;
     gradients.push_back(at::full({1}, std::nan(""), options));
   }
   return true;
@@ -96,7 +99,8 @@ Sizes sizesOf(const Tensor& like, const Tensors& gradients, const Tensors& stati
   const auto isReady = [&](const Tensor& tensor) { return isDense(tensor, at::kFloat, like); };
   const auto isFilled = [&](const Tensor& tensor) { return isReady(tensor) && tensor.numel() > 0; };
   const auto isGradient = [&](const Tensor& gradient) { return isDenseGradient(gradient, like); };
-  const bool ours = engine && std::all_of(gradients.begin(), gradients.end(), isGradient) && std::all_of(statistics.begin(), statistics.end(), isFilled) &&
+  const bool ours = engine && std::all_of(gradients.begin(), gradients.end(), isGradient) &&
+                    std::all_of(statistics.begin(), statistics.end(), isFilled) &&
                     trusted(like, "step_magnitudes", [&] { return agree(*engine, like); });
   return ours ? ownSizes(*engine, like, gradients, statistics) : plainSizes(like, gradients, statistics);
 }

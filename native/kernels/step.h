@@ -13,7 +13,8 @@ namespace srrl::kernels {
 struct Sizes {
   at::Tensor norm, largest;
 };
-Sizes sizesOf(const at::Tensor& like, const std::vector<at::Tensor>& gradients, const std::vector<at::Tensor>& statistics);
+Sizes sizesOf(const at::Tensor& like, const std::vector<at::Tensor>& gradients,
+              const std::vector<at::Tensor>& statistics);
 
 // A number that lies on the device of another; Type::kNone where kernels cannot read it.
 Scalar scalarOf(const at::Tensor& number, const at::Tensor& like);

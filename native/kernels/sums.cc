@@ -22,13 +22,15 @@ using Tensors = std::vector<Tensor>;
 void plainMeans(const Tensor& sums, const OptionalTensors& values, const Tensor& weights, const OptionalTensor& found) {
   const auto options = sums.options().requires_grad(false);
   Tensors row;
-  for (const OptionalTensor& value : values) row.push_back(value ? value->detach().to(at::kDouble) : at::zeros({}, options));
+  for (const OptionalTensor& value : values)
+    row.push_back(value ? value->detach().to(at::kDouble) : at::zeros({}, options));
   row.push_back(at::ones({}, options));
   const Tensor added = at::stack(row).mul(weights);
   sums.add_(found ? at::where(found->gt(0), 0, added) : added);
 }
 
-void ownMeans(Engine& engine, const Tensor& sums, const OptionalTensors& values, const Tensor& weights, const OptionalTensor& found) {
+void ownMeans(Engine& engine, const Tensor& sums, const OptionalTensors& values, const Tensor& weights,
+              const OptionalTensor& found) {
   kernels::Means p{};
   static_assert(sizeof p <= kernels::kMostParameters);
   Tensors used = {sums, weights};
@@ -44,32 +46,45 @@ void ownMeans(Engine& engine, const Tensor& sums, const OptionalTensors& values,
 }
 
 bool meansAgree(Engine& engine, const Tensor& like) {
-  const auto make = [&](at::ScalarType type, double value) { return at::full({}, value, at::TensorOptions(type).device(like.device())); };
+  const auto make = [&](at::ScalarType type, double value) {
+    return at::full({}, value, at::TensorOptions(type).device(like.device()));
+  };
   const auto results = [&](const auto& add) {
-    const Tensor sums = kernels::sample(like, {6}, 1).to(at::kDouble), weights = kernels::sample(like, {6}, 2).to(at::kDouble);
-    const OptionalTensors values = {make(at::kFloat, 1.25), make(at::kDouble, 3.1), std::nullopt, make(at::kLong, 5), make(at::kBFloat16, -0.3)};
+    const Tensor sums = kernels::sample(like, {6}, 1).to(at::kDouble),
+                 weights = kernels::sample(like, {6}, 2).to(at::kDouble);
+    const OptionalTensors values = {make(at::kFloat, 1.25), make(at::kDouble, 3.1), std::nullopt, make(at::kLong, 5),
+                                    make(at::kBFloat16, -0.3)};
     for (const double found : {0., 1., 0.}) add(sums, values, weights, make(at::kFloat, found));
     add(sums, values, weights, OptionalTensor());
     return sums;
   };
-  const auto own = [&](const Tensor& sums, const OptionalTensors& values, const Tensor& weights, const OptionalTensor& found) { ownMeans(engine, sums, values, weights, found); };
+  const auto own = [&](const Tensor& sums, const OptionalTensors& values, const Tensor& weights,
+                       const OptionalTensor& found) { ownMeans(engine, sums, values, weights, found); };
   return at::allclose(results(own), results(plainMeans), 1e-12, 0);
 }
 
-// Adds values, where there is one, and 1 behind them, times weights to sums, float64 [values + 1]; nothing where `found`
-// is above 0.
-void addMeans(const Tensor& sums, const c10::List<OptionalTensor>& given, const Tensor& weights, const OptionalTensor& found) {
+// Adds values, where there is one, and 1 behind them, times weights to sums, float64 [values + 1]; nothing where
+// `found` is above 0.
+void addMeans(const Tensor& sums, const c10::List<OptionalTensor>& given, const Tensor& weights,
+              const OptionalTensor& found) {
   OptionalTensors values;
   for (const OptionalTensor& value : given) values.push_back(value && value->defined() ? value : std::nullopt);
   const auto isRow = [&](const Tensor& row) {
-    return kernels::isDense(row, at::kDouble, sums) && row.sizes() == c10::IntArrayRef({static_cast<int64_t>(values.size()) + 1});
+    return kernels::isDense(row, at::kDouble, sums) &&
+           row.sizes() == c10::IntArrayRef({static_cast<int64_t>(values.size()) + 1});
   };
-  const auto isScalar = [&](const OptionalTensor& value) { return !value || kernels::scalarOf(*value, sums).type != kernels::Type::kNone; };
+  const auto isScalar = [&](const OptionalTensor& value) {
+    return !value || kernels::scalarOf(*value, sums).type != kernels::Type::kNone;
+  };
   Engine* engine = kernels::engineFor(sums);
-  const bool ours = engine && isRow(sums) && isRow(weights) && values.size() <= kernels::Means::kMost && std::all_of(values.begin(), values.end(), isScalar) &&
-                    (!found || kernels::isNumber(*found, at::kFloat, sums)) && kernels::trusted(sums, "step_means", [&] { return meansAgree(*engine, sums); });
-  if (ours) ownMeans(*engine, sums, values, weights, found);
-  else plainMeans(sums, values, weights, found);
+  const bool ours = engine && isRow(sums) && isRow(weights) && values.size() <= kernels::Means::kMost &&
+                    std::all_of(values.begin(), values.end(), isScalar) &&
+                    (!found || kernels::isNumber(*found, at::kFloat, sums)) &&
+                    kernels::trusted(sums, "step_means", [&] { return meansAgree(*engine, sums); });
+  if (ours)
+    ownMeans(*engine, sums, values, weights, found);
+  else
+    plainMeans(sums, values, weights, found);
 }
 
 // By type, as operators over many tensors are fast where all are alike.
@@ -113,7 +128,8 @@ void ownCopies(Engine& engine, const Tensors& to, const Tensors& from, const Opt
     const int64_t bytes = static_cast<int64_t>(to[i].nbytes());
     if (bytes == 0) continue;
     if (launches.full()) launches.run();
-    launches.add({to[i].mutable_data_ptr(), from[i].const_data_ptr()}, bytes, kernels::chunksOf(bytes, kernels::kChunkBytes));
+    launches.add({to[i].mutable_data_ptr(), from[i].const_data_ptr()}, bytes,
+                 kernels::chunksOf(bytes, kernels::kChunkBytes));
   }
   launches.run();
 }
@@ -134,7 +150,10 @@ bool copiesAgree(Engine& engine, const Tensor& like) {
     }
     return at::cat(all);
   };
-  return at::equal(results([&](const Tensors& to, const Tensors& from, const OptionalTensor& where) { ownCopies(engine, to, from, where); }), results(plainCopies));
+  return at::equal(results([&](const Tensors& to, const Tensors& from, const OptionalTensor& where) {
+                     ownCopies(engine, to, from, where);
+                   }),
+                   results(plainCopies));
 }
 
 // Copies many tensors; with `where`, one number on the device, only if that is above 0.
@@ -145,11 +164,14 @@ void copyAll(at::TensorList to, at::TensorList from, const OptionalTensor& where
   const auto isReady = [&](const Tensor& tensor) { return kernels::isDense(tensor, tensor.scalar_type(), like); };
   bool fits = !where || kernels::isNumber(*where, at::kFloat, like);
   for (size_t i = 0; i < to.size() && fits; i++)
-    fits = isReady(to[i]) && isReady(from[i]) && to[i].scalar_type() == from[i].scalar_type() && kernels::liesAs(to[i], from[i]);
+    fits = isReady(to[i]) && isReady(from[i]) && to[i].scalar_type() == from[i].scalar_type() &&
+           kernels::liesAs(to[i], from[i]);
   Engine* engine = kernels::engineFor(like);
   const bool ours = engine && fits && kernels::trusted(like, "step_copy", [&] { return copiesAgree(*engine, like); });
-  if (ours) ownCopies(*engine, to.vec(), from.vec(), where);
-  else plainCopies(to.vec(), from.vec(), where);
+  if (ours)
+    ownCopies(*engine, to.vec(), from.vec(), where);
+  else
+    plainCopies(to.vec(), from.vec(), where);
 }
 
 }  // namespace

@@ -16,8 +16,9 @@ OptionalTensors vectorOf(const c10::List<OptionalTensor>& list) {
 
 OptionalTensor oneOf(const OptionalTensors& list, size_t i) { return list.empty() ? std::nullopt : list[i]; }
 
-Update updateOf(at::TensorList params, at::TensorList gradients, std::initializer_list<at::TensorList> states, const c10::List<OptionalTensor>& averages,
-                const c10::List<OptionalTensor>& halves, const Tensor& lr, const Tensor& found, const OptionalTensor& scale, const OptionalTensor& share) {
+Update updateOf(at::TensorList params, at::TensorList gradients, std::initializer_list<at::TensorList> states,
+                const c10::List<OptionalTensor>& averages, const c10::List<OptionalTensor>& halves, const Tensor& lr,
+                const Tensor& found, const OptionalTensor& scale, const OptionalTensor& share) {
   bool fitting = gradients.size() == params.size();
   for (const at::TensorList& state : states) fitting = fitting && state.size() == params.size();
   for (const auto* list : {&averages, &halves}) fitting = fitting && (list->empty() || list->size() == params.size());
@@ -49,10 +50,16 @@ void followPlainly(const Update& u) {
 
 bool fits(const Update& u, at::ArrayRef<std::vector<Tensor>> states) {
   const Tensor& like = u.params[0];
-  const auto isLike = [&](const Tensor& tensor, size_t i, at::ScalarType type) { return isDense(tensor, type, like) && liesAs(tensor, u.params[i]); };
-  const auto isLikeIf = [&](const OptionalTensor& tensor, size_t i, at::ScalarType type) { return !tensor || isLike(*tensor, i, type); };
+  const auto isLike = [&](const Tensor& tensor, size_t i, at::ScalarType type) {
+    return isDense(tensor, type, like) && liesAs(tensor, u.params[i]);
+  };
+  const auto isLikeIf = [&](const OptionalTensor& tensor, size_t i, at::ScalarType type) {
+    return !tensor || isLike(*tensor, i, type);
+  };
   for (size_t i = 0; i < u.params.size(); i++) {
-    if (!isLike(u.params[i], i, at::kFloat) || !isDenseGradient(u.gradients[i], like) || !liesAs(u.gradients[i], u.params[i])) return false;
+    if (!isLike(u.params[i], i, at::kFloat) || !isDenseGradient(u.gradients[i], like) ||
+        !liesAs(u.gradients[i], u.params[i]))
+      return false;
     if (!isLikeIf(oneOf(u.averages, i), i, at::kFloat) || !isLikeIf(oneOf(u.halves, i), i, at::kBFloat16)) return false;
     for (const auto& state : states)
       if (!isLike(state[i], i, at::kFloat)) return false;
@@ -72,7 +79,9 @@ std::vector<Tensor> tensorsOf(const Update& u, at::ArrayRef<std::vector<Tensor>>
 }
 
 Update sampleUpdate(const Tensor& like) {
-  const auto number = [&](double value) { return at::full({}, value, at::TensorOptions(at::kFloat).device(like.device())); };
+  const auto number = [&](double value) {
+    return at::full({}, value, at::TensorOptions(at::kFloat).device(like.device()));
+  };
   Update u;
   u.lr = number(0.5);
   u.scale = number(0.25);
@@ -90,11 +99,13 @@ Update sampleUpdate(const Tensor& like) {
 
 std::vector<Tensor> sampleStates(const Update& u, double seed) {
   std::vector<Tensor> states;
-  for (const Tensor& param : u.params) states.push_back(sample(param, param.sizes(), seed + static_cast<double>(param.numel())));
+  for (const Tensor& param : u.params)
+    states.push_back(sample(param, param.sizes(), seed + static_cast<double>(param.numel())));
   return states;
 }
 
-bool waysAgree(const Tensor& like, const std::function<Way(const Update&)>& ours, const std::function<Way(const Update&)>& plain) {
+bool waysAgree(const Tensor& like, const std::function<Way(const Update&)>& ours,
+               const std::function<Way(const Update&)>& plain) {
   const auto run = [&](const std::function<Way(const Update&)>& make) {
     Update update = sampleUpdate(like);
     const std::vector<Tensor> gradients = update.gradients;
@@ -114,7 +125,8 @@ bool waysAgree(const Tensor& like, const std::function<Way(const Update&)>& ours
   };
   const Tensor own = run(ours), expected = run(plain);
   // Copies in half precision may be rounded to either side.
-  return at::allclose(own, expected, 1e-2, 1e-5) && own.sub(expected).norm().item<double>() <= 1e-4 * expected.norm().item<double>();
+  return at::allclose(own, expected, 1e-2, 1e-5) &&
+         own.sub(expected).norm().item<double>() <= 1e-4 * expected.norm().item<double>();
 }
 
 }  // namespace srrl::kernels

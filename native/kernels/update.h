@@ -22,8 +22,10 @@ struct Update {
 };
 
 // Checks the lengths of lists; those in `states` are as long as that of the parameters.
-Update updateOf(at::TensorList params, at::TensorList gradients, std::initializer_list<at::TensorList> states, const c10::List<OptionalTensor>& averages,
-                const c10::List<OptionalTensor>& halves, const at::Tensor& lr, const at::Tensor& found, const OptionalTensor& scale, const OptionalTensor& share);
+Update updateOf(at::TensorList params, at::TensorList gradients, std::initializer_list<at::TensorList> states,
+                const c10::List<OptionalTensor>& averages, const c10::List<OptionalTensor>& halves,
+                const at::Tensor& lr, const at::Tensor& found, const OptionalTensor& scale,
+                const OptionalTensor& share);
 
 // Entry i of a list that may be empty.
 OptionalTensor oneOf(const OptionalTensors& list, size_t i);
@@ -49,11 +51,13 @@ struct Way {
   std::vector<std::vector<at::Tensor>> states;
   Step step;
 };
-bool waysAgree(const at::Tensor& like, const std::function<Way(const Update&)>& ours, const std::function<Way(const Update&)>& plain);
+bool waysAgree(const at::Tensor& like, const std::function<Way(const Update&)>& ours,
+               const std::function<Way(const Update&)>& plain);
 
 // Launches a kernel over all parameters. `add` fills what its member has in addition.
 template <typename Parameters, typename Add>
-void launchUpdate(Engine& engine, const char* kernel, Parameters& p, const Update& u, at::ArrayRef<std::vector<at::Tensor>> states, const Add& add) {
+void launchUpdate(Engine& engine, const char* kernel, Parameters& p, const Update& u,
+                  at::ArrayRef<std::vector<at::Tensor>> states, const Add& add) {
   const auto dataOf = [](const OptionalTensor& tensor) { return tensor ? tensor->const_data_ptr<float>() : nullptr; };
   p.by = {dataOf(u.lr), dataOf(u.found), dataOf(u.scale), dataOf(u.share)};
   const std::vector<at::Tensor> used = tensorsOf(u, states);

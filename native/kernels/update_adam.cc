@@ -1,5 +1,5 @@
-// The update of parameters by Adam and AdamW, with the averages that follow them and their copies in half precision: by a
-// kernel of one pass, or by operators that every device has.
+// The update of parameters by Adam and AdamW, with the averages that follow them and their copies in half precision: by
+// a kernel of one pass, or by operators that every device has.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -19,7 +19,9 @@ using kernels::Update;
 struct Moments {
   std::vector<Tensor> means, squares, largest, steps;
 
-  std::vector<std::vector<Tensor>> like() const { return largest.empty() ? std::vector{means, squares} : std::vector{means, squares, largest}; }
+  std::vector<std::vector<Tensor>> like() const {
+    return largest.empty() ? std::vector{means, squares} : std::vector{means, squares, largest};
+  }
 };
 
 struct Rule {
@@ -31,10 +33,13 @@ void plainAdam(const Update& u, const Moments& m, const Rule& r) {
   const std::vector<Tensor> gradients = kernels::scaledGradients(u);
   const bool amsgrad = !m.largest.empty();
   const auto step = [&](const auto& fused) {
-    fused(u.params, gradients, m.means, m.squares, m.largest, m.steps, u.lr, r.beta1, r.beta2, r.weightDecay, r.eps, amsgrad, r.maximize, std::nullopt, u.found);
+    fused(u.params, gradients, m.means, m.squares, m.largest, m.steps, u.lr, r.beta1, r.beta2, r.weightDecay, r.eps,
+          amsgrad, r.maximize, std::nullopt, u.found);
   };
-  if (r.decoupled) step([](const auto&... all) { at::_fused_adamw_(all...); });
-  else step([](const auto&... all) { at::_fused_adam_(all...); });
+  if (r.decoupled)
+    step([](const auto&... all) { at::_fused_adamw_(all...); });
+  else
+    step([](const auto&... all) { at::_fused_adam_(all...); });
   kernels::followPlainly(u);
 }
 
@@ -63,15 +68,18 @@ bool agree(Engine& engine, const Tensor& like, const Rule& rule, bool amsgrad) {
       if (amsgrad) moments.largest = kernels::sampleStates(update, 5);
       for (auto* list : {&moments.squares, &moments.largest})
         for (const Tensor& square : *list) square.abs_();
-      for (size_t i = 0; i < update.params.size(); i++) moments.steps.push_back(at::full_like(update.lr, 1 + static_cast<double>(i)));
+      for (size_t i = 0; i < update.params.size(); i++)
+        moments.steps.push_back(at::full_like(update.lr, 1 + static_cast<double>(i)));
       return kernels::Way{moments.like(), [rule, moments, step](Update& u, bool) { step(u, moments, rule); }};
     };
   };
-  return kernels::waysAgree(like, way([&](const Update& u, const Moments& m, const Rule& r) { ownAdam(engine, u, m, r); }), way(plainAdam));
+  return kernels::waysAgree(
+      like, way([&](const Update& u, const Moments& m, const Rule& r) { ownAdam(engine, u, m, r); }), way(plainAdam));
 }
 
 bool agree(Engine& engine, const Tensor& like) {
-  return agree(engine, like, {.weightDecay = 0.1}, false) && agree(engine, like, {.beta2 = 0.99, .eps = 1e-6, .maximize = true}, true) &&
+  return agree(engine, like, {.weightDecay = 0.1}, false) &&
+         agree(engine, like, {.beta2 = 0.99, .eps = 1e-6, .maximize = true}, true) &&
          agree(engine, like, {.weightDecay = 0.1, .decoupled = true}, false);
 }
 
@@ -81,18 +89,24 @@ bool fits(const Update& update, const Moments& moments) {
 }
 
 // As _fused_adam_ or, with decoupled weight decay, _fused_adamw_; the rest as srrl::sgd_.
-void adam(at::TensorList params, at::TensorList gradients, at::TensorList means, at::TensorList squares, at::TensorList largest, at::TensorList steps,
-          const c10::List<OptionalTensor>& averages, const c10::List<OptionalTensor>& halves, const Tensor& lr, const Tensor& found, const OptionalTensor& scale,
-          const OptionalTensor& share, double beta1, double beta2, double weightDecay, double eps, bool maximize, bool decoupled) {
+void adam(at::TensorList params, at::TensorList gradients, at::TensorList means, at::TensorList squares,
+          at::TensorList largest, at::TensorList steps, const c10::List<OptionalTensor>& averages,
+          const c10::List<OptionalTensor>& halves, const Tensor& lr, const Tensor& found, const OptionalTensor& scale,
+          const OptionalTensor& share, double beta1, double beta2, double weightDecay, double eps, bool maximize,
+          bool decoupled) {
   const Update update =
-      kernels::updateOf(params, gradients, {means, squares, largest.empty() ? params : largest, steps}, averages, halves, lr, found, scale, share);
+      kernels::updateOf(params, gradients, {means, squares, largest.empty() ? params : largest, steps}, averages,
+                        halves, lr, found, scale, share);
   if (params.empty()) return;
   const Moments moments{means.vec(), squares.vec(), largest.vec(), steps.vec()};
   Engine* engine = kernels::engineFor(params[0]);
-  const bool ours = engine && fits(update, moments) && kernels::trusted(params[0], "update_adam", [&] { return agree(*engine, params[0]); });
+  const bool ours = engine && fits(update, moments) &&
+                    kernels::trusted(params[0], "update_adam", [&] { return agree(*engine, params[0]); });
   const Rule rule{beta1, beta2, weightDecay, eps, maximize, decoupled};
-  if (ours) ownAdam(*engine, update, moments, rule);
-  else plainAdam(update, moments, rule);
+  if (ours)
+    ownAdam(*engine, update, moments, rule);
+  else
+    plainAdam(update, moments, rule);
 }
 
 }  // namespace

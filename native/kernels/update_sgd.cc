@@ -21,7 +21,8 @@ struct Rule {
 };
 
 void plainSgd(const Update& u, const std::vector<Tensor>& momenta, const Rule& r) {
-  at::_fused_sgd_(u.params, kernels::scaledGradients(u), momenta, r.weightDecay, r.momentum, u.lr, r.dampening, r.nesterov, r.maximize, r.first, {}, u.found);
+  at::_fused_sgd_(u.params, kernels::scaledGradients(u), momenta, r.weightDecay, r.momentum, u.lr, r.dampening,
+                  r.nesterov, r.maximize, r.first, {}, u.found);
   kernels::followPlainly(u);
 }
 
@@ -33,8 +34,9 @@ void ownSgd(Engine& engine, const Update& u, const std::vector<Tensor>& momenta,
   p.nesterov = r.nesterov;
   p.maximize = r.maximize;
   p.first = r.first;
-  kernels::launchUpdate(engine, "update_sgd", p, u, {momenta},
-                        [&](auto& member, size_t i) { member.momentum = momenta.empty() ? nullptr : momenta[i].mutable_data_ptr<float>(); });
+  kernels::launchUpdate(engine, "update_sgd", p, u, {momenta}, [&](auto& member, size_t i) {
+    member.momentum = momenta.empty() ? nullptr : momenta[i].mutable_data_ptr<float>();
+  });
 }
 
 bool agree(Engine& engine, const Tensor& like, const Rule& rule) {
@@ -48,7 +50,9 @@ bool agree(Engine& engine, const Tensor& like, const Rule& rule) {
                           }};
     };
   };
-  return kernels::waysAgree(like, way([&](const Update& u, const auto& momenta, const Rule& r) { ownSgd(engine, u, momenta, r); }), way(plainSgd));
+  return kernels::waysAgree(
+      like, way([&](const Update& u, const auto& momenta, const Rule& r) { ownSgd(engine, u, momenta, r); }),
+      way(plainSgd));
 }
 
 bool agree(Engine& engine, const Tensor& like) {
@@ -61,21 +65,25 @@ bool agree(Engine& engine, const Tensor& like) {
   return std::all_of(std::begin(rules), std::end(rules), [&](const Rule& rule) { return agree(engine, like, rule); });
 }
 
-// As _fused_sgd_, with gradients in float32 or bfloat16 that are multiplied by `scale` before (they may change), averages
-// that move by `share` towards the new values, and bfloat16 copies of these.
-void sgd(at::TensorList params, at::TensorList gradients, at::TensorList momenta, const c10::List<OptionalTensor>& averages,
-         const c10::List<OptionalTensor>& halves, const Tensor& lr, const Tensor& found, const OptionalTensor& scale, const OptionalTensor& share, double momentum,
+// As _fused_sgd_, with gradients in float32 or bfloat16 that are multiplied by `scale` before (they may change),
+// averages that move by `share` towards the new values, and bfloat16 copies of these.
+void sgd(at::TensorList params, at::TensorList gradients, at::TensorList momenta,
+         const c10::List<OptionalTensor>& averages, const c10::List<OptionalTensor>& halves, const Tensor& lr,
+         const Tensor& found, const OptionalTensor& scale, const OptionalTensor& share, double momentum,
          double dampening, double weightDecay, bool nesterov, bool maximize, bool first) {
   const bool without = momentum == 0 && momenta.empty();
-  const Update update = kernels::updateOf(params, gradients, {without ? params : momenta}, averages, halves, lr, found, scale, share);
+  const Update update =
+      kernels::updateOf(params, gradients, {without ? params : momenta}, averages, halves, lr, found, scale, share);
   if (params.empty()) return;
   const std::vector<Tensor> kept = momenta.vec();
   Engine* engine = kernels::engineFor(params[0]);
   const bool ours = engine && kernels::fits(update, {kept.empty() ? update.params : kept}) &&
                     kernels::trusted(params[0], "update_sgd", [&] { return agree(*engine, params[0]); });
   const Rule rule{momentum, dampening, weightDecay, nesterov, maximize, first};
-  if (ours) ownSgd(*engine, update, kept, rule);
-  else plainSgd(update, kept, rule);
+  if (ours)
+    ownSgd(*engine, update, kept, rule);
+  else
+    plainSgd(update, kept, rule);
 }
 
 }  // namespace

@@ -45,7 +45,9 @@ std::string loadedPath(const std::string& file) {
 #endif
 }
 
-Napi::Value loaded(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), loadedPath(info[0].As<Napi::String>())); }
+Napi::Value loaded(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), loadedPath(info[0].As<Napi::String>()));
+}
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   // Kineto, libtorch's profiler, reads this once, when libtorch is loaded, and otherwise prints its progress on the

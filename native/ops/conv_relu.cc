@@ -26,26 +26,31 @@ struct Setting {
 };
 
 Tensor plainConvolution(const Setting& s) {
-  const Tensor sum = at::convolution(s.input, s.weight.narrow(1, 0, s.input.size(1)), s.bias, s.stride, s.padding, s.dilation, false, {0, 0}, s.groups);
+  const Tensor sum = at::convolution(s.input, s.weight.narrow(1, 0, s.input.size(1)), s.bias, s.stride, s.padding,
+                                     s.dilation, false, {0, 0}, s.groups);
   return (s.residual ? sum.add(*s.residual) : sum).relu_();
 }
 
 Tensor fusedConvolution(const Setting& s) {
   const int64_t missing = s.weight.size(1) - s.input.size(1);
   const Tensor input = missing > 0 ? at::constant_pad_nd(s.input, {0, 0, 0, 0, 0, missing}) : s.input;
-  if (s.residual) return at::cudnn_convolution_add_relu(input, s.weight, *s.residual, 1, s.bias, s.stride, s.padding, s.dilation, s.groups);
+  if (s.residual)
+    return at::cudnn_convolution_add_relu(input, s.weight, *s.residual, 1, s.bias, s.stride, s.padding, s.dilation,
+                                          s.groups);
   return at::cudnn_convolution_relu(input, s.weight, s.bias, s.stride, s.padding, s.dilation, s.groups);
 }
 
 bool isMapOf(const Tensor& map, at::ScalarType type) {
-  return map.dim() == 4 && map.scalar_type() == type && map.numel() > 0 && map.is_contiguous(at::MemoryFormat::ChannelsLast);
+  return map.dim() == 4 && map.scalar_type() == type && map.numel() > 0 &&
+         map.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
 // cuDNN asks for one type and layout of all, and for a residual of the output's very shape.
 bool fits(const Setting& s) {
   const auto type = s.weight.scalar_type();
   const bool known = type == at::kHalf || type == at::kBFloat16 || type == at::kFloat;
-  if (!known || !isMapOf(s.input, type) || s.bias.scalar_type() != type || s.input.device() != s.weight.device()) return false;
+  if (!known || !isMapOf(s.input, type) || s.bias.scalar_type() != type || s.input.device() != s.weight.device())
+    return false;
   if (!s.residual) return true;
   const auto sizes = at::native::conv_output_size(s.input.sizes(), s.weight.sizes(), s.padding, s.stride, s.dilation);
   return isMapOf(*s.residual, type) && s.residual->sizes() == c10::IntArrayRef(sizes);
@@ -53,22 +58,24 @@ bool fits(const Setting& s) {
 
 std::string kindOf(const Setting& s) {
   std::ostringstream text;
-  text << "convolution" << (s.residual ? " + addition" : "") << " + ReLU (" << s.input.scalar_type() << ' ' << s.input.sizes() << " by " << s.weight.sizes()
-       << ", stride " << s.stride << ", padding " << s.padding << ", dilation " << s.dilation << ')';
+  text << "convolution" << (s.residual ? " + addition" : "") << " + ReLU (" << s.input.scalar_type() << ' '
+       << s.input.sizes() << " by " << s.weight.sizes() << ", stride " << s.stride << ", padding " << s.padding
+       << ", dilation " << s.dilation << ')';
   return text.str();
 }
 
 // relu(convolution + bias + residual). The weight may have more channels than the input, which are zeros: cuDNN's fast
 // kernels take multiples of 8 in half precision.
-Tensor convRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& residual, at::IntArrayRef stride, at::IntArrayRef padding,
-                at::IntArrayRef dilation, int64_t groups) {
+Tensor convRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& residual,
+                at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
   const Setting setting{input, weight, bias, residual, stride, padding, dilation, groups};
   // They cannot be asked for deterministic algorithms.
   const bool free = !at::globalContext().deterministicCuDNN() && !at::globalContext().deterministicAlgorithms();
   const auto fused = [&] { return fusedConvolution(setting); };
   const auto plain = [&] { return plainConvolution(setting); };
   // For large maps of few channels, cuDNN's kernels without the ReLU are faster than those with it.
-  const bool joined = free && hasConvRelu(input.device()) && fits(setting) && kernels::preferred(input, kindOf(setting), fused, plain);
+  const bool joined =
+      free && hasConvRelu(input.device()) && fits(setting) && kernels::preferred(input, kindOf(setting), fused, plain);
   return joined ? fused() : plain();
 }
 
@@ -80,7 +87,9 @@ bool hasConvRelu(c10::Device device) {
 }
 
 void defineConvRelu(torch::Library& library) {
-  library.def("conv_relu(Tensor input, Tensor weight, Tensor bias, Tensor? residual, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor", convRelu);
+  library.def(
+      "conv_relu(Tensor input, Tensor weight, Tensor bias, Tensor? residual, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
+      convRelu);
 }
 
 }  // namespace srrl

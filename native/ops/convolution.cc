@@ -24,18 +24,21 @@ struct Sizes {
 
 Sizes sizesIn(AutogradContext* context) {
   auto& data = context->saved_data;
-  return {data["stride"].toIntVector(), data["padding"].toIntVector(), data["dilation"].toIntVector(), data["groups"].toInt()};
+  return {data["stride"].toIntVector(), data["padding"].toIntVector(), data["dilation"].toIntVector(),
+          data["groups"].toInt()};
 }
 
-std::tuple<Tensor, Tensor, Tensor> gradientsOf(const Tensor& gradient, const Tensor& input, const Tensor& weight, const Sizes& sizes, std::array<bool, 3> wanted) {
+std::tuple<Tensor, Tensor, Tensor> gradientsOf(const Tensor& gradient, const Tensor& input, const Tensor& weight,
+                                               const Sizes& sizes, std::array<bool, 3> wanted) {
   const std::vector<int64_t> none(sizes.stride.size(), 0), bias{weight.size(0)};
-  return at::convolution_backward(gradient, input, weight, bias, sizes.stride, sizes.padding, sizes.dilation, false, none, sizes.groups, wanted);
+  return at::convolution_backward(gradient, input, weight, bias, sizes.stride, sizes.padding, sizes.dilation, false,
+                                  none, sizes.groups, wanted);
 }
 
 // `weight` and `bias` are parameters; what is computed with are they or their copies in half precision.
 struct Convolution : torch::autograd::Function<Convolution> {
-  static Tensor forward(AutogradContext* context, const Tensor& input, const Tensor& weight, const OptionalTensor& bias, const Tensor& weightInUse,
-                        const OptionalTensor& biasInUse, const Sizes& sizes) {
+  static Tensor forward(AutogradContext* context, const Tensor& input, const Tensor& weight, const OptionalTensor& bias,
+                        const Tensor& weightInUse, const OptionalTensor& biasInUse, const Sizes& sizes) {
     const at::AutoDispatchBelowADInplaceOrView below;
     context->save_for_backward({input, weightInUse});
     auto& data = context->saved_data;
@@ -46,7 +49,8 @@ struct Convolution : torch::autograd::Function<Convolution> {
     data["weight"] = weight;
     data["bias"] = bias;
     data["gradients"] = c10::IValue::make_capsule(Gradients::forWeight(weight));
-    return at::convolution(input, weightInUse, biasInUse, sizes.stride, sizes.padding, sizes.dilation, false, std::vector<int64_t>(sizes.stride.size(), 0), sizes.groups);
+    return at::convolution(input, weightInUse, biasInUse, sizes.stride, sizes.padding, sizes.dilation, false,
+                           std::vector<int64_t>(sizes.stride.size(), 0), sizes.groups);
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& gradients) {
@@ -63,7 +67,8 @@ struct Convolution : torch::autograd::Function<Convolution> {
     if (!side->areWanted()) {
       // A second derivative continues to the weight, as its copy has no history.
       const Tensor differentiable = at::GradMode::is_enabled() ? weight.to(inUse.scalar_type()) : inUse;
-      const auto [map, kernel, offset] = gradientsOf(gradient, input, differentiable, sizes, {toInput, true, bias.has_value()});
+      const auto [map, kernel, offset] =
+          gradientsOf(gradient, input, differentiable, sizes, {toInput, true, bias.has_value()});
       made[0] = map;
       made[1] = kernel.to(weight.scalar_type());
       if (bias) made[2] = offset.to(bias->scalar_type());
@@ -82,13 +87,15 @@ struct Convolution : torch::autograd::Function<Convolution> {
 };
 
 // As aten::conv2d, computed with copies of weight and bias where autocast would cast these.
-Tensor conv2d(const Tensor& given, const Tensor& weight, const OptionalTensor& bias, const Tensor& weightCopy, const OptionalTensor& biasCopy, at::IntArrayRef stride,
-              at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
+Tensor conv2d(const Tensor& given, const Tensor& weight, const OptionalTensor& bias, const Tensor& weightCopy,
+              const OptionalTensor& biasCopy, at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
+              int64_t groups) {
   const auto type = given.device().type();
   const bool casts = at::autocast::is_autocast_enabled(type);
   const at::ScalarType dtype = casts ? at::autocast::get_autocast_dtype(type) : weight.scalar_type();
   const Tensor& kernel = dtype == weight.scalar_type() ? weight : weightCopy;
-  const bool isUsual = kernel.scalar_type() == dtype && given.dim() == 4 && (casts ? given.is_floating_point() : given.scalar_type() == dtype);
+  const bool isUsual = kernel.scalar_type() == dtype && given.dim() == 4 &&
+                       (casts ? given.is_floating_point() : given.scalar_type() == dtype);
   if (!isUsual || !Gradients::forWeight(weight) || (bias && !Gradients::forWeight(*bias))) {
     const OptionalTensor offset = bias ? OptionalTensor(narrowed(*bias, *biasCopy)) : std::nullopt;
     return at::conv2d(given, narrowed(weight, weightCopy), offset, stride, padding, dilation, groups);

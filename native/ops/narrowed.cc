@@ -17,11 +17,13 @@ using at::Tensor;
 struct Narrowed : torch::autograd::Function<Narrowed> {
   static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& weight, const Tensor& copy) {
     context->saved_data["weight"] = weight;
-    if (const auto gradients = Gradients::forWeight(weight)) context->saved_data["gradients"] = c10::IValue::make_capsule(gradients);
+    if (const auto gradients = Gradients::forWeight(weight))
+      context->saved_data["gradients"] = c10::IValue::make_capsule(gradients);
     return copy.detach();
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
     if (!gradients[0].defined()) return {{}, {}};
     auto& data = context->saved_data;
     const Tensor weight = data["weight"].toTensor();
@@ -40,10 +42,13 @@ struct Narrowed : torch::autograd::Function<Narrowed> {
 
 Tensor narrowed(const Tensor& weight, const Tensor& copy) {
   const auto type = weight.device().type();
-  if (!at::autocast::is_autocast_enabled(type) || at::autocast::get_autocast_dtype(type) != copy.scalar_type()) return weight;
+  if (!at::autocast::is_autocast_enabled(type) || at::autocast::get_autocast_dtype(type) != copy.scalar_type())
+    return weight;
   return Narrowed::apply(weight, copy);
 }
 
-void defineNarrowed(torch::Library& library) { library.def("narrowed(Tensor(a) weight, Tensor(a) copy) -> Tensor(a)", narrowed); }
+void defineNarrowed(torch::Library& library) {
+  library.def("narrowed(Tensor(a) weight, Tensor(a) copy) -> Tensor(a)", narrowed);
+}
 
 }  // namespace srrl

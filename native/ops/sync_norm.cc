@@ -32,8 +32,9 @@ void follow(const OptionalTensor& running, const Tensor& value, double momentum)
 }
 
 struct SyncNorm : torch::autograd::Function<SyncNorm> {
-  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& given, const OptionalTensor& weight, const OptionalTensor& bias, const OptionalTensor& runningMean,
-                        const OptionalTensor& runningVar, double momentum, double eps) {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& given, const OptionalTensor& weight,
+                        const OptionalTensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
+                        double momentum, double eps) {
     const at::AutoDispatchBelowADInplaceOrView below;
     // Half precision has too few digits for sums.
     const Tensor input = given.scalar_type() == at::kDouble ? given : given.to(at::kFloat);
@@ -41,21 +42,25 @@ struct SyncNorm : torch::autograd::Function<SyncNorm> {
     const int64_t channels = input.size(1);
     const double count = static_cast<double>(input.numel() / std::max<int64_t>(channels, 1));
     const auto [variance, mean] = at::var_mean(input, dims, 0);
-    const Tensor own = at::cat({mean.to(at::kDouble), variance.to(at::kDouble).mul(count), at::full({1}, count, mean.options().dtype(at::kDouble))});
+    const Tensor own = at::cat({mean.to(at::kDouble), variance.to(at::kDouble).mul(count),
+                                at::full({1}, count, mean.options().dtype(at::kDouble))});
     const Tensor joint = distributed::jointMoments(own);
-    const Tensor jointMean = joint.narrow(0, 0, channels), squares = joint.narrow(0, channels, channels), total = joint.narrow(0, 2 * channels, 1);
+    const Tensor jointMean = joint.narrow(0, 0, channels), squares = joint.narrow(0, channels, channels),
+                 total = joint.narrow(0, 2 * channels, 1);
     const Tensor inverse = squares.div(total).add(eps).rsqrt();
     follow(runningMean, jointMean, momentum);
     follow(runningVar, squares.div(total.sub(1)), momentum);
     const Tensor scale = weight ? inverse.mul(weight->to(at::kDouble)) : inverse;
     const Tensor shift = jointMean.mul(scale).neg();
-    const Tensor output = input.mul(shaped(scale, input)).add_(shaped(bias ? shift.add(bias->to(at::kDouble)) : shift, input));
+    const Tensor output =
+        input.mul(shaped(scale, input)).add_(shaped(bias ? shift.add(bias->to(at::kDouble)) : shift, input));
     context->save_for_backward({given, weight.value_or(Tensor()), jointMean, inverse, total});
     context->saved_data["bias"] = bias.has_value();
     return output.to(given.scalar_type());
   }
 
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context, const torch::autograd::variable_list& gradients) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 const torch::autograd::variable_list& gradients) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "synchronized batch normalization has no second derivative");
     if (!gradients[0].defined()) return torch::autograd::variable_list(7);
     const auto saved = context->get_saved_variables();
@@ -67,18 +72,22 @@ struct SyncNorm : torch::autograd::Function<SyncNorm> {
     const Tensor sum = gradient.sum(dims).to(at::kDouble), product = gradient.mul(apart).sum(dims).to(at::kDouble);
     const Tensor joint = distributed::jointSums(at::cat({sum, product}));
     const int64_t channels = input.size(1);
-    const Tensor offset = joint.narrow(0, 0, channels).div(total), slope = joint.narrow(0, channels, channels).div(total).mul(inverse).mul(inverse);
+    const Tensor offset = joint.narrow(0, 0, channels).div(total),
+                 slope = joint.narrow(0, channels, channels).div(total).mul(inverse).mul(inverse);
     const Tensor scale = weight.defined() ? inverse.mul(weight.to(at::kDouble)) : inverse;
-    Tensor toInput = gradient.sub(shaped(offset, input)).sub_(apart.mul_(shaped(slope, input))).mul_(shaped(scale, input));
+    Tensor toInput =
+        gradient.sub(shaped(offset, input)).sub_(apart.mul_(shaped(slope, input))).mul_(shaped(scale, input));
     // Each rank's own share: the gradients of parameters are reduced together.
     const Tensor toWeight = weight.defined() ? product.mul(inverse).to(weight.scalar_type()) : Tensor();
-    const Tensor toBias = context->saved_data["bias"].toBool() ? sum.to(weight.defined() ? weight.scalar_type() : at::kFloat) : Tensor();
+    const Tensor toBias =
+        context->saved_data["bias"].toBool() ? sum.to(weight.defined() ? weight.scalar_type() : at::kFloat) : Tensor();
     return {toInput.to(given.scalar_type()), toWeight, toBias, {}, {}, {}, {}};
   }
 };
 
-Tensor syncNorm(const Tensor& input, const OptionalTensor& weight, const OptionalTensor& bias, const OptionalTensor& runningMean, const OptionalTensor& runningVar,
-                const OptionalTensor& residual, double momentum, double eps, bool relu) {
+Tensor syncNorm(const Tensor& input, const OptionalTensor& weight, const OptionalTensor& bias,
+                const OptionalTensor& runningMean, const OptionalTensor& runningVar, const OptionalTensor& residual,
+                double momentum, double eps, bool relu) {
   TORCH_CHECK(input.dim() >= 2, "expected an input [N, C, ...], got a tensor of ", input.dim(), " dimensions");
   if (relu && weight && bias && normReluFits(input, *weight, *bias, runningMean, runningVar, residual))
     return jointNormRelu(input, *weight, *bias, runningMean, runningVar, residual, momentum, eps);

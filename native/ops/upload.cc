@@ -16,8 +16,8 @@ namespace srrl {
 
 namespace {
 
-// Bytes of copies that the device has not used yet, beyond which the host waits: it must not fill the memory of a device
-// that is slower than itself.
+// Bytes of copies that the device has not used yet, beyond which the host waits: it must not fill the memory of a
+// device that is slower than itself.
 constexpr size_t kMostUnused = size_t{256} << 20;
 
 // The copies to a device.

@@ -18,14 +18,16 @@ namespace {
 // What hands on the numbers of its first input, in evaluation mode, in another shape, layout or precision at the most.
 bool isSameNumbers(const Node* node) {
   return isDropout(node) ||
-         isAny(node, {"aten::flatten", "aten::view", "aten::reshape", "aten::view_as", "aten::reshape_as", "aten::_unsafe_view", "aten::squeeze",
-                      "aten::squeeze_", "aten::contiguous", "aten::to", "aten::_to_copy", "aten::type_as", "aten::float", "aten::detach", "aten::detach_", "aten::clone",
+         isAny(node, {"aten::flatten", "aten::view", "aten::reshape", "aten::view_as", "aten::reshape_as",
+                      "aten::_unsafe_view", "aten::squeeze", "aten::squeeze_", "aten::contiguous", "aten::to",
+                      "aten::_to_copy", "aten::type_as", "aten::float", "aten::detach", "aten::detach_", "aten::clone",
                       "aten::alias", "aten::_cast_Float"});
 }
 
 // What may stand between the classifier and the result.
 bool passesThrough(const Node* node) {
-  return isSameNumbers(node) || isAny(node, {"aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
+  return isSameNumbers(node) ||
+         isAny(node, {"aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
 }
 
 // The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the
@@ -47,7 +49,9 @@ std::optional<double> constantFactor(const Node* node, Value*& rest) {
   return number(node->input(0));
 }
 
-bool isTuple(const Node* node) { return isAny(node, {"prim::TupleConstruct", "prim::ListConstruct", "prim::DictConstruct"}); }
+bool isTuple(const Node* node) {
+  return isAny(node, {"prim::TupleConstruct", "prim::ListConstruct", "prim::DictConstruct"});
+}
 
 // The one value that a node on the way hands on, with the factor by which it does so.
 Value* handedOn(const Node* node, double& scale) {
@@ -66,8 +70,10 @@ Value* handedOn(const Node* node, double& scale) {
 }
 
 bool sameLayer(const LinearSite& a, const LinearSite& b) {
-  const bool sameBias = a.bias.defined() == b.bias.defined() && (!a.bias.defined() || a.bias.const_data_ptr() == b.bias.const_data_ptr());
-  return a.weight.const_data_ptr() == b.weight.const_data_ptr() && a.weight.sizes() == b.weight.sizes() && sameBias && a.scale == b.scale;
+  const bool sameBias =
+      a.bias.defined() == b.bias.defined() && (!a.bias.defined() || a.bias.const_data_ptr() == b.bias.const_data_ptr());
+  return a.weight.const_data_ptr() == b.weight.const_data_ptr() && a.weight.sizes() == b.weight.sizes() && sameBias &&
+         a.scale == b.scale;
 }
 
 // What stands around the classifier; map is null where nothing is averaged right before it.
@@ -79,7 +85,8 @@ struct Tap {
 
 // The axes of an average in [N, C, H, W] or [N, C, positions]; empty where they are no constants.
 std::set<int64_t> averagedAxes(const Node* node, int64_t dimensions) {
-  const auto axes = is(node, "aten::mean") && node->inputs().size() > 2 ? torch::jit::toIValue(node->input(1)) : std::nullopt;
+  const auto axes =
+      is(node, "aten::mean") && node->inputs().size() > 2 ? torch::jit::toIValue(node->input(1)) : std::nullopt;
   std::set<int64_t> set;
   if (!axes || !axes->isIntList()) return set;
   for (const int64_t axis : axes->toIntVector()) set.insert(axis < 0 ? axis + dimensions : axis);
@@ -95,7 +102,9 @@ Value* mapBefore(Value* feature) {
   // One axis after the other, or all positions as one axis.
   if (averagedAxes(node, 3) != std::set<int64_t>{2}) return nullptr;
   const Node* before = node->input(0)->node();
-  if (averagedAxes(before, 4) == std::set<int64_t>{3} || isAny(before, {"aten::flatten", "aten::view", "aten::reshape"})) return const_cast<Value*>(before->input(0));
+  if (averagedAxes(before, 4) == std::set<int64_t>{3} ||
+      isAny(before, {"aten::flatten", "aten::view", "aten::reshape"}))
+    return const_cast<Value*>(before->input(0));
   return nullptr;
 }
 
@@ -122,7 +131,8 @@ Tap around(const LinearSite& site) {
   Value* map = site.convolution ? feature : mapBefore(site.input);
   const torch::jit::WithInsertPoint place(after);
   Value* logits = output;
-  if (site.scale != 1) logits = output->owningGraph()->insert(c10::Symbol::fromQualString("aten::mul"), {output, site.scale});
+  if (site.scale != 1)
+    logits = output->owningGraph()->insert(c10::Symbol::fromQualString("aten::mul"), {output, site.scale});
   return {logits, feature, map};
 }
 
@@ -157,7 +167,7 @@ class Hoist {
       maps = maps && (!taps.back() || taps.back()->map);
     }
     if (!any) return std::nullopt;
-    const auto hand = [&](Value* Tap::*member) {
+    const auto hand = [&](Value* Tap::* member) {
       for (size_t i = 0; i < taps.size(); i++) {
         Block* branch = condition->blocks()[i];
         branch->registerOutput(taps[i] ? *taps[i].*member : undefined(branch));

@@ -43,7 +43,9 @@ Node* onlyUser(const Value* value) { return value->uses().size() == 1 ? value->u
 // The addition that is the only user of a value, and what is added.
 Node* additionTo(Value* value, Value*& other) {
   Node* user = onlyUser(value);
-  if (!user || !isAny(user, {"aten::add", "aten::add_"}) || user->inputs().size() != 3 || !isConstant(user->input(2), 1)) return nullptr;
+  if (!user || !isAny(user, {"aten::add", "aten::add_"}) || user->inputs().size() != 3 ||
+      !isConstant(user->input(2), 1))
+    return nullptr;
   const size_t place = user->input(0) == value ? 0 : 1;
   other = user->input(1 - place);
   // What is added in place keeps its name elsewhere.
@@ -67,8 +69,11 @@ Tail tailOf(Node* node, std::shared_ptr<Graph>& graph) {
   torch::jit::AliasDb aliases(graph);
   Node* last = node;
   Value* residual = nullptr;
-  if (Node* addition = additionTo(node->output(), residual); addition && aliases.moveBeforeTopologicallyValid(node, addition)) last = addition;
-  else residual = nullptr;
+  if (Node* addition = additionTo(node->output(), residual);
+      addition && aliases.moveBeforeTopologicallyValid(node, addition))
+    last = addition;
+  else
+    residual = nullptr;
   Node* relu = reluOf(last->output());
   // Something in between may write into what the sum was made of.
   if (relu && last->next() != relu && !aliases.moveBeforeTopologicallyValid(relu, last->next())) relu = nullptr;
@@ -80,7 +85,8 @@ void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Gra
   const torch::jit::WithInsertPoint place(last);
   Value* none = graph->insertConstant(c10::IValue());
   Value* fast = graph->insert(c10::Symbol::fromQualString(ownName("srrl::conv3x3_frozen")),
-                              {node->input(0), node->input(1), graph->insertConstant(conv3x3Kernel(kernel)), node->input(2), residual ? residual : none, relu});
+                              {node->input(0), node->input(1), graph->insertConstant(conv3x3Kernel(kernel)),
+                               node->input(2), residual ? residual : none, relu});
   last->output()->replaceAllUsesWith(fast);
 }
 
@@ -126,31 +132,71 @@ void joinRelu(Node* node, const at::Tensor& kernel, std::shared_ptr<Graph>& grap
   Value* weight = graph->insertConstant(padded.contiguous(at::MemoryFormat::ChannelsLast));
   const size_t groups = is(node, "aten::_convolution") ? 8 : 6;
   Value* joined = graph->insert(c10::Symbol::fromQualString(ownName("srrl::conv_relu")),
-                                {node->input(0), weight, graph->insertConstant(bias), residual ? residual : none, node->input(3), node->input(4), node->input(5),
-                                 node->input(groups)});
+                                {node->input(0), weight, graph->insertConstant(bias), residual ? residual : none,
+                                 node->input(3), node->input(4), node->input(5), node->input(groups)});
   last->output()->replaceAllUsesWith(joined);
 }
 
-// A normalization by constants, and the ReLU that is its only user, as one pass. Of the CPU's memory, where there is an
-// operator for it.
-void joinNormalization(Node* node, Graph& graph) {
-  const auto scaling = torch::jit::toIValue(node->input(1));
-  if (!scaling || !scaling->isTensor() || !scaling->toTensor().is_cpu()) return;
+struct NormConstants {
+  at::Tensor weight, bias, mean, variance;
+  double epsilon;
+};
+
+std::optional<NormConstants> constantsOf(const Node* node) {
   const auto tensor = [&](size_t place) -> at::Tensor {
     const auto constant = torch::jit::toIValue(node->input(place));
-    return constant && constant->isTensor() ? constant->toTensor().to(at::kDouble) : at::Tensor();
+    return constant && constant->isTensor() ? constant->toTensor() : at::Tensor();
   };
-  const at::Tensor weight = tensor(1), bias = tensor(2), mean = tensor(3), variance = tensor(4);
   const auto epsilon = torch::jit::toIValue(node->input(7));
-  if (!weight.defined() || !bias.defined() || !mean.defined() || !variance.defined() || !isConstant(node->input(5), false) || !epsilon) return;
-  const at::Tensor scale = weight / (variance + epsilon->toDouble()).sqrt();
-  const auto type = torch::jit::toIValue(node->input(1))->toTensor().scalar_type();
+  NormConstants found{tensor(1), tensor(2), tensor(3), tensor(4), 0};
+  if (!found.weight.defined() || !found.bias.defined() || !found.mean.defined() || !found.variance.defined())
+    return std::nullopt;
+  if (!isConstant(node->input(5), false) || !epsilon) return std::nullopt;
+  found.epsilon = epsilon->toDouble();
+  return found;
+}
+
+// The addition of two tensors that ends right before `node`, where that reads the sum.
+Node* sumBefore(const Node* node) {
+  Node* sum = node->input(0)->node();
+  if (!is(sum, "aten::add") || sum->inputs().size() != 3 || !isConstant(sum->input(2), 1)) return nullptr;
+  if (!sum->input(1)->type()->isSubtypeOf(*c10::TensorType::get())) return nullptr;
+  const Node* next = sum->next();
+  while (next->kind() == c10::prim::Constant) next = next->next();
+  return next == node ? sum : nullptr;
+}
+
+// A normalization by constants, and the ReLU that is its only user, as one pass; on devices also with a sum before it.
+void joinNormalization(Node* node, Graph& graph) {
+  const auto constants = constantsOf(node);
+  if (!constants) return;
+  const auto& [weight, bias, mean, variance, epsilon] = *constants;
   Node* relu = reluOf(node->output());
   if (relu && node->next() != relu) relu = nullptr;
   Node* last = relu ? relu : node;
   const torch::jit::WithInsertPoint place(last);
-  Value* joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::affine")),
-                               {node->input(0), graph.insertConstant(scale.to(type)), graph.insertConstant((bias - mean * scale).to(type)), relu != nullptr});
+  const auto constant = [&](const at::Tensor& tensor) { return graph.insertConstant(tensor.to(weight.scalar_type())); };
+  const at::Tensor deviation = (variance.to(at::kDouble) + epsilon).rsqrt();
+  Value* joined = nullptr;
+  if (weight.is_cpu()) {
+    const at::Tensor scale = weight * deviation;
+    joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::affine")),
+                          {node->input(0), constant(scale), constant(bias - mean * scale), relu != nullptr});
+  } else if (Node* sum = relu ? sumBefore(node) : nullptr) {
+    // It returns both: one value of several cannot be what insert() makes.
+    Node* both = graph.create(c10::Symbol::fromQualString(ownName("srrl::norm_frozen_sum")), 2);
+    for (Value* input : {sum->input(0), sum->input(1), constant(weight), constant(bias), constant(mean),
+                         constant(variance), constant(deviation)})
+      both->addInput(input);
+    both->addInput(graph.insertConstant(epsilon));
+    graph.insertNode(both);
+    sum->output()->replaceAllUsesAfterNodeWith(both, both->output(1));
+    joined = both->output(0);
+  } else {
+    joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::norm_frozen")),
+                          {node->input(0), constant(weight), constant(bias), constant(mean), constant(variance),
+                           constant(deviation), epsilon, relu != nullptr});
+  }
   last->output()->replaceAllUsesWith(joined);
 }
 
@@ -166,6 +212,7 @@ void joinRelus(std::shared_ptr<Graph>& graph, int64_t multiple) {
     if (hasConvRelu(kernel->device())) joinRelu(node, *kernel, graph, multiple);
   }
   for (Node* node : nodes) {
+    if (onDevice && is(node, "aten::batch_norm")) joinNormalization(node, *graph);
     if (!onDevice || !is(node, "aten::max_pool2d")) continue;
     const torch::jit::WithInsertPoint place(node);
     std::vector<torch::jit::NamedValue> inputs(node->inputs().begin(), node->inputs().end());

@@ -6,6 +6,7 @@
 #include <torch/csrc/jit/passes/frozen_graph_optimizations.h>
 
 #include "arguments.h"
+#include "library.h"
 #include "script/convolutions.h"
 #include "script/graph.h"
 
@@ -16,7 +17,9 @@ using torch::jit::Value;
 
 namespace {
 
-c10::intrusive_ptr<Frozen> frozenOf(const Napi::CallbackInfo& info) { return capsuleOf<Frozen>(info, 0, "a frozen network"); }
+c10::intrusive_ptr<Frozen> frozenOf(const Napi::CallbackInfo& info) {
+  return capsuleOf<Frozen>(info, 0, "a frozen network");
+}
 
 // frozenRun(frozen, images) => one handle an output, null where there is none; without gradient
 Napi::Value run(const Napi::CallbackInfo& info) {
@@ -29,7 +32,8 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   frozen->function.run(stack);
   const auto outputs = stack.back().toTupleRef().elements().vec();
   auto result = Napi::Array::New(env, outputs.size());
-  for (size_t i = 0; i < outputs.size(); i++) result.Set(i, outputs[i].isTensor() ? wrap(env, outputs[i].toTensor()) : env.Null());
+  for (size_t i = 0; i < outputs.size(); i++)
+    result.Set(i, outputs[i].isTensor() ? wrap(env, outputs[i].toTensor()) : env.Null());
   return result;
 }
 
@@ -68,11 +72,14 @@ Napi::Value fold(const Napi::CallbackInfo& info) {
 // float32 next to half precision.
 void narrowGraph(Graph& graph, Value* images, at::ScalarType dtype) {
   forEachNode(graph.block(), [&](torch::jit::Node* node) {
-    if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index"})) return;
+    if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index", ownName("srrl::norm_frozen").c_str(),
+                     ownName("srrl::norm_frozen_sum").c_str()}))
+      return;
     const torch::jit::WithInsertPoint before(node);
     for (size_t i = 0; i < node->inputs().size(); i++) {
       const auto constant = torch::jit::toIValue(node->input(i));
-      if (constant && constant->isTensor() && constant->toTensor().scalar_type() == at::kFloat) node->replaceInput(i, graph.insertConstant(constant->toTensor().to(dtype)));
+      if (constant && constant->isTensor() && constant->toTensor().scalar_type() == at::kFloat)
+        node->replaceInput(i, graph.insertConstant(constant->toTensor().to(dtype)));
     }
   });
   const torch::jit::WithInsertPoint first(*graph.nodes().begin());
@@ -88,21 +95,28 @@ Napi::Value narrow(const Napi::CallbackInfo& info) {
   torch::jit::OptimizeFrozenGraph(graph);
   // With biases in float32, so that sums of them are rounded once.
   joinRelus(graph, 8);
-  narrowGraph(*graph, graph->inputs()[frozen->leading.size()], static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value()));
+  narrowGraph(*graph, graph->inputs()[frozen->leading.size()],
+              static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value()));
   torch::jit::EliminateDeadCode(graph);
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
 }
 
 // frozenText(frozen) => its graph in libtorch's notation, for people
-Napi::Value text(const Napi::CallbackInfo& info) { return Napi::String::New(info.Env(), frozenOf(info)->graph->toString(false)); }
+Napi::Value text(const Napi::CallbackInfo& info) {
+  return Napi::String::New(info.Env(), frozenOf(info)->graph->toString(false));
+}
 
 }  // namespace
 
 Frozen::Frozen(std::shared_ptr<Graph> graph, c10::Stack leading, c10::Stack trailing)
-    : graph(graph), function("frozen", graph->copy(), nullptr), leading(std::move(leading)), trailing(std::move(trailing)) {}
+    : graph(graph),
+      function("frozen", graph->copy(), nullptr),
+      leading(std::move(leading)),
+      trailing(std::move(trailing)) {}
 
 Napi::Value holdFrozen(Napi::Env env, c10::intrusive_ptr<Frozen> frozen) {
-  return Napi::Number::New(env, static_cast<double>(Environment::of(env).handles.insert(c10::IValue::make_capsule(std::move(frozen)))));
+  return Napi::Number::New(
+      env, static_cast<double>(Environment::of(env).handles.insert(c10::IValue::make_capsule(std::move(frozen)))));
 }
 
 void exportFrozen(Napi::Env, Napi::Object exports) {

@@ -23,8 +23,9 @@ bool isAny(const Node* node, std::initializer_list<const char*> names) {
 }
 
 bool isDropout(const Node* node) {
-  return isAny(node, {"aten::dropout", "aten::dropout_", "aten::feature_dropout", "aten::feature_dropout_", "aten::alpha_dropout", "aten::alpha_dropout_",
-                      "aten::feature_alpha_dropout", "aten::feature_alpha_dropout_"});
+  return isAny(node, {"aten::dropout", "aten::dropout_", "aten::feature_dropout", "aten::feature_dropout_",
+                      "aten::alpha_dropout", "aten::alpha_dropout_", "aten::feature_alpha_dropout",
+                      "aten::feature_alpha_dropout_"});
 }
 
 void forEachNode(Block* block, const std::function<void(Node*)>& visit) {
@@ -46,7 +47,8 @@ std::optional<at::Tensor> constantTensor(const Value* value) {
   if (is(node, "aten::permute")) {
     const auto inner = constantTensor(node->input(0));
     const auto axes = torch::jit::toIValue(node->input(1));
-    if (inner && inner->dim() == 2 && axes && axes->isIntList() && axes->toIntVector() == std::vector<int64_t>{1, 0}) return inner->t();
+    if (inner && inner->dim() == 2 && axes && axes->isIntList() && axes->toIntVector() == std::vector<int64_t>{1, 0})
+      return inner->t();
   }
   if (isAny(node, {"aten::detach", "aten::contiguous"})) return constantTensor(node->input(0));
   return std::nullopt;
@@ -69,7 +71,8 @@ std::string pathOf(const at::Tensor& weight, const torch::jit::Module& original)
 }
 
 // bias is null where there is none. Returns false where something is not a constant or not of the right shape.
-bool describe(LinearSite& site, Value* input, const std::optional<at::Tensor>& weight, const Value* bias, Value* output) {
+bool describe(LinearSite& site, Value* input, const std::optional<at::Tensor>& weight, const Value* bias,
+              Value* output) {
   if (!weight || weight->dim() != 2) return false;
   if (bias && !isNone(bias)) {
     const auto constant = constantTensor(bias);
@@ -104,7 +107,8 @@ bool matchLinear(Node* node, LinearSite& site) {
   if (isAny(node, {"aten::matmul", "aten::mm"})) {
     const Node* addition = onlyAddition(node->output());
     Value* output = addition ? const_cast<Value*>(addition->output()) : node->output();
-    return describe(site, node->input(0), transposed(constantTensor(node->input(1))), addition ? addition->input(1) : nullptr, output);
+    return describe(site, node->input(0), transposed(constantTensor(node->input(1))),
+                    addition ? addition->input(1) : nullptr, output);
   }
   if (isAny(node, {"aten::conv2d", "aten::_convolution", "aten::convolution"})) {
     const auto kernel = constantTensor(node->input(1));
@@ -154,8 +158,10 @@ std::vector<int64_t> leadingSizes(Graph& graph) {
     const Node* shape = node->input(1)->node();
     const auto list = torch::jit::toIValue(node->input(1));
     std::optional<c10::IValue> first;
-    if (list && list->isIntList() && list->toIntVector().size() > 0) first = list->toIntVector()[0];
-    else if (is(shape, "prim::ListConstruct") && !shape->inputs().empty()) first = torch::jit::toIValue(shape->input(0));
+    if (list && list->isIntList() && list->toIntVector().size() > 0)
+      first = list->toIntVector()[0];
+    else if (is(shape, "prim::ListConstruct") && !shape->inputs().empty())
+      first = torch::jit::toIValue(shape->input(0));
     if (!first || !first->isInt() || first->toInt() < 1) return;
     if (std::find(sizes.begin(), sizes.end(), first->toInt()) == sizes.end()) sizes.push_back(first->toInt());
   });

@@ -12,9 +12,9 @@ namespace srrl {
 
 // A place in the graph that computes  output = input * weight^T + bias.
 struct LinearSite {
-  std::string path;    // of the module that owns the weight; empty where no parameter is the weight as it stands
-  at::Tensor weight;   // [classes, width]
-  at::Tensor bias;     // [classes] or undefined
+  std::string path;          // of the module that owns the weight; empty where no parameter is the weight as it stands
+  at::Tensor weight;         // [classes, width]
+  at::Tensor bias;           // [classes] or undefined
   bool convolution = false;  // a 1x1 convolution: input and output are maps
   bool nested = false;       // inside an if or a loop, where no value can be handed out
   double scale = 1;          // of the output on its way to the result; it belongs to the classifier

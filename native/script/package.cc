@@ -14,14 +14,17 @@ struct Package : torch::CustomClassHolder {
   torch::inductor::AOTIModelPackageLoader loader;
 };
 
-c10::intrusive_ptr<Package> packageOf(const Napi::CallbackInfo& info) { return capsuleOf<Package>(info, 0, "an AOTInductor package"); }
+c10::intrusive_ptr<Package> packageOf(const Napi::CallbackInfo& info) {
+  return capsuleOf<Package>(info, 0, "an AOTInductor package");
+}
 
 // packageLoad(path) => handle
 Napi::Value load(const Napi::CallbackInfo& info) {
   try {
     auto package = c10::make_intrusive<Package>(info[0].As<Napi::String>().Utf8Value());
     auto& handles = Environment::of(info.Env()).handles;
-    return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(c10::IValue::make_capsule(std::move(package)))));
+    return Napi::Number::New(info.Env(),
+                             static_cast<double>(handles.insert(c10::IValue::make_capsule(std::move(package)))));
   } catch (const c10::Error& error) {
     throw Error(kFile, error.what_without_backtrace());
   } catch (const std::exception& error) {

@@ -1,4 +1,5 @@
-// AOTInductor packages (.pt2): networks that torch.export and Inductor have compiled. They hold machine code, which is run.
+// AOTInductor packages (.pt2): networks that torch.export and Inductor have compiled. They hold machine code, which is
+// run.
 #pragma once
 
 #include <napi.h>

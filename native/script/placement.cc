@@ -22,7 +22,9 @@ bool isDtypeArgument(const Node* node, size_t place) {
   return type->kind() == c10::TypeKind::ScalarTypeType;
 }
 
-bool isDouble(const c10::IValue& value) { return value.isTensor() && value.toTensor().defined() && value.toTensor().scalar_type() == at::kDouble; }
+bool isDouble(const c10::IValue& value) {
+  return value.isTensor() && value.toTensor().defined() && value.toTensor().scalar_type() == at::kDouble;
+}
 
 void replaceInput(Node* node, size_t place, const c10::IValue& value) {
   const torch::jit::WithInsertPoint before(node);
@@ -59,12 +61,15 @@ void place(Graph& graph, c10::Device device, bool single) {
     for (size_t i = 0; i < node->inputs().size(); i++) {
       const auto value = torch::jit::toIValue(node->input(i));
       if (!value) continue;
-      if (value->isDevice() && value->toDevice() != device) replaceInput(node, i, device);
-      else if (value->isTensor() && value->toTensor().defined() && (toFloat(value->toTensor().scalar_type()) || value->toTensor().device() != device)) {
+      if (value->isDevice() && value->toDevice() != device)
+        replaceInput(node, i, device);
+      else if (value->isTensor() && value->toTensor().defined() &&
+               (toFloat(value->toTensor().scalar_type()) || value->toTensor().device() != device)) {
         const at::Tensor& tensor = value->toTensor();
         const auto type = toFloat(tensor.scalar_type()) ? at::kFloat : tensor.scalar_type();
         // A number as a tensor may stay where it is; operators take it from the CPU.
-        if (tensor.dim() > 0 || type != tensor.scalar_type()) replaceInput(node, i, tensor.to(tensor.dim() > 0 ? device : tensor.device(), type));
+        if (tensor.dim() > 0 || type != tensor.scalar_type())
+          replaceInput(node, i, tensor.to(tensor.dim() > 0 ? device : tensor.device(), type));
       } else if (value->isInt() && isDtypeArgument(node, i) && toFloat(static_cast<at::ScalarType>(value->toInt()))) {
         replaceInput(node, i, static_cast<int64_t>(at::kFloat));
       }

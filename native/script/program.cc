@@ -47,8 +47,8 @@ Napi::Array list(const Napi::Value& value) {
 
 // What takes no part in a network's arithmetic, or reads and writes outside of it.
 bool isForbidden(const std::string& name) {
-  return name.rfind("aten::", 0) != 0 || name == "aten::from_file" || name.rfind("aten::set_", 0) == 0 || name.rfind("aten::resize", 0) == 0 ||
-         name.rfind("aten::_resize", 0) == 0;
+  return name.rfind("aten::", 0) != 0 || name == "aten::from_file" || name.rfind("aten::set_", 0) == 0 ||
+         name.rfind("aten::resize", 0) == 0 || name.rfind("aten::_resize", 0) == 0;
 }
 
 c10::TypePtr elementOf(c10::TypePtr type) {
@@ -65,7 +65,8 @@ bool takesTensor(const c10::Argument& argument) {
 
 class Builder {
  public:
-  explicit Builder(const Napi::Object& program) : program_(program), graph_(std::make_shared<Graph>()), unit_(std::make_shared<torch::jit::CompilationUnit>()) {}
+  explicit Builder(const Napi::Object& program)
+      : program_(program), graph_(std::make_shared<Graph>()), unit_(std::make_shared<torch::jit::CompilationUnit>()) {}
 
   torch::jit::Module module() {
     makeModules();
@@ -149,7 +150,8 @@ class Builder {
       const std::string path = text(entry.Get("path"));
       const auto dot = path.rfind('.');
       Value* from = owner(dot == std::string::npos ? "" : path.substr(0, dot));
-      bindOnce(text(entry.Get("value")), graph_->insertGetAttr(from, dot == std::string::npos ? path : path.substr(dot + 1)));
+      bindOnce(text(entry.Get("value")),
+               graph_->insertGetAttr(from, dot == std::string::npos ? path : path.substr(dot + 1)));
     }
   }
 
@@ -168,15 +170,20 @@ class Builder {
     const auto inputs = list(node.Get("inputs"));
     const auto overload = node.Get("overload");
     std::vector<Value*> results;
-    if (overload.IsNull()) results = {arithmetic(name, inputs)};
-    else results = overloaded(name, text(overload), inputs);
+    if (overload.IsNull())
+      results = {arithmetic(name, inputs)};
+    else
+      results = overloaded(name, text(overload), inputs);
     const auto outputs = list(node.Get("outputs"));
     if (outputs.Length() > results.size())
-      throw Error(kFile, "it has " + std::to_string(outputs.Length()) + " results in the program, and " + std::to_string(results.size()) + " in PyTorch");
+      throw Error(kFile, "it has " + std::to_string(outputs.Length()) + " results in the program, and " +
+                             std::to_string(results.size()) + " in PyTorch");
     for (uint32_t i = 0; i < outputs.Length(); i++) {
       const auto output = outputs.Get(i);
-      if (output.IsArray()) unpack(results[i], output.As<Napi::Array>());
-      else if (!output.IsNull()) bindResult(text(output), results[i]);
+      if (output.IsArray())
+        unpack(results[i], output.As<Napi::Array>());
+      else if (!output.IsNull())
+        bindResult(text(output), results[i]);
     }
   }
 
@@ -188,8 +195,10 @@ class Builder {
 
   void bindResult(const std::string& name, Value* value) {
     const auto kind = value->type()->kind();
-    if (kind != c10::TypeKind::TensorType && kind != c10::TypeKind::IntType && kind != c10::TypeKind::FloatType && kind != c10::TypeKind::BoolType)
-      throw Error(kFile, "its result '" + name + "' is " + value->type()->str() + " in PyTorch, and one tensor or number in the program");
+    if (kind != c10::TypeKind::TensorType && kind != c10::TypeKind::IntType && kind != c10::TypeKind::FloatType &&
+        kind != c10::TypeKind::BoolType)
+      throw Error(kFile, "its result '" + name + "' is " + value->type()->str() +
+                             " in PyTorch, and one tensor or number in the program");
     bindOnce(name, value);
   }
 
@@ -206,7 +215,8 @@ class Builder {
   // Arithmetic on sizes, whose overload follows from its operands.
   Value* arithmetic(const std::string& name, const Napi::Array& inputs) {
     std::vector<NamedValue> operands;
-    for (uint32_t i = 0; i < inputs.Length(); i++) operands.push_back(argument("", inputs.Get(i).As<Napi::Object>().Get("value").As<Napi::Object>(), nullptr));
+    for (uint32_t i = 0; i < inputs.Length(); i++)
+      operands.push_back(argument("", inputs.Get(i).As<Napi::Object>().Get("value").As<Napi::Object>(), nullptr));
     return graph_->insert(c10::Symbol::fromQualString(name), operands);
   }
 
@@ -225,7 +235,9 @@ class Builder {
       const auto place = overload.find("Tensor");
       std::string scalar = overload;
       if (place != std::string::npos) scalar.replace(place, 6, "Scalar");
-      if (const auto* other = find(name, scalar); other && place != std::string::npos && !hasNumberForTensor(*other, inputs)) op = other;
+      if (const auto* other = find(name, scalar);
+          other && place != std::string::npos && !hasNumberForTensor(*other, inputs))
+        op = other;
     }
     const auto& schema = op->schema();
     std::vector<NamedValue> arguments;
@@ -242,7 +254,8 @@ class Builder {
     for (const auto& result : schema.returns()) node->addOutput()->setType(result.type());
     const torch::jit::Operator* run = node->maybeOperator();
     if (!run || run->schema().overload_name() != schema.overload_name())
-      throw Error(kFile, "TorchScript would take another overload, '" + (run ? run->schema().overload_name() : std::string("none")) + "'");
+      throw Error(kFile, "TorchScript would take another overload, '" +
+                             (run ? run->schema().overload_name() : std::string("none")) + "'");
     return {node->outputs().begin(), node->outputs().end()};
   }
 
@@ -251,7 +264,9 @@ class Builder {
       const auto input = inputs.Get(i).As<Napi::Object>();
       const auto position = op.schema().argumentIndexWithName(text(input.Get("name")));
       const std::string kind = text(input.Get("value").As<Napi::Object>().Get("kind"));
-      if (position && takesTensor(op.schema().arguments()[*position]) && (kind == "int" || kind == "float" || kind == "bool" || kind == "number")) return true;
+      if (position && takesTensor(op.schema().arguments()[*position]) &&
+          (kind == "int" || kind == "float" || kind == "bool" || kind == "number"))
+        return true;
     }
     return false;
   }
@@ -273,10 +288,14 @@ class Builder {
     const auto names = list(content);
     for (uint32_t i = 0; i < names.Length(); i++) {
       const auto item = names.Get(i);
-      if (item.IsNull()) items.push_back(graph_->insertConstant(c10::IValue()));
-      else if (item.IsNumber()) items.push_back(graph_->insertConstant(integer(item)));
-      else items.push_back(valueOf(text(item)));
-      if (!items.back()->type()->isSubtypeOf(*type)) throw Error(kFile, "a list holds " + items.back()->type()->str() + " where PyTorch takes " + type->str());
+      if (item.IsNull())
+        items.push_back(graph_->insertConstant(c10::IValue()));
+      else if (item.IsNumber())
+        items.push_back(graph_->insertConstant(integer(item)));
+      else
+        items.push_back(valueOf(text(item)));
+      if (!items.back()->type()->isSubtypeOf(*type))
+        throw Error(kFile, "a list holds " + items.back()->type()->str() + " where PyTorch takes " + type->str());
     }
     return graph_->insertNode(graph_->createList(type, items))->output();
   }
@@ -285,18 +304,23 @@ class Builder {
     if (kind == "none") return {};
     if (kind == "int") return asTensor ? wrapped(integer(content)) : c10::IValue(integer(content));
     if (kind == "float") return asTensor ? wrapped(number(content)) : c10::IValue(number(content));
-    if (kind == "bool") return asTensor ? wrapped(static_cast<bool>(content.ToBoolean())) : c10::IValue(static_cast<bool>(content.ToBoolean()));
+    if (kind == "bool")
+      return asTensor ? wrapped(static_cast<bool>(content.ToBoolean()))
+                      : c10::IValue(static_cast<bool>(content.ToBoolean()));
     if (kind == "string") return text(content);
     if (kind == "device") return c10::Device(text(content));
     if (kind == "ints") return items<int64_t>(content, integer);
     if (kind == "floats") return items<double>(content, number);
-    if (kind == "bools") return items<bool>(content, [](const Napi::Value& item) { return static_cast<bool>(item.ToBoolean()); });
+    if (kind == "bools")
+      return items<bool>(content, [](const Napi::Value& item) { return static_cast<bool>(item.ToBoolean()); });
     throw Error(kFile, "it has an argument of a kind that is not known: " + kind);
   }
 
   // A number that stands for a tensor decides no dtype, as in Python.
   static c10::IValue wrapped(const at::Scalar& value) {
-    at::Tensor tensor = at::scalar_tensor(value, at::device(at::kCPU).dtype(value.isFloatingPoint() ? at::kDouble : value.isBoolean() ? at::kBool : at::kLong));
+    at::Tensor tensor = at::scalar_tensor(value, at::device(at::kCPU).dtype(value.isFloatingPoint() ? at::kDouble
+                                                                            : value.isBoolean()     ? at::kBool
+                                                                                                    : at::kLong));
     tensor.unsafeGetTensorImpl()->set_wrapped_number(true);
     return tensor;
   }
@@ -332,7 +356,8 @@ class Builder {
 Napi::Value build(const Napi::CallbackInfo& info) {
   try {
     const torch::jit::Module module = Builder(info[0].As<Napi::Object>()).module();
-    return Napi::Number::New(info.Env(), static_cast<double>(Environment::of(info.Env()).handles.insert(module._ivalue())));
+    return Napi::Number::New(info.Env(),
+                             static_cast<double>(Environment::of(info.Env()).handles.insert(module._ivalue())));
   } catch (const c10::Error& error) {
     throw Error(kFile, error.what_without_backtrace());
   } catch (const std::out_of_range& error) {

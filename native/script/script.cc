@@ -30,7 +30,8 @@ torch::jit::Module moduleOf(const Napi::CallbackInfo& info) {
 // Half precision is for accelerators; the CPU computes it slowly, and many operators not at all.
 bool isNarrow(const torch::jit::Module& module) {
   for (const at::Tensor& parameter : module.parameters()) {
-    if (parameter.is_cpu() && (parameter.scalar_type() == at::kHalf || parameter.scalar_type() == at::kBFloat16)) return true;
+    if (parameter.is_cpu() && (parameter.scalar_type() == at::kHalf || parameter.scalar_type() == at::kBFloat16))
+      return true;
   }
   return false;
 }
@@ -77,7 +78,8 @@ Napi::Value describe(const Napi::CallbackInfo& info) {
   }
   auto parameters = Napi::Array::New(env);
   count = 0;
-  for (const auto& parameter : module.named_parameters()) parameters.Set(count++, tensorEntry(env, parameter.name, parameter.value));
+  for (const auto& parameter : module.named_parameters())
+    parameters.Set(count++, tensorEntry(env, parameter.name, parameter.value));
   auto buffers = Napi::Array::New(env);
   count = 0;
   for (const auto& buffer : module.named_buffers()) buffers.Set(count++, tensorEntry(env, buffer.name, buffer.value));
@@ -111,7 +113,8 @@ std::vector<c10::IValue> extraInputs(const torch::jit::Module& module) {
   if (arguments.size() < 2) throw Error(kFile, "its forward takes no input");
   std::vector<c10::IValue> extra;
   for (size_t i = 2; i < arguments.size(); i++) {
-    if (!arguments[i].default_value()) throw Error(kFile, "its forward needs a second input, '" + arguments[i].name() + "'");
+    if (!arguments[i].default_value())
+      throw Error(kFile, "its forward needs a second input, '" + arguments[i].name() + "'");
     extra.push_back(*arguments[i].default_value());
   }
   return extra;
@@ -160,7 +163,8 @@ Napi::Value tap(const Napi::CallbackInfo& info) {
   };
   result.Set("weight", wrap(env, scaled(chosen->weight)));
   result.Set("bias", wrap(env, chosen->bias.defined() ? scaled(chosen->bias) : at::Tensor()));
-  result.Set("tapped", holdFrozen(env, c10::make_intrusive<Frozen>(graph, c10::Stack{frozen._ivalue()}, extraInputs(frozen))));
+  result.Set("tapped",
+             holdFrozen(env, c10::make_intrusive<Frozen>(graph, c10::Stack{frozen._ivalue()}, extraInputs(frozen))));
   return result;
 }
 
@@ -173,8 +177,8 @@ Napi::Value forward(const Napi::CallbackInfo& info) {
   return Napi::Value(env, toJs(env, Environment::of(env).handles, module.forward(std::move(inputs))));
 }
 
-// scriptBytes(module, {name: text}) => the file that torch.jit.load reads, with the texts as its extra files. Not written
-// here: libtorch's writer ends the process where the disk is full.
+// scriptBytes(module, {name: text}) => the file that torch.jit.load reads, with the texts as its extra files. Not
+// written here: libtorch's writer ends the process where the disk is full.
 Napi::Value bytes(const Napi::CallbackInfo& info) {
   const torch::jit::Module module = moduleOf(info);
   torch::jit::ExtraFilesMap extra;

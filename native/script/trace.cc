@@ -64,7 +64,9 @@ class Writer {
   Napi::Value write(Graph& graph) {
     for (Node* node : graph.nodes()) {
       const Napi::HandleScope scope(env_);
-      if (node->kind() == torch::jit::prim::Constant || node->kind() == torch::jit::prim::ListConstruct || node->kind() == torch::jit::prim::ListUnpack) continue;
+      if (node->kind() == torch::jit::prim::Constant || node->kind() == torch::jit::prim::ListConstruct ||
+          node->kind() == torch::jit::prim::ListUnpack)
+        continue;
       nodes_.Set(nodes_.Length(), call(node));
     }
     auto outputs = Napi::Array::New(env_);
@@ -87,7 +89,8 @@ class Writer {
     auto inputs = Napi::Array::New(env_);
     for (size_t i = 0; i < node->inputs().size(); i++) {
       auto input = Napi::Object::New(env_);
-      input.Set("name", op && i < op->schema().arguments().size() ? op->schema().arguments()[i].name() : std::to_string(i));
+      input.Set("name",
+                op && i < op->schema().arguments().size() ? op->schema().arguments()[i].name() : std::to_string(i));
       input.Set("value", operand(node->input(i)));
       inputs.Set(inputs.Length(), input);
     }
@@ -112,8 +115,11 @@ class Writer {
     if (output->type()->kind() != c10::TypeKind::ListType) return Napi::String::New(env_, named(output, base));
     auto list = Napi::Array::New(env_);
     Node* user = output->uses()[0].user;
-    if (output->uses().size() != 1 || user->kind() != torch::jit::prim::ListUnpack) throw Error(kState, "a list of tensors is used as a whole");
-    for (Value* item : user->outputs()) list.Set(list.Length(), item->uses().empty() ? env_.Null() : Napi::Value(Napi::String::New(env_, named(item, base))));
+    if (output->uses().size() != 1 || user->kind() != torch::jit::prim::ListUnpack)
+      throw Error(kState, "a list of tensors is used as a whole");
+    for (Value* item : user->outputs())
+      list.Set(list.Length(),
+               item->uses().empty() ? env_.Null() : Napi::Value(Napi::String::New(env_, named(item, base))));
     return list;
   }
 
@@ -125,7 +131,9 @@ class Writer {
     const auto type = value->type()->cast<c10::TensorType>();
     const auto sizes = type ? type->sizes().concrete_sizes() : std::nullopt;
     entry.Set("shape", sizes ? numbers(env_, *sizes) : env_.Null());
-    entry.Set("dtype", type && type->scalarType() ? Napi::Value(Napi::Number::New(env_, static_cast<int>(*type->scalarType()))) : env_.Null());
+    entry.Set("dtype", type && type->scalarType()
+                           ? Napi::Value(Napi::Number::New(env_, static_cast<int>(*type->scalarType())))
+                           : env_.Null());
     values_.Set(values_.Length(), entry);
     return fresh;
   }
@@ -154,7 +162,8 @@ class Writer {
   Napi::Object operand(const Value* value) {
     if (names_.contains(value)) return of("name", nameOf(value));
     if (const auto constant = torch::jit::toIValue(value)) return this->constant(value, *constant);
-    if (value->node()->kind() != torch::jit::prim::ListConstruct) throw Error(kState, std::string("a value of ") + value->node()->kind().toQualString() + " cannot be written");
+    if (value->node()->kind() != torch::jit::prim::ListConstruct)
+      throw Error(kState, std::string("a value of ") + value->node()->kind().toQualString() + " cannot be written");
     return list(value);
   }
 
@@ -169,7 +178,10 @@ class Writer {
     }
     const auto element = value->type()->expectRef<c10::ListType>().getElementType()->kind();
     if (!constant || element == c10::TypeKind::TensorType) return of("names", items);
-    return of(element == c10::TypeKind::FloatType ? "floats" : element == c10::TypeKind::BoolType ? "bools" : "ints", items);
+    return of(element == c10::TypeKind::FloatType  ? "floats"
+              : element == c10::TypeKind::BoolType ? "bools"
+                                                   : "ints",
+              items);
   }
 
   static bool isAnyOf(const Napi::Object& entry, std::initializer_list<const char*> kinds) {
@@ -224,13 +236,16 @@ class Writer {
 // A value that is read in JavaScript becomes a constant of the trace, whatever the images are.
 void refuseReadValues(Graph& graph, Napi::Env env, const Places& places, const Napi::Function& refuse) {
   for (Node* node : graph.nodes()) {
-    if (!isAny(node, {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal", "aten::allclose"})) continue;
+    if (!isAny(node, {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal", "aten::allclose"}))
+      continue;
     const auto place = places.of.find(node);
-    refuse.Call({Napi::String::New(env, node->kind().toQualString()), Napi::Number::New(env, place == places.of.end() ? -1 : place->second)});
+    refuse.Call({Napi::String::New(env, node->kind().toQualString()),
+                 Napi::Number::New(env, place == places.of.end() ? -1 : place->second)});
   }
 }
 
-// graphTrace(images, [{path, tensor}], forward: handle => handle, place: () => number, refuse: (operator, place) => never)
+// graphTrace(images, [{path, tensor}], forward: handle => handle, place: () => number, refuse: (operator, place) =>
+// never)
 //   => RawGraph of src/native-types.ts
 // Writes into a tensor in place are recorded as the operators that give a new one.
 Napi::Value trace(const Napi::CallbackInfo& info) {

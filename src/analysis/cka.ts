@@ -1,8 +1,8 @@
 import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /**
- * Linear centered kernel alignment of two features over all images (Kornblith et al., "Similarity of Neural Network Representations
- * Revisited", ICML 2019, section 3):
+ * Linear centered kernel alignment of two features over all images (Kornblith et al., "Similarity of Neural Network
+ * Representations Revisited", ICML 2019, section 3):
  *
  *     || Y' X ||_F^2 / (|| X' X ||_F || Y' Y ||_F),   X and Y centered
  *
@@ -19,7 +19,8 @@ export class LinearCKA {
   add(x: Tensor, y: Tensor): void {
     const joint = torch.cat([x.to('float64'), y.to('float64')], 1);
     const [, width = 0] = joint.shape;
-    // Centering at the end subtracts nearly equal numbers where means are large; with any image as the origin, it does not.
+    // Centering at the end subtracts nearly equal numbers where means are large; with any image as the origin, it does
+    // not.
     this.#shift ??= keep(joint.select(0, 0).clone());
     this.#gram ??= keep(torch.zeros([width, width], { dtype: 'float64', device: joint.device }));
     this.#sum ??= keep(torch.zeros([width], { dtype: 'float64', device: joint.device }));

@@ -42,7 +42,7 @@ export class Verdicts {
 const perClass = 3;
 
 /**
- * The examples of the classes that a report shows, with their images. Images that are neither grey nor RGB cannot be
+ * The examples of the classes that a report shows, with their images. Images that are neither gray nor RGB cannot be
  * shown: none then.
  */
 export async function exampleRecords(

@@ -10,9 +10,9 @@ export interface KMeansOptions {
 }
 
 /**
- * Clusters points [N, C] into `clusters` by Lloyd's algorithm, from centers chosen by greedy k-means++ (Arthur and Vassilvitskii, SODA 2007).
- * Returns int64 [N], cluster numbers. A cluster that loses all its points stays where it was. Throws ArgumentError where there are fewer
- * points than clusters.
+ * Clusters points [N, C] into `clusters` by Lloyd's algorithm, from centers chosen by greedy k-means++ (Arthur and
+ * Vassilvitskii, SODA 2007). Returns int64 [N], cluster numbers. A cluster that loses all its points stays where it
+ * was. Throws ArgumentError where there are fewer points than clusters.
  */
 export function kMeans(points: Tensor, clusters: number, { seed = 0, iterations = 100 }: KMeansOptions = {}): Tensor {
   const [count = 0] = points.shape;
@@ -50,8 +50,8 @@ function distances(from: Tensor, to: Tensor): Tensor {
 }
 
 /**
- * Each next center is a point drawn with a probability in proportion to its squared distance from the centers so far; of several drawn, the
- * one that leaves the smallest sum of distances.
+ * Each next center is a point drawn with a probability in proportion to its squared distance from the centers so far;
+ * of several drawn, the one that leaves the smallest sum of distances.
  */
 function firstCenters(points: Tensor, clusters: number, seed: number): Tensor {
   const [count = 0] = points.shape;

@@ -3,8 +3,9 @@ import { scope, type Tensor } from '../tensor/index.js';
 import { RowSums, total } from './row-sums.js';
 
 /**
- * Normalized mutual information of two partitions (int64 [N], numbers from 0): their mutual information over the arithmetic mean of their
- * entropies, 0..1. Two partitions of one part each are the same, 1. Throws ShapeError where the lengths differ.
+ * Normalized mutual information of two partitions (int64 [N], numbers from 0): their mutual information over the
+ * arithmetic mean of their entropies, 0..1. Two partitions of one part each are the same, 1. Throws ShapeError where
+ * the lengths differ.
  */
 export function normalizedMutualInformation(a: Tensor, b: Tensor): number {
   if (a.numel() !== b.numel() || a.numel() === 0) {

@@ -1,4 +1,7 @@
-/** What an analysis finds, as plain values that JSON can hold. Shares and accuracies are 0..1; null stands for what is not defined. */
+/**
+ * What an analysis finds, as plain values that JSON can hold. Shares and accuracies are 0..1; null stands for what is
+ * not defined.
+ */
 
 import type { SplitName } from '../data/dataset.js';
 
@@ -15,7 +18,9 @@ export interface CalibrationBin {
 
 /** How far confidence and accuracy of a network are apart. */
 export interface Calibration {
-  /** Expected calibration error (Guo et al., ICML 2017): the mean over images of | accuracy - confidence | of their bin. */
+  /**
+   * Expected calibration error (Guo et al., ICML 2017): the mean over images of | accuracy - confidence | of their bin.
+   */
   error: number;
   /** 15 bins of equal width over 0..1. */
   bins: CalibrationBin[];
@@ -37,13 +42,18 @@ export interface NetworkRecord {
 /** Student and teacher on the images of one class, or on all of them. */
 export interface Likeness {
   count: number;
-  /** Share of images for which both predict the same class, be it right or wrong; null without images, as all that follow. */
+  /**
+   * Share of images for which both predict the same class, be it right or wrong; null without images, as all that
+   * follow.
+   */
   agreement: number | null;
   /** KL(teacher || student) of their softmax distributions at temperature 1, in nats, mean over images. */
   klDivergence: number | null;
   /** Squared difference of the student's own logits and the teacher's, mean over images and classes. */
   logitError: number | null;
-  /** Squared difference of the penultimate features, mean over images and coordinates; null where their widths differ. */
+  /**
+   * Squared difference of the penultimate features, mean over images and coordinates; null where their widths differ.
+   */
   featureError: number | null;
 }
 
@@ -56,8 +66,9 @@ export interface ClassRecord extends Likeness {
 }
 
 /**
- * How well classes stand out in the penultimate features: they are clustered by k-means into as many clusters as there are classes, and
- * normalized mutual information (arithmetic mean of both entropies) compares clusters with labels. 1: they are the same partition.
+ * How well classes stand out in the penultimate features: they are clustered by k-means into as many clusters as there
+ * are classes, and normalized mutual information (arithmetic mean of both entropies) compares clusters with labels. 1:
+ * they are the same partition.
  */
 export interface ClusterRecord {
   /** Of k-means. */
@@ -97,8 +108,8 @@ export interface AnalysisRecord {
   split: SplitName;
   overall: Likeness;
   /**
-   * Linear centered kernel alignment of the penultimate features over all images (Kornblith et al., ICML 2019), 0..1. null where a network
-   * gives every image the same feature.
+   * Linear centered kernel alignment of the penultimate features over all images (Kornblith et al., ICML 2019), 0..1.
+   * null where a network gives every image the same feature.
    */
   cka: number | null;
   nmi: ClusterRecord;
@@ -107,8 +118,9 @@ export interface AnalysisRecord {
   /** In the order of the data set. */
   classes: ClassRecord[];
   /**
-   * Of the ten worst classes and the ten best, or of all where they are no more: up to three images that the student is wrong about and three that it is
-   * right about, those of which it is surest. None where images are neither grey nor RGB.
+   * Of the ten worst classes and the ten best, or of all where they are no more: up to three images that the student is
+   * wrong about and three that it is right about, those of which it is surest. None where images are neither gray nor
+   * RGB.
    */
   examples: ExampleRecord[];
 }

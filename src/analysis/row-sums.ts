@@ -1,8 +1,8 @@
 import { keep, type Tensor, functions as torch } from '../tensor/index.js';
 
 /**
- * Sums of values by group, float64 and on the device of what is added: nothing waits for the device before {@link read}, and the memory is
- * that of the sums, however much is added.
+ * Sums of values by group, float64 and on the device of what is added: nothing waits for the device before {@link
+ * read}, and the memory is that of the sums, however much is added.
  */
 export class RowSums {
   #sums: Tensor | undefined;

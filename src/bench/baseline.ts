@@ -1,9 +1,12 @@
-/** Ratios that were kept, and whether new ones have become worse. Seconds differ between machines; ratios do so less. */
+/**
+ * Ratios that were kept, and whether new ones have become worse. Seconds differ between machines; ratios do so less.
+ */
 import { readFileSync } from 'node:fs';
 import { writeFileAtomic } from '../atomic.js';
 import { FileError, messageOf } from '../errors.js';
 import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
+import { srrlCommand } from '../shell.js';
 import type { Environment } from './environment.js';
 import type { SuiteResult } from './harness.js';
 
@@ -51,7 +54,7 @@ export function readBaseline(file: string): Baseline {
     throw new FileError(problemIn(baselineSchema, content, parsed.error));
   } catch (error) {
     throw new FileError(
-      `${file} is no baseline: ${messageOf(error).split('\n')[0]}\nMake one with \`srrl bench --against pytorch --save ${file}\`.`,
+      `${file} is no baseline: ${messageOf(error).split('\n')[0]}\nMake one with: ${srrlCommand('bench', '--against', 'pytorch', '--save', file)}`,
       { cause: error },
     );
   }

@@ -44,8 +44,8 @@ class Stopwatch {
 }
 
 /**
- * Milliseconds a step by part. `checks` is what lies between the backward and the update: whether losses and gradients are numbers. `host` is all
- * that belongs to no part: JavaScript, freeing tensors, the meter.
+ * Milliseconds a step by part. `checks` is what lies between the backward and the update: whether losses and gradients
+ * are numbers. `host` is all that belongs to no part: JavaScript, freeing tensors, the meter.
  */
 export async function ledgerOf(training: Training, steps: number): Promise<Record<string, number>> {
   const { loader, optimizer, setup } = training.trainer;

@@ -7,7 +7,9 @@ import type { Pair } from './pairs.js';
 import type { Precision } from './suite.js';
 import { type Kind, openTraining } from './training.js';
 
-/** The peak of resident memory; the peak of what tensors took on the device; what the process holds of it at the end. */
+/**
+ * The peak of resident memory; the peak of what tensors took on the device; what the process holds of it at the end.
+ */
 export type Count = 'resident' | 'allocated' | 'held';
 
 interface Train {
@@ -32,7 +34,10 @@ export type MemoryTask = { training: Train } | { additions: Add };
 
 const mebibytes = (bytes: number): number => bytes / 2 ** 20;
 
-/** The largest resident set so far. Linux's own count begins anew with a program; what node reports may be that of the process it came from. */
+/**
+ * The largest resident set so far. Linux's own count begins anew with a program; what node reports may be that of the
+ * process it came from.
+ */
 function residentMiB(): number {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024;
   return Number(readFileSync('/proc/self/status', 'utf8').match(/VmHWM:\s*(\d+)/)?.[1]) / 1024;

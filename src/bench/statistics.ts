@@ -36,7 +36,10 @@ export function ratiosOf(ours: readonly number[], theirs: readonly number[], bet
 /** Relative, of each number that both sides must agree on. */
 export const tolerance = 1e-3;
 
-/** Throws BenchError naming the first number that the sides do not agree on. `what` says which case and form of the peer. */
+/**
+ * Throws BenchError naming the first number that the sides do not agree on. `what` says which case and form of the
+ * peer.
+ */
 export function requireAgreement(
   what: string,
   ours: Record<string, number>,

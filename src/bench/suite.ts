@@ -1,4 +1,6 @@
-/** What a benchmark suite is: cases, each with a measurement of ours and the forms in which its peer does the same work. */
+/**
+ * What a benchmark suite is: cases, each with a measurement of ours and the forms in which its peer does the same work.
+ */
 
 export type Precision = 'float32' | 'bfloat16';
 
@@ -44,7 +46,10 @@ export interface Case {
 export interface OpenCase {
   /** What the peer must know in addition to the variant. */
   question: Record<string, unknown>;
-  /** Numbers by name that the peer must give as well: nothing is timed where they differ. Called once, before all measurements. */
+  /**
+   * Numbers by name that the peer must give as well: nothing is timed where they differ. Called once, before all
+   * measurements.
+   */
   check?(): Record<string, number> | Promise<Record<string, number>>;
   /** How far those may be apart, relative; default 1e-3. */
   tolerance?: number | undefined;

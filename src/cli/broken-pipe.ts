@@ -15,7 +15,9 @@ export function stopWithoutReader(stop: () => void): () => void {
   };
 }
 
-/** Of an output that cannot be written, as on a full disk; by another way, because standard error may be that output. */
+/**
+ * Of an output that cannot be written, as on a full disk; by another way, because standard error may be that output.
+ */
 function complain(error: Error): void {
   try {
     writeSync(2, `srrl: the output cannot be written: ${error.message}\n`);

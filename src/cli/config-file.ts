@@ -3,10 +3,12 @@ import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 import { writeFileAtomic } from '../atomic.js';
+import { withoutSecrets } from '../data/remote/address.js';
 import { methodText } from '../distill/method-spec.js';
 import { SRRL } from '../distill/methods/srrl.js';
 import { ConfigError, messageOf } from '../errors.js';
 import type { z } from '../options.js';
+import { srrlCommand } from '../shell.js';
 import { parseYaml } from '../strict-yaml.js';
 import { modulePrefix } from '../train/setup.js';
 
@@ -36,7 +38,8 @@ export function rememberGroup(values: Values): void {
   const several = Number(values.seeds ?? 1) > 1 || values.students !== undefined;
   if (typeof out !== 'string' || !several || dryRun || (!overwrite && holdsRuns(out))) return;
   mkdirSync(out, { recursive: true });
-  writeFileAtomic(join(out, groupFile), stringify(kept));
+  const data = typeof kept.data === 'string' ? { data: withoutSecrets(kept.data) } : {};
+  writeFileAtomic(join(out, groupFile), stringify({ ...kept, ...data }));
 }
 
 const holdsRuns = (out: string): boolean =>
@@ -48,7 +51,9 @@ function asOptions(values: Values, names: readonly string[], file: string): Valu
   const { method: _, [method]: options, ...rest } = values;
   if (!names.includes('method')) {
     if (method === 'ce') return rest;
-    throw new ConfigError(`${file} is of a run with the method ${method}: use srrl distill --config ${file}.`);
+    throw new ConfigError(
+      `${file} is of a run with the method ${method}: use ${srrlCommand('distill', '--config', file)}`,
+    );
   }
   // The options of SRRL have flags of their own, which then win one by one.
   if (method === new SRRL().name) return { ...rest, method, ...(options as Values) };

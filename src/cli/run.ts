@@ -1,8 +1,10 @@
 /** Shows a run's events: a bar and lines for people, JSON lines for machines. */
+import { join } from 'node:path';
 import { InterruptedError } from '../errors.js';
 import type { End, Start } from '../report/event-text.js';
 import { JsonReporter, LiveReporter, TensorBoardReporter, TerminalReporter } from '../report/reporters/index.js';
-import { quoted, type Reporter, type Run, reported, resolveReporter } from '../train/index.js';
+import { srrlCommand } from '../shell.js';
+import { type Reporter, type Run, reported, resolveReporter } from '../train/index.js';
 import { stopWithoutReader } from './broken-pipe.js';
 import { processes, speaks } from './ranks.js';
 
@@ -20,9 +22,9 @@ export interface Showing {
   resume?: string | undefined;
 }
 
-/** The command that resumes what was stopped, as a shell takes it. */
+/** The command that resumes what was stopped. */
 export const resumeCommand = (command: 'distill' | 'train', out: unknown): string | undefined =>
-  typeof out === 'string' ? `srrl ${command} --resume --out ${quoted(out)}` : undefined;
+  typeof out === 'string' ? srrlCommand(command, '--resume', '--out', out) : undefined;
 
 /** Says how a run that was stopped can be resumed. */
 export function sayHowToResume(stopped: End['stopped'], resume: string | undefined): void {
@@ -54,16 +56,33 @@ export async function showRun(run: Run, showing: Showing): Promise<{ start: Star
   return { start, end } as { start: Start; end: End };
 }
 
-async function reportersFor({ json, ui, name = 'run', tensorboard, reporters = [] }: Showing): Promise<Reporter[]> {
+async function reportersFor({ json, name = 'run', ...asked }: Showing): Promise<Reporter[]> {
   if (!speaks()) return [];
+  const [further = []] = await furtherReporters([name], asked);
+  return [json ? new JsonReporter() : new TerminalReporter(), ...further];
+}
+
+/**
+ * What `--tensorboard`, `--reporters` and `--ui` ask for, for each run by its name. Runs of several have a folder each
+ * for TensorBoard, `folders`.
+ */
+export async function furtherReporters(
+  names: readonly string[],
+  { ui, tensorboard, reporters = [] }: Pick<Showing, 'ui' | 'tensorboard' | 'reporters'>,
+  folders?: readonly string[],
+): Promise<Reporter[][]> {
   // What can fail comes first: a page that is served would keep the process alive.
-  const own = await Promise.all(reporters.map((text) => resolveReporter(text, { name })));
-  return [
-    json ? new JsonReporter() : new TerminalReporter(),
-    ...(tensorboard === undefined ? [] : [new TensorBoardReporter(tensorboard)]),
-    ...own,
-    ...(ui ? [await LiveReporter.serve(name)] : []),
-  ];
+  const own = await Promise.all(
+    names.map((name) => Promise.all(reporters.map((text) => resolveReporter(text, { name })))),
+  );
+  const found: Reporter[][] = [];
+  for (const [i, name] of names.entries())
+    found.push([
+      ...(tensorboard === undefined ? [] : [new TensorBoardReporter(join(tensorboard, folders?.[i] ?? ''))]),
+      ...(own[i] ?? []),
+      ...(ui ? [await LiveReporter.serve(name)] : []),
+    ]);
+  return found;
 }
 
 /** Exit codes as a shell gives them for these signals. */

@@ -50,7 +50,7 @@ interface Seeds extends Omit<Plan, 'setup' | 'command'> {
 }
 
 /** The folder's name, or what is trained on what. */
-const nameOf = ({ out, student, data }: Record<string, unknown>): string =>
+export const nameOf = ({ out, student, data }: Record<string, unknown>): string =>
   typeof out === 'string' ? basename(resolve(out)) : `${student} on ${data}`;
 
 async function eachSeed(start: (options: SeedOptions) => Run, plan: Seeds): Promise<void> {

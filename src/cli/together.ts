@@ -1,20 +1,31 @@
 /** Several students side by side, shown in one stream of lines. */
-
 import { linesOf } from '../report/event-text.js';
 import { widthOf, wrap } from '../report/layout.js';
 import { durationText, Progress, percent, table } from '../report/terminal.js';
 import { type DistillSetup, distillTogether, type TogetherEvent } from '../train/index.js';
-import { resumeCommand, sayHowToResume, stopOnSignal } from './run.js';
+import { furtherReporters, resumeCommand, type Showing, sayHowToResume, stopOnSignal } from './run.js';
 import { type Summary, summarize } from './summary.js';
 
 type End = Extract<TogetherEvent, { type: 'end' }>;
 
-/** Trains them and shows what happens, each line with the student's name; a table of the results follows. `out` is the folder above theirs. */
+export interface TogetherShowing extends Pick<Showing, 'json' | 'ui' | 'tensorboard' | 'reporters'> {
+  /** What all of them together are called. */
+  name: string;
+  /** The folder above theirs. */
+  out: string | undefined;
+  dryRun: boolean;
+}
+
+/** Trains them and shows what happens, each line with the student's name; a table of the results follows. */
 export async function trainTogether(
   setups: Record<string, DistillSetup>,
-  { json, out, dryRun }: { json: boolean; out: string | undefined; dryRun: boolean },
+  { json, name, out, dryRun, ...asked }: TogetherShowing,
 ): Promise<void> {
-  const run = distillTogether(setups);
+  const students = Object.keys(setups);
+  const names = students.map((student) => `${name}, ${student}`);
+  const further = await furtherReporters(names, asked, students.map(folderName));
+  const withReporters = students.map((student, i) => [student, { ...setups[student], reporters: further[i] }]);
+  const run = distillTogether(Object.fromEntries(withReporters));
   const stopListening = stopOnSignal(run);
   const [ends, count]: [End[], number] = [[], Object.keys(setups).length];
   let progress: Progress | undefined;
@@ -46,6 +57,9 @@ export async function trainTogether(
   console.log(tableOf(ends, top1));
   sayHowToResume(stopped, resumeCommand('distill', out));
 }
+
+/** Of the name of a student. */
+export const folderName = (student: string): string => student.replace(/[^\w.-]/g, '_');
 
 function tableOf(ends: readonly End[], { mean, spread }: Summary['top1']): string {
   const rows = ends.map(({ student, test, seconds }) => [

@@ -23,7 +23,9 @@ export function roundHalfEven(value: number): number {
 
 const attempts = 10;
 
-/** torchvision's RandomResizedCrop.get_params: a part of random area and ratio; after ten that do not fit, the center. */
+/**
+ * torchvision's RandomResizedCrop.get_params: a part of random area and ratio; after ten that do not fit, the center.
+ */
 export function randomResizedCrop(
   random: SampleRandom,
   width: number,

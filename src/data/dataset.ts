@@ -1,6 +1,7 @@
 /** What a data set is: images with class numbers, and what a model must know of them. */
 import type { z } from '../options.js';
 import type { CenterView } from './crop.js';
+import type { RemoteSettings } from './remote/options.js';
 
 /**
  * Class numbers, one a sample. Uint16Array and Int32Array hold those of more than 256 classes; {@link labelsOf}
@@ -43,6 +44,8 @@ export interface EncodedSet extends Samples {
    * shards.
    */
   shardOf?(image: number): number;
+  /** Begins to read images that will be asked for soon, where reading takes long. */
+  expect?(images: readonly number[]): void;
 }
 
 /** One split. */
@@ -70,6 +73,8 @@ export interface Dataset {
   view?: CenterView;
   /** What lies next to the images and was skipped, by kind, as `3 .bmp, 2 hidden`; absent where there is nothing. */
   skipped?: string;
+  /** What the user should know of how the images are read. */
+  notices?: readonly string[];
   train: Split;
   /** A part of the training images that {@link holdOut} took out. */
   validation?: Split;
@@ -84,8 +89,13 @@ export interface DatasetKind {
   summary: string;
   /** What may stand behind the path, as in `?size=96`. */
   options?: z.ZodObject;
-  /** `path` is what stands after the colon. Throws DataError where the data are missing or not what they should be. */
-  open(path: string): Promise<Dataset>;
+  /** Whether the path may be an address, as in `shards:https://host/...`. */
+  remote?: boolean;
+  /**
+   * `path` is what stands after the colon, `settings` how files on other machines are read. Throws DataError where the
+   * data are missing or not what they should be.
+   */
+  open(path: string, settings: RemoteSettings, onProgress?: (done: number, all: number) => void): Promise<Dataset>;
 }
 
 /** Per channel, of ImageNet's training images: what networks for photos are usually fed with. */

@@ -57,7 +57,9 @@ export function decodeView(
 /** What becomes the pixels of an image, by its size. */
 type Choice = (width: number, height: number) => Part;
 
-/** libjpeg-turbo takes what is well, and writes to the target itself; of the rest libvips says what is wrong with it. */
+/**
+ * libjpeg-turbo takes what is well, and writes to the target itself; of the rest libvips says what is wrong with it.
+ */
 async function decoded(
   name: string,
   target: Uint8Array,

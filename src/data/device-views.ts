@@ -37,8 +37,8 @@ export const viewsOn = (images: Tensor, rows: Tensor, draws: Tensor, table: Tens
 export const rowsOf = (numbers: readonly number[]): Tensor => fromArray(Float64Array.from(numbers)).to('int64');
 
 /**
- * A copy on the device (the tensor itself where that is the CPU) of a tensor on the CPU: neither does the host wait for it, nor it for the device's work. What
- * the device is asked for afterwards comes after it.
+ * A copy on the device (the tensor itself where that is the CPU) of a tensor on the CPU: neither does the host wait for
+ * it, nor it for the device's work. What the device is asked for afterwards comes after it.
  */
 export const upload = (tensor: Tensor, device: string): Tensor =>
   device === 'cpu' ? tensor : (callOverload(overloadOf('srrl::upload'), [tensor, device]) as Tensor);

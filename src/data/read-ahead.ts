@@ -9,6 +9,8 @@ export interface ReadAheadSetup {
   /** Bytes of one image. */
   size: number;
   imagesOf(step: number): readonly number[];
+  /** Hears of the images of a batch before they are made. */
+  expect?(images: readonly number[]): void;
   /** Writes an image to memory that other threads may look into. */
   make(image: number, target: Uint8Array): Promise<unknown>;
 }
@@ -19,7 +21,7 @@ interface Pending {
   missing: Set<number>;
   done: Promise<void>;
   whole: boolean;
-  cancelled: boolean;
+  canceled: boolean;
 }
 
 /** Makes batches of bytes before they are asked for: never more than `ahead` + 1 of them, by a fixed number of workers. */
@@ -80,7 +82,7 @@ export class ReadAhead {
   #drop(step: number): void {
     const batch = this.#batches.get(step);
     if (!batch) return;
-    batch.cancelled = true;
+    batch.canceled = true;
     this.#batches.delete(step);
     if (batch.whole) this.#spare.push(batch.bytes);
   }
@@ -88,16 +90,17 @@ export class ReadAhead {
   #start(step: number): void {
     const { imagesOf, size } = this.#setup;
     const images = imagesOf(step);
+    this.#setup.expect?.(images);
     const batch: Pending = {
       bytes: this.#memory(images.length * size),
       missing: new Set(images),
       done: Promise.resolve(),
       whole: false,
-      cancelled: false,
+      canceled: false,
     };
     const jobs = images.map((image, i) =>
       this.#enqueue(async () => {
-        if (batch.cancelled) throw new DataError(`Batch ${step} was given up for another one.`);
+        if (batch.canceled) throw new DataError(`Batch ${step} was given up for another one.`);
         await this.#make(image, batch.bytes.subarray(i * size, (i + 1) * size));
         batch.missing.delete(image);
       }),
@@ -107,7 +110,7 @@ export class ReadAhead {
         batch.whole = true;
       },
       (error: unknown) => {
-        batch.cancelled = true;
+        batch.canceled = true;
         throw error;
       },
     );

@@ -1,4 +1,7 @@
-/** JPEG files by libjpeg-turbo: the part that is looked at is decoded and resized in one pass, on a thread of libuv's pool. */
+/**
+ * JPEG files by libjpeg-turbo: the part that is looked at is decoded and resized in one pass, on a thread of libuv's
+ * pool.
+ */
 import { createRequire } from 'node:module';
 import { callOverload, callOverloadAsync, fromArray, keep, overloadOf } from '../tensor/index.js';
 import type { Box } from './crop.js';
@@ -19,8 +22,8 @@ const require = createRequire(import.meta.url);
 let available: boolean | undefined;
 
 /**
- * Finds libjpeg-turbo, once. The package's own functions are of no use: they choose libjpeg's fast, inexact transform and decode the whole image. Its addon is
- * found where it was loaded from, and its library's C interface called.
+ * Finds libjpeg-turbo, once. The package's own functions are of no use: they choose libjpeg's fast, inexact transform
+ * and decode the whole image. Its addon is found where it was loaded from, and its library's C interface called.
  */
 function isAvailable(): boolean {
   if (available !== undefined) return available;
@@ -36,8 +39,9 @@ function isAvailable(): boolean {
 }
 
 /**
- * Decodes into `target`, [height, width, 3], which lies in shared memory, what `choose` wants of an image of the size it is given. False, where the file is no
- * JPEG of 8 bits in RGB or grey, or anything at all is wrong with it: then somebody else may decide what it is.
+ * Decodes into `target`, [height, width, 3], which lies in shared memory, what `choose` wants of an image of the size
+ * it is given. False, where the file is no JPEG of 8 bits in RGB or gray, or anything at all is wrong with it: then
+ * somebody else may decide what it is.
  */
 export async function decodeTurbo(
   file: Uint8Array,

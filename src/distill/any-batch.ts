@@ -36,7 +36,10 @@ export class AnyBatch {
     }
   }
 
-  /** Runs as many images at once as the graph takes; the last ones are filled up, and what comes of the filling is dropped. */
+  /**
+   * Runs as many images at once as the graph takes; the last ones are filled up, and what comes of the filling is
+   * dropped.
+   */
   private runInBatches(images: Tensor, size: number): Outputs {
     const count = images.shape[0] as number;
     const parts: Outputs[] = [];

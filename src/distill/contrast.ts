@@ -6,7 +6,8 @@ import { keep, noGrad, type Tensor, tensor, functions as torch } from '../tensor
 import type { Setting } from './method.js';
 
 /**
- * Noise-contrastive estimation with the noise 1/n: mean over the batch of -log(P_0 / (P_0 + m/n)) - sum_j log((m/n) / (P_j + m/n)).
+ * Noise-contrastive estimation with the noise 1/n: mean over the batch of -log(P_0 / (P_0 + m/n)) - sum_j log((m/n) /
+ * (P_j + m/n)).
  *
  * @param scores P, [N, 1 + m]: of the positive, and of m negatives @param n training samples
  */
@@ -51,7 +52,8 @@ class Side extends Module {
 
   /** P of embeddings [N, dim] of the other network with this bank's entries `chosen` [N, 1 + m]. */
   score(embedded: Tensor, chosen: Tensor, temperature: number): Tensor {
-    // The bank changes before the backward pass. All scores at once: a product with the whole bank is cheaper than N (1 + m) gathered rows.
+    // The bank changes before the backward pass. All scores at once: a product with the whole bank is cheaper than N (1
+    // + m) gathered rows.
     const scores = embedded.matmul(this.bank.clone().t()).gather(1, chosen).div(temperature).exp();
     noGrad(() => {
       const first = scores.mean().mul(this.bank.shape[0] as number);
@@ -70,8 +72,8 @@ class Side extends Module {
 }
 
 /**
- * Tian et al., ICLR 2020: each network's embedding of a sample is told from the other network's embeddings of other samples, which memory banks
- * keep. Banks and constants are buffers: saved, not trained.
+ * Tian et al., ICLR 2020: each network's embedding of a sample is told from the other network's embeddings of other
+ * samples, which memory banks keep. Banks and constants are buffers: saved, not trained.
  */
 export class Contrast extends Module {
   readonly student: Side;

@@ -16,8 +16,8 @@ export function pooledToSmaller(a: Tensor, b: Tensor): [Tensor, Tensor] {
 }
 
 /**
- * Squared difference of attention maps, mean over batch and positions (Zagoruyko and Komodakis, ICLR 2017): the mean of f^p over channels,
- * flattened and normalized. The larger map is averaged to the size of the smaller one.
+ * Squared difference of attention maps, mean over batch and positions (Zagoruyko and Komodakis, ICLR 2017): the mean of
+ * f^p over channels, flattened and normalized. The larger map is averaged to the size of the smaller one.
  */
 export function attentionLoss(fS: Tensor, fT: Tensor, power = 2): Tensor {
   const attention = (f: Tensor) => F.normalize(f.pow(power).mean([1]).flatten(1));
@@ -26,8 +26,8 @@ export function attentionLoss(fS: Tensor, fT: Tensor, power = 2): Tensor {
 }
 
 /**
- * Squared difference of the similarities of a batch's samples, mean over all pairs (Tung and Mori, ICCV 2019): the Gram matrices [N, N] of
- * the flattened features, with normalized rows.
+ * Squared difference of the similarities of a batch's samples, mean over all pairs (Tung and Mori, ICCV 2019): the Gram
+ * matrices [N, N] of the flattened features, with normalized rows.
  */
 export function similarityLoss(fS: Tensor, fT: Tensor): Tensor {
   const similarities = (f: Tensor) => {
@@ -38,8 +38,8 @@ export function similarityLoss(fS: Tensor, fT: Tensor): Tensor {
 }
 
 /**
- * Hierarchical context loss (Chen et al., CVPR 2021): the squared error of two maps of one size, and of their averages at 4x4, 2x2 and 1x1 as
- * far as these are smaller, each with half the weight of the one before; the weights sum to 1.
+ * Hierarchical context loss (Chen et al., CVPR 2021): the squared error of two maps of one size, and of their averages
+ * at 4x4, 2x2 and 1x1 as far as these are smaller, each with half the weight of the one before; the weights sum to 1.
  */
 export function contextLoss(fS: Tensor, fT: Tensor): Tensor {
   const height = fS.shape[2] as number;

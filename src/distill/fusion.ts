@@ -8,8 +8,8 @@ function convolution(from: number, to: number, size: 1 | 3): Conv2d {
 }
 
 /**
- * One level of ReviewKD's attention-based fusion: mixes a student's map with what came from the deeper level, by two attention maps, and
- * makes a map of the teacher's size from it.
+ * One level of ReviewKD's attention-based fusion: mixes a student's map with what came from the deeper level, by two
+ * attention maps, and makes a map of the teacher's size from it.
  */
 class FusionLevel extends Module {
   readonly conv1: Conv2d;
@@ -49,7 +49,10 @@ class FusionLevel extends Module {
   }
 }
 
-/** The residual learning of ReviewKD: student maps, shallow to deep, to as many maps of the teacher's sizes. Its children are the levels by number. */
+/**
+ * The residual learning of ReviewKD: student maps, shallow to deep, to as many maps of the teacher's sizes. Its
+ * children are the levels by number.
+ */
 export class Fusion extends Module {
   readonly #levels: FusionLevel[];
 

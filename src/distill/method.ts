@@ -51,30 +51,38 @@ export interface StepValues {
 
 /** A method that was set up for one student and one teacher. */
 export interface Objective {
-  /** What is trained in addition to the student, by name: it goes into optimizer and checkpoint, not into the export. */
+  /**
+   * What is trained in addition to the student, by name: it goes into optimizer and checkpoint, not into the export.
+   */
   modules: Record<string, Module>;
   terms(values: StepValues): Terms;
   /**
-   * Whether terms compare the images of a batch with each other, or remember them. Where several processes share a batch,
-   * `terms` is then given the features of all of its images, in every process. Default false: each term is a mean over
-   * images, of which every process computes its own.
+   * Whether terms compare the images of a batch with each other, or remember them. Where several processes share a
+   * batch, `terms` is then given the features of all of its images, in every process. Default false: each term is a
+   * mean over images, of which every process computes its own.
    */
   comparesImages?: boolean;
-  /** Where the student predicts through something else than its own classifier: the network that is evaluated and exported. */
+  /**
+   * Where the student predicts through something else than its own classifier: the network that is evaluated and
+   * exported.
+   */
   deploy?(student: Classifier): Classifier;
   /** Frees what is not in `modules`. */
   dispose?(): void;
 }
 
-/** A distillation method. The loop knows of it only this: what to train in addition to the student, and the named terms of the loss. */
+/**
+ * A distillation method. The loop knows of it only this: what to train in addition to the student, and the named terms
+ * of the loss.
+ */
 export interface Method {
   readonly name: string;
   readonly needsTeacher: boolean;
   /** What the method was asked, with its defaults, for the record of the run. */
   readonly options: Record<string, unknown>;
   /**
-   * Draws the initial weights of its modules from the default generator. Throws ConfigError where student and teacher do not have what
-   * the method compares.
+   * Draws the initial weights of its modules from the default generator. Throws ConfigError where student and teacher
+   * do not have what the method compares.
    */
   setUp(setting: Setting): Objective;
 }
@@ -107,7 +115,9 @@ export function targetsOf({ teacher }: StepValues, method: string): Features {
   return teacher;
 }
 
-/** L_CE of some logits with the labels of a step. On a device with own kernels, one launch makes it with its gradient. */
+/**
+ * L_CE of some logits with the labels of a step. On a device with own kernels, one launch makes it with its gradient.
+ */
 export function labelLoss({ labels, labelSmoothing = 0, counted }: StepValues, logits: Tensor): Tensor {
   if (logits.device === 'cpu') return F.crossEntropy(logits, labels, { labelSmoothing });
   const overload = overloadOf('srrl::cross_entropy');

@@ -4,7 +4,10 @@ import { BatchNorm2d, Conv2d, functional as F, type Linear, Module } from '../nn
 import type { Tensor } from '../tensor/index.js';
 import { pooledTo } from './feature-losses.js';
 
-/** SimKD's projector of maps, [N, C_S, H, W] -> [N, C_T, H, W]: 1x1, 3x3 and 1x1 convolution, each with batch normalization and ReLU. */
+/**
+ * SimKD's projector of maps, [N, C_S, H, W] -> [N, C_T, H, W]: 1x1, 3x3 and 1x1 convolution, each with batch
+ * normalization and ReLU.
+ */
 export class Projector extends Module {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -42,8 +45,9 @@ export function projectable(map: Tensor, teacher: readonly number[]): Tensor {
 }
 
 /**
- * A student that predicts as SimKD does: its last map goes through the projector, is averaged, and the teacher's classifier reads it. Holds the
- * modules that it is given and does not copy them. State dict: student.*, projector.*, classifier.*.
+ * A student that predicts as SimKD does: its last map goes through the projector, is averaged, and the teacher's
+ * classifier reads it. Holds the modules that it is given and does not copy them. State dict: student.*, projector.*,
+ * classifier.*.
  */
 export class ProjectedClassifier extends Classifier {
   readonly featureChannels: number;

@@ -44,7 +44,10 @@ export function stagePair(setting: Setting, stage: number, method: string): { st
   };
 }
 
-/** The numbers of the stages to compare: those that were chosen, or all. Throws ConfigError where the networks have different numbers of them. */
+/**
+ * The numbers of the stages to compare: those that were chosen, or all. Throws ConfigError where the networks have
+ * different numbers of them.
+ */
 export function stageNumbers(setting: Setting, chosen: readonly number[] | undefined, method: string): number[] {
   const [ofStudent, ofTeacher] = [setting.student.features.stages, teacherOf(setting, method).features.stages];
   const numbers = chosen ?? ofStudent.map((_, i) => i);

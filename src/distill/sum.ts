@@ -9,9 +9,9 @@ interface Member {
 }
 
 /**
- * Several methods at once; the loss is the sum of theirs. Terms keep their names where these are unique; otherwise they are
- * `<method>.<term>`, except that the cross-entropy `ce` is taken once, from the first method that has it. Modules are
- * `<method>.<module>`.
+ * Several methods at once; the loss is the sum of theirs. Terms keep their names where these are unique; otherwise they
+ * are `<method>.<term>`, except that the cross-entropy `ce` is taken once, from the first method that has it. Modules
+ * are `<method>.<module>`.
  */
 export class SumOfMethods implements Method {
   readonly name: string;

@@ -20,7 +20,8 @@ export abstract class TeacherBase {
   readonly bias: Tensor | null;
 
   /**
-   * @param source where it came from, as Teacher.load() takes it @param classifierName path of the module that is its classifier
+   * @param source where it came from, as Teacher.load() takes it
+   * @param classifierName path of the module that is its classifier
    */
   constructor(
     readonly source: string,

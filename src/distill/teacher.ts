@@ -29,15 +29,16 @@ export const Teacher = {
    * A teacher from one of:
    * - a program of torch.export.save (`teacher.pt2`);
    * - a TorchScript file, scripted or traced (`teacher.pt`);
-   * - a model of the zoo with its weights, `<model>:<file>`, where the file is a `.pth` or `.safetensors` state dict, or a checkpoint that holds one
-   *   (`wrn_40_2:wrn_40_2.pth`);
+   * - a model of the zoo with its weights, `<model>:<file>` (`wrn_40_2:wrn_40_2.pth`), where the file is a `.pth` or
+   *   `.safetensors` state dict, or a checkpoint that holds one;
    * - a run of this package, by its folder or its `student.safetensors`;
    * - an AOTInductor package (`.pt2`) that returns (logits, feature), see {@link PackageTeacher}.
    *
    * With `mean`, `std` and `size` it sees images in the normalization and size that it was trained with; images are
    * then given to it as a data set normalizes them in a run, and in the scale 0..1 elsewhere.
    *
-   * Throws FileError where the file is none of these, TeacherError where its classifier cannot be found or the weights do not fit.
+   * Throws FileError where the file is none of these, TeacherError where its classifier cannot be found or the weights
+   * do not fit.
    */
   async load(source: string, options: TeacherOptions = {}): Promise<Teacher> {
     checkCall('Teacher.load', ['source'], kinds, arguments);

@@ -5,6 +5,7 @@ import { type Classifier, create, list, modelFamilies } from '../models/index.js
 import { digestOf, endsOf, type ModelSignature } from '../models/signature.js';
 import { signatures } from '../models/signatures.generated.js';
 import type { StateDict } from '../nn/index.js';
+import { quoted } from '../shell.js';
 import { didYouMean } from '../suggest.js';
 import { getRngState, setRngState } from '../tensor/index.js';
 import { byNamesOf, stateDictsIn, usualKeys } from './state-dict.js';
@@ -64,10 +65,10 @@ export async function suggestionsFor(file: string): Promise<string> {
   const otherwise = 'torch.export.save(torch.export.export(model.eval(), (images,)), path), or torch.jit.trace';
   if (states.length === 0) return `${start} It holds no tensors by name either.\nExport the network with ${otherwise}.`;
   if (fitting.length === 0)
-    return `${start} Give the model that they belong to as well: --teacher <model>:${file} (srrl models lists them; these are of none of them).\nAny other network can be a teacher where it is exported with ${otherwise}.`;
+    return `${start} Give the model that they belong to as well: --teacher ${quoted(`MODEL:${file}`)} (srrl models lists them; these are of none of them).\nAny other network can be a teacher where it is exported with ${otherwise}.`;
   const [first] = fitting;
   const more = fitting.length > 1 ? ` (or ${fitting.slice(1).join(', ')})` : '';
-  return `${start} They fit ${first}${more}: use --teacher ${first}:${file}`;
+  return `${start} They fit ${first}${more}: use --teacher ${quoted(`${first}:${file}`)}`;
 }
 
 /** Whether one of the state dicts has exactly the names and shapes of a model, for its own channels and classes. */

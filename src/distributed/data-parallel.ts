@@ -65,7 +65,9 @@ export class DistributedDataParallel<M extends Module & { forward: Forward }> ex
     return this.module.forward(...inputs) as ReturnType<M['forward']>;
   }
 
-  /** `loss.backward()`, and the mean of all ranks' gradients; inside {@link noSync} the gradients of this rank alone. */
+  /**
+   * `loss.backward()`, and the mean of all ranks' gradients; inside {@link noSync} the gradients of this rank alone.
+   */
   backward(loss: Tensor): void {
     if (!this.#synchronizes) {
       loss.backward();

@@ -15,8 +15,8 @@ export function gatherRows(x: Tensor, rows: Rows): Tensor {
 }
 
 /**
- * The same with a gradient, for losses that every rank computes of all rows: each rank continues with the gradient of its
- * own rows. It is multiplied by the number of ranks, as gradients of parameters are averaged over them afterwards.
+ * The same with a gradient, for losses that every rank computes of all rows: each rank continues with the gradient of
+ * its own rows. It is multiplied by the number of ranks, as gradients of parameters are averaged over them afterwards.
  */
 export class GatherRows extends AutogradFunction {
   static forward(context: FunctionContext, x: Tensor, rows: Rows): Tensor {

@@ -84,7 +84,9 @@ export function scaleAndShift(norm: GraphNode, weights: ReadonlyMap<string, Weig
   });
 }
 
-/** Normalizations that stay, as a multiplication and an addition, whose factors are computed before they are rounded. */
+/**
+ * Normalizations that stay, as a multiplication and an addition, whose factors are computed before they are rounded.
+ */
 export function withPlainNorms(graph: Graph): Graph {
   const weights = new Map(graph.weights);
   const values = new Map(graph.values);

@@ -197,7 +197,9 @@ export interface Examples {
   labels?: Tensor;
 }
 
-/** Calls `use` with up to `count` images of a split, in an order that does not depend on the machine, batch by batch. */
+/**
+ * Calls `use` with up to `count` images of a split, in an order that does not depend on the machine, batch by batch.
+ */
 export async function forEachBatch(
   data: Dataset,
   split: 'train' | 'test',

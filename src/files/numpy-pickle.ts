@@ -9,8 +9,9 @@ export { NumpyArray } from './pickle/numpy.js';
 export { Dict } from './pickle/values.js';
 
 /**
- * What pickle.dump wrote, by protocol 2 or later: data only, no code is ever run. Dicts are {@link Dict}, lists and tuples arrays, a str of
- * Python 2 a text of Latin-1, arrays {@link NumpyArray}. Throws FileError for anything else, or a file that is damaged.
+ * What pickle.dump wrote, by protocol 2 or later: data only, no code is ever run. Dicts are {@link Dict}, lists and
+ * tuples arrays, a str of Python 2 a text of Latin-1, arrays {@link NumpyArray}. Throws FileError for anything else, or
+ * a file that is damaged.
  */
 export function loadNumpyPickle(file: string): unknown {
   return reading(file, () => {

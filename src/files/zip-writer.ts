@@ -1,4 +1,6 @@
-/** Zip archives of stored entries whose contents begin at multiples of 64 bytes, so that they can be mapped into memory. */
+/**
+ * Zip archives of stored entries whose contents begin at multiples of 64 bytes, so that they can be mapped into memory.
+ */
 import { continued } from './checksum.js';
 import type { Sink } from './output.js';
 

@@ -19,7 +19,10 @@ function isWanted(path: string): boolean {
   return wanted.test(path) && !unwanted.test(path);
 }
 
-/** The path inside libtorch's own layout, or undefined for what lies outside: `libtorch/lib/x` and `torch/lib/x` -> `lib/x`. */
+/**
+ * The path inside libtorch's own layout, or undefined for what lies outside: `libtorch/lib/x` and `torch/lib/x` ->
+ * `lib/x`.
+ */
 function innerPath(name: string): string | undefined {
   const match = name.match(/^(?:lib)?torch\/(.+)$/);
   return match?.[1] && isWanted(match[1]) ? match[1] : undefined;
@@ -45,7 +48,9 @@ async function recordedHashes(zip: ZipFile, entries: Entry[]): Promise<Map<strin
   return hashes;
 }
 
-/** Extracts a wheel or libtorch zip into `folder`, checking every file against the wheel's RECORD or the zip's CRC-32. */
+/**
+ * Extracts a wheel or libtorch zip into `folder`, checking every file against the wheel's RECORD or the zip's CRC-32.
+ */
 export async function extractArchive(file: string, folder: string, progress: Progress): Promise<void> {
   let zip: ZipFile;
   try {

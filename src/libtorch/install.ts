@@ -65,7 +65,9 @@ async function fetched(flavour: string, work: string, options: InstallOptions): 
   return wheel(flavour, work, say);
 }
 
-/** The wheel that pip finds. On an ordinary Linux machine plain torch is a CUDA build, which is not what `cpu` asks for. */
+/**
+ * The wheel that pip finds. On an ordinary Linux machine plain torch is a CUDA build, which is not what `cpu` asks for.
+ */
 async function wheel(flavour: string, work: string, say: (line: string) => void): Promise<string> {
   const index = ['--index-url', pinned.wheelIndex.replace('{flavour}', flavour)];
   const requirement = `torch==${pinned.version}`;

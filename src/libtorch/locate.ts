@@ -93,7 +93,10 @@ function python(): Attempt {
 
 const systemFolders = ['/usr/local/libtorch', '/opt/libtorch', '/usr/local', '/usr'];
 
-/** Looks in the order of the design until `accepts` says yes to a version. `LIBTORCH`, where it is set, is the only choice. */
+/**
+ * Looks in the order of the design until `accepts` says yes to a version. `LIBTORCH`, where it is set, is the only
+ * choice.
+ */
 export function locate(accepts: (version: string) => boolean): Located {
   const trace: Attempt[] = [];
   const fits = (attempt: Attempt): Libtorch | undefined => {

@@ -15,8 +15,9 @@ import {
 import { scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /**
- * A Sequential that gives back what its layers make and nobody else sees as soon as the next layer has run: the memory is warm for that, and a
- * frozen teacher needs little of it. What backward needs, the graph holds. Where hooks look on, everything stays until the scope ends.
+ * A Sequential that gives back what its layers make and nobody else sees as soon as the next layer has run: the memory
+ * is warm for that, and a frozen teacher needs little of it. What backward needs, the graph holds. Where hooks look on,
+ * everything stays until the scope ends.
  */
 export class Chain extends Sequential {
   override forward(x: Tensor): Tensor {

@@ -73,8 +73,8 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   /**
-   * The mean of forwardRelu(x) over each image's pixels, [N, C, H, W] -> [N, C]. On a device with own kernels the map is
-   * never written.
+   * The mean of forwardRelu(x) over each image's pixels, [N, C, H, W] -> [N, C]. On a device with own kernels the map
+   * is never written.
    */
   forwardReluPool(x: Tensor): Tensor {
     const fused = this.synchronizes() ? undefined : this.fused(x);
@@ -83,8 +83,9 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   /**
-   * A sum and forwardRelu() of it, as blocks that normalize first have: [forwardRelu(x + other), x + other]. On a device
-   * with own kernels the sum is made with the statistics, and gradients are added with that of the normalization.
+   * A sum and forwardRelu() of it, as blocks that normalize first have: [forwardRelu(x + other), x + other]. On a
+   * device with own kernels the sum is made with the statistics, and gradients are added with that of the
+   * normalization.
    */
   forwardReluSum(x: Tensor, other: Tensor): [normalized: Tensor, sum: Tensor] {
     const fused = this.synchronizes() ? undefined : this.fused(x);
@@ -102,7 +103,10 @@ abstract class BatchNorm extends RunningNorm {
     return this.training && synchronizes();
   }
 
-  /** By statistics of all processes; undefined where those of this one are wanted, and of modules with a forward of their own. */
+  /**
+   * By statistics of all processes; undefined where those of this one are wanted, and of modules with a forward of
+   * their own.
+   */
   private joint(x: Tensor, relu: boolean, residual?: Tensor): Tensor | undefined {
     if (!this.synchronizes() || (relu && this.forward !== BatchNorm.prototype.forward)) return undefined;
     needDimensions(x.shape, this.dimensions);
@@ -162,8 +166,8 @@ export class BatchNorm3d extends BatchNorm {
 }
 
 /**
- * Batch normalization of any number of dimensions by the statistics of all processes of the group; without a group those
- * of this process, as PyTorch's.
+ * Batch normalization of any number of dimensions by the statistics of all processes of the group; without a group
+ * those of this process, as PyTorch's.
  */
 export class SyncBatchNorm extends BatchNorm {
   protected override synchronizes(): boolean {

@@ -27,8 +27,8 @@ export function withBatchShare<T>(share: BatchShare | undefined, body: () => T):
 export const synchronizes = (): boolean => current?.synchronized ?? false;
 
 /**
- * `drop(x)` of the share's samples as it would be of the whole batch's: factors are drawn for all of them, so that every
- * process draws equally many numbers, and the result is the same for any number of processes.
+ * `drop(x)` of the share's samples as it would be of the whole batch's: factors are drawn for all of them, so that
+ * every process draws equally many numbers, and the result is the same for any number of processes.
  */
 export function droppedAsWhole(x: Tensor, drop: (x: Tensor) => Tensor): Tensor {
   if (!current || current.size === current.total || x.shape[0] !== current.size) return drop(x);

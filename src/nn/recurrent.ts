@@ -42,7 +42,8 @@ abstract class Recurrent extends Module {
   readonly #weights: Parameter[] = [];
 
   /**
-   * @param gates rows of a weight, in multiples of the hidden size @param projSize width of the hidden state; 0: the hidden size
+   * @param gates rows of a weight, in multiples of the hidden size
+   * @param projSize width of the hidden state; 0: the hidden size
    */
   constructor(
     readonly inputSize: number,

@@ -34,7 +34,8 @@ export interface ModuleSummary {
 }
 
 /**
- * Runs one forward without gradient, in evaluation mode, and describes every module that it passes. `inputs` are those of `forward`.
+ * Runs one forward without gradient, in evaluation mode, and describes every module that it passes. `inputs` are those
+ * of `forward`.
  *
  *     console.log(`${summary(model, torch.zeros([1, 3, 32, 32]))}`);
  */

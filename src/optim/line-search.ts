@@ -101,7 +101,9 @@ function zoom(bracket: [Point, Point], at: (length: number) => Point, conditions
   return low;
 }
 
-/** Where the cubic through two points with their slopes is least, within bounds; their middle where it has no minimum. */
+/**
+ * Where the cubic through two points with their slopes is least, within bounds; their middle where it has no minimum.
+ */
 function minimumOfCubic(one: Point, other: Point, [least, most]: [number, number]): number {
   const [a, b] = one.length <= other.length ? [one, other] : [other, one];
   const d1 = a.slope + b.slope - (3 * (a.loss - b.loss)) / (a.length - b.length);

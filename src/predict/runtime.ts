@@ -27,7 +27,9 @@ export interface RuntimeOptions {
   data?: string;
 }
 
-/** Opens a run folder, a student.safetensors or an exported TorchScript file. Throws FileError where it is none of them. */
+/**
+ * Opens a run folder, a student.safetensors or an exported TorchScript file. Throws FileError where it is none of them.
+ */
 export async function openRuntime(source: string, options: RuntimeOptions): Promise<Runtime> {
   if (!existsSync(source)) throw new FileError(`${source} does not exist: give a run folder or a student.safetensors.`);
   if (statSync(source).isDirectory()) return openStudent(source, options);

@@ -4,6 +4,7 @@ import { FileError } from '../errors.js';
 import { readingAsync } from '../files/errors.js';
 import { Input } from '../files/input.js';
 import { ZipReader } from '../files/zip-reader.js';
+import { srrlCommand } from '../shell.js';
 import { noGrad, ScriptModule, Tensor } from '../tensor/index.js';
 import { readyCard } from './card.js';
 import type { Runtime, RuntimeOptions } from './runtime.js';
@@ -15,7 +16,7 @@ export async function openScript(file: string, { device, data }: RuntimeOptions)
   const text = await cardText(file);
   if (text === undefined)
     throw new FileError(
-      `${file} is a TorchScript file without ${cardName}, which says what its classes are and how it sees images. Export it again: srrl export RUN ${file}.`,
+      `${file} is a TorchScript file without ${cardName}, which says what its classes are and how it sees images. Export it again: ${srrlCommand('export', 'RUN', '--out', file)}`,
     );
   const card = await readyCard(file, parseCard(file, text), data);
   const { takes, precision } = card as { takes?: unknown; precision?: unknown };

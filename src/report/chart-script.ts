@@ -17,14 +17,14 @@ export function chartLibrary(): { script: string; style: string } {
 }
 
 /**
- * Defines drawCharts(charts): fills the element `charts`, and on later calls changes what is there. Colors come from the style sheet, so
- * that they follow light and dark; on paper it is always light.
+ * Defines drawCharts(charts): fills the element `charts`, and on later calls changes what is there. Colors come from
+ * the style sheet, so that they follow light and dark; on paper it is always light.
  */
 export const chartScript = `
 const drawn = [];
 const paper = matchMedia('print');
 const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-const seriesColour = (index) => color('--line-' + (index % 8));
+const seriesColor = (index) => color('--line-' + (index % 8));
 const valueText = (value) => (value == null ? '-' : String(Number(value.toPrecision(5))));
 
 const wholeSteps = [1, 10, 100, 1e3, 1e4, 1e5, 1e6].flatMap((ten) => [ten, 2 * ten, 5 * ten]);
@@ -42,7 +42,7 @@ function optionsOf(chart, width) {
       { label: chart.unit ?? 'epoch' },
       ...chart.series.map(({ label, isReference }, index) => ({
         label,
-        stroke: () => (isReference ? color('--quiet') : seriesColour(index)),
+        stroke: () => (isReference ? color('--quiet') : seriesColor(index)),
         width: 2,
         // Epochs that were not evaluated lie between those that were.
         spanGaps: true,
@@ -82,7 +82,7 @@ function redraw() {
   for (const { plot, place, chart } of drawn) {
     plot.setSize({ width: widthOf(place), height: 240 });
     plot.root.querySelectorAll('.u-series:not(:first-child) .u-marker').forEach((marker, index) => {
-      marker.style.borderColor = chart.series[index]?.isReference ? color('--quiet') : seriesColour(index);
+      marker.style.borderColor = chart.series[index]?.isReference ? color('--quiet') : seriesColor(index);
     });
     plot.redraw();
   }

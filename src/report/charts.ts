@@ -52,7 +52,7 @@ export function runCharts(run: RunRecords): Chart[] {
   const drawn = charts.map(([title, series]) =>
     chartOf(
       title,
-      series.map(([label, values]) => ({ label, run, values })),
+      series.map(([label, values]) => ({ label, runs: [run], values })),
     ),
   );
   const [accuracy, ...others] = drawn as [Chart, ...Chart[]];
@@ -90,11 +90,17 @@ export function stepCharts(all: readonly StepRow[]): Chart[] {
   ];
 }
 
-/** One chart a quantity, with all runs over each other. */
-export function comparisonCharts(runs: { label: string; run: RunRecords }[]): Chart[] {
+/** A curve of a comparison: of one run, or the mean of several. */
+export interface Curve {
+  label: string;
+  runs: readonly RunRecords[];
+}
+
+/** One chart a quantity, with all curves over each other. */
+export function comparisonCharts(curves: readonly Curve[]): Chart[] {
   const quantities: [string, Values][] = [
     ['Test top-1, %', ({ test }) => test?.top1],
-    ...(runs.some(({ run }) => showsTop5(run))
+    ...(curves.some(({ runs }) => runs.some(showsTop5))
       ? [['Test top-5, %', ({ test }) => test?.top5] as [string, Values]]
       : []),
     ['Test cross-entropy', ({ test }) => test?.loss],
@@ -105,20 +111,25 @@ export function comparisonCharts(runs: { label: string; run: RunRecords }[]): Ch
   return quantities.map(([title, values]) =>
     chartOf(
       title,
-      runs.map((labelled) => ({ ...labelled, values })),
+      curves.map((curve) => ({ ...curve, values })),
     ),
   );
 }
 
 /** Series that have no value at all are left out. */
-function chartOf(title: string, wanted: { label: string; run: RunRecords; values: Values }[]): Chart {
-  const epochs = new Set(wanted.flatMap(({ run }) => run.epochs.map(({ epoch }) => epoch)));
+function chartOf(title: string, wanted: (Curve & { values: Values })[]): Chart {
+  const epochs = new Set(wanted.flatMap(({ runs }) => runs.flatMap((run) => run.epochs.map(({ epoch }) => epoch))));
   const x = [...epochs].sort((a, b) => a - b);
-  const series = wanted.map(({ label, run, values }) => {
-    const known = new Map(run.epochs.map((epoch) => [epoch.epoch, values(epoch)]));
-    return { label, values: x.map((epoch) => finite(known.get(epoch))) };
+  const series = wanted.map(({ label, runs, values }) => {
+    const known = runs.map((run) => new Map(run.epochs.map((epoch) => [epoch.epoch, values(epoch)])));
+    return { label, values: x.map((epoch) => meanOf(known.map((one) => finite(one.get(epoch))))) };
   });
   return { title, x, series: series.filter(({ values }) => values.some((value) => value !== null)) };
+}
+
+function meanOf(values: readonly (number | null)[]): number | null {
+  const known = values.filter((value) => value !== null);
+  return known.length === 0 ? null : known.reduce((sum, value) => sum + value, 0) / known.length;
 }
 
 const finite = (value: number | undefined): number | null =>

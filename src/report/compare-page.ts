@@ -1,5 +1,5 @@
 /** The page of a comparison. */
-import { comparisonCharts } from './charts.js';
+import { type Curve, comparisonCharts } from './charts.js';
 import { type Comparison, compareRuns, groupNames } from './compare.js';
 import { type ComparisonTable, comparisonFormats, groupTable, runTable, significanceTable } from './compare-tables.js';
 import { html, type Markup } from './markup.js';
@@ -24,7 +24,7 @@ for (const button of document.querySelectorAll('[data-download]')) {
 export function comparisonPage(records: readonly RunRecords[]): string {
   const comparison = compareRuns(records);
   const choice = { top5: records.some(showsTop5) };
-  const labelled = records.map((run, index) => ({ label: comparison.runs[index]?.run ?? run.name, run }));
+  const { curves, note } = curvesOf(records, comparison);
   const section = (heading: string, { head, rows }: ComparisonTable, id: string, note?: string): Markup =>
     html`<section><h2>${heading}</h2>${note && html`<p class="quiet">${note}</p>`}
 ${tableOf(head, rows, id, { sortable: true, cards: true })}</section>`;
@@ -38,13 +38,34 @@ ${section('Mean ± sample standard deviation over seeds', groupTable(comparison,
 ${tests.rows.length > 0 ? section('Significance', tests, 'significance', testNote) : undefined}
 ${paretoSection(comparison)}
 ${section('Runs', runTable(comparison, choice), 'runs')}
-<section><h2>Curves</h2><div id="charts"></div></section>`;
+<section><h2>Curves</h2>${note && html`<p class="quiet">${note}</p>`}<div id="charts"></div></section>`;
   const files = Object.entries(comparisonFormats).map(([format, write]) => [
     format,
     [`comparison.${extensions[format as keyof typeof extensions]}`, write(comparison, choice)],
   ]);
-  const data = { charts: comparisonCharts(labelled), files: Object.fromEntries(files) };
+  const data = { charts: comparisonCharts(curves), files: Object.fromEntries(files) };
   return page({ title: `${records.length} runs - srrl`, body, data, script });
+}
+
+/** The most curves that can be told apart in a chart. */
+const mostCurves = 16;
+
+/** A curve a run; where these are too many, the mean of each of the best groups. */
+function curvesOf(records: readonly RunRecords[], { runs, groups }: Comparison): { curves: Curve[]; note?: string } {
+  if (records.length <= mostCurves)
+    return { curves: records.map((run, i) => ({ label: runs[i]?.run ?? run.name, runs: [run] })) };
+  const names = groupNames(groups);
+  const byName = new Map(records.map((record, i) => [runs[i]?.run, record]));
+  const ranked = groups
+    .map((group, i) => ({ group, label: names[i] as string }))
+    .sort((a, b) => (b.group.lastTop1?.mean ?? 0) - (a.group.lastTop1?.mean ?? 0))
+    .slice(0, mostCurves);
+  const curves = ranked.map(({ group, label }) => ({
+    label,
+    runs: group.runs.flatMap((name) => byName.get(name) ?? []),
+  }));
+  const which = groups.length > mostCurves ? `the ${mostCurves} with the best last top-1 of ${groups.length}` : 'all';
+  return { curves, note: `Each curve is the mean over the runs of a row of the first table: ${which}.` };
 }
 
 const formatNames = { csv: 'CSV', markdown: 'Markdown', latex: 'LaTeX' };

@@ -73,7 +73,8 @@ export interface Comparison {
 export const measures = ['lastTop1', 'bestTop1', 'lastTop5', 'bestTop5'] as const;
 
 /**
- * Runs next to each other, and groups of those whose configurations differ in nothing but the seed, in the order in which they come.
+ * Runs next to each other, and groups of those whose configurations differ in nothing but the seed, in the order in
+ * which they come.
  *
  *     const { runs, groups } = compareRuns(['runs/a', 'runs/b'].map(readRun));
  */

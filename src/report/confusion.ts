@@ -7,7 +7,10 @@ const namedLimit = 24;
 /** Beyond this the table is larger than anyone reads; the most frequent mistakes say it better. */
 const drawnLimit = 200;
 
-/** The student's confusion matrix: a row a class, a column a prediction, as dark as the share of the row. Nothing for very many classes. */
+/**
+ * The student's confusion matrix: a row a class, a column a prediction, as dark as the share of the row. Nothing for
+ * very many classes.
+ */
 export function confusionTable({ classes, student }: RunAnalysis): Markup | undefined {
   if (classes.length > drawnLimit) return undefined;
   const named = classes.length <= namedLimit;

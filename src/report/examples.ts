@@ -4,7 +4,10 @@ import { scrollable } from './page.js';
 import type { ClassAnalysis, Example, RunAnalysis } from './run-analysis.js';
 import { percent } from './terminal.js';
 
-/** A row a class, with the images that the student is wrong about and those that it is right about. Nothing where none were recorded. */
+/**
+ * A row a class, with the images that the student is wrong about and those that it is right about. Nothing where none
+ * were recorded.
+ */
 export function exampleTable(list: readonly ClassAnalysis[], analysis: RunAnalysis, id: string): Markup | undefined {
   const rows = list.map((one) => {
     const label = analysis.classes.indexOf(one);

@@ -10,7 +10,10 @@ import { mixUps, type RunAnalysis } from './run-analysis.js';
 import { bestEpoch, evaluatedEpochs, type RunRecords, showsTop5 } from './run-records.js';
 import { dateText, durationText, percent } from './terminal.js';
 
-/** The report of a run's records as the text of an HTML file. It asks nothing of any network, and text from the records is only ever text. */
+/**
+ * The report of a run's records as the text of an HTML file. It asks nothing of any network, and text from the records
+ * is only ever text.
+ */
 export function reportPage(run: RunRecords): string {
   const { start } = run;
   const body = html`<h1>${run.name}</h1>

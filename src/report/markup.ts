@@ -18,7 +18,10 @@ function render(part: Part): string {
   return escapeText(String(part));
 }
 
-/** A template in which everything but Markup is escaped, for text and for attributes in quotes. Lists are joined; undefined is nothing. */
+/**
+ * A template in which everything but Markup is escaped, for text and for attributes in quotes. Lists are joined;
+ * undefined is nothing.
+ */
 export function html(strings: TemplateStringsArray, ...parts: Part[]): Markup {
   return new Markup(strings.map((string, index) => string + render(parts[index])).join(''));
 }

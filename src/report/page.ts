@@ -16,7 +16,9 @@ export interface PageOptions {
   connects?: boolean;
 }
 
-/** A whole page. Its policy lets only the scripts run that are put in here, whatever text finds its way into the body. */
+/**
+ * A whole page. Its policy lets only the scripts run that are put in here, whatever text finds its way into the body.
+ */
 export function page({ title, body, data, script, connects = false }: PageOptions): string {
   const library = chartLibrary();
   const scripts = [

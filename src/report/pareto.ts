@@ -50,13 +50,20 @@ export function paretoChart(points: readonly ParetoPoint[], axis: ParetoAxis): M
 <svg viewBox="0 0 ${width} ${height}" role="img" aria-label="Accuracy against ${axis.title}; Pareto front: ${summary}">
 ${axes(points, axis, at)}
 <polyline class="front" points="${line.join(' ')}"/>
-${points.map((point) => dot(point, at(point), front.includes(point)))}
+${points.map((point) => dot(point, at(point), { best: front.includes(point), many: points.length > mostLabels }))}
 </svg></figure>`;
 }
 
-function dot({ label, accuracy, cost }: ParetoPoint, [x, y]: readonly [number, number], best: boolean): Markup {
+/** With more points, only those of the front have a label; the others show theirs to the pointer. */
+const mostLabels = 12;
+
+function dot(
+  { label, accuracy, cost }: ParetoPoint,
+  [x, y]: readonly [number, number],
+  { best, many }: { best: boolean; many: boolean },
+): Markup {
   const end = x > width / 2;
-  const text = svgText([end ? x - 8 : x + 8, y + 4], end ? 'end' : 'start', label);
+  const text = many && !best ? undefined : svgText([end ? x - 8 : x + 8, y + 4], end ? 'end' : 'start', label);
   const tip = `${label}: ${accuracy.toFixed(2)} %, ${cost.toLocaleString('en', { maximumFractionDigits: 0 })}`;
   const circle = html`<circle class="${best ? 'point' : 'dominated'}" cx="${x}" cy="${y}" r="4"/>`;
   return html`<g><title>${tip}</title>${circle}${text}</g>`;

@@ -1,8 +1,10 @@
 /** Run folders below a folder, as --seeds and --students leave them. */
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileError } from '../errors.js';
 import { recordFiles } from './run-records.js';
+
+export const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 
 const isRun = (path: string): boolean => existsSync(join(path, recordFiles.config));
 
@@ -12,6 +14,7 @@ const isRun = (path: string): boolean => existsSync(join(path, recordFiles.confi
  */
 export function runFoldersIn(path: string): string[] {
   if (isRun(path)) return [path];
+  if (isFile(path)) throw new FileError(`${path} is a file. Give the folder that srrl distill --out wrote.`);
   const names = existsSync(path) ? readdirSync(path).filter((name) => isRun(join(path, name))) : [];
   if (names.length === 0) {
     const problem = existsSync(path) ? 'holds no run: neither it nor a folder in it has a' : 'does not exist: no';

@@ -90,8 +90,8 @@ export interface RunRecords {
 }
 
 /**
- * Reads a run folder. A last line of events.jsonl that was torn by the end of the process is passed over, and so are events of other types.
- * Throws FileError, with file and line, for anything else that cannot be read.
+ * Reads a run folder. A last line of events.jsonl that was torn by the end of the process is passed over, and so are
+ * events of other types. Throws FileError, with file and line, for anything else that cannot be read.
  */
 export function readRun(path: string): RunRecords {
   const config = readConfig(path);
@@ -111,7 +111,10 @@ export function readRun(path: string): RunRecords {
   return { ...records, ...(steps.length > 0 && { steps }), ...(analysis && { analysis }) };
 }
 
-/** Adds an event of a run to its records; types that have no place in them are passed over. `where` is named in the FileError. */
+/**
+ * Adds an event of a run to its records; types that have no place in them are passed over. `where` is named in the
+ * FileError.
+ */
 export function addEvent(records: RunRecords, event: unknown, where: string): void {
   const type = z.object({ type: z.string() }).safeParse(event).data?.type;
   if (type === undefined) throw new FileError(`${where}: no event of a run. Expected a JSON object with a "type".`);

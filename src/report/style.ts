@@ -22,12 +22,16 @@ th, td { padding: .2rem .7rem; border-bottom: 1px solid var(--rule); text-align:
   overflow-wrap: break-word; }
 td { max-width: 60ch; min-width: 3rem; }
 td.number, th.number { text-align: right; white-space: nowrap; } td.short { white-space: nowrap; }
+/* Two spaces of a path stay two when a command is copied. */
+#provenance td, #config td { white-space: pre-wrap; }
 th button { font: inherit; color: inherit; background: none; border: 0; padding: 0; cursor: pointer;
   text-align: inherit; }
 th button::after { content: ' \\2195'; color: var(--quiet); }
 th[aria-sort=ascending] button::after { content: ' \\2191'; }
   th[aria-sort=descending] button::after { content: ' \\2193'; }
 .sortable th { white-space: nowrap; }
+.filter { display: block; margin-bottom: .5rem; } .filter input { font: inherit; max-width: 100%; }
+tr[hidden] { display: none !important; }
 .figures { display: flex; flex-wrap: wrap; gap: 1rem 3rem; margin: 1.5rem 0; }
 .figures dd { margin: 0; } .figures .value { font-size: 1.9rem; font-weight: 600; line-height: 1.2;
   font-variant-numeric: tabular-nums; }

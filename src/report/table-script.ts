@@ -1,4 +1,7 @@
-/** Sorts the rows of tables with the class `sortable` by the column whose button is pressed. */
+/**
+ * Sorts the rows of tables with the class `sortable` by the column whose button is pressed, and gives long ones a field
+ * that hides the rows without the words that are typed.
+ */
 export const tableScript = `
 const units = { s: 1, min: 60, h: 3600 };
 function sortKey(text) {
@@ -23,6 +26,26 @@ for (const table of document.querySelectorAll('table.sortable')) {
       rows.sort(([, a], [, b]) => sign * compareKeys(a, b));
       table.tBodies[0].append(...rows.map(([row]) => row));
     });
+  });
+  if (table.tBodies[0].rows.length > 20) addFilter(table);
+}
+function addFilter(table) {
+  const all = table.tBodies[0].rows.length;
+  const field = Object.assign(document.createElement('input'), { type: 'search' });
+  const count = Object.assign(document.createElement('output'), { textContent: all + ' rows' });
+  const label = document.createElement('label');
+  label.className = 'filter';
+  label.append('Show rows with ', field, ' ', count);
+  table.parentElement.before(label);
+  field.addEventListener('input', () => {
+    const words = field.value.toLowerCase().split(' ').filter((word) => word !== '');
+    let shown = 0;
+    for (const row of table.tBodies[0].rows) {
+      const cells = [...row.cells].map((cell) => cell.textContent.toLowerCase());
+      row.hidden = !words.every((word) => cells.some((cell) => cell.includes(word)));
+      shown += row.hidden ? 0 : 1;
+    }
+    count.textContent = shown + ' of ' + all + ' rows';
   });
 }
 `;

@@ -30,7 +30,10 @@ export const encodeEvent = (event: JsonObject): Buffer => frame(toBinary(eventSc
 
 let files = 0;
 
-/** Writes scalars to a new event file in a folder; each is on disk's way at once. Throws FileError where the folder cannot be written. */
+/**
+ * Writes scalars to a new event file in a folder; each is on disk's way at once. Throws FileError where the folder
+ * cannot be written.
+ */
 export class EventWriter {
   readonly file: string;
   readonly #descriptor: number;

@@ -7,7 +7,7 @@ import { aloneNextTo } from './alone.js';
 import { type Comparison, compareRuns } from './compare.js';
 import { comparisonPage } from './compare-page.js';
 import { reportPage } from './html.js';
-import { runFoldersIn } from './run-group.js';
+import { isFile, runFoldersIn } from './run-group.js';
 import { readRun } from './run-records.js';
 
 const kinds: Kinds<ReportOptions> = { out: 'string' };
@@ -41,15 +41,17 @@ export function writeReport(path: string, { out = join(path, 'report.html') }: R
 }
 
 /**
- * Compares run folders, and those below a folder of several runs, with mean and sample standard deviation of those that differ in nothing but the
- * seed; with `html`, also as a page with the curves of all runs. Throws FileError where a folder cannot be read or the
- * page cannot be written.
+ * Compares run folders, and those below a folder of several runs: mean and sample standard deviation of runs that
+ * differ only in their seed. With `html`, also writes a page with their curves. Files among the paths, as `runs/*` has
+ * them, are left out. Throws FileError if a folder cannot be read or the page cannot be written.
  *
  *     const { groups } = compareFolders(['runs/a/seed-0', 'runs/a/seed-1'], { html: 'comparison.html' });
  */
 export function compareFolders(paths: readonly string[], { html }: { html?: string } = {}): Comparison {
   checkCall('compareFolders', ['paths'], { html: 'string' }, arguments);
-  const records = paths.flatMap(runFoldersIn).map(readRun);
+  // runs/* of a shell has reports and summaries in it as well.
+  const folders = paths.filter((path) => !isFile(path));
+  const records = (folders.length > 0 ? folders : paths).flatMap(runFoldersIn).map(readRun);
   if (html !== undefined) writePage(html, comparisonPage(records));
   return compareRuns(records);
 }

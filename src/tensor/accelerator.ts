@@ -5,7 +5,10 @@ import type { CudnnFlags, DeviceMemory } from '../native-types.js';
 
 export type { DeviceMemory } from '../native-types.js';
 
-/** Bytes that the allocator of a device (`cuda:0`) holds for this process, and the most since {@link resetPeakMemory}. Throws NativeError for the CPU, whose memory is malloc's. */
+/**
+ * Bytes that the allocator of a device (`cuda:0`) holds for this process, and the most since {@link resetPeakMemory}.
+ * Throws NativeError for the CPU, whose memory is malloc's.
+ */
 export const deviceMemory = (device: string): DeviceMemory => native().deviceMemory(device);
 
 /** Bytes of a device (`cuda:0`) that no process has taken; undefined where the device does not say. */
@@ -72,8 +75,9 @@ export function withoutTf32<T>(body: () => T): T {
 }
 
 /**
- * Operators give the same bits each time, or throw (with `warnOnly` warn) where they cannot; as torch.use_deterministic_algorithms. On CUDA matrix products need
- * CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment as well.
+ * Operators give the same bits each time, or throw (with `warnOnly` warn) where they cannot; as
+ * torch.use_deterministic_algorithms. On CUDA matrix products need CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment
+ * as well.
  */
 export function useDeterministicAlgorithms(on: boolean, options: { warnOnly?: boolean } = {}): void {
   checkCall('useDeterministicAlgorithms', ['on'], { warnOnly: 'boolean' }, arguments);

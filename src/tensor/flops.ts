@@ -10,8 +10,9 @@ export interface FlopCount {
 }
 
 /**
- * Runs `body` and counts the floating-point operations of its matrix products, convolutions and attention, forward and backward, whatever they were
- * called through. Elementwise work is not counted. As torch.utils.flop_counter. Does not nest.
+ * Runs `body` and counts the floating-point operations of its matrix products, convolutions and attention, forward and
+ * backward, whatever they were called through. Elementwise work is not counted. As torch.utils.flop_counter. Does not
+ * nest.
  */
 export function countFlops(body: () => void): FlopCount {
   checkCall('countFlops', ['body: function'], undefined, arguments);

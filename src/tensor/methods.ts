@@ -1,4 +1,7 @@
-/** Installs the generated operators: as methods on Tensor, and as functions on the `ops` object that torch.ts spreads out. */
+/**
+ * Installs the generated operators: as methods on Tensor, and as functions on the `ops` object that torch.ts spreads
+ * out.
+ */
 import { camelCase } from './names.js';
 import { Operator } from './operators.js';
 import { functionNames, methodNames, type TorchFunctions } from './ops.generated.js';

@@ -1,11 +1,14 @@
 /**
  * The safety net under tensors that no scope and no dispose() frees: when JavaScript has forgotten one, its memory is
- * given back at a turn of the event loop. Registering a tensor costs as much as a small operation, so small tensors without a
- * graph are registered in cohorts that are freed together.
+ * given back at a turn of the event loop. Registering a tensor costs as much as a small operation, so small tensors
+ * without a graph are registered in cohorts that are freed together.
  */
 import { type Handle, native } from '../native.js';
 
-/** What the net needs of a tensor. The cohort is held by its members: it is forgotten when all of them are. Unset: not watched. */
+/**
+ * What the net needs of a tensor. The cohort is held by its members: it is forgotten when all of them are. Unset: not
+ * watched.
+ */
 export interface Netted {
   readonly handle: Handle;
   cohort: object | undefined;
@@ -30,7 +33,9 @@ let flushing = false;
 /** Stands in for the cohort of a tensor that is watched but in none. */
 const alone = {};
 
-/** Watches over a tensor from the next turn of the event loop, or the next batch, on. Watching it again changes nothing. */
+/**
+ * Watches over a tensor from the next turn of the event loop, or the next batch, on. Watching it again changes nothing.
+ */
 export function watch(tensor: Netted): void {
   if (tensor.cohort) return;
   tensor.cohort = alone;

@@ -1,4 +1,6 @@
-/** Who frees a tensor: the innermost open scope, the asynchronous scope that this code runs in, or else the safety net. */
+/**
+ * Who frees a tensor: the innermost open scope, the asynchronous scope that this code runs in, or else the safety net.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { type Netted, watch } from './net.js';
 import { note } from './tracking.js';

@@ -1,6 +1,6 @@
 /**
- * Calls that are repeated with the same lists, numbers and flags and with other tensors, as those of a layer do. What does not change is
- * encoded once and kept on the native side; the call hands over the tensors alone.
+ * Calls that are repeated with the same lists, numbers and flags and with other tensors, as those of a layer do. What
+ * does not change is encoded once and kept on the native side; the call hands over the tensors alone.
  */
 import { native } from '../native.js';
 import type { Flat, Native } from '../native-types.js';
@@ -42,7 +42,10 @@ export class PreparedCalls {
     return undefined;
   }
 
-  /** Remembers the arguments, and prepares a call when they come for the second time. Only for calls that give one new tensor. */
+  /**
+   * Remembers the arguments, and prepares a call when they come for the second time. Only for calls that give one new
+   * tensor.
+   */
   consider(args: unknown[], operator: number, encode: () => Flat[]): void {
     if (this.ready.length === mostPrepared) return;
     const known = this.seen.findIndex((pattern) => matches(pattern, args));

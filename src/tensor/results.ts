@@ -10,7 +10,10 @@ function wrapOne(type: string, raw: unknown): unknown {
   return Array.isArray(raw) ? raw.map((item) => wrapOne('Tensor', item)) : owned(new Tensor(raw as number));
 }
 
-/** The results of a call: one as it is, several as an array whose entries have names too, in-place ones as the caller's own objects. */
+/**
+ * The results of a call: one as it is, several as an array whose entries have names too, in-place ones as the caller's
+ * own objects.
+ */
 export function wrapAll(overload: Overload, raw: unknown, values: unknown[]): unknown {
   const { results } = overload.schema;
   const { written } = overload;

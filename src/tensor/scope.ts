@@ -1,6 +1,6 @@
 /**
- * Scopes: the memory of what is computed inside is given back at the end, except what is returned. Garbage collection alone
- * never frees native memory in a synchronous loop; a scope does, at once and exactly.
+ * Scopes: the memory of what is computed inside is given back at the end, except what is returned. Garbage collection
+ * alone never frees native memory in a synchronous loop; a scope does, at once and exactly.
  */
 import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
@@ -34,9 +34,9 @@ export function tensorsIn(value: unknown, found: Tensor[] = [], seen = new Set<o
 }
 
 /**
- * Runs `body` and frees every tensor that was made in it, except those in what it returns (in arrays, maps, plain objects,
- * modules) and those given to {@link keep}. Scopes nest: what escapes belongs to the enclosing one. Also frees when `body` throws.
- * `body` must be synchronous.
+ * Runs `body` and frees every tensor that was made in it, except those in what it returns (in arrays, maps, plain
+ * objects, modules) and those given to {@link keep}. Scopes nest: what escapes belongs to the enclosing one. Also frees
+ * when `body` throws. `body` must be synchronous.
  *
  *     const loss = torch.scope(() => F.crossEntropy(model.forward(x), y).item());
  */
@@ -65,8 +65,9 @@ export function scope<T>(body: () => T): T {
 }
 
 /**
- * As {@link scope}, for a body that awaits: frees what was made in it, also after its awaits and in what it calls, but not what other code
- * makes meanwhile. Nests with both kinds. What escapes belongs to the asynchronous scope around, or to nobody.
+ * As {@link scope}, for a body that awaits: frees what was made in it, also after its awaits and in what it calls, but
+ * not what other code makes meanwhile. Nests with both kinds. What escapes belongs to the asynchronous scope around, or
+ * to nobody.
  */
 export async function asyncScope<T>(body: () => Promise<T>): Promise<T> {
   checkCall('asyncScope', ['body: function'], undefined, arguments);
@@ -97,7 +98,9 @@ export interface MemoryUse {
   devices: Record<string, { tensors: number; bytes: number }>;
 }
 
-/** Counts the tensors that this thread's JavaScript holds, and their bytes; a storage that several share counts once. */
+/**
+ * Counts the tensors that this thread's JavaScript holds, and their bytes; a storage that several share counts once.
+ */
 export function memory(): MemoryUse {
   const devices = native().memory();
   const all = Object.values(devices);

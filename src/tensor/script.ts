@@ -25,8 +25,9 @@ export class ScriptModule {
   }
 
   /**
-   * As torch.jit.load, after the checksums in the archive were compared: libtorch itself does not. Half precision becomes float32 on the CPU, which computes that faster, unless it is kept. Throws
-   * FileError where the file does not exist or is no TorchScript.
+   * As torch.jit.load, after the checksums in the archive were compared: libtorch itself does not. Half precision
+   * becomes float32 on the CPU, which computes that faster, unless it is kept. Throws FileError where the file does not
+   * exist or is no TorchScript.
    */
   static load(
     this: void,

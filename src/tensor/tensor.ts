@@ -33,7 +33,7 @@ const contiguousKinds = { memoryFormat: 'string' } as const;
  * camelCase (see {@link TensorMethods}); the rest of PyTorch's Tensor is here. A tensor made inside a {@link scope}
  * ends with it; any other lives until `dispose()`, or until it is forgotten and the event loop turns.
  */
-// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: the generated methods are installed on the prototype by methods.ts.
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: methods.ts installs the generated methods on the prototype.
 export class Tensor {
   /** @internal */
   readonly handle: Handle;

@@ -34,7 +34,9 @@ export interface Leak {
   shape: number[];
 }
 
-/** Where the tensors that are alive now were made, most first; only those made since {@link trackOrigins} was called. */
+/**
+ * Where the tensors that are alive now were made, most first; only those made since {@link trackOrigins} was called.
+ */
 export function report(): Leak[] {
   const leaks = new Map<string, Leak>();
   for (const [handle, origin] of origins ?? []) {

@@ -10,8 +10,8 @@ export interface SentTensor {
 }
 
 /**
- * Makes a tensor ready to be posted to a worker thread, which gets it by {@link receiveTensor}: the same memory, no copy. Must be received once;
- * until then it is kept. The tensor must not be part of a graph.
+ * Makes a tensor ready to be posted to a worker thread, which gets it by {@link receiveTensor}: the same memory, no
+ * copy. Must be received once; until then it is kept. The tensor must not be part of a graph.
  */
 export function sendTensor(tensor: Tensor): SentTensor {
   checkCall('sendTensor', ['tensor: tensor'], undefined, arguments);

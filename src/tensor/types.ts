@@ -2,7 +2,9 @@
 import type { Bytes } from '../native-types.js';
 import type { Tensor } from './tensor.js';
 
-/** A number that is a float for libtorch even where it is whole: `float(2)` makes `torch.full([3], float(2))` float32. */
+/**
+ * A number that is a float for libtorch even where it is whole: `float(2)` makes `torch.full([3], float(2))` float32.
+ */
 export class Float {
   constructor(readonly value: number) {}
 }

@@ -1,4 +1,6 @@
-/** What a checkpoint holds: numbers and texts in the metadata of a safetensors file, checked before anything is used. */
+/**
+ * What a checkpoint holds: numbers and texts in the metadata of a safetensors file, checked before anything is used.
+ */
 import { FileError, messageOf } from '../errors.js';
 import { problemIn } from '../expectation.js';
 import { openSafetensors, type SafetensorsFile } from '../files/index.js';

@@ -167,6 +167,10 @@ const free = new Set([
   'microBatch',
   'stallWarning',
   'stallLimit',
+  'shardCache',
+  'shardCacheSize',
+  'shardTimeout',
+  'shardRetries',
   'device',
 ]);
 

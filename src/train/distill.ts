@@ -1,11 +1,10 @@
 import { checkCall } from '../call.js';
-import { ConfigError } from '../errors.js';
 import { loadedNative } from '../native.js';
 import { checkSetup, type Kind } from './check-setup.js';
 import { Control } from './control.js';
 import type { TrainEvent } from './events.js';
 import { canRunElsewhere, remoteRun } from './remote.js';
-import { reported } from './reporter.js';
+import { reported, reportedByStudent } from './reporter.js';
 import { run } from './run.js';
 import { whileLocked } from './run-lock.js';
 import type { DistillSetup, StudentSetup } from './setup.js';
@@ -83,17 +82,15 @@ export function distillTogether(
   { signal }: { signal?: AbortSignal } = {},
 ): Run<TogetherEvent> {
   checkCall('distillTogether', ['setups'], { signal: 'any' }, arguments);
-  for (const [name, setup] of Object.entries(setups)) {
-    checkSetup('distill', setup);
-    if (setup.reporters)
-      throw new ConfigError(`reporters of ${name}: several students have one stream of events. Consume that instead.`);
-  }
+  for (const setup of Object.values(setups)) checkSetup('distill', setup);
   checkTogether(setups);
-  const plain = Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, withoutSignal(setup)]));
+  const plain = Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, ownOptions(setup)]));
+  const reporters = Object.fromEntries(Object.entries(setups).map(([name, setup]) => [name, setup.reporters ?? []]));
   const elsewhere = Object.values(plain).every(canRunElsewhere);
   const start = (control: Control) =>
     elsewhere ? remoteRun<TogetherEvent>({ together: plain }, control) : runTogether(plain, control);
-  return new Run((control) => whileLocked(writtenBy(Object.values(plain)), () => start(control)), signal);
+  const locked = (control: Control) => whileLocked(writtenBy(Object.values(plain)), () => start(control));
+  return new Run((control) => reportedByStudent(locked(control), reporters), signal);
 }
 
 /** Trains a model on the labels alone. Same events. */
@@ -127,6 +124,7 @@ const writtenBy = (setups: readonly StudentSetup[]): string[] => {
   return setups.flatMap(({ out, dryRun }) => (out === undefined || dryRun ? [] : [out]));
 };
 
-function withoutSignal({ signal: _, ...setup }: DistillSetup): DistillSetup {
+/** What the run itself takes, which may be in another thread. */
+function ownOptions({ signal: _signal, reporters: _reporters, ...setup }: DistillSetup): DistillSetup {
   return setup;
 }

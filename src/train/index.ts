@@ -5,7 +5,6 @@ export type { Estimate, Provenance, StallEvent, StepEvent, TrainEvent } from './
 
 export { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
 export { type EffectiveTrainOptions, type TrainOptions, trainOptions } from './options.js';
-export { quoted } from './provenance.js';
 export { type Reporter, reported } from './reporter.js';
 export { lockFolders } from './run-lock.js';
 export { type DistillSetup, resolveReporter, type StudentSetup } from './setup.js';

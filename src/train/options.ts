@@ -1,4 +1,5 @@
 import { augmentOptions } from '../data/augment/index.js';
+import { remoteOptions } from '../data/remote/options.js';
 import { meanOption, stdOption } from '../distill/adapted-teacher.js';
 import { grouped, z } from '../options.js';
 import { stallOptions } from './patience.js';
@@ -89,6 +90,7 @@ const data = grouped('data', {
     .min(1)
     .optional()
     .describe('views an image has, through which epochs cycle; default a new one each epoch'),
+  ...remoteOptions.shape,
 });
 
 const run = grouped('run', {

@@ -60,7 +60,9 @@ export class Passes {
     return parts;
   }
 
-  /** A part of a batch, with the features that a student alone would have: those that students share are the batch's. */
+  /**
+   * A part of a batch, with the features that a student alone would have: those that students share are the batch's.
+   */
   private part(inputs: Inputs, begin: number, size: number): Inputs {
     const part = partOfInputs(inputs, begin, size);
     const shared = this.setup.pass?.sources.targets;

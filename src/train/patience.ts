@@ -12,7 +12,7 @@ export const stallOptions = z.strictObject({
     .number()
     .positive()
     .max(day)
-    .default(60)
+    .default(10)
     .describe('seconds of waiting for images after which the run names what it waits for'),
   stallLimit: z
     .number()
@@ -53,7 +53,7 @@ export async function* patiently(
 }
 
 /** Whether a promise is kept before the time is over and before the signal. Throws what it throws. */
-function within(promise: Promise<void>, seconds: number, signal?: AbortSignal): Promise<boolean> {
+export function within(promise: Promise<unknown>, seconds: number, signal?: AbortSignal): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const giveUp = () => end(() => resolve(false));
     const timer = setTimeout(giveUp, 1000 * Math.max(0, Math.min(seconds, day)));

@@ -13,8 +13,10 @@ import type { Classifier } from '../models/index.js';
 import { validate } from '../options.js';
 import { deviceNamed, manualSeed, scope } from '../tensor/index.js';
 import { chooseAlgorithms } from './algorithms.js';
+import type { Control } from './control.js';
 import type { StallEvent } from './events.js';
 import { accuracyFor } from './known-accuracy.js';
+import { type Notice, opening } from './opening.js';
 import { type EffectiveTrainOptions, trainOptions } from './options.js';
 import { checkClasses, examineTeacher } from './preflight.js';
 import { Ranks } from './ranks.js';
@@ -23,7 +25,6 @@ import {
   type DistillSetup,
   modulePrefix,
   normalized,
-  resolveData,
   resolveMethod,
   resolveStudent,
   type StudentSetup,
@@ -55,9 +56,10 @@ export interface Company {
 
 export async function* prepare(
   setup: StudentSetup | DistillSetup,
-  signal?: AbortSignal,
+  control: Control,
   company?: Company,
-): AsyncGenerator<StallEvent, Parts> {
+): AsyncGenerator<StallEvent | Notice, Parts> {
+  const { signal } = control;
   const { student: chosen, data: source, out, overwrite, resume, dryRun, signal: _signal, ...rest } = setup;
   const {
     teacher: wanted,
@@ -76,7 +78,7 @@ export async function* prepare(
     RunFolder.refuse(out, { ...((overwrite || dryRun) && { overwrite: true }), ...(resume && { resume }) });
   if (!dryRun) checkTraceFile(options.profile, out);
   const method = chosenMethod ? await resolveMethod(chosenMethod) : wanted ? new SRRL() : new CrossEntropy();
-  const data = normalized(asTrained(await resolveData(source), options), options);
+  const data = normalized(asTrained(yield* opening(source, options, control), options), options);
 
   ranks?.check(options, data);
   chooseAlgorithms(options.device, options.deterministic);

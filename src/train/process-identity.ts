@@ -38,7 +38,9 @@ const here = () => ({
   namespace: read(() => readlinkSync('/proc/self/ns/pid')),
 });
 
-/** When a process began; undefined where there is none, or one that was killed and that its parent has not looked after. */
+/**
+ * When a process began; undefined where there is none, or one that was killed and that its parent has not looked after.
+ */
 function startOf(pid: number): string | undefined {
   if (process.platform === 'linux') {
     // Behind the name, which may hold spaces: the state, and as the twentieth field the start.

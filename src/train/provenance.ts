@@ -3,8 +3,10 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { withoutSecrets } from '../data/remote/address.js';
 import { studentFileIn } from '../distill/saved-student.js';
 import { packageRoot } from '../native.js';
+import { quoted } from '../shell.js';
 
 /** The version of this package; the commit, where it is a checkout of git. */
 export function packageVersion(): { version: string; commit?: string } {
@@ -22,15 +24,11 @@ export function packageVersion(): { version: string; commit?: string } {
   }
 }
 
-/** The command line of this process, as a shell takes it. */
+/** The command line of this process, as a shell takes it, without the credentials of addresses. */
 export function commandLine([, script = '', ...args]: readonly string[] = process.argv): string {
   const words = script.endsWith('/srrl.js') || script.endsWith('/srrl') ? ['srrl'] : ['node', basename(script)];
-  return [...words, ...args.map(quoted)].join(' ');
+  return [...words, ...args.map((word) => quoted(withoutSecrets(word)))].join(' ');
 }
-
-/** A word as a shell takes it. */
-export const quoted = (word: string): string =>
-  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
 
 /** SHA-256 of the file that a teacher was loaded from; undefined where there is none. */
 export function teacherHash(source: string): string | undefined {

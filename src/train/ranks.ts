@@ -129,4 +129,4 @@ export class Ranks {
 }
 
 /** Where things lie, which may differ from machine to machine; what lies there is compared. */
-const places = new Set(['data', 'teacher', 'teacherCache', 'device', 'profile']);
+const places = new Set(['data', 'teacher', 'teacherCache', 'shardCache', 'shardCacheSize', 'device', 'profile']);

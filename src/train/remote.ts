@@ -40,10 +40,16 @@ export async function* remoteRun<Event extends TrainEvent>(task: Task, control: 
     }
   } finally {
     tell('abort');
-    // It closes its files by itself; a thread that hangs is ended.
+    // It closes its files by itself; a thread that hangs is ended, and one that a disk holds up is left behind.
     const patience = setTimeout(() => void worker.terminate(), 5_000);
-    await exited;
+    let end: NodeJS.Timeout | undefined;
+    const leftBehind = new Promise<void>((resolve) => {
+      end = setTimeout(resolve, 7_000);
+    });
+    await Promise.race([exited, leftBehind]);
+    worker.unref();
     clearTimeout(patience);
+    clearTimeout(end);
   }
 }
 

@@ -14,35 +14,79 @@ export interface Reporter {
   close?(error?: unknown): void | Promise<void>;
 }
 
-/**
- * Tells reporters of each event, and hands it on. A reporter that throws does not end the run: it is left out from then
- * on, and a notice says so.
- */
-export async function* reported<Event extends TrainEvent>(
+/** The reporters of one run. One that throws does not end the run: it is left out from then on. */
+class Audience {
+  readonly #active: Set<Reporter>;
+  /** What is to be said of those that threw. */
+  #problems: string[] = [];
+
+  constructor(reporters: readonly Reporter[]) {
+    this.#active = new Set(reporters);
+  }
+
+  async tell(event: TrainEvent): Promise<void> {
+    await this.#each((reporter) => reporter.on(event));
+  }
+
+  async close(failure: unknown): Promise<void> {
+    await this.#each((reporter) => reporter.close?.(failure));
+    for (const message of this.takeProblems()) process.emitWarning(message);
+  }
+
+  takeProblems(): string[] {
+    const problems = this.#problems;
+    this.#problems = [];
+    return problems;
+  }
+
+  async #each(body: (reporter: Reporter) => void | Promise<void>): Promise<void> {
+    for (const reporter of this.#active) {
+      try {
+        await body(reporter);
+      } catch (error) {
+        this.#active.delete(reporter);
+        this.#problems.push(`the reporter ${reporter.name} failed and hears nothing more: ${messageOf(error)}`);
+      }
+    }
+  }
+}
+
+type Notice = Extract<TrainEvent, { type: 'notice' }>;
+
+/** Tells reporters of each event, and hands it on. When a reporter throws, a notice says so. */
+export function reported<Event extends TrainEvent>(
   events: AsyncIterable<Event>,
   reporters: readonly Reporter[],
-): AsyncGenerator<Event | Extract<TrainEvent, { type: 'notice' }>, void> {
-  const active = new Set(reporters);
-  const problems: string[] = [];
-  const attempt = async (reporter: Reporter, body: () => void | Promise<void>) => {
-    try {
-      await body();
-    } catch (error) {
-      active.delete(reporter);
-      problems.push(`the reporter ${reporter.name} failed and hears nothing more: ${messageOf(error)}`);
-    }
-  };
-  const tell = async (event: TrainEvent) => {
-    for (const reporter of active) await attempt(reporter, () => reporter.on(event));
-  };
+): AsyncGenerator<Event | Notice, void> {
+  const audience = new Audience(reporters);
+  return told(events, [audience], () => audience);
+}
+
+/** The same for several students: reporters hear the events of their student. */
+export function reportedByStudent<Event extends TrainEvent & { student: string }>(
+  events: AsyncIterable<Event>,
+  reporters: Readonly<Record<string, readonly Reporter[]>>,
+): AsyncGenerator<Event | (Notice & { student: string }), void> {
+  const audiences = new Map(Object.entries(reporters).map(([student, own]) => [student, new Audience(own)]));
+  const stream = told(events, [...audiences.values()], ({ student }) => audiences.get(student));
+  return stream as AsyncGenerator<Event | (Notice & { student: string }), void>;
+}
+
+async function* told<Event extends TrainEvent>(
+  events: AsyncIterable<Event>,
+  audiences: readonly Audience[],
+  audienceOf: (event: Event) => Audience | undefined,
+): AsyncGenerator<Event | Notice, void> {
   let failure: unknown;
   try {
     for await (const event of events) {
-      await tell(event);
+      const audience = audienceOf(event);
+      await audience?.tell(event);
       yield event;
-      for (let message = problems.shift(); message !== undefined; message = problems.shift()) {
-        const notice = { type: 'notice', message } as const;
-        await tell(notice);
+      for (const message of audience?.takeProblems() ?? []) {
+        // A notice about a student's reporter is of that student.
+        const notice: Notice = { ...('student' in event && { student: event.student }), type: 'notice', message };
+        await audience?.tell(notice);
         yield notice;
       }
     }
@@ -50,7 +94,6 @@ export async function* reported<Event extends TrainEvent>(
     failure = error;
     throw error;
   } finally {
-    for (const reporter of active) await attempt(reporter, () => reporter.close?.(failure));
-    for (const message of problems) process.emitWarning(message);
+    for (const audience of audiences) await audience.close(failure);
   }
 }

@@ -32,7 +32,10 @@ const damagedName = /^checkpoint-\d{9}\.safetensors\.damaged$/;
 export class RunFolder {
   #lastStep = 0;
 
-  /** @param validated whether its epochs have a validation accuracy: the first row of metrics.csv may be that of an epoch without evaluation */
+  /**
+   * @param validated whether its epochs have a validation accuracy: the first row of metrics.csv may be that of an
+   * epoch without evaluation
+   */
   private constructor(
     readonly path: string,
     private readonly validated = false,

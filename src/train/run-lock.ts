@@ -1,6 +1,7 @@
 /**
- * One run at a time writes to a folder: `run.lock` in it names the process. The lock of a process that is gone, also by kill -9 or a restart of the
- * computer, is taken over; that of another computer is not, because nobody here can tell whether it still runs.
+ * One run at a time writes to a folder: `run.lock` in it names the process. The lock of a process that is gone, also by
+ * kill -9 or a restart of the computer, is taken over; that of another computer is not, because nobody here can tell
+ * whether it still runs.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -33,8 +34,9 @@ const held = new Map<string, { token: string; made: string[] }>();
 let releasesAtExit = false;
 
 /**
- * Locks folders for the caller, and makes them where they are missing. Returns the function that releases them, which also removes a folder that it made
- * and that is still empty. Throws ConfigError, naming process and folder, where another run writes to one of them; FileError where it cannot be written.
+ * Locks folders for the caller, and makes them where they are missing. Returns the function that releases them, which
+ * also removes a folder that it made and that is still empty. Throws ConfigError, naming process and folder, where
+ * another run writes to one of them; FileError where it cannot be written.
  */
 export function lockFolders(folders: readonly string[]): () => void {
   const files: string[] = [];
@@ -105,7 +107,10 @@ function acquire(file: string, folder: string): string {
   }
 }
 
-/** Puts the draft in the place of a dead process's lock, unless somebody was quicker. Two do not do so at once: that needs a lock of its own. */
+/**
+ * Puts the draft in the place of a dead process's lock, unless somebody was quicker. Two do not do so at once: that
+ * needs a lock of its own.
+ */
 function takeOver(draft: string, file: string, folder: string, dead: Owner): boolean {
   const claim = `${file}.${dead.token}`;
   acquire(claim, folder);

@@ -28,7 +28,7 @@ export async function* run(
   control: Control,
   company?: Company,
 ): AsyncGenerator<CompanyEvent, void> {
-  const parts = yield* prepare(setup, control.signal, company);
+  const parts = yield* prepare(setup, control, company);
   const { teacher, data, config } = parts;
   const began = performance.now();
   let trainer: Trainer | undefined;
@@ -64,6 +64,7 @@ export async function* run(
     const warning = teacher && parts.teacherAccuracy && teacherWarning(teacher, parts.teacherAccuracy, data);
     if (warning) yield record({ type: 'notice', message: warning });
     if (data.skipped) yield record({ type: 'notice', message: `${data.source}: skipped files: ${data.skipped}` });
+    for (const message of data.notices ?? []) yield record({ type: 'notice', message });
     for (const message of mergedNotice(data.train.labels.length, parts.options.batchSize, trainer.microBatch))
       yield record({ type: 'notice', message });
     profile = StepProfile.of(parts.options, trainer.step, parts.options.epochs * trainer.stepsPerEpoch);

@@ -1,6 +1,5 @@
 /** What a run is asked to do, and how names become the things that they name. */
 import type { Dataset } from '../data/dataset.js';
-import { openDataset } from '../data/datasets/index.js';
 import { checkStatistics } from '../distill/adapted-teacher.js';
 import type { Method, MethodKind } from '../distill/method.js';
 import { parseMethods, parseOptions } from '../distill/method-spec.js';
@@ -29,7 +28,7 @@ export interface StudentSetup extends TrainOptions {
   out?: string;
   /** Replaces a run that is in `out`. Default false. */
   overwrite?: boolean;
-  /** Goes on from the newest checkpoint in `out`, or begins where there is none. Default false. */
+  /** Resumes from the newest checkpoint in `out`, or begins if there is none. Default false. */
   resume?: boolean;
   /** Ends before the first step, after everything was checked and measured. Default false. */
   dryRun?: boolean;
@@ -58,13 +57,6 @@ export interface DistillSetup extends StudentSetup, TeacherRunOptions {
 
 /** Whether a part of a setup is text, so that another thread can make the thing itself. */
 export const isNamed = (value: unknown): boolean => value === undefined || typeof value === 'string';
-
-export async function resolveData(data: string | Dataset): Promise<Dataset> {
-  if (typeof data !== 'string') return data;
-  if (!data.startsWith(modulePrefix)) return openDataset(data);
-  const content = await importDefault(data, 'data set');
-  return (typeof content === 'function' ? await content() : content) as Dataset;
-}
 
 /** The data set with another normalization of its images. Throws ConfigError where it is not one of their channels. */
 export function normalized(

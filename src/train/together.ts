@@ -8,10 +8,12 @@ import { deviceNamed } from '../tensor/index.js';
 import { Control } from './control.js';
 import type { CompanyEvent, TrainEvent } from './events.js';
 import { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';
+import { opening } from './opening.js';
+import { stallOptions } from './patience.js';
 import { disposeState, goOnFrom, keptState, type RandomState } from './random.js';
 import { intactSteps } from './resume.js';
 import { run } from './run.js';
-import { type DistillSetup, resolveData } from './setup.js';
+import type { DistillSetup } from './setup.js';
 import { SharedPass } from './shared-pass.js';
 
 /** Of which student an event speaks. */
@@ -78,7 +80,8 @@ export async function* runTogether(
   // Kept features are those of seed 0, unless another is asked for.
   const { dataSeed = teacherCache === undefined ? seed : 0 } = first;
   const resumeAt = commonStep(setups);
-  const data = await resolveData(source);
+  const { stallWarning } = stallOptions.parse({ stallWarning: first.stallWarning });
+  const data = yield* said(opening(source, { ...first, stallWarning }, control), Object.keys(setups)[0] as string);
   const teacher =
     typeof wanted === 'string'
       ? await Teacher.load(wanted, {
@@ -134,6 +137,15 @@ export async function* runTogether(
 }
 
 /** What a student's run says until its next step is ready or done, or until it ends. */
+/** Events as those of one of the students. */
+async function* said<T>(events: AsyncGenerator<TrainEvent, T>, student: string): AsyncGenerator<TogetherEvent, T> {
+  for (;;) {
+    const { value, done } = await events.next();
+    if (done) return value;
+    yield { ...value, student };
+  }
+}
+
 async function* turn(member: Member): AsyncGenerator<TogetherEvent> {
   const { events, student, device } = member;
   member.said = undefined;

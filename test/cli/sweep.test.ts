@@ -76,7 +76,7 @@ runs:
     expect(first.status).toBe(1);
     expect(first.stderr).toMatch(/\[1\/2\] broken: failed with exit status/);
     expect(first.stderr).toContain('failed: broken');
-    expect(first.stderr).toContain(`resume with: srrl sweep ${file}`);
+    expect(first.stderr).toContain(`Resume with: srrl sweep ${file}`);
     expect(plan(file).map(({ state }) => state)).toEqual(['waiting', 'begun']);
     const second = srrl(['sweep', file, '--time-budget', '0.15']);
     expect(second.stderr).toMatch(/\[2\/2\] long: resumes/);
@@ -91,7 +91,7 @@ runs:
     await expect.poll(() => text, { timeout: 30_000 }).toMatch(/after step/);
     process.kill(-(child.pid as number), 'SIGINT');
     await new Promise((resolve) => child.once('exit', resolve));
-    expect(text).toContain(`resume with: srrl sweep ${file}`);
+    expect(text).toContain(`Resume with: srrl sweep ${file}`);
   }, 120_000);
 
   it('refuses what the last run could not do before the first one begins', () => {

@@ -3,7 +3,9 @@ import { Complex, Float, Tensor } from '../../src/torch.js';
 import { decode, decodeTensor } from './decode.js';
 import type { Encoded, EncodedTensor } from './format.js';
 
-/** Largest difference allowed, relative to the largest finite element of what is expected. Other dtypes must be equal. */
+/**
+ * Largest difference allowed, relative to the largest finite element of what is expected. Other dtypes must be equal.
+ */
 export const tolerances: Record<string, number> = {
   float64: 1e-9,
   complex128: 1e-9,

@@ -29,8 +29,8 @@ const shape = [2, 3, 7, 9];
 /** The images of test/fixtures/make/augment.py. */
 function images(): Tensor {
   const made = ramp(shape, { scale: 0.5, offset: 0.5, step: 577 }).to('float32').clamp(0, 1);
-  const grey = made.select(0, 0).narrow(1, 2, 1);
-  grey.copy_(grey.narrow(0, 0, 1).clone().expand([3, 1, 9]));
+  const gray = made.select(0, 0).narrow(1, 2, 1);
+  gray.copy_(gray.narrow(0, 0, 1).clone().expand([3, 1, 9]));
   made.select(0, 1).select(0, 1).fill_(0.25);
   return made;
 }
@@ -69,7 +69,7 @@ describe("the operators give torchvision's pixels", () => {
     expect(difference(scaled, result)).toBeLessThanOrEqual(1e-3);
   });
 
-  it('hue, of grey pixels as well', () => {
+  it('hue, of gray pixels as well', () => {
     expect(difference(adjustHue(images(), perImage(theirs.hue.factors)), theirs.hue.result)).toBeLessThanOrEqual(1e-5);
   });
 

@@ -31,9 +31,9 @@ describe('decoding', () => {
     expect(pixels[2]).toBeGreaterThan(190);
   });
 
-  it('gives three equal channels of grey, and drops alpha', async () => {
-    const grey = await gradient(20, 20, 1).toColourspace('b-w').png().toBuffer();
-    const pixels = await decode(grey, 'x', 8);
+  it('gives three equal channels of gray, and drops alpha', async () => {
+    const gray = await gradient(20, 20, 1).toColourspace('b-w').png().toBuffer();
+    const pixels = await decode(gray, 'x', 8);
     expect(pixels).toHaveLength(8 * 8 * 3);
     expect([pixels[0], pixels[1]]).toEqual([pixels[2], pixels[2]]);
     const alpha = await gradient(20, 20, 4).png().toBuffer();
@@ -70,8 +70,8 @@ describe('decoding', () => {
       const image = torch.fromArray(pixels, [size, size, 3]).permute(2, 0, 1).to('float32');
       const differ = (actual: number[], expected: number[]) =>
         Math.max(...actual.map((value, i) => Math.abs(value - (expected[i] as number))));
-      // Of 255. The most over the five photos: 0.001 for means, 0.002 for deviations, 0.032 for tiles of 8 x 8 pixels; by libvips, where libjpeg-turbo
-      // is not installed, 0.252, 0.143 and 1.734.
+      // Of 255. The most over the five photos: 0.001 for means, 0.002 for deviations, 0.032 for tiles of 8 x 8 pixels;
+      // by libvips, where libjpeg-turbo is not installed, 0.252, 0.143 and 1.734.
       expect(differ(image.mean([1, 2]).tolist() as number[], mean)).toBeLessThan(0.3);
       expect(differ(image.std([1, 2], { correction: 0 }).tolist() as number[], std)).toBeLessThan(0.2);
       const ours = [...(torch.avgPool2d(image, [8, 8]).contiguous().toTypedArray() as Float32Array)];

@@ -64,7 +64,7 @@ describe.skipIf(!isThere)('a teacher on a device', () => {
     // The first normalization of each block but two follows a sum that is used as well.
     ['wrn_16_2', 32, 7, 9, 6],
     ['resnet18', 64, 17, 3, 0],
-  ] as const)('of the kind %s has a kernel for each convolution', (name, size, fused, plain, relus) => {
+  ] as const)('of the kind %s has a kernel for each convolution', (name, size, fused, plain, norms) => {
     const network = models.create(name, { numClasses: 7 }).eval().requiresGrad_(false).to({ device });
     const images = on(torch.randn([2, 3, size, size]));
     const traced = FrozenGraph.trace(images, (batch) => [network.forward(batch)]);
@@ -72,7 +72,8 @@ describe.skipIf(!isThere)('a teacher on a device', () => {
       const text = graph.toString();
       expect(count(text, 'srrl::conv_relu')).toBe(fused);
       expect(count(text, 'aten::_convolution')).toBe(plain);
-      expect(count(text, 'aten::relu') + count(text, 'aten::relu_')).toBe(relus);
+      expect(count(text, 'srrl::norm_frozen') + count(text, 'srrl::norm_frozen_sum')).toBe(norms);
+      expect(count(text, 'aten::relu') + count(text, 'aten::relu_') + count(text, 'aten::batch_norm')).toBe(0);
       // No bias is left that would be added by a kernel of its own.
       for (const [, bias] of text.matchAll(/aten::_convolution\(%\w+, %\w+, (%\w+),/g))
         expect(text).toContain(`${bias} : NoneType = prim::Constant()`);

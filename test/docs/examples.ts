@@ -1,18 +1,29 @@
-/** The examples of a document, run in its order in one folder, with what they print. */
+/**
+ * The examples of a document, run in its order in one folder, with what they print and what the document shows of it.
+ */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { transformWithEsbuild } from 'vite';
 import { packageRoot } from '../helpers/cli.js';
+import { progressLess } from './output.js';
 
 export interface Result {
   code: string;
   status: number | null;
-  stdout: string;
-  stderr: string;
+  /** Standard output and standard error in the order in which a terminal shows them. */
+  output: string;
+  /** The ```text block behind the example. */
+  shown?: string;
+  /** Where that block is in the document. */
+  at: number;
 }
 
-/** A ```sh block is given to bash, a ```ts block is a program, and a ```js block a file whose first line is its name. */
+const srrl = `set -e; srrl() { "${process.execPath}" "${packageRoot}/bin/srrl.js" "$@"; }\n`;
+
+/**
+ * A ```sh block is given to bash, a ```ts block is a program, and a ```js block a file whose first line is its name.
+ */
 export async function runExamples(document: string): Promise<Result[]> {
   // Inside the package, so that its own name resolves; /runs/ is no part of it.
   const folder = join(packageRoot, 'runs', document.replace(/\W/g, '-'));
@@ -21,18 +32,23 @@ export async function runExamples(document: string): Promise<Result[]> {
   for (const name of ['assets', 'recipes']) symlinkSync(join(packageRoot, name), join(folder, name));
   const results: Result[] = [];
   const text = readFileSync(join(packageRoot, document), 'utf8');
-  for (const [, language, code = ''] of text.matchAll(/```(sh|ts|js)\n([\s\S]*?)```/g)) {
+  for (const match of text.matchAll(/```(sh|ts|js)\n([\s\S]*?)```(?:\n\n```text\n([\s\S]*?)```)?/g)) {
+    const [whole, language, code = '', shown] = match;
     if (language === 'js') {
       writeFileSync(join(folder, code.match(/^\/\/ (\S+)/)?.[1] as string), code);
       continue;
     }
-    const srrl = `set -e; srrl() { "${process.execPath}" "${packageRoot}/bin/srrl.js" "$@"; }\n`;
     const program = join(folder, `program-${results.length}.mjs`);
     if (language === 'ts')
       writeFileSync(program, (await transformWithEsbuild(code, 'example.ts', { target: 'es2022' })).code);
     const [command, args] = language === 'ts' ? [process.execPath, [program]] : ['bash', ['-c', srrl + code]];
-    const { status, stdout, stderr } = spawnSync(command, args as string[], { cwd: folder, encoding: 'utf8' });
-    results.push({ code, status, stdout, stderr });
+    const file = join(folder, `output-${results.length}.txt`);
+    const out = openSync(file, 'w');
+    const { status } = spawnSync(command as string, args as string[], { cwd: folder, stdio: ['ignore', out, out] });
+    closeSync(out);
+    const output = progressLess(readFileSync(file, 'utf8'));
+    const at = match.index + whole.length - 3 - (shown?.length ?? 0);
+    results.push({ code, status, output, at, ...(shown !== undefined && { shown }) });
   }
   rmSync(folder, { recursive: true });
   return results;

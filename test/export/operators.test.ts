@@ -1,4 +1,7 @@
-/** Every operator that is written as ONNX, run by onnxruntime next to libtorch, for another batch than it was traced with. */
+/**
+ * Every operator that is written as ONNX, run by onnxruntime next to libtorch, for another batch than it was traced
+ * with.
+ */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

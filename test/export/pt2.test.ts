@@ -16,7 +16,9 @@ const F = nn.functional;
 const folder = mkdtempSync(join(tmpdir(), 'srrl-pt2-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** What is special in the format: sizes computed from the batch, lists and pairs of results, dtypes, constants, names. */
+/**
+ * What is special in the format: sizes computed from the batch, lists and pairs of results, dtypes, constants, names.
+ */
 class Special extends nn.Module {
   readonly stem = new nn.Conv2d(3, 8, 3, { padding: 1 });
   readonly norm = new nn.GroupNorm(2, 8);

@@ -7,13 +7,16 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { writePacked } from '../../src/data/formats/packed.js';
+import { MappedFile } from '../../src/files/mapped.js';
 import { distill, FileError, Loader, openDataset, type TrainEvent, verifyFile } from '../../src/index.js';
 import torch from '../../src/torch.js';
 import { packageRoot, srrl } from '../helpers/cli.js';
@@ -135,6 +138,25 @@ describe('a packed data set', () => {
     loader.dispose();
   });
 
+  it('that becomes shorter within a batch: an error, and the process lives', async () => {
+    const file = join(folder, 'within.bin');
+    writeFileSync(file, Buffer.alloc(2 ** 20, 7));
+    const mapping = new MappedFile(file, { dtype: 'uint8', length: 2 ** 20 });
+    const sumAfter = (change: () => void) =>
+      mapping.read(() => {
+        change();
+        return torch.scope(() => Number(mapping.tensor.sum().item()));
+      });
+    expect(sumAfter(() => {})).toBe(7 * 2 ** 20);
+    expect(() => sumAfter(() => truncateSync(file, 8192))).toThrow(/became shorter: it has 8192 bytes/);
+    // Longer again, and as old as before: what was read as zeros is not forgotten.
+    const { atime, mtime } = statSync(file);
+    expect(() => sumAfter(() => truncateSync(file, 2 ** 20))).toThrow(FileError);
+    utimesSync(file, atime, mtime);
+    expect(() => mapping.check()).toThrow(/became shorter/);
+    mapping.dispose();
+  });
+
   it('that becomes shorter during a run: the run ends with an error, its checkpoint intact', async () => {
     const [file, out] = [await packed('run.pack'), join(folder, 'packed-run')];
     const events: TrainEvent[] = [];
@@ -166,9 +188,15 @@ describe('memory', () => {
 });
 
 describe('the network', () => {
-  const users = ['report/live.ts', 'libtorch/install.ts', 'distributed/group.ts', 'distributed/meeting.ts'];
+  const users = [
+    'data/remote/http.ts',
+    'report/live.ts',
+    'libtorch/install.ts',
+    'distributed/group.ts',
+    'distributed/meeting.ts',
+  ];
 
-  it('is used by few files: the live page, the download of libtorch, and processes that look each other up', () => {
+  it('is used by few files: shards, the live page, the download of libtorch, and processes that look each other up', () => {
     const found: string[] = [];
     const walk = (path: string) => {
       for (const entry of readdirSync(join(packageRoot, 'src', path), { withFileTypes: true })) {

@@ -4,8 +4,8 @@ import { native } from '../../src/native.js';
 const pretended = 'hpu:0';
 
 /**
- * The device that tests of devices run on. By default one that behaves like a GPU and computes on the CPU, see test/native/pretend.cc; SRRL_TEST_DEVICE names a real
- * one.
+ * The device that tests of devices run on. By default one that behaves like a GPU and computes on the CPU, see
+ * test/native/pretend.cc; SRRL_TEST_DEVICE names a real one.
  */
 export const device = process.env.SRRL_TEST_DEVICE ?? pretended;
 

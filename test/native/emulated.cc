@@ -1,5 +1,6 @@
 // Runs the kernels of the package for the mock device: the same sources, compiled as C++. Every thread of a block is a
-// fiber; barriers are where fibers take turns, so that a missing barrier shows as a wrong result or as a deadlock error.
+// fiber; barriers are where fibers take turns, so that a missing barrier shows as a wrong result or as a deadlock
+// error.
 #include "emulated_cuda.h"
 
 #include "cross_entropy.cu"
@@ -92,39 +93,52 @@ std::function<void()> call(void (*kernel)(Parameters), const std::string& parame
 }
 
 #define KERNEL(name) {#name, name}
-#define NORM_KERNELS(type)                                                                                                   \
-  KERNEL(norm_statistics_##type), KERNEL(norm_statistics_joined_##type), KERNEL(norm_apply_##type),                          \
-      KERNEL(norm_apply_residual_##type), KERNEL(norm_apply_linear_##type), KERNEL(norm_apply_pooled_##type),                \
-      KERNEL(norm_sums_##type), KERNEL(norm_sums_residual_##type), KERNEL(norm_sums_linear_##type),                          \
-      KERNEL(norm_sums_pooled_##type), KERNEL(norm_gradients_##type), KERNEL(norm_gradients_residual_##type),                \
-      KERNEL(norm_gradients_linear_##type), KERNEL(norm_gradients_pooled_##type), KERNEL(norm_gradients_joined_##type)
+#define NORM_KERNELS(type)                                                                                    \
+  KERNEL(norm_statistics_##type), KERNEL(norm_statistics_joined_##type), KERNEL(norm_apply_##type),           \
+      KERNEL(norm_apply_residual_##type), KERNEL(norm_apply_joined_##type), KERNEL(norm_apply_linear_##type), \
+      KERNEL(norm_apply_pooled_##type), KERNEL(norm_sums_##type), KERNEL(norm_sums_residual_##type),          \
+      KERNEL(norm_sums_linear_##type), KERNEL(norm_sums_pooled_##type), KERNEL(norm_gradients_##type),        \
+      KERNEL(norm_gradients_residual_##type), KERNEL(norm_gradients_linear_##type),                           \
+      KERNEL(norm_gradients_pooled_##type), KERNEL(norm_gradients_joined_##type)
 
 #undef HEAD_KERNELS
-#define HEAD_KERNELS(name)                                                                                    \
-  {"head_losses4_" #name, head_losses4_##name}, {"head_losses8_" #name, head_losses8_##name},                 \
-      {"head_losses16_" #name, head_losses16_##name}, {"head_differences_" #name, head_differences_##name}
+#define HEAD_KERNELS(name)                                                                    \
+  {"head_losses4_" #name, head_losses4_##name}, {"head_losses8_" #name, head_losses8_##name}, \
+      {"head_losses16_" #name, head_losses16_##name}, {                                       \
+    "head_differences_" #name, head_differences_##name                                        \
+  }
 
 #undef CROSS_ENTROPY_KERNELS
-#define CROSS_ENTROPY_KERNELS(name)                                                                           \
-  {"cross_entropy4_" #name, cross_entropy4_##name}, {"cross_entropy32_" #name, cross_entropy32_##name},       \
-      {"cross_entropy_gradient_" #name, cross_entropy_gradient_##name}
+#define CROSS_ENTROPY_KERNELS(name)                                                                       \
+  {"cross_entropy4_" #name, cross_entropy4_##name}, {"cross_entropy32_" #name, cross_entropy32_##name}, { \
+    "cross_entropy_gradient_" #name, cross_entropy_gradient_##name                                        \
+  }
 
-const std::map<std::string, void (*)(Head)> heads = {
-    HEAD_KERNELS(float_float),   HEAD_KERNELS(float_bfloat), HEAD_KERNELS(bfloat_float),
-    HEAD_KERNELS(bfloat_bfloat), {"head_gradient_float", head_gradient_float}, {"head_gradient_bfloat", head_gradient_bfloat}};
-const std::map<std::string, void (*)(CrossEntropy)> crossEntropies = {CROSS_ENTROPY_KERNELS(float), CROSS_ENTROPY_KERNELS(bfloat)};
-const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_KERNELS(float1), NORM_KERNELS(bfloat8), NORM_KERNELS(bfloat1)};
+const std::map<std::string, void (*)(Head)> heads = {HEAD_KERNELS(float_float),
+                                                     HEAD_KERNELS(float_bfloat),
+                                                     HEAD_KERNELS(bfloat_float),
+                                                     HEAD_KERNELS(bfloat_bfloat),
+                                                     {"head_gradient_float", head_gradient_float},
+                                                     {"head_gradient_bfloat", head_gradient_bfloat}};
+const std::map<std::string, void (*)(CrossEntropy)> crossEntropies = {CROSS_ENTROPY_KERNELS(float),
+                                                                      CROSS_ENTROPY_KERNELS(bfloat)};
+const std::map<std::string, void (*)(Norm)> norms = {NORM_KERNELS(float4), NORM_KERNELS(float1), NORM_KERNELS(bfloat8),
+                                                     NORM_KERNELS(bfloat1)};
 
-#define POOL_KERNELS(name)                                                                          \
-  {"max_pool_" #name, max_pool_##name}, {"max_pool_3_" #name, max_pool_3_##name},                   \
-      {"max_pool_gradient_" #name, max_pool_gradient_##name}, {"max_pool_gradient_3_2_" #name, max_pool_gradient_3_2_##name}
-const std::map<std::string, void (*)(Pool)> pools = {POOL_KERNELS(float4), POOL_KERNELS(float1), POOL_KERNELS(bfloat8), POOL_KERNELS(bfloat1)};
+#define POOL_KERNELS(name)                                                        \
+  {"max_pool_" #name, max_pool_##name}, {"max_pool_3_" #name, max_pool_3_##name}, \
+      {"max_pool_gradient_" #name, max_pool_gradient_##name}, {                   \
+    "max_pool_gradient_3_2_" #name, max_pool_gradient_3_2_##name                  \
+  }
+const std::map<std::string, void (*)(Pool)> pools = {POOL_KERNELS(float4), POOL_KERNELS(float1), POOL_KERNELS(bfloat8),
+                                                     POOL_KERNELS(bfloat1)};
 
 std::function<void()> kernelOf(const std::string& name, const std::string& parameters) {
   if (const auto found = norms.find(name); found != norms.end()) return call(found->second, parameters);
   if (const auto found = heads.find(name); found != heads.end()) return call(found->second, parameters);
   if (const auto found = pools.find(name); found != pools.end()) return call(found->second, parameters);
-  if (const auto found = crossEntropies.find(name); found != crossEntropies.end()) return call(found->second, parameters);
+  if (const auto found = crossEntropies.find(name); found != crossEntropies.end())
+    return call(found->second, parameters);
   if (name == "views") return call(views, parameters);
   if (name == "update_sgd") return call(update_sgd, parameters);
   if (name == "update_adam") return call(update_adam, parameters);

@@ -1,9 +1,9 @@
 // A device for tests: memory of its own kind, and every operator computed by the CPU on copies. An operator that is
 // given tensors of both is an error, as on a GPU. With it, what runs on a GPU can be run where there is none, and must
 // give what the CPU gives. Work on it can be recorded, as on CUDA: what is recorded is not done, and what would have to
-// wait for the device is an error meanwhile. Streams are followed as CUDA follows them: branches of a recording that use
-// the same memory without waiting for each other, or that nothing waits for at the end, are errors. It goes by the name
-// of a kind of device (hpu) that libtorch knows, but has nothing for.
+// wait for the device is an error meanwhile. Streams are followed as CUDA follows them: branches of a recording that
+// use the same memory without waiting for each other, or that nothing waits for at the end, are errors. It goes by the
+// name of a kind of device (hpu) that libtorch knows, but has nothing for.
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/autocast_mode.h>
@@ -66,7 +66,7 @@ struct Uses {
 struct Recording {
   std::vector<std::function<void()>> steps;
   std::map<std::string, int> kinds;  // how often each operator is among the steps
-  std::set<const void*> fresh;  // memory that came meanwhile: it may be written, because nobody has seen it
+  std::set<const void*> fresh;       // memory that came meanwhile: it may be written, because nobody has seen it
   c10::StreamId origin = 0;
   std::map<c10::StreamId, Clock> clocks;  // how far each stream is, and what of the others it has waited for
   std::map<const void*, Uses> uses;
@@ -78,7 +78,8 @@ struct Recording {
     Clock& now = clocks[stream];
     const Use use{stream, ++now[stream], kind};
     const auto after = [&](const Use& earlier) {
-      TORCH_CHECK(now[earlier.stream] >= earlier.tick, "two branches of a recording use the same memory: ", earlier.kind, " and ", kind);
+      TORCH_CHECK(now[earlier.stream] >= earlier.tick,
+                  "two branches of a recording use the same memory: ", earlier.kind, " and ", kind);
     };
     for (const Tensor& tensor : read) {
       if (!tensor.defined() || tensor.is_cpu()) continue;
@@ -98,7 +99,8 @@ struct Recording {
   // Before the end the first stream must have waited for all others.
   void checkJoined() {
     Clock& own = clocks[origin];
-    for (const auto& [id, clock] : clocks) TORCH_CHECK(own[id] >= clock.at(id), "a branch of the recording was not joined");
+    for (const auto& [id, clock] : clocks)
+      TORCH_CHECK(own[id] >= clock.at(id), "a branch of the recording was not joined");
   }
 };
 
@@ -181,7 +183,9 @@ struct Guard final : c10::impl::NoOpDeviceGuardImpl<kPretend> {
     static std::atomic<c10::StreamId> last = 0;
     return withId(1 + last++ % 32);
   }
-  c10::Stream exchangeStream(c10::Stream next) const noexcept override { return withId(std::exchange(stream, next.id())); }
+  c10::Stream exchangeStream(c10::Stream next) const noexcept override {
+    return withId(std::exchange(stream, next.id()));
+  }
   void synchronizeDevice(c10::DeviceIndex) const override {}
   bool queryStream(const c10::Stream&) const override { return true; }
   void synchronizeStream(const c10::Stream&) const override {}
@@ -219,30 +223,36 @@ struct HPUHooks final : at::HPUHooksInterface {
   bool isAvailable() const override { return true; }
   bool hasPrimaryContext(c10::DeviceIndex) const override { return true; }
   c10::DeviceIndex deviceCount() const override { return 1; }
-  const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override { return at::globalContext().defaultGenerator(at::kCPU); }
+  const at::Generator& getDefaultGenerator(c10::DeviceIndex) const override {
+    return at::globalContext().defaultGenerator(at::kCPU);
+  }
 };
 
 const c10::DispatchKeySet keys(c10::DispatchKey::HPU);
 
-Tensor empty(c10::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<c10::Layout>, std::optional<c10::Device>, std::optional<bool>,
-             std::optional<at::MemoryFormat> format) {
+Tensor empty(c10::IntArrayRef size, std::optional<at::ScalarType> dtype, std::optional<c10::Layout>,
+             std::optional<c10::Device>, std::optional<bool>, std::optional<at::MemoryFormat> format) {
   return at::detail::empty_generic(size, &allocator, keys, c10::dtype_or_default(dtype), format);
 }
 
-Tensor emptyStrided(c10::IntArrayRef size, c10::IntArrayRef stride, std::optional<at::ScalarType> dtype, std::optional<c10::Layout>, std::optional<c10::Device>,
-                    std::optional<bool>) {
+Tensor emptyStrided(c10::IntArrayRef size, c10::IntArrayRef stride, std::optional<at::ScalarType> dtype,
+                    std::optional<c10::Layout>, std::optional<c10::Device>, std::optional<bool>) {
   return at::detail::empty_strided_generic(size, stride, &allocator, keys, c10::dtype_or_default(dtype));
 }
 
 // The same memory as the CPU sees it.
 Tensor seen(const Tensor& tensor) {
-  return tensor.is_cpu() ? tensor : at::from_blob(tensor.data_ptr(), tensor.sizes(), tensor.strides(), tensor.options().device(at::kCPU).requires_grad(false));
+  return tensor.is_cpu() ? tensor
+                         : at::from_blob(tensor.data_ptr(), tensor.sizes(), tensor.strides(),
+                                         tensor.options().device(at::kCPU).requires_grad(false));
 }
 
 // Without its history: what is recorded does not keep the graph of a backward alive.
 Tensor bare(const Tensor& tensor) { return tensor.defined() ? tensor.detach() : tensor; }
 
-std::optional<Tensor> bare(const std::optional<Tensor>& tensor) { return tensor ? std::optional(bare(*tensor)) : std::nullopt; }
+std::optional<Tensor> bare(const std::optional<Tensor>& tensor) {
+  return tensor ? std::optional(bare(*tensor)) : std::nullopt;
+}
 
 c10::IValue bare(const c10::IValue& value) {
   if (value.isTensor()) return bare(value.toTensor());
@@ -256,7 +266,8 @@ bool mayWrite(const Tensor& tensor) { return !recording || recording->fresh.coun
 
 // Computes on the CPU, gives the results to the device, and does so again when a recording is replayed.
 template <typename Compute>
-std::vector<Tensor> results(const char* kind, std::initializer_list<std::optional<Tensor>> read, Compute compute, std::vector<Tensor> written = {}) {
+std::vector<Tensor> results(const char* kind, std::initializer_list<std::optional<Tensor>> read, Compute compute,
+                            std::vector<Tensor> written = {}) {
   const InOperator inside;
   microseconds++;
   Recording* const current = std::exchange(recording, nullptr);
@@ -284,7 +295,8 @@ std::vector<Tensor> results(const char* kind, std::initializer_list<std::optiona
 
 Tensor copyFrom(const Tensor& from, const Tensor& to, bool nonBlocking) {
   if (inOperator == 0 && from.is_cpu() != to.is_cpu() && !nonBlocking) waits++;
-  TORCH_CHECK(!recording || (from.device() == device && to.device() == device), "memory of the host cannot be copied while a graph is recorded");
+  TORCH_CHECK(!recording || (from.device() == device && to.device() == device),
+              "memory of the host cannot be copied while a graph is recorded");
   const auto copy = [to = bare(to), from = bare(from)] { seen(to).copy_(seen(from)); };
   if (recording) {
     recording->operate("aten::copy_", from, to);
@@ -299,65 +311,85 @@ Tensor copyFromAndResize(const Tensor& from, const Tensor& to) {
   return copyFrom(from, to, false);
 }
 
-Tensor convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, c10::IntArrayRef stride, c10::IntArrayRef padding,
-                   c10::IntArrayRef dilation, bool transposed, c10::IntArrayRef outputPadding, int64_t groups) {
+Tensor convolution(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+                   c10::IntArrayRef stride, c10::IntArrayRef padding, c10::IntArrayRef dilation, bool transposed,
+                   c10::IntArrayRef outputPadding, int64_t groups) {
   const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec(), outputPadding.vec());
-  return results("aten::convolution", {input, weight, bias}, [=, input = bare(input), weight = bare(weight), bias = bare(bias)] {
-    const auto& [stride, padding, dilation, outputPadding] = sizes;
-    const std::optional<Tensor> summand = bias && bias->defined() ? std::optional(seen(*bias)) : std::nullopt;
-    return std::vector{at::convolution(seen(input), seen(weight), summand, stride, padding, dilation, transposed, outputPadding, groups)};
-  })[0];
+  return results(
+      "aten::convolution", {input, weight, bias}, [=, input = bare(input), weight = bare(weight), bias = bare(bias)] {
+        const auto& [stride, padding, dilation, outputPadding] = sizes;
+        const std::optional<Tensor> summand = bias && bias->defined() ? std::optional(seen(*bias)) : std::nullopt;
+        return std::vector{at::convolution(seen(input), seen(weight), summand, stride, padding, dilation, transposed,
+                                           outputPadding, groups)};
+      })[0];
 }
 
-std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, const Tensor& input, const Tensor& weight, c10::IntArrayRef stride,
-                                                       c10::IntArrayRef padding, c10::IntArrayRef dilation, bool transposed, c10::IntArrayRef outputPadding,
-                                                       int64_t groups, std::array<bool, 3> wanted) {
+std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, const Tensor& input,
+                                                       const Tensor& weight, c10::IntArrayRef stride,
+                                                       c10::IntArrayRef padding, c10::IntArrayRef dilation,
+                                                       bool transposed, c10::IntArrayRef outputPadding, int64_t groups,
+                                                       std::array<bool, 3> wanted) {
   const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec(), outputPadding.vec());
-  const auto made = results("aten::convolution_backward", {gradient, input, weight}, [=, gradient = bare(gradient), input = bare(input), weight = bare(weight)] {
-    const auto& [stride, padding, dilation, outputPadding] = sizes;
-    const auto [toInput, toWeight, toBias] = at::convolution_backward(seen(gradient), seen(input), seen(weight), c10::IntArrayRef({weight.size(0)}), stride, padding,
-                                                                      dilation, transposed, outputPadding, groups, wanted);
-    return std::vector{toInput, toWeight, toBias};
-  });
+  const auto made = results("aten::convolution_backward", {gradient, input, weight},
+                            [=, gradient = bare(gradient), input = bare(input), weight = bare(weight)] {
+                              const auto& [stride, padding, dilation, outputPadding] = sizes;
+                              const auto [toInput, toWeight, toBias] = at::convolution_backward(
+                                  seen(gradient), seen(input), seen(weight), c10::IntArrayRef({weight.size(0)}), stride,
+                                  padding, dilation, transposed, outputPadding, groups, wanted);
+                              return std::vector{toInput, toWeight, toBias};
+                            });
   return {made[0], made[1], made[2]};
 }
 
 // As cuDNN's kernel: relu(convolution + bias + alpha * other). It refuses some settings, too, and is slow for others.
-Tensor convolutionAddRelu(const Tensor& input, const Tensor& weight, const Tensor& other, const std::optional<at::Scalar>& alpha, const std::optional<Tensor>& bias,
-                          c10::IntArrayRef stride, c10::IntArrayRef padding, c10::IntArrayRef dilation, int64_t groups) {
+Tensor convolutionAddRelu(const Tensor& input, const Tensor& weight, const Tensor& other,
+                          const std::optional<at::Scalar>& alpha, const std::optional<Tensor>& bias,
+                          c10::IntArrayRef stride, c10::IntArrayRef padding, c10::IntArrayRef dilation,
+                          int64_t groups) {
   TORCH_CHECK(dilation[0] < 3, "no engine for a dilation of ", dilation[0]);
   if (dilation[0] == 2) microseconds += kSlow;
   const auto sizes = std::tuple(stride.vec(), padding.vec(), dilation.vec());
-  return results("aten::cudnn_convolution_add_relu", {input, weight, other, bias}, [=, input = bare(input), weight = bare(weight), other = bare(other), bias = bare(bias)] {
-    const auto& [stride, padding, dilation] = sizes;
-    const std::optional<Tensor> summand = bias ? std::optional(seen(*bias)) : std::nullopt;
-    const Tensor sum = at::conv2d(seen(input), seen(weight), summand, stride, padding, dilation, groups);
-    return std::vector{(other.defined() ? sum.add(seen(other), alpha.value_or(1)) : sum).relu()};
-  })[0];
+  return results("aten::cudnn_convolution_add_relu", {input, weight, other, bias},
+                 [=, input = bare(input), weight = bare(weight), other = bare(other), bias = bare(bias)] {
+                   const auto& [stride, padding, dilation] = sizes;
+                   const std::optional<Tensor> summand = bias ? std::optional(seen(*bias)) : std::nullopt;
+                   const Tensor sum = at::conv2d(seen(input), seen(weight), summand, stride, padding, dilation, groups);
+                   return std::vector{(other.defined() ? sum.add(seen(other), alpha.value_or(1)) : sum).relu()};
+                 })[0];
 }
 
-Tensor convolutionRelu(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias, c10::IntArrayRef stride, c10::IntArrayRef padding,
-                       c10::IntArrayRef dilation, int64_t groups) {
+Tensor convolutionRelu(const Tensor& input, const Tensor& weight, const std::optional<Tensor>& bias,
+                       c10::IntArrayRef stride, c10::IntArrayRef padding, c10::IntArrayRef dilation, int64_t groups) {
   return convolutionAddRelu(input, weight, {}, {}, bias, stride, padding, dilation, groups);
 }
 
 // libtorch's own form of it warns of every output that it gets here.
 Tensor meanSquaredError(const Tensor& actual, const Tensor& expected, int64_t reduction) {
-  return results("aten::mse_loss", {actual, expected}, [=, actual = bare(actual), expected = bare(expected)] { return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)}; })[0];
+  return results("aten::mse_loss", {actual, expected}, [=, actual = bare(actual), expected = bare(expected)] {
+    return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)};
+  })[0];
 }
 
 // Writes the running statistics, which its schema does not say.
-std::tuple<Tensor, Tensor, Tensor> batchNorm(const Tensor& input, const std::optional<Tensor>& weight, const std::optional<Tensor>& bias,
-                                             const std::optional<Tensor>& mean, const std::optional<Tensor>& variance, bool training, double momentum, double eps) {
-  const auto seenIf = [](const std::optional<Tensor>& tensor) { return tensor && tensor->defined() ? std::optional(seen(*tensor)) : std::nullopt; };
+std::tuple<Tensor, Tensor, Tensor> batchNorm(const Tensor& input, const std::optional<Tensor>& weight,
+                                             const std::optional<Tensor>& bias, const std::optional<Tensor>& mean,
+                                             const std::optional<Tensor>& variance, bool training, double momentum,
+                                             double eps) {
+  const auto seenIf = [](const std::optional<Tensor>& tensor) {
+    return tensor && tensor->defined() ? std::optional(seen(*tensor)) : std::nullopt;
+  };
   const std::array running = {seenIf(mean), seenIf(variance)};
   std::array<Tensor, 2> before;
   for (size_t i = 0; recording && i < 2; i++)
     if (running[i]) before[i] = running[i]->clone();
-  const auto made = results("aten::native_batch_norm", {input, weight, bias, mean, variance}, [=, input = bare(input), weight = bare(weight), bias = bare(bias)] {
-    const auto [output, own, deviation] = at::native_batch_norm(seen(input), seenIf(weight), seenIf(bias), running[0], running[1], training, momentum, eps);
-    return std::vector{output, own, deviation};
-  }, {mean.value_or(Tensor()), variance.value_or(Tensor())});
+  const auto made = results("aten::native_batch_norm", {input, weight, bias, mean, variance},
+                            [=, input = bare(input), weight = bare(weight), bias = bare(bias)] {
+                              const auto [output, own, deviation] =
+                                  at::native_batch_norm(seen(input), seenIf(weight), seenIf(bias), running[0],
+                                                        running[1], training, momentum, eps);
+                              return std::vector{output, own, deviation};
+                            },
+                            {mean.value_or(Tensor()), variance.value_or(Tensor())});
   for (size_t i = 0; i < 2; i++)
     if (before[i].defined()) running[i]->copy_(before[i]);
   return {made[0], made[1], made[2]};
@@ -400,12 +432,17 @@ void record(const c10::OperatorHandle& op, c10::Stack* stack) {
   at::native::cpu_fallback(op, &arguments);
   recording = current;
   const bool inPlace = !written.empty();
-  for (const c10::IValue& made : arguments) forEachTensor(made, [&](const Tensor& tensor) { if (tensor.defined()) current->fresh.insert(tensor.storage().data()); });
-  const c10::Stack made = inPlace && !arguments.empty() ? c10::Stack(written.begin(), written.begin() + arguments.size()) : arguments;
+  for (const c10::IValue& made : arguments)
+    forEachTensor(made, [&](const Tensor& tensor) {
+      if (tensor.defined()) current->fresh.insert(tensor.storage().data());
+    });
+  const c10::Stack made =
+      inPlace && !arguments.empty() ? c10::Stack(written.begin(), written.begin() + arguments.size()) : arguments;
   std::vector<Tensor> read, changed;
   for (const c10::IValue& value : given) forEachTensor(value, [&](const Tensor& tensor) { read.push_back(tensor); });
   for (const auto& values : {written, made})
-    for (const c10::IValue& value : values) forEachTensor(value, [&](const Tensor& tensor) { changed.push_back(tensor); });
+    for (const c10::IValue& value : values)
+      forEachTensor(value, [&](const Tensor& tensor) { changed.push_back(tensor); });
   current->operate(schema.name(), read, changed);
   c10::Stack operands, places;
   for (const c10::IValue& value : given) operands.push_back(bare(value));
@@ -414,7 +451,8 @@ void record(const c10::OperatorHandle& op, c10::Stack* stack) {
     c10::Stack again = operands;
     at::native::cpu_fallback(op, &again);
     for (size_t i = 0; !inPlace && i < again.size(); i++)
-      if (again[i].isTensor() && again[i].toTensor().defined()) seen(places[i].toTensor()).copy_(seen(again[i].toTensor()));
+      if (again[i].isTensor() && again[i].toTensor().defined())
+        seen(places[i].toTensor()).copy_(seen(again[i].toTensor()));
   });
   for (const c10::IValue& result : made) stack->push_back(result);
 }
@@ -422,14 +460,16 @@ void record(const c10::OperatorHandle& op, c10::Stack* stack) {
 void fallback(const c10::OperatorHandle& op, c10::Stack* stack) {
   for (const auto& argument : torch::jit::last(*stack, op.schema().arguments().size()))
     forEachTensor(argument, [&](const Tensor& tensor) {
-      TORCH_CHECK(!tensor.defined() || tensor.dim() == 0 || tensor.device() == device, op.schema().name(), ": expected all tensors to be on ", device,
-                  ", found one on ", tensor.device());
+      TORCH_CHECK(!tensor.defined() || tensor.dim() == 0 || tensor.device() == device, op.schema().name(),
+                  ": expected all tensors to be on ", device, ", found one on ", tensor.device());
     });
   if (op.schema().name() == "aten::_local_scalar_dense" && inOperator == 0) waits++;
   const InOperator inside;
   microseconds++;
-  if (recording) record(op, stack);
-  else at::native::cpu_fallback(op, stack);
+  if (recording)
+    record(op, stack);
+  else
+    at::native::cpu_fallback(op, stack);
 }
 
 #ifdef RECORDS

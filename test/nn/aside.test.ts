@@ -1,6 +1,6 @@
 /**
- * Gradients of weights that a captured step computes next to the chain of the others are those of autograd, and the mock
- * device, which follows streams, finds that nothing uses them too soon.
+ * Gradients of weights that a captured step computes next to the chain of the others are those of autograd, and the
+ * mock device, which follows streams, finds that nothing uses them too soon.
  */
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { gradientsAside } from '../../src/nn/aside.js';

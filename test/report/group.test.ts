@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, renameSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'node-html-parser';
 import { describe, expect, it } from 'vitest';
@@ -31,6 +31,13 @@ describe('a folder of several runs', () => {
     expect(groups).toMatchObject([{ seeds: [2, 9, 10], lastTop1: { mean: 57 } }]);
   });
 
+  it('may be given by a pattern of the shell, which matches files as well', () => {
+    const group = seeds(0, 1);
+    writeReport(group);
+    const { runs } = compareFolders(readdirSync(group).map((name) => join(group, name)));
+    expect(runs.map(({ run }) => run)).toEqual(['seed-0', 'seed-1']);
+  });
+
   it('has a report of each run, and their comparison', () => {
     const group = seeds(0, 1);
     expect(writeReport(group)).toBe(join(group, 'report.html'));
@@ -43,6 +50,9 @@ describe('a folder of several runs', () => {
   it('without runs is an error that says what is expected', () => {
     expect(() => runFoldersIn(newFolder())).toThrow(/holds no run.*srrl distill --out/);
     expect(() => runFoldersIn('nowhere')).toThrow(/nowhere does not exist/);
+    const file = join(makeRun(), 'config.yaml');
+    expect(() => runFoldersIn(file)).toThrow(/config.yaml is a file.*srrl distill --out/);
+    expect(() => compareFolders([file])).toThrow(/config.yaml is a file/);
   });
 });
 

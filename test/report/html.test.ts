@@ -13,7 +13,7 @@ const cells = (root: HTMLElement, id: string) =>
   root.querySelectorAll(`#${id} tbody tr`).map((row) => row.querySelectorAll('td').map(({ text }) => text));
 const chartsOf = (root: HTMLElement) => JSON.parse(root.querySelector('#data')?.rawText ?? '') as Chart[];
 
-const run = readRun(makeRun({ analysed: true, config: configOf({ note: hostile }) }));
+const run = readRun(makeRun({ analyzed: true, config: configOf({ note: hostile }) }));
 const text = reportPage(run);
 const root = parsed(text);
 

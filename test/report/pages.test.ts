@@ -74,7 +74,7 @@ describe.skipIf(!executable)('in Chromium (set SRRL_CHROMIUM where it is not fou
   );
 
   it('the report shows what it has', async () => {
-    const file = writeReport(makeRun({ analysed: true, terms, stepped: true }));
+    const file = writeReport(makeRun({ analyzed: true, terms, stepped: true }));
     await examine('report', `file://${file}`);
     await opened(`file://${file}`, 1440, async (page) => {
       expect(await page.locator('#figures dt').allTextContents()).toEqual(['Student', 'Teacher', 'Gap']);
@@ -107,6 +107,27 @@ describe.skipIf(!executable)('in Chromium (set SRRL_CHROMIUM where it is not fou
       expect(download.suggestedFilename()).toBe('comparison.tex');
       expect(readFileSync(await download.path(), 'utf8')).toContain('\\toprule');
       expect(await page.locator('.pareto svg').count()).toBe(1);
+    });
+  });
+
+  it('the comparison of many runs shows the curves of the best, and finds rows', async () => {
+    const many = Array.from({ length: 24 }, (_, i) =>
+      makeRun({
+        config: configOf({ method: `method-${i >> 1}`, seed: i & 1 }),
+        terms,
+        parameters: 1000 * (1 + (i >> 1)),
+        top1: [40, 50 + i],
+      }),
+    );
+    const html = join(newFolder(), 'many.html');
+    compareFolders(many, { html });
+    await opened(`file://${html}`, 360, async (page) => {
+      const labels = await page.locator('#charts figure').first().locator('.u-legend .u-label').allTextContents();
+      expect(labels).toEqual(['epoch', ...Array.from({ length: 12 }, (_, i) => `method-${11 - i}`)]);
+      await page.getByRole('searchbox', { name: 'Show rows with' }).fill('method-1 72');
+      expect(await page.locator('#runs tbody tr:visible td:nth-child(2)').allTextContents()).toEqual(['method-11']);
+      expect(await page.textContent('.filter output')).toBe('1 of 24 rows');
+      expect(await faults(page)).toEqual([]);
     });
   });
 

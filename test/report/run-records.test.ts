@@ -16,7 +16,7 @@ const reading = (path: string) => {
 
 describe('the records of a run', () => {
   it('are what is in the folder', () => {
-    const path = makeRun({ analysed: true });
+    const path = makeRun({ analyzed: true });
     const run = readRun(path);
     const { examples, ...numbers } = analysis;
     expect(run.analysis?.examples).toEqual(examples.map(({ sample: _, ...example }) => example));
@@ -58,7 +58,7 @@ describe('the records of a run', () => {
   });
 
   it('with a damaged configuration or analysis are an error that says where', () => {
-    const path = makeRun({ analysed: true });
+    const path = makeRun({ analyzed: true });
     writeFileSync(join(path, 'analysis.json'), JSON.stringify({ ...analysis, classes: [] }));
     expect(reading(path)).toContain('analysis.json, line 1');
     const [example] = analysis.examples;

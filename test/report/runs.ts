@@ -93,7 +93,7 @@ export function makeRun({
   config = configOf(),
   top1 = [40, 60, 55],
   events,
-  analysed = false,
+  analyzed = false,
   stepped = false,
   parameters,
   terms,
@@ -101,7 +101,7 @@ export function makeRun({
   config?: object;
   top1?: number[];
   events?: string;
-  analysed?: boolean;
+  analyzed?: boolean;
   /** Whether it has a steps.csv. */
   stepped?: boolean;
   parameters?: number;
@@ -113,6 +113,6 @@ export function makeRun({
   writeFileSync(join(folder, 'config.yaml'), stringify(config));
   writeFileSync(join(folder, 'events.jsonl'), events ?? linesOf(all));
   if (stepped) writeFileSync(join(folder, 'steps.csv'), stepsText);
-  if (analysed) writeFileSync(join(folder, 'analysis.json'), JSON.stringify(analysis));
+  if (analyzed) writeFileSync(join(folder, 'analysis.json'), JSON.stringify(analysis));
   return folder;
 }

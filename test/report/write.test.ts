@@ -15,7 +15,7 @@ import { configOf, makeRun, newFolder } from './runs.js';
 
 describe('what a program calls', () => {
   it('writes the report into the run folder, or elsewhere, as the command does', () => {
-    const path = makeRun({ analysed: true });
+    const path = makeRun({ analyzed: true });
     const file = writeReport(path);
     expect(file).toBe(join(path, 'report.html'));
     const text = readFileSync(file, 'utf8');

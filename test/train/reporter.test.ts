@@ -1,11 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { ConfigError, distillTogether, type Reporter, type TrainEvent, train } from '../../src/index.js';
+import { distillTogether, type Reporter, type TrainEvent, train } from '../../src/index.js';
 import { reported } from '../../src/train/index.js';
-import { srrl } from '../helpers/cli.js';
+import { packageRoot, srrl } from '../helpers/cli.js';
 
+const teacher = join(packageRoot, 'assets/shapes-teacher.pt');
 const folder = mkdtempSync(join(tmpdir(), 'srrl-reporter-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -77,9 +78,44 @@ describe('reporters', () => {
     expect(last).toMatchObject({ step: 2, loss: expect.any(Number), imagesPerSecond: expect.any(Number), lr: 0.05 });
   });
 
-  it('are not for several students at once', () => {
-    const setup = { teacher: 'teacher.pt', data: 'shapes', student: 'resnet8', reporters: [new Listener()] };
-    expect(() => distillTogether({ a: setup, b: { ...setup, seed: 1 } })).toThrow(ConfigError);
+  it('of several students hear what their student does, also that another reporter failed', async () => {
+    const [small, large] = [new Listener(), new Listener()];
+    const broken: Reporter = { name: 'tracker', on: () => Promise.reject(new Error('no network')) };
+    const setup = { teacher, data: 'shapes:24?test=12', batchSize: 12, epochs: 1 };
+    const found = await consumed(
+      distillTogether({
+        small: { ...setup, student: 'resnet8', reporters: [broken, small] },
+        large: { ...setup, student: 'resnet14', reporters: [large] },
+      }),
+    );
+    const of = (name: string) => found.filter((event) => (event as { student?: string }).student === name);
+    expect([small.heard, large.heard]).toEqual([of('small'), of('large')]);
+    expect(small.heard.filter(({ type }) => type === 'notice')).toMatchObject([
+      { student: 'small', message: expect.stringContaining('no network') },
+    ]);
+    expect([small.closed, large.closed]).toEqual([[undefined], [undefined]]);
+  });
+
+  it.each([
+    ['--students', 'resnet8,resnet14', ['resnet8', 'resnet14']],
+    ['--seeds', '2', ['seed-0', 'seed-1']],
+  ])('and TensorBoard follow each run of %s %s --together', (flag, value, names) => {
+    const [tensorboard, file] = [join(folder, `tb-${names[0]}`), join(folder, 'several.mjs')];
+    writeFileSync(
+      file,
+      "export default ({ name }) => ({ name: 'mine', on: ({ type }) => type === 'end' && console.error(name, 'ended') });\n",
+    );
+    const run = ['--data', 'shapes:24?test=12', '--batch-size', '12', '--epochs', '1', '--teacher', teacher];
+    const together = flag === '--seeds' ? ['--together'] : [];
+    const asked = ['--tensorboard', tensorboard, '--reporters', `module:${file}`, '--ui'];
+    const { status, stderr } = srrl(['distill', ...run, flag, value, ...together, ...asked]);
+    expect(status, stderr).toBe(0);
+    for (const name of names) {
+      const called = `students on shapes:24?test=12, ${name}`;
+      expect(stderr).toContain(`${called} ended`);
+      expect(stderr).toContain(`live page of ${called}: http://127.0.0.1:`);
+      expect(readdirSync(join(tensorboard, name))).toHaveLength(1);
+    }
   });
 
   it('come from files on the command line', () => {

@@ -70,11 +70,14 @@ __device__ inline bool isLastOf(unsigned* counter, unsigned blocks) {
 }
 
 // What lane `own ^ distance` of the warp has. All warps of a block have to come here equally often.
-__device__ inline unsigned lanesXor(unsigned value, int distance) { return __shfl_xor_sync(0xffffffffu, value, distance); }
+__device__ inline unsigned lanesXor(unsigned value, int distance) {
+  return __shfl_xor_sync(0xffffffffu, value, distance);
+}
 
 // The sum over the lanes of a warp; each lane has it. Always in the same order.
 __device__ inline float sumOfLanes(float value) {
-  for (int distance = kLanes / 2; distance > 0; distance /= 2) value += __uint_as_float(lanesXor(__float_as_uint(value), distance));
+  for (int distance = kLanes / 2; distance > 0; distance /= 2)
+    value += __uint_as_float(lanesXor(__float_as_uint(value), distance));
   return value;
 }
 
@@ -84,8 +87,10 @@ __device__ inline int memberOf(const Many<Item, kItems>& all) {
   int low = 0, high = all.count;
   while (high - low > 1) {
     const int middle = (low + high) / 2;
-    if (all.firsts[middle] <= static_cast<int>(blockIdx.x)) low = middle;
-    else high = middle;
+    if (all.firsts[middle] <= static_cast<int>(blockIdx.x))
+      low = middle;
+    else
+      high = middle;
   }
   return low;
 }

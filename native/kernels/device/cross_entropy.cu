@@ -103,13 +103,14 @@ template <typename T>
 __device__ void crossEntropyGradient(const CrossEntropy& p) {
   const long long size = static_cast<long long>(p.images) * p.classes;
   const float factor = *p.toLoss;
-  for (long long i = static_cast<long long>(blockIdx.x) * blockDim.y + threadIdx.y; i < size; i += static_cast<long long>(gridDim.x) * blockDim.y)
+  for (long long i = static_cast<long long>(blockIdx.x) * blockDim.y + threadIdx.y; i < size;
+       i += static_cast<long long>(gridDim.x) * blockDim.y)
     store(static_cast<T*>(p.toLogits)[i], factor * p.gradients[i]);
 }
 
-#define CROSS_ENTROPY_KERNELS(name, T)                                                                         \
-  extern "C" __global__ void cross_entropy4_##name(CrossEntropy p) { crossEntropy<T, 4>(p); }                  \
-  extern "C" __global__ void cross_entropy32_##name(CrossEntropy p) { crossEntropy<T, 32>(p); }                \
+#define CROSS_ENTROPY_KERNELS(name, T)                                                          \
+  extern "C" __global__ void cross_entropy4_##name(CrossEntropy p) { crossEntropy<T, 4>(p); }   \
+  extern "C" __global__ void cross_entropy32_##name(CrossEntropy p) { crossEntropy<T, 32>(p); } \
   extern "C" __global__ void cross_entropy_gradient_##name(CrossEntropy p) { crossEntropyGradient<T>(p); }
 
 CROSS_ENTROPY_KERNELS(float, float)

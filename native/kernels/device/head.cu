@@ -98,7 +98,8 @@ __device__ void headLosses(const Head& p) {
 // The same where W r(h_S) + b was made before: what is left in its place, times W, is the gradient.
 template <typename T, typename U>
 __device__ void headDifferences(const Head& p) {
-  const long long at = static_cast<long long>(blockIdx.x) * p.width, row = static_cast<long long>(blockIdx.x) * p.classes;
+  const long long at = static_cast<long long>(blockIdx.x) * p.width,
+                  row = static_cast<long long>(blockIdx.x) * p.classes;
   Losses own;
   for (int c = selfOf(); c < p.width; c += kThreads)
     own.matching += matchingOf<U>(p, toFloat(static_cast<const T*>(p.feature)[at + c]), at, c);
@@ -115,14 +116,15 @@ template <typename T>
 __device__ void headGradient(const Head& p) {
   const long long size = static_cast<long long>(p.images) * p.width;
   const float matching = *p.toMatching, regression = *p.toRegression;
-  for (long long i = static_cast<long long>(blockIdx.x) * blockDim.y + threadIdx.y; i < size; i += static_cast<long long>(gridDim.x) * blockDim.y)
+  for (long long i = static_cast<long long>(blockIdx.x) * blockDim.y + threadIdx.y; i < size;
+       i += static_cast<long long>(gridDim.x) * blockDim.y)
     store(static_cast<T*>(p.toFeature)[i], matching * p.gradients[i] + regression * p.gradients[size + i]);
 }
 
-#define HEAD_KERNELS(name, T, U)                                                                        \
-  extern "C" __global__ void head_losses4_##name(Head p) { headLosses<T, U, 4, 4>(p); }                 \
-  extern "C" __global__ void head_losses8_##name(Head p) { headLosses<T, U, 8, 2>(p); }                 \
-  extern "C" __global__ void head_losses16_##name(Head p) { headLosses<T, U, 16, 1>(p); }               \
+#define HEAD_KERNELS(name, T, U)                                                          \
+  extern "C" __global__ void head_losses4_##name(Head p) { headLosses<T, U, 4, 4>(p); }   \
+  extern "C" __global__ void head_losses8_##name(Head p) { headLosses<T, U, 8, 2>(p); }   \
+  extern "C" __global__ void head_losses16_##name(Head p) { headLosses<T, U, 16, 1>(p); } \
   extern "C" __global__ void head_differences_##name(Head p) { headDifferences<T, U>(p); }
 
 HEAD_KERNELS(float_float, float, float)

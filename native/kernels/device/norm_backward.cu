@@ -9,9 +9,12 @@ __device__ inline void publish(const Norm& p, int channel, const Pair& all, floa
   p.toBias[channel] = all.plain;
 }
 
-__device__ constexpr int batchOf(Kind kind) { return kind == Kind::kResidual || kind == Kind::kJoined ? kNormTripleBatch : kNormPairBatch; }
+__device__ constexpr int batchOf(Kind kind) {
+  return kind == Kind::kResidual || kind == Kind::kJoined ? kNormTripleBatch : kNormPairBatch;
+}
 
-// What a thread has to know of a pixel. Without a residual it is faster to compute the output once more than to read it.
+// What a thread has to know of a pixel. Without a residual it is faster to compute the output once more than to read
+// it.
 template <typename T, int kWidth, Kind kKind>
 struct Pixels {
   static constexpr int kBatch = batchOf(kKind);
@@ -36,7 +39,8 @@ struct Pixels {
   __device__ float passed(int i, int j, const Line& line, float share) const {
     const float given = toFloat(gradient.at[i].at[j]);
     if (kKind == Kind::kLinear) return given;
-    const float result = kKind == Kind::kResidual ? toFloat(output.at[i].at[j]) : fmaf(toFloat(input.at[i].at[j]), line.scale, line.shift);
+    const float result = kKind == Kind::kResidual ? toFloat(output.at[i].at[j])
+                                                  : fmaf(toFloat(input.at[i].at[j]), line.scale, line.shift);
     return result <= 0 ? 0 : kKind == Kind::kPooled ? given * share : given;
   }
 };
@@ -142,7 +146,8 @@ __device__ void gradients(const Norm& p) {
       Pack<T, kWidth> result, toResidual;
 #pragma unroll
       for (int j = 0; j < kWidth; j++) {
-        const float gradient = pixels.passed(i, j, channels[j].line, share), apart = toFloat(pixels.input.at[i].at[j]) - channels[j].mean;
+        const float gradient = pixels.passed(i, j, channels[j].line, share),
+                    apart = toFloat(pixels.input.at[i].at[j]) - channels[j].mean;
         const float own = (gradient - channels[j].offset - apart * channels[j].slope) * channels[j].line.scale;
         store(result.at[j], kKind == Kind::kJoined ? own + toFloat(further.at[i].at[j]) : own);
         store(toResidual.at[j], gradient);
@@ -155,16 +160,26 @@ __device__ void gradients(const Norm& p) {
 
 }  // namespace srrl::kernels
 
-#define SRRL_NORM_BACKWARD(name, T, width)                                                                                        \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_sums_##name(Norm p) { sums<T, width, Kind::kRelu>(p); }                        \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_sums_residual_##name(Norm p) { sums<T, width, Kind::kResidual>(p); }           \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_sums_linear_##name(Norm p) { sums<T, width, Kind::kLinear>(p); }               \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_sums_pooled_##name(Norm p) { sums<T, width, Kind::kPooled>(p); }               \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_##name(Norm p) { gradients<T, width, Kind::kRelu>(p); }              \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_residual_##name(Norm p) { gradients<T, width, Kind::kResidual>(p); } \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_linear_##name(Norm p) { gradients<T, width, Kind::kLinear>(p); }     \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_pooled_##name(Norm p) { gradients<T, width, Kind::kPooled>(p); }     \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_joined_##name(Norm p) { gradients<T, width, Kind::kJoined>(p); }
+#define SRRL_NORM_BACKWARD(name, T, width)                                                                           \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_sums_##name(Norm p) { sums<T, width, Kind::kRelu>(p); }           \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_sums_residual_##name(Norm p) {                                    \
+    sums<T, width, Kind::kResidual>(p);                                                                              \
+  }                                                                                                                  \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_sums_linear_##name(Norm p) { sums<T, width, Kind::kLinear>(p); }  \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_sums_pooled_##name(Norm p) { sums<T, width, Kind::kPooled>(p); }  \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_##name(Norm p) { gradients<T, width, Kind::kRelu>(p); } \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_residual_##name(Norm p) {                               \
+    gradients<T, width, Kind::kResidual>(p);                                                                         \
+  }                                                                                                                  \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_linear_##name(Norm p) {                                 \
+    gradients<T, width, Kind::kLinear>(p);                                                                           \
+  }                                                                                                                  \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_pooled_##name(Norm p) {                                 \
+    gradients<T, width, Kind::kPooled>(p);                                                                           \
+  }                                                                                                                  \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_gradients_joined_##name(Norm p) {                                 \
+    gradients<T, width, Kind::kJoined>(p);                                                                           \
+  }
 
 namespace srrl::kernels {
 SRRL_NORM_BACKWARD(float4, float, 4)

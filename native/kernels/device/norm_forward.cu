@@ -27,7 +27,9 @@ __device__ inline void publish(const Norm& p, int channel, const Row& row, const
   p.runningVar[channel] = row.var + p.momentum * (all.squares / (p.pixels - 1) - row.var);
 }
 
-__device__ inline float deviationOf(const Norm& p, const Moment& all) { return 1 / sqrtf(all.squares / p.pixels + p.eps); }
+__device__ inline float deviationOf(const Norm& p, const Moment& all) {
+  return 1 / sqrtf(all.squares / p.pixels + p.eps);
+}
 
 // The input's pixels of a thread; kJoined: the sums of two maps, which are written.
 template <typename T, int kWidth, Kind kKind>
@@ -115,7 +117,7 @@ __device__ void apply(const Norm& p) {
   Batch<T, kWidth, kNormPairBatch> batch, other;
   const auto fetch = [&](int pixel) {
     batch.fetch(p.input, p, mine, pixel);
-    if (kKind == Kind::kResidual) other.fetch(p.residual, p, mine, pixel);
+    if (kKind == Kind::kResidual || kKind == Kind::kJoined) other.fetch(p.residual, p, mine, pixel);
   };
   if (!mine.isEmpty()) fetch(mine.first);
   const Lines<kWidth> lines(p);
@@ -125,14 +127,22 @@ __device__ void apply(const Norm& p) {
     for (int i = 0; i < kNormPairBatch; i++) {
       const int at = pixel + i * static_cast<int>(blockDim.y);
       if (at >= mine.end) break;
+      const long long place = static_cast<long long>(at) * p.channels + mine.channel;
+      if (kKind == Kind::kJoined) {
+#pragma unroll
+        for (int j = 0; j < kWidth; j++)
+          store(batch.at[i].at[j], toFloat(batch.at[i].at[j]) + toFloat(other.at[i].at[j]));
+        save(p.sum, place, batch.at[i]);
+      }
       Pack<T, kWidth> pack;
 #pragma unroll
       for (int j = 0; j < kWidth; j++) {
-        const float value = lines(j, toFloat(batch.at[i].at[j])) + (kKind == Kind::kResidual ? toFloat(other.at[i].at[j]) : 0);
+        const float value =
+            lines(j, toFloat(batch.at[i].at[j])) + (kKind == Kind::kResidual ? toFloat(other.at[i].at[j]) : 0);
         // NaN stays NaN, as in a ReLU.
         store(pack.at[j], kKind != Kind::kLinear && value < 0 ? 0 : value);
       }
-      save(p.result, static_cast<long long>(at) * p.channels + mine.channel, pack);
+      save(p.result, place, pack);
     }
   }
 }
@@ -159,17 +169,23 @@ __device__ void applyPooled(const Norm& p) {
   }
   const Pair all = joinRows<kWidth>(own, blockDim.x);
   const int channel = ownChannel<kWidth>(p);
-  if (channel < p.channels) store(static_cast<T*>(p.result)[static_cast<long long>(blockIdx.y) * p.channels + channel], all.plain / p.area);
+  if (channel < p.channels)
+    store(static_cast<T*>(p.result)[static_cast<long long>(blockIdx.y) * p.channels + channel], all.plain / p.area);
 }
 
 }  // namespace srrl::kernels
 
-#define SRRL_NORM_FORWARD(name, T, width)                                                                                       \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_statistics_##name(Norm p) { statistics<T, width, Kind::kRelu>(p); }          \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_statistics_joined_##name(Norm p) { statistics<T, width, Kind::kJoined>(p); } \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_##name(Norm p) { apply<T, width, Kind::kRelu>(p); }                    \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_residual_##name(Norm p) { apply<T, width, Kind::kResidual>(p); }       \
-  extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_linear_##name(Norm p) { apply<T, width, Kind::kLinear>(p); }           \
+#define SRRL_NORM_FORWARD(name, T, width)                                                                              \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_statistics_##name(Norm p) { statistics<T, width, Kind::kRelu>(p); } \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_statistics_joined_##name(Norm p) {                                  \
+    statistics<T, width, Kind::kJoined>(p);                                                                            \
+  }                                                                                                                    \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_##name(Norm p) { apply<T, width, Kind::kRelu>(p); }           \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_residual_##name(Norm p) {                                     \
+    apply<T, width, Kind::kResidual>(p);                                                                               \
+  }                                                                                                                    \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_joined_##name(Norm p) { apply<T, width, Kind::kJoined>(p); }  \
+  extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_linear_##name(Norm p) { apply<T, width, Kind::kLinear>(p); }  \
   extern "C" __global__ SRRL_NORM_BOUNDS void norm_apply_pooled_##name(Norm p) { applyPooled<T, width>(p); }
 
 namespace srrl::kernels {

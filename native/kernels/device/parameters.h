@@ -35,11 +35,12 @@ struct Norm {
   float* runningVar;  // both or neither
   float* toWeight;
   float* toBias;
-  float* slope;         // of the gradient of the input over input - mean
-  float* offset;        // what the gradient of the input has too much
-  float* partial;       // [partials, 2, channels]: what each block found
-  unsigned* counters;   // [tiles], 0 before and after: how many blocks of a tile are done; null where the next launch joins
-  long long* tracked;   // batches counted, or null
+  float* slope;    // of the gradient of the input over input - mean
+  float* offset;   // what the gradient of the input has too much
+  float* partial;  // [partials, 2, channels]: what each block found
+  unsigned*
+      counters;  // [tiles], 0 before and after: how many blocks of a tile are done; null where the next launch joins
+  long long* tracked;  // batches counted, or null
   int pixels, channels;
   int chunk;                    // pixels a block
   int partials, partialPixels;  // blocks that left something to join, and pixels of each
@@ -131,14 +132,14 @@ struct Adam {
 // The norm of gradients, as one vector, and the largest magnitude of each of some statistics.
 struct Magnitudes {
   using Members = Many<const void*, 192>;
-  Members all;    // gradients, and behind them statistics, each the work of one block
+  Members all;                    // gradients, and behind them statistics, each the work of one block
   bool isNarrow[Members::kMost];  // whether a gradient is in bfloat16; all else is float32
-  int gradients;  // members of this launch
-  float* largest;         // [statistics] of this launch
-  float* partial;         // [blocks of gradients] of this launch
-  const float* partials;  // those of all launches
-  int blocks;             // of gradients, in all launches
-  unsigned* counter;      // 0 before and after
+  int gradients;                  // members of this launch
+  float* largest;                 // [statistics] of this launch
+  float* partial;                 // [blocks of gradients] of this launch
+  const float* partials;          // those of all launches
+  int blocks;                     // of gradients, in all launches
+  unsigned* counter;              // 0 before and after
   float* total;
 };
 
@@ -164,7 +165,7 @@ struct Judge {
   long long* next;  // row of the log
   float* any;
   float* found;
-  bool sticky;  // found stays 1
+  bool sticky;   // found stays 1
   float* scale;  // of gradients whose norm must be at most maxNorm, or null
   float maxNorm;
   float* share;  // by which averages follow, or null; 0 where they do not
@@ -196,15 +197,15 @@ struct Copy {
 
 // The losses of SRRL between r(h_S) and the teacher's h_T and z_T.
 struct Head {
-  const void* feature;  // r(h_S), [images, width]
-  const void* target;   // h_T, [images, width]
-  const void* logits;   // z_T, [images, classes]
-  const float* weight;  // W_T, [classes, width]
-  const float* bias;    // b_T, [classes], or null
-  float* products;      // W_T r(h_S) + b_T, [images, classes], where it was made before
+  const void* feature;           // r(h_S), [images, width]
+  const void* target;            // h_T, [images, width]
+  const void* logits;            // z_T, [images, classes]
+  const float* weight;           // W_T, [classes, width]
+  const float* bias;             // b_T, [classes], or null
+  float* products;               // W_T r(h_S) + b_T, [images, classes], where it was made before
   float *matching, *regression;  // L_FM, L_SR
   float* gradients;              // of both, [2, images, width]
-  float* partial;       // [images, 2]
+  float* partial;                // [images, 2]
   unsigned* counter;
   const float *toMatching, *toRegression;  // what came back for the losses; backward only
   void* toFeature;                         // [images, width]; backward only

@@ -129,7 +129,8 @@ __device__ void maxPoolGradient3Of2(const Pool& p) {
   for (int w = 0; w < 4; w++) {
     const int y = spot.row - 1 + w / 2, x = spot.column - 1 + w % 2;
     inside[w] = y >= 0 && y < p.outputSize[0] && x >= 0 && x < p.outputSize[1];
-    const long long from = indexOf(spot, p.outputSize, within(y, p.outputSize[0]), within(x, p.outputSize[1]), p.channels);
+    const long long from =
+        indexOf(spot, p.outputSize, within(y, p.outputSize[0]), within(x, p.outputSize[1]), p.channels);
     gradients[w] = load<T, kWidth>(p.gradient, from);
     places[w] = load<unsigned char, kWidth>(p.places, from);
   }
@@ -152,10 +153,10 @@ __device__ void maxPoolGradient3Of2(const Pool& p) {
 
 }  // namespace srrl::kernels
 
-#define SRRL_POOL_KERNELS(name, T, width)                                                                    \
-  extern "C" __global__ void max_pool_##name(Pool p) { maxPool<T, width, 0>(p); }                            \
-  extern "C" __global__ void max_pool_3_##name(Pool p) { maxPool<T, width, 3>(p); }                          \
-  extern "C" __global__ void max_pool_gradient_##name(Pool p) { maxPoolGradient<T, width>(p); }              \
+#define SRRL_POOL_KERNELS(name, T, width)                                                       \
+  extern "C" __global__ void max_pool_##name(Pool p) { maxPool<T, width, 0>(p); }               \
+  extern "C" __global__ void max_pool_3_##name(Pool p) { maxPool<T, width, 3>(p); }             \
+  extern "C" __global__ void max_pool_gradient_##name(Pool p) { maxPoolGradient<T, width>(p); } \
   extern "C" __global__ void max_pool_gradient_3_2_##name(Pool p) { maxPoolGradient3Of2<T, width>(p); }
 
 namespace srrl::kernels {

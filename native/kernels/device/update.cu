@@ -22,7 +22,8 @@ struct SgdRule {
   __device__ bool isAligned() const { return kernels::isAligned(m.momentum, 16); }
 
   template <int kWidth>
-  __device__ void change(Pack<float, kWidth>& param, const Pack<float, kWidth>& gradient, const Factors& by, long long at) const {
+  __device__ void change(Pack<float, kWidth>& param, const Pack<float, kWidth>& gradient, const Factors& by,
+                         long long at) const {
     Pack<float, kWidth> momentum;
     if (m.momentum && !p.first) momentum = load<float, kWidth>(m.momentum, at);
     for (int i = 0; i < kWidth; i++) {
@@ -63,15 +64,18 @@ struct AdamRule {
   }
 
   template <int kWidth>
-  __device__ void change(Pack<float, kWidth>& param, const Pack<float, kWidth>& gradient, const Factors& by, long long at) const {
+  __device__ void change(Pack<float, kWidth>& param, const Pack<float, kWidth>& gradient, const Factors& by,
+                         long long at) const {
     Pack<float, kWidth> mean = load<float, kWidth>(m.mean, at), square = load<float, kWidth>(m.square, at), largest;
     if (m.largest) largest = load<float, kWidth>(m.largest, at);
     const float beta1 = static_cast<float>(p.beta1), beta2 = static_cast<float>(p.beta2);
     const float rest1 = static_cast<float>(1 - p.beta1), rest2 = static_cast<float>(1 - p.beta2);
     for (int i = 0; i < kWidth; i++) {
       float slope = p.maximize ? -gradient.at[i] : gradient.at[i];
-      if (p.decoupled) param.at[i] -= by.lr * p.weightDecay * param.at[i];
-      else if (p.weightDecay != 0) slope += p.weightDecay * param.at[i];
+      if (p.decoupled)
+        param.at[i] -= by.lr * p.weightDecay * param.at[i];
+      else if (p.weightDecay != 0)
+        slope += p.weightDecay * param.at[i];
       mean.at[i] = beta1 * mean.at[i] + rest1 * slope;
       square.at[i] = beta2 * square.at[i] + rest2 * slope * slope;
       if (m.largest) largest.at[i] = largest.at[i] > square.at[i] ? largest.at[i] : square.at[i];
@@ -109,7 +113,8 @@ __device__ inline void updateAt(const Rule& rule, const Factors& by, long long a
 template <typename Gradient, typename Rule>
 __device__ inline void updateChunk(const Rule& rule, const Factors& by, int first, int count) {
   const auto& m = rule.m;
-  const bool wide = isAligned(m.param, 16) && isAligned(static_cast<const Gradient*>(m.gradient), 4 * sizeof(Gradient)) &&
+  const bool wide = isAligned(m.param, 16) &&
+                    isAligned(static_cast<const Gradient*>(m.gradient), 4 * sizeof(Gradient)) &&
                     isAligned(m.average, 16) && isAligned(static_cast<const char*>(m.half), 8) && rule.isAligned();
   const int whole = wide ? count / 4 * 4 : 0;
   for (int i = selfOf() * 4; i < whole; i += kThreads * 4) updateAt<Gradient, 4>(rule, by, first + i);
@@ -125,8 +130,10 @@ __device__ inline void update(const typename Rule::Parameters& p) {
   const Rule rule(p, m, by);
   const int first = (blockIdx.x - p.all.firsts[which]) * kChunk, left = p.all.sizes[which] - first;
   const int count = left < kChunk ? left : kChunk;
-  if (p.isNarrow[which]) updateChunk<BFloat16>(rule, by, first, count);
-  else updateChunk<float>(rule, by, first, count);
+  if (p.isNarrow[which])
+    updateChunk<BFloat16>(rule, by, first, count);
+  else
+    updateChunk<float>(rule, by, first, count);
 }
 
 extern "C" __global__ void update_sgd(const __grid_constant__ Sgd p) { update<SgdRule>(p); }

@@ -14,7 +14,8 @@ extern "C" __global__ void views(Views p) {
     const bool inside = row >= 0 && row < p.height && column >= 0 && column < p.width;
     const unsigned char* from = p.images + p.rows[image] * p.channels * area + row * p.width + column;
     // Around the image are pixels of value 0.
-    for (int c = 0; c < p.channels; c++) p.result[at * p.channels + c] = p.table[c * 256 + (inside ? from[c * area] : 0)];
+    for (int c = 0; c < p.channels; c++)
+      p.result[at * p.channels + c] = p.table[c * 256 + (inside ? from[c * area] : 0)];
   }
 }
 

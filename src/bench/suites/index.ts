@@ -1,4 +1,7 @@
-/** The suites, in the order in which they run. A new one is a file in this folder and a line here; a test walks the folder. */
+/**
+ * The suites, in the order in which they run. A new one is a file in this folder and a line here; a test walks the
+ * folder.
+ */
 import type { Suite } from '../suite.js';
 import { augmentSuite } from './augment.js';
 import { convSuite } from './conv.js';

@@ -6,7 +6,10 @@ import { epochSpeed } from '../epochs.js';
 import { drawPhotos } from '../photos.js';
 import type { BenchContext, OpenCase, Suite } from '../suite.js';
 
-/** Processes that decode, on the other side. Here decoding is done by threads of one process, as many as the loader has by itself. */
+/**
+ * Processes that decode, on the other side. Here decoding is done by threads of one process, as many as the loader has
+ * by itself.
+ */
 const workers = 2;
 
 export const loaderSuite: Suite = {

@@ -12,6 +12,9 @@ import { defineCommand } from '../command.js';
 
 const formats = ['table', ...(Object.keys(comparisonFormats) as ComparisonFormat[])] as const;
 
+/** The most runs that are shown one by one on a terminal. */
+const mostRows = 60;
+
 export const compareCommand = defineCommand({
   name: 'compare',
   summary: 'compare runs, with mean, spread and significance over seeds',
@@ -31,8 +34,11 @@ export const compareCommand = defineCommand({
     if (json) return console.log(JSON.stringify(comparison));
     if (format !== 'table') return void process.stdout.write(comparisonFormats[format](comparison));
     const [runs, groups, tests] = [runTable(comparison), groupTable(comparison), significanceTable(comparison)];
-    console.log(table(runs.head, runs.rows));
-    if (groups.rows.length < runs.rows.length) console.log(table(groups.head, groups.rows));
+    const grouped = groups.rows.length < runs.rows.length;
+    if (grouped && runs.rows.length > mostRows)
+      console.error(`${runs.rows.length} runs: --html FILE and --json show a row for each.`);
+    else console.log(table(runs.head, runs.rows));
+    if (grouped) console.log(table(groups.head, groups.rows));
     if (tests.rows.length > 0) {
       console.log("Welch's t-test of the last top-1 over seeds, not corrected for several comparisons:");
       console.log(table(tests.head, tests.rows));

@@ -8,6 +8,7 @@ import { pointsText } from '../../report/figures.js';
 import { writeReport } from '../../report/index.js';
 import { wrap } from '../../report/layout.js';
 import { durationText, meanAndSpread, Progress, percent, table } from '../../report/terminal.js';
+import { srrlCommand } from '../../shell.js';
 import { distill, type KnownAccuracy, knownAccuracy, lockFolders, type TrainEvent, train } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 import { processes, speaks, withRanks } from '../ranks.js';
@@ -34,7 +35,7 @@ interface Comparison {
 
 export const demoCommand = defineCommand({
   name: 'demo',
-  summary: 'distil a student on synthetic shapes and compare it with one trained alone, over 3 seeds',
+  summary: 'distill a student on synthetic shapes and compare it with one trained alone, over 3 seeds',
   options: z.strictObject({
     epochs: z.int().min(1).default(30).describe('times through the training images'),
     out: z.string().default('runs/demo').describe('folder for the runs'),
@@ -55,7 +56,7 @@ async function demonstrate(epochs: number, out: string, json: boolean): Promise<
   const seconds = (performance.now() - began) / 1000;
   const report = writeReport(out);
   if (json) console.log(JSON.stringify({ ...comparison, gain: gainOf(comparison), seconds, out, report }));
-  else console.log(`${resultTable(data, comparison)}\n${wrap(ending(comparison, { seconds, out, report }))}`);
+  else console.log(`${resultTable(data, comparison)}\n${ending(comparison, { seconds, out, report })}`);
 }
 
 /** The batch size of the demonstration, or the next that all processes can share. */
@@ -117,9 +118,12 @@ const gainOf = ({ ce, srrl }: Comparison): number => meanAndSpread(srrl.top1).me
 
 function ending(comparison: Comparison, at: { seconds: number; out: string; report: string }): string {
   return [
-    `Distillation changed the accuracy by ${pointsText(gainOf(comparison))}, in ${durationText(at.seconds)} for all runs.`,
+    wrap(
+      `Distillation changed the accuracy by ${pointsText(gainOf(comparison))}, in ${durationText(at.seconds)} for all runs.`,
+    ),
+    // What is copied stays in one line, at any width.
     `Report: ${at.report}`,
-    `Next: npx srrl analyze ${join(at.out, `srrl-seed${seeds[0]}`)}`,
+    `Next: ${srrlCommand('analyze', join(at.out, `srrl-seed${seeds[0]}`))}`,
   ].join('\n');
 }
 

@@ -6,8 +6,8 @@ import { grouped, kebabCase, withoutDefaults, z } from '../../options.js';
 import { type DistillSetup, distill, teacherOptions, trainOptions } from '../../train/index.js';
 import { defineCommand } from '../command.js';
 import { processes, withRanks } from '../ranks.js';
-import { type SeedOptions, trainAndShow } from '../seeds.js';
-import { trainTogether } from '../together.js';
+import { nameOf, type SeedOptions, trainAndShow } from '../seeds.js';
+import { folderName, trainTogether } from '../together.js';
 
 /** What every command that trains a student takes. */
 export const studentOptions = z.strictObject({
@@ -118,12 +118,10 @@ export const distillCommand = defineCommand({
         throw new ConfigError('--students and --seeds cannot be used at once: run one seed after the other.');
       if (processes() > 1)
         throw new ConfigError('--students and --together are for one process: run the students one after the other.');
-      if (ui || tensorboard !== undefined || reporters)
-        throw new ConfigError(
-          '--ui, --tensorboard and --reporters follow one run: use srrl report --tensorboard afterwards.',
-        );
       const members = membersOf(common, { students: students ?? [], seeds: chosenSeeds });
-      await trainTogether(members, { json, out: common.out, dryRun: common.dryRun ?? false });
+      const name = nameOf({ ...setup, student: 'students' });
+      const { out, dryRun = false } = common;
+      await trainTogether(members, { json, ui, tensorboard, reporters, name, out, dryRun });
       return;
     }
     const start = (options: SeedOptions) =>
@@ -155,7 +153,7 @@ function membersOf(
   const { out } = common;
   const member = (name: string, change: Partial<DistillSetup>) => [
     name,
-    { ...common, ...change, ...(out !== undefined && { out: join(out, name.replace(/[^\w.-]/g, '_')) }) },
+    { ...common, ...change, ...(out !== undefined && { out: join(out, folderName(name)) }) },
   ];
   return Object.fromEntries(changes.map(([name, change]) => member(name, change)));
 }

@@ -1,5 +1,6 @@
 import { openDataset } from '../../data/datasets/index.js';
 import { splitFingerprint } from '../../data/fingerprint.js';
+import { remoteOf, remoteOptions } from '../../data/remote/options.js';
 import { deviceFor } from '../../distill/run-device.js';
 import { asSeenBy, loadStudent } from '../../distill/saved-student.js';
 import { mustDoTheSame, stateHash } from '../../distributed/state.js';
@@ -13,6 +14,7 @@ import { ownDevice, processes, speaks, withRanks } from '../ranks.js';
 const evalOptions = z.strictObject({
   data: z.string().optional().describe('data set as kind:path; default: that of the run'),
   device: z.string().optional().describe('cpu, cuda, cuda:1, mps; default: that of the run, or else the CPU'),
+  ...remoteOptions.shape,
   model: z.string().optional().describe('module:FILE that makes the network, where it is your own and has moved'),
   json: z.boolean().default(false).describe('result as JSON on standard output'),
 });
@@ -28,9 +30,9 @@ export const evalCommand = defineCommand({
 });
 
 async function measure(path: string, options: EvalOptions): Promise<void> {
-  const { data: source, device: asked, model, json } = options;
+  const { data: source, device: asked, model, json, ...remote } = options;
   const { student, card } = loadStudent(path, model === undefined ? {} : { model });
-  const data = asSeenBy(card, await openDataset(source ?? card.data));
+  const data = asSeenBy(card, await openDataset(source ?? card.data, remoteOf(remote)));
   if (data.classes.length !== card.numClasses || data.channels !== card.inChannels) {
     throw new ConfigError(
       `${path} takes ${card.inChannels}-channel images of ${card.numClasses} classes; ${data.source} has ${data.channels} and ${data.classes.length}.`,

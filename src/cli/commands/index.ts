@@ -1,4 +1,6 @@
-/** The commands, in the order of the help. A new one is a file in this folder and a line here; a test walks the folder. */
+/**
+ * The commands, in the order of the help. A new one is a file in this folder and a line here; a test walks the folder.
+ */
 import type { Command } from '../command.js';
 import { analyzeCommand } from './analyze.js';
 import { benchCommand } from './bench.js';

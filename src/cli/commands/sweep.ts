@@ -5,6 +5,7 @@ import { z } from '../../options.js';
 import { groupTable } from '../../report/compare-tables.js';
 import { compareFolders } from '../../report/index.js';
 import { durationText, table } from '../../report/terminal.js';
+import { srrlCommand } from '../../shell.js';
 import { defineCommand } from '../command.js';
 import { type Job, readSweep } from '../sweep-plan.js';
 import { runSweep, stateOf } from '../sweep-run.js';
@@ -34,7 +35,7 @@ export const sweepCommand = defineCommand({
     const { out, jobs } = readSweep(file, { distill: distillCommand.options, train: trainCommand.options });
     if (plan) return printPlan(jobs, json);
     if (tableOnly) return printTable(jobs, json);
-    const began = Date.now();
+    const began = performance.now();
     const { failed, stopped } = await runSweep(jobs, {
       args,
       deadline: timeBudget === undefined ? Number.POSITIVE_INFINITY : began + timeBudget * 60_000,
@@ -43,17 +44,21 @@ export const sweepCommand = defineCommand({
     printTable(jobs, json);
     const finished = jobs.filter((job) => stateOf(job) === 'finished').length;
     console.error(
-      `${finished} of ${jobs.length} jobs are finished, in ${out}, after ${durationText((Date.now() - began) / 1000)}`,
+      `${finished} of ${jobs.length} jobs are finished, in ${out}, after ${durationText((performance.now() - began) / 1000)}`,
     );
     if (failed.length > 0) {
       process.exitCode = 1;
       console.error(`failed: ${failed.join(', ')}`);
     }
-    if (stopped || failed.length > 0) console.error(`resume with: srrl sweep ${file}${rest(args)}`);
+    if (stopped || failed.length > 0) console.error(`Resume with: ${again(file, timeBudget, args)}`);
   },
 });
 
-const rest = (args: readonly string[]): string => (args.length === 0 ? '' : ` -- ${args.join(' ')}`);
+/** The same command once more. */
+function again(file: string, timeBudget: number | undefined, args: readonly string[]): string {
+  const budget = timeBudget === undefined ? [] : ['--time-budget', String(timeBudget)];
+  return srrlCommand('sweep', file, ...budget, ...(args.length === 0 ? [] : ['--', ...args]));
+}
 
 function printPlan(jobs: readonly Job[], json: boolean): void {
   const rows = jobs.map((job) => ({ name: job.name, state: stateOf(job), needs: job.needs ?? null }));

@@ -94,7 +94,10 @@ async function verify(folder: string, args: string[], kills: number, say: (text:
   return { kills, late, torn, whole, resumed, same: torn === 0 && resumed.every((hash) => hash === whole) };
 }
 
-/** Runs `srrl distill` in a process of its own, killed after `milliseconds`; whether it was. Throws what the run said where it failed. */
+/**
+ * Runs `srrl distill` in a process of its own, killed after `milliseconds`; whether it was. Throws what the run said
+ * where it failed.
+ */
 function runOnce(args: string[], milliseconds?: number): Promise<boolean> {
   const child = spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), 'distill', ...args, '--json'], {
     stdio: ['ignore', 'ignore', 'pipe'],

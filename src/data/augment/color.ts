@@ -44,8 +44,8 @@ function toHsv(images: Tensor): [hue: Tensor, saturation: Tensor, value: Tensor]
   const [r, g, b] = channels(images);
   const [most, least] = [images.amax([1], true), images.amin([1], true)];
   const range = most.sub(least);
-  const grey = range.eq(0);
-  const divisor = range.maskedFill(grey, 1);
+  const gray = range.eq(0);
+  const divisor = range.maskedFill(gray, 1);
   const distance = (channel: Tensor) => most.sub(channel).div(divisor);
   const [fromRed, fromGreen, fromBlue] = [distance(r), distance(g), distance(b)];
   const redMost = most.eq(r);
@@ -55,7 +55,7 @@ function toHsv(images: Tensor): [hue: Tensor, saturation: Tensor, value: Tensor]
     fromBlue.sub(fromGreen),
     functions.where(greenMost, fromRed.sub(fromBlue).add(2), fromGreen.sub(fromRed).add(4)),
   );
-  return [sextant.div(6).add(1).fmod(1), range.div(most.maskedFill(grey, 1)), most];
+  return [sextant.div(6).add(1).fmod(1), range.div(most.maskedFill(gray, 1)), most];
 }
 
 function fromHsv(hue: Tensor, saturation: Tensor, value: Tensor): Tensor {

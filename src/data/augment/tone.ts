@@ -45,7 +45,7 @@ export function equalize(images: Tensor): Tensor {
   return result.to('float32').div(255).reshape([count, channels, height, width]);
 }
 
-/** Away from (factor > 1) or towards (factor < 1) the image smoothed by a 3x3 kernel; the outermost pixels stay. */
+/** Away from (factor > 1) or toward (factor < 1) the image smoothed by a 3x3 kernel; the outermost pixels stay. */
 export function adjustSharpness(images: Tensor, factor: Tensor): Tensor {
   const [, channels = 0, height = 0, width = 0] = images.shape;
   if (height <= 2 || width <= 2) return images;

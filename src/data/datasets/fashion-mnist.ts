@@ -19,7 +19,7 @@ const classes = [
 export const fashionMnist: DatasetKind = {
   kind: 'fashion-mnist',
   usage: 'fashion-mnist:DIR',
-  summary: 'Fashion-MNIST, 28x28 grey, 10 classes: the four idx files, gzipped or not',
+  summary: 'Fashion-MNIST, 28x28 gray, 10 classes: the four idx files, gzipped or not',
   async open(path) {
     if (!existsSync(path)) throw new DataError(`The folder ${path} of fashion-mnist:${path} does not exist.`);
     return {

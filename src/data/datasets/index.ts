@@ -1,8 +1,11 @@
 /** The kinds of data sets. A new one is a file in this folder and a line here; a test walks the folder. */
-import { checkCall } from '../../call.js';
+import { checkCall, type Kinds } from '../../call.js';
 import { DataError } from '../../errors.js';
+import { validate } from '../../options.js';
 import { didYouMean } from '../../suggest.js';
 import type { Dataset, DatasetKind } from '../dataset.js';
+import { isAddress } from '../remote/address.js';
+import { type RemoteOptions, remoteOptions, settingsOf } from '../remote/options.js';
 import { withoutOptions } from '../source-options.js';
 import { cifar10 } from './cifar10.js';
 import { cifar100 } from './cifar100.js';
@@ -27,18 +30,39 @@ export const datasetKinds: readonly DatasetKind[] = [
   packed,
 ];
 
-/** Opens a data set by `kind:path`. Throws DataError where the kind is unknown or the data are missing or damaged. */
-export async function openDataset(source: string): Promise<Dataset> {
-  checkCall('openDataset', ['source'], undefined, arguments);
+/** How {@link openDataset} reads files that lie on other machines. */
+export interface OpenOptions extends RemoteOptions {
+  /** Hears of how many shards it is known what they hold. */
+  onProgress?: (done: number, all: number) => void;
+}
+
+const kinds: Kinds<OpenOptions> = {
+  shardCache: 'string',
+  shardCacheSize: 'number',
+  shardTimeout: 'number',
+  shardRetries: 'number',
+  onProgress: 'any',
+};
+
+/**
+ * Opens a data set by `kind:path`; options say how files on other machines are read. Throws DataError where the kind is
+ * unknown or the data are missing or damaged.
+ */
+export async function openDataset(source: string, options: OpenOptions = {}): Promise<Dataset> {
+  checkCall('openDataset', ['source'], kinds, arguments);
+  const { onProgress, ...remote } = options;
+  validate(remoteOptions, remote, 'the options of openDataset()');
   const [, kind = '', path = ''] = source.match(/^([^:]*):?(.*)$/s) ?? [];
   const found = datasetKinds.find((candidate) => candidate.kind === kind);
   if (!found) {
-    const kinds = datasetKinds.map((candidate) => candidate.kind);
+    const names = datasetKinds.map((candidate) => candidate.kind);
     throw new DataError(
-      `'${kind}' is no kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, kinds)}`,
+      `'${kind}' is no kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, names)}`,
     );
   }
   if (path === '' && found.usage.startsWith(`${kind}:`)) throw new DataError(`${kind} needs a path: ${found.usage}.`);
+  if (isAddress(path) && !found.remote)
+    throw new DataError(`${kind}: takes no address; shards: and packed: are read over the network.`);
   if (!found.options) withoutOptions(kind, path);
-  return found.open(path);
+  return found.open(path, settingsOf(remote), onProgress);
 }

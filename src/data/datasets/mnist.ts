@@ -8,7 +8,7 @@ const classes = Array.from({ length: 10 }, (_, digit) => String(digit));
 export const mnist: DatasetKind = {
   kind: 'mnist',
   usage: 'mnist:DIR',
-  summary: 'MNIST, 28x28 grey, 10 digits: the four idx files, gzipped or not',
+  summary: 'MNIST, 28x28 gray, 10 digits: the four idx files, gzipped or not',
   async open(path) {
     if (!existsSync(path)) throw new DataError(`The folder ${path} of mnist:${path} does not exist.`);
     return {

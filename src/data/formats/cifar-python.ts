@@ -1,4 +1,7 @@
-/** The python form of CIFAR: pickled dicts of a NumPy array, 3072 bytes an image as in the binary form, and lists of labels and names. */
+/**
+ * The python form of CIFAR: pickled dicts of a NumPy array, 3072 bytes an image as in the binary form, and lists of
+ * labels and names.
+ */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, messageOf } from '../../errors.js';

@@ -1,4 +1,4 @@
-/** The idx files of MNIST and its successors: images of one grey channel. */
+/** The idx files of MNIST and its successors: images of one gray channel. */
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { ImageSet } from '../dataset.js';

@@ -105,10 +105,12 @@ function planes(pixels: Uint8Array, positions: number): Uint8Array {
   return result;
 }
 
-/** Opens a file of {@link writePacked}. Throws DataError where it is none, or not whole. */
-export function openPacked(file: string): Dataset {
-  if (!existsSync(file)) throw new DataError(`${file} does not exist.`);
-  const { sha256: _sha256, version: _version, view, train, test, ...facts } = readHeader(file);
+/**
+ * Opens a file of {@link writePacked}, which errors call by its `name`. Throws DataError where it is none, or not whole.
+ */
+export function openPacked(file: string, name = file): Dataset {
+  if (!existsSync(file)) throw new DataError(`${name} does not exist.`);
+  const { sha256: _sha256, version: _version, view, train, test, ...facts } = readHeader(file, name);
   const size = facts.channels * facts.height * facts.width;
   const splitOf = ({ count, labels }: z.output<typeof splitHeader>, offset: number): MappedSet => ({
     file,
@@ -117,7 +119,7 @@ export function openPacked(file: string): Dataset {
     labels: labelsOf(labels, facts.classes.length),
   });
   const splits = { train: splitOf(train, 0), test: splitOf(test, train.count * size) };
-  return { ...facts, ...(view && { view }), source: `packed:${file}`, ...splits };
+  return { ...facts, ...(view && { view }), source: `packed:${name}`, ...splits };
 }
 
 /** Whether a file ends as those of {@link writePacked} do. */
@@ -136,7 +138,7 @@ export function verifyPacked(file: string): void {
     throw new DataError(`${file} is damaged: its pixels are not those that were written. Pack the data again.`);
 }
 
-function readHeader(file: string): z.output<typeof header> {
+function readHeader(file: string, name = file): z.output<typeof header> {
   const descriptor = openFile(file);
   try {
     const { size } = fstatSync(descriptor);
@@ -163,7 +165,7 @@ function readHeader(file: string): z.output<typeof header> {
         throw new DataError('its labels are wrong');
     return found;
   } catch (error) {
-    throw new DataError(`${file} is no file of srrl pack, or not whole: ${messageOf(error).split('\n')[0]}.`, {
+    throw new DataError(`${name} is no file of srrl pack, or not whole: ${messageOf(error).split('\n')[0]}.`, {
       cause: error,
     });
   } finally {

@@ -30,7 +30,10 @@ const holdsBytes = ({ children, element }: SchemaTree): boolean =>
   element.converted_type === undefined &&
   element.logical_type === undefined;
 
-/** The first of the named columns that is there: bytes, or as Hugging Face has it a struct with `bytes`. Throws DataError where it holds anything else. */
+/**
+ * The first of the named columns that is there: bytes, or as Hugging Face has it a struct with `bytes`. Throws
+ * DataError where it holds anything else.
+ */
 export function imageColumn(file: ParquetFile, names: readonly string[]): Column {
   const tree = columnNamed(file, names, 'image');
   const { name, repetition_type: repetition } = tree.element;

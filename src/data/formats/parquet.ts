@@ -13,7 +13,9 @@ import {
 import { DataError, messageOf } from '../../errors.js';
 import { checkPages, compressors } from './parquet-pages.js';
 
-/** Rows that are read at once: those of a page where the file has an index of pages, of a row group where it has none. */
+/**
+ * Rows that are read at once: those of a page where the file has an index of pages, of a row group where it has none.
+ */
 export interface Block {
   start: number;
   end: number;
@@ -138,7 +140,9 @@ export class ParquetFile {
   }
 }
 
-/** Parts of a file, which is open only while one is read: data sets may have more files than a process may hold open. */
+/**
+ * Parts of a file, which is open only while one is read: data sets may have more files than a process may hold open.
+ */
 async function partsOf(path: string): Promise<AsyncBuffer> {
   const { size } = await stat(path);
   return {

@@ -13,6 +13,8 @@ export interface TarEntry {
   /** Where its bytes begin. */
   offset: number;
   size: number;
+  /** Its bytes, where they were asked for. */
+  content?: Buffer;
 }
 
 const block = 512;
@@ -25,55 +27,92 @@ interface TarLink {
   target: string;
 }
 
+/** Bytes of a file that somebody wants. */
+export interface Wanted {
+  offset: number;
+  length: number;
+}
+
 /**
- * The plain files of an archive (ustar, GNU and pax), and links to them as files of their own; what links elsewhere is
- * left out, and `onBroken` is told. Throws DataError where it is no archive, damaged, or cut off.
+ * Something that is found out about a file from a few of its bytes: it yields those that it wants, and is given them,
+ * fewer where the file ends. So one reader serves files on this machine and on others.
  */
-export function tarEntries(file: string, onBroken: (name: string) => void = () => {}): TarEntry[] {
+export type Reading<T> = Generator<Wanted, T, Buffer>;
+
+/** Does a reading of a file on this machine. Throws DataError. */
+export function readingOf<T>(file: string, reading: (size: number) => Reading<T>): T {
   const descriptor = openFile(file);
   try {
-    const { size: whole } = fstatSync(descriptor);
-    const read = (offset: number, length: number) => {
+    const steps = reading(fstatSync(descriptor).size);
+    for (let step = steps.next(); ; ) {
+      if (step.done) return step.value;
+      const { offset, length } = step.value;
       const bytes = Buffer.alloc(length);
-      const got = readSync(descriptor, bytes, 0, length, offset);
-      if (got !== length) throw new DataError(`${file} is cut off at byte ${offset + got}: copy it again.`);
-      return bytes;
-    };
-    const entries: TarEntry[] = [];
-    const links: TarLink[] = [];
-    // What the headers before a file's own say of it.
-    let said: { path?: string; linkpath?: string; size?: string } = {};
-    for (let at = 0; at < whole; ) {
-      const header = read(at, block);
-      if (header.every((byte) => byte === 0)) return [...entries, ...linked(entries, links, onBroken)];
-      if (!isHeader(header)) throw new DataError(`${file} is no tar archive, or damaged at byte ${at}.`);
-      const name = said.path ?? nameIn(header);
-      const kind = String.fromCharCode(header[156] as number);
-      const size = said.size === undefined || sayingKinds.includes(kind) ? sizeIn(header) : sizeOf(said.size);
-      if (size === undefined)
-        throw new DataError(`${file} is damaged at byte ${at}: the size of ${name} is not valid. Copy the file again.`);
-      const offset = at + block;
-      at = offset + Math.ceil(size / block) * block;
-      if (offset + size > whole) throw new DataError(`${file} is cut off in ${name}: copy it again.`);
-      if (sayingKinds.includes(kind) && size > largestHeader)
-        throw new DataError(`${file} is damaged at byte ${offset - block}: a header has ${size} bytes.`);
-      if (kind === 'L') said.path = textOf(read(offset, size));
-      else if (kind === 'K') said.linkpath = textOf(read(offset, size));
-      else if (kind === 'x') {
-        const records = paxRecords(read(offset, size));
-        if (!records) throw new DataError(`${file} is damaged at byte ${offset}: a pax header is not valid.`);
-        said = { ...said, ...records };
-      } else {
-        if (plainKinds.includes(kind)) entries.push({ name, offset, size });
-        if (linkKinds.includes(kind))
-          links.push({ name, target: targetOf(name, kind, said.linkpath ?? textOf(header.subarray(157, 257))) });
-        said = {};
-      }
+      step = steps.next(bytes.subarray(0, readSync(descriptor, bytes, 0, length, offset)));
     }
-    throw new DataError(`${file} is cut off: its end is missing.`);
   } finally {
     closeSync(descriptor);
   }
+}
+
+interface TarOptions {
+  /** Hears of links to what is not in the archive. */
+  onBroken?(name: string): void;
+  /** Whether the bytes of a file are wanted as well. */
+  withContent?(name: string, size: number): boolean;
+}
+
+/**
+ * The plain files of an archive (ustar, GNU and pax) of `whole` bytes, and links to them as files of their own; what
+ * links elsewhere is left out. Throws DataError where it is no archive, damaged, or cut off.
+ */
+export function* tarEntries(
+  file: string,
+  whole: number,
+  { onBroken = () => {}, withContent = () => false }: TarOptions = {},
+): Reading<TarEntry[]> {
+  function* bytesAt(offset: number, length: number): Reading<Buffer> {
+    const bytes = yield { offset, length };
+    if (bytes.length !== length)
+      throw new DataError(`${file} is cut off at byte ${offset + bytes.length}: copy it again.`);
+    return bytes;
+  }
+  const entries: TarEntry[] = [];
+  const links: TarLink[] = [];
+  // What the headers before a file's own say of it.
+  let said: { path?: string; linkpath?: string; size?: string } = {};
+  for (let at = 0; at < whole; ) {
+    const header = yield* bytesAt(at, block);
+    if (header.every((byte) => byte === 0)) return [...entries, ...linked(entries, links, onBroken)];
+    if (!isHeader(header)) throw new DataError(`${file} is no tar archive, or damaged at byte ${at}.`);
+    const name = said.path ?? nameIn(header);
+    const kind = String.fromCharCode(header[156] as number);
+    const size = said.size === undefined || sayingKinds.includes(kind) ? sizeIn(header) : sizeOf(said.size);
+    if (size === undefined)
+      throw new DataError(`${file} is damaged at byte ${at}: the size of ${name} is not valid. Copy the file again.`);
+    const offset = at + block;
+    at = offset + Math.ceil(size / block) * block;
+    if (offset + size > whole) throw new DataError(`${file} is cut off in ${name}: copy it again.`);
+    if (sayingKinds.includes(kind) && size > largestHeader)
+      throw new DataError(`${file} is damaged at byte ${offset - block}: a header has ${size} bytes.`);
+    if (kind === 'L') said.path = textOf(yield* bytesAt(offset, size));
+    else if (kind === 'K') said.linkpath = textOf(yield* bytesAt(offset, size));
+    else if (kind === 'x') {
+      const records = paxRecords(yield* bytesAt(offset, size));
+      if (!records) throw new DataError(`${file} is damaged at byte ${offset}: a pax header is not valid.`);
+      said = { ...said, ...records };
+    } else {
+      if (plainKinds.includes(kind))
+        entries.push({
+          ...{ name, offset, size },
+          ...(withContent(name, size) && { content: yield* bytesAt(offset, size) }),
+        });
+      if (linkKinds.includes(kind))
+        links.push({ name, target: targetOf(name, kind, said.linkpath ?? textOf(header.subarray(157, 257))) });
+      said = {};
+    }
+  }
+  throw new DataError(`${file} is cut off: its end is missing.`);
 }
 
 // Headers that say something of the file after them.

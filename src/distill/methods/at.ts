@@ -17,7 +17,10 @@ export const atOptions = z.strictObject({
 /** Options of {@link AT}: `ce` (default 1), `at` (1000), `power` (2). */
 export type ATOptions = z.input<typeof atOptions>;
 
-/** Attention transfer (Zagoruyko and Komodakis, ICLR 2017): L = ce L_CE + at sum over stages of the attention maps' difference. */
+/**
+ * Attention transfer (Zagoruyko and Komodakis, ICLR 2017): L = ce L_CE + at sum over stages of the attention maps'
+ * difference.
+ */
 export class AT implements Method {
   readonly name = 'at';
   readonly needsTeacher = true;

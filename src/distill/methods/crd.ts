@@ -24,8 +24,8 @@ export const crdOptions = z.strictObject({
 export type CRDOptions = z.input<typeof crdOptions>;
 
 /**
- * Contrastive representation distillation (Tian et al., ICLR 2020): L = ce L_CE + crd L_CRD on embeddings of the pooled features. Negatives
- * are drawn with replacement from the samples of other classes.
+ * Contrastive representation distillation (Tian et al., ICLR 2020): L = ce L_CE + crd L_CRD on embeddings of the pooled
+ * features. Negatives are drawn with replacement from the samples of other classes.
  */
 export class CRD implements Method {
   readonly name = 'crd';

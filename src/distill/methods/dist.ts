@@ -13,7 +13,9 @@ export const distOptions = z.strictObject({
 /** Options of {@link DIST}: `ce` (default 1), `weight` (2), `beta` (1), `gamma` (1), `temperature` (4). */
 export type DISTOptions = z.input<typeof distOptions>;
 
-/** Distillation by correlation (Huang et al., NeurIPS 2022): L = ce L_CE + weight T^2 (beta L_inter + gamma L_intra). */
+/**
+ * Distillation by correlation (Huang et al., NeurIPS 2022): L = ce L_CE + weight T^2 (beta L_inter + gamma L_intra).
+ */
 export class DIST implements Method {
   readonly name = 'dist';
   readonly needsTeacher = true;

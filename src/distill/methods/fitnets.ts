@@ -13,7 +13,10 @@ export const fitNetsOptions = z.strictObject({
 /** Options of {@link FitNets}: `ce` (default 1), `hint` (100), `stage` (1). */
 export type FitNetsOptions = z.input<typeof fitNetsOptions>;
 
-/** Hints (Romero et al., ICLR 2015) in the one-phase form of RepDistiller: L = ce L_CE + hint ||r(f_S) - f_T||^2 on one stage's maps. */
+/**
+ * Hints (Romero et al., ICLR 2015) in the one-phase form of RepDistiller: L = ce L_CE + hint ||r(f_S) - f_T||^2 on one
+ * stage's maps.
+ */
 export class FitNets implements Method {
   readonly name = 'fitnets';
   readonly needsTeacher = true;

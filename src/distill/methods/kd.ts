@@ -12,7 +12,10 @@ export const kdOptions = z.strictObject({
 /** Options of {@link KD}: `ce` (default 0.1), `kd` (0.9), `temperature` (4), `standardize` (false). */
 export type KDOptions = z.input<typeof kdOptions>;
 
-/** Distillation of the logits (Hinton et al., 2015): L = ce L_CE + kd T^2 KL(teacher || student). Defaults: RepDistiller's on CIFAR. */
+/**
+ * Distillation of the logits (Hinton et al., 2015): L = ce L_CE + kd T^2 KL(teacher || student). Defaults:
+ * RepDistiller's on CIFAR.
+ */
 export class KD implements Method {
   readonly name = 'kd';
   readonly needsTeacher = true;

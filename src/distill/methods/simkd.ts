@@ -30,8 +30,8 @@ export const simKDOptions = z.strictObject({
 export type SimKDOptions = z.input<typeof simKDOptions>;
 
 /**
- * The teacher's classifier reused (Chen et al., CVPR 2022): L = simkd ||P(f_S) - f_T||^2 on the last maps. The student is evaluated and
- * exported with the projector P and the teacher's classifier; its own is not trained.
+ * The teacher's classifier reused (Chen et al., CVPR 2022): L = simkd ||P(f_S) - f_T||^2 on the last maps. The student
+ * is evaluated and exported with the projector P and the teacher's classifier; its own is not trained.
  */
 export class SimKD implements Method {
   readonly name = 'simkd';

@@ -42,9 +42,9 @@ export const srrlOptions = z.strictObject({
 export type SRRLOptions = z.input<typeof srrlOptions>;
 
 /**
- * SRRL: L = ce L_CE + alpha L_FM + beta L_SR, equation (5); with `kd` also + kd T^2 KL(teacher || student), as later benchmarks add it.
- * Without L_SR: beta 0; without L_FM: alpha 0. `fmStage` matches averaged maps of an inner stage through a connector of their own, for the
- * comparison of positions.
+ * SRRL: L = ce L_CE + alpha L_FM + beta L_SR, equation (5); with `kd` also + kd T^2 KL(teacher || student), as later
+ * benchmarks add it. Without L_SR: beta 0; without L_FM: alpha 0. `fmStage` matches averaged maps of an inner stage
+ * through a connector of their own, for the comparison of positions.
  */
 export class SRRL implements Method {
   readonly name = 'srrl';

@@ -1,4 +1,7 @@
-/** The formats that a student is exported in. A new one is a file in this folder and a line here; a test walks the folder. */
+/**
+ * The formats that a student is exported in. A new one is a file in this folder and a line here; a test walks the
+ * folder.
+ */
 import { existsSync, statSync } from 'node:fs';
 import { ConfigError } from '../../errors.js';
 import type { Format } from '../format.js';

@@ -1,6 +1,6 @@
 /**
- * Static quantization in the QDQ form: weights symmetric int8 a channel, activations asymmetric uint8 a tensor. Runtimes
- * compute a convolution between a DequantizeLinear and a QuantizeLinear in integers.
+ * Static quantization in the QDQ form: weights symmetric int8 a channel, activations asymmetric uint8 a tensor.
+ * Runtimes compute a convolution between a DequantizeLinear and a QuantizeLinear in integers.
  */
 import type { OnnxGraph, OnnxNode } from './model.js';
 import { rawProto } from './model.js';

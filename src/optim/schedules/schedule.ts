@@ -6,7 +6,9 @@ export interface Scheduled {
   paramGroups: { lr: number; initialLr?: number }[];
 }
 
-/** A learning rate as a function of the number of steps taken: the closed form, so that resuming needs only that number. */
+/**
+ * A learning rate as a function of the number of steps taken: the closed form, so that resuming needs only that number.
+ */
 export abstract class LRScheduler {
   readonly baseLrs: number[];
   lastEpoch = 0;

@@ -15,7 +15,7 @@ export class LiveReporter implements Reporter {
   static async serve(name: string): Promise<LiveReporter> {
     const events = new PassThrough({ objectMode: true });
     const server = await serveLive({ name, source: events });
-    console.error(`live page: ${server.url}`);
+    console.error(`live page of ${name}: ${server.url}`);
     return new LiveReporter(events, server);
   }
 

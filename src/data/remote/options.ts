@@ -1,0 +1,52 @@
+import { join } from 'node:path';
+import { cacheFolder } from '../../libtorch/locate.js';
+import { z } from '../../options.js';
+
+/** How shards and packed files are read that lie on other machines. */
+export const remoteOptions = z.strictObject({
+  shardCache: z
+    .string()
+    .min(1)
+    .optional()
+    .describe('folder that keeps what is read over the network; default $SRRL_SHARD_CACHE, or a folder of the user'),
+  shardCacheSize: z
+    .number()
+    .positive()
+    .default(20)
+    .describe('GiB that this folder may hold; what was used least recently is removed'),
+  shardTimeout: z
+    .number()
+    .positive()
+    .max(300)
+    .default(30)
+    .describe('seconds without a byte from the network after which a request is tried again'),
+  shardRetries: z.int().min(0).default(5).describe('times that a request is tried again, after growing pauses'),
+});
+
+export type RemoteOptions = z.input<typeof remoteOptions>;
+
+/** Those of more options. */
+export const remoteOf = (options: RemoteOptions): RemoteOptions =>
+  Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => name in remoteOptions.shape && value !== undefined),
+  );
+
+/** The same as the thread that reads needs them. */
+export interface RemoteSettings {
+  folder: string;
+  /** Bytes that the folder may hold. */
+  limit: number;
+  /** Seconds. */
+  timeout: number;
+  retries: number;
+}
+
+export function settingsOf(options: RemoteOptions = {}): RemoteSettings {
+  const { shardCache, shardCacheSize, shardTimeout, shardRetries } = remoteOptions.parse(options);
+  return {
+    folder: shardCache ?? process.env.SRRL_SHARD_CACHE ?? join(cacheFolder(), 'shards'),
+    limit: Math.floor(shardCacheSize * 2 ** 30),
+    timeout: shardTimeout,
+    retries: shardRetries,
+  };
+}
