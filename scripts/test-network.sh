@@ -74,7 +74,7 @@ all whole
 for fault in "$@"; do
   echo "$ranks ranks, $fault:"
   rm -f "$work/began"
-  all "$fault" &
+  all "$fault" 2>/dev/null &
   run=$!
   until ls "$work/$fault"/checkpoint-*10.safetensors >/dev/null 2>&1; do
     kill -0 $run 2>/dev/null || { echo '  the run ended too early: is the machine too busy for SECONDS_TO_WAIT (10)?'; exit 1; }
