@@ -127,11 +127,7 @@ void Gradients::finish(bool narrow) {
 
 namespace {
 
-c10::intrusive_ptr<Gradients> gradientsOf(const Napi::CallbackInfo& info) {
-  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));
-  if (!held.isCapsule()) throw Error(kType, "expected gradients");
-  return c10::static_intrusive_pointer_cast<Gradients>(held.toCapsule());
-}
+c10::intrusive_ptr<Gradients> gradientsOf(const Napi::CallbackInfo& info) { return capsuleOf<Gradients>(info, 0, "gradients"); }
 
 // gradientsBegin(device) => handle. From now on forwards of this thread let the gradients of weights be computed next to
 // the device's current stream, where they are captured.

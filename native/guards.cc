@@ -96,6 +96,15 @@ void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
   }
 }
 
+// In training its kernel writes as many elements as `self` has to both.
+void checkNoise(const Operator& op, const c10::Stack& stack) {
+  if (!valueOf(op, stack, "training").toBool()) return;
+  for (const char* name : {"noise", "out"}) {
+    const c10::IValue& value = valueOf(op, stack, name);
+    if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes()) refuse(kShape, name, "must have the shape of self");
+  }
+}
+
 // A step that is cut to an integer of 0 divides.
 void checkStep(const Operator& op, const c10::Stack& stack) {
   const c10::IValue &out = valueOf(op, stack, "out"), &dtype = valueOf(op, stack, "dtype"), &step = valueOf(op, stack, "step");
@@ -123,6 +132,13 @@ void checkRecurrent(const Operator& op, const c10::Stack& stack) {
   if (layers < 1 || layers > given || given < layers * directions * least) refuse(kShape, "params", "holds fewer weights than the layers need");
   const c10::IValue& lengths = valueOf(op, stack, "batch_sizes");
   if (lengths.isTensor() && lengths.toTensor().numel() == 0) refuse(kShape, "batch_sizes", "must not be empty");
+}
+
+// The draw counts up until it is above count, which it never is above NaN.
+void checkBinomial(const Operator&, const c10::Stack& stack) {
+  const at::Tensor& count = stack[0].toTensor();
+  const at::tracer::impl::NoTracerDispatchMode untraced;
+  if (count.is_cpu() && count.layout() == at::kStrided && !count.is_nested() && count.isnan().any().item<bool>()) refuse(kType, "count", "holds NaN");
 }
 
 // group divides, and N, C and HxW are how far the kernel reads.
@@ -209,6 +225,7 @@ void with(const Operator& op, const c10::Stack& stack) {
 const std::unordered_map<std::string, Guard> kGuards = {
     {"_lazy_clone", refuseLazyClone},
     {"batch_norm_update_stats", with<checkBatchNorm>},
+    {"binomial", with<checkBinomial>},
     {"copy", with<requireStrided>},
     {"div", with<checkTruncatedDivision>},
     {"div_", checkTruncatedDivision},
@@ -228,6 +245,9 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"range", with<checkStep>},
     {"rnn_relu", checkRecurrent},
     {"rnn_tanh", checkRecurrent},
+    {"rrelu_with_noise", with<checkNoise>},
+    {"rrelu_with_noise_", checkNoise},
+    {"rrelu_with_noise_functional", checkNoise},
     {"scaled_dot_product_attention", requireDense},
     {"triangular_solve", with<requireMatrixForSparse>},
     {"view.dtype", with<refuseQuantizedSelf>},

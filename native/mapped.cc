@@ -20,6 +20,7 @@ struct Region {
   std::atomic<uintptr_t> begin = 0;  // 0: the place is free
   std::atomic<uintptr_t> end = 0;
   std::atomic<bool> torn = false;
+  uint64_t life = 0;  // the environment that asked for it
 };
 
 constexpr size_t kMostRegions = 256;
@@ -50,8 +51,9 @@ void onBusError(int signal, siginfo_t* info, void* context) {
   errno = error;
   if (before.sa_flags & SA_SIGINFO) return before.sa_sigaction(signal, info, context);
   if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) return before.sa_handler(signal);
-  // Not ours: the instruction runs again, and the process ends as it would have.
+  // Not ours: the instruction runs again, and the process ends as it would have. What kill() sent does not come again.
   ::signal(signal, SIG_DFL);
+  if (info->si_code <= 0) raise(signal);
 }
 
 void install() {
@@ -69,11 +71,26 @@ Region& regionOf(const Napi::Value& value) {
   return regions[place];
 }
 
+std::mutex mutex;
+
+// A thread that is ended does not dispose of its files.
+void forgetAtEnd(Napi::Env env, uint64_t life) {
+  thread_local uint64_t known = 0;
+  if (known == life) return;
+  known = life;
+  env.AddCleanupHook([life] {
+    const std::lock_guard<std::mutex> lock(mutex);
+    for (Region& region : regions)
+      if (region.life == life) region.begin = 0;
+  });
+}
+
 // watchMapping(tensor) => the place of its memory in the table; -1 where the table is full
 Napi::Value watchMapping(const Napi::CallbackInfo& info) {
   static std::once_flag installed;
   std::call_once(installed, install);
-  static std::mutex mutex;
+  const uint64_t life = Environment::of(info.Env()).life->id();
+  forgetAtEnd(info.Env(), life);
   const std::lock_guard<std::mutex> lock(mutex);
   const at::Tensor& tensor = tensorOf(info, 0);
   const auto begin = reinterpret_cast<uintptr_t>(tensor.storage().data());
@@ -81,6 +98,7 @@ Napi::Value watchMapping(const Napi::CallbackInfo& info) {
     Region& region = regions[place];
     if (region.begin != 0) continue;
     region.torn = false;
+    region.life = life;
     region.end = begin + (tensor.storage().nbytes() + pageSize() - 1) / pageSize() * pageSize();
     region.begin = begin;
     return Napi::Number::New(info.Env(), static_cast<double>(place));

@@ -24,7 +24,10 @@ const words = [
   [/\bbesides\b/, 'next to, in addition to, also'],
   [/\bwithout being asked\b/, 'by default'],
   [/\ball is well\b/i, 'No problems found'],
-  [/\b[Cc]olour|\b[Nn]eighbour|\b[Bb]ehaviour|\b[Ff]avour|\b[Ll]icence\b|\b[Cc]entres?\b/, 'American spelling'],
+  [
+    /\b[Cc]olour|\b[Nn]eighbour|\b[Bb]ehaviour|\b[Ff]avour|\b[Ll]icence\b|\b[Cc]entres?\b|[Ff]lavour|\b[Gg]rey\b|\blabelled\b|\bcancelled\b|\btowards\b|[Cc]atalogue/,
+    'American spelling',
+  ],
 ];
 
 const files = execFileSync('git', ['ls-files', '*.ts', '*.md', '*.cc', '*.h', '*.cu', '*.mjs', '*.sh', '*.yaml'], {

@@ -1,6 +1,6 @@
 // Lighthouse scores of report, comparison, live page and site; fails where accessibility is below 95.
 //   npm run docs:site && node scripts/lighthouse.mjs RUN...
-// RUN are run folders. Lighthouse is fetched by npx and is no dependency; CHROME_PATH names the browser.
+// RUN are run folders. Lighthouse is fetched by npx and is not a dependency; CHROME_PATH names the browser.
 import { spawn } from 'node:child_process';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { createServer } from 'node:http';

@@ -63,7 +63,7 @@ export function checkCount(name: string, positional: readonly string[], given: A
 export function checkOptions(name: string, kinds: AnyKinds, options: object): void {
   for (const key in options) {
     const kind = kinds[key];
-    // What every object inherits, such as toString, is no option either.
+    // What every object inherits, such as toString, is not an option either.
     if (kind === undefined || typeof kind === 'function')
       throw new ConfigError(`${name}: ${unknown(key, Object.keys(kinds))}`);
     if (kind === 'any') continue;

@@ -68,7 +68,7 @@ export interface ScriptTap {
   bias?: Handle | null;
 }
 
-/** A constant, or values of the graph by name; `number` is one that is no tensor. */
+/** A constant, or values of the graph by name; `number` is one that is not a tensor. */
 export interface ScriptValue {
   kind:
     | 'none'

@@ -30,7 +30,7 @@ interface Entry {
 
 /**
  * Compares the content of every entry with its CRC-32. Throws DamagedError where one differs, FileError where the file
- * is no whole zip archive.
+ * is not a whole zip archive.
  */
 export function checkZip(file: string): void {
   const descriptor = openSync(file, 'r');
@@ -118,7 +118,7 @@ function directoryOf(read: Read, size: number): { count: number; length: number;
   const tail = read(tailStart, size - tailStart);
   let at = tail.length - 22;
   while (at >= 0 && !(tail.readUInt32LE(at) === endMark && at + 22 + tail.readUInt16LE(at + 20) === tail.length)) at--;
-  if (at < 0) throw new FileError('it is no zip archive, or its end is missing.');
+  if (at < 0) throw new FileError('it is not a zip archive, or its end is missing.');
   const plain = {
     count: tail.readUInt16LE(at + 10),
     length: tail.readUInt32LE(at + 12),

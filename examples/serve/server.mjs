@@ -48,7 +48,7 @@ const server = createServer(async (request, response) => {
       answer(response, 404, { error: `There is no ${route}.` });
     }
   } catch (error) {
-    // What is no image is the sender's error; anything else is worth a line in the log.
+    // What is not an image is the sender's error; anything else is worth a line in the log.
     const isTheirs = error instanceof DataError;
     if (!isTheirs) console.error(error);
     if (!response.headersSent) answer(response, isTheirs ? 415 : 500, { error: error.message });

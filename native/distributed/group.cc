@@ -16,14 +16,6 @@ std::string text(const std::vector<uint8_t>& value) { return {value.begin(), val
 
 std::string seconds(Milliseconds time) { return std::to_string(time.count() / 1000) + " s"; }
 
-// Gloo's messages begin with a place in its sources, and end with advice.
-std::string withoutPlace(std::string message) {
-  if (message.starts_with("[")) message = message.substr(std::min(message.find("] ") + 2, message.size()));
-  message = message.substr(0, message.find(" This is typically caused"));
-  while (message.ends_with(".")) message.pop_back();
-  return message;
-}
-
 struct Current {
   std::mutex mutex;
   std::shared_ptr<Group> group;

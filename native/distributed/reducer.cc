@@ -39,6 +39,7 @@ Reducer::Reducer(std::shared_ptr<Group> group, std::vector<at::Tensor> parameter
       bucketOf_(parameters_.size()),
       clock_(std::make_shared<Clock>()),
       done_(parameters_.size()) {
+  if (parameters_.empty()) throw Error(kState, "there are no parameters whose gradients could be reduced");
   fill(options);
   for (size_t i = 0; i < parameters_.size(); i++) {
     auto accumulator = torch::autograd::impl::grad_accumulator(parameters_[i]);

@@ -66,7 +66,7 @@ bool agree(Engine& engine, const Tensor& like) {
 }
 
 // As _fused_sgd_, with gradients in float32 or bfloat16 that are multiplied by `scale` before (they may change),
-// averages that move by `share` towards the new values, and bfloat16 copies of these.
+// averages that move by `share` toward the new values, and bfloat16 copies of these.
 void sgd(at::TensorList params, at::TensorList gradients, at::TensorList momenta,
          const c10::List<OptionalTensor>& averages, const c10::List<OptionalTensor>& halves, const Tensor& lr,
          const Tensor& found, const OptionalTensor& scale, const OptionalTensor& share, double momentum,

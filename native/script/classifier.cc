@@ -83,7 +83,7 @@ struct Tap {
   Value* map;
 };
 
-// The axes of an average in [N, C, H, W] or [N, C, positions]; empty where they are no constants.
+// The axes of an average in [N, C, H, W] or [N, C, positions]; empty where they are not constants.
 std::set<int64_t> averagedAxes(const Node* node, int64_t dimensions) {
   const auto axes =
       is(node, "aten::mean") && node->inputs().size() > 2 ? torch::jit::toIValue(node->input(1)) : std::nullopt;

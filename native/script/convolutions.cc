@@ -90,7 +90,7 @@ void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Gra
   last->output()->replaceAllUsesWith(fast);
 }
 
-// A constant bias, zeros where there is none; undefined where it is no constant.
+// A constant bias, zeros where there is none; undefined where it is not a constant.
 at::Tensor biasOf(const Node* node, const at::Tensor& kernel) {
   const auto bias = torch::jit::toIValue(node->input(2));
   if (!bias) return {};

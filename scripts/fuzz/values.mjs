@@ -197,7 +197,7 @@ export function anything(random) {
   return random.once(2) ? tensor(random) : random.pick(odd)(random);
 }
 
-/** A value that is no tensor. */
+/** A value that is not a tensor. */
 export const oddity = (random) => random.pick(odd)(random);
 
 const sensible = {

@@ -65,7 +65,7 @@ export interface AnalyzedRun extends AnalysisRecord {
 
 /**
  * Compares the student of a run with its teacher, and writes the result into the run folder, where reports find it.
- * Throws FileError where `path` is no run folder with a student, ConfigError where the run's teacher cannot be loaded
+ * Throws FileError where `path` is not a run folder with a student, ConfigError where the run's teacher cannot be loaded
  * again or a split does not exist, and what {@link analyze} throws.
  *
  *     const { overall, cka } = await analyzeRun('runs/a');

@@ -45,7 +45,7 @@ export function writeBaseline(file: string, baseline: Baseline): void {
   writeFileAtomic(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
 
-/** Throws FileError where the file is no baseline. */
+/** Throws FileError where the file is not a baseline. */
 export function readBaseline(file: string): Baseline {
   try {
     const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
@@ -54,7 +54,7 @@ export function readBaseline(file: string): Baseline {
     throw new FileError(problemIn(baselineSchema, content, parsed.error));
   } catch (error) {
     throw new FileError(
-      `${file} is no baseline: ${messageOf(error).split('\n')[0]}\nMake one with: ${srrlCommand('bench', '--against', 'pytorch', '--save', file)}`,
+      `${file} is not a baseline: ${messageOf(error).split('\n')[0]}\nMake one with: ${srrlCommand('bench', '--against', 'pytorch', '--save', file)}`,
       { cause: error },
     );
   }

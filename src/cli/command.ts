@@ -35,7 +35,7 @@ export function addCommand(program: Commander, command: Command): void {
   if (command.configFile) {
     const option = new Option(
       '--config <file>',
-      'options in YAML, with the names of the flags in camelCase; flags win',
+      'options in YAML, named as the flags in camelCase; flags override the file',
     );
     added.addOption(option.helpGroup(headingOf('run')));
   }

@@ -89,7 +89,6 @@ function devices(): [string, string][] {
   return [
     ['cpu', 'the CPU'],
     ['cuda', 'the first NVIDIA GPU'],
-    ['mps', 'the GPU of a Mac'],
   ];
 }
 
@@ -147,7 +146,7 @@ export function addCompletion(program: Commander): void {
   const name = program.name();
   const shells = program.commands.find((command) => command.name() === 'completion') as Commander;
   shells
-    .description('print the script by which a shell completes srrl')
+    .description('print the completion script of a shell')
     .addHelpText('after', '\nExamples:\n  source <(srrl completion bash)\n  srrl completion fish | source')
     .action((shell: string) => script(shell, name, shell === 'bash' ? `export COMP_WORDBREAKS; ${name}` : name));
 }

@@ -3,6 +3,7 @@ import { Command as Commander, CommanderError } from 'commander';
 import { ConfigError, InterruptedError, messageOf, SrrlError } from '../errors.js';
 import { packageVersion } from '../native.js';
 import { printable } from '../printable.js';
+import { hasStuckThread } from '../train/remote.js';
 import { exitQuietlyWithoutReader } from './broken-pipe.js';
 import { addCommand } from './command.js';
 import { commands } from './commands/index.js';
@@ -21,6 +22,14 @@ const program = new Commander('srrl')
 for (const command of commands) addCommand(program, command);
 addCompletion(program);
 
+/** Ends the process as SIGTERM does: Node.js would wait for a read from a disk that does not answer. */
+async function endAtOnce(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>((resolve) => stream.write('', () => resolve()));
+  process.emit('exit', 1);
+  process.removeAllListeners('SIGTERM').kill(process.pid, 'SIGTERM');
+}
+
 exitQuietlyWithoutReader();
 endWithLauncher();
 printSafely();
@@ -35,5 +44,6 @@ try {
     console.error(`srrl: ${speaker()}${messageOf(error)}${stack}`);
     // 130 is what a shell reports for a program that Ctrl-C ended.
     process.exitCode = error instanceof InterruptedError ? 130 : error instanceof ConfigError ? 2 : 1;
+    if (hasStuckThread()) await endAtOnce();
   }
 }

@@ -1,11 +1,12 @@
-/** What the file of a student says of it, for people. */
+/** The card of a student as text, for people. */
 import type { StudentCard } from '../distill/saved-student.js';
 import { printableName } from '../printable.js';
+import { pairs } from '../report/layout.js';
 import { accuracyText } from '../report/terminal.js';
 
 const mostNames = 12;
 
-/** A line for everything that is known; what older files do not say is left out. */
+/** One line for each known field; fields that older files lack are left out. */
 export function studentText(file: string, card: StudentCard): string {
   const { numClasses, classes, module, object, projected, preprocessing, method, teacher, accuracy } = card;
   const rows: [string, string | number | undefined][] = [
@@ -24,7 +25,7 @@ export function studentText(file: string, card: StudentCard): string {
     ['std', (preprocessing?.std ?? card.std)?.join(', ')],
     ['accuracy', accuracy && `${accuracyText(accuracy)}, split ${accuracy.split}`],
     ['epoch', card.epoch],
-    ['method', method && `${method.name} ${JSON.stringify(method.options)}`],
+    ['method', method && methodLine(method)],
     ['teacher', teacher?.source],
     ['SHA-256 of the teacher', teacher?.sha256],
     ['data', card.data],
@@ -34,9 +35,13 @@ export function studentText(file: string, card: StudentCard): string {
     ['date', card.date],
   ];
   const known = rows.filter(([, value]) => value !== undefined);
-  const width = Math.max(...known.map(([name]) => name.length));
-  return known.map(([name, value]) => `${name.padEnd(width)}  ${printableName(String(value))}`).join('\n');
+  return pairs(known.map(([name, value]) => [name, printableName(String(value))] as const));
 }
+
+const methodLine = ({ name, options }: NonNullable<StudentCard['method']>): string =>
+  [name, ...Object.entries(options).map(([option, value]) => `${option}=${textOf(value)}`)].join(' ');
+
+const textOf = (value: unknown): string => (typeof value === 'string' ? value : JSON.stringify(value));
 
 const shortened = (names: readonly string[]): string =>
   names.length <= mostNames ? names.join(', ') : `${names.slice(0, mostNames).join(', ')}, ...`;

@@ -30,7 +30,7 @@ export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
 
 /**
  * The same data with fewer training images, equally many of each class; the seed decides which. Throws ConfigError
- * where `images` is no multiple of the number of classes, or a class has too few.
+ * where `images` is not a multiple of the number of classes, or a class has too few.
  */
 export function takeTraining(data: Dataset, images: number, seed = 0): Dataset {
   const each = images / data.classes.length;

@@ -1,5 +1,5 @@
 /**
- * Walking folders of data as torchvision does: links are followed, and what is no regular file is told apart by kind.
+ * Walking folders of data as torchvision does: links are followed, and what is not a regular file is told apart by kind.
  */
 import { opendirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -28,7 +28,7 @@ export function skippedOf(skipped: Skipped): { skipped?: string } {
   return text ? { skipped: text } : {};
 }
 
-/** Something below a folder that is no folder. */
+/** Something below a folder that is not a folder. */
 export interface Entry {
   /** Below the folder where the walk began, with `/` between its parts. */
   name: string;
@@ -72,7 +72,7 @@ export function foldersIn(folder: string): string[] {
   return namesIn(folder).filter((name) => !isHidden(name) && target(join(folder, name))?.isDirectory());
 }
 
-/** What lies right in a folder and is no folder, by name. */
+/** What lies right in a folder and is not a folder, by name. */
 export function entriesIn(folder: string): Entry[] {
   return [...walk(folder, '', undefined)];
 }

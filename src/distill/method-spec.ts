@@ -46,7 +46,7 @@ export function parseOptions(list: string, part: string): Record<string, unknown
     const value = item.slice(equals + 1).trim();
     if (key === '' || value === '') {
       throw new ConfigError(
-        `In '${part}': '${item.trim()}' is no option with a value.\nWrite option=value, with commas between several.`,
+        `In '${part}': '${item.trim()}' is not an option with a value.\nWrite option=value, with commas between several.`,
       );
     }
     if (options.has(key)) throw new ConfigError(`In '${part}': the option ${key} stands twice.\nGive it once.`);

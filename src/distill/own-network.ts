@@ -61,7 +61,7 @@ function fromModule(file: string, path: string, name: string, options: Required<
     const exported = createRequire(import.meta.url)(path) as Record<string, unknown>;
     // A CommonJS module may be the function itself.
     const make = exported[name] ?? (name === 'default' ? exported : undefined);
-    if (typeof make !== 'function') throw new Error(`its export '${name}' is no function that makes a network`);
+    if (typeof make !== 'function') throw new Error(`its export '${name}' is not a function that makes a network`);
     made = (make as MakeStudent)(options);
   } catch (error) {
     throw new FileError(`The network of ${file} cannot be made by ${path}: ${messageOf(error)}. ${remedy}.`, {

@@ -59,7 +59,7 @@ export function studentFileIn(path: string): string {
     : [studentFiles.best, studentFiles.last, exportedWeights].map((name) => join(path, name));
   const file = candidates.find((candidate) => existsSync(candidate));
   if (file !== undefined) return file;
-  throw new FileError(`${path} is no run folder with a student in it, no exported folder, nor a student.safetensors.`);
+  throw new FileError(`${path} is not a run folder with a student, an exported folder, or a student.safetensors.`);
 }
 
 /** What the file of a student says of it. Throws FileError where it is none, or says what cannot be. */

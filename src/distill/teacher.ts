@@ -90,7 +90,7 @@ async function refuseOtherKinds(file: string): Promise<void> {
   if (kind === 'safetensors' ? !loadSafetensorsMetadata(file).srrl : kind === 'state dict')
     throw new TeacherError(await suggestionsFor(file));
   if (kind === 'ONNX' || kind === 'HDF5' || kind === 'NumPy' || kind === 'pickle')
-    throw new TeacherError(`${file} is no teacher: ${whatItIs[kind]}`);
+    throw new TeacherError(`${file} is not a teacher: ${whatItIs[kind]}`);
 }
 
 function loadSafetensorsMetadata(file: string): Readonly<Record<string, string>> {

@@ -78,7 +78,7 @@ function wholeNumber(environment: Environment, name: string): number {
 
 function meetingPlace(environment: Environment, worldSize: number): { address: string; port: number } {
   const port = isSet(environment, 'MASTER_PORT') ? wholeNumber(environment, 'MASTER_PORT') : portOfJob(environment);
-  if (port < 1 || port > 65535) throw new ConfigError(`MASTER_PORT=${port} is no port: use one from 1 to 65535.`);
+  if (port < 1 || port > 65535) throw new ConfigError(`MASTER_PORT=${port} is not a port: use one from 1 to 65535.`);
   const nodes = environment.SLURM_STEP_NODELIST ?? environment.SLURM_JOB_NODELIST;
   // mpirun says how many of its processes are here.
   const isAlone = worldSize === 1 || environment.OMPI_COMM_WORLD_LOCAL_SIZE === String(worldSize);

@@ -41,7 +41,7 @@ export const exportOptions = fileOptions.extend({
     ),
   calibration: z.int().min(1).max(100_000).default(512).describe('training images that --int8 measures ranges on'),
   maxLoss: z.number().min(0).max(100).default(1).describe('points of top-1 that --int8 may lose'),
-  force: z.boolean().default(false).describe('write the file even where --int8 loses more'),
+  force: z.boolean().default(false).describe('write the file even if --int8 loses more'),
   overwrite: z.boolean().default(false).describe('replace a folder that is not empty'),
 });
 

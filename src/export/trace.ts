@@ -18,7 +18,7 @@ const batches = [2, 3] as const;
  * Runs `model` on two batches of images [C, H, W] and returns the operators that it ran, for any number of images. The
  * model must be on the CPU; it is traced in evaluation mode. Throws ConfigError where its forward cannot be written as
  * a list of operators: where it reads a value of a tensor, runs other operators for another number of images, or holds
- * a parameter that is no property of a module.
+ * a parameter that is not a property of a module.
  */
 export function traceGraph(model: Module, image: readonly number[]): Graph {
   checkCall('traceGraph', ['model', 'image'], undefined, arguments);
@@ -82,7 +82,7 @@ function explained(error: unknown, model: Module): SrrlError {
   const message = messageOf(error);
   if (message.includes('requires grad as a constant'))
     return new ConfigError(
-      `${model.constructor.name} computes with a parameter that is no property of a module, so it has no name.\nMake it a property (this.name = new nn.Parameter(...)); arrays of modules belong in nn.ModuleList.`,
+      `${model.constructor.name} computes with a parameter that is not a property of a module, so it has no name.\nMake it a property (this.name = new nn.Parameter(...)); arrays of modules belong in nn.ModuleList.`,
       { cause: error },
     );
   if (error instanceof NativeError && message.includes('are read in JavaScript'))

@@ -83,7 +83,7 @@ function turn(bytes: Buffer, { key, dtype }: StorageReference): void {
 /** A magic number, a protocol, the writer's platform, the value, the keys of the storages, and the storages. */
 function readLegacy(input: Input, storages: Storages, named: Named): unknown {
   const source = new PickleSource((position, length) => input.take(position, length), input.size);
-  const unknown = 'it is no file of torch.save, or one of PyTorch before 0.4; save it again with Python.';
+  const unknown = 'it is not a file of torch.save, or comes from PyTorch before 0.4; save it again with Python.';
   if (input.size < 2 || input.take(0, 1)[0] !== 0x80 || unpickle(source) !== legacyMagic) throw new FileError(unknown);
   if (unpickle(source) !== legacyProtocol || !(unpickle(source) instanceof Dict)) throw new FileError(unknown);
   const references = new Map<string, StorageReference>();

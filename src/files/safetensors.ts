@@ -196,16 +196,18 @@ export class SafetensorsFile {
 function readHeader(input: Input): { header: object; start: number; checksum: number | undefined } {
   const length = input.size >= 8 ? Number(input.take(0, 8).readBigUInt64LE()) : Number.NaN;
   if (!(length <= largestHeader && 8 + length <= input.size))
-    throw new FileError('it is no safetensors file, or it is truncated.');
+    throw new FileError('it is not a safetensors file, or it is truncated.');
   const bytes = input.take(8, length);
   let header: unknown;
   try {
     header = parseStrict(new TextDecoder('utf-8', { fatal: true }).decode(bytes));
   } catch (error) {
-    throw new FileError(`it is no safetensors file, or damaged: its header is not valid JSON (${messageOf(error)}).`);
+    throw new FileError(
+      `it is not a safetensors file, or damaged: its header is not valid JSON (${messageOf(error)}).`,
+    );
   }
   if (typeof header !== 'object' || header === null || Array.isArray(header))
-    throw new FileError('it is no safetensors file: its header is not a JSON object.');
+    throw new FileError('it is not a safetensors file: its header is not a JSON object.');
   const place = placeOfChecksum(bytes);
   return { header, start: 8 + length, checksum: place === undefined ? undefined : 8 + place };
 }

@@ -14,8 +14,8 @@ import { copyFolder, extractArchive, type Progress, sha256 } from './archive.js'
 import { baseVersion, type Libtorch, libtorchCache, versionOf } from './locate.js';
 
 export interface InstallOptions {
-  /** `cpu` (default), or a CUDA flavour of PyTorch's such as `cu130`. */
-  flavour?: string;
+  /** `cpu` (default), or a CUDA build of PyTorch's such as `cu130`. */
+  build?: string;
   /** A zip, a wheel, a folder, or the URL of a zip or wheel, instead of the search. */
   from?: string;
   /** Hexadecimal SHA-256 that the archive must have. */
@@ -26,19 +26,19 @@ export interface InstallOptions {
   progress?: (what: string, done: number, total: number) => void;
 }
 
-/** Installs the pinned libtorch into the cache and returns it. An installed copy of that flavour is replaced. */
+/** Installs the pinned libtorch into the cache and returns it. An installed copy of that build is replaced. */
 export async function installLibtorch(options: InstallOptions = {}): Promise<Libtorch> {
-  const flavour = options.flavour ?? 'cpu';
-  if (!/^(cpu|cu\d{3})$/.test(flavour))
-    throw new ConfigError(`'${flavour}' is no flavour of libtorch: use cpu, or cu130 and the like.`);
+  const build = options.build ?? 'cpu';
+  if (!/^(cpu|cu\d{3})$/.test(build))
+    throw new ConfigError(`'${build}' is not a build of libtorch: use cpu, or cu130 and the like.`);
   await mkdir(libtorchCache(), { recursive: true });
   const work = await mkdtemp(join(libtorchCache(), '.partial-'));
   try {
     const folder = join(work, 'libtorch');
     await mkdir(folder);
-    const source = options.from ? await given(options.from, work, options) : await fetched(flavour, work, options);
+    const source = options.from ? await given(options.from, work, options) : await fetched(build, work, options);
     await unpack(source, folder, options);
-    return await settle(folder, flavour, options);
+    return await settle(folder, build, options);
   } finally {
     await rm(work, { recursive: true, force: true });
   }
@@ -51,29 +51,28 @@ async function given(from: string, work: string, options: InstallOptions): Promi
   return from;
 }
 
-async function fetched(flavour: string, work: string, options: InstallOptions): Promise<string> {
+async function fetched(build: string, work: string, options: InstallOptions): Promise<string> {
   const say = options.say ?? (() => {});
-  const template = pinned.archives[`${process.platform}-${process.arch}`]?.[flavour === 'cpu' ? 'cpu' : 'cuda'];
+  const template = pinned.archives[`${process.platform}-${process.arch}`]?.[build === 'cpu' ? 'cpu' : 'cuda'];
   if (template) {
-    const url = template.replaceAll('{version}', pinned.version).replaceAll('{cuda}', flavour);
+    const url = template.replaceAll('{version}', pinned.version).replaceAll('{cuda}', build);
     try {
       return await download(url, join(work, 'archive.zip'), options);
     } catch (error) {
       say(`PyTorch's archive cannot be had (${messageOf(error)}); trying the torch wheel through pip`);
     }
   }
-  return wheel(flavour, work, say);
+  return wheel(build, work, say);
 }
 
 /**
  * The wheel that pip finds. On an ordinary Linux machine plain torch is a CUDA build, which is not what `cpu` asks for.
  */
-async function wheel(flavour: string, work: string, say: (line: string) => void): Promise<string> {
-  const index = ['--index-url', pinned.wheelIndex.replace('{flavour}', flavour)];
+async function wheel(build: string, work: string, say: (line: string) => void): Promise<string> {
+  const index = ['--index-url', pinned.wheelIndex.replace('{build}', build)];
   const requirement = `torch==${pinned.version}`;
-  const plain =
-    flavour === 'cpu' && (process.platform !== 'linux' || (await plainVersion(requirement)).endsWith('+cpu'));
-  say(`pip download ${requirement}${plain ? '' : ` from PyTorch's ${flavour} index`}`);
+  const plain = build === 'cpu' && (process.platform !== 'linux' || (await plainVersion(requirement)).endsWith('+cpu'));
+  say(`pip download ${requirement}${plain ? '' : ` from PyTorch's ${build} index`}`);
   const folder = join(work, 'wheel');
   await pip(['download', '--no-deps', '--dest', folder, ...(plain ? [] : [...index, '--retries', '1']), requirement]);
   const file = (await readdir(folder)).find((name) => name.endsWith('.whl'));
@@ -81,7 +80,7 @@ async function wheel(flavour: string, work: string, say: (line: string) => void)
   return join(folder, file);
 }
 
-/** The version with flavour of what pip would download, found without downloading it; empty where pip cannot tell. */
+/** The version with build of what pip would download, found without downloading it; empty where pip cannot tell. */
 async function plainVersion(requirement: string): Promise<string> {
   try {
     const report = await pip([
@@ -178,19 +177,19 @@ async function unpack(source: string, folder: string, options: InstallOptions): 
 }
 
 /** Checks what was unpacked and moves it to its place in one step. */
-async function settle(folder: string, flavour: string, options: InstallOptions): Promise<Libtorch> {
+async function settle(folder: string, build: string, options: InstallOptions): Promise<Libtorch> {
   const version = versionOf(folder);
   if (!version) throw new FileError('What was unpacked is no libtorch: it carries no version.');
   if (!options.from && baseVersion(version) !== pinned.version) {
     throw new FileError(`What was fetched is libtorch ${version}, not ${pinned.version}.`);
   }
   const hasCuda = (await readdir(join(folder, 'lib'))).some((name) => name.startsWith('libtorch_cuda'));
-  if (!options.from && flavour === 'cpu' && hasCuda) {
+  if (!options.from && build === 'cpu' && hasCuda) {
     throw new LibtorchError(
       'What was fetched is a CUDA build, which does not load alone. Give --from the CPU build, or ask for --cuda.',
     );
   }
-  const target = join(libtorchCache(), version.includes('+') ? version : `${version}+${hasCuda ? flavour : 'cpu'}`);
+  const target = join(libtorchCache(), version.includes('+') ? version : `${version}+${hasCuda ? build : 'cpu'}`);
   await rm(target, { recursive: true, force: true });
   try {
     await rename(folder, target);

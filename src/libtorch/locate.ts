@@ -13,7 +13,7 @@ export type Source = 'LIBTORCH' | 'cache' | 'python' | 'system';
 export interface Libtorch {
   source: Source;
   folder: string;
-  /** With the build flavour where it is known, as in `2.13.0+cpu`. */
+  /** With its build if that is known, as in `2.13.0+cpu`. */
   version: string;
 }
 
@@ -42,7 +42,7 @@ export function cacheFolder(): string {
   return process.env.SRRL_CACHE ? resolve(process.env.SRRL_CACHE) : envPaths('srrl', { suffix: '' }).cache;
 }
 
-/** Where `install-libtorch` puts its copies, one folder a version and flavour. */
+/** Where `install-libtorch` puts its copies, one folder a version and build. */
 export function libtorchCache(): string {
   return join(cacheFolder(), 'libtorch');
 }

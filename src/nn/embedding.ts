@@ -123,6 +123,6 @@ export class EmbeddingBag extends Table<EmbeddingBagOptions> {
 function rowOf(index: number | undefined, rows: number): number {
   if (index === undefined) return -1;
   if (!Number.isInteger(index) || index >= rows || index < -rows)
-    throw new ArgumentError(`paddingIdx ${index} is no row of ${rows}.`);
+    throw new ArgumentError(`paddingIdx ${index} is not a row of ${rows}.`);
   return index < 0 ? rows + index : index;
 }

@@ -120,7 +120,7 @@ export abstract class Module implements TensorHolder {
     }
     const pairs = [...own].flatMap(([name, target]) => (state[name] ? [{ name, target, source: state[name] }] : []));
     for (const { name, target, source } of pairs) {
-      if (!(source instanceof Tensor)) throw new ArgumentError(`'${name}' is no tensor in the state dict.`);
+      if (!(source instanceof Tensor)) throw new ArgumentError(`'${name}' is not a tensor in the state dict.`);
       if (target.shape.join() !== source.shape.join()) {
         throw new ShapeError(
           `'${name}' has shape [${source.shape}] in the state dict and [${target.shape}] in ${this.constructor.name}.`,

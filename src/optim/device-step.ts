@@ -11,7 +11,7 @@ export interface DeviceStep {
   foundInf: Tensor;
   /** float32 []: what gradients are multiplied by before. Only for optimizers that have {@link Optimizer.endsStep}. */
   scale?: Tensor;
-  /** Averages that move by `share`, float32 [], towards the new values. Only for those as well. */
+  /** Averages that move by `share`, float32 [], toward the new values. Only for those as well. */
   average?: { share: Tensor; of: (param: Tensor) => Tensor | undefined };
   /** A parameter's copy in bfloat16, which takes over the new values. Only for those as well. */
   half?: (param: Tensor) => Tensor | undefined;

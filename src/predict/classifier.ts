@@ -8,13 +8,16 @@ import { PredictThread } from './thread.js';
 
 /** How {@link loadClassifier} runs a student. */
 export const classifierOptions = z.strictObject({
-  device: z.string().default('cpu').describe('where the network runs: cpu, cuda, cuda:1, mps'),
+  device: z.string().default('cpu').describe('where the network runs: cpu, cuda or cuda:1'),
   topK: z.int().min(1).default(5).describe('classes returned for an image, the likeliest first; at most all'),
-  batchSize: z.int().min(1).max(4096).default(32).describe('most images that run at once'),
+  batchSize: z.int().min(1).max(4096).default(32).describe('largest number of images in a batch'),
   maxDelayMs: z.number().min(0).default(5).describe('most milliseconds that an image waits for others on their way'),
   workers: z.int().min(1).max(1024).default(4).describe('images decoded at the same time'),
-  model: z.string().optional().describe('module:FILE that makes the network, where it is your own and has moved'),
-  data: z.string().optional().describe('data set with the class names, for students of versions that saved none'),
+  model: z.string().optional().describe('module:FILE that makes the network, if it is your own and its file has moved'),
+  data: z
+    .string()
+    .optional()
+    .describe('data set with the class names, for students of early versions, which did not save them'),
 });
 
 /** Options of {@link loadClassifier}. */
@@ -67,7 +70,7 @@ export interface ImageClassifier {
  *     const [best] = await classify('photo.jpg');
  *     console.log(best.label, best.probability);
  *
- * Throws FileError where the file is no student, or its network cannot be made again.
+ * Throws FileError where the file is not a student, or its network cannot be made again.
  */
 export async function loadClassifier(source: string, options: ClassifierOptions = {}): Promise<ImageClassifier> {
   checkCall('loadClassifier', ['source'], kinds, arguments);

@@ -39,6 +39,6 @@ export async function openRuntime(source: string, options: RuntimeOptions): Prom
     throw new ConfigError(`${source} holds a whole network: leave out --model, which makes one for weights.`);
   if (kind === 'TorchScript') return openScript(source, options);
   throw new FileError(
-    `${source} is no student that can predict: give a run folder, a student.safetensors, or a TorchScript file that srrl export wrote.`,
+    `${source} is not a student that can predict: give a run folder, a student.safetensors, or a TorchScript file that srrl export wrote.`,
   );
 }

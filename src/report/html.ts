@@ -41,7 +41,7 @@ export function headline({ config, epochs, end }: RunRecords): string {
   const asked = done?.epochs ?? config.epochs;
   const state = end ? (end.stopped ? `stopped (${end.stopped})` : 'finished') : 'not finished';
   const teacher = config.teacher === undefined ? '' : ` from ${valueText(config.teacher)}`;
-  return `${valueText(config.method)}: ${valueText(config.student)}${teacher} on ${valueText(config.data)}; ${done?.epoch ?? 0} of ${valueText(asked)} epochs, ${state}`;
+  return `${valueText(config.method)}: ${valueText(config.student)}${teacher} on ${valueText(config.data)}; ${done?.epoch ?? 0} of ${asked === undefined ? '?' : valueText(asked)} epochs, ${state}`;
 }
 
 /** The final table. */

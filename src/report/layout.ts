@@ -40,18 +40,21 @@ function wrapLine(line: string, width: number, indent: string): string {
   return [...lines, current].join('\n');
 }
 
-/** Names and values below each other, the values in a column; where that is too narrow, below their names. */
+/** Names and values, the values in a column; a value that is too wide for it, or most of them, are below their names. */
 export function pairs(rows: readonly (readonly [name: string, value: string])[], width = widthOf(), lead = ''): string {
   const column = Math.max(0, ...rows.map(([name]) => stringWidth(name))) + 2;
   const room = width - lead.length - column;
-  const fits = rows.every(([, value]) => value.split(/\s+/).every((word) => stringWidth(word) <= Math.max(room, 12)));
+  const fits = (value: string) => value.split(/\s+/).every((word) => stringWidth(word) <= room);
+  const few = rows.filter(([, value]) => fits(value)).length * 2 < rows.length;
   const lines = rows.map(([name, value]) => {
-    if (fits && room >= 12) {
+    if (!few && fits(value) && room >= 12) {
       const padded = name + ' '.repeat(column - stringWidth(name));
       const text = wrap(value, room, '').replaceAll('\n', `\n${lead}${' '.repeat(column)}`);
       return `${lead}${padded}${text}`.trimEnd();
     }
-    return value === '' ? `${lead}${name}` : wrap(`${lead}${name}\n${lead}  ${value}`, width, '');
+    return value === ''
+      ? `${lead}${name}`
+      : wrap(`${lead}${name}\n${value}`.replaceAll('\n', `\n${lead}  `), width, '');
   });
   return lines.join('\n');
 }

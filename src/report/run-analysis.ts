@@ -12,7 +12,7 @@ const example = z.object({
   label: z.int().min(0),
   student: verdict,
   teacher: verdict,
-  image: z.string().regex(/^data:image\/(webp|png);base64,[A-Za-z0-9+/]+=*$/, 'is no embedded image'),
+  image: z.string().regex(/^data:image\/(webp|png);base64,[A-Za-z0-9+/]+=*$/, 'is not an embedded image'),
 });
 
 const runAnalysis = z
@@ -51,7 +51,7 @@ export type RunAnalysis = z.output<typeof runAnalysis>;
 export type ClassAnalysis = RunAnalysis['classes'][number];
 export type Example = RunAnalysis['examples'][number];
 
-/** Undefined where there is no such file; FileError where it is no analysis. */
+/** Undefined where there is no such file; FileError where it is not an analysis. */
 export function readAnalysis(file: string): RunAnalysis | undefined {
   if (!existsSync(file)) return undefined;
   let value: unknown;

@@ -12,6 +12,11 @@ export interface Settings {
 
 /** Options that have a column of their own. */
 const columns = ['method', 'student', 'teacher', 'seed'];
+/** Options that do not change what a run computes. */
+const aside = [
+  ...['stallWarning', 'stallLimit', 'stepMetrics', 'profile', 'profileSteps'],
+  ...['checkpointSteps', 'keepCheckpoints', 'checkCache'],
+];
 /** The name of a weighted sum contains those of its methods: its options are below both. */
 const methodNames = methodKinds.map(({ name }) => name);
 
@@ -25,7 +30,7 @@ export function settingsOf(config: Record<string, unknown>): Settings {
     ...config,
     ...(own && isGroup(config[method]) && { [method]: { ...defaultsOf(own.options), ...(config[method] as object) } }),
   };
-  return { method, hasTeacher, options: new Map(leaves(whole)) };
+  return { method, hasTeacher, options: new Map(leaves(whole).filter(([path]) => !aside.includes(path))) };
 }
 
 /**

@@ -163,7 +163,7 @@ function parseJson(text: string): unknown {
 
 function readConfig(path: string): Record<string, unknown> {
   const file = join(path, recordFiles.config);
-  if (!existsSync(file)) throw new FileError(`${file} does not exist: ${path} is no run folder.`);
+  if (!existsSync(file)) throw new FileError(`${file} does not exist: ${path} is not a run folder.`);
   const config = z.record(z.string(), z.unknown()).safeParse(valueIn(file));
   if (!config.success) throw new FileError(`${file}, line 1: expected options as 'name: value'.`);
   return config.data;

@@ -101,7 +101,12 @@ export class Progress {
     const rate = (done - this.#from) / ((now - this.#began) / 1000);
     const left = `left ${durationText((this.total - done) / rate)}`;
     const share = done / this.total;
-    const parts = [`${(100 * share).toFixed(0)} %`, left, label, `${Math.round(rate)} ${this.unit}/s`];
+    const parts = [
+      `${(100 * share).toFixed(0)} %`,
+      left,
+      label,
+      `${rate < 10 ? rate.toFixed(1) : Math.round(rate)} ${this.unit}/s`,
+    ];
     const shown = parts.filter((part) => part !== '');
     if (!this.#stream.isTTY) return void this.#stream.write(`${shown.join('  ')}\n`);
     // The last column stays free: behind it some terminals begin a new line.

@@ -41,7 +41,7 @@ export function isDType(value: unknown): value is DType {
 export function dtypeCode(dtype: DType): number {
   const code = codes[dtype];
   if (code === undefined)
-    throw new ArgumentError(`'${dtype}' is no dtype; there are ${Object.keys(codes).join(', ')}.`);
+    throw new ArgumentError(`'${dtype}' is not a dtype; there are ${Object.keys(codes).join(', ')}.`);
   return code;
 }
 

@@ -36,7 +36,7 @@ type Gradients = Tensor | null | (Tensor | null)[];
 /** The two passes of a function, as static methods of a subclass of {@link AutogradFunction}. */
 export interface FunctionPasses<Inputs extends unknown[]> {
   forward(context: FunctionContext, ...inputs: Inputs): Outputs;
-  /** One gradient for each input of forward; null for inputs that have none or are no tensors. */
+  /** One gradient for each input of forward; null for inputs that have none or are not tensors. */
   backward(context: FunctionContext, ...gradients: Tensor[]): Gradients;
 }
 

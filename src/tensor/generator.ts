@@ -13,7 +13,7 @@ export function seedOf(seed: Seed): bigint {
   const whole = typeof seed === 'bigint' || (Number.isSafeInteger(seed) && seed >= 0);
   const big = whole ? BigInt(seed) : -1n;
   if (big < 0n || big >= 1n << 64n)
-    throw new ArgumentError(`${show(seed)} is no seed: it must be a whole number from 0 to 2^64 - 1.`);
+    throw new ArgumentError(`${show(seed)} is not a seed: it must be a whole number from 0 to 2^64 - 1.`);
   return big;
 }
 

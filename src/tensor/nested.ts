@@ -56,7 +56,7 @@ export function inferDType(values: unknown): DType {
 
 const twoTo63 = 2 ** 63;
 
-/** Whether a number is one of int64's: 2^63 - 1 is no double, -2^63 is, and -0 is a float's. */
+/** Whether a number is one of int64's: 2^63 - 1 is not a double, -2^63 is, and -0 is a float's. */
 const isInt64 = (value: number): boolean =>
   Number.isInteger(value) && value >= -twoTo63 && value < twoTo63 && !Object.is(value, -0);
 
@@ -65,7 +65,9 @@ function encode(value: number | bigint | boolean, dtype: DType, range: Range | u
   if (dtype === 'bool') return value ? 1 : Number.isNaN(value) ? 1 : 0;
   if (!range || typeof value === 'boolean') return wide ? BigInt(value) : Number(value);
   if (typeof value === 'number' && !Number.isInteger(value))
-    throw new ArgumentError(`${value} is no whole number, as ${dtype} needs. Round it, or use { dtype: 'float32' }.`);
+    throw new ArgumentError(
+      `${value} is not a whole number, as ${dtype} needs. Round it, or use { dtype: 'float32' }.`,
+    );
   if (value < range.least || value > range.most) {
     const other = dtype === 'int64' && value > 0 && value < 2n ** 64n ? "'uint64'" : "'float32'";
     throw new ArgumentError(`${value} does not fit into ${dtype}; use { dtype: ${other} } if that is meant.`);

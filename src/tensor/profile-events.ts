@@ -26,7 +26,7 @@ export interface ProfileEvent {
   selfCpuMemory: number;
   deviceMemory: number;
   selfDeviceMemory: number;
-  /** Of the arguments, [] for what is no tensor; with recordShapes. */
+  /** Of the arguments, [] for what is not a tensor; with recordShapes. */
   shapes?: number[][];
 }
 

@@ -112,7 +112,7 @@ function checked(file: string, opened: SafetensorsFile): CheckpointMeta {
 }
 
 function checkedMeta(file: string, text: string | undefined): CheckpointMeta {
-  if (text === undefined) throw new FileError(`${file} is no checkpoint: its metadata do not describe one.`);
+  if (text === undefined) throw new FileError(`${file} is not a checkpoint: its metadata do not describe one.`);
   let content: unknown;
   try {
     content = parseStrict(text);

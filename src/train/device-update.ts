@@ -201,7 +201,7 @@ export class DeviceUpdate {
       scope(() => {
         const gradients = this.#trained().flatMap((param) => param.grad ?? []);
         const lists = [gradients, buffers.statistics, losses, named.map(([, { value }]) => value)];
-        // An overflow in float16 is no accident, so that the norm does not decide.
+        // An overflow in float16 is not an accident, so that the norm does not decide.
         const flags = [!scaler, log ?? null, this.#next, this.#any, this.#found, stops];
         const factors = [this.#factor ?? null, clipNorm ?? 0, share, updates, ema?.decay ?? 0, ema?.warmUp ?? false];
         return callOverload(overloadOf('srrl::judge_step'), [...lists, ...flags, ...factors]) as Tensor;

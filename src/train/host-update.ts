@@ -44,7 +44,7 @@ export class HostUpdate {
       if (Number.isFinite(norm)) return 'a statistic of another rank';
     }
     if (scaler) {
-      // An overflow in float16 is no accident: the scaler skips the step and lowers its scale.
+      // An overflow in float16 is not an accident: the scaler skips the step and lowers its scale.
       scaler.step(optimizer);
       scaler.update();
     } else {

@@ -13,12 +13,12 @@ export const stallOptions = z.strictObject({
     .positive()
     .max(day)
     .default(10)
-    .describe('seconds of waiting for images after which the run names what it waits for'),
+    .describe('say what the run waits for after this many seconds without images'),
   stallLimit: z
     .number()
     .positive()
     .optional()
-    .describe('seconds of waiting for images after which the run ends with an error; default never'),
+    .describe('end with an error after this many seconds without images; default: never'),
 });
 
 export interface Patience extends z.output<typeof stallOptions> {

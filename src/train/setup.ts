@@ -96,7 +96,7 @@ export async function resolveMethod(method: string | Method): Promise<Method> {
   const { options } = fileAndOptions(method);
   if (typeof content.create === 'function') return content.create(options ? parseOptions(options, method) : {});
   if (typeof content.setUp !== 'function')
-    throw new ConfigError(`The default export of ${method} is no method: export what defineMethod() returns.`);
+    throw new ConfigError(`The default export of ${method} is not a method: export what defineMethod() returns.`);
   if (options !== undefined)
     throw new ConfigError(`The method ${method} takes no options here: export what defineMethod() returns.`);
   return content as Method;

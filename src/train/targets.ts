@@ -19,22 +19,25 @@ import { Ranks } from './ranks.js';
 const shape = grouped('teacher', {
   teacherMean: meanOption
     .optional()
-    .describe("mean of the images that the teacher was trained on, per channel; default the data set's"),
+    .describe("mean of the images that the teacher was trained on, per channel; default: the data set's"),
   teacherStd: stdOption
     .optional()
-    .describe("standard deviation of the images that the teacher was trained on, per channel; default the data set's"),
+    .describe("standard deviation of the images that the teacher was trained on, per channel; default: the data set's"),
   teacherSize: z.int().min(1).optional().describe('height and width to which images are resized for the teacher'),
   accelerate: z
     .boolean()
     .default(true)
-    .meta({ off: 'run the teacher as it is, without folding its normalizations into its convolutions' })
+    .meta({ off: 'run the teacher unchanged, without folding its normalizations into its convolutions' })
     .describe("fold the teacher's normalizations into its convolutions, where that gives the same up to rounding"),
   teacherCache: z
     .string()
     .optional()
-    .describe("folder in which the teacher's features are kept, one short vector a view of an image"),
-  cacheDtype: z.enum(['float16', 'float32']).default('float16').describe('of the kept features'),
-  checkCache: z.boolean().default(false).describe('compare all that is read from the cache with the teacher itself'),
+    .describe("folder that caches the teacher's features, one short vector per view of an image"),
+  cacheDtype: z.enum(['float16', 'float32']).default('float16').describe('dtype of the cached features'),
+  checkCache: z
+    .boolean()
+    .default(false)
+    .describe('compare everything that is read from the cache with the teacher itself'),
 });
 
 /** How the teacher is run. */
@@ -87,7 +90,7 @@ function liveTargets({ teacher, options, teacherOptions: { accelerate } }: Targe
 }
 
 /**
- * A network that cannot be recorded is no error: it runs as it is, and says itself what is wrong with the images, if
+ * A network that cannot be recorded is not an error: it runs as it is, and says itself what is wrong with the images, if
  * anything.
  */
 function fastForm(teacher: Teacher, images: Batch['images'], precision: Precision): FastForm | undefined {

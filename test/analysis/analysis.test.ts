@@ -158,7 +158,7 @@ describe('analyze()', () => {
     }
   });
 
-  it('shows colors as they are, large images smaller, and nothing of what is no picture', async () => {
+  it('shows colors as they are, large images smaller, and nothing of what is not a picture', async () => {
     const numClasses = 24;
     const made = (channels: number, height: number, width: number): Dataset => {
       const size = channels * height * width;

@@ -80,7 +80,7 @@ describe('the peer', () => {
     expect(cases[0]?.best).toBe('compiled');
   });
 
-  it('may be unable to do one form of the work, which is no failure', async () => {
+  it('may be unable to do one form of the work, which is not a failure', async () => {
     const python = answering(
       'old',
       { values: { ce: 4 } },

@@ -77,7 +77,7 @@ describe('CIFAR as Python pickles', () => {
     cpSync(join(other, 'data_batch_1'), join(other, 'train'));
     await expect(openDataset(`cifar100:${other}`)).rejects.toThrow(/no list 'fine_labels'/);
     cpSync(join(other, 'batches.meta'), join(other, 'train'));
-    await expect(openDataset(`cifar100:${other}`)).rejects.toThrow(/'data' is no uint8 array of 3072 columns/);
+    await expect(openDataset(`cifar100:${other}`)).rejects.toThrow(/'data' is not a uint8 array of 3072 columns/);
     const labels = copy('protocol4');
     const bytes = readFileSync(join(labels, 'train'));
     bytes[bytes.indexOf(Buffer.from([75, 7, 75, 99])) + 3] = 100;

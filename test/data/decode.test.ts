@@ -55,7 +55,7 @@ describe('decoding', () => {
     }
   });
 
-  it('names the image that is no image or is cut off', async () => {
+  it('names the image that is not an image or is cut off', async () => {
     const whole = await gradient(60, 60).jpeg().toBuffer();
     await expect(decode(whole.subarray(0, whole.length / 2), 'roses/1.jpg', 16)).rejects.toThrow(
       /roses\/1\.jpg cannot be decoded/,

@@ -44,7 +44,7 @@ describe.each(Object.entries(makers))('a %s in the place of a file', (what, make
 describe('parquet files', () => {
   const sample = fixturePath('parquet/hf');
 
-  it('are found through links, also in folders named like files; hidden ones and what is no file are skipped', async () => {
+  it('are found through links, also in folders named like files; hidden ones and what is not a file are skipped', async () => {
     const [plain, path] = [join(root, 'plain'), join(root, 'parquet')];
     cpSync(sample, plain, { recursive: true });
     const whole = await openDataset(`parquet:${plain}?size=8`);

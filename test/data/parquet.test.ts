@@ -125,7 +125,7 @@ describe('parquet files that are no data set', () => {
       const source = `parquet:${folder}${name.startsWith('hf') ? '' : '?image=png&label=kind'}`;
       for (let part = 0; part < 12; part++) {
         writeFileSync(file, whole.subarray(0, Math.floor((whole.length * part) / 12)));
-        await expect(openDataset(source)).rejects.toThrow(/0\.parquet is no whole parquet file/);
+        await expect(openDataset(source)).rejects.toThrow(/0\.parquet is not a whole parquet file/);
       }
     }
   });

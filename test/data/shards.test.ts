@@ -72,7 +72,7 @@ describe.skipIf(!existsSync(photos))('tar shards', () => {
       await expect(openDataset(`shards:${path}`)).rejects.toThrow(/train-000\.tar .*cut off/);
     }
     writeFileSync(file, Buffer.alloc(2048, 7));
-    await expect(openDataset(`shards:${path}`)).rejects.toThrow(/is no tar archive/);
+    await expect(openDataset(`shards:${path}`)).rejects.toThrow(/is not a tar archive/);
     writeFileSync(file, Buffer.alloc(1024));
     await expect(openDataset(`shards:${path}`)).rejects.toThrow(/holds no image/);
     rmSync(file);
@@ -97,7 +97,7 @@ describe('a shard of', () => {
   const image = Buffer.from('not looked into while the shards are opened');
   const names = ({ train }: Dataset) => [...train.labels].map((_, i) => (train as EncodedSet).nameOf(i).split(' ')[0]);
 
-  it('what is no image that can be decoded is counted by kind', async () => {
+  it('what is not an image that can be decoded is counted by kind', async () => {
     const path = shardsOf('odd', (stage) => {
       put(stage, 'a', 'jpg', image);
       put(stage, 'b', 'TIF', image);
@@ -156,6 +156,8 @@ describe('a shard of', () => {
     const data = await openDataset(`shards:${path}`);
     expect(data.train.labels).toHaveLength(2);
     expect(data.skipped).toBe('2 no regular file, 1 broken link');
-    await expect(openDataset(`packed:${join(path, 'train-4.tar')}`)).rejects.toThrow(/train-4.tar is no regular file/);
+    await expect(openDataset(`packed:${join(path, 'train-4.tar')}`)).rejects.toThrow(
+      /train-4.tar is not a regular file/,
+    );
   });
 });

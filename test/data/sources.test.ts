@@ -69,7 +69,7 @@ describe.skipIf(!existsSync(photos))('a folder of photos', () => {
     await expect(loader.ready(0)).rejects.toThrow(/disposed/);
   });
 
-  it('trains a student, and names a file that is no image', async () => {
+  it('trains a student, and names a file that is not an image', async () => {
     const path = smallFolder(root, 'train');
     const seen: string[] = [];
     for await (const event of train({ data: `folder:${path}?size=32`, student: 'resnet8', epochs: 1, batchSize: 4 }))

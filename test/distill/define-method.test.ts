@@ -18,7 +18,7 @@ describe('defineMethod', () => {
     expect(() => kind.create({ on: 1 })).toThrow(/on/);
   });
 
-  it('refuses what is no method', () => {
+  it('refuses what is not a method', () => {
     expect(() => defineMethod({ name: '', setUp })).toThrow(/name/);
     expect(() => defineMethod({ name: 'a', options: { x: { y: 1 } as never }, setUp })).toThrow(/default of x/);
   });

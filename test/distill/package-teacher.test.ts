@@ -13,7 +13,7 @@ const folder = mkdtempSync(join(tmpdir(), 'srrl-package-'));
 afterAll(() => rmSync(folder, { recursive: true }));
 const file = join(folder, 'net.pt2');
 
-it('a file that is no package is refused', async () => {
+it('a file that is not a package is refused', async () => {
   await expect(Teacher.load(join(folder, 'nothing.pt2'))).rejects.toThrow(/does not exist/);
   const text = join(folder, 'text.pt2');
   writeFileSync(text, 'hello');

@@ -126,7 +126,7 @@ describe('other sources', () => {
     const pooledByModule = ScriptTeacher.load(fixturePath('teachers/dropped.scripted.pt')).forward(images);
     for (const { map, pooled } of [pooledByMean, pooledByModule])
       expect(maxDifference((map as Tensor).mean([2, 3]), pooled)).toBeLessThan(1e-6);
-    // Several layers stand between the map and this feature, and a class token is no average.
+    // Several layers stand between the map and this feature, and a class token is not an average.
     expect(ScriptTeacher.load(fixturePath('teachers/vgg.scripted.pt')).forward(images).map).toBeUndefined();
     expect(ScriptTeacher.load(fixturePath('teachers/vit.traced.pt')).forward(images).map).toBeUndefined();
   });

@@ -80,7 +80,7 @@ describe('the tap', () => {
   });
 });
 
-describe('files that are no teachers', () => {
+describe('files that are not teachers', () => {
   it('are named with what to do', () => {
     expect(() => ScriptTeacher.load(join(scratch, 'nothing.pt'))).toThrow(/does not exist/);
     expect(() => ScriptTeacher.load(file('state-dict.bad'))).toThrow(

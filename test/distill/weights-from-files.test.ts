@@ -93,7 +93,7 @@ describe('weights are found by the names of the layers', () => {
   });
 });
 
-describe('a file that is no teacher by itself', () => {
+describe('a file that is not a teacher by itself', () => {
   it.each(['resnet8', 'wrn_16_1', 'MobileNetV2'])('names the model whose weights it holds: %s', async (name) => {
     const file = join(folder, `${name}.pth`);
     await savePth(file, { model: models.create(name, { numClasses: 9, inChannels: 1 }).stateDict() });

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { partShares, shareOfParts } from '../../src/data/ranks.js';
 import { firstNode, placeFrom } from '../../src/distributed/environment.js';
+import { Reducer } from '../../src/distributed/reducer.js';
 import { ConfigError, distributed } from '../../src/index.js';
+import { native } from '../../src/native.js';
+import torch from '../../src/torch.js';
 import { freePort } from './ranks.js';
 
 const master = { MASTER_ADDR: 'node0', MASTER_PORT: '29501' };
@@ -23,7 +26,7 @@ describe('the variables of launchers', () => {
     const slurm = { SLURM_PROCID: '5', SLURM_NTASKS: '8', SLURM_LOCALID: '1', SLURM_JOB_ID: '1234' };
     const step = { SLURM_STEP_ID: '0', SLURM_STEP_NODELIST: 'gpu[003-006,9]' };
     expect(placeFrom({ ...slurm, ...step })).toMatchObject({ rank: 5, worldSize: 8, localRank: 1, address: 'gpu003' });
-    // A shell in an allocation is no task.
+    // A shell in an allocation is not a task.
     expect(placeFrom(slurm)).toBeUndefined();
   });
 
@@ -73,10 +76,21 @@ describe('a group that cannot be formed', () => {
     server.close();
   });
 
-  it('is no group, and says so', async () => {
+  it('is not a group, and says so', async () => {
     expect(distributed.isInitialized()).toBe(false);
     await expect(distributed.barrier()).rejects.toThrow(/distributed.init\(\) first/);
   });
+});
+
+it('gradients of no parameters cannot be reduced, and only a reducer reduces', async () => {
+  await distributed.init({ rank: 0, worldSize: 1, timeout: 10, port: await freePort() });
+  try {
+    expect(() => new Reducer([])).toThrow('no parameters');
+    const tensor = torch.ones([1]);
+    expect(() => native().armReducer(tensor.handle)).toThrow('expected a reducer');
+  } finally {
+    await distributed.destroy();
+  }
 });
 
 describe('shares of a batch', () => {

@@ -25,7 +25,7 @@ const srrl = `set -e; srrl() { "${process.execPath}" "${packageRoot}/bin/srrl.js
  * A ```sh block is given to bash, a ```ts block is a program, and a ```js block a file whose first line is its name.
  */
 export async function runExamples(document: string): Promise<Result[]> {
-  // Inside the package, so that its own name resolves; /runs/ is no part of it.
+  // Inside the package, so that its own name resolves; /runs/ is not a part of it.
   const folder = join(packageRoot, 'runs', document.replace(/\W/g, '-'));
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

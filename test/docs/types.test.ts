@@ -19,7 +19,7 @@ const options = {
 };
 
 it('TypeScript in documents compiles', () => {
-  // Inside the package, so that its own name resolves; /runs/ is no part of it.
+  // Inside the package, so that its own name resolves; /runs/ is not a part of it.
   const folder = join(packageRoot, 'runs', 'docs-types');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

@@ -46,7 +46,7 @@ beforeAll(async () => {
   await sharp(noise, { raw }).blur(2).jpeg().toFile(file('photo.jpg'));
   await sharp(noise, { raw }).blur(1).resize(40, 66).png().toFile(file('tall.png'));
   await sharp(noise, { raw }).resize(36, 36).png().toFile(file('exact.png'));
-  writeFileSync(file('broken.jpg'), 'this is no image');
+  writeFileSync(file('broken.jpg'), 'this is not an image');
   classify = await loadClassifier(hub, { topK: 4 });
 });
 
@@ -89,7 +89,7 @@ describe('examples/serve', () => {
   });
 
   it('says what was wrong with a request', async () => {
-    const broken = await post('this is no image');
+    const broken = await post('this is not an image');
     expect(broken.status).toBe(415);
     expect(((await broken.json()) as { error: string }).error).toMatch(/^the upload cannot be decoded/);
     expect((await post(Buffer.alloc(20_000_001))).status).toBe(413);

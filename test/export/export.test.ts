@@ -88,7 +88,7 @@ describe('a run', () => {
     );
     await expect(exportStudent(run, out('a.onnx'), { tolerance: 1e-12 })).rejects.toThrow(/was not written.*differ/);
     await expect(exportStudent(run, out('a.onnx'), { data: 'shapes:10?test=10&size=64' })).rejects.toThrow();
-    await expect(exportStudent(out('nowhere'), out('a.onnx'))).rejects.toThrow(/is no run folder/);
+    await expect(exportStudent(out('nowhere'), out('a.onnx'))).rejects.toThrow(/is not a run folder/);
     await expect(exportStudent(run, '/dev/full/a.onnx')).rejects.toThrow(/cannot be written/);
     const unfinished = out('unfinished');
     mkdirSync(unfinished);

@@ -179,7 +179,7 @@ describe('what goes wrong', () => {
   });
 });
 
-it('refuses a size that is no multiple of the number of images', async () => {
+it('refuses a size that is not a multiple of the number of images', async () => {
   class Gram extends nn.Module {
     forward(x: Tensor): Tensor {
       const rows = x.flatten(1);
@@ -187,7 +187,7 @@ it('refuses a size that is no multiple of the number of images', async () => {
     }
   }
   await expect(exportStudent({ model: new Gram(), image: [3, 2, 2] }, join(folder, 'gram.pt2'))).rejects.toThrow(
-    /aten::(flatten|reshape) .*cannot be written as \.pt2: a size of its result is no multiple/,
+    /aten::(flatten|reshape) .*cannot be written as \.pt2: a size of its result is not a multiple/,
   );
 });
 

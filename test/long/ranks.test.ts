@@ -49,7 +49,7 @@ const weights = (out: string): Buffer => Buffer.from(weightBytes(join(folder, ou
 beforeAll(async () => {
   const { code, output } = await ended(launched([], distillInto('whole')));
   expect(code, output).toBe(0);
-});
+}, 600_000);
 
 describe('a rank that is killed', () => {
   it('is named by the others, and srrl launch continues the run from its checkpoint', async () => {

@@ -109,7 +109,7 @@ describe('install-libtorch --from', () => {
     await expect(installLibtorch({ from: write('sum.zip', zip(archive)), sha256: 'ab' })).rejects.toThrow(
       /has SHA-256/,
     );
-    await expect(installLibtorch({ flavour: 'gpu' })).rejects.toThrow(ConfigError);
+    await expect(installLibtorch({ build: 'gpu' })).rejects.toThrow(ConfigError);
     expect(readdirSync(libtorchCache())).toEqual([]);
   });
 });

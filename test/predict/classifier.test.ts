@@ -99,7 +99,7 @@ describe('loadClassifier', () => {
     expect(await classify(one)).toHaveLength(2);
   });
 
-  it('refuses options that it does not know, and what is no student', async () => {
+  it('refuses options that it does not know, and what is not a student', async () => {
     await expect(loadClassifier(run, { topk: 1 } as never)).rejects.toThrow(/Did you mean topK\?/);
     await expect(loadClassifier(run, { topK: 0 })).rejects.toThrow(ConfigError);
     await expect(loadClassifier(join(folder, 'none'))).rejects.toThrow(FileError);

@@ -44,7 +44,7 @@ describe('srrl predict', () => {
     expect(eventual.top1).toBeGreaterThan(40);
   });
 
-  it('walks folders, in the order of names, and passes over what is no image', () => {
+  it('walks folders, in the order of names, and passes over what is not an image', () => {
     const mixed = join(folder, 'mixed');
     mkdirSync(join(mixed, 'inner'), { recursive: true });
     copyFileSync(one, join(mixed, 'inner', 'b.jpg'));

@@ -52,7 +52,7 @@ describe('the records of a run', () => {
     ['a line that is no JSON', `${linesOf([startOf({})])}{"type":\n${linesOf([epochOf(1, 40)])}`, 'line 2'],
     ['an epoch without accuracy', linesOf([startOf({}), { ...epochOf(1, 40), test: 40 }]), 'line 2: test'],
     ['a time that is none', linesOf([startOf({}), { ...epochOf(1, 40), time: 'noon' }]), 'line 2: time'],
-    ['a value that is no event', `${linesOf([startOf({}), epochOf(1, 40)])}7\n`, 'line 3'],
+    ['a value that is not an event', `${linesOf([startOf({}), epochOf(1, 40)])}7\n`, 'line 3'],
   ])('with %s are an error that says where', (_, events, where) => {
     expect(reading(makeRun({ events }))).toContain(`events.jsonl, ${where}`);
   });
@@ -64,7 +64,7 @@ describe('the records of a run', () => {
     const [example] = analysis.examples;
     const elsewhere = { ...example, image: 'https://example.org/a.png' };
     writeFileSync(join(path, 'analysis.json'), JSON.stringify({ ...analysis, examples: [elsewhere] }));
-    expect(reading(path)).toContain('is no embedded image');
+    expect(reading(path)).toContain('is not an embedded image');
     writeFileSync(join(path, 'analysis.json'), JSON.stringify({ ...analysis, examples: [{ ...example, label: 2 }] }));
     expect(reading(path)).toContain('class that does not exist');
     writeFileSync(join(path, 'config.yaml'), 'method: kd\nstudent: [resnet8\n');

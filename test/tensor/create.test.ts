@@ -34,7 +34,7 @@ describe('tensor()', () => {
     },
   );
 
-  it('refuses what is no array of numbers', () => {
+  it('refuses what is not an array of numbers', () => {
     expect(() => torch.tensor([[1], [2, 3]])).toThrow(ShapeError);
     expect(() => torch.tensor([[1, 2], 3])).toThrow(ShapeError);
     expect(() => torch.tensor([1, 'x'] as unknown as number[])).toThrow(ArgumentError);

@@ -56,6 +56,12 @@ const crashes: Record<string, () => unknown> = {
     const [one, number] = [torch.ones([1, 1]), 1];
     return torch.quantizedLstmCell(one, [], one, one, one, one, one, one, one, one, number, number, number, number);
   },
+  'draws up to NaN, which would never end': () => torch.binomial(torch.tensor([Number.NaN]), torch.tensor([0.5])),
+  'noise for fewer elements, and a result of fewer': () => {
+    const [x, out] = [torch.ones([3, 300]), torch.zeros([])];
+    expect(() => torch.rreluWithNoise(x, torch.ones([3]), 0.1, 0.3, true)).toThrow(SrrlError);
+    return dispatch('aten::rrelu_with_noise.out', x, torch.ones([3, 300]), 0.1, 0.3, true, null, { out });
+  },
   'a packed LSTM without weights': () => {
     const states = [torch.ones([2, 3, 5, 5]), torch.ones([0, 5, 0])];
     return dispatch('aten::lstm.data', torch.ones([2, 3]), whole([1, 1]), states, [], true, 1, 0, false, true);

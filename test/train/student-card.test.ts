@@ -65,7 +65,7 @@ describe('the card of a run', () => {
     expect(Math.abs(Date.now() - Date.parse(card.date as string))).toBeLessThan(600_000);
     expect(card.commit ?? '0'.repeat(40)).toMatch(/^[0-9a-f]{40}$/);
     const shown = srrl(['inspect', out]).stdout;
-    for (const text of ['resnet8', 'split test', 'srrl {"alpha":3', card.teacher?.sha256, card.dataSha256, card.date])
+    for (const text of ['resnet8', 'split test', 'srrl alpha=3', card.teacher?.sha256, card.dataSha256, card.date])
       expect(shown).toContain(text);
     expect(JSON.parse(srrl(['inspect', out, '--json']).stdout)).toMatchObject({ ...card });
   });
@@ -136,7 +136,7 @@ console.log(weights(loadStudent(file)) === weights(given));`;
     writeFileSync(program, text);
     expect(node(program, [])).toMatchObject({ status: 0, stdout: 'true\n', stderr: '' });
     writeFileSync(join(elsewhere, 'odd.mjs'), 'export default 5;');
-    expect(() => loadStudent(file, { model: `module:${join(elsewhere, 'odd.mjs')}` })).toThrow(/is no function/);
+    expect(() => loadStudent(file, { model: `module:${join(elsewhere, 'odd.mjs')}` })).toThrow(/is not a function/);
     expect(() => loadStudent(file, { model: 'resnet8' })).toThrow(/must be module:FILE/);
   });
 

@@ -177,7 +177,7 @@ it('a teacher that cannot be recorded as a graph runs as it is', async () => {
     throw new Error('nothing can be recorded');
   });
   const { weights } = await trained({ epochs: 1 }, teacher);
-  // The files differ in nothing: accelerate is no part of a student.
+  // The files differ in nothing: accelerate is not a part of a student.
   expect(weights.equals(plain.weights)).toBe(true);
 });
 

@@ -10,14 +10,14 @@ import { interruptSignal } from '../run.js';
 
 const analyzeOptions = z.strictObject({
   teacher: z.string().optional().describe('file of torch.export.save or TorchScript; default: that of the run'),
-  tap: z.string().optional().describe("module path of the teacher's classifier, where it cannot be found by itself"),
+  tap: z.string().optional().describe("module path of the teacher's classifier, if it is not found automatically"),
   data: z.string().optional().describe('data set as kind:path; default: that of the run'),
   split: z
     .enum(['test', 'validation', 'train'])
     .default('test')
-    .describe('images to look at; validation: those that the run held out'),
-  device: z.string().optional().describe('cpu, cuda, cuda:1, mps; default: that of the run, or else the CPU'),
-  json: z.boolean().default(false).describe('result as JSON on standard output, without the example images'),
+    .describe('images to analyze; validation: those that the run held out'),
+  device: z.string().optional().describe('cpu, cuda or cuda:1; default: the device of the run, or else the CPU'),
+  json: z.boolean().default(false).describe('print the result as JSON, without the example images'),
   out: z.string().default('analysis.json').describe('file for the result, in the run folder'),
 });
 type AnalyzeOptions = z.output<typeof analyzeOptions>;

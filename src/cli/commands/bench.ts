@@ -16,9 +16,12 @@ import { defineCommand } from '../command.js';
 const names = suites.map(({ name }) => name);
 
 const options = z.strictObject({
-  against: z.enum(['pytorch']).optional().describe('measure the same work in PyTorch, alternating'),
-  python: z.string().optional().describe('a python with torch; default SRRL_PYTHON, or python3'),
-  compiled: z.boolean().default(false).describe('also torch.compile, which needs a C++ compiler and minutes'),
+  against: z.enum(['pytorch']).optional().describe('measure the same work in PyTorch, in turns'),
+  python: z.string().optional().describe('Python with torch; default: SRRL_PYTHON, or python3'),
+  compiled: z
+    .boolean()
+    .default(false)
+    .describe('also measure torch.compile, which needs a C++ compiler and takes minutes'),
   rounds: z.int().min(1).optional().describe("measurements of each side; default: the suite's"),
   threads: z.int().min(1).optional().describe('threads of operators on both sides; default: all cores'),
   device: z.string().default('cpu').describe('where both sides do their work, such as cuda'),
@@ -28,15 +31,15 @@ const options = z.strictObject({
     .positive()
     .optional()
     .describe('minutes for all suites; cases that do not fit are left out. Default: 6 on a device, else no limit'),
-  only: z.string().optional().describe('only cases with this in their name'),
+  only: z.string().optional().describe('only cases whose name contains this text'),
   photos: z
     .string()
     .optional()
     .describe('image folder (train/, val/) for the suites loader and predict, instead of synthetic photos'),
   results: z.string().optional().describe('file for all samples as JSON, written anew after each suite'),
   save: z.string().optional().describe('file for the ratios, as a baseline'),
-  check: z.string().optional().describe('baseline; fail where a ratio is worse than it by more than its spread'),
-  json: z.boolean().default(false).describe('result as JSON on standard output'),
+  check: z.string().optional().describe('baseline to compare with; fail if a ratio is worse by more than its spread'),
+  json: z.boolean().default(false).describe('print the result as JSON'),
 });
 
 export const benchCommand = defineCommand({

@@ -6,9 +6,9 @@ import { defineCommand } from '../command.js';
 
 export const buildCommand = defineCommand({
   name: 'build',
-  summary: 'compile the native addon, where none is prebuilt for this platform; needs a C++20 compiler and CMake',
+  summary: 'compile the native addon, if none is prebuilt for this platform; needs a C++20 compiler and CMake',
   options: z.strictObject({
-    force: z.boolean().default(false).describe('compile again even where nothing changed'),
+    force: z.boolean().default(false).describe('compile again even if nothing changed'),
   }),
   examples: ['srrl build', 'LIBTORCH=/opt/libtorch srrl build'],
   async run({ force }) {

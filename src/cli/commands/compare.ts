@@ -7,6 +7,7 @@ import {
   significanceTable,
 } from '../../report/compare-tables.js';
 import { compareFolders } from '../../report/index.js';
+import { wrap } from '../../report/layout.js';
 import { table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
 
@@ -21,8 +22,11 @@ export const compareCommand = defineCommand({
   arguments: [{ syntax: '<run...>', description: 'run folders, or folders of several runs' }],
   options: z.strictObject({
     html: z.string().optional().describe('file for a page with tables, Pareto charts and the curves of all runs'),
-    format: z.enum(formats).default('table').describe('form of the result; csv, markdown and latex: a row a group'),
-    json: z.boolean().default(false).describe('result as JSON on standard output'),
+    format: z
+      .enum(formats)
+      .default('table')
+      .describe('format of the result; csv, markdown and latex have one row per group'),
+    json: z.boolean().default(false).describe('print the result as JSON'),
   }),
   examples: [
     'srrl compare runs/a runs/b',
@@ -40,7 +44,9 @@ export const compareCommand = defineCommand({
     else console.log(table(runs.head, runs.rows));
     if (grouped) console.log(table(groups.head, groups.rows));
     if (tests.rows.length > 0) {
-      console.log("Welch's t-test of the last top-1 over seeds, not corrected for several comparisons:");
+      console.log(
+        wrap("Welch's t-test of the last top-1 over seeds, not corrected for several comparisons:", undefined, ''),
+      );
       console.log(table(tests.head, tests.rows));
     }
     if (html !== undefined) console.log(html);

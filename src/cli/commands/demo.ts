@@ -37,9 +37,9 @@ export const demoCommand = defineCommand({
   name: 'demo',
   summary: 'distill a student on synthetic shapes and compare it with one trained alone, over 3 seeds',
   options: z.strictObject({
-    epochs: z.int().min(1).default(30).describe('times through the training images'),
+    epochs: z.int().min(1).default(30).describe('passes over the training images'),
     out: z.string().default('runs/demo').describe('folder for the runs'),
-    json: z.boolean().default(false).describe('result as JSON on standard output'),
+    json: z.boolean().default(false).describe('print the result as JSON'),
   }),
   examples: ['srrl demo', 'srrl demo --epochs 60'],
   async run({ epochs, out, json }) {

@@ -26,16 +26,16 @@ export const studentOptions = z.strictObject({
       .boolean()
       .default(false)
       .describe('resume the run in --out from its newest checkpoint; its options are those in the folder'),
-    dryRun: z.boolean().default(false).describe('check and measure everything, and end before the first step'),
-    seeds: z.int().min(1).default(1).describe('runs with this and the following seeds, one after the other'),
+    dryRun: z.boolean().default(false).describe('check and measure everything, and stop before the first step'),
+    seeds: z.int().min(1).default(1).describe('number of runs with consecutive seeds, one after the other'),
   }),
   ...trainOptions.shape,
   ...grouped('output', {
-    ui: z.boolean().default(false).describe('a page on this machine that shows the run while it continues'),
+    ui: z.boolean().default(false).describe('serve a page on this machine that shows the run while it trains'),
     tensorboard: z
       .string()
       .optional()
-      .describe('folder for event files of TensorBoard, with the options as hparams, written during training'),
+      .describe('folder for TensorBoard event files with hparams, written during training'),
     reporters: z
       .array(
         z
@@ -44,8 +44,8 @@ export const studentOptions = z.strictObject({
           .describe('such as module:a.mjs'),
       )
       .optional()
-      .describe('module:FILE of reporters of your own, which hear every event, as for W&B or MLflow'),
-    json: z.boolean().default(false).describe('events as JSON lines on standard output'),
+      .describe('module:FILE of your own reporters, which receive every event, as for W&B or MLflow'),
+    json: z.boolean().default(false).describe('print events as JSON lines'),
   }),
 });
 
@@ -70,10 +70,7 @@ export const distillCommand = defineCommand({
   options: z.strictObject({
     ...grouped('teacher', {
       teacher: z.string().describe('file of torch.export.save or TorchScript, model:weights.pth, or a run folder'),
-      tap: z
-        .string()
-        .optional()
-        .describe("module path of the teacher's classifier, where it cannot be found by itself"),
+      tap: z.string().optional().describe("module path of the teacher's classifier, if it is not found automatically"),
     }),
     ...grouped('method', {
       method: z
@@ -95,7 +92,9 @@ export const distillCommand = defineCommand({
       together: z
         .boolean()
         .default(false)
-        .describe('train the seeds side by side in the same way, with the views of the first'),
+        .describe(
+          'train the runs of --seeds side by side, on the views of the first and from one pass through the teacher',
+        ),
     }),
     ...teacherOptions.shape,
     ...grouped('srrl', srrlFlags.shape),

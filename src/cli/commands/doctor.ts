@@ -11,6 +11,7 @@ import {
   searchLibtorch,
 } from '../../native.js';
 import { z } from '../../options.js';
+import { pairs } from '../../report/layout.js';
 import { installKernels } from '../../tensor/index.js';
 import { defineCommand } from '../command.js';
 
@@ -23,7 +24,7 @@ interface Part {
 export const doctorCommand = defineCommand({
   name: 'doctor',
   summary: 'diagnose the installation: system, addon and libtorch, each with the fix',
-  options: z.strictObject({ json: z.boolean().default(false).describe('everything as JSON on standard output') }),
+  options: z.strictObject({ json: z.boolean().default(false).describe('print everything as JSON') }),
   examples: ['srrl doctor'],
   async run({ json }) {
     const parts: Part[] = [system(), addon(), libtorch()];
@@ -32,13 +33,11 @@ export const doctorCommand = defineCommand({
     const found = Object.assign({}, ...parts.map((part) => part.found)) as Part['found'];
     const problems = parts.flatMap(({ problem }) => problem ?? []);
     if (json) console.log(JSON.stringify({ ...found, problems, problem: problems.join('\n') || null }));
-    else for (const [name, value] of Object.entries(found)) console.log(row(name, [value].flat()));
+    else console.log(pairs(Object.entries(found).map(([name, value]) => [name, [value].flat().join('\n')] as const)));
     if (problems.length > 0) throw new LibtorchError(problems.join('\n'));
     if (!json) console.log('No problems found');
   },
 });
-
-const row = (name: string, lines: unknown[]) => `${name.padEnd(10)} ${lines.join(`\n${' '.repeat(11)}`)}`;
 
 function system(): Part {
   const platform = `${process.platform}-${process.arch}`;
@@ -80,7 +79,7 @@ function loading(): Part {
   }
 }
 
-/** Own kernels of each GPU; without them libtorch's are used, which is no fault of the installation. */
+/** Own kernels of each GPU; without them libtorch's are used, which is not a fault of the installation. */
 function kernels(devices: readonly string[]): Part['found'] {
   const lines = devices
     .filter((device) => device.startsWith('cuda'))

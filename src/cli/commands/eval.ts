@@ -13,10 +13,10 @@ import { ownDevice, processes, speaks, withRanks } from '../ranks.js';
 
 const evalOptions = z.strictObject({
   data: z.string().optional().describe('data set as kind:path; default: that of the run'),
-  device: z.string().optional().describe('cpu, cuda, cuda:1, mps; default: that of the run, or else the CPU'),
+  device: z.string().optional().describe('cpu, cuda or cuda:1; default: the device of the run, or else the CPU'),
   ...remoteOptions.shape,
-  model: z.string().optional().describe('module:FILE that makes the network, where it is your own and has moved'),
-  json: z.boolean().default(false).describe('result as JSON on standard output'),
+  model: z.string().optional().describe('module:FILE that makes the network, if it is your own and its file has moved'),
+  json: z.boolean().default(false).describe('print the result as JSON'),
 });
 type EvalOptions = z.output<typeof evalOptions>;
 

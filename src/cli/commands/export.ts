@@ -17,10 +17,10 @@ export const exportCommand = defineCommand({
       .optional()
       .meta({ short: 'o' })
       .describe(
-        'what to write; its ending says the format: .onnx, .torchscript.pt (or .pt), .pt2, .safetensors, .pth, FOLDER/',
+        'file or folder to write; its ending selects the format: .onnx, .torchscript.pt (or .pt), .pt2, .safetensors, .pth, FOLDER/',
       ),
     ...exportOptions.shape,
-    json: z.boolean().default(false).describe('what was written as JSON on standard output'),
+    json: z.boolean().default(false).describe('print what was written as JSON'),
   }),
   examples: [
     'srrl export runs/a --out student.onnx',

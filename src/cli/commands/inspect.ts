@@ -12,7 +12,7 @@ import { studentText } from '../student-text.js';
 
 export const inspectCommand = defineCommand({
   name: 'inspect',
-  summary: 'show what is in a teacher file (where its classifier is), or what a student says of itself',
+  summary: 'show the modules and the classifier of a teacher file, or the card of a student',
   arguments: [
     { syntax: '<file>', description: 'file of torch.export.save or TorchScript; run folder or student.safetensors' },
   ],
@@ -21,8 +21,8 @@ export const inspectCommand = defineCommand({
     isolated: z
       .boolean()
       .default(false)
-      .describe('load the file in a process of its own, so that a hostile one cannot end this one'),
-    json: z.boolean().default(false).describe('everything as JSON on standard output'),
+      .describe('load the file in a separate process, so that a hostile file cannot crash this one'),
+    json: z.boolean().default(false).describe('print everything as JSON'),
   }),
   examples: ['srrl inspect assets/shapes-teacher.pt', 'srrl inspect runs/a', 'srrl inspect download.pt --isolated'],
   async run({ tap, isolated, json }, [file = '']) {

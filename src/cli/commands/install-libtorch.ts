@@ -7,16 +7,16 @@ import { defineCommand } from '../command.js';
 
 export const installLibtorchCommand = defineCommand({
   name: 'install-libtorch',
-  summary: `fetch libtorch ${pinned.version} into this user's cache`,
+  summary: `download libtorch ${pinned.version} into this user's cache`,
   options: z.strictObject({
     cpu: z.boolean().default(false).describe('the build for the CPU (this is the default)'),
-    cuda: z.string().optional().describe('a build for CUDA, such as cu130'),
+    cuda: z.string().optional().describe('the build for NVIDIA GPUs, such as cu130'),
     from: z
       .string()
       .optional()
       .describe('a libtorch zip, a torch wheel, a folder, or a URL, instead of PyTorch and pip'),
     sha256: z.string().optional().describe('checksum that the archive must have'),
-    ifMissing: z.boolean().default(false).describe('do nothing where a fitting libtorch is found already'),
+    ifMissing: z.boolean().default(false).describe('do nothing if a matching libtorch is already there'),
   }),
   examples: [
     'srrl install-libtorch',
@@ -35,7 +35,7 @@ export const installLibtorchCommand = defineCommand({
     };
     const megabytes = (bytes: number) => Math.round(bytes / 1e6);
     const libtorch = await installLibtorch({
-      flavour: cuda ?? 'cpu',
+      build: cuda ?? 'cpu',
       ...(from !== undefined && { from }),
       ...(sha256 !== undefined && { sha256 }),
       say(line) {

@@ -5,20 +5,20 @@ import { launch } from '../launch.js';
 export const launchCommand = defineCommand({
   name: 'launch',
   summary: 'run a command in several processes that train together, on one machine or many',
-  arguments: [{ syntax: '<command...>', description: 'behind --, the command that all of them run' }],
+  arguments: [{ syntax: '<command...>', description: 'command that each process runs, after --' }],
   options: z.strictObject({
     nproc: z.int().min(1).default(1).describe('processes on this machine'),
     nnodes: z.int().min(1).default(1).describe('machines; start the same command on each'),
-    nodeRank: z.int().min(0).default(0).describe('number of this machine, from 0'),
+    nodeRank: z.int().min(0).default(0).describe('rank of this machine, from 0'),
     master: z
       .string()
       .optional()
-      .describe('name or address of machine 0, with a port as in node0:29500; default this machine and a free port'),
+      .describe('name or address of machine 0 with a port, as in node0:29500; default: this machine and a free port'),
     maxRestarts: z
       .int()
       .min(0)
       .default(0)
-      .describe('times that all processes are started again, from the last checkpoint, when one fails'),
+      .describe('how often all processes are restarted from the last checkpoint when one fails'),
     timeout: z.number().positive().default(600).describe('seconds that processes wait for each other'),
   }),
   examples: [

@@ -8,7 +8,7 @@ export const modelsCommand = defineCommand({
   summary: 'list the architectures: input, parameters, operations, feature width',
   arguments: [{ syntax: '[name...]', description: 'architectures; default: all that are listed' }],
   options: z.strictObject({
-    json: z.boolean().default(false).describe('result as JSON on standard output'),
+    json: z.boolean().default(false).describe('print the result as JSON'),
   }),
   examples: ['srrl models', 'srrl models wrn_16_2 wrn_22_4 --json'],
   async run({ json }, names) {

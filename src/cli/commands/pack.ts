@@ -9,7 +9,7 @@ import { defineCommand } from '../command.js';
 
 export const packCommand = defineCommand({
   name: 'pack',
-  summary: 'write a data set as one file that is mapped into memory afterwards, or as tar shards',
+  summary: 'write a data set as one file that runs map into memory, or as tar shards',
   arguments: [{ syntax: '<data>', description: 'data set as kind:path, such as folder:DIR?size=64' }],
   options: z.strictObject({
     out: z.string().describe('file to write; with --shards, the folder'),
@@ -17,9 +17,9 @@ export const packCommand = defineCommand({
       .int()
       .min(1)
       .optional()
-      .describe('write a folder of tar shards with so many images each instead of one file'),
+      .describe('write a folder of tar shards with this many images each, instead of one file'),
     ...remoteOptions.shape,
-    json: z.boolean().default(false).describe('what was written as JSON on standard output'),
+    json: z.boolean().default(false).describe('print what was written as JSON'),
   }),
   examples: [
     "srrl pack 'folder:DIR?size=64' --out photos.pack",

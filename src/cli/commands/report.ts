@@ -7,13 +7,13 @@ import { interruptSignal } from '../run.js';
 
 export const reportCommand = defineCommand({
   name: 'report',
-  summary: 'make a page of a run: curves, mistakes, configuration, results',
+  summary: 'write a page about a run: results, curves, mistakes, configuration',
   arguments: [{ syntax: '<run>', description: 'run folder, or a folder of several runs' }],
   options: z.strictObject({
     out: z.string().optional().describe('file for the page; default: report.html in the run folder'),
     tensorboard: z.string().optional().describe('folder for an event file of TensorBoard, instead of the page'),
-    serve: z.boolean().default(false).describe('a page on this machine that follows the run, until Ctrl-C'),
-    port: z.int().min(0).max(65535).default(0).describe('of --serve; 0: any that is free'),
+    serve: z.boolean().default(false).describe('serve a page on this machine that follows the run, until Ctrl-C'),
+    port: z.int().min(0).max(65535).default(0).describe('port of --serve; 0: any free one'),
   }),
   examples: ['srrl report runs/a', 'srrl report runs/a --serve', 'srrl report runs/a --tensorboard tb/a'],
   async run({ out, tensorboard, serve, port }, [path = '']) {

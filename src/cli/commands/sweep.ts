@@ -17,13 +17,13 @@ export const sweepCommand = defineCommand({
   summary: 'run a grid of methods, options, students and seeds from a file; stop and resume at any time',
   arguments: [
     { syntax: '<file>', description: 'sweep file in YAML' },
-    { syntax: '[options-of-each-run...]', description: 'after --: flags of srrl distill, which win over the file' },
+    { syntax: '[options-of-each-run...]', description: 'after --: flags of srrl distill, which override the file' },
   ],
   options: z.strictObject({
-    timeBudget: z.number().positive().optional().describe('minutes after which the run in progress saves and ends'),
-    table: z.boolean().default(false).describe('print the results so far, and run nothing'),
-    plan: z.boolean().default(false).describe('print all runs and how far they are, and run nothing'),
-    json: z.boolean().default(false).describe('the table or plan as JSON on standard output'),
+    timeBudget: z.number().positive().optional().describe('minutes after which the run in progress saves and stops'),
+    table: z.boolean().default(false).describe('print the results so far, without running anything'),
+    plan: z.boolean().default(false).describe('print all runs and their state, without running anything'),
+    json: z.boolean().default(false).describe('print the table or plan as JSON'),
   }),
   examples: [
     'srrl sweep grid.yaml',

@@ -13,13 +13,16 @@ import { defineCommand } from '../command.js';
 
 export const verifyResumeCommand = defineCommand({
   name: 'verify-resume',
-  summary: 'prove that a run which is killed at random moments ends with the same weights, bit for bit',
+  summary: 'check that a run that is killed at random moments and resumed ends with bitwise identical weights',
   arguments: [
-    { syntax: '[options-of-distill...]', description: 'behind --, what the run is asked; default: a small one' },
+    {
+      syntax: '[options-of-distill...]',
+      description: 'after --: flags of srrl distill for the run; default: a small run',
+    },
   ],
   options: z.strictObject({
-    kills: z.int().min(1).default(3).describe('times that the run is killed'),
-    json: z.boolean().default(false).describe('result as JSON on standard output'),
+    kills: z.int().min(1).default(3).describe('number of runs to kill'),
+    json: z.boolean().default(false).describe('print the result as JSON'),
   }),
   examples: [
     'srrl verify-resume',

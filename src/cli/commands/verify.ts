@@ -6,7 +6,7 @@ import { defineCommand } from '../command.js';
 
 export const verifyCommand = defineCommand({
   name: 'verify',
-  summary: 'compare files with the checksums in them',
+  summary: 'check files against the checksums that they contain',
   arguments: [
     {
       syntax: '<path...>',
@@ -14,7 +14,7 @@ export const verifyCommand = defineCommand({
     },
   ],
   options: z.strictObject({
-    json: z.boolean().default(false).describe('result as JSON on standard output'),
+    json: z.boolean().default(false).describe('print the result as JSON'),
   }),
   examples: ['srrl verify runs/a', 'srrl verify a.pack teacher.pt cache/'],
   async run({ json }, paths) {

@@ -57,7 +57,7 @@ export async function openDataset(source: string, options: OpenOptions = {}): Pr
   if (!found) {
     const names = datasetKinds.map((candidate) => candidate.kind);
     throw new DataError(
-      `'${kind}' is no kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, names)}`,
+      `'${kind}' is not a kind of data set; there are ${datasetKinds.map(({ usage }) => usage).join(', ')}.${didYouMean(kind, names)}`,
     );
   }
   if (path === '' && found.usage.startsWith(`${kind}:`)) throw new DataError(`${kind} needs a path: ${found.usage}.`);

@@ -19,7 +19,7 @@ function readDict(file: string): Map<string, unknown> {
   } catch (error) {
     throw new DataError(`${messageOf(error)} Unpack CIFAR's archive again.`, { cause: error });
   }
-  if (!(value instanceof Dict)) throw new DataError(`${file} holds no dict, and is no file of CIFAR's python form.`);
+  if (!(value instanceof Dict)) throw new DataError(`${file} holds no dict, and is not a file of CIFAR's python form.`);
   return new Map([...value.items].map(([key, item]) => [textOf(key) ?? '', item]));
 }
 
@@ -36,7 +36,7 @@ function rowsOf(file: string, data: unknown): Uint8Array {
     data.shape[1] !== pixels ||
     data.bytes.length === 0
   )
-    throw new DataError(`${file}: 'data' is no uint8 array of ${pixels} columns, as CIFAR's python form has it.`);
+    throw new DataError(`${file}: 'data' is not a uint8 array of ${pixels} columns, as CIFAR's python form has it.`);
   if (!data.fortran) return data.bytes;
   const count = data.shape[0] as number;
   const rows = new Uint8Array(data.bytes.length);
@@ -49,7 +49,7 @@ function labelsIn(file: string, key: string, labels: unknown, count: number, num
   if (labels.length !== count) throw new DataError(`${file} has ${count} images, but ${labels.length} labels.`);
   const wrong = labels.find((label) => !(Number.isInteger(label) && label >= 0 && label < numClasses));
   if (wrong !== undefined)
-    throw new DataError(`${file} has a label that is no whole number from 0 to ${numClasses - 1}.`);
+    throw new DataError(`${file} has a label that is not a whole number from 0 to ${numClasses - 1}.`);
   return labels;
 }
 

@@ -17,7 +17,9 @@ function headerOf(file: string, start: Buffer, dimensions: number): Header | und
   const length = 4 + 4 * dimensions;
   if (start.length < length) return undefined;
   if (start.readUInt32BE(0) !== 0x0800 + dimensions)
-    throw new DataError(`${file} is no idx file of bytes with ${dimensions} dimension${dimensions > 1 ? 's' : ''}.`);
+    throw new DataError(
+      `${file} is not an idx file of bytes with ${dimensions} dimension${dimensions > 1 ? 's' : ''}.`,
+    );
   const sizes = Array.from({ length: dimensions }, (_, i) => start.readUInt32BE(4 + 4 * i));
   const elements = sizes.reduce((product, size) => product * size, 1);
   if (elements > largestAnnounced)

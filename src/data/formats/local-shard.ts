@@ -5,7 +5,7 @@ import type { Skipped } from '../walk.js';
 import { type Shard, samplesIn } from './shard.js';
 import { readingOf, type TarEntry } from './tar.js';
 
-/** Throws DataError where it is no shard, or damaged. */
+/** Throws DataError where it is not a shard, or damaged. */
 export const localShard = (file: string, skipped: Skipped): Shard => ({
   name: file,
   samples: readingOf(file, (size) => samplesIn(file, size, skipped)),

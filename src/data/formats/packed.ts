@@ -165,7 +165,7 @@ function readHeader(file: string, name = file): z.output<typeof header> {
         throw new DataError('its labels are wrong');
     return found;
   } catch (error) {
-    throw new DataError(`${name} is no file of srrl pack, or not whole: ${messageOf(error).split('\n')[0]}.`, {
+    throw new DataError(`${name} is not a file of srrl pack, or not whole: ${messageOf(error).split('\n')[0]}.`, {
       cause: error,
     });
   } finally {

@@ -46,7 +46,7 @@ export class ParquetFile {
     this.columns = parquetSchema(metadata).children;
   }
 
-  /** Throws DataError where the file is no parquet file, or cut off. */
+  /** Throws DataError where the file is not a parquet file, or cut off. */
   static open(path: string): Promise<ParquetFile> {
     return reading(path, async () => {
       const file = await partsOf(path);
@@ -171,6 +171,6 @@ async function reading<T>(path: string, body: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (error instanceof DataError) throw error;
     const reason = messageOf(error).replace(/\.?$/, '.');
-    throw new DataError(`${path} is no whole parquet file: ${reason} Copy it again.`, { cause: error });
+    throw new DataError(`${path} is not a whole parquet file: ${reason} Copy it again.`, { cause: error });
   }
 }

@@ -64,7 +64,7 @@ interface TarOptions {
 
 /**
  * The plain files of an archive (ustar, GNU and pax) of `whole` bytes, and links to them as files of their own; what
- * links elsewhere is left out. Throws DataError where it is no archive, damaged, or cut off.
+ * links elsewhere is left out. Throws DataError where it is not an archive, damaged, or cut off.
  */
 export function* tarEntries(
   file: string,
@@ -84,7 +84,7 @@ export function* tarEntries(
   for (let at = 0; at < whole; ) {
     const header = yield* bytesAt(at, block);
     if (header.every((byte) => byte === 0)) return [...entries, ...linked(entries, links, onBroken)];
-    if (!isHeader(header)) throw new DataError(`${file} is no tar archive, or damaged at byte ${at}.`);
+    if (!isHeader(header)) throw new DataError(`${file} is not a tar archive, or damaged at byte ${at}.`);
     const name = said.path ?? nameIn(header);
     const kind = String.fromCharCode(header[156] as number);
     const size = said.size === undefined || sayingKinds.includes(kind) ? sizeIn(header) : sizeOf(said.size);

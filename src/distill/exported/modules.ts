@@ -14,7 +14,7 @@ export interface ModuleEntry {
 export function modulesOf(attributes: string[], nodes: ProgramNode[]): ModuleEntry[] {
   const types = new Map([['', 'Module']]);
   for (const path of attributes) {
-    if (!validPath.test(path)) throw new FileError(`'${path.slice(0, 100)}' is no name of a tensor.`);
+    if (!validPath.test(path)) throw new FileError(`'${path.slice(0, 100)}' is not a name of a tensor.`);
     for (const parent of parentsOf(path)) types.set(parent, types.get(parent) ?? 'Module');
   }
   const own = new Set(attributes);

@@ -48,7 +48,7 @@ export class Weights {
     if (!entry) throw new FileError(`it holds no tensor '${name}'.`);
     const { tensor_meta: meta, path_name, is_param: parameter, use_pickle } = entry;
     if (use_pickle || !meta || meta.layout !== strided)
-      throw new TeacherError(`'${name}' is no plain tensor (it is sparse, quantized or of a class of its own).`);
+      throw new TeacherError(`'${name}' is not a plain tensor (it is sparse, quantized or of a class of its own).`);
     const dtype = dtypes[meta.dtype];
     if (!dtype) throw new TeacherError(`'${name}' has a dtype that is not supported (number ${meta.dtype}).`);
     const path = entry.folder + path_name;

@@ -30,10 +30,12 @@ export const srrlOptions = z.strictObject({
   connector: z
     .enum(connectorNames)
     .default('auto')
-    .describe("what takes the student's feature to the teacher's width; auto: on the last map where there is one"),
+    .describe(
+      "maps the student's feature to the teacher's width; auto: applied to the last feature map, if there is one",
+    ),
   ce: z.number().min(0).default(1).describe('weight of the cross-entropy with the labels'),
   fmStage: z.int().optional().describe('number of the stage for feature matching, from 0, instead of the last feature'),
-  kd: z.number().min(0).default(0).describe('weight of an added divergence of the logits; 0: none'),
+  kd: z.number().min(0).default(0).describe('weight of an added KL divergence of the logits; 0: none'),
   kdTemperature: z.number().positive().default(4).describe('temperature of that divergence'),
   standardize: z.boolean().default(false).describe('standardize the logits of each image for that divergence'),
 });

@@ -41,7 +41,7 @@ function adaptive(opType: 'AveragePool' | 'MaxPool', dimensions: number): Row {
     const sizes = target.map((_, i) => call.size('self', i - dimensions));
     if (target.every((size) => size === 1)) return call.done(`Global${opType}`, [call.value('self')]);
     if (sizes.some((size, i) => size % (target[i] as number) !== 0))
-      call.refuse(`[${sizes}] is no multiple of the output size [${target}]`);
+      call.refuse(`[${sizes}] is not a multiple of the output size [${target}]`);
     const kernel = sizes.map((size, i) => size / (target[i] as number));
     return call.done(opType, [call.value('self')], { kernel_shape: kernel, strides: kernel });
   };

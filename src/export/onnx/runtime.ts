@@ -1,4 +1,4 @@
-/** onnxruntime, where the user has installed it: with 290 MB it is no dependency. */
+/** onnxruntime, where the user has installed it: with 290 MB it is not a dependency. */
 import { ExportError, messageOf } from '../../errors.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
 import type { Runtime } from '../format.js';

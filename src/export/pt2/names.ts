@@ -45,7 +45,7 @@ export class Names {
     return found;
   };
 
-  /** A name for what is no value of the graph. */
+  /** A name for what is not a value of the graph. */
   fresh(wish: string): string {
     const plain = wish.replace(/\W/g, '_').replace(/^(?=\d)/, '_');
     let name = keywords.test(plain) ? `${plain}_` : plain;

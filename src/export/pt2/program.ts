@@ -217,7 +217,7 @@ function sizesOf({ shape, multiples }: ValueInfo): Affine[] {
   return shape.map((size: Dim, i): Affine => {
     if (typeof size === 'number') return [0, size];
     const factor = size === 'batch' ? 1 : multiples?.get(i);
-    if (factor === undefined) throw new Error('a size of its result is no multiple of the number of images');
+    if (factor === undefined) throw new Error('a size of its result is not a multiple of the number of images');
     return [factor, 0];
   });
 }

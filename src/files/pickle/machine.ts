@@ -87,7 +87,7 @@ class Machine {
 function listAtTop(machine: Machine): unknown[] {
   const top = machine.top();
   const list = top instanceof Opaque ? top.list : top;
-  if (!Array.isArray(list)) throw new FileError('its pickle is damaged: it appends to what is no list.');
+  if (!Array.isArray(list)) throw new FileError('its pickle is damaged: it appends to what is not a list.');
   return list;
 }
 
@@ -95,7 +95,7 @@ function setItems(machine: Machine, items: unknown[]): void {
   const top = machine.top();
   const dict = top instanceof Opaque ? top.items : top;
   if (!(dict instanceof Dict) || items.length % 2 === 1)
-    throw new FileError('its pickle is damaged: it sets items of what is no dict.');
+    throw new FileError('its pickle is damaged: it sets items of what is not a dict.');
   for (let i = 0; i < items.length; i += 2) dict.items.set(items[i], items[i + 1]);
 }
 
@@ -105,7 +105,7 @@ function addItems(machine: Machine, items: unknown[]): void {
     for (const item of items) set.list.push(item);
     return;
   }
-  if (!(set instanceof Set)) throw new FileError('its pickle is damaged: it adds to what is no set.');
+  if (!(set instanceof Set)) throw new FileError('its pickle is damaged: it adds to what is not a set.');
   for (const item of items) set.add(item);
 }
 

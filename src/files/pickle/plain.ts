@@ -76,7 +76,7 @@ export function toPlain(
     if (opaque && (value instanceof Callable || value instanceof StorageType))
       return remember(value, new PthObject(value.name));
     if (value instanceof Callable || value instanceof StorageType)
-      throw new FileError(`it holds ${value.name} itself, which is no value.`);
+      throw new FileError(`it holds ${value.name} itself, which is not a value.`);
     if (value instanceof Dict) return convertDict(value, depth);
     if (value instanceof Set) {
       const set = remember(value, new Set<PthValue>());

@@ -156,7 +156,7 @@ describe('a packed file over HTTP', () => {
     });
     expect(sums[0]).toBe(sums[1]);
     writeFileSync(join(root, 'no.pack'), 'nothing');
-    await fails(`packed:${server.url}/no.pack`, /no\.pack is no file of srrl pack/);
+    await fails(`packed:${server.url}/no.pack`, /no\.pack is not a file of srrl pack/);
     await fails(`packed:${server.url}/shapes.pack`, /cannot be kept in the shard cache .*raise --shard-cache-size/, {
       shardCacheSize: 1e-6,
     });

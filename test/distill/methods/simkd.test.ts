@@ -99,7 +99,7 @@ describe('what does not fit SimKD', () => {
     expect(() => new SimKD().setUp(other)).toThrow(/global average pooling/);
   });
 
-  it('a TorchScript teacher whose feature is no average of a map', async () => {
+  it('a TorchScript teacher whose feature is not an average of a map', async () => {
     const data = await openDataset('shapes:12');
     // This one's is, so it serves.
     const averaging = ScriptTeacher.load(fixturePath('teachers/plain.scripted.pt'));
