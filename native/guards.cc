@@ -96,13 +96,14 @@ void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
   }
 }
 
-// In training its kernel writes as many elements as `self` has to both.
+// In training its kernel writes as many elements as `self` has to both, to noise one behind the other.
 void checkNoise(const Operator& op, const c10::Stack& stack) {
   if (!valueOf(op, stack, "training").toBool()) return;
   for (const char* name : {"noise", "out"}) {
     const c10::IValue& value = valueOf(op, stack, name);
     if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes()) refuse(kShape, name, "must have the shape of self");
   }
+  if (!valueOf(op, stack, "noise").toTensor().is_contiguous()) refuse(kType, "noise", "must be contiguous; use contiguous() first");
 }
 
 // A step that is cut to an integer of 0 divides.
