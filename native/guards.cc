@@ -151,6 +151,12 @@ void checkGroupNorm(const Operator& op, const c10::Stack& stack) {
   if (overflow || elements != stack[0].toTensor().numel()) refuse(kShape, "input", "must have N * C * HxW elements");
 }
 
+// A tensor of zeros without memory has none to give.
+void requireMemoryOfSource(const Operator& op, const c10::Stack& stack) {
+  const c10::IValue& source = valueOf(op, stack, "source");
+  if (source.isTensor() && source.toTensor()._is_zerotensor()) refuse(kType, "source", "is zeros without memory; use clone() first");
+}
+
 // One value for each channel, where the kernel reads as many.
 void checkBatchNorm(const Operator& op, const c10::Stack& stack) {
   const at::Tensor& input = stack[0].toTensor();
@@ -250,6 +256,8 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"rrelu_with_noise_", checkNoise},
     {"rrelu_with_noise_functional", checkNoise},
     {"scaled_dot_product_attention", requireDense},
+    {"set", with<requireMemoryOfSource>},
+    {"set_", requireMemoryOfSource},
     {"triangular_solve", with<requireMatrixForSparse>},
     {"view.dtype", with<refuseQuantizedSelf>},
     {"view_copy.dtype", with<refuseQuantizedSelf>},
