@@ -75,7 +75,7 @@ export async function analyzeRun(path: string, options: AnalyzeRunOptions = {}):
     const config = readConfig(path);
     const data = await openData(path, config, card, source);
     if (rest.split === 'validation' && !data.validation)
-      throw new ConfigError(`${path} held no images out: there is no validation split. Choose --split test or train.`);
+      throw new ConfigError(`${path} held out no images, so it has no validation split. Choose --split test or train.`);
     teacher = typeof wanted === 'object' ? wanted : await openTeacher(path, config, { file: wanted, tap, device });
     student.to({ device, memoryFormat: 'channelsLast' });
     const record = await analyze({ student, teacher, data, device, ...rest });
@@ -134,7 +134,7 @@ async function openTeacher(
 ): Promise<Teacher> {
   const chosen = file ?? config.teacher;
   if (chosen === undefined)
-    throw new ConfigError(`${path} was trained without a teacher. Say with --teacher FILE what to compare it with.`);
+    throw new ConfigError(`${path} was trained without a teacher. Pass --teacher FILE to choose one to compare with.`);
   const site = tap ?? (file === undefined ? config.tap : undefined);
   try {
     const { teacherMean: mean, teacherStd: std, teacherSize: size } = config;
@@ -143,7 +143,7 @@ async function openTeacher(
   } catch (error) {
     if (file !== undefined || !(error instanceof FileError)) throw error;
     throw new ConfigError(
-      `The teacher of ${path}, '${chosen}', cannot be loaded again: it was an object of a program, or its file has gone.\nSay with --teacher FILE what to compare the student with.`,
+      `The teacher of ${path}, '${chosen}', cannot be loaded again: it was an object of a program, or its file is missing.\nPass --teacher FILE to choose the teacher to compare with.`,
       { cause: error },
     );
   }

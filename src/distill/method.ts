@@ -129,5 +129,5 @@ export function labelLoss({ labels, labelSmoothing = 0, counted }: StepValues, l
 /** Class numbers of a step. Throws ConfigError where images were mixed, so that there is none. */
 export function classNumbers({ labels }: StepValues, method: string): Tensor {
   if (labels.ndim === 1) return labels;
-  throw new ConfigError(`${method} needs one class an image: it does not go with mixup or CutMix.`);
+  throw new ConfigError(`${method} needs one class per image, and cannot be used with mixup or CutMix.`);
 }

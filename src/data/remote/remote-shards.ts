@@ -94,7 +94,7 @@ function splitsOf(addresses: Address[]): { train: Address[]; test: Address[]; na
   const stranger = addresses.find((address) => ![...train, ...test, names].includes(address));
   if (stranger)
     throw new DataError(
-      `${stranger.shown} is of no split: shards are called train-*.tar, and val-*.tar or test-*.tar.`,
+      `${stranger.shown} belongs to no split: shards are called train-*.tar, and val-*.tar or test-*.tar.`,
     );
   for (const [found, prefix] of [
     [train, 'train-'],
