@@ -34,7 +34,7 @@ export interface AnalyzeRunOptions extends Pick<AnalysisSetup, 'split' | 'batchS
   /** A teacher, or what Teacher.load() takes. Default: that of the run. */
   teacher?: string | Teacher;
   /**
-   * Path of the teacher's classifier, where it cannot be found by itself. Default: where the run had it, if the teacher
+   * Path of the teacher's classifier, if it is not found automatically. Default: where the run had it, if the teacher
    * is the run's.
    */
   tap?: string;
@@ -59,8 +59,8 @@ export interface AnalyzedRun extends AnalysisRecord {
 
 /**
  * Compares the student of a run with its teacher, and writes the result into the run folder, where reports find it.
- * Throws FileError where `path` is not a run folder with a student, ConfigError where the run's teacher cannot be loaded
- * again or a split does not exist, and what {@link analyze} throws.
+ * Throws FileError where `path` is not a run folder with a student, ConfigError where the run's teacher cannot be
+ * loaded again or a split does not exist, and what {@link analyze} throws.
  *
  *     const { overall, cka } = await analyzeRun('runs/a');
  *     writeReport('runs/a');

@@ -45,7 +45,7 @@ export interface StepValues {
   indices: Tensor;
   /** Counted from 1. */
   epoch: number;
-  /** Hears how many of the labels have the largest logit, int64 [], where that was found out with the loss. */
+  /** Called with the number of labels that have the largest logit, int64 [], if the loss has computed it. */
   counted?: (logits: Tensor, right: Tensor) => void;
 }
 

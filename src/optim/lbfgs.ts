@@ -183,7 +183,7 @@ export class LBFGS {
     }
   }
 
-  /** Frees what is remembered of earlier steps, which begins anew; the parameters stay. */
+  /** Frees what is remembered of earlier steps, which starts again; the parameters stay. */
   dispose(): void {
     for (const update of this.history) disposeUpdate(update);
     this.direction?.dispose();

@@ -29,8 +29,8 @@ export interface Patience extends z.output<typeof stallOptions> {
 }
 
 /**
- * Waits until a batch is ready, and says again and again what it waits for, each time after twice as long. Throws StallError after `stallLimit`
- * seconds, and what reading or decoding threw.
+ * Waits until a batch is ready, and says again and again what it waits for, each time after twice as long. Throws
+ * StallError after `stallLimit` seconds, and what reading or decoding threw.
  */
 export async function* patiently(
   loader: Pick<Loader, 'ready' | 'waitsFor' | 'split'>,

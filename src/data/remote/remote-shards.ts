@@ -151,7 +151,7 @@ class Ahead {
   expect(image: TarEntry, read: () => Promise<Uint8Array>): void {
     if (this.#images.has(image)) return;
     const reading = read();
-    // Whoever asks for the image hears of the error.
+    // The error is thrown to the caller that asks for the image.
     reading.catch(() => {});
     this.#images.set(image, reading);
     this.#bytes += image.size;
@@ -198,7 +198,7 @@ class RemoteShard implements Shard {
       try {
         return await partOf(file.path, image);
       } catch {
-        // Removed from the cache, or cut off there: the next try brings it anew.
+        // Removed from the cache, or cut off there: the next try downloads it again.
         file.path = undefined;
       }
     }
