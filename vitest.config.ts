@@ -24,5 +24,12 @@ export default defineConfig({
     env: { OMP_NUM_THREADS: process.env.SRRL_TEST_THREADS ?? '1', npm_lifecycle_event: '' },
     testTimeout: 60_000,
     hookTimeout: 60_000,
+    // npm run test:coverage; what runs in processes of its own, such as the commands, is not counted.
+    coverage: {
+      provider: 'v8',
+      include: ['src/**/*.ts'],
+      exclude: ['src/**/*.generated.ts'],
+      reporter: ['text-summary', 'json-summary', 'html'],
+    },
   },
 });

@@ -15,6 +15,8 @@
 #include "graph.h"
 #include "kernels/export.h"
 #include "library.h"
+#include "limit.h"
+#include "mapped.h"
 #include "modes.h"
 #include "profile.h"
 #include "script/frozen.h"
@@ -45,6 +47,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   } catch (const std::exception& error) {
     throw Napi::Error::New(env, std::string("its operators cannot be registered: ") + error.what());
   }
+  heedMemoryLimit();
   env.SetInstanceData(new Environment());
   exports.Set("libtorchVersion", SRRL_LIBTORCH_VERSION);
   exports.Set("setErrorFactory", Napi::Function::New<setErrorFactory>(env, "setErrorFactory"));
@@ -57,11 +60,13 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exportAsync(env, exports);
   exportDevice(env, exports);
   exportDistributed(env, exports);
+  exportMeeting(env, exports);
   exportEvent(env, exports);
   exportFlops(env, exports);
   exportGradients(env, exports);
   exportGraph(env, exports);
   exportKernels(env, exports);
+  exportMapped(env, exports);
   exportProfile(env, exports);
   exportScript(env, exports);
   exportFrozen(env, exports);

@@ -103,6 +103,7 @@ Napi::Value prepare(const Napi::CallbackInfo& info) {
     prepared.stack.push_back(std::move(value));
   }
   if (!reader.done()) throw Error(kType, "too many arguments");
+  if (prepared.tensors.size() >= kUsualArguments) throw Error(kType, "an operator with so many tensors cannot be prepared");
   environment.prepared.push_back(std::move(prepared));
   return Napi::Number::New(info.Env(), static_cast<double>(environment.prepared.size() - 1));
 }

@@ -6,18 +6,20 @@
 #include <stdexcept>
 #include <string>
 
+#include "messages.h"
+
 namespace srrl {
 
 // The kinds that src/native.ts maps to classes.
-inline constexpr const char* kType = "type";          // a value of the wrong kind
-inline constexpr const char* kShape = "shape";        // sizes that do not fit
-inline constexpr const char* kIndex = "index";        // an index that is out of range
-inline constexpr const char* kDisposed = "disposed";  // used after dispose or outside its scope
-inline constexpr const char* kState = "state";        // a call at the wrong time
-inline constexpr const char* kFile = "file";          // a file that is not what it should be
-inline constexpr const char* kMemory = "memory";      // the device has no memory left
-inline constexpr const char* kDistributed = "distributed";  // a rank that failed, or processes that do not find each other
-inline constexpr const char* kTorch = "torch";        // whatever else libtorch says
+inline constexpr char kType[] = "type";          // a value of the wrong kind
+inline constexpr char kShape[] = "shape";        // sizes that do not fit
+inline constexpr char kIndex[] = "index";        // an index that is out of range
+inline constexpr char kDisposed[] = "disposed";  // used after dispose or outside its scope
+inline constexpr char kState[] = "state";        // a call at the wrong time
+inline constexpr char kFile[] = "file";          // a file that is not what it should be
+inline constexpr char kMemory[] = "memory";      // the device has no memory left
+inline constexpr char kDistributed[] = "distributed";  // a rank that failed, or processes that do not find each other
+inline constexpr char kTorch[] = "torch";        // whatever else libtorch says
 
 class Error : public std::runtime_error {
  public:
@@ -28,9 +30,6 @@ class Error : public std::runtime_error {
 // Turns the exception that is being handled into a pending JavaScript exception. Only inside a catch block.
 // `context` names the operator or function and stands before the message.
 void throwCurrent(Napi::Env env, const char* context) noexcept;
-
-// A message of libtorch's without its backtrace, its lists of kernels, and CUDA's advice on how to debug.
-std::string withoutAdvice(std::string text);
 
 // Wraps a function for export: the only place where C++ exceptions meet Node-API.
 template <Napi::Value (*function)(const Napi::CallbackInfo&)>

@@ -37,6 +37,9 @@ c10::intrusive_ptr<Gradients> Gradients::forWeight(const at::Tensor& weight) {
   if (!weight.requires_grad() || !weight.is_leaf() || !isPlain(weight) || !weight.is_non_overlapping_and_dense()) return {};
   // Who follows a gradient sees it as autograd has it.
   if (!impl::hooks(weight).empty() || impl::post_acc_grad_hooks(weight)) return {};
+  // So does who sends it to other processes.
+  const auto accumulator = impl::try_get_grad_accumulator(weight);
+  if (accumulator && !accumulator->post_hooks().empty()) return {};
   return current;
 }
 
@@ -124,11 +127,7 @@ void Gradients::finish(bool narrow) {
 
 namespace {
 
-c10::intrusive_ptr<Gradients> gradientsOf(const Napi::CallbackInfo& info) {
-  const c10::IValue& held = Environment::of(info.Env()).handles.at(handleOf(info[0]));
-  if (!held.isCapsule()) throw Error(kType, "expected gradients");
-  return c10::static_intrusive_pointer_cast<Gradients>(held.toCapsule());
-}
+c10::intrusive_ptr<Gradients> gradientsOf(const Napi::CallbackInfo& info) { return capsuleOf<Gradients>(info, 0, "gradients"); }
 
 // gradientsBegin(device) => handle. From now on forwards of this thread let the gradients of weights be computed next to
 // the device's current stream, where they are captured.

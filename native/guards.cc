@@ -96,6 +96,15 @@ void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
   }
 }
 
+// In training its kernel writes as many elements as `self` has to both.
+void checkNoise(const Operator& op, const c10::Stack& stack) {
+  if (!valueOf(op, stack, "training").toBool()) return;
+  for (const char* name : {"noise", "out"}) {
+    const c10::IValue& value = valueOf(op, stack, name);
+    if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes()) refuse(kShape, name, "must have the shape of self");
+  }
+}
+
 // A step that is cut to an integer of 0 divides.
 void checkStep(const Operator& op, const c10::Stack& stack) {
   const c10::IValue &out = valueOf(op, stack, "out"), &dtype = valueOf(op, stack, "dtype"), &step = valueOf(op, stack, "step");
@@ -113,6 +122,23 @@ void requireMatrixForSparse(const Operator&, const c10::Stack& stack) {
 
 void requireStateOfLstm(const Operator& op, const c10::Stack& stack) {
   if (valueOf(op, stack, "hx").toTensorVector().size() != 2) refuse(kShape, "hx", "must be two tensors, the hidden state and the cell's");
+}
+
+// The layers take as many weights from the list as their numbers say, and packed sequences begin with the first length.
+void checkRecurrent(const Operator& op, const c10::Stack& stack) {
+  const int64_t layers = valueOf(op, stack, "num_layers").toInt(), directions = valueOf(op, stack, "bidirectional").toBool() ? 2 : 1;
+  const auto given = static_cast<int64_t>(valueOf(op, stack, "params").toListRef().size());
+  const int64_t least = valueOf(op, stack, "has_biases").toBool() ? 4 : 2;  // one more with projections
+  if (layers < 1 || layers > given || given < layers * directions * least) refuse(kShape, "params", "holds fewer weights than the layers need");
+  const c10::IValue& lengths = valueOf(op, stack, "batch_sizes");
+  if (lengths.isTensor() && lengths.toTensor().numel() == 0) refuse(kShape, "batch_sizes", "must not be empty");
+}
+
+// The draw counts up until it is above count, which it never is above NaN.
+void checkBinomial(const Operator&, const c10::Stack& stack) {
+  const at::Tensor& count = stack[0].toTensor();
+  const at::tracer::impl::NoTracerDispatchMode untraced;
+  if (count.is_cpu() && count.layout() == at::kStrided && !count.is_nested() && count.isnan().any().item<bool>()) refuse(kType, "count", "holds NaN");
 }
 
 // group divides, and N, C and HxW are how far the kernel reads.
@@ -199,12 +225,15 @@ void with(const Operator& op, const c10::Stack& stack) {
 const std::unordered_map<std::string, Guard> kGuards = {
     {"_lazy_clone", refuseLazyClone},
     {"batch_norm_update_stats", with<checkBatchNorm>},
+    {"binomial", with<checkBinomial>},
     {"copy", with<requireStrided>},
     {"div", with<checkTruncatedDivision>},
     {"div_", checkTruncatedDivision},
     {"divide", with<checkTruncatedDivision>},
     {"divide_", checkTruncatedDivision},
+    {"gru", checkRecurrent},
     {"log_sigmoid_forward.output", with<requireResultsLikeSelf>},
+    {"lstm", checkRecurrent},
     {"native_batch_norm", with<checkBatchNorm>},
     {"native_group_norm", with<checkGroupNorm>},
     {"new_empty", with<refuseMkldnnSelf>},
@@ -214,6 +243,11 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"pdist", requireRowsForGradient},
     {"quantized_lstm_cell", requireStateOfLstm},
     {"range", with<checkStep>},
+    {"rnn_relu", checkRecurrent},
+    {"rnn_tanh", checkRecurrent},
+    {"rrelu_with_noise", with<checkNoise>},
+    {"rrelu_with_noise_", checkNoise},
+    {"rrelu_with_noise_functional", checkNoise},
     {"scaled_dot_product_attention", requireDense},
     {"triangular_solve", with<requireMatrixForSparse>},
     {"view.dtype", with<refuseQuantizedSelf>},

@@ -23,8 +23,7 @@ void stayLoaded() {
     dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
 }
 
-// Each copy computes with its own kernels, so that copies of different versions do not meet. Never freed: libtorch's
-// tables outlive everything.
+// Each copy computes with its own kernels, so that copies of different versions do not meet.
 torch::Library* claimNamespace() {
   for (int copy = 1;; copy++) {
     const std::string name = copy == 1 ? "srrl" : "srrl_" + std::to_string(copy);
@@ -46,11 +45,13 @@ void registerOperators() {
   static std::once_flag once;
   std::call_once(once, [] {
     stayLoaded();
-    torch::Library& library = *claimNamespace();
-    for (const auto define : {defineConv3x3,     defineConvRelu, defineConvolution, defineCrossEntropy, defineAdam,
-                              defineDeviceViews, defineHead,     defineJpeg,        defineJudge,        defineKernels,
-                              defineLanes,       defineMaxPool,  defineNarrowed,    defineNormFrozen,   defineNormRelu,
-                              defineSgd,         defineSums,     defineSyncNorm,    defineUpload,       defineViews})
+    // Never freed: libtorch's tables outlive everything.
+    static torch::Library& library = *claimNamespace();
+    for (const auto define :
+         {defineAdam,        defineCollectives, defineConv3x3,    defineConvRelu, defineConvolution, defineCrossEntropy,
+          defineDeviceViews, defineHead,        defineJpeg,       defineJudge,    defineKernels,     defineLanes,
+          defineMaxPool,     defineNarrowed,    defineNormFrozen, defineNormRelu, defineSgd,         defineSums,
+          defineSyncNorm,    defineUpload,      defineViews})
       define(library);
   });
 }

@@ -17,6 +17,7 @@ void registerOperators();
 std::string ownName(const std::string& name);
 
 // What each file in ops/ and kernels/ adds.
+void defineCollectives(torch::Library& library);
 void defineConv3x3(torch::Library& library);
 void defineConvRelu(torch::Library& library);
 void defineCrossEntropy(torch::Library& library);

@@ -5,6 +5,7 @@
 //   npm run fuzz -- --target operators --seed 7 --case 4711     one case, with every call that it makes
 // A target is a file in scripts/fuzz/targets/; see scripts/fuzz/target.d.ts. Needs dist/ and the addon.
 import { readdirSync } from 'node:fs';
+import { relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runTarget } from './fuzz/driver.mjs';
 
@@ -47,10 +48,12 @@ for (const name of chosen) {
     cases: single === undefined ? (number('cases') ?? Number.POSITIVE_INFINITY) : 1,
     milliseconds: (minutes * 60_000) / chosen.length,
     verbose: single !== undefined,
-    report: ({ kind, number, message }) =>
+    report({ kind, number, message, file }) {
+      const again = file ? `node scripts/fuzz/read-file.mjs ${relative('', file)}` : '';
       console.log(
-        `${kind} in ${name}: ${message}\n  repeat with: npm run fuzz -- --target ${name} --seed ${seed} --case ${number}`,
-      ),
+        `${kind} in ${name}: ${message}\n  repeat with: ${again || `npm run fuzz -- --target ${name} --seed ${seed} --case ${number}`}`,
+      );
+    },
   });
   rows.push({ target: name, ...result });
 }

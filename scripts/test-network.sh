@@ -1,67 +1,103 @@
 #!/usr/bin/env bash
-# Two machines as network namespaces with addresses of their own, one rank each: rank 1 is killed, stopped, and cut off
-# from the network in the middle of a run. Prints what each machine says and when; then the run is resumed, and its
-# weights are compared with those of a run that nobody disturbed. Needs root and iproute2; takes some minutes.
+# Several machines as network namespaces with addresses of their own on one bridge, one rank each. In the middle of a run
+# something fails; what each machine prints is shown with the seconds since then. The run is resumed afterwards, and its
+# weights are compared with those of a run that nobody disturbed. Needs root and iproute2.
 #
-#   scripts/test-network.sh [FAULT...]      of kill, stop, cut; default all
+#   scripts/test-network.sh [RANKS] [FAULT...]      default 2 ranks, all faults:
+#
+#   kill      the last rank is ended by kill -9
+#   stop      the last rank is stopped by SIGSTOP
+#   cut       the network of the last machine goes down
+#   hang      the last rank computes for ever
+#   first     rank 0 is ended by kill -9
+#   machine   everything on machine 0, which has the store, is ended by kill -9
+#   launcher  the last machine's srrl launch is ended by kill -9
 set -euo pipefail
 cd "$(dirname "$0")/.."
-[ $# -gt 0 ] || set -- kill stop cut
+ranks=2
+if [[ ${1:-} =~ ^[0-9]+$ ]]; then ranks=$1; shift; fi
+[ $# -gt 0 ] || set -- kill stop cut hang first machine launcher
+last=$((ranks - 1))
+timeout=10
 work=$(mktemp -d)
-a=srrl-a-$$ b=srrl-b-$$
+id=$$
+space() { echo "srrl-$id-$1"; }
 finish() {
-  ip netns pids $b 2>/dev/null | xargs -r kill -9 2>/dev/null || true
-  ip netns pids $a 2>/dev/null | xargs -r kill -9 2>/dev/null || true
-  ip netns del $a 2>/dev/null || true
-  ip netns del $b 2>/dev/null || true
+  for ((m = 0; m < ranks; m++)); do
+    ip netns pids "$(space $m)" 2>/dev/null | xargs -r kill -9 2>/dev/null || true
+    ip netns del "$(space $m)" 2>/dev/null || true
+  done
+  ip netns del "$(space bridge)" 2>/dev/null || true
   rm -rf "$work"
 }
 trap finish EXIT
-ip netns add $a
-ip netns add $b
-ip link add va netns $a type veth peer name vb netns $b
-ip -n $a addr add 10.77.0.1/24 dev va
-ip -n $b addr add 10.77.0.2/24 dev vb
-for name in $a $b; do ip -n $name link set lo up; done
-ip -n $a link set va up
-ip -n $b link set vb up
+ip netns add "$(space bridge)"
+ip -n "$(space bridge)" link add bridge type bridge
+ip -n "$(space bridge)" link set bridge up
+for ((m = 0; m < ranks; m++)); do
+  ip netns add "$(space $m)"
+  ip link add eth netns "$(space $m)" type veth peer name port$m netns "$(space bridge)"
+  ip -n "$(space bridge)" link set port$m master bridge up
+  ip -n "$(space $m)" addr add 10.77.0.$((m + 1))/24 dev eth
+  ip -n "$(space $m)" link set lo up
+  ip -n "$(space $m)" link set eth up
+done
 
-# machine NUMBER NAMESPACE OUT [OPTIONS...]: the launcher of one machine, with seconds in front of what it says.
+began() { cat "$work/began" 2>/dev/null || date +%s; }
+# machine NUMBER OUT [OPTIONS...]: the launcher of one machine, with the seconds since the fault before what it prints.
 machine() {
-  local number=$1 space=$2 out=$3 began=$SECONDS
-  shift 3
-  ip netns exec "$space" node bin/srrl.js launch --nproc 1 --nnodes 2 --node-rank "$number" --master 10.77.0.1:29500 \
-    --timeout 10 -- distill --data shapes:240 --teacher assets/shapes-teacher.pt --student resnet8 --epochs 6 \
-    --batch-size 24 --checkpoint-steps 5 --out "$work/$out" "$@" 2>&1 |
-    stdbuf -o0 tr '\r' '\n' | grep --line-buffered -E 'srrl:|Rank|rank|continuing|student: [0-9]' |
-    while read -r line; do echo "  machine $number, $((SECONDS - began)) s: $line"; done
+  local number=$1 out=$2
+  shift 2
+  SRRL_HANG="$work/hang" OMP_NUM_THREADS=1 ip netns exec "$(space "$number")" \
+    node bin/srrl.js launch --nproc 1 --nnodes "$ranks" --node-rank "$number" --master 10.77.0.1:29500 --timeout $timeout -- \
+    distill --data 'shapes:120?test=40' --teacher assets/shapes-teacher.pt --student module:test/distributed/hanging-student.mjs \
+    --epochs 6 --batch-size 24 --checkpoint-steps 5 --out "$work/$out" "$@" 2>&1 |
+    stdbuf -o0 tr '\r' '\n' | grep --line-buffered -E 'srrl:|Rank|rank|resumed|Stopped|student: [0-9]' |
+    while read -r line; do echo "  $(($(date +%s) - $(began))) s, machine $number: $line"; done
 }
-both() {
-  machine 0 $a "$@" & local first=$!
-  machine 1 $b "$@" || true
-  wait $first || true
+all() {
+  local m running=()
+  for ((m = 0; m < ranks; m++)); do machine $m "$@" & running+=($!); done
+  wait "${running[@]}" || true
+}
+# Processes of a machine whose command line has a text.
+processes() {
+  for pid in $(ip netns pids "$(space "$1")"); do
+    if tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "$2"; then echo "$pid"; fi
+  done
 }
 # All but the metadata, which hold the time.
 weights() { tail -c +"$(($(od -An -N8 -tu8 "$1/student.safetensors") + 9))" "$1/student.safetensors" | sha256sum; }
 
-echo 'undisturbed:'
-both whole
+echo "$ranks ranks, undisturbed:"
+all whole
 for fault in "$@"; do
-  echo "$fault:"
-  both "$fault" --overwrite &
+  echo "$ranks ranks, $fault:"
+  rm -f "$work/began"
+  all "$fault" &
   run=$!
-  until ls "$work/$fault"/checkpoint-*10.safetensors >/dev/null 2>&1; do sleep 0.2; done
-  rank=$(for pid in $(ip netns pids $b); do tr '\0' ' ' <"/proc/$pid/cmdline" | grep -q 'bin/srrl.js distill' && echo "$pid"; done | head -n 1)
-  echo "  $fault at $(date +%T)"
+  until ls "$work/$fault"/checkpoint-*10.safetensors >/dev/null 2>&1; do sleep 0.1; done
   case $fault in
-    kill) kill -9 "$rank" ;;
-    stop) kill -STOP "$rank" ;;
-    cut) ip -n $b link set vb down ;;
+    kill) kill -9 $(processes $last 'srrl.js distill') ;;
+    stop) kill -STOP $(processes $last 'srrl.js distill') ;;
+    cut) ip -n "$(space $last)" link set eth down ;;
+    hang) touch "$work/hang" ;;
+    first) kill -9 $(processes 0 'srrl.js distill') ;;
+    machine) kill -9 $(processes 0 'srrl.js') ;;
+    launcher) kill -9 $(processes $last 'srrl.js launch') ;;
+    *) echo "there is no fault $fault" && exit 1 ;;
   esac
+  date +%s >"$work/began"
   wait $run
-  echo "  ended at $(date +%T); resumed:"
-  [ "$fault" != cut ] || ip -n $b link set vb up
-  both "$fault" --resume
+  rm -f "$work/hang"
+  echo "  $(($(date +%s) - $(began))) s: all have ended"
+  for ((m = 0; m < ranks; m++)); do
+    [ -z "$(ip netns pids "$(space $m)")" ] || { echo "  machine $m: PROCESSES ARE LEFT: $(ip netns pids "$(space $m)")"; exit 1; }
+  done
+  [ "$fault" != cut ] || ip -n "$(space $last)" link set eth up
+  date +%s >"$work/began"
+  echo '  resumed:'
+  all "$fault" --resume
   [ "$(weights "$work/$fault")" = "$(weights "$work/whole")" ] || { echo "  OTHER WEIGHTS after $fault"; exit 1; }
   echo '  the weights are those of the undisturbed run, bitwise'
 done

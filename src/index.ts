@@ -32,9 +32,10 @@ export type {
   Split,
   SplitName,
 } from './data/dataset.js';
-export { datasetKinds, openDataset } from './data/datasets/index.js';
+export { datasetKinds, type OpenOptions, openDataset } from './data/datasets/index.js';
 export { holdOut } from './data/hold-out.js';
 export { Loader, type LoaderOptions } from './data/loader.js';
+export type { RemoteOptions, RemoteSettings } from './data/remote/options.js';
 export * from './distill/connector.js';
 export { defineMethod, type MethodDefinition } from './distill/define-method.js';
 export * as losses from './distill/losses.js';

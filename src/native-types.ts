@@ -194,6 +194,11 @@ export interface Native {
   release(...handles: Handle[]): void;
   releaseAll(handles: Float64Array, bytes: number): void;
   alive(handle: Handle): boolean;
+  /** Protects reads of a mapped file that becomes shorter; -1 where 256 are protected already. */
+  watchMapping(tensor: Handle): number;
+  /** Whether something was read that the file no longer had. */
+  isTorn(mapping: number): boolean;
+  unwatchMapping(mapping: number): void;
   pushScope(): void;
   popScope(escaping: Handle[]): void;
   keep(handle: Handle): void;
@@ -273,8 +278,8 @@ export interface Native {
   distributedAbort(): void;
   distributedDestroy(): Promise<void>;
   meetingOpen(place: { address: string; port: number; hosts: boolean; timeout: number }): Promise<number>;
-  meetingSet(key: string): void;
-  meetingHas(key: string): boolean;
+  meetingSet(key: string): Promise<void>;
+  meetingHas(key: string): Promise<boolean>;
   meetingClose(): void;
   makeReducer(
     parameters: Handle[],

@@ -16,7 +16,8 @@ export class YamlProblem extends Error {
 export function parseYaml(text: string): unknown {
   const lines = new LineCounter();
   try {
-    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+    // Warnings would print parts of the text, control characters among them.
+    const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: 'error' });
     const [problem] = document.errors;
     if (problem) throw new YamlProblem(lines.linePos(problem.pos[0]).line, problem.message);
     const value: unknown = document.toJS({ maxAliasCount: 100 });

@@ -140,8 +140,7 @@ Napi::Value allGather(const Napi::CallbackInfo& info) {
 // distributedBarrier(async)
 Napi::Value barrier(const Napi::CallbackInfo& info) {
   return now(info.Env(), info[0].ToBoolean(), [group = currentGroup()] {
-    std::vector<at::Tensor> one{
-        at::zeros({1}, group->setup.backend == "nccl" ? at::Device(at::kCUDA) : at::Device(at::kCPU))};
+    std::vector<at::Tensor> one{at::zeros({1})};
     group->wait(group->backend().allreduce(one), "barrier");
   });
 }
@@ -173,56 +172,13 @@ Napi::Value destroy(const Napi::CallbackInfo& info) {
 
 Napi::Value hasGloo(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), distributed::hasGloo()); }
 
-// The store of a launcher, which is in no group.
-c10::intrusive_ptr<c10d::Store>& meeting() {
-  static auto* store = new c10::intrusive_ptr<c10d::Store>();
-  return *store;
-}
-
-const c10::intrusive_ptr<c10d::Store>& openMeeting() {
-  if (!meeting()) throw Error(kDistributed, "there is no meeting");
-  return meeting();
-}
-
-// meetingOpen({ address, port, hosts, timeout }) => promise of the port
-Napi::Value meetingOpen(const Napi::CallbackInfo& info) {
-  const auto given = info[0].As<Napi::Object>();
-  distributed::GroupSetup setup;
-  setup.address = text(given, "address");
-  setup.port = given.Get("port").ToNumber().Int32Value();
-  setup.hostsStore = given.Get("hosts").ToBoolean();
-  setup.timeout = distributed::Milliseconds(given.Get("timeout").ToNumber().Int64Value());
-  setup.prefix = "srrl/launch";
-  auto port = std::make_shared<int>(0);
-  return runAsync(
-      info.Env(), [setup, port] { std::tie(meeting(), *port) = distributed::openStore(setup); },
-      [port](Napi::Env env) -> napi_value { return Napi::Number::New(env, *port); });
-}
-
-Napi::Value meetingSet(const Napi::CallbackInfo& info) {
-  openMeeting()->set(info[0].As<Napi::String>(), std::vector<uint8_t>{1});
-  return info.Env().Undefined();
-}
-
-Napi::Value meetingHas(const Napi::CallbackInfo& info) {
-  return Napi::Boolean::New(info.Env(), openMeeting()->check({info[0].As<Napi::String>()}));
-}
-
-Napi::Value meetingClose(const Napi::CallbackInfo& info) {
-  meeting().reset();
-  return info.Env().Undefined();
-}
-
 // A reducer is a value of the handle table, so that it is freed like a tensor.
 struct ReducerHolder : torch::CustomClassHolder {
   explicit ReducerHolder(std::unique_ptr<Reducer> reducer) : reducer(std::move(reducer)) {}
   std::unique_ptr<Reducer> reducer;
 };
 
-Reducer& reducerOf(const Napi::CallbackInfo& info) {
-  const c10::IValue& value = Environment::of(info.Env()).handles.at(handleOf(info[0]));
-  return *c10::static_intrusive_pointer_cast<ReducerHolder>(value.toCapsule())->reducer;
-}
+Reducer& reducerOf(const Napi::CallbackInfo& info) { return *capsuleOf<ReducerHolder>(info, 0, "a reducer")->reducer; }
 
 // makeReducer(parameters, { bucketBytes, firstBucketBytes, findUnused }) => handle
 Napi::Value makeReducer(const Napi::CallbackInfo& info) {
@@ -274,10 +230,6 @@ void exportDistributed(Napi::Env, Napi::Object exports) {
   define<abortGroup>(exports, "distributedAbort");
   define<destroy>(exports, "distributedDestroy");
   define<hasGloo>(exports, "hasGloo");
-  define<meetingOpen>(exports, "meetingOpen");
-  define<meetingSet>(exports, "meetingSet");
-  define<meetingHas>(exports, "meetingHas");
-  define<meetingClose>(exports, "meetingClose");
   define<makeReducer>(exports, "makeReducer");
   define<armReducer>(exports, "armReducer");
   define<finishReducer>(exports, "finishReducer");

@@ -16,14 +16,6 @@ std::string text(const std::vector<uint8_t>& value) { return {value.begin(), val
 
 std::string seconds(Milliseconds time) { return std::to_string(time.count() / 1000) + " s"; }
 
-// Gloo's messages begin with a place in its sources, and end with advice.
-std::string withoutPlace(std::string message) {
-  if (message.starts_with("[")) message = message.substr(std::min(message.find("] ") + 2, message.size()));
-  message = message.substr(0, message.find(" This is typically caused"));
-  while (message.ends_with(".")) message.pop_back();
-  return message;
-}
-
 struct Current {
   std::mutex mutex;
   std::shared_ptr<Group> group;
@@ -40,12 +32,14 @@ Group::Group(GroupSetup given) : setup(std::move(given)) {
   store_ = openStore(setup).first;
   join();
   try {
-    backend_ = setup.backend == "nccl" ? makeNccl(store_, setup) : makeGloo(store_, setup);
+    backend_ = makeBackend(store_, setup);
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw Error(kDistributed, "Rank " + std::to_string(setup.rank) + " on " + setup.host + " cannot connect to the other ranks: " + withoutPlace(withoutAdvice(error.what())) +
-                            ". Each rank must reach all others over TCP; GLOO_SOCKET_IFNAME chooses the network interface.");
+    throw Error(kDistributed,
+                "Rank " + std::to_string(setup.rank) + " on " + setup.host +
+                    " cannot connect to the other ranks: " + withoutPlace(withoutAdvice(error.what())) +
+                    ". Each rank must reach all others over TCP; GLOO_SOCKET_IFNAME chooses the network interface.");
   }
   heartbeat_ = std::make_unique<Heartbeat>(store_->clone(), setup.rank);
 }
@@ -57,9 +51,12 @@ void Group::join() {
   const auto joinedKey = [](int rank) { return "joined/" + std::to_string(rank); };
   const auto hostKey = [](int rank) { return "host/" + std::to_string(rank); };
   if (store_->add(joinedKey(setup.rank), 1) > 1)
-    throw Error(kDistributed, "Two processes say that they are rank " + std::to_string(setup.rank) + " of " + std::to_string(setup.size) +
-                            " at " + setup.address + ":" + std::to_string(setup.port) + ". Give each its own RANK, or another MASTER_PORT to each run.");
+    throw Error(kDistributed, "Two processes say that they are rank " + std::to_string(setup.rank) + " of " +
+                                  std::to_string(setup.size) + " at " + setup.address + ":" +
+                                  std::to_string(setup.port) +
+                                  ". Give each its own RANK, or another MASTER_PORT to each run.");
   store_->set(hostKey(setup.rank), bytes(setup.host));
+  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
   std::vector<std::string> keys;
   for (int rank = 0; rank < setup.size; rank++) keys.push_back(hostKey(rank));
   try {
@@ -71,14 +68,19 @@ void Group::join() {
       for (int rank = 0; rank < setup.size; rank++)
         if (!store_->check({hostKey(rank)})) missing += (missing.empty() ? "" : ", ") + std::to_string(rank);
     } catch (const std::exception&) {
-      throw Error(kDistributed, "Rank " + std::to_string(setup.rank) + " on " + setup.host + " lost the store at " + setup.address + ":" + std::to_string(setup.port) + " while it waited for the other ranks.");
+      throw Error(kDistributed, "Rank " + std::to_string(setup.rank) + " on " + setup.host + " lost the store at " +
+                                    setup.address + ":" + std::to_string(setup.port) +
+                                    " while it waited for the other ranks.");
     }
-    throw Error(kDistributed, "Of " + std::to_string(setup.size) + " ranks, these did not come to " + setup.address + ":" + std::to_string(setup.port) + " within " + seconds(setup.timeout) + ": " +
-                            missing + ". Check that they run, and that all have the same WORLD_SIZE, MASTER_ADDR and MASTER_PORT.");
+    throw Error(kDistributed,
+                "Of " + std::to_string(setup.size) + " ranks, these did not come to " + setup.address + ":" +
+                    std::to_string(setup.port) + " within " + seconds(setup.timeout) + ": " + missing +
+                    ". Check that they run, and that all have the same WORLD_SIZE, MASTER_ADDR and MASTER_PORT.");
   }
 }
 
 void Group::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& what) {
+  heartbeat_->waits++;
   try {
     if (!work->isCompleted()) {
       struct State {
@@ -98,8 +100,11 @@ void Group::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& 
       while (!state->completed) {
         // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
         state->done.wait_until(lock, std::chrono::system_clock::now() + std::chrono::milliseconds(200));
-        if (aborted_) throw Error(kDistributed, "The wait of rank " + std::to_string(setup.rank) + " for " + what + " was ended: the run is over.");
-        if (std::chrono::steady_clock::now() > last) throw std::runtime_error("no answer within " + seconds(setup.timeout));
+        if (aborted_)
+          throw Error(kDistributed, "The wait of rank " + std::to_string(setup.rank) + " for " + what +
+                                        " was ended: the run is over.");
+        if (std::chrono::steady_clock::now() > last)
+          throw std::runtime_error("no answer within " + seconds(setup.timeout));
       }
     }
     work->wait();
@@ -112,21 +117,36 @@ void Group::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& 
 
 void Group::blame(const std::string& what, const std::string& reason) {
   const auto named = [&](int rank, int64_t step) {
-    return "Rank " + std::to_string(rank) + " on " + hosts_[rank] + (step > 0 ? " (last step " + std::to_string(step) + ")" : "");
+    return "Rank " + std::to_string(rank) + " on " + hosts_[rank] +
+           (step > 0 ? " (last step " + std::to_string(step) + ")" : "");
   };
   const std::string waited = named(setup.rank, heartbeat_->step) + " waited for it in " + what + ": " + reason + ".";
+  // What waits on a GPU would wait for ever.
+  backend_->abort();
   const auto ranks = examine(store_, setup.size);
   if (ranks.empty())
-    throw Error(kDistributed, named(setup.rank, heartbeat_->step) + " has lost the store at " + setup.address + ":" + std::to_string(setup.port) +
-                            ": the process or machine that holds it has ended, or the network between them is cut. It waited in " + what + ": " + reason + ".");
+    throw Error(
+        kDistributed,
+        named(setup.rank, heartbeat_->step) + " has lost the store at " + setup.address + ":" +
+            std::to_string(setup.port) +
+            ": the process or machine that holds it has ended, or the network between them is cut. It waited in " +
+            what + ": " + reason + ".");
   std::string culprits;
   for (int rank = 0; rank < setup.size; rank++) {
     if (rank == setup.rank) continue;
-    const auto& [alive, step, failure] = ranks[rank];
-    if (!failure.empty()) culprits += named(rank, step) + " failed: " + failure + "\n";
-    else if (!alive) culprits += named(rank, step) + " does not answer: it has ended, is stopped, or is cut off from the network.\n";
+    const auto& [alive, step, waits, failure] = ranks[rank];
+    if (!failure.empty())
+      culprits += named(rank, step) + " failed: " + failure + "\n";
+    else if (!alive)
+      culprits += named(rank, step) + " does not answer: it has ended, is stopped, or is cut off from the network.\n";
+    else if (waits < heartbeat_->waits)
+      culprits += named(rank, step) + " is running and has not come: it hangs, or needs more than the timeout of " +
+                  seconds(setup.timeout) + " for what it does.\n";
   }
-  if (culprits.empty()) culprits = "No rank is known to have failed; one of them may wait for something else, or may be slower than the timeout of " + seconds(setup.timeout) + ".\n";
+  if (culprits.empty())
+    culprits =
+        "No rank is known to have failed; one of them may wait for something else, or may be slower than the timeout of " +
+        seconds(setup.timeout) + ".\n";
   throw Error(kDistributed, culprits + waited);
 }
 
@@ -135,7 +155,9 @@ void Group::abort() { aborted_ = true; }
 void Group::reached(int64_t step) { heartbeat_->step = step; }
 
 void Group::fail(const std::string& message) {
+  if (told_.exchange(true)) return;
   const auto told = [store = store_, key = failureKey(setup.rank), message] {
+    const c10::WarningUtils::WarningHandlerGuard quiet(silence());
     try {
       store->clone()->set(key, bytes(message));
     } catch (const std::exception&) {

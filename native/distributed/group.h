@@ -2,6 +2,7 @@
 // name the rank that is to blame. One group a process, shared by its threads.
 #pragma once
 
+#include <c10/util/Exception.h>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
@@ -21,11 +22,11 @@ struct GroupSetup {
   std::string address;  // where the store is
   int port = 0;
   bool hostsStore = false;  // this process runs the store's server
-  std::string prefix;  // of all keys; another one after a restart
+  std::string prefix;       // of all keys; another one after a restart
   int rank = 0, size = 1;
-  std::string host;  // of this process, for messages
-  std::string interface;  // network interface; empty: the one that reaches the store
-  std::string backend = "gloo";
+  std::string host;              // of this process, for messages
+  std::string interface;         // network interface; empty: the one that reaches the store
+  std::string backend = "gloo";  // "nccl": for tensors of GPUs, next to Gloo
   Milliseconds timeout{600000};
 };
 
@@ -61,7 +62,7 @@ class Group {
   c10::intrusive_ptr<c10d::Backend> backend_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::vector<std::string> hosts_;
-  std::atomic<bool> aborted_{false};
+  std::atomic<bool> aborted_{false}, told_{false};
   std::mutex mutex_;
   std::condition_variable changed_;
 };
@@ -71,10 +72,17 @@ std::shared_ptr<Group> currentGroup();
 std::shared_ptr<Group> currentGroupOrNull();
 void setCurrentGroup(std::shared_ptr<Group> group);
 
+// For threads that talk to a store: libtorch warns there by backtraces of what errors say in words.
+c10::WarningHandler* silence();
+// Asks a store something on a thread of its own, which is left behind where there is no answer in time: a network that
+// is cut never gives one. Throws what `ask` throws, and then.
+void askPatiently(Milliseconds patience, std::function<void()> ask);
+
 // TCPStore of libtorch, and its port.
 std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setup);
 
-// Backends; throw Error where this build or this libtorch has none.
+// Backends; throw Error where this build or this libtorch has none. The first one is for tensors of any device.
+c10::intrusive_ptr<c10d::Backend> makeBackend(const c10::intrusive_ptr<c10d::Store>& store, const GroupSetup& setup);
 c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>& store, const GroupSetup& setup);
 c10::intrusive_ptr<c10d::Backend> makeNccl(const c10::intrusive_ptr<c10d::Store>& store, const GroupSetup& setup);
 bool hasGloo();

@@ -1,5 +1,7 @@
 #include "distributed/heartbeat.h"
 
+#include "distributed/group.h"
+
 #include <condition_variable>
 #include <mutex>
 #include <sstream>
@@ -18,7 +20,7 @@ std::string beatKey(int rank) { return "beat/" + std::to_string(rank); }
 std::vector<uint8_t> bytes(const std::string& text) { return {text.begin(), text.end()}; }
 
 struct Beat {
-  int64_t count = -1, step = 0;
+  int64_t count = -1, step = 0, waits = 0;
 };
 
 std::vector<Beat> beats(c10d::Store& store, int size) {
@@ -26,7 +28,7 @@ std::vector<Beat> beats(c10d::Store& store, int size) {
   for (int rank = 0; rank < size; rank++) {
     if (!store.check({beatKey(rank)})) continue;
     const auto value = store.get(beatKey(rank));
-    std::istringstream(std::string(value.begin(), value.end())) >> all[rank].count >> all[rank].step;
+    std::istringstream(std::string(value.begin(), value.end())) >> all[rank].count >> all[rank].step >> all[rank].waits;
   }
   return all;
 }
@@ -39,6 +41,7 @@ std::vector<RankState> observe(c10d::Store& store, int size) {
   for (int rank = 0; rank < size; rank++) {
     ranks[rank].alive = after[rank].count != before[rank].count;
     ranks[rank].step = after[rank].step;
+    ranks[rank].waits = after[rank].waits;
     if (!store.check({failureKey(rank)})) continue;
     const auto text = store.get(failureKey(rank));
     ranks[rank].failure.assign(text.begin(), text.end());
@@ -50,7 +53,8 @@ std::vector<RankState> observe(c10d::Store& store, int size) {
 
 std::string failureKey(int rank) { return "failure/" + std::to_string(rank); }
 
-Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank) : store_(std::move(store)), rank_(rank), thread_([this] { beat(); }) {}
+Heartbeat::Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank)
+    : store_(std::move(store)), rank_(rank), thread_([this] { beat(); }) {}
 
 Heartbeat::~Heartbeat() {
   {
@@ -62,10 +66,12 @@ Heartbeat::~Heartbeat() {
 }
 
 void Heartbeat::beat() {
+  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
   std::unique_lock<std::mutex> lock(mutex_);
   try {
     for (int64_t count = 0; !ends_; count++) {
-      store_->set(beatKey(rank_), bytes(std::to_string(count) + " " + std::to_string(step)));
+      store_->set(beatKey(rank_),
+                  bytes(std::to_string(count) + " " + std::to_string(step) + " " + std::to_string(waits)));
       // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
       wake_.wait_until(lock, std::chrono::system_clock::now() + kInterval, [this] { return ends_; });
     }
@@ -75,30 +81,13 @@ void Heartbeat::beat() {
 }
 
 std::vector<RankState> examine(const c10::intrusive_ptr<c10d::Store>& store, int size) {
-  // A store whose machine is cut off answers never: the thread that asks is left behind.
-  struct Answer {
-    std::mutex mutex;
-    std::condition_variable done;
-    bool came = false;
-    std::vector<RankState> states;
-  };
-  auto answer = std::make_shared<Answer>();
-  std::thread([store, size, answer] {
-    std::vector<RankState> states;
-    try {
-      const auto own = store->clone();
-      states = observe(*own, size);
-    } catch (const std::exception&) {
-      // Nothing is known of the others.
-    }
-    const std::lock_guard<std::mutex> lock(answer->mutex);
-    answer->states = std::move(states);
-    answer->came = true;
-    answer->done.notify_all();
-  }).detach();
-  std::unique_lock<std::mutex> lock(answer->mutex);
-  const auto last = std::chrono::system_clock::now() + kObservation + kStorePatience;
-  return answer->done.wait_until(lock, last, [&] { return answer->came; }) ? answer->states : std::vector<RankState>();
+  const auto states = std::make_shared<std::vector<RankState>>();
+  try {
+    askPatiently(kObservation + kStorePatience, [store, size, states] { *states = observe(*store->clone(), size); });
+  } catch (const std::exception&) {
+    return {};
+  }
+  return *states;
 }
 
 }  // namespace srrl::distributed

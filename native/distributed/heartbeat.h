@@ -1,4 +1,5 @@
-// What each rank is doing, written into the store once a second by a thread of its own, also while the program computes.
+// What each rank is doing, written into the store once a second by a thread of its own, also while the program
+// computes.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/Store.hpp>
@@ -18,7 +19,8 @@ class Heartbeat {
   Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank);
   ~Heartbeat();
 
-  std::atomic<int64_t> step{0};
+  // The last step, and how many collectives this rank has waited for, or waits for.
+  std::atomic<int64_t> step{0}, waits{0};
 
  private:
   void beat();
@@ -32,9 +34,9 @@ class Heartbeat {
 };
 
 struct RankState {
-  bool alive = false;  // its heartbeat continues
-  int64_t step = 0;  // the last one
-  std::string failure;  // what it said of itself
+  bool alive = false;           // its heartbeat continues
+  int64_t step = 0, waits = 0;  // as it last said
+  std::string failure;          // what it said of itself
 };
 
 // Looks at all ranks for some seconds. Empty where the store does not answer.

@@ -1,10 +1,12 @@
-// NCCL, PyTorch's backend for NVIDIA GPUs, by the symbols of the library that a CUDA libtorch brings: this addon is built
-// without any header of CUDA's, and c10d::ProcessGroupNCCL cannot be constructed without them. NCCL's own interface is
-// plain C and does not change between its versions.
+// NCCL, PyTorch's backend for NVIDIA GPUs, by the symbols of the library that a CUDA libtorch brings: this addon is
+// built without any header of CUDA's, and c10d::ProcessGroupNCCL cannot be constructed without them. NCCL's own
+// interface is plain C and does not change between its versions.
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
 #include <dlfcn.h>
+
+#include <atomic>
 
 #include "distributed/group.h"
 #include "errors.h"
@@ -22,6 +24,7 @@ struct Library {
   int (*getUniqueId)(UniqueId*);
   int (*initRank)(Communicator*, int, UniqueId, int);
   int (*destroy)(Communicator);
+  int (*abort)(Communicator);
   int (*allReduce)(const void*, void*, size_t, int, int, Communicator, void*);
   int (*broadcast)(const void*, void*, size_t, int, int, Communicator, void*);
   int (*allGather)(const void*, void*, size_t, int, Communicator, void*);
@@ -32,18 +35,24 @@ struct Library {
 const Library& library() {
   static const Library one = [] {
     void* handle = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_NOLOAD);
-    if (!handle) throw Error(kDistributed, "NCCL comes with a CUDA build of libtorch, and this one is for CPUs. Run `npx srrl install-libtorch --cuda cu130`, or use --device cpu.");
+    if (!handle)
+      throw Error(
+          kDistributed,
+          "NCCL comes with a CUDA build of libtorch, and this one is for CPUs. Run `npx srrl install-libtorch --cuda cu130`, or use --device cpu.");
     void* own = dlopen("libnccl.so.2", RTLD_NOW);
     const auto find = [&](auto& function, const char* name) {
       void* found = dlsym(handle, name);
       if (!found && own) found = dlsym(own, name);
-      if (!found) throw Error(kDistributed, std::string("This CUDA libtorch does not export NCCL (") + name + " is missing), and there is no libnccl.so.2. Install NVIDIA's libnccl2.");
+      if (!found)
+        throw Error(kDistributed, std::string("This CUDA libtorch does not export NCCL (") + name +
+                                      " is missing), and there is no libnccl.so.2. Install NVIDIA's libnccl2.");
       function = reinterpret_cast<std::remove_reference_t<decltype(function)>>(found);
     };
     Library made;
     find(made.getUniqueId, "ncclGetUniqueId");
     find(made.initRank, "ncclCommInitRank");
     find(made.destroy, "ncclCommDestroy");
+    find(made.abort, "ncclCommAbort");
     find(made.allReduce, "ncclAllReduce");
     find(made.broadcast, "ncclBroadcast");
     find(made.allGather, "ncclAllGather");
@@ -86,7 +95,8 @@ int operationOf(const c10d::ReduceOp& op) {
 // Done for the host as soon as it was asked for; the current stream waits for it in wait().
 class StreamWork : public c10d::Work {
  public:
-  StreamWork(c10::Event done, c10::Device device, std::vector<at::Tensor> held) : done_(std::move(done)), device_(device), held_(std::move(held)) {}
+  StreamWork(c10::Event done, c10::Device device, std::vector<at::Tensor> held)
+      : done_(std::move(done)), device_(device), held_(std::move(held)) {}
   bool isCompleted() override { return true; }
   bool wait(std::chrono::milliseconds) override {
     done_.block(c10::impl::VirtualGuardImpl(device_.type()).getStream(device_));
@@ -101,33 +111,47 @@ class StreamWork : public c10d::Work {
 
 class Nccl : public c10d::Backend {
  public:
-  Nccl(c10::intrusive_ptr<c10d::Store> store, int rank, int size) : Backend(rank, size), store_(std::move(store)) { library(); }
+  Nccl(c10::intrusive_ptr<c10d::Store> store, int rank, int size) : Backend(rank, size), store_(std::move(store)) {
+    library();
+  }
   ~Nccl() override {
-    if (communicator_) library().destroy(communicator_);
+    if (Communicator one = communicator_.exchange(nullptr)) library().destroy(one);
   }
 
   const std::string getBackendName() const override { return "nccl"; }
 
-  c10::intrusive_ptr<c10d::Work> allreduce(std::vector<at::Tensor>& tensors, const c10d::AllreduceOptions& options) override {
+  // Ends what the GPU waits for.
+  void abort() override {
+    if (Communicator one = communicator_.exchange(nullptr)) library().abort(one);
+    aborted_ = true;
+  }
+
+  c10::intrusive_ptr<c10d::Work> allreduce(std::vector<at::Tensor>& tensors,
+                                           const c10d::AllreduceOptions& options) override {
     at::Tensor& tensor = tensors.at(0);
     return run(tensor, {tensor}, [&](Communicator communicator, void* stream) {
-      return library().allReduce(tensor.const_data_ptr(), tensor.mutable_data_ptr(), tensor.numel(), typeOf(tensor), operationOf(options.reduceOp), communicator, stream);
+      return library().allReduce(tensor.const_data_ptr(), tensor.mutable_data_ptr(), tensor.numel(), typeOf(tensor),
+                                 operationOf(options.reduceOp), communicator, stream);
     });
   }
 
-  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors, const c10d::BroadcastOptions& options) override {
+  c10::intrusive_ptr<c10d::Work> broadcast(std::vector<at::Tensor>& tensors,
+                                           const c10d::BroadcastOptions& options) override {
     at::Tensor& tensor = tensors.at(0);
     return run(tensor, {tensor}, [&](Communicator communicator, void* stream) {
-      return library().broadcast(tensor.const_data_ptr(), tensor.mutable_data_ptr(), tensor.numel(), typeOf(tensor), static_cast<int>(options.rootRank), communicator, stream);
+      return library().broadcast(tensor.const_data_ptr(), tensor.mutable_data_ptr(), tensor.numel(), typeOf(tensor),
+                                 static_cast<int>(options.rootRank), communicator, stream);
     });
   }
 
   // The outputs must follow each other in memory, as those of Group::gathered do.
-  c10::intrusive_ptr<c10d::Work> allgather(std::vector<std::vector<at::Tensor>>& outputs, std::vector<at::Tensor>& inputs, const c10d::AllgatherOptions&) override {
+  c10::intrusive_ptr<c10d::Work> allgather(std::vector<std::vector<at::Tensor>>& outputs,
+                                           std::vector<at::Tensor>& inputs, const c10d::AllgatherOptions&) override {
     const at::Tensor& input = inputs.at(0);
     const std::vector<at::Tensor>& all = outputs.at(0);
     return run(input, {input, all.at(0)}, [&](Communicator communicator, void* stream) {
-      return library().allGather(input.const_data_ptr(), all.at(0).mutable_data_ptr(), input.numel(), typeOf(input), communicator, stream);
+      return library().allGather(input.const_data_ptr(), all.at(0).mutable_data_ptr(), input.numel(), typeOf(input),
+                                 communicator, stream);
     });
   }
 
@@ -151,8 +175,11 @@ class Nccl : public c10d::Backend {
 
   // At the first collective, which tells the device.
   void connect(c10::Device device, const c10::impl::VirtualGuardImpl& streams) {
+    if (aborted_) throw Error(kDistributed, "the run is over");
     if (communicator_) {
-      if (device != device_) throw Error(kDistributed, "this rank's tensors were on " + device_->str() + " before, and are on " + device.str() + " now");
+      if (device != device_)
+        throw Error(kDistributed,
+                    "this rank's tensors were on " + device_->str() + " before, and are on " + device.str() + " now");
       return;
     }
     UniqueId id{};
@@ -163,13 +190,16 @@ class Nccl : public c10d::Backend {
       const auto value = store_->get("nccl/id");
       std::copy_n(value.begin(), std::min(value.size(), sizeof id.bytes), reinterpret_cast<uint8_t*>(id.bytes));
     }
-    check(library().initRank(&communicator_, getSize(), id, getRank()), "connecting the ranks");
+    Communicator made = nullptr;
+    check(library().initRank(&made, getSize(), id, getRank()), "connecting the ranks");
+    communicator_ = made;
     device_ = device;
     stream_ = streams.getStreamFromGlobalPool(device, true);
   }
 
   c10::intrusive_ptr<c10d::Store> store_;
-  Communicator communicator_ = nullptr;
+  std::atomic<Communicator> communicator_ = nullptr;
+  std::atomic<bool> aborted_ = false;
   std::optional<c10::Device> device_;
   std::optional<c10::Stream> stream_;
 };

@@ -33,16 +33,23 @@ struct Reducer::Clock {
 };
 
 Reducer::Reducer(std::shared_ptr<Group> group, std::vector<at::Tensor> parameters, const ReducerOptions& options)
-    : group_(std::move(group)), parameters_(std::move(parameters)), findUnused_(options.findUnused), bucketOf_(parameters_.size()), clock_(std::make_shared<Clock>()),
+    : group_(std::move(group)),
+      parameters_(std::move(parameters)),
+      findUnused_(options.findUnused),
+      bucketOf_(parameters_.size()),
+      clock_(std::make_shared<Clock>()),
       done_(parameters_.size()) {
+  if (parameters_.empty()) throw Error(kState, "there are no parameters whose gradients could be reduced");
   fill(options);
   for (size_t i = 0; i < parameters_.size(); i++) {
     auto accumulator = torch::autograd::impl::grad_accumulator(parameters_[i]);
-    if (!accumulator) throw Error(kState, "parameter " + std::to_string(i) + " needs no gradient, so that there is nothing to reduce");
-    auto hook = std::make_unique<torch::autograd::utils::LambdaPostHook>([this, i](const torch::autograd::variable_list& outputs, const torch::autograd::variable_list&) {
-      ready(i);
-      return outputs;
-    });
+    if (!accumulator)
+      throw Error(kState, "parameter " + std::to_string(i) + " needs no gradient, so that there is nothing to reduce");
+    auto hook = std::make_unique<torch::autograd::utils::LambdaPostHook>(
+        [this, i](const torch::autograd::variable_list& outputs, const torch::autograd::variable_list&) {
+          ready(i);
+          return outputs;
+        });
     hooks_.emplace_back(accumulator.get(), accumulator->add_post_hook(std::move(hook)));
     accumulators_.push_back(std::make_shared<decltype(accumulator)>(std::move(accumulator)));
   }
@@ -57,8 +64,10 @@ void Reducer::fill(const ReducerOptions& options) {
   std::vector<int64_t> elements;
   for (size_t i = parameters_.size(); i-- > 0;) {
     const at::Tensor& parameter = parameters_[i];
-    const int64_t most = (buckets_.size() <= 1 ? options.firstBucketBytes : options.bucketBytes) / parameter.element_size();
-    const bool fits = !buckets_.empty() && elements.back() + parameter.numel() <= most && parameters_[buckets_.back().members[0]].options().type_equal(parameter.options());
+    const int64_t most =
+        (buckets_.size() <= 1 ? options.firstBucketBytes : options.bucketBytes) / parameter.element_size();
+    const bool fits = !buckets_.empty() && elements.back() + parameter.numel() <= most &&
+                      parameters_[buckets_.back().members[0]].options().type_equal(parameter.options());
     if (!fits) {
       buckets_.emplace_back();
       elements.push_back(0);
@@ -75,7 +84,9 @@ void Reducer::fill(const ReducerOptions& options) {
       const at::Tensor& parameter = parameters_[i];
       const at::Tensor part = bucket.buffer.narrow(0, begin, parameter.numel());
       // In the order of its elements in memory, which is a plain copy.
-      bucket.views.push_back(parameter.is_non_overlapping_and_dense() ? part.as_strided(parameter.sizes(), parameter.strides()) : part.view(parameter.sizes()));
+      bucket.views.push_back(parameter.is_non_overlapping_and_dense()
+                                 ? part.as_strided(parameter.sizes(), parameter.strides())
+                                 : part.view(parameter.sizes()));
       begin += parameter.numel();
     }
   }
@@ -119,8 +130,10 @@ void Reducer::launch(Bucket& bucket) {
   std::vector<at::Tensor> tensors{bucket.buffer};
   clock_->began();
   bucket.work = group_->backend().allreduce(tensors);
-  if (bucket.work->isCompleted()) clock_->ended();
-  else bucket.work->getFuture()->addCallback([clock = clock_](c10::ivalue::Future&) { clock->ended(); });
+  if (bucket.work->isCompleted())
+    clock_->ended();
+  else
+    bucket.work->getFuture()->addCallback([clock = clock_](c10::ivalue::Future&) { clock->ended(); });
 }
 
 void Reducer::finish() {
@@ -134,8 +147,9 @@ void Reducer::finish() {
     for (size_t i = 0; i < parameters_.size(); i++)
       if (!done_[i]) unused.push_back(i);
     if (!unused.empty() && !findUnused_)
-      throw Error(kState, std::to_string(unused.size()) + " of " + std::to_string(parameters_.size()) + " parameters got no gradient, the first is number " +
-                              std::to_string(unused[0]) + ". Leave them out of the module, or pass findUnusedParameters: true");
+      throw Error(kState, std::to_string(unused.size()) + " of " + std::to_string(parameters_.size()) +
+                              " parameters got no gradient, the first is number " + std::to_string(unused[0]) +
+                              ". Leave them out of the module, or pass findUnusedParameters: true");
     while (next_ < buckets_.size()) launch(buckets_[next_++]);
   }
   const double began = now();

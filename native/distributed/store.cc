@@ -2,12 +2,57 @@
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <exception>
+#include <thread>
+
 #include "distributed/group.h"
 #include "errors.h"
 
 namespace srrl::distributed {
 
+namespace {
+
+struct Silence : c10::WarningHandler {
+  void process(const c10::Warning&) override {}
+};
+
+}  // namespace
+
+c10::WarningHandler* silence() {
+  static auto* one = new Silence();
+  return one;
+}
+
+void askPatiently(Milliseconds patience, std::function<void()> ask) {
+  struct Answer {
+    std::mutex mutex;
+    std::condition_variable done;
+    bool came = false;
+    std::exception_ptr failure;
+  };
+  auto answer = std::make_shared<Answer>();
+  std::thread([ask = std::move(ask), answer] {
+    const c10::WarningUtils::WarningHandlerGuard quiet(silence());
+    std::exception_ptr failure;
+    try {
+      ask();
+    } catch (...) {
+      failure = std::current_exception();
+    }
+    const std::lock_guard<std::mutex> lock(answer->mutex);
+    answer->failure = failure;
+    answer->came = true;
+    answer->done.notify_all();
+  }).detach();
+  std::unique_lock<std::mutex> lock(answer->mutex);
+  // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
+  if (!answer->done.wait_until(lock, std::chrono::system_clock::now() + patience, [&] { return answer->came; }))
+    throw std::runtime_error("The store does not answer.");
+  if (answer->failure) std::rethrow_exception(answer->failure);
+}
+
 std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setup) {
+  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(setup.port);
   options.isServer = setup.hostsStore;
@@ -20,11 +65,18 @@ std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setu
     return {c10::make_intrusive<c10d::PrefixStore>(setup.prefix, std::move(store)), port};
   } catch (const std::exception& error) {
     const std::string reason = withoutAdvice(error.what());
-    if (setup.hostsStore && (reason.find("EADDRINUSE") != std::string::npos || reason.find("already in use") != std::string::npos))
-      throw Error(kDistributed, "The port " + std::to_string(setup.port) + " is in use on this machine. Choose another MASTER_PORT for all ranks, or port in --master of srrl launch.");
+    if (setup.hostsStore &&
+        (reason.find("EADDRINUSE") != std::string::npos || reason.find("already in use") != std::string::npos))
+      throw Error(
+          kDistributed,
+          "The port " + std::to_string(setup.port) +
+              " is in use on this machine. Choose another MASTER_PORT for all ranks, or port in --master of srrl launch.");
     if (setup.hostsStore) throw Error(kDistributed, "This machine cannot open the store at " + place + ": " + reason);
-    throw Error(kDistributed, "The store at " + place + " cannot be reached" + (setup.host.empty() ? "" : " by rank " + std::to_string(setup.rank) + " on " + setup.host) + " within " +
-                            std::to_string(setup.timeout.count() / 1000) + " s: " + reason + ". Check MASTER_ADDR and MASTER_PORT, and that rank 0 is running.");
+    throw Error(kDistributed,
+                "The store at " + place + " cannot be reached" +
+                    (setup.host.empty() ? "" : " by rank " + std::to_string(setup.rank) + " on " + setup.host) +
+                    " within " + std::to_string(setup.timeout.count() / 1000) + " s: " + reason +
+                    ". Check MASTER_ADDR and MASTER_PORT, and that rank 0 is running.");
   }
 }
 

@@ -7,6 +7,7 @@
 #include <torch/library.h>
 
 #include <limits>
+#include <mutex>
 #include <sstream>
 
 #include "../library.h"
@@ -48,9 +49,10 @@ bool isMap(const Tensor& map) {
 
 // With dilation, a window could be without any value. What libtorch refuses, it refuses with its own message.
 bool fits(const Tensor& map, const Windows& w) {
-  if (!isMap(map) || w.kernel[0] * w.kernel[1] > 256 || w.dilation != Pair{1, 1}) return false;
+  if (!isMap(map) || w.dilation != Pair{1, 1}) return false;
   for (size_t i = 0; i < 2; i++)
-    if (w.kernel[i] < 1 || w.stride[i] < 1 || w.padding[i] < 0 || 2 * w.padding[i] > w.kernel[i]) return false;
+    if (w.kernel[i] < 1 || w.kernel[i] > 256 || w.stride[i] < 1 || w.padding[i] < 0 || w.padding[i] > w.kernel[i] / 2) return false;
+  if (w.kernel[0] * w.kernel[1] > 256) return false;
   const Pair size = w.outputSize(map);
   return size[0] > 0 && size[1] > 0 && map.size(0) * map.size(1) * size[0] * size[1] < std::numeric_limits<int>::max();
 }
@@ -120,7 +122,8 @@ std::string kindOf(const char* direction, const Tensor& map, const Windows& w) {
   return text.str();
 }
 
-// libtorch's gradient adds in no fixed order on CUDA, and refuses to where that is forbidden; to compare, it may.
+// libtorch's gradient adds in no fixed order on CUDA, and refuses to where that is forbidden; to compare, it may. One
+// thread at a time: the setting is the process's, and of two that change it, the second would restore the change.
 class AnyOrder {
  public:
   AnyOrder() { at::globalContext().setDeterministicAlgorithms(false, false); }
@@ -129,6 +132,12 @@ class AnyOrder {
   AnyOrder& operator=(const AnyOrder&) = delete;
 
  private:
+  static std::mutex& mutex() {
+    static std::mutex mutex;
+    return mutex;
+  }
+
+  const std::lock_guard<std::mutex> lock_{mutex()};
   const bool wanted_ = at::globalContext().deterministicAlgorithms(), warns_ = at::globalContext().deterministicAlgorithmsWarnOnly();
 };
 

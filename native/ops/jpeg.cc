@@ -79,8 +79,7 @@ struct Decoder {
   const Handle handle;
   const at::Tensor& bytes;
 
-  explicit Decoder(const at::Tensor& bytes) : api(opened()), handle(api.init(kInitDecompress)), bytes(bytes) {
-    TORCH_CHECK(isPlain(bytes) && bytes.dim() == 1 && bytes.scalar_type() == at::kByte && bytes.is_contiguous() && bytes.device().is_cpu(), "bytes must be uint8 [N]");
+  explicit Decoder(const at::Tensor& bytes) : api(opened()), handle(opened(bytes)), bytes(bytes) {
     TORCH_CHECK(handle, "libjpeg-turbo has no memory");
     // Whether a damaged file is an image all the same is not decided here.
     api.set(handle, kStopOnWarning, 1);
@@ -92,6 +91,11 @@ struct Decoder {
     const TurboJpeg* api = turboJpeg;
     TORCH_CHECK(api, "srrl::open_turbo_jpeg() comes first");
     return *api;
+  }
+  // Nothing frees a handle where the constructor throws.
+  static Handle opened(const at::Tensor& bytes) {
+    TORCH_CHECK(isPlain(bytes) && bytes.dim() == 1 && bytes.scalar_type() == at::kByte && bytes.is_contiguous() && bytes.device().is_cpu(), "bytes must be uint8 [N]");
+    return opened().init(kInitDecompress);
   }
   void check(int status) const { TORCH_CHECK(status == 0, api.error(handle)); }
   int get(Parameter parameter) const { return api.get(handle, parameter); }
@@ -155,12 +159,13 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
   const Decoder jpeg(bytes);
   TORCH_CHECK(jpeg.header(), jpeg.api.error(jpeg.handle));
   const int64_t d = denominator;
+  TORCH_CHECK(d == 1 || d == 2 || d == 4 || d == 8, "denominator must be 1, 2, 4 or 8, not ", d);
   jpeg.check(jpeg.api.scale(jpeg.handle, {1, static_cast<int>(d)}));
   const int64_t width = (jpeg.get(kWidth) + d - 1) / d, height = (jpeg.get(kHeight) + d - 1) / d;
   const int64_t left = box[0], top = box[1], w = box[2], h = box[3];
-  TORCH_CHECK(left >= 0 && top >= 0 && w > 0 && h > 0 && left + w <= width && top + h <= height, "the part is not inside of the image");
-  TORCH_CHECK(offset[0] >= 0 && offset[1] >= 0 && offset[0] + pixels.size(0) <= resized[0] && offset[1] + pixels.size(1) <= resized[1],
-              "there are no such pixels in the resized part");
+  TORCH_CHECK(left >= 0 && top >= 0 && w > 0 && h > 0 && w <= width && h <= height && left <= width - w && top <= height - h, "the part is not inside of the image");
+  const auto holds = [&](int i) { return resized[i] >= 0 && offset[i] >= 0 && pixels.size(i) <= resized[i] && offset[i] <= resized[i] - pixels.size(i); };
+  TORCH_CHECK(holds(0) && holds(1), "there are no such pixels in the resized part");
 
   // Color is smoothed over neighbors: with a few pixels more around it, the part has the bytes that it has in the
   // whole. A region begins where a block of any kind of subsampling does.

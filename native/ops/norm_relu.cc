@@ -65,7 +65,8 @@ Tensor affine(const Tensor& input, const Tensor& scale, const Tensor& shift, boo
 template <typename Share, typename Join>
 void overShares(const Tensor& map, const Share& share, const Join& join) {
   const int64_t channels = map.size(1), pixels = map.numel() / channels;
-  const int64_t count = std::min<int64_t>(at::get_num_threads(), map.numel() / 16384 + 1);
+  // No share without pixels, whose mean would be 0 / 0.
+  const int64_t count = std::min<int64_t>({at::get_num_threads(), map.numel() / 16384 + 1, pixels});
   std::vector<double> sums(count * 2 * channels);
   const auto firstOf = [&](int64_t i) { return i * pixels / count; };
   at::parallel_for(0, count, 1, [&](int64_t begin, int64_t end) {

@@ -22,7 +22,10 @@ uint32_t draw(uint64_t seed, uint64_t epoch, uint64_t sample, Stream stream, uin
   return engine();
 }
 
-// A whole number below `bound`, by multiplication (bias below bound / 2^32).
+// Zeros around an image; more do not fit the arithmetic of drawView().
+constexpr int64_t kMostPad = int64_t{1} << 30;
+
+// A whole number below `bound`, at most 2^32, by multiplication (bias below bound / 2^32).
 int64_t below(uint32_t bits, int64_t bound) { return static_cast<int64_t>((static_cast<uint64_t>(bits) * static_cast<uint64_t>(bound)) >> 32); }
 
 struct View {
@@ -30,6 +33,8 @@ struct View {
   int64_t left = 0;
   bool flip = false;
 };
+
+void checkPad(int64_t pad) { TORCH_CHECK(pad >= 0 && pad <= kMostPad, "pad must be between 0 and ", kMostPad, ", not ", pad); }
 
 View drawView(uint64_t seed, uint64_t epoch, uint64_t sample, int64_t pad, bool flip) {
   View view;
@@ -59,7 +64,7 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
               "images must be a contiguous uint8 tensor [N, C, H, W] on the CPU");
   TORCH_CHECK(isPlain(indices) && indices.dim() == 1 && indices.scalar_type() == at::kLong && indices.is_contiguous() && indices.device().is_cpu(),
               "indices must be a contiguous int64 tensor [B] on the CPU");
-  TORCH_CHECK(pad >= 0, "pad must not be negative");
+  checkPad(pad);
   const int64_t count = images.size(0), channels = images.size(1), height = images.size(2), width = images.size(3);
   TORCH_CHECK(static_cast<int64_t>(mean.size()) == channels && static_cast<int64_t>(deviation.size()) == channels,
               "mean and deviation need one value for each of the ", channels, " channels");
@@ -94,7 +99,7 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
 // The decisions of normalized_views alone, for images that lie on another device: int64 [B, 3], the first row, the
 // first column, and 1 where mirrored.
 at::Tensor viewDraws(at::ArrayRef<int64_t> samples, int64_t pad, bool flip, int64_t seed, int64_t epoch) {
-  TORCH_CHECK(pad >= 0, "pad must not be negative");
+  checkPad(pad);
   at::Tensor result = at::empty({static_cast<int64_t>(samples.size()), 3}, at::kLong);
   int64_t* out = result.mutable_data_ptr<int64_t>();
   for (const int64_t sample : samples) {
@@ -133,9 +138,10 @@ at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, a
   // than this does.
   for (int64_t row = 0; row < count * height; row++) {
     const bool turn = turned[row / height];
-    const uint8_t* pixel = from + (row * width + (turn ? width - 1 : 0)) * channels;
-    for (int64_t x = 0; x < width; x++, pixel += turn ? -channels : channels) {
-      for (int64_t c = 0; c < channels; c++) *target++ = table[c * 256 + pixel[c]];
+    const uint8_t* line = from + row * width * channels;
+    int64_t place = turn ? (width - 1) * channels : 0;
+    for (int64_t x = 0; x < width; x++, place += turn ? -channels : channels) {
+      for (int64_t c = 0; c < channels; c++) *target++ = table[c * 256 + line[place + c]];
     }
   }
   return result;

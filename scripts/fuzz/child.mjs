@@ -1,8 +1,9 @@
-// Runs the cases of one target from a number on: node child.mjs TARGET SEED FIRST LAST END verbose?
+// Runs the cases of one target from a number on: node child.mjs TARGET SEED FIRST LAST END FOLDER verbose?
 // The number of the case that runs, and what was counted so far, stand in the file of descriptor 4.
 import { writeSync } from 'node:fs';
 import { SampleRandom } from '../../dist/data/philox.js';
 import { SrrlError } from '../../dist/errors.js';
+import { keepLast } from './kept.mjs';
 
 class Random extends SampleRandom {
   pick(choices) {
@@ -13,7 +14,8 @@ class Random extends SampleRandom {
   }
 }
 
-const [name, seed, first, last, end] = process.argv.slice(2).map((text, i) => (i === 0 ? text : Number(text)));
+const [name, folder] = [process.argv[2], process.argv[7]];
+const [seed, first, last, end] = process.argv.slice(3, 7).map(Number);
 const verbose = process.argv.at(-1) === 'verbose';
 const state = Buffer.alloc(16);
 
@@ -34,7 +36,7 @@ tell(first, 0);
 const { default: target } = await import(`./targets/${name}.mjs`);
 const { unit, seconds = 20, memory = 3000, setup } = target;
 process.send({ unit });
-const run = await setup();
+const run = await setup({ folder });
 process.send({ seconds });
 let counted = 0;
 const trial = {
@@ -49,7 +51,8 @@ for (; number < last && Date.now() < end; number++) {
   try {
     await run(new Random(seed, 1, number), trial);
   } catch (error) {
-    if (!(error instanceof SrrlError)) process.send({ number, error: signature(error) });
+    if (!(error instanceof SrrlError))
+      process.send({ number, error: signature(error), file: keepLast(folder, number) });
     if (verbose) console.log(error);
   }
   if (number % 50 !== 0) continue;

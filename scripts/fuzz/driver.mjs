@@ -1,9 +1,10 @@
 // Runs the cases of one target in child processes: a new one continues behind a case that ended the last.
 import { spawn } from 'node:child_process';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { keepLast } from './kept.mjs';
 
 const child = fileURLToPath(new URL('child.mjs', import.meta.url));
 /** More than any case needs; a case that asks for more gets an error, not the machine's last memory. */
@@ -11,15 +12,15 @@ const addressSpace = process.env.ASAN_OPTIONS ? 'unlimited' : 8_000_000;
 
 /** Same errors at the same place are one finding; `report` hears of it once. */
 export async function runTarget({ name, seed, first, cases, milliseconds, verbose, report }) {
-  const folder = mkdtempSync(join(tmpdir(), 'srrl-fuzz-'));
+  const folder = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'srrl-fuzz-'));
   const counts = { cases: 0, counted: 0, unit: '', crashes: 0, hangs: 0, errors: 0 };
   const seen = new Set();
-  const found = (kind, number, message) => {
+  const found = (kind, number, message, file) => {
     // What was called, without its arguments: one finding for each function.
     const signature = `${kind} ${message.replace(/^([^(]*(\('[^']*')?).*/s, '$1')}`;
     if (seen.has(signature)) return;
     seen.add(signature);
-    report({ kind, number, message });
+    report({ kind, number, message, file });
   };
   const end = Date.now() + milliseconds;
   const last = first + cases;
@@ -27,11 +28,11 @@ export async function runTarget({ name, seed, first, cases, milliseconds, verbos
     let next = first;
     while (next < last && Date.now() < end) {
       const file = join(folder, 'progress');
-      const outcome = await runChild({ name, seed, first: next, last, end, verbose, file }, (message) => {
+      const outcome = await runChild({ name, seed, first: next, last, end, verbose, file, folder }, (message) => {
         if (message.unit) counts.unit = message.unit;
         if (message.error === undefined) return;
         counts.errors++;
-        found('error', message.number, message.error);
+        found('error', message.number, message.error, message.file);
       });
       const { number, counted } = progressIn(file);
       counts.counted += counted;
@@ -42,8 +43,9 @@ export async function runTarget({ name, seed, first, cases, milliseconds, verbos
       const kind = outcome === 'hang' ? 'hang' : 'crash';
       counts[kind === 'hang' ? 'hangs' : 'crashes']++;
       if (verbose) continue;
-      const call = await lastCall({ name, seed, first: number, last: number + 1, end: Number.POSITIVE_INFINITY, file });
-      found(kind, number, `${outcome} ${call}`);
+      const kept = keepLast(folder, number);
+      if (kept) found(kind, number, `${outcome} in ${name}`, kept);
+      else found(kind, number, `${outcome} ${await lastCall({ name, seed, number, file, folder })}`);
     }
   } finally {
     rmSync(folder, { recursive: true });
@@ -52,8 +54,9 @@ export async function runTarget({ name, seed, first, cases, milliseconds, verbos
 }
 
 /** What a case did last, by repeating it; empty where it ends well this time. */
-async function lastCall(options) {
+async function lastCall({ number, ...others }) {
   let text = '';
+  const options = { ...others, first: number, last: number + 1, end: Number.POSITIVE_INFINITY };
   const outcome = await runChild({ ...options, verbose: true, say: (chunk) => (text += chunk) }, () => {});
   return outcome === 'done' ? '(not when repeated alone)' : text.trimEnd().split('\n').slice(-2).join(' ');
 }
@@ -65,9 +68,9 @@ function progressIn(file) {
 }
 
 /** Resolves with `done`, `hang`, or how the process ended. */
-function runChild({ name, seed, first, last, end, verbose, file, say }, hear) {
+function runChild({ name, seed, first, last, end, verbose, file, folder, say }, hear) {
   const descriptor = openSync(file, 'w+');
-  const given = [name, seed, first, last, end, verbose ? 'verbose' : ''].map((value) => String(value));
+  const given = [name, seed, first, last, end, folder, verbose ? 'verbose' : ''].map((value) => String(value));
   const process_ = spawn(
     'sh',
     ['-c', `ulimit -v ${addressSpace}; ulimit -c 0; exec "$@"`, 'sh', process.execPath, '--expose-gc', child, ...given],
@@ -88,8 +91,9 @@ function runChild({ name, seed, first, last, end, verbose, file, say }, hear) {
   process_.stderr?.on('data', (chunk) => {
     words = (words + chunk).slice(-4000);
   });
-  return new Promise((resolve) => {
-    let limit = 60;
+  return new Promise((resolve, reject) => {
+    // A busy machine takes minutes to load the package.
+    let [limit, ready] = [600, false];
     let before = -1;
     let since = Date.now();
     let hung = false;
@@ -102,12 +106,13 @@ function runChild({ name, seed, first, last, end, verbose, file, say }, hear) {
       process_.kill('SIGKILL');
     }, 500);
     process_.on('message', (message) => {
-      if (message.seconds) limit = message.seconds;
+      if (message.seconds) [limit, ready] = [message.seconds, true];
       hear(message);
     });
     process_.on('close', (code, signal) => {
       clearInterval(watch);
-      if (hung) resolve('hang');
+      if (!ready) reject(new Error(`The target ${name} cannot begin:\n${words}`));
+      else if (hung) resolve('hang');
       else if (code === 0) resolve('done');
       else resolve(signal ? `${signal} ${lastWords(words)}` : `exit code ${code} ${lastWords(words)}`);
     });

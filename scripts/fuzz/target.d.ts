@@ -6,8 +6,11 @@ export interface Target {
   seconds?: number;
   /** MiB of resident memory that the process may grow to. Default 3000. */
   memory?: number;
-  /** Prepares what all cases share and returns the function that runs one. */
-  setup(): Promise<Run> | Run;
+  /**
+   * Prepares what all cases share and returns the function that runs one. A target that writes files writes them to
+   * folders below `folder`: the last one is kept where a case fails.
+   */
+  setup(place: { folder: string }): Promise<Run> | Run;
 }
 
 /**

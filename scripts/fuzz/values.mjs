@@ -1,5 +1,28 @@
 // Values that calls are tried with: tensors of every kind, and what is none.
+import { Worker } from 'node:worker_threads';
 import torch, { Complex, Float, Generator, Tensor } from '../../dist/torch.js';
+
+/** Tensors that a thread made which has ended, and numbers by which it knew others. */
+async function fromElsewhere() {
+  const source = `
+    import { parentPort, workerData } from 'node:worker_threads';
+    const { default: torch } = await import(workerData);
+    const own = Array.from({ length: 5000 }, () => torch.ones([2]));
+    const leaf = torch.ones([2, 3]).requiresGrad_();
+    const made = [leaf, torch.eye(3).toSparse(), torch.quantizePerTensor(torch.ones([2]), 0.1, 2, 'qint8'),
+      torch.zeros([2, 3]), torch.fromArray(new Float32Array(6), [2, 3])];
+    parentPort.postMessage({ sent: made.map((tensor) => torch.sendTensor(tensor)), handles: own.slice(-20).map(({ handle }) => handle) });
+  `;
+  const url = new URL('../../dist/torch.js', import.meta.url).href;
+  const worker = new Worker(new URL(`data:text/javascript,${encodeURIComponent(source)}`), { workerData: url });
+  const { sent, handles } = await new Promise((resolve, reject) =>
+    worker.once('message', resolve).once('error', reject),
+  );
+  const tensors = sent.map((one) => torch.receiveTensor(one));
+  await new Promise((resolve) => worker.once('exit', resolve));
+  return { tensors, handles };
+}
+const elsewhere = await fromElsewhere();
 
 const number = (random) => random.pick([0, 1, 2, 3, 5]);
 const shape = (random) => Array.from({ length: random.below(5) }, () => number(random));
@@ -72,6 +95,8 @@ const special = {
   emptySparse: () => torch.zeros([0, 2]).toSparse(),
   nested: () => torch._nestedTensorFromTensorList([torch.ones([2, 3]), torch.ones([1, 3])]),
   mkldnn: () => torch.randn([2, 3]).toMkldnn(),
+  // Of its own memory, so that a case does not depend on those before it; its gradient goes to the other thread's leaf.
+  elsewhere: (random) => random.pick(elsewhere.tensors).clone(),
   received: () => torch.receiveTensor(torch.sendTensor(torch.ones([2, 3]).requiresGrad_())),
 };
 
@@ -154,6 +179,8 @@ const odd = [
   () => disposed,
   // A number that looks like another thread's tensor, or like one that was freed.
   (random) => ({ handle: random.pick([0, 1, -1, Number.NaN, 16777216, 2 ** 53, 'x']) }),
+  (random) => ({ handle: random.pick(elsewhere.handles) }),
+  (random) => Object.assign(Object.create(Tensor.prototype), { handle: random.pick(elsewhere.handles) }),
   () => Object.create(Tensor.prototype),
   () => thrower,
   () => Object.create(null),

@@ -1,12 +1,11 @@
 /** Teacher and student compared on a split: predictions, features, calibration. */
 import { checkCall, type Kinds } from '../call.js';
 import type { Dataset, SplitName } from '../data/dataset.js';
-import { Loader } from '../data/loader.js';
 import { seeing } from '../distill/adapted-teacher.js';
 import type { Teacher } from '../distill/teacher.js';
 import { TeacherBase } from '../distill/teacher-base.js';
+import { valueNow } from '../distributed/immediate.js';
 import { ConfigError } from '../errors.js';
-import type { Features } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { LinearCKA } from './cka.js';
@@ -14,6 +13,7 @@ import { Comparison } from './comparison.js';
 import { exampleRecords, Verdicts } from './examples.js';
 import { kMeans } from './kmeans.js';
 import { normalizedMutualInformation } from './nmi.js';
+import { type BatchOutputs, Outputs } from './outputs.js';
 import { accuracies, Predictions } from './predictions.js';
 import type { AnalysisRecord, ClassRecord, ClusterRecord, NetworkRecord } from './record.js';
 
@@ -26,6 +26,7 @@ const kinds: Kinds<AnalysisSetup> = {
   device: 'string',
   signal: 'any',
   onProgress: 'any',
+  shared: 'boolean',
 };
 
 /** What {@link analyze} compares, on which images. */
@@ -43,6 +44,11 @@ export interface AnalysisSetup {
   signal?: AbortSignal;
   /** Called with the number of images that are done. */
   onProgress?: (done: number, count: number) => void;
+  /**
+   * Whether all processes of the group analyze together, each with every so many of the batches. All of them must call
+   * it, and have the result, which is bitwise that of one process. Default false.
+   */
+  shared?: boolean;
 }
 
 const clusterSeed = 0;
@@ -61,36 +67,36 @@ export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
   checkCall('analyze', [], kinds, arguments);
   check(setup);
   const { student, teacher: given, data, split = 'test', batchSize = 200, device = 'cpu', signal, onProgress } = setup;
+  const { shared = false } = setup;
   const teacher = given instanceof TeacherBase ? seeing(given, data) : given;
   const numClasses = data.classes.length;
-  const loader = new Loader(data, split, { batchSize, device });
+  const run = (images: Tensor) => ({ teacher: teacher.forward(images), student: student.forwardFeatures(images) });
+  const widths = [teacher.featureChannels, numClasses, student.featureChannels, numClasses] as const;
+  const outputs = new Outputs(data, split, { batchSize, device, shared, run, widths });
   const comparison = new Comparison(numClasses);
   const cka = new LinearCKA();
   const predictions = { teacher: new Predictions(numClasses), student: new Predictions(numClasses) };
   const verdicts = new Verdicts();
   const held: { teacher: Tensor; student: Tensor; labels: Tensor }[] = [];
   try {
-    loader.begin(0);
-    for (let step = 0; step < loader.steps; step++) {
+    const add = ({ teacher: t, student: s, labels }: BatchOutputs) => {
+      comparison.add(s, t, labels);
+      cka.add(s.pooled, t.pooled);
+      predictions.teacher.add(t.logits, labels);
+      predictions.student.add(s.logits, labels);
+      verdicts.add(s.logits, t.logits, labels);
+      held.push({ teacher: keep(t.pooled.clone()), student: keep(s.pooled.clone()), labels: keep(labels.clone()) });
+    };
+    for (let round = 0; round < outputs.rounds; round++) {
       signal?.throwIfAborted();
-      await loader.ready(step);
-      noGrad(() =>
-        scope(() => {
-          const batch = loader.batch(step);
-          const [t, s] = [onCpu(teacher.forward(batch.images)), onCpu(student.forwardFeatures(batch.images))];
-          const labels = batch.labels.to({ device: 'cpu' });
-          comparison.add(s, t, labels);
-          cka.add(s.pooled, t.pooled);
-          predictions.teacher.add(t.logits, labels);
-          predictions.student.add(s.logits, labels);
-          verdicts.add(s.logits, t.logits, labels);
-          held.push({ teacher: keep(t.pooled.clone()), student: keep(s.pooled.clone()), labels: keep(labels.clone()) });
-        }),
-      );
-      onProgress?.(Math.min((step + 1) * batchSize, loader.count), loader.count);
+      await outputs.ready(round);
+      noGrad(() => scope(() => outputs.ofRound(round).forEach(add)));
+      onProgress?.(outputs.doneAfter(round), outputs.count);
       // Progress is shown and signals arrive.
       await new Promise((resolve) => setImmediate(resolve));
     }
+    // The first process has all outputs; what it makes of them is everybody's.
+    if (!outputs.isFirst) return valueNow<AnalysisRecord | undefined>(undefined) as AnalysisRecord;
     const records = {
       teacher: networkRecord(predictions.teacher, teacher.featureChannels),
       student: networkRecord(predictions.student, student.featureChannels),
@@ -103,7 +109,7 @@ export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
       teacherAccuracy: right.teacher.classes[label] as number | null,
       studentAccuracy: right.student.classes[label] as number | null,
     }));
-    return {
+    const record: AnalysisRecord = {
       data: data.source,
       split,
       overall: likeness.overall,
@@ -113,18 +119,13 @@ export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
       classes,
       examples: await exampleRecords(data, split, verdicts.read(), classes),
     };
+    return outputs.isShared ? valueNow(record) : record;
   } finally {
     const { teacher: theirs, student: own } = predictions;
-    for (const holder of [loader, comparison, cka, theirs, own, verdicts]) holder.dispose();
+    for (const holder of [outputs, comparison, cka, theirs, own, verdicts]) holder.dispose();
     for (const batch of held) for (const tensor of Object.values(batch)) tensor.dispose();
   }
 }
-
-/** The CPU has float64, in which everything is summed, and the same result each time. */
-const onCpu = ({ pooled, logits }: Features) => ({
-  pooled: pooled.to({ device: 'cpu' }),
-  logits: logits.to({ device: 'cpu' }),
-});
 
 function check({ student, teacher, data, split = 'test' }: AnalysisSetup): void {
   const numClasses = data.classes.length;

@@ -6,12 +6,16 @@ import { writeFileAtomic } from '../atomic.js';
 import { checkCall, type Kinds } from '../call.js';
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
+import { splitFingerprint } from '../data/fingerprint.js';
 import { asTrained } from '../data/hold-out.js';
 import { preprocessingOf } from '../distill/adapted-teacher.js';
 import { deviceFor } from '../distill/run-device.js';
 import { asSeenBy, loadStudent, type StudentCard } from '../distill/saved-student.js';
 import { Teacher } from '../distill/teacher.js';
+import { getRank } from '../distributed/group.js';
+import { mustDoTheSame, stateHash } from '../distributed/state.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
+import type { Classifier } from '../models/index.js';
 import { validate, z } from '../options.js';
 import { parseYaml } from '../strict-yaml.js';
 import { type AnalysisSetup, analyze } from './analyze.js';
@@ -27,10 +31,12 @@ const kinds: Kinds<AnalyzeRunOptions> = {
   device: 'string',
   signal: 'any',
   onProgress: 'any',
+  shared: 'boolean',
 };
 
 /** How {@link analyzeRun} looks at a run. */
-export interface AnalyzeRunOptions extends Pick<AnalysisSetup, 'split' | 'batchSize' | 'signal' | 'onProgress'> {
+export interface AnalyzeRunOptions
+  extends Pick<AnalysisSetup, 'split' | 'batchSize' | 'signal' | 'onProgress' | 'shared'> {
   /** A teacher, or what Teacher.load() takes. Default: that of the run. */
   teacher?: string | Teacher;
   /**
@@ -78,14 +84,24 @@ export async function analyzeRun(path: string, options: AnalyzeRunOptions = {}):
       throw new ConfigError(`${path} held out no images, so it has no validation split. Choose --split test or train.`);
     teacher = typeof wanted === 'object' ? wanted : await openTeacher(path, config, { file: wanted, tap, device });
     student.to({ device, memoryFormat: 'channelsLast' });
+    if (rest.shared) agree({ student, teacher, data, split: rest.split });
     const record = await analyze({ student, teacher, data, device, ...rest });
     const result = { run: path, model: card.model, teacherFile: teacher.source, ...record };
-    save(resolve(path, out), `${JSON.stringify(result)}\n`);
+    if (!rest.shared || getRank() === 0) save(resolve(path, out), `${JSON.stringify(result)}\n`);
     return result;
   } finally {
     student.dispose();
     if (typeof wanted !== 'object') teacher?.dispose();
   }
+}
+
+/** Throws DistributedError, on every process, where one of them would compare something else. */
+function agree({ student, teacher, data, split = 'test' }: AnalysisSetup & { teacher: Teacher }): void {
+  mustDoTheSame('analysis', {
+    'weights of the student': stateHash((student as Classifier).stateDict()),
+    'weights of the teacher': teacher.fingerprint(),
+    [`${split} images`]: splitFingerprint(data, split),
+  });
 }
 
 /** What config.yaml of a run says of its data and its teacher. */

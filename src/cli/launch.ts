@@ -2,10 +2,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { timeoutVariable } from '../distributed/group.js';
 import { Meeting } from '../distributed/meeting.js';
 import { ConfigError, DistributedError } from '../errors.js';
 import { packageRoot } from '../native.js';
+import { launcherVariable } from './ranks.js';
 
 export interface LaunchOptions {
   nproc: number;
@@ -17,6 +19,8 @@ export interface LaunchOptions {
 }
 
 const defaultPort = 29500;
+/** Of a process that was asked to end by Ctrl-C or SIGTERM, and did. */
+const stopCodes = new Set([130, 143]);
 /** Seconds for which the others may end by themselves, and say why, when one has failed. */
 const grace = 30;
 
@@ -82,7 +86,9 @@ class Node {
       this.stopped = true;
       for (const child of children) child.kill(signal);
     };
-    process.on('SIGINT', stop).on('SIGTERM', stop);
+    // A terminal that is closed is no reason to lose steps.
+    const hangUp = () => stop('SIGTERM');
+    process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', hangUp);
     let failure: Failure | undefined;
     let last: NodeJS.Timeout | undefined;
     const fail = (found: Failure) => {
@@ -92,18 +98,27 @@ class Node {
       // A process that is stopped, or waits for nothing, does not end by itself.
       last = setTimeout(() => end(children), 1000 * Math.min(grace, this.options.timeout));
     };
-    const watch = setInterval(() => {
-      if (this.meeting.hasFailed(restarts)) fail({ text: 'a process on another machine has failed', code: 1 });
-    }, 1000);
+    let watches = this.options.nnodes > 1;
+    const watch = async () => {
+      for (; watches; await sleep(1000)) {
+        const text = await this.meeting.failureElsewhere(restarts);
+        if (text !== undefined && watches) fail({ text, code: 1 });
+        watches &&= text === undefined;
+      }
+    };
+    void watch();
     await Promise.all(
       children.map(async (child, local) => {
         const failed = await ended(child);
-        if (failed) fail({ ...failed, text: `rank ${nodeRank * nproc + local} (process ${child.pid}) ${failed.text}` });
+        if (!failed) return;
+        // It was asked to end, as by a scheduler: the others end with it, and nothing is started again.
+        if (stopCodes.has(failed.code)) this.stopped = true;
+        fail({ ...failed, text: `rank ${nodeRank * nproc + local} (process ${child.pid}) ${failed.text}` });
       }),
     );
-    clearInterval(watch);
+    watches = false;
     clearTimeout(last);
-    process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop);
+    process.removeListener('SIGINT', stop).removeListener('SIGTERM', stop).removeListener('SIGHUP', hangUp);
     return failure;
   }
 
@@ -115,6 +130,8 @@ class Node {
     const threads = Math.max(1, Math.floor(availableParallelism() / nproc));
     return spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), ...args], {
       stdio: 'inherit',
+      // Ctrl-C reaches this process alone, which passes it on once: a second one would end a run that is saving.
+      detached: true,
       env: {
         OMP_NUM_THREADS: String(threads),
         ...process.env,
@@ -127,6 +144,7 @@ class Node {
         TORCHELASTIC_USE_AGENT_STORE: 'True',
         TORCHELASTIC_RESTART_COUNT: String(restarts),
         [timeoutVariable]: String(timeout),
+        [launcherVariable]: String(process.pid),
       },
     });
   }

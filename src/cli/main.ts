@@ -6,13 +6,14 @@ import { Command as Commander, CommanderError } from 'commander';
 import { ConfigError, InterruptedError, messageOf, SrrlError } from '../errors.js';
 import { packageVersion } from '../native.js';
 import { printable } from '../printable.js';
+import { hasStuckThread } from '../train/remote.js';
 import { exitQuietlyWithoutReader } from './broken-pipe.js';
 import { addCommand } from './command.js';
 import { commands } from './commands/index.js';
 import { addCompletion } from './completion.js';
 import { helpConfiguration } from './help.js';
 import { printSafely } from './print.js';
-import { speaker } from './ranks.js';
+import { endWithLauncher, speaker } from './ranks.js';
 
 const program = new Commander('srrl')
   .description('Knowledge distillation (SRRL) at native speed from Node.js.')
@@ -24,7 +25,16 @@ const program = new Commander('srrl')
 for (const command of commands) addCommand(program, command);
 addCompletion(program);
 
+/** Ends the process as SIGTERM does: Node.js would wait for a read from a disk that does not answer. */
+async function endAtOnce(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr])
+    await new Promise<void>((resolve) => stream.write('', () => resolve()));
+  process.emit('exit', 1);
+  process.removeAllListeners('SIGTERM').kill(process.pid, 'SIGTERM');
+}
+
 exitQuietlyWithoutReader();
+endWithLauncher();
 printSafely();
 try {
   await program.parseAsync();
@@ -37,5 +47,6 @@ try {
     console.error(`srrl: ${speaker()}${messageOf(error)}${stack}`);
     // 130 is what a shell reports for a program that Ctrl-C ended.
     process.exitCode = error instanceof InterruptedError ? 130 : error instanceof ConfigError ? 2 : 1;
+    if (hasStuckThread()) await endAtOnce();
   }
 }

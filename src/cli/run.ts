@@ -6,7 +6,7 @@ import { JsonReporter, LiveReporter, TensorBoardReporter, TerminalReporter } fro
 import { srrlCommand } from '../shell.js';
 import { type Reporter, type Run, reported, resolveReporter } from '../train/index.js';
 import { stopWithoutReader } from './broken-pipe.js';
-import { speaks } from './ranks.js';
+import { processes, speaks } from './ranks.js';
 
 /** How a run is shown. */
 export interface Showing {
@@ -50,6 +50,8 @@ export async function showRun(run: Run, showing: Showing): Promise<{ start: Star
   } finally {
     stopListening();
   }
+  // Where several processes run it, another one may have been asked to stop.
+  if (end?.stopped === 'asked' && processes() > 1) process.exitCode ??= exitCodes.SIGTERM;
   if (!json && end && speaks()) sayHowToResume(end.stopped, resume);
   return { start, end } as { start: Start; end: End };
 }

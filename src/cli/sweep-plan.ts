@@ -1,9 +1,9 @@
 /** What a sweep file asks for, as jobs: the teachers first, then one run for each point of the grids. */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
-import { parse } from 'yaml';
 import { ConfigError, messageOf } from '../errors.js';
 import { validate, z } from '../options.js';
+import { parseYaml } from '../strict-yaml.js';
 import { readConfig } from './config-file.js';
 
 type Values = Record<string, unknown>;
@@ -141,7 +141,7 @@ function refuseTwins(jobs: readonly Job[], file: string): void {
 
 function parsed(file: string): unknown {
   try {
-    return parse(readFileSync(file, 'utf8'), { maxAliasCount: 100 });
+    return parseYaml(readFileSync(file, 'utf8'));
   } catch (error) {
     throw new ConfigError(`The sweep ${file} cannot be read: ${messageOf(error).split('\n')[0]}`, { cause: error });
   }

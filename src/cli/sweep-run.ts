@@ -25,7 +25,7 @@ export function stateOf({ runs }: Job): JobState {
 export interface SweepOptions {
   /** Arguments for each run, which win over the file. */
   args: readonly string[];
-  /** When no run may continue (Date.now()). */
+  /** When no run may continue, in milliseconds of performance.now(), which no change of the clock moves. */
   deadline: number;
   /** Called with each message. */
   say: (text: string) => void;
@@ -56,7 +56,7 @@ export async function runSweep(jobs: readonly Job[], options: SweepOptions): Pro
       stopping = true;
       child?.kill('SIGINT');
     },
-    Math.min(options.deadline - Date.now(), 2 ** 31 - 1),
+    Math.min(options.deadline - performance.now(), 2 ** 31 - 1),
   );
   try {
     for (const [i, job] of jobs.entries()) {

@@ -11,9 +11,10 @@ import { type Drawn, drawnOf, joined, tensorsOf, ViewRecipe } from './view-recip
 
 export interface OnDeviceSetup extends BatchSetup {
   device: string;
-  batchSize: number;
   /** Batches an epoch. */
   steps: number;
+  /** Where a batch begins among the samples of an epoch. */
+  beginOf: (step: number) => number;
   /** The samples of a batch; none where the epoch has no such batch. */
   samplesOf: (epoch: number, step: number) => number[];
   /** The number of the views of an epoch. */
@@ -74,10 +75,10 @@ export class BatchesOnDevice {
   }
 
   #open(): CapturedSource {
-    const { images, split, batchSize, device, samplesOf } = this.#setup;
+    const { images, split, device } = this.#setup;
     const recipe = this.#recipe;
     const epoch = () => this.#epoch ?? 0;
-    const sizeAt = (position: number) => samplesOf(epoch(), position / batchSize).length;
+    const sizeAt = (position: number) => this.#samplesAt(epoch(), position).length;
     if (images.resident && recipe.capturable) {
       this.#resident = new DeviceBatches({ images: images.resident, recipe, device, sizeAt });
       if (this.#epoch !== undefined) this.#uploadEpoch(this.#resident, this.#epoch);
@@ -120,9 +121,25 @@ export class BatchesOnDevice {
   }
 
   #at({ epoch, position }: Place): { samples: number[]; step: number; view: number } {
-    const { batchSize, samplesOf, viewOf } = this.#setup;
-    const step = position / batchSize;
-    return { samples: samplesOf(epoch, step), step, view: viewOf(epoch) };
+    const step = this.#stepAt(position) ?? 0;
+    return { samples: this.#samplesAt(epoch, position), step, view: this.#setup.viewOf(epoch) };
+  }
+
+  #samplesAt(epoch: number, position: number): number[] {
+    const step = this.#stepAt(position);
+    return step === undefined ? [] : this.#setup.samplesOf(epoch, step);
+  }
+
+  /** The batch that begins at a position. */
+  #stepAt(position: number): number | undefined {
+    const { steps, beginOf } = this.#setup;
+    let [from, to] = [0, steps - 1];
+    while (from < to) {
+      const middle = Math.ceil((from + to) / 2);
+      if (beginOf(middle) <= position) from = middle;
+      else to = middle - 1;
+    }
+    return beginOf(from) === position ? from : undefined;
   }
 
   /**

@@ -1,7 +1,7 @@
 /** Tells two sets of images apart. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
-import type { Dataset } from './dataset.js';
+import type { Dataset, SplitName } from './dataset.js';
 import { isEncoded } from './images.js';
 
 /**
@@ -20,6 +20,14 @@ export function fingerprintOf(data: Dataset): string {
     for (const begin of [0, Math.max(0, size - (1 << 20))]) hash.update(bytesAt(train.file, begin, 1 << 20));
   }
   return hash.digest('hex');
+}
+
+/** The same of a split, with its labels. */
+export function splitFingerprint(data: Dataset, name: SplitName): string {
+  const split = data[name];
+  if (!split) return 'none';
+  const labels = createHash('sha256').update(Int32Array.from(split.labels)).digest('hex');
+  return `${fingerprintOf({ ...data, train: split })} ${labels}`;
 }
 
 /** How many training images there are, at least; samples are taken from them. */

@@ -112,13 +112,17 @@ class HeldImages implements ImageSource {
   take(numbers: readonly number[], _step: number, { seed, epoch, pad, flip, normalize }: View): Tensor {
     const { mean, std } = normalize ?? asTheyAre(this.#images.shape[1] as number);
     const operator = overloadOf('srrl::normalized_views');
-    this.#file?.check();
-    return callOverload(operator, [this.#images, rowsOf(numbers), mean, std, pad, flip, seed, epoch]) as Tensor;
+    return this.#read(
+      (images) => callOverload(operator, [images, rowsOf(numbers), mean, std, pad, flip, seed, epoch]) as Tensor,
+    );
   }
 
   pixels(numbers: Tensor): Tensor {
-    this.#file?.check();
-    return this.#images.indexSelect(0, numbers);
+    return this.#read((images) => images.indexSelect(0, numbers));
+  }
+
+  #read(use: (images: Tensor) => Tensor): Tensor {
+    return this.#file ? this.#file.read(() => use(this.#images)) : use(this.#images);
   }
 
   dispose(): void {

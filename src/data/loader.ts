@@ -10,7 +10,7 @@ import type { Dataset, Split, SplitName } from './dataset.js';
 import { HostBatches } from './host-batches.js';
 import { type ImageSource, isEncoded, openImages } from './images.js';
 import { imagesOf } from './plain-view.js';
-import { type Order, type Share, shareOf, shareOfParts } from './ranks.js';
+import { type Order, type Share, shareOf, shareOfParts, shareOfWholeBatches } from './ranks.js';
 
 const kinds: Kinds<LoaderOptions> = {
   batchSize: 'number',
@@ -25,6 +25,7 @@ const kinds: Kinds<LoaderOptions> = {
   worldSize: 'number',
   smallestBatch: 'number',
   part: 'number',
+  wholeBatches: 'boolean',
 };
 
 /** How a {@link Loader} makes batches. */
@@ -60,6 +61,11 @@ export interface LoaderOptions {
    * the batches are those of a single process. Default: `batchSize` is that of each process.
    */
   part?: number;
+  /**
+   * Gives each process every so many of the batches of a single one, so that results are the same bit for bit; the last
+   * processes may have one batch less. Default false.
+   */
+  wholeBatches?: boolean;
 }
 
 /** What a batch waits for. */
@@ -88,9 +94,10 @@ export class Loader {
   readonly #share: Share;
   readonly #split: Split;
   readonly #labels: Tensor;
-  readonly #options: Required<Omit<LoaderOptions, 'augment' | 'part'>>;
+  readonly #options: Required<Omit<LoaderOptions, 'augment' | 'part' | 'wholeBatches'>>;
   /** Images of a batch of all processes. */
   readonly #wholeSizeOf: ((step: number) => number) | undefined;
+  #begins: number[] | undefined;
   readonly #images: ImageSource;
   readonly #batches: HostBatches | BatchesOnDevice;
   /** Of this epoch and, where a batch is made ahead of it, the next one. */
@@ -104,7 +111,7 @@ export class Loader {
   constructor(
     dataset: Dataset,
     readonly split: SplitName,
-    { augment = false, part, ...options }: LoaderOptions,
+    { augment = false, part, wholeBatches = false, ...options }: LoaderOptions,
   ) {
     checkCall('new Loader', ['dataset', 'split'], kinds, arguments);
     const set = dataset[split];
@@ -125,7 +132,8 @@ export class Loader {
     const { batchSize, smallestBatch: smallest, device, rank, worldSize } = this.#options;
     const shardOf = isEncoded(set) ? set.shardOf?.bind(set) : undefined;
     const sharing = { count: set.labels.length, batchSize, smallest };
-    if (part === undefined) {
+    if (wholeBatches) this.#share = shareOfWholeBatches(sharing, { rank, worldSize });
+    else if (part === undefined) {
       const shardOfSample = shardOf && ((sample: number) => shardOf(set.rows?.[sample] ?? sample));
       this.#share = shareOf({ ...sharing, shardOf: shardOfSample }, { rank, worldSize });
     } else {
@@ -151,7 +159,8 @@ export class Loader {
       device === 'cpu'
         ? new HostBatches(made)
         : new BatchesOnDevice({
-            ...{ ...made, device, batchSize, steps: this.steps },
+            ...{ ...made, device, steps: this.steps },
+            beginOf: (step) => this.beginOf(step),
             samplesOf: (epoch, step) => this.#samplesOf(epoch, step),
             viewOf: (epoch) => this.#viewOf(epoch),
           });
@@ -194,6 +203,12 @@ export class Loader {
   /** How many samples a batch has. */
   sizeOf(step: number): number {
     return this.#samplesOf(this.#epoch, step).length;
+  }
+
+  /** Where a batch begins among the samples that this process has of an epoch. */
+  beginOf(step: number): number {
+    this.#begins ??= beginsOf(this.#share);
+    return this.#begins[step] ?? this.count;
   }
 
   /** How many samples a batch of all processes has, where they share its parts; otherwise {@link sizeOf}. */
@@ -251,3 +266,9 @@ export class Loader {
 }
 
 const inOrder: Order = (position) => position;
+
+function beginsOf({ steps, samples }: Share): number[] {
+  const begins = [0];
+  for (let step = 0; step + 1 < steps; step++) begins.push((begins[step] as number) + samples(inOrder, step).length);
+  return begins;
+}

@@ -109,6 +109,23 @@ export function shareOfParts(
 }
 
 /**
+ * Every so many of the batches that a single process has: what is computed of a batch is the same in either case, and
+ * results of all processes in the order of the batches are those of one. A process may have one batch less than others.
+ */
+export function shareOfWholeBatches(
+  { count, batchSize, smallest = 1 }: Sharing,
+  options: RankOptions,
+): Share & { numberOf(step: number): number } {
+  const { rank, worldSize } = validate(rankOptions, options, "the loader's ranks");
+  const single = shareOfBatches({ count, batchSize, smallest }, 0, 1);
+  const steps = Math.ceil(Math.max(0, single.steps - rank) / worldSize);
+  const numberOf = (step: number) => step * worldSize + rank;
+  const samples = (order: Order, step: number) => (step < steps ? single.samples(order, numberOf(step)) : []);
+  const sizes = Array.from({ length: steps }, (_, step) => samples((position) => position, step).length);
+  return { steps, count: sizes.reduce((sum, size) => sum + size, 0), samples, numberOf };
+}
+
+/**
  * Divides whole shards where there are at least as many as processes and each gets enough for a sample a batch; single
  * samples otherwise. Throws ConfigError where `rank` is none of `worldSize`, or there are fewer samples than processes.
  */

@@ -100,6 +100,7 @@ export class TargetCache {
     const rows = this.rowsOf(views);
     const values = this.rows.indexSelect(0, rows);
     const { absent, damaged } = checkedRows(values, this.sums.tensor.indexSelect(0, rows));
+    this.check();
     this.#damaged += damaged;
     return absent + damaged > 0 ? undefined : values.to('float32');
   }
@@ -123,6 +124,7 @@ export class TargetCache {
     const rows = this.rowsOf(views);
     this.rows.indexCopy_(0, rows, values);
     this.sums.tensor.indexCopy_(0, rows, sumsOf(values));
+    this.check();
   }
 
   /** Whether all views of these images are there. */
@@ -139,6 +141,7 @@ export class TargetCache {
   dropDamaged(): number {
     this.check();
     const damaged = scope(() => dropDamaged(this.rows, this.sums.tensor));
+    this.check();
     this.#damaged += damaged;
     return damaged;
   }

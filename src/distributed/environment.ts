@@ -80,7 +80,9 @@ function meetingPlace(environment: Environment, worldSize: number): { address: s
   const port = isSet(environment, 'MASTER_PORT') ? wholeNumber(environment, 'MASTER_PORT') : portOfJob(environment);
   if (port < 1 || port > 65535) throw new ConfigError(`MASTER_PORT=${port} is not a port: use one from 1 to 65535.`);
   const nodes = environment.SLURM_STEP_NODELIST ?? environment.SLURM_JOB_NODELIST;
-  const address = environment.MASTER_ADDR || (nodes && firstNode(nodes)) || (worldSize === 1 ? 'localhost' : '');
+  // mpirun says how many of its processes are here.
+  const isAlone = worldSize === 1 || environment.OMPI_COMM_WORLD_LOCAL_SIZE === String(worldSize);
+  const address = environment.MASTER_ADDR || (nodes && firstNode(nodes)) || (isAlone ? '127.0.0.1' : '');
   if (address === '')
     throw new ConfigError(
       'MASTER_ADDR is not set: it is the name or address of the machine of rank 0, as in MASTER_ADDR=node1 (localhost where all processes are on one machine).',

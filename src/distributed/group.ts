@@ -14,7 +14,7 @@ export type ReduceOp = 'sum' | 'product' | 'min' | 'max';
 
 /** How a process joins. What is not given comes from the variables that launchers set. */
 export interface InitOptions extends Partial<Place> {
-  /** `gloo` for tensors on CPUs, `nccl` for those on NVIDIA GPUs, which has not been tried on one yet. Default `gloo`. */
+  /** `nccl` for tensors on NVIDIA GPUs next to those on CPUs; it has not run on a GPU yet. Default `gloo`. */
   backend?: Backend;
   /** Seconds that ranks wait for each other, at the beginning and in every collective. Default 600. */
   timeout?: number;
@@ -165,6 +165,14 @@ export async function destroy(): Promise<void> {
   if (!isInitialized()) return;
   await native().distributedBarrier(true);
   await native().distributedDestroy();
+}
+
+/**
+ * Tells the other ranks, which wait for this one, why it ends; resolves when they have had time to read it.
+ * @internal
+ */
+export async function fail(reason: string): Promise<void> {
+  await native().distributedFail(reason);
 }
 
 function checkedRank(rank: number): number {

@@ -4,7 +4,7 @@
  */
 import { native } from '../native.js';
 import { fromArray, noGrad, owned, scope, Tensor } from '../tensor/index.js';
-import type { ReduceOp } from './group.js';
+import { getRank, type ReduceOp } from './group.js';
 
 export function allReduceNow(tensors: readonly Tensor[], op: ReduceOp = 'sum'): void {
   if (tensors.length > 0)
@@ -41,8 +41,9 @@ export function numbersNow(values: readonly number[], op: ReduceOp): number[] {
   );
 }
 
-/** Bytes of rank `source` on all ranks. */
-export function bytesNow(bytes: Uint8Array | undefined, source = 0): Uint8Array {
+/** Bytes of rank `source` on all ranks; what the others give is not looked at. */
+export function bytesNow(given: Uint8Array | undefined, source = 0): Uint8Array {
+  const bytes = getRank() === source ? given : undefined;
   return noGrad(() =>
     scope(() => {
       const [length = 0] = numbersNow([bytes?.length ?? 0], 'max');

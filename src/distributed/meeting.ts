@@ -30,31 +30,36 @@ export class Meeting {
     return new Meeting(await native().meetingOpen({ address, port, hosts, timeout: timeout * 1000 }));
   }
 
-  /** Says that a process of this machine has failed. */
+  /** Says that a process of this machine has failed, to whom it may concern. */
   failed(restarts: number): void {
-    this.#quietly(() => native().meetingSet(`failed/${restarts}`));
+    native()
+      .meetingSet(`failed/${restarts}`)
+      .catch(() => {});
   }
 
-  /** Whether one of any machine has. */
-  hasFailed(restarts: number): boolean {
-    return this.#quietly(() => native().meetingHas(`failed/${restarts}`)) ?? false;
+  /** What is wrong elsewhere: a process of another machine has failed, or the machine with the store does not answer. */
+  async failureElsewhere(restarts: number): Promise<string | undefined> {
+    try {
+      return (await native().meetingHas(`failed/${restarts}`)) ? 'a process on another machine has failed' : undefined;
+    } catch {
+      return 'the launcher of machine 0 does not answer';
+    }
   }
 
   /** Ends it, when the launchers of all machines have come here. */
   async leave(machines: number, machine: number): Promise<void> {
-    this.#quietly(() => native().meetingSet(`left/${machine}`));
-    const hasLeft = (one: number) => this.#quietly(() => native().meetingHas(`left/${one}`)) ?? true;
-    const others = Array.from({ length: machines }, (_, one) => one);
-    for (let waited = 0; machine === 0 && waited < patience && !others.every(hasLeft); waited++) await sleep(1000);
+    try {
+      await native().meetingSet(`left/${machine}`);
+      for (let waited = 0; machine === 0 && waited < patience && !(await this.#allLeft(machines)); waited++)
+        await sleep(1000);
+    } catch {
+      // The machine with the store has gone before.
+    }
     native().meetingClose();
   }
 
-  /** The machine with the store may have gone before. */
-  #quietly<T>(ask: () => T): T | undefined {
-    try {
-      return ask();
-    } catch {
-      return undefined;
-    }
+  async #allLeft(machines: number): Promise<boolean> {
+    for (let one = 0; one < machines; one++) if (!(await native().meetingHas(`left/${one}`))) return false;
+    return true;
   }
 }

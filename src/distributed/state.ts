@@ -1,6 +1,7 @@
 /** What all ranks must have in common: compared by hashes before the first step, the differing part by its name. */
 import { createHash } from 'node:crypto';
 import { DistributedError } from '../errors.js';
+import { native, packageVersion } from '../native.js';
 import { fromArray, noGrad, scope, type Tensor } from '../tensor/index.js';
 import { getRank, getWorldSize } from './group.js';
 import { allGatherNow, broadcastNow, bytesNow, numbersNow } from './immediate.js';
@@ -24,6 +25,14 @@ function exchanged(text: string): string[] {
     }),
   );
 }
+
+/** {@link mustAgree} for what one command does on all ranks, with the versions of everything that decides its result. */
+export const mustDoTheSame = (what: string, values: Readonly<Record<string, unknown>>): void =>
+  mustAgree(what, {
+    'version of srrl': packageVersion,
+    'version of libtorch': native().libtorchVersion,
+    ...values,
+  });
 
 /**
  * Throws DistributedError on every rank where one has other values than rank 0, naming the first key that differs; values

@@ -1,6 +1,7 @@
 /** Files that are mapped into memory. */
 import { closeSync, fstatSync, openSync } from 'node:fs';
 import { FileError } from '../errors.js';
+import { native } from '../native.js';
 import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { byteLength } from './bytes.js';
 import { Input } from './input.js';
@@ -17,14 +18,16 @@ interface Mapping {
 }
 
 /**
- * A tensor that lies in a file. Looking at a part that the file no longer has would end the process (SIGBUS):
- * {@link check} comes before each use. Throws FileError where the file is too short or cannot be opened.
+ * A tensor that lies in a file. {@link check} comes before and after each use: a part that the file no longer has reads
+ * as zeros, where it would end the process (SIGBUS) otherwise. Throws FileError where the file is too short or cannot be
+ * opened.
  */
 export class MappedFile {
   readonly tensor: Tensor;
   readonly #descriptor: number;
   readonly #bytes: number;
   readonly #written: bigint | undefined;
+  readonly #watched: number;
 
   constructor(
     readonly file: string,
@@ -38,10 +41,19 @@ export class MappedFile {
       if (size < this.#bytes) throw new FileError(`${file} is truncated: it has ${size} bytes, not ${this.#bytes}.`);
       this.#written = shared ? undefined : mtimeNs;
       this.tensor = scope(() => keep(torch.fromFile(file, shared, length, { dtype })));
+      this.#watched = native().watchMapping(this.tensor.handle);
     } catch (error) {
       closeSync(this.#descriptor);
       throw error;
     }
+  }
+
+  /** What `use` makes of the tensor, with a check before and after it. */
+  read<T>(use: () => T): T {
+    this.check();
+    const result = use();
+    this.check();
+    return result;
   }
 
   /** Throws FileError where the file became shorter, or was written to by somebody else, since it was mapped. */
@@ -50,9 +62,11 @@ export class MappedFile {
     const what =
       size < this.#bytes
         ? `became shorter: it has ${size} bytes, not ${this.#bytes}`
-        : this.#written !== undefined && mtimeNs !== this.#written
-          ? 'was written to'
-          : undefined;
+        : this.#watched >= 0 && native().isTorn(this.#watched)
+          ? 'became shorter'
+          : this.#written !== undefined && mtimeNs !== this.#written
+            ? 'was written to'
+            : undefined;
     if (what !== undefined)
       throw new FileError(
         `${this.file} ${what} while it was in use. Write a new file and rename it into its place instead; a run resumes with --resume.`,
@@ -60,6 +74,7 @@ export class MappedFile {
   }
 
   dispose(): void {
+    if (this.#watched >= 0) native().unwatchMapping(this.#watched);
     this.tensor.dispose();
     closeSync(this.#descriptor);
   }

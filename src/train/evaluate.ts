@@ -1,10 +1,12 @@
 import { checkCall } from '../call.js';
-import type { Loader } from '../data/loader.js';
+import type { Dataset } from '../data/dataset.js';
+import { Loader } from '../data/loader.js';
 import type { Accuracy } from '../flow.js';
 import type { Tensor } from '../tensor/index.js';
 import type { StallEvent } from './events.js';
 import { type Patience, patiently, stallOptions } from './patience.js';
-import { Scores } from './scores.js';
+import { Ranks } from './ranks.js';
+import { accuracyOf, Scores } from './scores.js';
 
 /** Images a batch in every evaluation, so that repeated evaluations agree bit for bit. */
 export const evaluationBatchSize = 200;
@@ -24,6 +26,41 @@ export async function evaluate(
     const { value, done } = await measuring.next();
     if (done) return value;
   }
+}
+
+/**
+ * {@link evaluate} on the test images by all processes of the group, which have whole batches each: bitwise the result of
+ * one process. Every process must call it, and has the result.
+ */
+export async function evaluateTogether(
+  logits: (images: Tensor) => Tensor,
+  data: Dataset,
+  device: string,
+): Promise<Accuracy> {
+  const ranks = Ranks.current();
+  const { rank = 0, size = 1 } = ranks ?? {};
+  const sharing = { rank, worldSize: size, wholeBatches: true };
+  const loader = new Loader(data, 'test', { batchSize: evaluationBatchSize, device, ...sharing });
+  const scores = new Scores(loader, logits);
+  const count = data.test?.labels.length ?? 0;
+  const rows = Array.from({ length: Math.ceil(count / evaluationBatchSize) }, () => [0, 0, 0, 0]);
+  try {
+    loader.begin(0);
+    for (let step = 0; step < loader.steps; step++) {
+      await loader.ready(step);
+      scores.begin();
+      scores.add(step);
+      rows[step * size + rank] = scores.sums();
+      await breathe();
+    }
+  } finally {
+    scores.dispose();
+    loader.dispose();
+  }
+  // A batch is zero in all processes but one, and batches are added in their order.
+  const all = ranks?.sums(rows.flat()) ?? rows.flat();
+  const sums = [0, 1, 2, 3].map((column) => rows.reduce((sum, _, i) => sum + (all[4 * i + column] as number), 0));
+  return accuracyOf([...sums, count]);
 }
 
 /** The same, and says when images do not come. */

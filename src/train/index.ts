@@ -1,6 +1,6 @@
 /** Runs. */
 export { distill, distillTogether, Run, train } from './distill.js';
-export { evaluate, evaluationBatchSize } from './evaluate.js';
+export { evaluate, evaluateTogether, evaluationBatchSize } from './evaluate.js';
 export type { Estimate, Provenance, StallEvent, StepEvent, TrainEvent } from './events.js';
 
 export { type KnownAccuracy, knownAccuracy } from './known-accuracy.js';

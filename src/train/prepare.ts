@@ -111,12 +111,6 @@ export async function* prepare(
     checkClasses(student, teacher, data);
     const cached = teacherRun.teacherCache !== undefined;
     objective = scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: cached })));
-    const teacherAccuracy =
-      teacher &&
-      (accuracyFor(known, teacher, data, options) ?? (yield* examineTeacher(teacher, data, { ...options, signal })));
-    const open =
-      teacher && (() => targetsOf({ teacher: teacher as Teacher, data, options, teacherOptions: teacherRun }));
-    targets = open && (company ? company.pass.targetsOf(open) : open());
     const config = {
       data: data.source,
       ...(teacher && { teacher: teacher.source }),
@@ -126,7 +120,14 @@ export async function* prepare(
       ...options,
       ...(teacher && { ...teacherRun, ...preprocessingConfig(teacher) }),
     };
+    // Before anything that they do together.
     ranks?.agree(config, data, teacher);
+    const teacherAccuracy =
+      teacher &&
+      (accuracyFor(known, teacher, data, options) ?? (yield* examineTeacher(teacher, data, { ...options, signal })));
+    const open =
+      teacher && (() => targetsOf({ teacher: teacher as Teacher, data, options, teacherOptions: teacherRun }));
+    targets = open && (company ? company.pass.targetsOf(open) : open());
     parts = {
       setup,
       options,

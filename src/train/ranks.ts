@@ -7,9 +7,9 @@ import type { Objective } from '../distill/method.js';
 import type { Teacher } from '../distill/teacher.js';
 import { placeFrom } from '../distributed/environment.js';
 import { numbersNow, valueNow } from '../distributed/immediate.js';
-import { mustAgree } from '../distributed/state.js';
+import { mustDoTheSame } from '../distributed/state.js';
 import { ConfigError } from '../errors.js';
-import { native, packageVersion } from '../native.js';
+import { native } from '../native.js';
 import { noGrad, type Tensor } from '../tensor/index.js';
 import type { EffectiveTrainOptions } from './options.js';
 
@@ -26,6 +26,14 @@ export class Ranks {
   static current(): Ranks | undefined {
     const info = native().distributedInfo();
     return info && info.size > 1 ? new Ranks(info.rank, info.size) : undefined;
+  }
+
+  /** Runs `body` on the first process of each machine, and then on the others, which find what it made. */
+  firstOnMachineFirst<T>(body: () => T): T {
+    const isFirst = (placeFrom()?.localRank ?? this.rank) === 0;
+    const made = isFirst ? body() : undefined;
+    this.sums([0]);
+    return made ?? body();
   }
 
   /** Whether this process is the one that writes. */
@@ -106,13 +114,12 @@ export class Ranks {
   /** Throws DistributedError, on every rank, where one of them would train something else. */
   agree(config: Record<string, unknown>, data: Dataset, teacher: Teacher | undefined): void {
     const same = Object.entries(config).filter(([key]) => !places.has(key));
-    mustAgree('run', {
-      'version of srrl': packageVersion,
-      'version of libtorch': native().libtorchVersion,
+    mustDoTheSame('run', {
       ...Object.fromEntries(same),
       'training images': fingerprintOf(data),
       'test images': data.test?.labels.length ?? 0,
       ...(teacher && { 'weights of the teacher': teacher.fingerprint() }),
+      'use of a teacher cache': config.teacherCache !== undefined,
     });
   }
 

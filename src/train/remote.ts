@@ -21,6 +21,12 @@ const entry = new URL(import.meta.url.endsWith('.ts') ? '../../dist/train/worker
 /** What the thread is to do. */
 export type Task = { one: StudentSetup | DistillSetup } | { together: Record<string, DistillSetup> };
 
+/** Threads whose run is over, and that have not ended. */
+const stuck = new Set<Worker>();
+
+/** Whether a thread is held up in a read that may never return: the process cannot exit in the usual way then. */
+export const hasStuckThread = (): boolean => stuck.size > 0;
+
 /** Does the task in a thread of its own; nothing in it may hold a signal, which is the control's. */
 export async function* remoteRun<Event extends TrainEvent>(task: Task, control: Control): AsyncGenerator<Event, void> {
   const { signal } = control;
@@ -46,6 +52,8 @@ export async function* remoteRun<Event extends TrainEvent>(task: Task, control: 
     const leftBehind = new Promise<void>((resolve) => {
       end = setTimeout(resolve, 7_000);
     });
+    stuck.add(worker);
+    void exited.then(() => stuck.delete(worker));
     await Promise.race([exited, leftBehind]);
     worker.unref();
     clearTimeout(patience);

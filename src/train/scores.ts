@@ -41,21 +41,30 @@ export class Scores {
 
   /** Of all that was added since the beginning, by all ranks of the loader; waits for the device. */
   read(): Accuracy {
-    const own = [...(this.#sums.tolist() as number[]), this.loader.count];
-    const sums = this.loader.worldSize > 1 ? Ranks.current()?.sums(own) : undefined;
-    const [first, five, loss, bad, count] = (sums ?? own) as [number, number, number, number, number];
-    return {
-      top1: (100 * first) / count,
-      top5: (100 * five) / count,
-      loss: loss / count,
-      count,
-      ...(bad > 0 && { nonFinite: bad }),
-    };
+    const own = [...this.sums(), this.loader.count];
+    return accuracyOf((this.loader.worldSize > 1 && Ranks.current()?.sums(own)) || own);
+  }
+
+  /** What this process has added since the beginning, without the number of images; waits for the device. */
+  sums(): number[] {
+    return this.#sums.tolist() as number[];
   }
 
   dispose(): void {
     this.#sums.dispose();
   }
+}
+
+/** From right at first, right among five, cross-entropy, images with NaN or Inf, and the number of images. */
+export function accuracyOf(sums: readonly number[]): Accuracy {
+  const [first, five, loss, bad, count] = sums as [number, number, number, number, number];
+  return {
+    top1: (100 * first) / count,
+    top5: (100 * five) / count,
+    loss: loss / count,
+    count,
+    ...(bad > 0 && { nonFinite: bad }),
+  };
 }
 
 /**
@@ -84,8 +93,7 @@ export class RepeatedScores extends Scores {
   #replays(step: number, size: number): boolean {
     const source = this.#source;
     if (!source || !this.#captures || !this.#graphs.has(size)) return false;
-    // All batches but the last are as large as the first.
-    source.goTo({ epoch: source.epoch, position: step * this.loader.sizeOf(0) }, size);
+    source.goTo({ epoch: source.epoch, position: this.loader.beginOf(step) }, size);
     const graph = this.#graphs.get(size) ?? this.#record(source, size);
     graph?.replay();
     if (graph) source.moved(size);

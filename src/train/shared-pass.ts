@@ -8,7 +8,17 @@ import type { Targets } from './targets.js';
 /** What a trainer takes its batches from. */
 export type BatchSource = Pick<
   Loader,
-  'steps' | 'count' | 'split' | 'begin' | 'ready' | 'waitsFor' | 'sizeOf' | 'wholeSizeOf' | 'batch' | 'dispose'
+  | 'steps'
+  | 'count'
+  | 'split'
+  | 'begin'
+  | 'ready'
+  | 'waitsFor'
+  | 'sizeOf'
+  | 'beginOf'
+  | 'wholeSizeOf'
+  | 'batch'
+  | 'dispose'
 > &
   // Absent where batches are shared: they are for all trainers, see SharedPass.sources.
   Partial<Pick<Loader, 'onDevice' | 'drawAhead'>>;
@@ -47,6 +57,7 @@ export class SharedPass {
       },
       waitsFor: (step) => loader.waitsFor(step),
       sizeOf: (step) => loader.sizeOf(step),
+      beginOf: (step) => loader.beginOf(step),
       wholeSizeOf: (step) => loader.wholeSizeOf(step),
       batch: (step) => {
         if (!holds(epoch, step)) {

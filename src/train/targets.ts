@@ -6,7 +6,7 @@ import { imagesOf } from '../data/plain-view.js';
 import { meanOption, stdOption } from '../distill/adapted-teacher.js';
 import { withinRounding } from '../distill/equal.js';
 import type { Precision } from '../distill/fast-form.js';
-import { TargetCache, type TargetsOnDevice } from '../distill/target-cache.js';
+import { type CacheKey, TargetCache, type TargetsOnDevice } from '../distill/target-cache.js';
 import type { Teacher } from '../distill/teacher.js';
 import type { FastForm } from '../distill/teacher-base.js';
 import { ConfigError, TeacherError } from '../errors.js';
@@ -14,6 +14,7 @@ import type { Batch, Features } from '../flow.js';
 import { grouped, z } from '../options.js';
 import type { Tensor } from '../tensor/index.js';
 import type { EffectiveTrainOptions } from './options.js';
+import { Ranks } from './ranks.js';
 
 const shape = grouped('teacher', {
   teacherMean: meanOption
@@ -117,7 +118,7 @@ function cachedTargets(
     );
   }
   const { mean, std, augment: usual } = data;
-  const cache = TargetCache.open(directory, {
+  const key: CacheKey = {
     teacher: teacher.fingerprint(),
     data: fingerprintOf(data),
     seed: dataSeed,
@@ -126,7 +127,10 @@ function cachedTargets(
     width: teacher.featureChannels,
     seen: { mean, std, usual, augment: augmentation ?? augment, precision },
     dtype,
-  });
+  };
+  const ranks = Ranks.current();
+  const open = () => TargetCache.open(directory, key);
+  const cache = ranks ? ranks.firstOnMachineFirst(open) : open();
   const { device } = teacher;
   const images = imagesOf(data.train, [...data.train.labels.keys()]);
   /** From the time on when nothing is missing. */

@@ -162,7 +162,7 @@ export class Trainer {
 
   private get place(): Place {
     const step = this.step % this.stepsPerEpoch;
-    return { position: step * this.setup.options.batchSize, size: this.loader.sizeOf(step) };
+    return { position: this.loader.beginOf(step), size: this.loader.sizeOf(step) };
   }
 
   /** What was captured with targets that came from elsewhere is given up. */

@@ -1,7 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { partShares, shareOfParts } from '../../src/data/ranks.js';
 import { firstNode, placeFrom } from '../../src/distributed/environment.js';
+import { Reducer } from '../../src/distributed/reducer.js';
 import { ConfigError, distributed } from '../../src/index.js';
+import { native } from '../../src/native.js';
+import torch from '../../src/torch.js';
 import { freePort } from './ranks.js';
 
 const master = { MASTER_ADDR: 'node0', MASTER_PORT: '29501' };
@@ -30,6 +33,9 @@ describe('the variables of launchers', () => {
   it('are those of Open MPI', () => {
     const mpi = { OMPI_COMM_WORLD_RANK: '1', OMPI_COMM_WORLD_SIZE: '2', OMPI_COMM_WORLD_LOCAL_RANK: '1' };
     expect(placeFrom({ ...mpi, ...master })).toMatchObject({ rank: 1, worldSize: 2, localRank: 1 });
+    // All on one machine.
+    expect(placeFrom({ ...mpi, OMPI_COMM_WORLD_LOCAL_SIZE: '2' })).toMatchObject({ address: '127.0.0.1', port: 29500 });
+    expect(() => placeFrom({ ...mpi, OMPI_COMM_WORLD_LOCAL_SIZE: '1' })).toThrow(/MASTER_ADDR/);
   });
 
   it.each([
@@ -74,6 +80,17 @@ describe('a group that cannot be formed', () => {
     expect(distributed.isInitialized()).toBe(false);
     await expect(distributed.barrier()).rejects.toThrow(/distributed.init\(\) first/);
   });
+});
+
+it('gradients of no parameters cannot be reduced, and only a reducer reduces', async () => {
+  await distributed.init({ rank: 0, worldSize: 1, timeout: 10, port: await freePort() });
+  try {
+    expect(() => new Reducer([])).toThrow('no parameters');
+    const tensor = torch.ones([1]);
+    expect(() => native().armReducer(tensor.handle)).toThrow('expected a reducer');
+  } finally {
+    await distributed.destroy();
+  }
 });
 
 describe('shares of a batch', () => {

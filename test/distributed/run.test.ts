@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { loadSafetensors, type Tensor } from '../../src/torch.js';
 import { packageRoot, srrl } from '../helpers/cli.js';
-import { type Ended, ended, runRanks } from './ranks.js';
+import { type Ended, ended } from './ranks.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'srrl-runs-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -71,15 +71,5 @@ describe('a run of two processes', () => {
     expect(odd.output).toMatch(/--batch-size 25 cannot be divided by 2 processes.*Use 24 or 26/);
     const launcher = srrl(['launch', '--nnodes', '2', '--', 'demo']);
     expect(launcher.stderr).toMatch(/--nnodes needs --master/);
-  });
-});
-
-describe('a rank', () => {
-  it('with another configuration is named with the key', async () => {
-    const program = ['test/distributed/other-seed.mjs', join(folder, 'seeds')];
-    for (const { code, output } of await runRanks(2, program)) {
-      expect(code).not.toBe(0);
-      expect(output).toMatch(/Rank 1 has another run than rank 0: seed is 1 there and 0 on rank 0/);
-    }
   });
 });

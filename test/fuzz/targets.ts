@@ -6,16 +6,23 @@ import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import sharp from 'sharp';
+import { readConfig } from '../../src/cli/config-file.js';
+import { readSweep } from '../../src/cli/sweep-plan.js';
 import { decode } from '../../src/data/decode.js';
 import { openPacked, verifyPacked, writePacked } from '../../src/data/formats/packed.js';
 import { readingOf, tarEntries } from '../../src/data/formats/tar.js';
+import { loadExported } from '../../src/distill/exported/load.js';
+import { verifyCache } from '../../src/distill/target-cache.js';
 import { loadNumpyPickle } from '../../src/files/numpy-pickle.js';
 import { loadStudent, models, openDataset, readRun, readStudentCard, saveStudent } from '../../src/index.js';
+import { z } from '../../src/options.js';
 import torch, { kindOfFile, loadNpy, loadNpz, loadPth, loadSafetensors, saveSafetensors } from '../../src/torch.js';
 import { readCheckpoint } from '../../src/train/checkpoint-file.js';
 import { checkZip } from '../../src/zip-check.js';
 import { packageRoot } from '../helpers/cli.js';
 import { fixturePath } from '../helpers/inputs.js';
+import { repairTar, repairZip } from './repair.js';
+import { cacheKey, idxImages, runAnalysis, runConfig, runEvents, shardSample, sweep, tarSample } from './samples.js';
 
 export interface Target {
   name: string;
@@ -25,12 +32,22 @@ export interface Target {
   read(file: string, folder: string): Promise<unknown> | unknown;
   /** The name that the file must have. */
   file: string;
+  /** Writes the checksums of a changed file anew, so that more than their comparison is tried. Changes its argument. */
+  repair?(bytes: Buffer): Buffer;
 }
 
 const fixtures = (folder: string, pattern: RegExp): Buffer[] =>
   readdirSync(fixturePath(folder))
     .filter((name) => pattern.test(name))
     .map((name) => readFileSync(join(fixturePath(folder), name)));
+
+/** Other files that the reader wants to find in the folder. */
+function withOthers(files: Record<string, Buffer>, sample: Buffer) {
+  return async (folder: string): Promise<Buffer[]> => {
+    for (const [name, content] of Object.entries(files)) writeFileSync(join(folder, name), content);
+    return [sample];
+  };
+}
 
 const fromFixtures = (folder: string, pattern: RegExp) => async () => fixtures(folder, pattern);
 
@@ -56,39 +73,12 @@ const checkpointMeta = {
   progress: { epochs: [], skipped: 0, epochSeconds: 1.5 },
 };
 
-function tarSample(): Buffer {
-  const entry = (name: string, content: Buffer, kind = '0') => {
-    const header = Buffer.alloc(512);
-    header.write(name, 0);
-    header.write(content.length.toString(8).padStart(11, '0'), 124);
-    header.write(kind, 156);
-    header.fill(' ', 148, 156);
-    header.write(
-      `${header
-        .reduce((sum, byte) => sum + byte, 0)
-        .toString(8)
-        .padStart(6, '0')}\0 `,
-      148,
-    );
-    return Buffer.concat([header, content, Buffer.alloc((512 - (content.length % 512)) % 512)]);
-  };
-  const pax = Buffer.from('24 path=a-longer-name.jpg\n'.replace('24', '26'));
-  return Buffer.concat([
-    ...[entry('a.jpg', Buffer.alloc(700, 'x')), entry('a.cls', Buffer.from('3'))],
-    ...[entry('PaxHeader', pax, 'x'), entry('b.jpg', Buffer.alloc(20))],
-    ...[entry('././@LongLink', Buffer.from('c.jpg\0'), 'L'), entry('x', Buffer.alloc(5))],
-    Buffer.alloc(1024),
-  ]);
-}
-
-const idxSample = () => {
-  const header = Buffer.from([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 28, 0, 0, 0, 28]);
-  return Buffer.concat([header, Buffer.alloc(2 * 28 * 28, 7)]);
+const idxLabels = Buffer.from([0, 0, 8, 1, 0, 0, 0, 2, 3, 4]);
+const idxOthers = {
+  'train-labels-idx1-ubyte': idxLabels,
+  't10k-images-idx3-ubyte': idxImages(),
+  't10k-labels-idx1-ubyte': idxLabels,
 };
-
-const runConfig = Buffer.from(
-  'data: shapes\nstudent: resnet8\nepochs: 2\nbase: &a { lr: 0.1 }\nother: *a\nlist: [1, 2]\n',
-);
 
 export const targets: readonly Target[] = [
   {
@@ -132,6 +122,7 @@ export const targets: readonly Target[] = [
     file: 'a.npz',
     samples: fromFixtures('files', /^(stored|deflated)\.npz$/),
     read: (file) => loadNpz(file, { maxBytes: 2 ** 24 }),
+    repair: repairZip,
   },
   {
     name: 'pth',
@@ -142,6 +133,7 @@ export const targets: readonly Target[] = [
       await loadPth(file, { unknown: 'opaque' }).catch(() => {});
       return loadPth(file);
     },
+    repair: repairZip,
   },
   {
     name: 'pickle',
@@ -157,27 +149,48 @@ export const targets: readonly Target[] = [
     read: checkZip,
   },
   {
+    name: 'pt2',
+    file: 'a.pt2',
+    samples: fromFixtures('exported', /^(plain|tied|vgg|double|cosine-head)\.(static|dynamic|decomposed)\.pt2$/),
+    read: async (file) => (await loadExported(file)).module.dispose(),
+    repair: repairZip,
+  },
+  {
     name: 'tar',
     file: 'a.tar',
     samples: async () => [tarSample()],
     read: (file) => readingOf(file, (size) => tarEntries(file, size)),
+    repair: repairTar,
+  },
+  {
+    name: 'shards',
+    file: 'train-0.tar',
+    samples: withOthers({ 'val-0.tar': shardSample() }, shardSample()),
+    read: (_file, folder) => openDataset(`shards:${folder}?size=8`),
+    repair: repairTar,
   },
   {
     name: 'idx',
     file: 'train-images-idx3-ubyte',
-    samples: async () => [idxSample()],
+    samples: withOthers(idxOthers, idxImages()),
+    read: (_file, folder) => openDataset(`mnist:${folder}`),
+  },
+  {
+    name: 'idx labels',
+    file: 'train-labels-idx1-ubyte',
+    samples: withOthers({ ...idxOthers, 'train-images-idx3-ubyte': idxImages() }, idxLabels),
     read: (_file, folder) => openDataset(`mnist:${folder}`),
   },
   {
     name: 'idx.gz',
     file: 'train-images-idx3-ubyte.gz',
-    samples: async () => [gzipSync(idxSample())],
+    samples: withOthers(idxOthers, gzipSync(idxImages())),
     read: (_file, folder) => openDataset(`mnist:${folder}`),
   },
   {
     name: 'cifar',
     file: 'train.bin',
-    samples: async () => [Buffer.alloc(2 * 3074, 1)],
+    samples: withOthers({ 'test.bin': Buffer.alloc(3074, 1) }, Buffer.alloc(2 * 3074, 1)),
     read: (_file, folder) => openDataset(`cifar100:${folder}`),
   },
   {
@@ -222,5 +235,36 @@ export const targets: readonly Target[] = [
     file: 'config.yaml',
     samples: async () => [runConfig],
     read: (_file, folder) => readRun(folder),
+  },
+  {
+    name: 'events of a run',
+    file: 'events.jsonl',
+    samples: withOthers({ 'config.yaml': runConfig }, runEvents),
+    read: (_file, folder) => readRun(folder),
+  },
+  {
+    name: 'analysis of a run',
+    file: 'analysis.json',
+    samples: withOthers({ 'config.yaml': runConfig }, runAnalysis),
+    read: (_file, folder) => readRun(folder),
+  },
+  {
+    name: 'steps of a run',
+    file: 'steps.csv',
+    samples: withOthers({ 'config.yaml': runConfig }, Buffer.from('step,epoch,loss\n1,1,0.5\n2,1,\n')),
+    read: (_file, folder) => readRun(folder),
+  },
+  { name: 'configuration', file: 'config.yaml', samples: async () => [runConfig], read: (file) => readConfig(file) },
+  {
+    name: 'sweep',
+    file: 'sweep.yaml',
+    samples: async () => [sweep],
+    read: (file) => readSweep(file, { train: z.looseObject({}), distill: z.looseObject({}) }),
+  },
+  {
+    name: 'teacher cache',
+    file: 'key.json',
+    samples: withOthers({ 'features.bin': Buffer.alloc(48), 'sums.bin': Buffer.alloc(24) }, cacheKey),
+    read: (_file, folder) => verifyCache(folder),
   },
 ];

@@ -56,8 +56,10 @@ describe.skipIf(!isThere)('a frozen wide ResNet', () => {
     expect(installKernels(device)).toMatchObject({ installed: true });
     manualSeed(6);
     const model = models.create('wrn_10_1', { numClasses: 7 });
-    for (const [name, buffer] of model.namedBuffers())
-      if (buffer.dtype === 'float32') name.endsWith('var') ? buffer.uniform_(0.1, 0.5) : buffer.uniform_(-0.2, 0.2);
+    for (const [name, buffer] of model.namedBuffers()) {
+      const [from, to] = name.endsWith('var') ? [0.1, 0.5] : [-0.2, 0.2];
+      if (buffer.dtype === 'float32') buffer.uniform_({ from, to });
+    }
     model.eval().requiresGrad_(false).to({ device });
     const images = torch.randn([4, 3, 16, 16]).to({ device, memoryFormat: 'channelsLast' });
     const traced = FrozenGraph.trace(images, (batch) => [model.forward(batch)]);

@@ -3,6 +3,7 @@ import torch, { ArgumentError, dispatch, fromArray, SrrlError, type Tensor } fro
 
 const quantized = () => torch.quantizePerTensor(torch.randn([2, 3]), 0.1, 2, 'quint8');
 const meta = (shape: number[]) => torch.empty(shape, { device: 'meta' });
+const whole = (values: number[]) => torch.tensor(values, { dtype: 'int64' });
 const least = () => torch.tensor([-(2n ** 63n)]);
 
 /** Each of them ended the process in libtorch 2.13, in PyTorch as well; the fuzzer found them. */
@@ -54,6 +55,31 @@ const crashes: Record<string, () => unknown> = {
   'an LSTM cell without state': () => {
     const [one, number] = [torch.ones([1, 1]), 1];
     return torch.quantizedLstmCell(one, [], one, one, one, one, one, one, one, one, number, number, number, number);
+  },
+  'draws up to NaN, which would never end': () => torch.binomial(torch.tensor([Number.NaN]), torch.tensor([0.5])),
+  'noise for fewer elements, and a result of fewer': () => {
+    const [x, out] = [torch.ones([3, 300]), torch.zeros([])];
+    expect(() => torch.rreluWithNoise(x, torch.ones([3]), 0.1, 0.3, true)).toThrow(SrrlError);
+    return dispatch('aten::rrelu_with_noise.out', x, torch.ones([3, 300]), 0.1, 0.3, true, null, { out });
+  },
+  'a packed LSTM without weights': () => {
+    const states = [torch.ones([2, 3, 5, 5]), torch.ones([0, 5, 0])];
+    return dispatch('aten::lstm.data', torch.ones([2, 3]), whole([1, 1]), states, [], true, 1, 0, false, true);
+  },
+  'a packed GRU of no sequences': () => {
+    const weights = [torch.ones([12, 3]), torch.ones([12, 4]), torch.ones([12]), torch.ones([12])];
+    return dispatch(
+      'aten::gru.data',
+      torch.ones([2, 3]),
+      whole([]),
+      torch.ones([1, 1, 4]),
+      weights,
+      true,
+      1,
+      0,
+      false,
+      false,
+    );
   },
   'a lazy clone, which would take the memory of a view': () => torch._lazyClone(torch.ones([2])),
 };

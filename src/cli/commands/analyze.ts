@@ -5,54 +5,63 @@ import { z } from '../../options.js';
 import { runFoldersIn } from '../../report/index.js';
 import { meanAndSpread, Progress, percent, table } from '../../report/terminal.js';
 import { defineCommand } from '../command.js';
+import { ownDevice, processes, speaks, withRanks } from '../ranks.js';
 import { interruptSignal } from '../run.js';
+
+const analyzeOptions = z.strictObject({
+  teacher: z.string().optional().describe('file of torch.export.save or TorchScript; default: that of the run'),
+  tap: z.string().optional().describe("module path of the teacher's classifier, if it is not found automatically"),
+  data: z.string().optional().describe('data set as kind:path; default: that of the run'),
+  split: z
+    .enum(['test', 'validation', 'train'])
+    .default('test')
+    .describe('images to analyze; validation: those that the run held out'),
+  device: z.string().optional().describe('cpu, cuda or cuda:1; default: the device of the run, or else the CPU'),
+  json: z.boolean().default(false).describe('print the result as JSON, without the example images'),
+  out: z.string().default('analysis.json').describe('file for the result, in the run folder'),
+});
+type AnalyzeOptions = z.output<typeof analyzeOptions>;
 
 export const analyzeCommand = defineCommand({
   name: 'analyze',
   summary: 'compare a trained student with its teacher: agreement, features, calibration, classes',
   arguments: [{ syntax: '<run>', description: 'run folder, or a folder of several runs' }],
-  options: z.strictObject({
-    teacher: z.string().optional().describe('file of torch.export.save or TorchScript; default: that of the run'),
-    tap: z.string().optional().describe("module path of the teacher's classifier, if it is not found automatically"),
-    data: z.string().optional().describe('data set as kind:path; default: that of the run'),
-    split: z
-      .enum(['test', 'validation', 'train'])
-      .default('test')
-      .describe('images to analyze; validation: those that the run held out'),
-    device: z.string().optional().describe('cpu, cuda or cuda:1; default: the device of the run, or else the CPU'),
-    json: z.boolean().default(false).describe('print the result as JSON, without the example images'),
-    out: z.string().default('analysis.json').describe('file for the result, in the run folder'),
-  }),
+  options: analyzeOptions,
   examples: ['srrl analyze runs/a', 'srrl analyze runs/a --split validation --out analysis-validation.json --json'],
-  async run({ teacher, tap, data, split, device: asked, json, out }, [path = '']) {
-    const given = Object.entries({ teacher, tap, data }).filter(([, value]) => value !== undefined);
-    const signal = interruptSignal();
-    const analyzed = async (folder: string): Promise<AnalyzedRun> => {
-      const { device, notice } = deviceFor(folder, asked);
-      if (notice) console.error(notice);
-      let progress: Progress | undefined;
-      const onProgress = (done: number, count: number) => {
-        progress ??= new Progress(count, 'images', { quiet: json });
-        progress.update(done);
-      };
-      try {
-        return await analyzeRun(folder, { ...Object.fromEntries(given), split, out, device, signal, onProgress });
-      } finally {
-        progress?.stop();
-      }
-    };
-    const folders = runFoldersIn(path);
-    const results: AnalyzedRun[] = [];
-    for (const folder of folders) {
-      const result = await analyzed(folder);
-      results.push(result);
-      const { examples: _images, ...numbers } = result;
-      if (folders.length > 1 && !json) console.log(`${folder}:`);
-      console.log(json ? JSON.stringify(numbers) : `${overallText(result)}\n${classesText(result.classes)}`);
-    }
-    if (results.length > 1 && !json) console.log(spreadText(results));
-  },
+  run: (options, [path = '']) => withRanks('cpu', () => analyzeAndShow(path, options)),
 });
+
+async function analyzeAndShow(path: string, options: AnalyzeOptions): Promise<void> {
+  const { teacher, tap, data, split, device: asked, json, out } = options;
+  const given = Object.entries({ teacher, tap, data }).filter(([, value]) => value !== undefined);
+  const shared = processes() > 1;
+  const signal = interruptSignal();
+  const analyzed = async (folder: string): Promise<AnalyzedRun> => {
+    const { device, notice } = deviceFor(folder, ownDevice(asked));
+    if (notice && speaks()) console.error(notice);
+    let progress: Progress | undefined;
+    const onProgress = (done: number, count: number) => {
+      progress ??= new Progress(count, 'images', { quiet: json || !speaks() });
+      progress.update(done);
+    };
+    try {
+      return await analyzeRun(folder, { ...Object.fromEntries(given), split, out, device, signal, onProgress, shared });
+    } finally {
+      progress?.stop();
+    }
+  };
+  const folders = runFoldersIn(path);
+  const results: AnalyzedRun[] = [];
+  for (const folder of folders) {
+    const result = await analyzed(folder);
+    results.push(result);
+    if (!speaks()) continue;
+    const { examples: _images, ...numbers } = result;
+    if (folders.length > 1 && !json) console.log(`${folder}:`);
+    console.log(json ? JSON.stringify(numbers) : `${overallText(result)}\n${classesText(result.classes)}`);
+  }
+  if (results.length > 1 && !json && speaks()) console.log(spreadText(results));
+}
 
 /** Mean and spread over the runs of a folder. */
 function spreadText(results: readonly AnalyzedRun[]): string {

@@ -35,7 +35,7 @@ export const sweepCommand = defineCommand({
     const { out, jobs } = readSweep(file, { distill: distillCommand.options, train: trainCommand.options });
     if (plan) return printPlan(jobs, json);
     if (tableOnly) return printTable(jobs, json);
-    const began = Date.now();
+    const began = performance.now();
     const { failed, stopped } = await runSweep(jobs, {
       args,
       deadline: timeBudget === undefined ? Number.POSITIVE_INFINITY : began + timeBudget * 60_000,
@@ -44,7 +44,7 @@ export const sweepCommand = defineCommand({
     printTable(jobs, json);
     const finished = jobs.filter((job) => stateOf(job) === 'finished').length;
     console.error(
-      `${finished} of ${jobs.length} jobs are finished, in ${out}, after ${durationText((Date.now() - began) / 1000)}`,
+      `${finished} of ${jobs.length} jobs are finished, in ${out}, after ${durationText((performance.now() - began) / 1000)}`,
     );
     if (failed.length > 0) {
       process.exitCode = 1;

@@ -9,6 +9,8 @@ import { partsOf } from '../../files/mapped.js';
 import type { Dataset, Split } from '../dataset.js';
 
 const block = 512;
+/** Images that are encoded, or read, at the same time. */
+const together = 32;
 
 /** How a data set is divided. */
 interface Sharding {
@@ -42,7 +44,7 @@ export async function writeShards(data: Dataset, out: string, { images, onProgre
     renameSync(draft, out);
     return shards;
   } catch (error) {
-    rmSync(draft, { recursive: true, force: true });
+    if (existsSync(draft)) rmSync(draft, { recursive: true });
     if (error instanceof DataError) throw error;
     throw new DataError(`${out} cannot be written: ${messageOf(error)}.`, { cause: error });
   }
@@ -65,12 +67,15 @@ async function writeShard(
       put(content);
       put(Buffer.alloc((block - (content.length % block)) % block));
     };
-    for (let sample = first; sample < last; sample++) {
-      const key = String(sample).padStart(8, '0');
-      const { bytes, extension } = await encoded(data, split, split.rows?.[sample] ?? sample);
-      add(`${key}${extension}`, bytes);
-      add(`${key}.cls`, Buffer.from(String(split.labels[sample])));
-      onImage();
+    for (let next = first; next < last; next += together) {
+      const samples = Array.from({ length: Math.min(together, last - next) }, (_, i) => next + i);
+      const made = samples.map((sample) => encoded(data, split, split.rows?.[sample] ?? sample));
+      for (const [i, { bytes, extension }] of (await Promise.all(made)).entries()) {
+        const key = String(next + i).padStart(8, '0');
+        add(`${key}${extension}`, bytes);
+        add(`${key}.cls`, Buffer.from(String(split.labels[next + i])));
+        onImage();
+      }
     }
     put(Buffer.alloc(2 * block));
   });

@@ -1,6 +1,6 @@
 /** Tar shards on other machines. */
 import { statSync } from 'node:fs';
-import { DataError } from '../../errors.js';
+import { DataError, messageOf } from '../../errors.js';
 import { readWhole } from '../files.js';
 import { partOf } from '../formats/local-shard.js';
 import type { Sample, Shard } from '../formats/shard.js';
@@ -18,6 +18,8 @@ const indexed = 8;
 /** Bytes of images that are read before they are asked for, and not yet asked for. */
 const mostAhead = 2 ** 27;
 const largestNames = 2 ** 26;
+/** How often a file is looked for in the cache, where it should be. */
+const mostTries = 3;
 
 /** Whether a place is a file with addresses, one a line, as presigned ones are passed. */
 export const isList = (place: string): boolean =>
@@ -192,12 +194,14 @@ class RemoteShard implements Shard {
     const expected = this.ahead.take(image);
     if (expected) return expected;
     const { file } = this;
-    for (;;) {
+    for (let tries = 1; ; tries++) {
       if (file.path === undefined && file.ranges) return this.#fetch(image);
       file.path ??= await this.files.need(this.address, file);
       try {
         return await partOf(file.path, image);
-      } catch {
+      } catch (error) {
+        if (tries === mostTries)
+          throw new DataError(`${this.name} cannot be read: ${messageOf(error)}.`, { cause: error });
         // Removed from the cache, or cut off there: the next try downloads it again.
         file.path = undefined;
       }

@@ -1,0 +1,125 @@
+/** What both networks make of a split, batch by batch, by one process or by all of a group. */
+import type { Dataset, SplitName } from '../data/dataset.js';
+import { Loader } from '../data/loader.js';
+import { gatherRows } from '../distributed/gather.js';
+import { getRank, getWorldSize } from '../distributed/group.js';
+import type { Features } from '../flow.js';
+import { type Tensor, functions as torch } from '../tensor/index.js';
+
+type Seen = Pick<Features, 'pooled' | 'logits'>;
+
+/** Of one batch, on the CPU: it has float64, in which everything is summed, and the same result each time. */
+export interface BatchOutputs {
+  teacher: Seen;
+  student: Seen;
+  /** int64 [N] */
+  labels: Tensor;
+}
+
+interface OutputsSetup {
+  batchSize: number;
+  device: string;
+  /** Whether all processes of the group take part. */
+  shared: boolean;
+  /** Of the teacher's feature, its logits, the student's feature, and its logits. */
+  widths: readonly [number, number, number, number];
+  run: (images: Tensor) => { teacher: Seen; student: Seen };
+}
+
+/** Each round has one batch of each process; the first process is given all of them, in their order. */
+export class Outputs {
+  readonly isShared: boolean;
+  readonly isFirst: boolean;
+  readonly rounds: number;
+  /** Images of all processes. */
+  readonly count: number;
+  readonly #ranks: number;
+  readonly #loader: Loader;
+
+  constructor(
+    data: Dataset,
+    split: SplitName,
+    private readonly setup: OutputsSetup,
+  ) {
+    const { batchSize, device, shared } = setup;
+    const rank = shared ? getRank() : 0;
+    this.#ranks = shared ? getWorldSize() : 1;
+    this.isShared = this.#ranks > 1;
+    this.isFirst = rank === 0;
+    this.count = data[split]?.labels.length ?? 0;
+    this.rounds = Math.ceil(this.count / (batchSize * this.#ranks));
+    this.#loader = new Loader(data, split, { batchSize, device, rank, worldSize: this.#ranks, wholeBatches: true });
+    this.#loader.begin(0);
+  }
+
+  ready(round: number): Promise<void> | undefined {
+    return round < this.#loader.steps ? this.#loader.ready(round) : undefined;
+  }
+
+  doneAfter(round: number): number {
+    return Math.min((round + 1) * this.setup.batchSize * this.#ranks, this.count);
+  }
+
+  /** The batches of a round, which must be ready: all of them on the first process. Call it inside a scope. */
+  ofRound(round: number): BatchOutputs[] {
+    const own = round < this.#loader.steps ? this.#own(round) : undefined;
+    if (!this.isShared) return own ? [own] : [];
+    return this.#ofAll(own, this.#sizes(round));
+  }
+
+  #own(round: number): BatchOutputs {
+    const { images, labels } = this.#loader.batch(round);
+    const { teacher, student } = this.setup.run(images);
+    return { teacher: onCpu(teacher), student: onCpu(student), labels: labels.to({ device: 'cpu' }) };
+  }
+
+  /** Images that each process has in a round. */
+  #sizes(round: number): number[] {
+    const { batchSize } = this.setup;
+    const first = round * this.#ranks;
+    return Array.from({ length: this.#ranks }, (_, rank) =>
+      Math.max(0, Math.min(batchSize, this.count - (first + rank) * batchSize)),
+    );
+  }
+
+  /** A batch is sent as one float64 matrix, which holds all of it without loss. */
+  #ofAll(own: BatchOutputs | undefined, sizes: readonly number[]): BatchOutputs[] {
+    const width = this.setup.widths.reduce((sum, one) => sum + one, 1);
+    const parts = own && [own.teacher.pooled, own.teacher.logits, own.student.pooled, own.student.logits];
+    const rows =
+      own &&
+      parts &&
+      torch.cat(
+        [...parts, own.labels.unsqueeze(1)].map((x) => x.to('float64')),
+        1,
+      );
+    const all = gatherRows(rows ?? torch.zeros([0, width], { dtype: 'float64' }), sizes);
+    if (!this.isFirst || !parts) return [];
+    const begins = [0, ...this.setup.widths].map((_, i, widths) => widths.slice(0, i + 1).reduce((a, b) => a + b, 0));
+    const unpacked = (from: Tensor): BatchOutputs => {
+      const [t, zT, s, zS] = parts.map(({ dtype, shape }, i) =>
+        from
+          .narrow(1, begins[i] as number, shape[1] as number)
+          .to(dtype)
+          .contiguous(),
+      ) as [Tensor, Tensor, Tensor, Tensor];
+      const labels = from.select(1, width - 1).to('int64');
+      return { teacher: { pooled: t, logits: zT }, student: { pooled: s, logits: zS }, labels };
+    };
+    let begin = 0;
+    return sizes.flatMap((size) => {
+      const from = all.narrow(0, begin, size);
+      begin += size;
+      return size === 0 ? [] : [unpacked(from)];
+    });
+  }
+
+  dispose(): void {
+    this.#loader.dispose();
+  }
+}
+
+const onCpu = ({ pooled, logits }: Seen): Seen => ({
+  pooled: pooled.to({ device: 'cpu' }),
+  logits: logits.to({ device: 'cpu' }),
+});
