@@ -16,7 +16,7 @@ function withFile<T>(file: string, action: () => T): T {
   } catch (error) {
     throw new DataError(`${file} cannot be read: ${messageOf(error)}.`, { cause: error });
   }
-  throw new DataError(`${file} is ${found.isDirectory() ? 'a folder' : 'no regular file'}, where a file should be.`);
+  throw new DataError(`${file} is ${found.isDirectory() ? 'a folder' : 'not a regular file'}, where a file should be.`);
 }
 
 /** A descriptor to read a file by. Throws DataError. */

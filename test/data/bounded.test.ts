@@ -52,7 +52,7 @@ describe('idx', () => {
   it.each([
     ['larger than any data set', idx([2 ** 32 - 1, 28, 28], Buffer.alloc(10)), /up to 1073741824 are read/],
     ['no header', Buffer.from([0, 0, 8]), /truncated/],
-    ['another number of dimensions', idx([3], Buffer.alloc(30)), /no idx file/],
+    ['another number of dimensions', idx([3], Buffer.alloc(30)), /not an idx file/],
   ])('is refused with %s', async (_name, bytes, message) => {
     for (const packed of [false, true]) {
       const path = newFolder();

@@ -82,7 +82,7 @@ describe('CIFAR as Python pickles', () => {
     const bytes = readFileSync(join(labels, 'train'));
     bytes[bytes.indexOf(Buffer.from([75, 7, 75, 99])) + 3] = 100;
     writeFileSync(join(labels, 'train'), bytes);
-    await expect(openDataset(`cifar100:${labels}`)).rejects.toThrow(/no whole number from 0 to 99/);
+    await expect(openDataset(`cifar100:${labels}`)).rejects.toThrow(/not a whole number from 0 to 99/);
   });
 });
 

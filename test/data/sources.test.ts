@@ -138,7 +138,7 @@ describe('packed files', () => {
     for (const length of [10, 40_000, whole.length - 1]) {
       writeFileSync(join(root, 'cut.pack'), whole.subarray(0, length));
       await expect(openDataset(`packed:${join(root, 'cut.pack')}`)).rejects.toThrow(
-        /no file of srrl pack, or not whole/,
+        /not a file of srrl pack, or not whole/,
       );
     }
     writeFileSync(join(root, 'cut.pack'), whole.subarray(1));
