@@ -38,7 +38,8 @@ interface Positional {
 const parsed = new Map<string, Positional>();
 
 /**
- * Of `x`, `x: tensor` or, for one that may be left out or null, `x?: tensor`; null is neither a list nor an object, though.
+ * Of `x`, `x: tensor` or, for one that may be left out or null, `x?: tensor`; null is neither a list nor an object,
+ * though.
  */
 function positionalOf(text: string): Positional {
   let found = parsed.get(text);

@@ -1,4 +1,4 @@
-/** JSON in which no key stands twice: readers differ in which of the two they believe. */
+/** JSON in which no key appears twice: readers differ in which of the two they believe. */
 
 // Texts, and what opens, closes and separates; everything else is numbers and blanks.
 const token = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;
@@ -23,10 +23,10 @@ export function repeatedKey(text: string): string | undefined {
   return undefined;
 }
 
-/** JSON.parse, which also throws where a key stands twice. */
+/** JSON.parse, which also throws where a key appears twice. */
 export function parseStrict(text: string): unknown {
   const value: unknown = JSON.parse(text);
   const repeated = repeatedKey(text);
-  if (repeated !== undefined) throw new SyntaxError(`the key '${repeated.slice(0, 60)}' stands twice`);
+  if (repeated !== undefined) throw new SyntaxError(`the key '${repeated.slice(0, 60)}' appears twice`);
   return value;
 }

@@ -19,7 +19,12 @@ export default {
   // What lies outside of docs/ is read in the repository.
   ignoreDeadLinks: [/^(\.\.?\/)+(CONTRIBUTING|README|SECURITY|CHANGELOG|recipes|examples|bench|src|native|scripts)/],
   // Braces in docstrings are mathematics.
-  markdown: { attrs: { disable: true } },
+  markdown: {
+    attrs: { disable: true },
+    // Comments in code are to be read.
+    theme: { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' },
+    languageAlias: { 'js-config': 'js', 'ts-file': 'ts', 'sh-session': 'sh' },
+  },
   themeConfig: {
     search: { provider: 'local' },
     nav: [{ text: 'Reference', link: '/api/' }],

@@ -42,7 +42,7 @@ export interface AnalysisSetup {
   /** Where student and teacher are, and run. Default `cpu`; what they return is compared on the CPU. */
   device?: string;
   signal?: AbortSignal;
-  /** Hears how many images are done. */
+  /** Called with the number of images that are done. */
   onProgress?: (done: number, count: number) => void;
   /**
    * Whether all processes of the group analyze together, each with every so many of the batches. All of them must call

@@ -40,7 +40,7 @@ export interface AnalyzeRunOptions
   /** A teacher, or what Teacher.load() takes. Default: that of the run. */
   teacher?: string | Teacher;
   /**
-   * Path of the teacher's classifier, where it cannot be found by itself. Default: where the run had it, if the teacher
+   * Path of the teacher's classifier, if it is not found automatically. Default: where the run had it, if the teacher
    * is the run's.
    */
   tap?: string;
@@ -65,8 +65,8 @@ export interface AnalyzedRun extends AnalysisRecord {
 
 /**
  * Compares the student of a run with its teacher, and writes the result into the run folder, where reports find it.
- * Throws FileError where `path` is not a run folder with a student, ConfigError where the run's teacher cannot be loaded
- * again or a split does not exist, and what {@link analyze} throws.
+ * Throws FileError where `path` is not a run folder with a student, ConfigError where the run's teacher cannot be
+ * loaded again or a split does not exist, and what {@link analyze} throws.
  *
  *     const { overall, cka } = await analyzeRun('runs/a');
  *     writeReport('runs/a');
@@ -81,7 +81,7 @@ export async function analyzeRun(path: string, options: AnalyzeRunOptions = {}):
     const config = readConfig(path);
     const data = await openData(path, config, card, source);
     if (rest.split === 'validation' && !data.validation)
-      throw new ConfigError(`${path} held no images out: there is no validation split. Choose --split test or train.`);
+      throw new ConfigError(`${path} held out no images, so it has no validation split. Choose --split test or train.`);
     teacher = typeof wanted === 'object' ? wanted : await openTeacher(path, config, { file: wanted, tap, device });
     student.to({ device, memoryFormat: 'channelsLast' });
     if (rest.shared) agree({ student, teacher, data, split: rest.split });
@@ -150,7 +150,7 @@ async function openTeacher(
 ): Promise<Teacher> {
   const chosen = file ?? config.teacher;
   if (chosen === undefined)
-    throw new ConfigError(`${path} was trained without a teacher. Say with --teacher FILE what to compare it with.`);
+    throw new ConfigError(`${path} was trained without a teacher. Pass --teacher FILE to choose one to compare with.`);
   const site = tap ?? (file === undefined ? config.tap : undefined);
   try {
     const { teacherMean: mean, teacherStd: std, teacherSize: size } = config;
@@ -159,7 +159,7 @@ async function openTeacher(
   } catch (error) {
     if (file !== undefined || !(error instanceof FileError)) throw error;
     throw new ConfigError(
-      `The teacher of ${path}, '${chosen}', cannot be loaded again: it was an object of a program, or its file has gone.\nSay with --teacher FILE what to compare the student with.`,
+      `The teacher of ${path}, '${chosen}', cannot be loaded again: it was an object of a program, or its file is missing.\nPass --teacher FILE to choose the teacher to compare with.`,
       { cause: error },
     );
   }

@@ -32,9 +32,9 @@ export interface BenchOptions {
    * compiled forms other than the first one, once its part of the time is over. Default: never.
    */
   deadline?: number;
-  /** Hears what is about to be done. */
+  /** Called before each part of the work. */
   progress?: (text: string) => void;
-  /** Hears why a case could not be measured; the others are. Default: the error is thrown. */
+  /** Called with the reason why a case could not be measured; the others are measured. Default: the error is thrown. */
   failed?: (name: string, error: unknown) => void;
 }
 

@@ -35,7 +35,7 @@ export type MemoryTask = { training: Train } | { additions: Add };
 const mebibytes = (bytes: number): number => bytes / 2 ** 20;
 
 /**
- * The largest resident set so far. Linux's own count begins anew with a program; what node reports may be that of the
+ * The largest resident set so far. Linux's own count starts again with a program; what node reports may be that of the
  * process it came from.
  */
 function residentMiB(): number {

@@ -27,7 +27,7 @@ interface RivalSetup {
   /** Ours. */
   values: Record<string, number>;
   deadline: number;
-  /** Hears of a form that does not give our numbers; the others are measured. Default: the error is thrown. */
+  /** Called for a form whose numbers differ from ours; the others are measured. Default: the error is thrown. */
   failed: ((name: string, error: unknown) => void) | undefined;
 }
 

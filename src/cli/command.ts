@@ -26,7 +26,7 @@ export interface Command<Options extends z.ZodObject = z.ZodObject> {
 export const defineCommand = <Options extends z.ZodObject>(command: Command<Options>): Command =>
   command as unknown as Command;
 
-/** Adds a command to the program. `done` hears of every run's end by promise. */
+/** Adds a command to the program. */
 export function addCommand(program: Commander, command: Command): void {
   const added = program.command(command.name).summary(command.summary).description(command.summary);
   for (const { syntax, description } of command.arguments ?? []) added.argument(syntax, description);

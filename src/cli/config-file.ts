@@ -63,7 +63,8 @@ function asOptions(values: Values, names: readonly string[], file: string): Valu
 
 /** The options of a file; `extends` names another, relative to it, whose options hold where this one says nothing. */
 export function readConfig(file: string, from: string[] = []): Values {
-  if (from.includes(file)) throw new ConfigError(`${[...from, file].join(' extends ')}: a circle.`);
+  if (from.includes(file))
+    throw new ConfigError(`${[...from, file].join(' extends ')}: these files extend each other in a circle.`);
   let values: unknown;
   try {
     values = parseYaml(readFileSync(file, 'utf8'));

@@ -1,4 +1,7 @@
-/** `srrl`: parses the arguments, runs a command, and turns errors into one or two lines and an exit code (1; 2 for usage). */
+/**
+ * `srrl`: parses the arguments, runs a command, and turns errors into one or two lines and an exit code (1; 2 for
+ * usage).
+ */
 import { Command as Commander, CommanderError } from 'commander';
 import { ConfigError, InterruptedError, messageOf, SrrlError } from '../errors.js';
 import { packageVersion } from '../native.js';

@@ -27,7 +27,7 @@ export interface SweepOptions {
   args: readonly string[];
   /** When no run may continue, in milliseconds of performance.now(), which no change of the clock moves. */
   deadline: number;
-  /** Hears what happens. */
+  /** Called with each message. */
   say: (text: string) => void;
 }
 
@@ -89,7 +89,7 @@ export async function runSweep(jobs: readonly Job[], options: SweepOptions): Pro
 function argumentsOf(job: Job, args: readonly string[]): string[] {
   const command = [join(packageRoot, 'bin/srrl.js'), job.command];
   const out = ['--out', job.folder];
-  // A run that was ended before its first checkpoint begins anew.
+  // A run that was ended before its first checkpoint starts again.
   if (job.runs.some((folder) => RunFolder.open(folder).latestCheckpoint() !== undefined))
     return [...command, ...out, '--resume'];
   const config = join(job.folder, 'sweep.yaml');

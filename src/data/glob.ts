@@ -12,8 +12,8 @@ export interface Found {
 
 /**
  * Files ending in `extension` below a folder, or those that a pattern with `*` (within a name) or `**` (across folders)
- * means, in the order of their names. Of these, hidden ones and what is not a regular file are added to `skipped`. Throws
- * DataError where the folder does not exist.
+ * means, in the order of their names. Of these, hidden ones and what is not a regular file are added to `skipped`.
+ * Throws DataError where the folder does not exist.
  */
 export function filesAt(place: string, extension: string, skipped: Skipped): Found[] {
   const star = place.indexOf('*');

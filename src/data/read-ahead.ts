@@ -9,7 +9,7 @@ export interface ReadAheadSetup {
   /** Bytes of one image. */
   size: number;
   imagesOf(step: number): readonly number[];
-  /** Hears of the images of a batch before they are made. */
+  /** Called with the images of a batch before they are decoded. */
   expect?(images: readonly number[]): void;
   /** Hears of those that will not be made after all. */
   forget?(images: readonly number[]): void;
@@ -26,7 +26,9 @@ interface Pending {
   canceled: boolean;
 }
 
-/** Makes batches of bytes before they are asked for: never more than `ahead` + 1 of them, by a fixed number of workers. */
+/**
+ * Makes batches of bytes before they are asked for: never more than `ahead` + 1 of them, by a fixed number of workers.
+ */
 export class ReadAhead {
   readonly #setup: ReadAheadSetup;
   readonly #batches = new Map<number, Pending>();
@@ -62,8 +64,9 @@ export class ReadAhead {
   }
 
   /**
-   * The image that a batch waits for, and how many of its images are missing: of those that are being made the one begun first. Where none of
-   * its own was begun, the workers are held up by another batch's image, and that one is named. Undefined where nothing is missing.
+   * The image that a batch waits for, and how many of its images are missing: of those that are being made the one
+   * begun first. Where none of its own was begun, the workers are held up by another batch's image, and that one is
+   * named. Undefined where nothing is missing.
    */
   waitsFor(step: number): { image: number; missing: number } | undefined {
     const missing = this.#batches.get(step)?.missing ?? new Set();
@@ -117,7 +120,7 @@ export class ReadAhead {
         throw error;
       },
     );
-    // Whoever asks for the batch hears of the error; until then nobody does.
+    // The error is thrown to the caller that asks for the batch, not before.
     batch.done.catch(() => {});
     this.#batches.set(step, batch);
   }

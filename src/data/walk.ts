@@ -1,5 +1,6 @@
 /**
- * Walking folders of data as torchvision does: links are followed, and what is not a regular file is told apart by kind.
+ * Walking folders of data as torchvision does: links are followed, and what is not a regular file is told apart by
+ * kind.
  */
 import { opendirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';

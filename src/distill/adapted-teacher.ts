@@ -64,7 +64,7 @@ export function checkStatistics({ mean, std }: Preprocessing, { channels, source
     if (values.length === channels) continue;
     const shown = Array.from({ length: channels }, (_, i) => [0.485, 0.456, 0.406][i] ?? 0.5).join(',');
     throw new ConfigError(
-      `${flag}${name} ${values.join(',')} has ${values.length} numbers; the images of ${source} have ${channels} channels. Give one a channel, as in ${flag}${name} ${shown}.`,
+      `${flag}${name} ${values.join(',')} has ${values.length} numbers; the images of ${source} have ${channels} channels. Pass one number per channel, as in ${flag}${name} ${shown}.`,
     );
   }
 }

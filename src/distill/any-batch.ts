@@ -19,7 +19,7 @@ export class AnyBatch {
     try {
       const outputs = this.graph.run(images);
       if (outputs[0]?.shape[0] === count) return outputs;
-      throw new ShapeError(`its classifier gives [${outputs[0]?.shape.join(', ')}] for them`);
+      throw new ShapeError(`its classifier returns [${outputs[0]?.shape.join(', ')}] for them`);
     } catch (error) {
       this.fixed = this.sizes.find((size) => size !== count && this.takes(images, size));
       if (this.fixed === undefined) throw error;

@@ -123,7 +123,7 @@ export class NegativeSampler {
     for (const label of labels) counts[label] = (counts[label] as number) + 1;
     if (counts.some((count) => count === labels.length))
       throw new ConfigError(
-        'CRD contrasts classes, and all training samples are of one.\nUse data of two classes or more.',
+        'CRD contrasts classes, and all training samples are of one.\nUse data with at least two classes.',
       );
     const begins = counts.map((_, label) => counts.slice(0, label).reduce((sum, count) => sum + count, 0));
     const order = [...labels.keys()].sort((a, b) => (labels[a] as number) - (labels[b] as number));

@@ -49,7 +49,7 @@ export function parseOptions(list: string, part: string): Record<string, unknown
         `In '${part}': '${item.trim()}' is not an option with a value.\nWrite option=value, with commas between several.`,
       );
     }
-    if (options.has(key)) throw new ConfigError(`In '${part}': the option ${key} stands twice.\nGive it once.`);
+    if (options.has(key)) throw new ConfigError(`In '${part}': the option ${key} appears twice.\nPass it only once.`);
     options.set(key, parseValue(value));
   }
   return Object.fromEntries(options);

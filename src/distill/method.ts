@@ -45,7 +45,7 @@ export interface StepValues {
   indices: Tensor;
   /** Counted from 1. */
   epoch: number;
-  /** Hears how many of the labels have the largest logit, int64 [], where that was found out with the loss. */
+  /** Called with the number of labels that have the largest logit, int64 [], if the loss has computed it. */
   counted?: (logits: Tensor, right: Tensor) => void;
 }
 
@@ -129,5 +129,5 @@ export function labelLoss({ labels, labelSmoothing = 0, counted }: StepValues, l
 /** Class numbers of a step. Throws ConfigError where images were mixed, so that there is none. */
 export function classNumbers({ labels }: StepValues, method: string): Tensor {
   if (labels.ndim === 1) return labels;
-  throw new ConfigError(`${method} needs one class an image: it does not go with mixup or CutMix.`);
+  throw new ConfigError(`${method} needs one class per image, and cannot be used with mixup or CutMix.`);
 }

@@ -71,7 +71,7 @@ export class PackageTeacher extends TeacherBase {
     if (!logits || !pooled || !fits) {
       const shapes = outputs.map(({ shape }) => `[${shape.join(', ')}]`).join(', ');
       throw new TeacherError(
-        `${this.source} gives ${shapes}, not logits [N, ${this.numClasses}] and the feature [N, ${this.featureChannels}] of its classifier ${this.classifierName}.\nExport a model that returns (logits, feature).`,
+        `${this.source} returns ${shapes}, not logits [N, ${this.numClasses}] and the feature [N, ${this.featureChannels}] of its classifier ${this.classifierName}.\nExport a model that returns (logits, feature).`,
       );
     }
     return { pooled, logits, stages: [] };

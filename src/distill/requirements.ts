@@ -7,15 +7,15 @@ import { type Setting, teacherOf } from './method.js';
 type Network = 'student' | 'teacher';
 
 const remedies: Record<Network, string> = {
-  student: 'Use a student from the model zoo, which gives its maps.',
-  teacher: 'Use a teacher from the model zoo, which gives its maps.',
+  student: 'Use a student from the model zoo, which returns its maps.',
+  teacher: 'Use a teacher from the model zoo, which returns its maps.',
 };
 
 /** [C, H, W] of the last map. Throws ConfigError where there is none. */
 export function mapShape({ map }: FeatureShapes, network: Network, method: string): number[] {
   if (map?.length === 3) return map;
   throw new ConfigError(
-    `${method} compares feature maps, and the ${network} gives only its pooled feature and logits.\n${remedies[network]}`,
+    `${method} compares feature maps, and the ${network} returns only its pooled feature and logits.\n${remedies[network]}`,
   );
 }
 
@@ -23,7 +23,7 @@ export function mapShape({ map }: FeatureShapes, network: Network, method: strin
 export function stageShape({ stages }: FeatureShapes, stage: number, network: Network, method: string): number[] {
   if (stages.length === 0) {
     throw new ConfigError(
-      `${method} compares the outputs of stages, and the ${network} does not give them.\n${remedies[network]}`,
+      `${method} compares the outputs of stages, and the ${network} does not return them.\n${remedies[network]}`,
     );
   }
   const shape = stages.at(stage);

@@ -147,7 +147,7 @@ export class ScriptTeacher extends TeacherBase {
     }
     if (feature.ndim !== 2) {
       throw new TeacherError(
-        `The classifier ${this.classifier.name} of ${this.source} works on [${feature.shape.join(', ')}], not on one feature an image.`,
+        `The classifier ${this.classifier.name} of ${this.source} works on [${feature.shape.join(', ')}], not on one feature per image.`,
       );
     }
     return { pooled: feature, logits, ...mapOf(map, feature) };

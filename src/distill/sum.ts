@@ -18,14 +18,14 @@ export class SumOfMethods implements Method {
   readonly needsTeacher: boolean;
   readonly options: Record<string, unknown>;
 
-  /** Throws ConfigError for no methods and for one that stands twice. */
+  /** Throws ConfigError for no methods and for one that appears twice. */
   constructor(readonly methods: readonly Method[]) {
     const names = methods.map(({ name }) => name);
     const twice = names.find((name, i) => names.indexOf(name) !== i);
-    if (names.length === 0) throw new ConfigError('A sum of methods needs one at least, such as srrl.');
+    if (names.length === 0) throw new ConfigError('A sum of methods needs at least one method, such as srrl.');
     if (twice !== undefined) {
       throw new ConfigError(
-        `The method ${twice} stands twice in ${names.join(' + ')}; its terms could not be told apart.\nName it once, with other weights.`,
+        `The method ${twice} appears twice in ${names.join(' + ')}; its terms could not be told apart.\nName it only once.`,
       );
     }
     this.name = names.join('+');

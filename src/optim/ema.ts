@@ -55,7 +55,7 @@ export class EMA implements TensorHolder {
     const { decay = 0.999, warmUp = false } = options;
     if (!(decay >= 0 && decay <= 1)) throw new ConfigError(`decay must be from 0 to 1, not ${decay}.`);
     const parameters = [...source.namedParameters()];
-    if (parameters.length === 0) throw new ConfigError('EMA was given a module without parameters.');
+    if (parameters.length === 0) throw new ConfigError('EMA received a module without parameters.');
     this.decay = decay;
     this.warmUp = warmUp;
     this.#parameters = new Followed(parameters);

@@ -66,7 +66,7 @@ export class LBFGS {
   constructor(params: Iterable<Tensor>, options: Partial<LBFGSOptions> = {}) {
     checkCall('new optim.LBFGS', ['params: iterable'], kinds, arguments);
     const all = [...params];
-    if (all.length === 0) throw new ConfigError('The optimizer was given no parameters.');
+    if (all.length === 0) throw new ConfigError('The optimizer received no parameters.');
     if (all.some((param) => !(param instanceof Tensor)))
       throw new ConfigError('LBFGS has one group: give it parameters alone.');
     const group = { ...defaults, ...options, params: all };
@@ -183,7 +183,7 @@ export class LBFGS {
     }
   }
 
-  /** Frees what is remembered of earlier steps, which begins anew; the parameters stay. */
+  /** Frees what is remembered of earlier steps, which starts again; the parameters stay. */
   dispose(): void {
     for (const update of this.history) disposeUpdate(update);
     this.direction?.dispose();

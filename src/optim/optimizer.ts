@@ -56,7 +56,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     if (grouped && kinds) for (const group of groups) checkGroup(`new optim.${new.target.name}`, group, kinds);
     this.paramGroups = groups.map((group) => ({ ...defaults, ...group, params: [...group.params] }));
     const all = this.paramGroups.flatMap((group) => group.params);
-    if (all.length === 0) throw new ConfigError('The optimizer was given no parameters.');
+    if (all.length === 0) throw new ConfigError('The optimizer received no parameters.');
     if (new Set(all).size !== all.length) throw new ConfigError('A parameter is in the optimizer twice.');
     for (const group of this.paramGroups)
       if (!(group.lr >= 0)) throw new ConfigError(`lr must be at least 0, not ${group.lr}.`);

@@ -15,7 +15,7 @@ export const standardInput = '-';
  */
 export function imagesAt(paths: readonly string[]): { images: string[]; skipped?: string } {
   if (paths.filter((path) => path === standardInput).length > 1)
-    throw new ConfigError(`Standard input (${standardInput}) holds one image: give it once.`);
+    throw new ConfigError(`Standard input (${standardInput}) holds one image: name it only once.`);
   const skipped: Skipped = new Map();
   const images = paths.flatMap((path) => {
     if (path === standardInput || !statSync(path, { throwIfNoEntry: false })?.isDirectory()) return [path];

@@ -94,7 +94,7 @@ export class PredictThread {
     return pending;
   }
 
-  /** Whoever still waits hears that the thread has ended. */
+  /** Requests that still wait are rejected: the thread has ended. */
   #lose(error: unknown): void {
     this.#closed = true;
     for (const { reject } of this.#pending.values()) reject(error);

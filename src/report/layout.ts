@@ -40,7 +40,9 @@ function wrapLine(line: string, width: number, indent: string): string {
   return [...lines, current].join('\n');
 }
 
-/** Names and values, the values in a column; a value that is too wide for it, or most of them, are below their names. */
+/**
+ * Names and values, the values in a column; a value that is too wide for it, or most of them, are below their names.
+ */
 export function pairs(rows: readonly (readonly [name: string, value: string])[], width = widthOf(), lead = ''): string {
   const column = Math.max(0, ...rows.map(([name]) => stringWidth(name))) + 2;
   const room = width - lead.length - column;

@@ -58,12 +58,12 @@ export function readAnalysis(file: string): RunAnalysis | undefined {
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new FileError(`${file}, line 1: ${messageOf(error)}. Write it anew with srrl analyze.`, { cause: error });
+    throw new FileError(`${file}, line 1: ${messageOf(error)}. Write it again with srrl analyze.`, { cause: error });
   }
   const result = runAnalysis.safeParse(value);
   if (result.success) return result.data;
   const wrong = problemIn(runAnalysis, value, result.error);
-  throw new FileError(`${file}, line 1: ${wrong}. Write it anew with srrl analyze.`);
+  throw new FileError(`${file}, line 1: ${wrong}. Write it again with srrl analyze.`);
 }
 
 /** Which class is most often taken for which other, most frequent first; diagonal and zeros left out. */

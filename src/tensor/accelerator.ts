@@ -14,7 +14,7 @@ export const deviceMemory = (device: string): DeviceMemory => native().deviceMem
 /** Bytes of a device (`cuda:0`) that no process has taken; undefined where the device does not say. */
 export const freeMemory = (device: string): number | undefined => native().freeMemory(device);
 
-/** The peaks of {@link deviceMemory} begin anew. */
+/** The peaks of {@link deviceMemory} start again. */
 export const resetPeakMemory = (device: string): void => native().resetPeakMemory(device);
 
 /** Gives back what the allocator of a device holds and no tensor uses. */

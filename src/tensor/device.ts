@@ -13,7 +13,7 @@ export function deviceNamed(name: string): string {
   const help = name.startsWith('cuda')
     ? '\nNVIDIA GPUs need a CUDA build of libtorch: `npx srrl install-libtorch --cuda cu130`; `npx srrl doctor` shows which one is used.'
     : '';
-  throw new ConfigError(`There is no device ${name}; there is ${native().devices().join(', ')}.${help}`);
+  throw new ConfigError(`There is no device ${name}; available: ${native().devices().join(', ')}.${help}`);
 }
 
 const numbered = (name: string): string => (name === 'cpu' || name.includes(':') ? name : `${name}:0`);

@@ -107,7 +107,7 @@ function runBackward<Inputs extends unknown[]>(
 
 /**
  * Runs `body` without keeping what its backward pass would need, and runs it again when that comes: less memory for
- * more time. As torch.utils.checkpoint. Tensors that `body` uses without being given them, such as parameters, get
+ * more time. As torch.utils.checkpoint. Tensors that `body` uses that are not passed to it, such as parameters, get
  * their gradients as well.
  */
 export function checkpoint(body: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {

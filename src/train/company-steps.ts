@@ -25,7 +25,7 @@ export interface Member {
   prepare(): void;
   /** Its whole step but the batch, to be captured. */
   whole(inputs: Inputs, size: number): void;
-  /** Hears that its next step was done, or why the device failed to. */
+  /** Called when its next step was done, or with the reason why the device failed. */
   replayed(error?: unknown): void;
   /** Gives up what was captured for it alone. */
   forgetOwn(): void;
@@ -128,7 +128,7 @@ export class CompanySteps {
     return false;
   }
 
-  /** Without a student the others are captured anew. */
+  /** Without a student the others are captured again. */
   leave(member: Member): void {
     if (!this.#members.delete(member)) return;
     this.#arrived.delete(member);
@@ -136,7 +136,7 @@ export class CompanySteps {
     this.#retry();
   }
 
-  /** Hears that from now on batches and targets are made in other ways. */
+  /** Called when batches and targets are made in another way from now on. */
   restart(): void {
     this.#clear();
     this.#retry();

@@ -20,7 +20,7 @@ export class RunKernels {
     return withKernels(body, this.installed);
   }
 
-  /** Why kernels are not used, as far as nobody has heard of it. */
+  /** Why kernels are not used, if it was not reported yet. */
   news(): string[] {
     // One of a kind is enough, whatever the shapes.
     const refused = refusedKernels(this.device).map(({ kind, obstacle }) => {

@@ -5,7 +5,7 @@ import { isTapped, type Teacher } from '../distill/teacher.js';
 import type { Accuracy } from '../flow.js';
 import type { TrainEvent } from './events.js';
 
-/** What was measured, and what of: another teacher, classifier or data set is measured anew. */
+/** What was measured, and what of: another teacher, classifier or data set is measured again. */
 export interface KnownAccuracy {
   teacher: string;
   /** The classifier, of a TorchScript teacher. */

@@ -39,7 +39,7 @@ export class LookPace {
     this.#waiting = 0;
   }
 
-  /** Hears that the device has done so many steps since this was called before. */
+  /** Called with the number of steps that the device has done since the last call. */
   done(steps: number): void {
     if (steps === 0) return;
     const now = performance.now();

@@ -71,7 +71,7 @@ export class TermMeter {
     return weights;
   }
 
-  /** The means since the last read, of all processes; starts anew. */
+  /** The means since the last read, of all processes; starts again. */
   read(): TrainMeans {
     const { count, sums } = this.jointState();
     if (this.#sums) noGrad(() => this.#sums?.zero_());

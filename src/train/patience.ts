@@ -29,8 +29,8 @@ export interface Patience extends z.output<typeof stallOptions> {
 }
 
 /**
- * Waits until a batch is ready, and says again and again what it waits for, each time after twice as long. Throws StallError after `stallLimit`
- * seconds, and what reading or decoding threw.
+ * Waits until a batch is ready, and says again and again what it waits for, each time after twice as long. Throws
+ * StallError after `stallLimit` seconds, and what reading or decoding threw.
  */
 export async function* patiently(
   loader: Pick<Loader, 'ready' | 'waitsFor' | 'split'>,
@@ -74,6 +74,6 @@ export function within(promise: Promise<unknown>, seconds: number, signal?: Abor
 function stalled({ waited, file, image, split }: StallEvent, saved: string | undefined): StallError {
   const where = saved === undefined ? '' : `\nThe state before the step is in ${saved}.`;
   return new StallError(
-    `Image ${image} of the ${split} split, ${file}, has not come for ${Math.round(waited)} s. Is the disk or network that holds it still there? Go on with --resume, or wait longer with --stall-limit.${where}`,
+    `Image ${image} of the ${split} split, ${file}, has not come for ${Math.round(waited)} s. Is the disk or network that holds it still there? Resume with --resume, or wait longer with --stall-limit.${where}`,
   );
 }

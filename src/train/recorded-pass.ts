@@ -107,7 +107,7 @@ export class RecordedPass {
   }
 
   /**
-   * Hears that passes returned by {@link run} led to an update: what the optimizer and the meter keep is there, and is
+   * Called when passes returned by {@link run} led to an update: what the optimizer and the meter keep is there, and is
    * not made in a recording.
    */
   sound(): void {

@@ -1,16 +1,16 @@
-/** Who hears of a run while it is active: a terminal, a log, a tracker of experiments. */
+/** Receivers of a run's events: a terminal, a log, an experiment tracker. */
 import { messageOf } from '../errors.js';
 import type { TrainEvent } from './events.js';
 
 /**
- * Hears every event of a run, in order. The run waits for promises; in a thread of its own it continues computing, and
- * steps that nobody has taken yet give way to the next one.
+ * Receives every event of a run, in order. The run waits for promises; in a thread of its own it continues computing,
+ * and steps that nobody has taken yet give way to the next one.
  */
 export interface Reporter {
   /** What a notice calls it. */
   readonly name: string;
   on(event: TrainEvent): void | Promise<void>;
-  /** Hears that nothing more comes; `error` is what ended the run, where something did. */
+  /** Called after the last event; `error` is what ended the run, if something did. */
   close?(error?: unknown): void | Promise<void>;
 }
 
@@ -45,7 +45,7 @@ class Audience {
         await body(reporter);
       } catch (error) {
         this.#active.delete(reporter);
-        this.#problems.push(`the reporter ${reporter.name} failed and hears nothing more: ${messageOf(error)}`);
+        this.#problems.push(`the reporter ${reporter.name} failed and receives no more events: ${messageOf(error)}`);
       }
     }
   }
@@ -62,7 +62,7 @@ export function reported<Event extends TrainEvent>(
   return told(events, [audience], () => audience);
 }
 
-/** The same for several students: reporters hear the events of their student. */
+/** The same for several students: reporters receive the events of their student. */
 export function reportedByStudent<Event extends TrainEvent & { student: string }>(
   events: AsyncIterable<Event>,
   reporters: Readonly<Record<string, readonly Reporter[]>>,

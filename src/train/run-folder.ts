@@ -50,7 +50,7 @@ export class RunFolder {
     const folder = new RunFolder(path);
     if (!resume) {
       throw new ConfigError(
-        `${path} already holds a run. Choose another --out, continue with --resume, or begin anew with --overwrite.`,
+        `${path} already holds a run. Choose another --out, continue with --resume, or start again with --overwrite.`,
       );
     }
     if (folder.latestCheckpoint() === undefined && existsSync(folder.studentFile('last')))

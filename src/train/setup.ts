@@ -32,7 +32,7 @@ export interface StudentSetup extends TrainOptions {
   resume?: boolean;
   /** Ends before the first step, after everything was checked and measured. Default false. */
   dryRun?: boolean;
-  /** Hear every event, in the caller's thread. */
+  /** Receive every event, in the caller's thread. */
   reporters?: readonly Reporter[];
   signal?: AbortSignal;
 }
@@ -41,7 +41,7 @@ export interface StudentSetup extends TrainOptions {
 export interface DistillSetup extends StudentSetup, TeacherRunOptions {
   /** A teacher, or what Teacher.load() takes. */
   teacher: string | Teacher;
-  /** Path of the teacher's classifier, where it cannot be found by itself. */
+  /** Path of the teacher's classifier, if it is not found automatically. */
   tap?: string;
   /**
    * What an earlier run of the program measured, which {@link knownAccuracy} takes from its `start`; used where teacher
@@ -49,8 +49,8 @@ export interface DistillSetup extends StudentSetup, TeacherRunOptions {
    */
   teacherAccuracy?: KnownAccuracy;
   /**
-   * A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one or comes of defineMethod(). Default: SRRL with alpha
-   * = beta = 1.
+   * A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one or comes of
+   * defineMethod(). Default: SRRL with alpha = beta = 1.
    */
   method?: string | Method;
 }

@@ -8,7 +8,7 @@ export class StepProgress {
 
   constructor(private readonly trainer: Trainer) {}
 
-  /** Hears that an epoch begins, maybe in its middle. */
+  /** Called when an epoch begins, possibly in its middle. */
   begin(): void {
     const { step, stepsPerEpoch, meter } = this.trainer;
     // Before the first step of an epoch the sums are known without asking the device.

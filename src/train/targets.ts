@@ -53,7 +53,7 @@ export interface Targets {
   readonly recordable: boolean;
   /** Whether of batches that the host makes, it needs numbers of the host's as well. */
   readonly needsHost?: boolean;
-  /** Hears that an epoch begins: whether it is recordable may change. */
+  /** Called when an epoch begins: whether it is recordable may change. */
   begin?(): void;
   of(batch: Batch): Features;
   /** What is to be told since the last call. */
@@ -90,8 +90,8 @@ function liveTargets({ teacher, options, teacherOptions: { accelerate } }: Targe
 }
 
 /**
- * A network that cannot be recorded is not an error: it runs as it is, and says itself what is wrong with the images, if
- * anything.
+ * A network that cannot be recorded is not an error: it runs as it is, and says itself what is wrong with the images,
+ * if anything.
  */
 function fastForm(teacher: Teacher, images: Batch['images'], precision: Precision): FastForm | undefined {
   try {

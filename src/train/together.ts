@@ -93,7 +93,7 @@ export async function* runTogether(
   // The teacher has them already.
   const taken = typeof wanted === 'string' && { teacherMean: undefined, teacherStd: undefined, teacherSize: undefined };
   const pass = new SharedPass();
-  // Students in turn free and ask for the same large blocks, and their pages would come anew each time.
+  // Students in turn free and ask for the same large blocks, and their pages would be allocated again each time.
   native().keepFreedMemory();
   let members: Member[] = Object.entries(setups).map(([student, setup]) => ({
     student,
@@ -166,8 +166,8 @@ async function* turn(member: Member): AsyncGenerator<TogetherEvent> {
 }
 
 /**
- * The step from which all can continue; undefined where none is resumed. A run that was killed between two saves has some
- * that are further.
+ * The step from which all can continue; undefined where none is resumed. A run that was killed between two saves has
+ * some that are further.
  */
 function commonStep(setups: Record<string, DistillSetup>): number | undefined {
   const resumed = Object.entries(setups).filter(([, { out, resume }]) => out !== undefined && resume);
@@ -177,6 +177,6 @@ function commonStep(setups: Record<string, DistillSetup>): number | undefined {
   const newest = Math.max(...shared);
   if (shared.length > 0 && resumed.length === Object.keys(setups).length) return newest;
   throw new ConfigError(
-    `The students have no checkpoint of the same step to continue from (${resumed.map(([name], i) => `${name}: ${steps[i]?.join(', ') || 'none'}`).join('; ')}).\nResume them one by one with the same --data-seed, or begin anew with --overwrite.`,
+    `The students have no checkpoint of the same step to continue from (${resumed.map(([name], i) => `${name}: ${steps[i]?.join(', ') || 'none'}`).join('; ')}).\nResume them one by one with the same --data-seed, or start again with --overwrite.`,
   );
 }

@@ -72,7 +72,7 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
 /** Milliseconds for which, before the host waits for the device, it draws what comes in the next epoch. */
 const drawingTime = 20;
 
-const smallerParts = 'Several processes do not lower --micro-batch by themselves: pass a smaller one.';
+const smallerParts = 'Several processes do not lower --micro-batch automatically: pass a smaller one.';
 
 const singleImage = (buffer: string): string =>
   `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;

@@ -69,7 +69,7 @@ describe('bad input ends with one or two lines and exit code 1', () => {
     ],
     [['train', '--data', 'fashion-mnist:/nowhere'], /does not exist/],
     [['train', '--data', 'shappes'], /Did you mean shapes/],
-    [['eval', '/nowhere'], /no run folder/],
+    [['eval', '/nowhere'], /not a run folder/],
     [['inspect', fixturePath('teachers/two-heads.bad.pt')], /--tap/],
   ])('%j', (args, message) => {
     const { status, signal, stderr } = srrl(args);

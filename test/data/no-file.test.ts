@@ -31,7 +31,7 @@ describe.each(Object.entries(makers))('a %s in the place of a file', (what, make
     const error = await openDataset(`${kind}:${folder}`).catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(DataError);
     expect((error as Error).message).toContain(file);
-    expect((error as Error).message).toMatch(/is (a folder|no regular file), where a file should be/);
+    expect((error as Error).message).toMatch(/is (a folder|not a regular file), where a file should be/);
   });
 
   it('of a packed data set is refused by name', async () => {

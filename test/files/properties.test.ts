@@ -115,7 +115,7 @@ describe('files of tensors', () => {
 });
 
 describe('texts', () => {
-  it('JSON: a key that stands twice is found, and nothing else', () => {
+  it('JSON: a key that appears twice is found, and nothing else', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string({ unit: 'binary' }), fc.jsonValue()), (value) => {
         const text = JSON.stringify(value);

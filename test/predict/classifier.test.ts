@@ -103,8 +103,8 @@ describe('loadClassifier', () => {
     await expect(loadClassifier(run, { topk: 1 } as never)).rejects.toThrow(/Did you mean topK\?/);
     await expect(loadClassifier(run, { topK: 0 })).rejects.toThrow(ConfigError);
     await expect(loadClassifier(join(folder, 'none'))).rejects.toThrow(FileError);
-    await expect(loadClassifier(photos)).rejects.toThrow(/no run folder with a student/);
-    await expect(loadClassifier(one)).rejects.toThrow(/no student that can predict/);
+    await expect(loadClassifier(photos)).rejects.toThrow(/not a run folder with a student/);
+    await expect(loadClassifier(one)).rejects.toThrow(/not a student that can predict/);
     await expect(loadClassifier('assets/shapes-teacher.pt')).rejects.toThrow(/without extra\/srrl\.json/);
     expect(() => imagesAt(['-', '-'])).toThrow(/give it once/);
     await expect(loadClassifier(run, { device: 'cuda:77' })).rejects.toThrow(ConfigError);

@@ -70,6 +70,6 @@ describe('the records of a run', () => {
     writeFileSync(join(path, 'config.yaml'), 'method: kd\nstudent: [resnet8\n');
     expect(reading(path)).toMatch(/config\.yaml, line [23]/);
     rmSync(join(path, 'config.yaml'));
-    expect(reading(path)).toContain('no run folder');
+    expect(reading(path)).toContain('not a run folder');
   });
 });

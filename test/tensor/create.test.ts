@@ -41,7 +41,7 @@ describe('tensor()', () => {
     const cyclic: unknown[] = [];
     cyclic.push(cyclic);
     expect(() => torch.tensor(cyclic as number[])).toThrow(ArgumentError);
-    expect(() => torch.tensor([1.5], { dtype: 'int64' })).toThrow(/no whole number/);
+    expect(() => torch.tensor([1.5], { dtype: 'int64' })).toThrow(/not a whole number/);
     expect(() => torch.tensor([1], { dtype: 'float31' as DType })).toThrow(ArgumentError);
   });
 });

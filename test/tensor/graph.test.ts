@@ -64,7 +64,7 @@ describe.runIf(isThere)('recorded work', () => {
         for (const part of parts) graph.aside(() => part.add_(x));
         graph.join();
         for (const part of parts) sum.add_(part);
-        // After a join, branches begin anew.
+        // After a join, branches start again.
         graph.aside(() => x.add_(1));
         graph.join();
       },

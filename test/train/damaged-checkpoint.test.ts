@@ -111,7 +111,7 @@ describe('a damaged checkpoint', () => {
         ),
     ],
     [
-      'a key that stands twice',
+      'a key that appears twice',
       (file) => {
         const { tensors, metadata } = loadSafetensors(file);
         saveSafetensors(file, tensors, { checkpoint: (metadata.checkpoint as string).replace('{', '{"step":2,') });

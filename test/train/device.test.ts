@@ -203,7 +203,7 @@ describe.runIf(isThere)('a run on a device', () => {
   it.runIf(isMock)('says which devices there are, and where the teacher is', async () => {
     const teacher = teacherOn('cpu', 12);
     await expect(events('cuda', { teacher })).rejects.toThrow(
-      /There is no device cuda; there is cpu, hpu:0.*--cuda cu130/s,
+      /There is no device cuda; available: cpu, hpu:0.*--cuda cu130/s,
     );
     await expect(events(device, { teacher })).rejects.toThrow(ConfigError);
     await expect(events(device, { teacher })).rejects.toThrow(/is on cpu, the run is on hpu:0/);

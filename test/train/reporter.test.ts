@@ -58,7 +58,7 @@ describe('reporters', () => {
       on: ({ type }) => (type === 'step' ? Promise.reject(new Error('no network')) : undefined),
     };
     const found = await consumed(reported(given(), [broken, listener]));
-    const notice = { type: 'notice', message: 'the reporter tracker failed and hears nothing more: no network' };
+    const notice = { type: 'notice', message: 'the reporter tracker failed and receives no more events: no network' };
     expect(found).toEqual([events[0], notice, ...events.slice(1)]);
     expect(listener.heard).toEqual(found);
   });

@@ -36,7 +36,7 @@ const options = z.strictObject({
     .string()
     .optional()
     .describe('image folder (train/, val/) for the suites loader and predict, instead of synthetic photos'),
-  results: z.string().optional().describe('file for all samples as JSON, written anew after each suite'),
+  results: z.string().optional().describe('file for all samples as JSON, rewritten after each suite'),
   save: z.string().optional().describe('file for the ratios, as a baseline'),
   check: z.string().optional().describe('baseline to compare with; fail if a ratio is worse by more than its spread'),
   json: z.boolean().default(false).describe('print the result as JSON'),

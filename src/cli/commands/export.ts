@@ -34,7 +34,7 @@ export const exportCommand = defineCommand({
     const file = out ?? second;
     if (file === undefined) throw new ConfigError('srrl export needs --out FILE: what to write, such as student.onnx.');
     if (out !== undefined && second !== undefined)
-      throw new ConfigError(`Say what to write once: --out ${out} or ${second}.`);
+      throw new ConfigError(`Two outputs are named, and one can be written: pass --out ${out} or ${second}.`);
     const exported = await exportStudent(path, file, options);
     for (const notice of exported.notices) console.error(notice);
     console.log(json ? JSON.stringify(exported) : described(exported));

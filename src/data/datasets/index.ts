@@ -32,7 +32,7 @@ export const datasetKinds: readonly DatasetKind[] = [
 
 /** How {@link openDataset} reads files that lie on other machines. */
 export interface OpenOptions extends RemoteOptions {
-  /** Hears of how many shards it is known what they hold. */
+  /** Called with the number of shards whose content is known. */
   onProgress?: (done: number, all: number) => void;
 }
 

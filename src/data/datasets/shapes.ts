@@ -144,7 +144,7 @@ export const shapesKind: DatasetKind = {
     const { place, options: chosen } = sourceOptions('shapes', path, options);
     const count = place === '' ? 2000 : Number(place);
     if (!(Number.isInteger(count) && count >= names.length && count <= 1_000_000)) {
-      throw new DataError(`shapes:${path} is not right: N must be a whole number from ${names.length} to 1000000.`);
+      throw new DataError(`shapes:${path} is not valid: N must be a whole number from ${names.length} to 1000000.`);
     }
     const isEasy = chosen.level === 'easy';
     return {

@@ -64,7 +64,7 @@ function findForm(path: string, { train, folders }: CifarLayout): { folder: stri
     if (existsSync(file) && statSync(file).isFile()) return { folder, pickled: true };
   }
   throw new DataError(
-    `${join(path, name)}.bin is missing, nor is there ${name}.bin.xz, ${name} of the python form, or a folder ${folders.join(' or ')}.`,
+    `${join(path, name)}.bin is missing, and so are ${name}.bin.xz, ${name} in CIFAR's Python form, and a folder ${folders.join(' or ')}.`,
   );
 }
 
@@ -81,7 +81,7 @@ async function readCifar(folder: string, names: string[], { labelBytes, numClass
     const file = `${join(folder, names[i] as string)}.bin`;
     if (bytes.length === 0 || bytes.length % recordBytes !== 0)
       throw new DataError(
-        `${file} has ${bytes.length} bytes, not a multiple of ${recordBytes}: it is truncated, or no CIFAR-${numClasses} binary.`,
+        `${file} has ${bytes.length} bytes, not a multiple of ${recordBytes}: it is truncated, or not a CIFAR-${numClasses} binary.`,
       );
     for (let label = labelBytes - 1; label < bytes.length; label += recordBytes)
       if ((bytes[label] as number) >= numClasses)

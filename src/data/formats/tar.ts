@@ -56,7 +56,7 @@ export function readingOf<T>(file: string, reading: (size: number) => Reading<T>
 }
 
 interface TarOptions {
-  /** Hears of links to what is not in the archive. */
+  /** Called for links to files outside of the archive. */
   onBroken?(name: string): void;
   /** Whether the bytes of a file are wanted as well. */
   withContent?(name: string, size: number): boolean;

@@ -138,7 +138,7 @@ const passing = [408, 425, 429, 500, 502, 503, 504];
 
 const remedies: Record<number, string> = {
   401: 'Write user and password into the address (https://user:password@host/...), which are neither shown nor recorded, or use presigned addresses',
-  403: 'Credentials are missing, wrong or expired: presigned addresses must be made anew, s3:// needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
+  403: 'Credentials are missing, wrong or expired: presigned addresses must be made again, s3:// needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY',
   404: 'Compare the address with what the server has',
   410: 'Compare the address with what the server has',
 };

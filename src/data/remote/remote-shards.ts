@@ -96,7 +96,7 @@ function splitsOf(addresses: Address[]): { train: Address[]; test: Address[]; na
   const stranger = addresses.find((address) => ![...train, ...test, names].includes(address));
   if (stranger)
     throw new DataError(
-      `${stranger.shown} is of no split: shards are called train-*.tar, and val-*.tar or test-*.tar.`,
+      `${stranger.shown} belongs to no split: shards are called train-*.tar, and val-*.tar or test-*.tar.`,
     );
   for (const [found, prefix] of [
     [train, 'train-'],
@@ -153,7 +153,7 @@ class Ahead {
   expect(image: TarEntry, read: () => Promise<Uint8Array>): void {
     if (this.#images.has(image) || this.#bytes + image.size > mostAhead) return;
     const reading = read();
-    // Whoever asks for the image hears of the error.
+    // The error is thrown to the caller that asks for the image.
     reading.catch(() => {});
     this.#images.set(image, reading);
     this.#bytes += image.size;
@@ -202,7 +202,7 @@ class RemoteShard implements Shard {
       } catch (error) {
         if (tries === mostTries)
           throw new DataError(`${this.name} cannot be read: ${messageOf(error)}.`, { cause: error });
-        // Removed from the cache, or cut off there: the next try brings it anew.
+        // Removed from the cache, or cut off there: the next try downloads it again.
         file.path = undefined;
       }
     }

@@ -1,4 +1,4 @@
-/** Who hears of a run: one file each. */
+/** Reporters, one per file. */
 export { JsonReporter } from './json.js';
 export { LiveReporter } from './live.js';
 export { TensorBoardReporter } from './tensorboard.js';

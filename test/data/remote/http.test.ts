@@ -233,7 +233,7 @@ describe('a server that', () => {
 
   it.each([
     [401, /401.*user:password@host/],
-    [403, /403.*presigned addresses must be made anew/],
+    [403, /403.*presigned addresses must be made again/],
     [404, /404.*Compare the address/],
     [416, /416/],
   ])('answers %s is not asked again, and the address is shown without secrets', async (status, message) => {

@@ -6,7 +6,10 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import type { Dataset, EncodedSet, SplitName } from '../../../src/index.js';
 
-/** Packs `shards` of `images` each, of `bytes` bytes, for both splits with the system's tar; every third shard has one image fewer. */
+/**
+ * Packs `shards` of `images` each, of `bytes` bytes, for both splits with the system's tar; every third shard has one
+ * image fewer.
+ */
 export async function makeShards(folder: string, shards: number, images: number, bytes: number): Promise<void> {
   mkdirSync(folder, { recursive: true });
   for (const split of ['train', 'val'])

@@ -101,12 +101,12 @@ describe('what does not fit', () => {
   it.each(methods)('a teacher without stages: $name', (method) => {
     expect(() => method.setUp(blind)).toThrow(ConfigError);
     expect(() => method.setUp(blind)).toThrow(
-      /teacher does not give them\.\nUse a teacher from the model zoo, which gives its maps/,
+      /teacher does not return them\.\nUse a teacher from the model zoo, which returns its maps/,
     );
   });
 
   it.each(methods)('a student without stages, no teacher at all: $name', (method) => {
-    expect(() => method.setUp(settingOf({ teacher }))).toThrow(/student does not give them/);
+    expect(() => method.setUp(settingOf({ teacher }))).toThrow(/student does not return them/);
     expect(() => method.setUp({ student: setting.student, trainLabels: setting.trainLabels })).toThrow(ConfigError);
   });
 

@@ -86,9 +86,11 @@ describe('what does not fit SimKD', () => {
     const noTeacherMap = settingOf({ studentMap: [6, 2, 2] });
     expect(() => new SimKD().setUp(noTeacherMap)).toThrow(ConfigError);
     expect(() => new SimKD().setUp(noTeacherMap)).toThrow(
-      /the teacher gives only its pooled[\s\S]*teacher from the model zoo/,
+      /the teacher returns only its pooled[\s\S]*teacher from the model zoo/,
     );
-    expect(() => new SimKD().setUp(settingOf({ teacherMap: [8, 2, 2] }))).toThrow(/the student gives only its pooled/);
+    expect(() => new SimKD().setUp(settingOf({ teacherMap: [8, 2, 2] }))).toThrow(
+      /the student returns only its pooled/,
+    );
     expect(() =>
       mapShape({ pooled: 4, stages: [], map: [17, 4], pooledIsMeanOfMap: false }, 'teacher', 'SimKD'),
     ).toThrow(ConfigError);

@@ -68,7 +68,7 @@ describe('sums that cannot be', () => {
   it('none, and the same method twice', () => {
     expect(() => new SumOfMethods([])).toThrow(ConfigError);
     expect(() => new SumOfMethods([new KD(), new SRRL(), new KD({ kd: 2 })])).toThrow(
-      /kd stands twice in kd \+ srrl \+ kd/,
+      /kd appears twice in kd \+ srrl \+ kd/,
     );
   });
 
@@ -129,10 +129,10 @@ describe('methods by text', () => {
     ['kd:=1', /'=1' is not an option with a value/],
     ['kd:kd=', /'kd=' is not an option with a value/],
     ['kd:', /'' is not an option with a value/],
-    ['kd:kd=1,kd=2', /kd stands twice/],
+    ['kd:kd=1,kd=2', /kd appears twice/],
     ['kd+', /empty part/],
     ['', /empty part/],
-    ['kd+srrl+kd', /kd stands twice/],
+    ['kd+srrl+kd', /kd appears twice/],
   ])("'%s' is refused with the reason", (text, reason) => {
     expect(() => parseMethods(text)).toThrow(ConfigError);
     expect(() => parseMethods(text)).toThrow(reason);
