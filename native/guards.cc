@@ -96,13 +96,14 @@ void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
   }
 }
 
-// In training its kernel writes as many elements as `self` has to both.
+// In training its kernel writes as many elements as `self` has to both, to noise one behind the other.
 void checkNoise(const Operator& op, const c10::Stack& stack) {
   if (!valueOf(op, stack, "training").toBool()) return;
   for (const char* name : {"noise", "out"}) {
     const c10::IValue& value = valueOf(op, stack, name);
     if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes()) refuse(kShape, name, "must have the shape of self");
   }
+  if (!valueOf(op, stack, "noise").toTensor().is_contiguous()) refuse(kType, "noise", "must be contiguous; use contiguous() first");
 }
 
 // A step that is cut to an integer of 0 divides.
@@ -148,6 +149,12 @@ void checkGroupNorm(const Operator& op, const c10::Stack& stack) {
   int64_t elements = valueOf(op, stack, "N").toInt();
   const bool overflow = __builtin_mul_overflow(elements, channels, &elements) || __builtin_mul_overflow(elements, valueOf(op, stack, "HxW").toInt(), &elements);
   if (overflow || elements != stack[0].toTensor().numel()) refuse(kShape, "input", "must have N * C * HxW elements");
+}
+
+// A tensor of zeros without memory has none to give.
+void requireMemoryOfSource(const Operator& op, const c10::Stack& stack) {
+  const c10::IValue& source = valueOf(op, stack, "source");
+  if (source.isTensor() && source.toTensor()._is_zerotensor()) refuse(kType, "source", "is zeros without memory; use clone() first");
 }
 
 // One value for each channel, where the kernel reads as many.
@@ -249,6 +256,8 @@ const std::unordered_map<std::string, Guard> kGuards = {
     {"rrelu_with_noise_", checkNoise},
     {"rrelu_with_noise_functional", checkNoise},
     {"scaled_dot_product_attention", requireDense},
+    {"set", with<requireMemoryOfSource>},
+    {"set_", requireMemoryOfSource},
     {"triangular_solve", with<requireMatrixForSparse>},
     {"view.dtype", with<refuseQuantizedSelf>},
     {"view_copy.dtype", with<refuseQuantizedSelf>},

@@ -18,7 +18,7 @@ ranks=2
 if [[ ${1:-} =~ ^[0-9]+$ ]]; then ranks=$1; shift; fi
 [ $# -gt 0 ] || set -- kill stop cut hang first machine launcher
 last=$((ranks - 1))
-timeout=10
+timeout=${SECONDS_TO_WAIT:-10}
 work=$(mktemp -d)
 id=$$
 space() { echo "srrl-$id-$1"; }
@@ -48,7 +48,7 @@ began() { cat "$work/began" 2>/dev/null || date +%s; }
 machine() {
   local number=$1 out=$2
   shift 2
-  SRRL_HANG="$work/hang" OMP_NUM_THREADS=1 ip netns exec "$(space "$number")" \
+  SRRL_HANG="$work/now" OMP_NUM_THREADS=1 ip netns exec "$(space "$number")" \
     node bin/srrl.js launch --nproc 1 --nnodes "$ranks" --node-rank "$number" --master 10.77.0.1:29500 --timeout $timeout -- \
     distill --data 'shapes:120?test=40' --teacher assets/shapes-teacher.pt --student module:test/distributed/hanging-student.mjs \
     --epochs 6 --batch-size 24 --checkpoint-steps 5 --out "$work/$out" "$@" 2>&1 |
@@ -74,14 +74,17 @@ all whole
 for fault in "$@"; do
   echo "$ranks ranks, $fault:"
   rm -f "$work/began"
-  all "$fault" &
+  all "$fault" 2>/dev/null &
   run=$!
-  until ls "$work/$fault"/checkpoint-*10.safetensors >/dev/null 2>&1; do sleep 0.1; done
+  until ls "$work/$fault"/checkpoint-*10.safetensors >/dev/null 2>&1; do
+    kill -0 $run 2>/dev/null || { echo '  the run ended too early: is the machine too busy for SECONDS_TO_WAIT (10)?'; exit 1; }
+    sleep 0.1
+  done
   case $fault in
     kill) kill -9 $(processes $last 'srrl.js distill') ;;
     stop) kill -STOP $(processes $last 'srrl.js distill') ;;
     cut) ip -n "$(space $last)" link set eth down ;;
-    hang) touch "$work/hang" ;;
+    hang) touch "$work/now" ;;
     first) kill -9 $(processes 0 'srrl.js distill') ;;
     machine) kill -9 $(processes 0 'srrl.js') ;;
     launcher) kill -9 $(processes $last 'srrl.js launch') ;;
@@ -89,7 +92,7 @@ for fault in "$@"; do
   esac
   date +%s >"$work/began"
   wait $run
-  rm -f "$work/hang"
+  rm -f "$work/now"
   echo "  $(($(date +%s) - $(began))) s: all have ended"
   for ((m = 0; m < ranks; m++)); do
     [ -z "$(ip netns pids "$(space $m)")" ] || { echo "  machine $m: PROCESSES ARE LEFT: $(ip netns pids "$(space $m)")"; exit 1; }

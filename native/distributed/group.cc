@@ -56,7 +56,6 @@ void Group::join() {
                                   std::to_string(setup.port) +
                                   ". Give each its own RANK, or another MASTER_PORT to each run.");
   store_->set(hostKey(setup.rank), bytes(setup.host));
-  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
   std::vector<std::string> keys;
   for (int rank = 0; rank < setup.size; rank++) keys.push_back(hostKey(rank));
   try {
@@ -157,7 +156,6 @@ void Group::reached(int64_t step) { heartbeat_->step = step; }
 void Group::fail(const std::string& message) {
   if (told_.exchange(true)) return;
   const auto told = [store = store_, key = failureKey(setup.rank), message] {
-    const c10::WarningUtils::WarningHandlerGuard quiet(silence());
     try {
       store->clone()->set(key, bytes(message));
     } catch (const std::exception&) {

@@ -2,7 +2,6 @@
 // name the rank that is to blame. One group a process, shared by its threads.
 #pragma once
 
-#include <c10/util/Exception.h>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
@@ -72,8 +71,6 @@ std::shared_ptr<Group> currentGroup();
 std::shared_ptr<Group> currentGroupOrNull();
 void setCurrentGroup(std::shared_ptr<Group> group);
 
-// For threads that talk to a store: libtorch warns there by backtraces of what errors say in words.
-c10::WarningHandler* silence();
 // Asks a store something on a thread of its own, which is left behind where there is no answer in time: a network that
 // is cut never gives one. Throws what `ask` throws, and then.
 void askPatiently(Milliseconds patience, std::function<void()> ask);

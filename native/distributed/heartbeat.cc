@@ -66,7 +66,6 @@ Heartbeat::~Heartbeat() {
 }
 
 void Heartbeat::beat() {
-  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
   std::unique_lock<std::mutex> lock(mutex_);
   try {
     for (int64_t count = 0; !ends_; count++) {

@@ -1,4 +1,5 @@
 // Where the processes of a run meet: a TCPStore of libtorch's.
+#include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -10,19 +11,6 @@
 
 namespace srrl::distributed {
 
-namespace {
-
-struct Silence : c10::WarningHandler {
-  void process(const c10::Warning&) override {}
-};
-
-}  // namespace
-
-c10::WarningHandler* silence() {
-  static auto* one = new Silence();
-  return one;
-}
-
 void askPatiently(Milliseconds patience, std::function<void()> ask) {
   struct Answer {
     std::mutex mutex;
@@ -32,7 +20,6 @@ void askPatiently(Milliseconds patience, std::function<void()> ask) {
   };
   auto answer = std::make_shared<Answer>();
   std::thread([ask = std::move(ask), answer] {
-    const c10::WarningUtils::WarningHandlerGuard quiet(silence());
     std::exception_ptr failure;
     try {
       ask();
@@ -52,7 +39,8 @@ void askPatiently(Milliseconds patience, std::function<void()> ask) {
 }
 
 std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setup) {
-  const c10::WarningUtils::WarningHandlerGuard quiet(silence());
+  // Stores log, with backtraces, what the errors here say in words.
+  FLAGS_caffe2_log_level = c10::GLOG_FATAL;
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(setup.port);
   options.isServer = setup.hostsStore;
@@ -64,7 +52,8 @@ std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setu
     const int port = store->getPort();
     return {c10::make_intrusive<c10d::PrefixStore>(setup.prefix, std::move(store)), port};
   } catch (const std::exception& error) {
-    const std::string reason = withoutAdvice(error.what());
+    std::string reason = withoutAdvice(error.what());
+    while (reason.ends_with(".")) reason.pop_back();
     if (setup.hostsStore &&
         (reason.find("EADDRINUSE") != std::string::npos || reason.find("already in use") != std::string::npos))
       throw Error(

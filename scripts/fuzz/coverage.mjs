@@ -61,11 +61,4 @@ export class Coverage {
   #watched() {
     return this.#runs < 20 || this.#runs % 100 === 0 ? files.keys() : this.#seen.keys();
   }
-
-  /** Counters that were reached at all. */
-  get reached() {
-    let sum = 0;
-    for (const seen of this.#seen.values()) for (const buckets of seen) sum += buckets > 0 ? 1 : 0;
-    return sum;
-  }
 }

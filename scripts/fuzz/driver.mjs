@@ -106,7 +106,7 @@ function runChild({ name, seed, first, last, end, verbose, file, folder, say }, 
       process_.kill('SIGKILL');
     }, 500);
     process_.on('message', (message) => {
-      if (message.seconds) [limit, ready] = [message.seconds, true];
+      if (message.seconds) [limit, ready, since] = [message.seconds, true, Date.now()];
       hear(message);
     });
     process_.on('close', (code, signal) => {

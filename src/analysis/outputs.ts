@@ -7,6 +7,7 @@ import type { Features } from '../flow.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
 type Seen = Pick<Features, 'pooled' | 'logits'>;
+type FourTensors = [Tensor, Tensor, Tensor, Tensor];
 
 /** Of one batch, on the CPU: it has float64, in which everything is summed, and the same result each time. */
 export interface BatchOutputs {
@@ -84,33 +85,19 @@ export class Outputs {
 
   /** A batch is sent as one float64 matrix, which holds all of it without loss. */
   #ofAll(own: BatchOutputs | undefined, sizes: readonly number[]): BatchOutputs[] {
-    const width = this.setup.widths.reduce((sum, one) => sum + one, 1);
+    const widths = [...this.setup.widths, 1];
     const parts = own && [own.teacher.pooled, own.teacher.logits, own.student.pooled, own.student.logits];
-    const rows =
-      own &&
-      parts &&
-      torch.cat(
-        [...parts, own.labels.unsqueeze(1)].map((x) => x.to('float64')),
-        1,
-      );
-    const all = gatherRows(rows ?? torch.zeros([0, width], { dtype: 'float64' }), sizes);
+    const wide = parts && [...parts, own.labels.unsqueeze(1)].map((part) => part.to('float64'));
+    const none = () => torch.zeros([0, widths.reduce((sum, width) => sum + width)], { dtype: 'float64' });
+    const all = gatherRows(wide ? torch.cat(wide, 1) : none(), sizes);
+    // The first process has a batch in every round.
     if (!this.isFirst || !parts) return [];
-    const begins = [0, ...this.setup.widths].map((_, i, widths) => widths.slice(0, i + 1).reduce((a, b) => a + b, 0));
-    const unpacked = (from: Tensor): BatchOutputs => {
-      const [t, zT, s, zS] = parts.map(({ dtype, shape }, i) =>
-        from
-          .narrow(1, begins[i] as number, shape[1] as number)
-          .to(dtype)
-          .contiguous(),
-      ) as [Tensor, Tensor, Tensor, Tensor];
-      const labels = from.select(1, width - 1).to('int64');
+    const filled = sizes.filter((size) => size > 0);
+    return torch.splitWithSizes(all, filled).map((batch) => {
+      const columns = torch.splitWithSizes(batch, widths, 1);
+      const [t, zT, s, zS] = parts.map(({ dtype }, i) => (columns[i] as Tensor).to(dtype).contiguous()) as FourTensors;
+      const labels = batch.select(1, -1).to('int64');
       return { teacher: { pooled: t, logits: zT }, student: { pooled: s, logits: zS }, labels };
-    };
-    let begin = 0;
-    return sizes.flatMap((size) => {
-      const from = all.narrow(0, begin, size);
-      begin += size;
-      return size === 0 ? [] : [unpacked(from)];
     });
   }
 

@@ -46,6 +46,8 @@ export interface EncodedSet extends Samples {
   shardOf?(image: number): number;
   /** Begins to read images that will be asked for soon, where reading takes long. */
   expect?(images: readonly number[]): void;
+  /** Gives up what was expected, and will not be asked for. */
+  forget?(images: readonly number[]): void;
 }
 
 /** One split. */

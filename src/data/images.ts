@@ -152,7 +152,8 @@ class DecodedImages implements ImageSource {
     };
     const size = 3 * data.height * data.width;
     const expect = (images: readonly number[]) => split.expect?.(images);
-    this.#ahead = new ReadAhead({ steps, workers, ahead, size, imagesOf, expect, make });
+    const forget = (images: readonly number[]) => split.forget?.(images);
+    this.#ahead = new ReadAhead({ steps, workers, ahead, size, imagesOf, expect, forget, make });
   }
 
   restart(): void {

@@ -11,6 +11,8 @@ export interface ReadAheadSetup {
   imagesOf(step: number): readonly number[];
   /** Called with the images of a batch before they are decoded. */
   expect?(images: readonly number[]): void;
+  /** Hears of those that will not be made after all. */
+  forget?(images: readonly number[]): void;
   /** Writes an image to memory that other threads may look into. */
   make(image: number, target: Uint8Array): Promise<unknown>;
 }
@@ -87,6 +89,7 @@ export class ReadAhead {
     if (!batch) return;
     batch.canceled = true;
     this.#batches.delete(step);
+    if (batch.missing.size > 0) this.#setup.forget?.([...batch.missing]);
     if (batch.whole) this.#spare.push(batch.bytes);
   }
 

@@ -28,12 +28,14 @@ export function linesOf(event: TrainEvent): string[] {
 function startLines(event: Start): string[] {
   const { teacher, config, parameters, terms, estimate, resumedAt } = event;
   const values = Object.entries(terms).map(([name, value]) => `${name} ${value.toPrecision(3)}`);
-  const gibibytes = (estimate.bytes / 2 ** 30).toFixed(1);
+  const gibibytes = (bytes: number) => (bytes / 2 ** 30).toFixed(1);
+  const { bytes, memoryLimit } = estimate;
+  const memory = `${gibibytes(bytes)}${memoryLimit === undefined ? '' : ` of ${gibibytes(memoryLimit)}`} GiB of memory`;
   return [
     ...(teacher ? [`teacher: ${accuracyText(teacher)}`] : []),
     `student: ${config.student}, ${parameters.toLocaleString('en')} parameters`,
     `before the first step: ${values.join(', ')}`,
-    `about ${durationText(estimate.seconds)} and ${gibibytes} GiB of memory, ${Math.ceil(estimate.diskBytes / 2 ** 20)} MiB on disk`,
+    `about ${durationText(estimate.seconds)} and ${memory}, ${Math.ceil(estimate.diskBytes / 2 ** 20)} MiB on disk`,
     ...(resumedAt === undefined ? [] : [`resumed after step ${resumedAt}`]),
   ];
 }

@@ -99,6 +99,8 @@ export interface Estimate {
   seconds: number;
   /** The process's memory after the first batch. */
   bytes: number;
+  /** What its control group allows (a container, a batch job), where that is less than the machine has. */
+  memoryLimit?: number;
   /** Of everything that will be in the run folder. */
   diskBytes: number;
 }

@@ -1,5 +1,6 @@
 /** What is found out before the first step, so that a run does not fail hours later. */
 
+import { totalmem } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
 import type { Teacher } from '../distill/teacher.js';
@@ -113,7 +114,13 @@ export async function* rehearse(
       secondsPerStep,
       seconds: secondsPerStep * steps,
       bytes: process.memoryUsage.rss(),
+      ...memoryLimit(),
       diskBytes: bytes * copies,
     },
   };
+}
+
+function memoryLimit(): Pick<Estimate, 'memoryLimit'> {
+  const limit = process.constrainedMemory();
+  return limit > 0 && limit < totalmem() ? { memoryLimit: limit } : {};
 }

@@ -86,8 +86,9 @@ const given = ['--data', 'shapes', '--teacher', 'x.pt'];
 describe.each(commands.map((command) => [command.name, command] as const))('srrl %s', (_name, command) => {
   const options = propertiesOf(command.options);
   const say = speaker(command);
-  const required = Object.entries({ data: 'shapes', teacher: 'x.pt' }).filter(
-    ([name]) => ['train', 'distill'].includes(command.name) && Object.hasOwn(command.options.shape, name),
+  const needed: Record<string, string> = command.name === 'pack' ? { out: 'x' } : { data: 'shapes', teacher: 'x.pt' };
+  const required = Object.entries(needed).filter(
+    ([name]) => ['train', 'distill', 'pack'].includes(command.name) && Object.hasOwn(command.options.shape, name),
   );
   const flagsWithout = (left: string) => required.flatMap(([one, its]) => (one === left ? [] : [`--${one}`, its]));
 

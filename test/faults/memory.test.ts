@@ -109,6 +109,7 @@ describe.skipIf(limited === undefined)('that a control group limits', () => {
   it('does not stand in the way of what fits', () => {
     const { status, text } = within(group, train('resnet8', 32, join(folder, 'fits')));
     expect(text).not.toMatch(/allocate memory/);
+    expect(text).toMatch(/and 0\.\d of 0\.6 GiB of memory/);
     expect(status).toBe(0);
   }, 120_000);
 });

@@ -62,6 +62,12 @@ const crashes: Record<string, () => unknown> = {
     expect(() => torch.rreluWithNoise(x, torch.ones([3]), 0.1, 0.3, true)).toThrow(SrrlError);
     return dispatch('aten::rrelu_with_noise.out', x, torch.ones([3, 300]), 0.1, 0.3, true, null, { out });
   },
+  'noise whose elements lie on each other': () =>
+    torch.rreluWithNoise(torch.ones([64, 64]), torch.ones([1]).expand([64, 64]), 0.1, 0.3, true),
+  'the memory of zeros that have none': () => {
+    const zeros = torch._efficientzerotensor([2, 3]);
+    return (dispatch('aten::set_.source_Tensor_storage_offset', torch.ones([2, 3]), zeros, 0, []) as Tensor).item();
+  },
   'a packed LSTM without weights': () => {
     const states = [torch.ones([2, 3, 5, 5]), torch.ones([0, 5, 0])];
     return dispatch('aten::lstm.data', torch.ones([2, 3]), whole([1, 1]), states, [], true, 1, 0, false, true);

@@ -12,12 +12,12 @@ export const packCommand = defineCommand({
   summary: 'write a data set as one file that runs map into memory, or as tar shards',
   arguments: [{ syntax: '<data>', description: 'data set as kind:path, such as folder:DIR?size=64' }],
   options: z.strictObject({
-    out: z.string().describe('file to write; with --shards, the folder'),
+    out: z.string().describe('file to write'),
     shards: z
       .int()
       .min(1)
       .optional()
-      .describe('write a folder of tar shards with this many images each, instead of one file'),
+      .describe('make --out a folder of tar shards with this many images each, instead of one file'),
     ...remoteOptions.shape,
     json: z.boolean().default(false).describe('print what was written as JSON'),
   }),

@@ -20,6 +20,8 @@ export interface Shard {
   read(image: TarEntry): Promise<Uint8Array>;
   /** Begins to read what will be asked for soon. */
   expect?(image: TarEntry): void;
+  /** Gives up what was expected. */
+  forget?(image: TarEntry): void;
 }
 
 /**
@@ -90,6 +92,9 @@ export function encodedSet(shards: readonly Shard[], classes: number): EncodedSe
     read: (image) => at(image).shard.read(at(image).image),
     expect(images) {
       for (const image of images) at(image).shard.expect?.(at(image).image);
+    },
+    forget(images) {
+      for (const image of images) at(image).shard.forget?.(at(image).image);
     },
   };
 }

@@ -226,11 +226,15 @@ export class ShardCache {
 const ownHost = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 const writer = (thread = threadId): string => `${ownHost}-${process.pid}-${thread}`;
 
-/** Removes what a thread of this process, which has ended, was writing. */
+/** Removes what a thread of this process, which has ended, was writing, and its locks. */
 export function removePartsOf(thread: number, folder: string): void {
   try {
-    for (const name of readdirSync(folder))
-      if (ownName.test(name) && name.includes(`.${writer(thread)}.`)) rmSync(join(folder, name), { force: true });
+    for (const name of readdirSync(folder)) {
+      const [, id, kind = ''] = name.match(ownName) ?? [];
+      const file = join(folder, name);
+      const isLock = kind === 'lock' && readFileSync(file, 'utf8') === writer(thread);
+      if (isLock || name.startsWith(`${id}.${writer(thread)}.`)) rmSync(file, { force: true });
+    }
   } catch {
     // Whoever uses the folder next removes it.
   }

@@ -34,7 +34,7 @@ const [soon, later] = [2, 30];
 export type Urgency = 'idle' | 'wait' | 'must';
 
 /** Requests for parts, and downloads of whole files, at the same time. */
-const [partSlots, fileSlots] = [16, 3];
+const [partSlots, fileSlots] = [32, 3];
 /** How long a checksum that was compared holds. */
 const day = 86_400_000;
 /** A request that brought so much has not failed in vain: it does not count. */

@@ -145,22 +145,18 @@ async function classNames(files: RemoteFiles, address: Address): Promise<string[
   return Buffer.from(bytes).toString('utf8').trim().split(/\r?\n/);
 }
 
-/** Images that are read ahead of their step; those that nobody came for make room for others. */
+/** Images that are read ahead of their step, as many as there is memory for. */
 class Ahead {
   readonly #images = new Map<TarEntry, Promise<Uint8Array>>();
   #bytes = 0;
 
   expect(image: TarEntry, read: () => Promise<Uint8Array>): void {
-    if (this.#images.has(image)) return;
+    if (this.#images.has(image) || this.#bytes + image.size > mostAhead) return;
     const reading = read();
     // The error is thrown to the caller that asks for the image.
     reading.catch(() => {});
     this.#images.set(image, reading);
     this.#bytes += image.size;
-    for (const oldest of this.#images.keys()) {
-      if (this.#bytes <= mostAhead) break;
-      this.take(oldest);
-    }
   }
 
   take(image: TarEntry): Promise<Uint8Array> | undefined {
@@ -188,6 +184,10 @@ class RemoteShard implements Shard {
 
   expect(image: TarEntry): void {
     if (this.file.path === undefined && this.file.ranges) this.ahead.expect(image, () => this.#fetch(image));
+  }
+
+  forget(image: TarEntry): void {
+    void this.ahead.take(image);
   }
 
   async read(image: TarEntry): Promise<Uint8Array> {

@@ -1,4 +1,5 @@
 /** Shards in a bucket, behind a server that checks signatures. */
+// cspell:ignore AKIAIOSFODNN examplebucket
 import { execFileSync } from 'node:child_process';
 import { createHash, createHmac } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
