@@ -169,6 +169,14 @@ export class ShardCache {
 
   /** What is there by its name, with what others are writing; what a process that is gone was writing is removed. */
   #entries(): Map<string, Held> {
+    for (;;) {
+      const entries = this.#listed();
+      if (entries) return entries;
+    }
+  }
+
+  /** Undefined where a part became whole meanwhile: under its new name it was not seen. */
+  #listed(): Map<string, Held> | undefined {
     const entries = new Map<string, Held>();
     for (const name of readdirSync(this.folder)) {
       const [, id = '', kind = ''] = name.match(ownName) ?? [];
@@ -177,6 +185,7 @@ export class ShardCache {
       try {
         ({ size, mtimeMs: time } = statSync(join(this.folder, name)));
       } catch {
+        if (kind.endsWith('.part')) return undefined;
         continue;
       }
       if (kind.endsWith('.part')) {
