@@ -6,7 +6,7 @@ export const slow = [
   'test/cli/{config-round-trip,hostile,sweep}.test.ts',
   'test/bench/{device,harness}.test.ts',
   'test/data/remote/run.test.ts',
-  'test/distributed/run.test.ts',
+  'test/distributed/{mismatch,on-device,resume,run,teacher-cache}.test.ts',
   'test/models/originals.test.ts',
   'test/train/deterministic.test.ts',
 ];

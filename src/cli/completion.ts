@@ -109,6 +109,7 @@ export const valueSources: Record<string, Source> = {
   tensorboard: paths,
   reporters: withPath(() => [['module:', 'a file of yours']]),
   teacherCache: paths,
+  shardCache: paths,
   profile: paths,
   python: paths,
   photos: paths,

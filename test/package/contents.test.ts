@@ -157,7 +157,7 @@ it('every script of package.json exists', () => {
   const files = [
     ...Object.values(scripts)
       .join('\n')
-      .matchAll(/node (\S+)/g),
+      .matchAll(/node (?:--\S+ )*(\S+)/g),
   ].map(([, file]) => `${file}`);
   expect(files.length).toBeGreaterThan(10);
   expect(files.filter((file) => !existsSync(join(packageRoot, file)))).toEqual([]);

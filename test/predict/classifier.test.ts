@@ -106,7 +106,7 @@ describe('loadClassifier', () => {
     await expect(loadClassifier(photos)).rejects.toThrow(/not a run folder with a student/);
     await expect(loadClassifier(one)).rejects.toThrow(/not a student that can predict/);
     await expect(loadClassifier('assets/shapes-teacher.pt')).rejects.toThrow(/without extra\/srrl\.json/);
-    expect(() => imagesAt(['-', '-'])).toThrow(/give it once/);
+    expect(() => imagesAt(['-', '-'])).toThrow(/name it only once/);
     await expect(loadClassifier(run, { device: 'cuda:77' })).rejects.toThrow(ConfigError);
   });
 

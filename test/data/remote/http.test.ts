@@ -132,7 +132,7 @@ describe('shards over HTTP', () => {
 
   it('need both splits, and names that say which', async () => {
     await fails(`shards:${server.url}/small/train-{000..003}.tar`, /no shard that begins with val- or test-.*\{train-/);
-    await fails(`shards:${server.url}/small/a-000.tar`, /a-000\.tar is of no split/);
+    await fails(`shards:${server.url}/small/a-000.tar`, /a-000\.tar belongs to no split/);
     await fails(`folder:${server.url}/small`, /takes no address; shards: and packed:/);
     await fails(`shards:ftp://host/train-0.tar`, /begin with https:\/\/, http:\/\/ or s3:\/\//);
   });
