@@ -11,13 +11,13 @@ export type { DeviceMemory } from '../native-types.js';
  */
 export const deviceMemory = (device: string): DeviceMemory => native().deviceMemory(device);
 
-/** Bytes of a device (`cuda:0`) that no process has taken; undefined where the device does not say. */
+/** Free bytes of a device (`cuda:0`), over all processes; undefined if the device does not report them. */
 export const freeMemory = (device: string): number | undefined => native().freeMemory(device);
 
-/** The peaks of {@link deviceMemory} start again. */
+/** Resets the peaks of {@link deviceMemory}. */
 export const resetPeakMemory = (device: string): void => native().resetPeakMemory(device);
 
-/** Gives back what the allocator of a device holds and no tensor uses. */
+/** Frees the memory that the allocator of a device caches and no tensor uses. */
 export const emptyCache = (device: string): void => native().emptyCache(device);
 
 const setCudnn = (change: Partial<CudnnFlags>): void => {
@@ -25,23 +25,23 @@ const setCudnn = (change: Partial<CudnnFlags>): void => {
   native().setCudnnFlags(benchmark, deterministic, allowTf32);
 };
 
-/** torch.backends.cudnn: `benchmark` and `deterministic` are false at first, `allowTf32` is true. */
+/** torch.backends.cudnn: `benchmark` and `deterministic` are false by default, `allowTf32` is true. */
 export const cudnn = {
-  /** The first convolution of each shape tries which algorithm is fastest; which one it is may differ between runs. */
+  /** Whether the first convolution of each shape times the algorithms; the fastest one may differ between runs. */
   get benchmark(): boolean {
     return native().cudnnFlags().benchmark;
   },
   set benchmark(on: boolean) {
     setCudnn({ benchmark: on });
   },
-  /** Only algorithms that give the same bits each time. */
+  /** Whether only algorithms with bitwise identical results are used. */
   get deterministic(): boolean {
     return native().cudnnFlags().deterministic;
   },
   set deterministic(on: boolean) {
     setCudnn({ deterministic: on });
   },
-  /** Whether convolutions in float32 may use TensorFloat-32, which has 10 bits after the point. */
+  /** Whether convolutions in float32 may use TensorFloat-32, which has a 10-bit mantissa. */
   get allowTf32(): boolean {
     return native().cudnnFlags().allowTf32;
   },
@@ -53,7 +53,7 @@ export const cudnn = {
 /** torch.backends.cuda. */
 export const cuda = {
   matmul: {
-    /** Whether matrix products in float32 may use TensorFloat-32. At first false. */
+    /** Whether matrix products in float32 may use TensorFloat-32. Default false. */
     get allowTf32(): boolean {
       return native().matmulAllowsTf32();
     },
@@ -75,9 +75,9 @@ export function withoutTf32<T>(body: () => T): T {
 }
 
 /**
- * Operators give the same bits each time, or throw (with `warnOnly` warn) where they cannot; as
- * torch.use_deterministic_algorithms. On CUDA matrix products need CUBLAS_WORKSPACE_CONFIG=:4096:8 in the environment
- * as well.
+ * Makes operators return bitwise identical results, or throw (with `warnOnly`: warn) where they cannot; as
+ * torch.use_deterministic_algorithms. On CUDA, matrix products also need CUBLAS_WORKSPACE_CONFIG=:4096:8 in the
+ * environment.
  */
 export function useDeterministicAlgorithms(on: boolean, options: { warnOnly?: boolean } = {}): void {
   checkCall('useDeterministicAlgorithms', ['on'], { warnOnly: 'boolean' }, arguments);

@@ -1,4 +1,4 @@
-/** Arguments of operators by the types of their schemas: does a value fit, and how does it travel. */
+/** Checks arguments of operators against the types of their schemas, and encodes them for the addon. */
 import { copyKey } from '../argument-kinds.js';
 import { ArgumentError } from '../errors.js';
 import { packageRoot } from '../native.js';
@@ -12,14 +12,14 @@ import { Complex, Float } from './types.js';
 
 /** A parameter of an operator, in the form that calls need. */
 export interface Parameter {
-  /** The name in camelCase, as it is given in options. */
+  /** The name in camelCase, as options use it. */
   key: string;
   /** The schema's type: `Tensor`, `int[2]?`. */
   type: string;
-  /** Its element: `Tensor`, `int`, `ScalarType`, ... */
+  /** The type of one element: `Tensor`, `int`, `ScalarType`, ... */
   kind: string;
   list: boolean;
-  /** Length of a list to which one value is spread; 0 for none. */
+  /** Length of the list that one value is repeated to; 0 if a list is required. */
   size: number;
   optional: boolean;
   elementOptional: boolean;
@@ -27,7 +27,7 @@ export interface Parameter {
   out: boolean;
   written: boolean;
   hasDefault: boolean;
-  /** Neither list nor optional: travels as its handle. */
+  /** A tensor, neither a list nor optional: encoded as its handle. */
   plainTensor: boolean;
 }
 
@@ -50,7 +50,7 @@ export function parameterOf(argument: SchemaArgument): Parameter {
   };
 }
 
-/** How far a value is from what a parameter asks for: 0 is exact, undefined does not fit. */
+/** Returns how far a value is from a parameter's type: 0 is an exact match, undefined does not fit. */
 export function match(parameter: Parameter, value: unknown): number | undefined {
   if (value === undefined) return parameter.hasDefault ? 0 : undefined;
   if (value === null) return parameter.optional ? 0 : undefined;
@@ -116,7 +116,7 @@ export function encode(parameter: Parameter, value: unknown, flat: Flat[], opera
 }
 
 function encodeOne(parameter: Parameter, value: unknown, operator: string): Flat {
-  // The plan was made for other values of the same kinds, so each value is looked at again.
+  // The plan was made for other values of the same kinds, so each value is checked again.
   if (matchOne(parameter.kind, value) === undefined) {
     throw new ArgumentError(
       `${operator}: argument '${parameter.key}' must be ${parameter.type}, got ${describeValue(value)}.`,
@@ -137,7 +137,7 @@ function encodeOne(parameter: Parameter, value: unknown, operator: string): Flat
   }
 }
 
-/** Where the copy of this package is that made a tensor; undefined for anything but a tensor. */
+/** Path of the copy of this package that made a tensor; undefined for other values. */
 const copyOf = (value: unknown): unknown => (value as { [copyKey]?: unknown } | null | undefined)?.[copyKey];
 
 /** A value as error messages name it. */

@@ -11,11 +11,11 @@ export interface AutocastOptions {
   dtype?: 'bfloat16' | 'float16';
   /** Default true; false switches it off inside a region. */
   enabled?: boolean;
-  /** Remembers the casts of weights within the region. Default true. */
+  /** Caches the casts of weights within the region. Default true. */
   cacheEnabled?: boolean;
 }
 
-/** Runs `body` with operators in a narrow dtype where that is safe, as torch.autocast. `body` must be synchronous. */
+/** Runs `body` with operators in half precision where that is safe, as torch.autocast. `body` must be synchronous. */
 export function autocast<T>(deviceType: string, body: () => T, options: AutocastOptions = {}): T {
   checkCall('autocast', ['deviceType: text', 'body: function'], kinds, arguments);
   const { dtype, enabled = true, cacheEnabled = true } = options;
@@ -32,7 +32,7 @@ export function autocast<T>(deviceType: string, body: () => T, options: Autocast
 }
 
 /**
- * Runs `body` so that a backward pass in it stops at the first node that makes a NaN, and names it. As
+ * Runs `body` so that a backward pass in it throws at the first node that returns NaN, and names that node. As
  * torch.autograd.detect_anomaly.
  */
 export function detectAnomaly<T>(body: () => T, options: { checkNaN?: boolean } = {}): T {

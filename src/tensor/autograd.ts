@@ -18,13 +18,13 @@ export interface GradOptions {
   retainGraph?: boolean;
   /** Makes the gradients differentiable themselves. Default false. */
   createGraph?: boolean;
-  /** Gives null for inputs that the outputs do not depend on, instead of an error. Default false. */
+  /** Returns null for inputs that the outputs do not depend on, instead of throwing. Default false. */
   allowUnused?: boolean;
 }
 
 type Grads<O extends GradOptions> = O extends { allowUnused: true } ? (Tensor | null)[] : Tensor[];
 
-/** Gradients of `outputs` with respect to `inputs`, without touching anybody's `grad`. As `torch.autograd.grad`. */
+/** Gradients of `outputs` with respect to `inputs`; leaves every `grad` unchanged. As `torch.autograd.grad`. */
 export function grad<O extends GradOptions>(
   outputs: Tensor | Tensor[],
   inputs: Tensor | Tensor[],
@@ -46,7 +46,7 @@ export function grad<O extends GradOptions>(
 }
 
 /**
- * Runs `body` with gradient recording on or off; what it was before comes back afterwards. `body` must be synchronous.
+ * Runs `body` with gradient recording on or off, then restores the previous setting. `body` must be synchronous.
  */
 export function setGradEnabled<T>(on: boolean, body: () => T): T {
   checkCall('setGradEnabled', ['on', 'body: function'], undefined, arguments);
@@ -67,7 +67,7 @@ export const enableGrad = <T>(body: () => T): T => setGradEnabled(true, body);
 export const isGradEnabled = (): boolean => native().gradEnabled();
 
 /**
- * As {@link noGrad}, and what is made can never take part in autograd: a little faster. As `torch.inference_mode()`.
+ * Like {@link noGrad}, a little faster: the tensors made can never take part in autograd. As `torch.inference_mode()`.
  */
 export function inferenceMode<T>(body: () => T): T {
   checkCall('inferenceMode', ['body: function'], undefined, arguments);

@@ -1,4 +1,4 @@
-/** The shape of a call: the kinds of its arguments, by which the choice of an overload is remembered. */
+/** The shape of a call: the kinds of its arguments, under which the chosen overload is cached. */
 import { isDType } from './dtype.js';
 import { Tensor } from './tensor.js';
 import { Complex, Float } from './types.js';
@@ -59,7 +59,7 @@ function isOptions(value: unknown): value is Options {
   return prototype === Object.prototype || prototype === null;
 }
 
-/** Positional arguments, and the options where the last argument is some. */
+/** Splits arguments into positional ones and, if the last argument is a plain object, options. */
 export function splitOptions(args: unknown[]): { positional: unknown[]; options?: Options } {
   const last = args.at(-1);
   return isOptions(last) ? { positional: args.slice(0, -1), options: last } : { positional: args };

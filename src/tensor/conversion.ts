@@ -1,11 +1,11 @@
-/** What the language makes of a tensor: its operators, and structured cloning. */
+/** How JavaScript treats a tensor: in its operators, and in structured cloning. */
 import { ArgumentError } from '../errors.js';
 import type { Tensor } from './tensor.js';
 
 /**
  * Structured cloning, as by postMessage, would deliver an object without memory. It refuses objects that own a function
- * and quotes the function, so this text is what its DataCloneError says. One function for all objects: it costs a slot
- * each and no time.
+ * and quotes the function, so its DataCloneError shows this text. All objects share one function: each pays a slot and
+ * no time.
  */
 export const uncloneable = () => 'Tensors belong to one thread: post torch.sendTensor(tensor)';
 

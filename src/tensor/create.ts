@@ -12,10 +12,10 @@ import { Complex, Float, type TensorData } from './types.js';
 const tensorKinds: Kinds<TensorOptions> = { dtype: 'string', device: 'string', requiresGrad: 'boolean' };
 const arrayKinds: Kinds<FromArrayOptions> = { ...tensorKinds, share: 'boolean' };
 
-/** What a new tensor is. */
+/** Dtype, device and autograd flag of a new tensor. */
 export interface TensorOptions {
   /**
-   * Default: the typed array's own; of nested arrays bool, int64 (all numbers whole and within its range) or float32.
+   * Default: the typed array's dtype; for nested arrays bool, int64 (if all numbers are whole and fit) or float32.
    */
   dtype?: DType;
   /** Default `cpu`. */
@@ -49,16 +49,16 @@ function fromData(data: TensorData, options: TensorOptions): Tensor {
 }
 
 /**
- * The type in which elements travel to libtorch: floats in the widest one, so that rounding and range are libtorch's
- * own.
+ * The dtype in which elements are handed to libtorch: float64 for all floats, so that libtorch itself rounds and checks
+ * the range.
  */
 const heldIn = (dtype: DType): DType => (dtype === 'bool' || /^u?int\d+$/.test(dtype) ? dtype : 'float64');
 
 /** Options of {@link fromArray}. */
 export interface FromArrayOptions extends TensorOptions {
   /**
-   * Looks into the array's memory instead of copying it; for arrays over a SharedArrayBuffer, which cannot be taken
-   * away while the tensor lives. Default false.
+   * Shares the array's memory instead of copying it. Only for arrays over a SharedArrayBuffer, which cannot be detached
+   * while the tensor lives. Default false.
    */
   share?: boolean;
 }
@@ -73,7 +73,7 @@ export function fromArray(
   if (!ArrayBuffer.isView(array) || array instanceof DataView)
     throw new ArgumentError('fromArray() takes a typed array.');
   const own = dtypeOfArray(array);
-  // A dtype with this very array type names the bits; any other is a conversion.
+  // A dtype with the same array type reinterprets the bits; any other dtype converts the values.
   const reinterpret = options.dtype && arrayFor(options.dtype).name === arrayFor(own).name;
   const dtype = reinterpret && options.dtype ? options.dtype : own;
   const elements = shape.reduce((product, size) => product * size, 1);
@@ -91,7 +91,7 @@ export function fromArray(
   return finish(owned(new Tensor(handle)), options);
 }
 
-/** Converts and moves as the options ask. */
+/** Converts a tensor to the dtype, device and `requiresGrad` of the options. */
 function finish(tensor: Tensor, { dtype, device, requiresGrad }: TensorOptions): Tensor {
   const placed = dtype || device ? tensor.to({ ...(dtype && { dtype }), ...(device && { device }) }) : tensor;
   return requiresGrad ? placed.requiresGrad_() : placed;

@@ -5,8 +5,8 @@ import { native } from '../native.js';
 export const hasDevice = (name: string): boolean => native().devices().includes(numbered(name));
 
 /**
- * Returns the device that a name means, `cuda` being `cuda:0`. Throws ConfigError where this machine, with this
- * libtorch, has none.
+ * Returns the full name of a device: `cuda` becomes `cuda:0`. Throws ConfigError if this machine, with this libtorch,
+ * does not have it.
  */
 export function deviceNamed(name: string): string {
   if (hasDevice(name)) return numbered(name);

@@ -1,4 +1,4 @@
-/** Element types, memory layouts and formats: PyTorch's names, and the numbers that libtorch knows them by. */
+/** Element types, memory layouts and memory formats: PyTorch's names and libtorch's numbers for them. */
 import { ArgumentError } from '../errors.js';
 import type { Bytes } from '../native-types.js';
 
@@ -29,7 +29,7 @@ const codes = {
 /** An element type by PyTorch's name. */
 export type DType = keyof typeof codes;
 
-/** All of them. */
+/** All element types. */
 export const dtypes = Object.keys(codes) as readonly DType[];
 
 const names = new Map<number, DType>(Object.entries(codes).map(([name, code]) => [code, name as DType]));
@@ -64,7 +64,7 @@ const layouts = {
   sparse_bsr: 5,
   sparse_bsc: 6,
 } as const;
-/** How the elements of a tensor are kept. */
+/** How the elements of a tensor are stored. */
 export type Layout = keyof typeof layouts;
 export const layoutCode = (layout: Layout): number | undefined => layouts[layout];
 const layoutNames = new Map<number, Layout>(Object.entries(layouts).map(([name, code]) => [code, name as Layout]));
@@ -81,7 +81,7 @@ export const memoryFormatCode = (format: MemoryFormat): number | undefined => me
 
 type ArrayConstructor = { new (length: number): Bytes; readonly name: string };
 
-// Types without a JavaScript array of their own travel as the bits of an unsigned one.
+// Types without a JavaScript typed array are passed as the bits of an unsigned integer type.
 const arrays: Record<DType, ArrayConstructor> = {
   uint8: Uint8Array,
   int8: Int8Array,
@@ -130,7 +130,7 @@ const ofArray = new Map<string, DType>([
   ['Float64Array', 'float64'],
 ]);
 
-/** The element type that a typed array's elements have by themselves. */
+/** The element type of a typed array. Throws ArgumentError for a class without one. */
 export function dtypeOfArray(array: Bytes): DType {
   const dtype = ofArray.get(array.constructor.name);
   if (!dtype) throw new ArgumentError(`A ${array.constructor.name} has no element type of libtorch's.`);

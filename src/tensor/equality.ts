@@ -1,11 +1,11 @@
-/** When two tensors are equal for a test: `expect(a).toEqual(b)` of vitest and Jest. */
+/** Equality of tensors in tests: `expect(a).toEqual(b)` of vitest and Jest. */
 import { noGrad } from './autograd.js';
 import { scope } from './scope.js';
 import { Tensor } from './tensor.js';
 
 /**
- * The verdict of a custom equality tester: undefined where neither value is a tensor. Equal tensors have one shape,
- * dtype, layout and device and the same elements, NaN being equal to NaN.
+ * Custom equality tester: returns undefined if neither value is a tensor. Equal tensors have the same shape, dtype,
+ * layout, device and elements; NaN equals NaN.
  */
 export function tensorEquality(a: unknown, b: unknown): boolean | undefined {
   if (!(a instanceof Tensor) && !(b instanceof Tensor)) return undefined;
@@ -26,7 +26,7 @@ function equal(a: Tensor, b: Tensor): boolean {
   return same.all().item() as boolean;
 }
 
-/** Dense, in a dtype that libtorch compares. */
+/** The tensor made dense, in a dtype that libtorch can compare. */
 function comparable(tensor: Tensor): Tensor {
   if (tensor.layout !== 'strided') return tensor.toDense();
   if (tensor.dtype.startsWith('q')) return tensor.dequantize();
@@ -35,7 +35,7 @@ function comparable(tensor: Tensor): Tensor {
 
 type Tester = (a: unknown, b: unknown) => boolean | undefined;
 
-// Both runners keep their testers here. Without one, they would compare the numbers of native handles, and no two
-// tensors were equal.
+// Both runners keep their testers here. Without ours they would compare native handles, and no two tensors would be
+// equal.
 const runner = (globalThis as Record<symbol, unknown>)[Symbol.for('$$jest-matchers-object')];
 (runner as { customEqualityTesters?: Tester[] } | undefined)?.customEqualityTesters?.push(tensorEquality);

@@ -14,7 +14,7 @@ export interface EventOptions {
 const kinds: Kinds<EventOptions> = { device: 'string', enableTiming: 'boolean' };
 
 /**
- * A point in the work of a device, as torch.Event. Lives until dispose().
+ * A marker in the work queue of a device, as torch.Event. Lives until dispose().
  *
  *     const [begin, end] = [new torch.Event({ enableTiming: true }), new torch.Event({ enableTiming: true })];
  *     begin.record();
@@ -38,27 +38,27 @@ export class Event {
     native().keep(this.#handle);
   }
 
-  /** Whether events of a device measure time; those of the CPU do not exist. */
+  /** Whether events of a device can measure time; false for the CPU, which has no events. */
   static timesOn(device: string): boolean {
     return device !== 'cpu' && native().eventsTime(device);
   }
 
-  /** Marks the point behind all that the device's current stream has been asked for. */
+  /** Records the event after all work queued so far on the device's current stream. */
   record(): void {
     native().eventRecord(this.#handle);
   }
 
-  /** Lets the current stream wait for the event before it does what it is asked for from now on. */
+  /** Makes all later work of the current stream wait for the event. */
   wait(): void {
     native().eventWait(this.#handle);
   }
 
-  /** Whether the device has reached it; true for one that was not recorded. */
+  /** Whether the device has reached the event; true if it was not recorded. */
   query(): boolean {
     return native().eventQuery(this.#handle);
   }
 
-  /** Waits until the device has reached it. */
+  /** Waits until the device has reached the event. */
   synchronize(): void {
     native().eventSynchronize(this.#handle);
   }

@@ -1,4 +1,4 @@
-/** Methods that PyTorch's front end has next to the operators, and that are made of them. */
+/** Methods of PyTorch's Tensor that are not operators but are built from them. */
 import { show } from '../argument-kinds.js';
 import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
@@ -9,18 +9,18 @@ import { callOverload, type Overload, overloadOf } from './operators.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 
-/** Where and how a tensor is to be stored. */
+/** Dtype, device and memory format that {@link TensorExtras.to} converts to. */
 export interface ToOptions {
   dtype?: DType;
   device?: string;
   memoryFormat?: MemoryFormat;
-  /** Copies even where nothing changes. */
+  /** Copies even if nothing changes. */
   copy?: boolean;
   nonBlocking?: boolean;
 }
 
 export interface TensorExtras {
-  /** The tensor with another dtype, device or memory format; itself where nothing changes. */
+  /** Returns the tensor with another dtype, device or memory format; the tensor itself if nothing changes. */
   to(target: DType | (string & {}) | Tensor | ToOptions, options?: ToOptions): Tensor;
   cpu(): Tensor;
   cuda(index?: number): Tensor;
@@ -36,22 +36,22 @@ export interface TensorExtras {
   bool(): Tensor;
 
   /**
-   * What an index selects, as `t[...]` in Python: `t.at(0, '...', slice(1, 5, 2), null, mask)`. A view unless a tensor
-   * or array is used.
+   * Indexes like `t[...]` in Python: `t.at(0, '...', slice(1, 5, 2), null, mask)`. Returns a view unless an index is a
+   * tensor or an array.
    */
   at(...indices: Index[]): Tensor;
-  /** Writes into what an index selects, as `t[...] = value` in Python; several positions go into an array. */
+  /** Assigns to an index, like `t[...] = value` in Python; pass several indices as an array. */
   put(index: Index | readonly Index[], value: Tensor | number | boolean): void;
   /** The slices along the first dimension. */
   [Symbol.iterator](): Iterator<Tensor>;
 
-  /** Calls `hook` with each gradient of this tensor; what it returns takes the gradient's place. */
+  /** Calls `hook` with each gradient of this tensor; a returned tensor replaces the gradient. */
   registerHook(hook: (gradient: Tensor) => Tensor | undefined): HookHandle;
-  /** As backward(), off the event loop. Functions and hooks of JavaScript's must not be in the graph. */
+  /** Runs backward() off the event loop. The graph must not contain JavaScript functions or hooks. */
   backwardAsync(gradient?: Tensor | null, options?: { retainGraph?: boolean; createGraph?: boolean }): Promise<void>;
 }
 
-/** Takes a hook away again. */
+/** Removes a hook. */
 export interface HookHandle {
   remove(): void;
 }
@@ -111,7 +111,7 @@ const beyond: Pick<TensorExtras, 'at' | 'put' | 'registerHook' | 'backwardAsync'
     return at(this, indices);
   },
   put(index, value) {
-    // An array of whole numbers alone is one index of many positions; any other array is a list of indices.
+    // An array of only numbers is one index with many positions; any other array is a list of indices.
     const many = Array.isArray(index) && !index.every((part) => typeof part === 'number');
     put(this, many ? (index as readonly Index[]) : [index as Index], value);
   },
@@ -136,7 +136,7 @@ Object.defineProperty(Tensor.prototype, Symbol.iterator, {
 
 const all = { ...extras, ...beyond };
 
-/** Names that the generated methods leave alone. */
+/** Names that the generated methods must not overwrite. */
 export const handwritten: readonly string[] = Object.keys(all);
 
 for (const [name, value] of Object.entries(all)) {

@@ -1,18 +1,18 @@
 import { checkCall } from '../call.js';
 import { native } from '../native.js';
 
-/** Floating-point operations, by `torch.countFlops`. */
+/** Floating-point operations counted by {@link countFlops}. */
 export interface FlopCount {
-  /** A multiplication and an addition count two. */
+  /** Sum over all operators; one multiply-add counts as two. */
   total: number;
-  /** By operator, as in `aten::convolution`. */
+  /** Counts by operator name, such as `aten::convolution`. */
   byOperator: Record<string, number>;
 }
 
 /**
  * Runs `body` and counts the floating-point operations of its matrix products, convolutions and attention, forward and
- * backward, whatever they were called through. Elementwise work is not counted. As torch.utils.flop_counter. Does not
- * nest.
+ * backward, also inside other operators. Elementwise work is not counted. Calls cannot be nested. As
+ * torch.utils.flop_counter.
  */
 export function countFlops(body: () => void): FlopCount {
   checkCall('countFlops', ['body: function'], undefined, arguments);
@@ -22,7 +22,7 @@ export function countFlops(body: () => void): FlopCount {
   });
 }
 
-/** Runs `body` with a function that tells what was counted since it began. */
+/** Runs `body` with a function that returns the counts since `body` began. */
 export function watchFlops<T>(body: (soFar: () => FlopCount) => T): T {
   checkCall('watchFlops', ['body: function'], undefined, arguments);
   native().startFlops();

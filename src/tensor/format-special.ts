@@ -36,7 +36,7 @@ function body(tensor: Tensor): string {
   return parts.join(`,\n${' '.repeat(prefix.length)}`);
 }
 
-/** The tensors that a sparse one consists of, by name. */
+/** The tensors that a sparse tensor consists of, with their names. */
 function partsOf(tensor: Tensor): [string, Tensor][] {
   switch (tensor.layout) {
     case 'sparse_coo':
@@ -76,7 +76,7 @@ function quantization(tensor: Tensor): string[] {
   return [named, `scale=${format(scales)}`, `zeroPoint=${format(zeroPoints)}`, `axis=${tensor.qPerChannelAxis()}`];
 }
 
-/** As PyTorch breaks lines: a suffix goes to the next one where it does not fit. */
+/** Appends suffixes and breaks lines as PyTorch does: a suffix that does not fit starts a new line. */
 function withSuffixes(text: string, suffixes: string[], newLine: boolean): string {
   let result = text;
   let length = text.length - text.lastIndexOf('\n');
@@ -93,7 +93,7 @@ function withSuffixes(text: string, suffixes: string[], newLine: boolean): strin
   return `${result})`;
 }
 
-/** One tensor a line. */
+/** Formats a nested tensor, one part per line. */
 export function formatNested(tensor: Tensor): string {
   const parts = tensor
     .detach()

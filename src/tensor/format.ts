@@ -52,7 +52,7 @@ class Layout {
     return this.block(this.tensor, indent);
   }
 
-  /** The elements that are shown, from which the common format follows. */
+  /** The elements that are shown; they determine the common width and notation. */
   private visible(): unknown[] {
     const corners = (tensor: Tensor): unknown[] => {
       if (tensor.ndim === 0) return [tensor.item()];
@@ -86,7 +86,7 @@ class Layout {
     return `[${lines.join(`,\n${' '.repeat(indent + 1)}`)}]`;
   }
 
-  /** Positions to show; null stands for those left out. */
+  /** Positions to show; null stands for the omitted ones. */
   private rows(size: number): (number | null)[] {
     const all = Array.from({ length: size }, (_, i) => i);
     if (!this.summarize || size <= 2 * edgeItems) return all;
@@ -95,8 +95,8 @@ class Layout {
 }
 
 /**
- * How the numbers of one tensor are written: whole floats with a point, others with four digits, or all in powers of
- * ten.
+ * Returns the number format of a tensor: whole floats with a point, other floats with four decimals, or all in
+ * scientific notation.
  */
 function writerFor(dtype: string, values: unknown[]): (value: unknown) => string {
   if (dtype.startsWith('complex')) {
@@ -121,7 +121,7 @@ function writerFor(dtype: string, values: unknown[]): (value: unknown) => string
   return plain((value) => value.toFixed(digits));
 }
 
-/** `1.2346e+05`, with two digits of exponent as PyTorch has them. */
+/** `1.2346e+05`, with a two-digit exponent as in PyTorch. */
 function scientific(value: number): string {
   return value.toExponential(digits).replace(/e([+-])(\d)$/, 'e$10$2');
 }

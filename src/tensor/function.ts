@@ -7,11 +7,11 @@ import { owned } from './ownership.js';
 import { keep, scope } from './scope.js';
 import { Tensor } from './tensor.js';
 
-/** What the forward pass leaves for the backward pass. */
+/** State that the forward pass saves for the backward pass. */
 export class FunctionContext {
-  /** Tensors given to saveForBackward, in the backward pass. */
+  /** In the backward pass: the tensors passed to saveForBackward. */
   savedTensors: Tensor[] = [];
-  /** For each input, whether its gradient is asked for. */
+  /** For each input, whether its gradient is needed. */
   needsInputGrad: boolean[] = [];
   /** @internal */
   toSave: Tensor[] = [];
@@ -19,12 +19,12 @@ export class FunctionContext {
   nonDifferentiable = new Set<Tensor>();
   [key: string]: unknown;
 
-  /** Keeps inputs or outputs for the backward pass; the only way that does not hold a graph in a circle. */
+  /** Saves inputs or outputs for the backward pass; other ways create a reference cycle with the graph. */
   saveForBackward(...tensors: Tensor[]): void {
     this.toSave = tensors;
   }
 
-  /** Outputs without a gradient, such as indices. */
+  /** Marks outputs that have no gradient, such as indices. */
   markNonDifferentiable(...tensors: Tensor[]): void {
     for (const tensor of tensors) this.nonDifferentiable.add(tensor);
   }
@@ -70,7 +70,7 @@ function applyFunction<Inputs extends unknown[]>(passes: FunctionPasses<Inputs>,
   if (!isGradEnabled() || !context.needsInputGrad.some(Boolean)) return result;
 
   const tensors = inputs.filter((input): input is Tensor => input instanceof Tensor);
-  // An input that is handed on as it is must not become its own descendant.
+  // An input that is returned unchanged must not become its own descendant.
   const fresh = (output: Tensor) => (tensors.includes(output) ? noGrad(() => output.viewAs(output)) : output);
   const outputs = [result].flat().map(fresh);
   const differentiable = outputs.filter((output) => !context.nonDifferentiable.has(output));
@@ -106,9 +106,9 @@ function runBackward<Inputs extends unknown[]>(
 }
 
 /**
- * Runs `body` without keeping what its backward pass would need, and runs it again when that comes: less memory for
- * more time. As torch.utils.checkpoint. Tensors that `body` uses that are not passed to it, such as parameters, get
- * their gradients as well.
+ * Runs `body` without saving activations, and runs it again in the backward pass: less memory for more time. As
+ * torch.utils.checkpoint. Tensors that `body` uses without receiving them as inputs, such as parameters, get their
+ * gradients as well.
  */
 export function checkpoint(body: (...inputs: Tensor[]) => Tensor, ...inputs: Tensor[]): Tensor {
   checkCall('checkpoint', ['body: function', 'inputs: tensors'], undefined, [body, inputs]);
@@ -130,7 +130,7 @@ export function checkpoint(body: (...inputs: Tensor[]) => Tensor, ...inputs: Ten
       });
     },
   };
-  // Something must require a gradient even where only the parameters inside do.
+  // One input must require a gradient even if only the parameters inside `body` do.
   const anchor = noGrad(() => (inputs[0] ?? missing()).newZeros([1]))
     .to('float32')
     .requiresGrad_();
@@ -141,7 +141,7 @@ const missing = (): never => {
   throw new ArgumentError('checkpoint() needs at least one input.');
 };
 
-/** Runs `body` with an earlier state of the default generator, and puts back what was there. */
+/** Runs `body` with an earlier state of the default generator, then restores the current state. */
 function withRandomState<T>(state: Tensor, body: () => T): T {
   const now = native().generatorState(0);
   native().setGeneratorState(0, state.handle);

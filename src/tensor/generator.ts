@@ -17,7 +17,7 @@ export function seedOf(seed: Seed): bigint {
   return big;
 }
 
-/** A source of randomness of its own on the CPU: give it to random operators as `{ generator }`. */
+/** An independent random number generator on the CPU: pass it to random operators as `{ generator }`. */
 export class Generator {
   /** @internal */
   readonly handle: Handle;
@@ -31,17 +31,17 @@ export class Generator {
     registry.register(this, this.handle);
   }
 
-  /** The seed that it began with. */
+  /** The seed passed to the constructor. */
   initialSeed(): bigint {
     return native().generatorSeed(this.handle);
   }
 
-  /** All of its state, as a uint8 tensor. */
+  /** The whole state, as a uint8 tensor. */
   getState(): Tensor {
     return owned(new Tensor(native().generatorState(this.handle)));
   }
 
-  /** Goes on from a state that {@link getState} gave. */
+  /** Restores a state returned by {@link getState}. */
   setState(state: Tensor): void {
     checkCall('setState', ['state: tensor'], undefined, arguments);
     native().setGeneratorState(this.handle, state.handle);
@@ -58,7 +58,7 @@ export function manualSeed(seed: Seed): void {
 /** The state of a device's default generator, as torch.get_rng_state and torch.cuda.get_rng_state. */
 export const getRngState = (device = 'cpu'): Tensor => owned(new Tensor(native().generatorState(device)));
 
-/** Puts a device's default generator into a state that {@link getRngState} gave. */
+/** Restores a state returned by {@link getRngState} in a device's default generator. */
 export function setRngState(state: Tensor, device = 'cpu'): void {
   checkCall('setRngState', ['state: tensor', 'device?: text'], undefined, arguments);
   native().setGeneratorState(device, state.handle);

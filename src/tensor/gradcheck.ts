@@ -1,4 +1,4 @@
-/** Gradients against finite differences, in float64. */
+/** Checks gradients against finite differences, in float64. */
 import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, SrrlError } from '../errors.js';
 import { grad, noGrad } from './autograd.js';
@@ -10,7 +10,7 @@ const kinds: Kinds<GradcheckOptions> = { eps: 'number', atol: 'number', rtol: 'n
 
 /** Options of `torch.autograd.gradcheck`. */
 export interface GradcheckOptions {
-  /** Half the distance of the two points. Default 1e-6. */
+  /** Half the distance between the two points of a difference. Default 1e-6. */
   eps?: number;
   /** Default 1e-5. */
   atol?: number;
@@ -18,7 +18,7 @@ export interface GradcheckOptions {
   rtol?: number;
 }
 
-/** A gradient that is not the slope of its function. */
+/** Thrown when a gradient differs from the finite difference. */
 export class GradcheckError extends SrrlError {
   constructor(message: string) {
     super('ERR_GRADCHECK', message);
@@ -29,7 +29,7 @@ type Differentiable = (...inputs: Tensor[]) => Tensor;
 
 /**
  * Compares the gradients of `f` with central differences at `inputs` (float64, requiring gradients), element by element
- * of input and output. Throws GradcheckError with the place and both numbers; returns true. As
+ * of input and output. Returns true, or throws GradcheckError with the element and both numbers. As
  * torch.autograd.gradcheck.
  */
 export function gradcheck(f: Differentiable, inputs: Tensor[], options: GradcheckOptions = {}): true {
@@ -92,7 +92,7 @@ function jacobians(f: Differentiable, inputs: Tensor[], checked: Tensor[]): numb
 /** [input element][output element], by moving one element at a time. */
 function slopes(f: Differentiable, inputs: Tensor[], input: Tensor, eps: number): number[][] {
   const flat = noGrad(() => input.detach().view([-1]));
-  // Not under noGrad: f may compute gradients itself. The moved element is seen through the detached view.
+  // Not under noGrad: f may compute gradients itself. The detached view shares its memory with the input.
   const value = (i: number, by: number) =>
     scope(() => {
       const element = flat.narrow(0, i, 1);

@@ -1,51 +1,51 @@
 import { type Handle, native } from '../native.js';
 
 /**
- * Memory that graphs of one device have in common: what one of them needs only while it is replayed, the next one uses
- * again. Such graphs must be replayed one after the other, never at the same time, and what is read between two replays
- * must be memory from elsewhere, such as that of tensors that were there before the recording.
+ * Memory that device graphs share: the next graph reuses what the previous one needs only during its replay. The graphs
+ * must be replayed one after the other, never at the same time. Values that are read between two replays must lie in
+ * other memory, such as that of tensors made before the capture.
  */
 export class GraphPool {
   #id: readonly number[] | undefined;
   #graphs = 0;
 
-  /** What libtorch knows it by; undefined while no graph lives, as libtorch frees it with the last one. */
+  /** libtorch's id of the pool; undefined while no graph lives, as libtorch frees the pool with the last one. */
   get id(): readonly number[] | undefined {
     return this.#id;
   }
 
-  /** Counts a graph that has taken memory from it. */
+  /** Counts in a graph that uses memory of the pool. */
   join(graph: Handle): void {
     this.#id ??= native().graphPool(graph);
     this.#graphs++;
   }
 
-  /** Counts it out. */
+  /** Counts out a graph that was freed. */
   leave(): void {
     if (--this.#graphs === 0) this.#id = undefined;
   }
 }
 
 /**
- * Work on a device that was recorded once and is done again by one call, as torch.cuda.CUDAGraph. It reads and writes
- * the very tensors that it was recorded with: new inputs are copied into the old ones. Lives until dispose(), with the
- * memory of all that was made while it was recorded.
+ * Work on a device that is captured once and replayed by one call, as torch.cuda.CUDAGraph. It reads and writes the
+ * same tensors as at capture: copy new inputs into the old ones. Lives until dispose(), with the memory of all tensors
+ * made during the capture.
  */
 export class DeviceGraph {
   private pool: GraphPool | undefined;
 
   private constructor(private readonly handle: Handle) {}
 
-  /** Whether work on a device can be recorded. */
+  /** Whether work on a device can be captured. */
   static availableOn(device: string): boolean {
     return device !== 'cpu' && native().graphAvailable(device);
   }
 
   /**
-   * Records what `body`, a synchronous function, has the device do; nothing is done before {@link replay}. Throws what
-   * `body` throws, and NativeError where something cannot be recorded, such as reading a number. `branches`: how often
-   * {@link aside} is called before a {@link join}, apart from the background. `pool`: where its memory comes from;
-   * otherwise it has its own.
+   * Captures the device work of `body`, a synchronous function; nothing runs before {@link replay}. Throws what `body`
+   * throws, and NativeError for an operation that cannot be captured, such as reading a number. `branches`: how often
+   * {@link aside} is called before a {@link join}, not counting background calls. `pool`: shared memory; by default the
+   * graph has its own.
    */
   static record(
     device: string,
@@ -73,9 +73,9 @@ export class DeviceGraph {
   }
 
   /**
-   * Records what `body` has the device do next to all that is recorded after it, up to {@link join}: on a branch of its
-   * own, which must not change what another one uses. What it makes must be kept until the recording ends. In the
-   * `background`, the device does it where all else leaves room for it.
+   * Captures the device work of `body` on a parallel branch, next to all work captured after it up to {@link join}. The
+   * branch must not change tensors that another branch uses, and its new tensors must be kept until the capture ends.
+   * With `background`, the branch has low priority: it runs where the other work leaves room.
    */
   aside<T>(body: () => T, { background = false }: { background?: boolean } = {}): T {
     native().graphAside(this.handle, background);
@@ -86,7 +86,7 @@ export class DeviceGraph {
     }
   }
 
-  /** What is recorded from now on comes after all that went aside. */
+  /** Makes all work captured from now on wait for every branch of {@link aside}. */
   join(): void {
     native().graphJoin(this.handle);
   }
@@ -101,7 +101,7 @@ export class DeviceGraph {
     this.pool = undefined;
   }
 
-  /** Ends a recording that went wrong; that this fails as well says nothing new. */
+  /** Ends a failed capture; a second error here adds no information. */
   private abandon(): void {
     try {
       native().graphEnd(this.handle);

@@ -1,5 +1,5 @@
 /**
- * How often values went from JavaScript into tensors or back since the process began. Work in which that happens cannot
- * be recorded: the device would have to be waited for, or what JavaScript gave once would be given for ever.
+ * How often values were copied from JavaScript into tensors or back since the process began. Work with such copies
+ * cannot be captured: a read would have to wait for the device, and a replay would repeat the values of the capture.
  */
 export const hostTraffic = { count: 0 };

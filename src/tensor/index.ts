@@ -1,4 +1,4 @@
-/** Tensors, and what can be done with them. */
+/** Tensors, their operators, autograd, profiling and memory management. */
 import './extras.js';
 import './methods.js';
 
