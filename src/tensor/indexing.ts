@@ -23,17 +23,17 @@ export function slice(...bounds: (number | null)[]): Slice {
 }
 
 /**
- * One position of an index. A tensor is one of integers, or a mask of bool or uint8 over the dimensions that it covers.
+ * One part of an index. A tensor holds integer positions, or is a bool or uint8 mask over as many dimensions as it has.
  */
 export type Index = number | Slice | '...' | null | boolean | Tensor | readonly number[];
 
-/** What an index selects: a view where only numbers, slices and new dimensions are used; a copy where tensors are. */
+/** Returns the indexed elements: a view for numbers, slices and new dimensions; a copy if a tensor is among them. */
 export function at(self: Tensor, indices: readonly Index[]): Tensor {
   const { view, tensors } = apply(self, indices);
   return tensors ? torch.index(view, tensors) : view;
 }
 
-/** Writes into what an index selects. `value` is broadcast. */
+/** Assigns `value`, which is broadcast, to the indexed elements. */
 export function put(self: Tensor, indices: readonly Index[], value: Tensor | number | boolean): void {
   const { view, tensors } = apply(self, indices);
   const source = value instanceof Tensor ? value.to({ dtype: self.dtype, device: self.device }) : undefined;
@@ -45,7 +45,7 @@ export function put(self: Tensor, indices: readonly Index[], value: Tensor | num
   view.indexPut_(tensors, source ?? torch.full([], value as number, { dtype: self.dtype, device: self.device }));
 }
 
-/** Applies everything but tensors, and lines the tensors up with the dimensions that are left. */
+/** Applies all index parts except tensors, and aligns the tensors with the remaining dimensions. */
 function apply(self: Tensor, indices: readonly Index[]): { view: Tensor; tensors?: (Tensor | null)[] } {
   let view = self.alias();
   let dimension = 0;
@@ -102,7 +102,7 @@ function sliced(view: Tensor, dimension: number, { start, stop, step }: Slice): 
   return torch.slice(view, dimension, start, stop, step);
 }
 
-/** Writes `'...'` out as whole slices. */
+/** Replaces `'...'` by full slices. Throws IndexError for too many indices or a second `'...'`. */
 function expandEllipsis(indices: readonly Index[], ndim: number): Index[] {
   const uses = indices.reduce<number>((sum, index) => sum + dimensionsOf(index), 0);
   if (uses > ndim) throw new IndexError(`Too many indices: ${uses} for a tensor of ${ndim} dimensions.`);

@@ -1,6 +1,6 @@
 /**
- * Own CUDA kernels: compiled by the NVRTC of a CUDA libtorch at their first use on a kind of card, kept in the user's
- * cache, and used where they agree with libtorch's operators.
+ * Custom CUDA kernels: compiled with the NVRTC of a CUDA libtorch at first use on a GPU model, cached in the user's
+ * cache folder, and used where they agree with libtorch's operators.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -10,22 +10,22 @@ import { messageOf } from '../errors.js';
 import { cacheFolder } from '../libtorch/locate.js';
 import { native } from '../native.js';
 
-/** What there is for a device. */
+/** State of the custom kernels on a device. */
 export interface KernelState {
   device: string;
   installed: boolean;
-  /** NVRTC's version, and the card's compute capability, as in 90. */
+  /** NVRTC's version, and the GPU's compute capability, such as 90. */
   compiler?: string;
   capability?: string;
-  /** Whether they were compiled before. */
+  /** Whether the kernels were loaded from the cache. */
   cached?: boolean;
-  /** Why a device of this kind has none. */
+  /** Why the kernels could not be installed. */
   obstacle?: string;
 }
 
 const states = new Map<string, KernelState>();
 
-/** Compiles, or reads from the cache, the kernels of a device, and installs them; once a process. Never throws. */
+/** Compiles the kernels of a device, or reads them from the cache, and installs them once per process. Never throws. */
 export function installKernels(device: string): KernelState {
   let state = states.get(device);
   if (!state) {
@@ -56,7 +56,7 @@ function install(device: string): Omit<KernelState, 'device'> {
       native().kernelInstall(device, codes);
       return { installed: true, compiler, capability, cached: true };
     } catch {
-      // What the cache has cannot be loaded: it is written once more.
+      // The cached code cannot be loaded, so it is compiled and written again.
     }
   }
   const codes = files.map((file) => native().kernelCompile(file, capability));
@@ -71,7 +71,7 @@ function cacheFile(file: string, sources: Record<string, string>, compiler: stri
   return join(cacheFolder(), 'kernels', `${file}-${hash.digest('hex').slice(0, 32)}.bin`);
 }
 
-/** A cache that cannot be written costs a compilation the next time. */
+/** Writes a cache file. A failure is ignored: it costs only a compilation in the next process. */
 function remember(file: string, code: Buffer): void {
   try {
     mkdirSync(dirname(file), { recursive: true });
@@ -79,7 +79,7 @@ function remember(file: string, code: Buffer): void {
   } catch {}
 }
 
-/** Runs `body`, a synchronous function, with the kernels that were installed, or without. */
+/** Runs `body`, a synchronous function, with the installed kernels enabled or disabled. */
 export function withKernels<T>(body: () => T, on = true): T {
   const before = native().kernelsEnable(on);
   try {
@@ -89,7 +89,7 @@ export function withKernels<T>(body: () => T, on = true): T {
   }
 }
 
-/** Kinds of kernels that are not used on a device, as they disagreed with the plain operators, or failed; and why. */
+/** Kernels that are not used on a device because they failed or disagreed with libtorch's operators, with the reason. */
 export const refusedKernels = (device: string): { kind: string; obstacle: string }[] =>
   native()
     .kernelVerdicts()

@@ -1,6 +1,6 @@
 /**
- * Installs the generated operators: as methods on Tensor, and as functions on the `ops` object that torch.ts spreads
- * out.
+ * Installs the generated operators as methods of Tensor, and as functions of the object that torch.ts spreads into its
+ * exports.
  */
 import { camelCase } from './names.js';
 import { Operator } from './operators.js';
@@ -34,7 +34,7 @@ for (const name of methodNames) {
   Object.defineProperty(Tensor.prototype, camelCase(name), {
     configurable: true,
     writable: true,
-    // The two commonest calls go past the choice of an overload once it was made; see Operator.unary.
+    // The two most common calls skip the overload choice once it was made; see Operator.unary.
     value(this: Tensor, ...args: unknown[]) {
       const [other] = args;
       if (args.length === 0 && operator.unary >= 0) return operator.callUnary(this);

@@ -1,4 +1,4 @@
-/** PyTorch's snake case <-> our camel case. */
+/** Conversion of PyTorch's snake_case names to camelCase. */
 
 /**
  * `batch_norm` -> `batchNorm`; leading and trailing underscores stay, as in `add_` and `_foreach_add_` ->

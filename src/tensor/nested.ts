@@ -1,10 +1,10 @@
-/** Flat arrays of elements <-> nested JavaScript arrays. */
+/** Conversion between flat typed arrays and nested JavaScript arrays. */
 import { ArgumentError, ShapeError } from '../errors.js';
 import type { Bytes } from '../native-types.js';
 import { arrayFor, arrayWidth, type DType } from './dtype.js';
 import type { NestedValues, ScalarValue } from './types.js';
 
-/** One element as JavaScript reads it. */
+/** One element as a JavaScript value. */
 export function valueAt(data: Bytes, index: number, dtype: DType): ScalarValue {
   if (arrayWidth(dtype) === 2) return [Number(data[2 * index]), Number(data[2 * index + 1])];
   const value = data[index] as number | bigint;
@@ -35,8 +35,8 @@ export function shapeOf(values: unknown): number[] {
 }
 
 /**
- * PyTorch's rule, applied to values: booleans make bool, whole numbers int64, any other number float32 (the default
- * dtype). A number that int64 does not hold is such another one: 1e30, and -0.
+ * Infers a dtype by PyTorch's rule: booleans make bool, whole numbers int64, any other number float32 (the default
+ * dtype). Numbers that int64 cannot hold, such as 1e30 and -0, also make float32.
  */
 export function inferDType(values: unknown): DType {
   let kind: DType = 'bool';
@@ -56,11 +56,11 @@ export function inferDType(values: unknown): DType {
 
 const twoTo63 = 2 ** 63;
 
-/** Whether a number is one of int64's: 2^63 - 1 is not a double, -2^63 is, and -0 is a float's. */
+/** Whether int64 holds a number: -2^63 is a double but 2^63 - 1 is not, and -0 exists only as a float. */
 const isInt64 = (value: number): boolean =>
   Number.isInteger(value) && value >= -twoTo63 && value < twoTo63 && !Object.is(value, -0);
 
-/** One element as its array holds it. Throws ArgumentError where an integer type cannot hold it. */
+/** One element in the form of its typed array. Throws ArgumentError if an integer type cannot hold it. */
 function encode(value: number | bigint | boolean, dtype: DType, range: Range | undefined, wide: boolean) {
   if (dtype === 'bool') return value ? 1 : Number.isNaN(value) ? 1 : 0;
   if (!range || typeof value === 'boolean') return wide ? BigInt(value) : Number(value);
@@ -81,8 +81,8 @@ interface Range {
 }
 
 /**
- * What an integer type holds. As in PyTorch, the unsigned types of up to 32 bits wrap negative numbers around: -1 is
- * 255.
+ * The accepted range of an integer type. As in PyTorch, unsigned types of up to 32 bits wrap negative numbers: -1
+ * becomes 255.
  */
 function integerRange(dtype: DType): Range | undefined {
   const [, unsigned, bits] = dtype.match(/^(u?)int(\d+)$/) ?? [];

@@ -1,13 +1,13 @@
 /**
- * The safety net under tensors that no scope and no dispose() frees: when JavaScript has forgotten one, its memory is
- * given back at a turn of the event loop. Registering a tensor costs as much as a small operation, so small tensors
- * without a graph are registered in cohorts that are freed together.
+ * The safety net for tensors that no scope and no dispose() frees: after garbage collection, their memory is freed at a
+ * turn of the event loop. Registering a tensor costs as much as a small operation, so small tensors without a graph are
+ * registered in cohorts that are freed together.
  */
 import { type Handle, native } from '../native.js';
 
 /**
- * What the net needs of a tensor. The cohort is held by its members: it is forgotten when all of them are. Unset: not
- * watched.
+ * The part of a tensor that the safety net uses. The members reference their cohort, so it is collected after all of
+ * them. A tensor without a cohort is not watched.
  */
 export interface Netted {
   readonly handle: Handle;
@@ -30,11 +30,11 @@ const registry = new FinalizationRegistry<Catch>(({ handles, bytes }) =>
 let waiting: Netted[] = [];
 let flushing = false;
 
-/** Stands in for the cohort of a tensor that is watched but in none. */
+/** Placeholder cohort of a tensor that is watched by itself. */
 const alone = {};
 
 /**
- * Watches over a tensor from the next turn of the event loop, or the next batch, on. Watching it again changes nothing.
+ * Watches a tensor from the next turn of the event loop, or the next full batch. Watching it again has no effect.
  */
 export function watch(tensor: Netted): void {
   if (tensor.cohort) return;

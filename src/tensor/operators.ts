@@ -1,6 +1,6 @@
 /**
- * Calls libtorch's operators: chooses the overload that fits the arguments, encodes them by its schema, wraps the
- * results. The choice is made once for each shape of a call (the kinds of its arguments) and remembered.
+ * Calls libtorch's operators: chooses the overload that fits the arguments, encodes them by its schema, and wraps the
+ * results. The choice is cached for each shape of a call (the kinds of its arguments).
  */
 import { ArgumentError } from '../errors.js';
 import { type Native, native } from '../native.js';
@@ -18,7 +18,7 @@ export interface Overload {
   schema: Schema;
   parameters: Parameter[];
   positional: number;
-  /** Results that are arguments changed in place: their positions among the parameters. */
+  /** Positions of the parameters that are changed in place and returned. */
   written: number[];
 }
 
@@ -34,7 +34,7 @@ interface Plan {
 
 /** An operator under one name with all its overloads, looked up when it is first called. */
 export class Operator {
-  /** The overload that takes one, or two, tensors and makes one new tensor; -1 until a call has chosen it. */
+  /** Number of the overload from one (`binary`: two) tensors to one new tensor; -1 until a call has chosen it. */
   unary = -1;
   binary = -1;
   private invoke: Native['call'] = () => undefined;
@@ -74,7 +74,7 @@ export class Operator {
     return owned(new Tensor(this.invoke(this.binary, self.handle, other.handle) as number));
   }
 
-  /** `requiresGrad` is an option of PyTorch's factory functions that no schema knows. */
+  /** Handles `requiresGrad`, an option of PyTorch's factory functions that is missing in the schemas. */
   private callRequiringGrad(args: unknown[]): unknown {
     const { requiresGrad, ...options } = args.at(-1) as Options;
     if (requiresGrad !== undefined && typeof requiresGrad !== 'boolean')
@@ -123,7 +123,7 @@ function makesOneTensor({ schema, written }: Overload): boolean {
   return written.length === 0 && schema.results.length === 1 && schema.results[0]?.type === 'Tensor';
 }
 
-/** Calls one overload, by the same rules; where PyTorch does, a number stands for a tensor. */
+/** Calls one overload, by the same rules. As in PyTorch, some operators accept a number as a tensor. */
 export function callOverload(overload: Overload, args: unknown[]): unknown {
   const given = withNumbersAsTensors(overload, args);
   return run(planFor(overload, given).plan, given);
@@ -202,7 +202,7 @@ function load(name: string, overload: string): Overload {
   };
 }
 
-/** Where a list may be written out as separate numbers: the last positional parameter, a list of free length. */
+/** Positions from which numbers may form a list: the last positional parameter if it is an int list of any length. */
 function spreads(overload: Overload, positional: unknown[]): number[] {
   const last = overload.positional - 1;
   const parameter = overload.parameters[last];
@@ -216,7 +216,7 @@ function gather(positional: unknown[], spreadFrom: number): unknown[] {
   return spreadFrom < 0 ? positional : [...positional.slice(0, spreadFrom), positional.slice(spreadFrom)];
 }
 
-/** How well an overload fits; undefined where it does not. */
+/** Cost of an overload for the arguments, lower is better; undefined if it does not fit. */
 function costOf(overload: Overload, positional: unknown[], options: Options = {}): number | undefined {
   if (positional.length > overload.positional) return undefined;
   const names = new Set(Object.keys(options));

@@ -3,8 +3,8 @@ import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 
 /**
- * A tensor of the same values, outside autograd, whose elements lie in memory as its strides say: itself where they do,
- * as most tensors; a copy of zeros without memory and of conjugate and negative views. Throws ArgumentError for sparse,
- * nested, quantized and meta tensors.
+ * Returns the values, outside autograd, as a tensor with plain strided memory: most tensors share theirs; zero tensors
+ * without memory and conjugate or negative views are copied. Throws ArgumentError for sparse, nested, quantized and
+ * meta tensors.
  */
 export const plain = (tensor: Tensor): Tensor => owned(new Tensor(native().plain(tensor.handle)));

@@ -1,6 +1,6 @@
 /**
- * Calls that are repeated with the same lists, numbers and flags and with other tensors, as those of a layer do. What
- * does not change is encoded once and kept on the native side; the call hands over the tensors alone.
+ * Calls that repeat with the same lists, numbers and flags but different tensors, such as those of a layer. The constant
+ * arguments are encoded once and kept on the native side; later calls pass only the tensors.
  */
 import { native } from '../native.js';
 import type { Flat, Native } from '../native-types.js';
@@ -17,7 +17,7 @@ interface Prepared {
   id: number;
 }
 
-/** Enough for the layers of a network; a call whose numbers are new each time must not fill memory. */
+/** Enough for the layers of a network; bounded because calls with new numbers each time would fill memory. */
 const mostPrepared = 16;
 const mostSeen = 4;
 const mostTensors = 4;
@@ -26,11 +26,11 @@ const longestList = 8;
 /** The prepared calls of one operator. */
 export class PreparedCalls {
   private readonly ready: Prepared[] = [];
-  /** Patterns that came once; the second time makes them ready. */
+  /** Patterns seen once; a second call moves them to `ready`. */
   private seen: Pattern[] = [];
   private invoke: Native['callPrepared'] = () => undefined;
 
-  /** The result (null for a tensor that is not defined), or undefined where nothing is ready for these arguments. */
+  /** Returns the result (null for an undefined tensor), or undefined if no prepared call matches the arguments. */
   call(args: unknown[]): Tensor | null | undefined {
     const { ready } = this;
     for (let i = 0; i < ready.length; i++) {
@@ -43,8 +43,7 @@ export class PreparedCalls {
   }
 
   /**
-   * Remembers the arguments, and prepares a call when they come for the second time. Only for calls that give one new
-   * tensor.
+   * Remembers the arguments, and prepares a call when they repeat. Only for operators that return one new tensor.
    */
   consider(args: unknown[], operator: number, encode: () => Flat[]): void {
     if (this.ready.length === mostPrepared) return;

@@ -1,12 +1,12 @@
-/** Events of a profile, nested and timed as PyTorch's key_averages() does. */
+/** Events of a profile, nested and timed as in PyTorch's key_averages(). */
 import type { RawProfile } from '../native-types.js';
 
-/** What an event of a profile is. `runtime` stands for calls of the device's driver, such as cudaLaunchKernel. */
+/** Kind of an event. `runtime` means calls of the device's runtime or driver, such as cudaLaunchKernel. */
 export type ProfileEventKind = 'operator' | 'range' | 'runtime' | 'kernel' | 'copy' | 'memory' | 'other';
 
 /** One event of a profile. Times are in microseconds since the profile began. */
 export interface ProfileEvent {
-  /** `aten::mm`, the name of a kernel, or of a range of recordFunction(). */
+  /** An operator such as `aten::mm`, or the name of a kernel or of a recordFunction() range. */
   name: string;
   kind: ProfileEventKind;
   /** Where it ran: `cpu` or `cuda:0`. */
@@ -17,20 +17,20 @@ export interface ProfileEvent {
   duration: number;
   /** `duration` without events inside it in the same thread; 0 on a device. */
   selfCpu: number;
-  /** Of the kernels that it and the events inside it launched; on a device the event's own. */
+  /** Time of the kernels that it and the events inside it launched; on a device the event's own duration. */
   deviceTime: number;
-  /** Of the kernels that it launched itself; on a device the event's own. */
+  /** Time of the kernels that it launched itself; on a device the event's own duration. */
   selfDeviceTime: number;
-  /** Bytes allocated less bytes freed, with profileMemory. */
+  /** Bytes allocated minus bytes freed; 0 without profileMemory. */
   cpuMemory: number;
   selfCpuMemory: number;
   deviceMemory: number;
   selfDeviceMemory: number;
-  /** Of the arguments, [] for what is not a tensor; with recordShapes. */
+  /** Shapes of the arguments, [] for those that are not tensors; only with recordShapes. */
   shapes?: number[][];
 }
 
-/** An event on its way to a {@link ProfileEvent}; times in nanoseconds. */
+/** An intermediate form of a {@link ProfileEvent}; times in nanoseconds. */
 interface Node {
   name: string;
   activity: number;
@@ -46,7 +46,7 @@ interface Node {
   memory: [cpu: number, device: number];
 }
 
-// As libtorch numbers devices (c10::DeviceType) and Kineto activities.
+// libtorch's numbers of device types (c10::DeviceType) and Kineto's numbers of activities.
 const deviceNames: Record<number, string> = { 0: 'cpu', 1: 'cuda', 6: 'hip', 12: 'xpu', 13: 'mps', 18: 'hpu' };
 const kinds: Record<number, ProfileEventKind> = {
   0: 'operator',
@@ -59,7 +59,7 @@ const kinds: Record<number, ProfileEventKind> = {
   8: 'runtime',
 };
 const memoryName = '[memory]';
-/** What PyTorch leaves out as well. */
+/** Events that PyTorch hides as well. */
 const hiddenNames = new Set([
   memoryName,
   '[OutOfMemory]',
@@ -71,7 +71,7 @@ const hiddenNames = new Set([
   'aten::_version',
 ]);
 
-/** Reads what the addon recorded. An event in another of the same name that holds nothing else counts once. */
+/** Converts the addon's raw profile. An event that is the only child of one with the same name is merged into it. */
 export function profileEvents({ names, shapes, columns, events }: RawProfile): ProfileEvent[] {
   const shapeLists = shapes.map((text) => JSON.parse(text) as number[][]);
   const nodes: Node[] = [];
@@ -132,7 +132,7 @@ export function profileEvents({ names, shapes, columns, events }: RawProfile): P
   return [...kept.map(published), ...loose].sort((a, b) => a.start - b.start || b.duration - a.duration);
 }
 
-/** Gives every event of the CPU the memory that was allocated and freed meanwhile. */
+/** Adds to every CPU event the memory that was allocated and freed during it. */
 function addMemory(nodes: Node[], memory: { at: number; bytes: number; onCpu: boolean; used: boolean }[]): void {
   if (memory.length === 0) return;
   memory.sort((a, b) => a.at - b.at);
@@ -167,7 +167,7 @@ const looseMemory = (at: number, bytes: number, onCpu: boolean): ProfileEvent =>
   selfDeviceMemory: onCpu ? 0 : bytes,
 });
 
-/** An event is the child of the innermost one of its thread that it lies in. */
+/** Makes each event a child of the innermost event of its thread that contains it. */
 function nest(nodes: readonly Node[]): void {
   for (const events of byThread(nodes.filter(isNested)).values()) {
     events.sort((a, b) => a.start - b.start || b.end - a.end);
@@ -199,8 +199,8 @@ function byThread(nodes: readonly Node[]): Map<number, Node[]> {
 }
 
 /**
- * Leaves out events that are the only ones in another of the same name, such as an operator that calls its own other
- * overload.
+ * Removes events that are the only child of an event with the same name, such as an operator that calls another overload
+ * of itself.
  */
 function withoutRepeats(nodes: Node[]): Node[] {
   let left = [...nodes].sort((a, b) => a.start - b.start || b.end - a.end);

@@ -3,7 +3,7 @@ import Table from 'cli-table3';
 import { ArgumentError } from '../errors.js';
 import type { ProfileEvent } from './profile-events.js';
 
-/** All events of one name (and, where they count, shapes). Times are in microseconds. */
+/** Sums over all events with one name (and, with `groupByShapes`, the same shapes). Times are in microseconds. */
 export interface ProfileRow {
   name: string;
   calls: number;
@@ -11,23 +11,23 @@ export interface ProfileRow {
   cpuSelf: number;
   deviceTotal: number;
   deviceSelf: number;
-  /** Bytes allocated less bytes freed, without those of events inside; with profileMemory. */
+  /** Bytes allocated minus bytes freed, without events inside; 0 without profileMemory. */
   cpuMemory: number;
   deviceMemory: number;
-  /** With `groupByShapes`. */
+  /** Shapes of the arguments; only with `groupByShapes`. */
   shapes?: number[][];
 }
 
-/** What a table is sorted by, largest first. */
+/** Column that a table is sorted by, largest first. */
 export type ProfileSort = Exclude<keyof ProfileRow, 'name' | 'shapes'>;
 
 /** How {@link Profile.table} sorts and cuts its rows. */
 export interface ProfileTableOptions {
-  /** `operator` (default): what ran on the CPU, and the device time that it caused. `kernel`: what ran on a device. */
+  /** `operator` (default): CPU events and the device time that they caused. `kernel`: device events. */
   groupBy?: 'operator' | 'kernel';
   /** One row for each combination of argument shapes; needs recordShapes. Default: whether shapes were recorded. */
   groupByShapes?: boolean;
-  /** Default: `deviceSelf` where anything ran on a device, otherwise `cpuSelf`. */
+  /** Default: `deviceSelf` if any event ran on a device, otherwise `cpuSelf`. */
   sortBy?: ProfileSort;
   /** Default 20. */
   rowLimit?: number;
@@ -43,7 +43,7 @@ const sorts: readonly ProfileSort[] = [
   'deviceMemory',
 ];
 
-/** Sums events up. As PyTorch's key_averages(), in the order that `sortBy` asks for. */
+/** Sums events by name, sorted by `sortBy`. As PyTorch's key_averages(). */
 export function profileRows(
   events: readonly ProfileEvent[],
   { groupBy = 'operator', groupByShapes = events.some(({ shapes }) => shapes), sortBy }: ProfileTableOptions = {},
@@ -55,7 +55,7 @@ export function profileRows(
   const rows = new Map<string, ProfileRow>();
   for (const event of events) {
     const onDevice = event.device !== 'cpu';
-    // On a device, ranges are shadows of those on the CPU.
+    // Device ranges only repeat the ranges of the CPU.
     if (onDevice !== (groupBy === 'kernel') || (onDevice && event.kind === 'range')) continue;
     const key = JSON.stringify([event.name, event.kind === 'range', groupByShapes && event.shapes]);
     const row = rows.get(key) ?? emptyRow(event, groupByShapes);
@@ -85,7 +85,7 @@ const emptyRow = ({ name, shapes }: ProfileEvent, withShapes: boolean): ProfileR
   ...(withShapes && shapes && { shapes }),
 });
 
-/** The rows as text, with a last line that says how much there is in all. */
+/** The rows as a text table, with the totals in the last line. */
 export function profileTable(events: readonly ProfileEvent[], options: ProfileTableOptions = {}): string {
   const { groupBy = 'operator', rowLimit = 20 } = options;
   if (!(rowLimit >= 1)) throw new ArgumentError(`rowLimit is 1 or more, not ${rowLimit}.`);

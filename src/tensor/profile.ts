@@ -1,4 +1,4 @@
-/** What operators and kernels cost, by libtorch's own profiler. As torch.profiler. */
+/** Profiles operators and kernels with libtorch's profiler. As torch.profiler. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,19 +12,19 @@ import { type ProfileRow, type ProfileTableOptions, profileRows, profileTable } 
 
 /** What {@link profile} records. */
 export interface ProfileOptions {
-  /** What to record. Default: `cpu`, and `cuda` where there is a GPU. */
+  /** Activities to record. Default: `cpu`, and also `cuda` if there is a GPU. */
   activities?: readonly ('cpu' | 'cuda')[];
-  /** The shapes of arguments. Default false. */
+  /** Records the shapes of arguments. Default false. */
   recordShapes?: boolean;
-  /** Memory that is allocated and freed. Default false. */
+  /** Records allocated and freed memory. Default false. */
   profileMemory?: boolean;
 }
 
 const kinds: Kinds<ProfileOptions> = { activities: 'any', recordShapes: 'boolean', profileMemory: 'boolean' };
 
-/** What was recorded. Nothing in it has to be disposed. */
+/** A recorded profile. It needs no dispose(). */
 export class Profile {
-  /** Everything that happened, in the order in which it began. */
+  /** All events, sorted by start. */
   readonly events: readonly ProfileEvent[];
   readonly #trace: RawProfile['trace'];
   #json: Buffer | undefined;
@@ -45,7 +45,7 @@ export class Profile {
     return profileTable(this.events, options);
   }
 
-  /** Writes the trace for chrome://tracing or https://ui.perfetto.dev, the whole file or nothing. Throws FileError. */
+  /** Writes the trace for chrome://tracing or https://ui.perfetto.dev atomically. Throws FileError. */
   exportChromeTrace(file: string): void {
     try {
       const content = this.#chromeTrace();
@@ -71,8 +71,8 @@ export class Profile {
 }
 
 /**
- * Records what this thread, and those that work for it, do from start() to stop(). There is one at a time in a process:
- * start() throws NativeError where another one is running.
+ * Profiles this thread and its worker threads from start() to stop(). A process can run only one profiler at a time:
+ * start() throws NativeError while another one runs.
  *
  *     const profiler = new torch.Profiler().start();
  *     for (const batch of batches) {
@@ -125,8 +125,8 @@ function check(activities: readonly string[]): void {
 }
 
 /**
- * Runs `body` and records what it does. Profiling always ends with it, also where it throws. Of an asynchronous
- * function, everything that this thread does until its promise settles is recorded. Does not nest.
+ * Runs `body` and profiles it; profiling also ends if `body` throws. For an asynchronous function, everything that this
+ * thread does until the promise settles is recorded. Calls cannot be nested.
  *
  *     const profile = torch.profile(() => model.forward(images).sum().backward());
  *     console.log(profile.table());
@@ -157,8 +157,7 @@ export function profile(body: () => unknown, options: ProfileOptions = {}): Prof
 }
 
 /**
- * Runs a synchronous `body` as a range of its own in a profile, and returns its result. As
- * torch.profiler.record_function.
+ * Runs a synchronous `body` as a named range of the profile, and returns its result. As torch.profiler.record_function.
  */
 export function recordFunction<T>(name: string, body: () => T): T {
   checkCall('recordFunction', ['name: text', 'body: function'], undefined, arguments);

@@ -1,11 +1,11 @@
-/** What PyTorch's Python front end makes of operators, and keeps outside of them. */
+/** Functions and names that PyTorch implements in Python, not as operators. */
 import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { type DType, dtypes } from './dtype.js';
 import { functions as torch } from './methods.js';
 import { Tensor } from './tensor.js';
 
-/** `torch.float32`, `torch.int64` and the others; each is its own name. */
+/** `torch.float32`, `torch.int64` and the other dtypes; each value is its name. */
 export const dtypeNames: Readonly<{ [Name in DType]: Name }> = Object.freeze(
   Object.fromEntries(dtypes.map((name) => [name, name])),
 ) as { [Name in DType]: Name };
@@ -25,8 +25,8 @@ export interface UniqueOptions {
 }
 
 /**
- * Returns the different values of a tensor, as torch.unique: `[values, inverse, counts]`, with null for what was not
- * asked for.
+ * Returns the unique values of a tensor, as torch.unique: `[values, inverse, counts]`, with null for the parts that
+ * were not requested.
  */
 export function unique(x: Tensor, options: UniqueOptions = {}): [Tensor, Tensor | null, Tensor | null] {
   checkCall('unique', ['x: tensor'], uniqueKinds, arguments);
@@ -61,11 +61,11 @@ const lowrankKinds = { q: 'number', niter: 'number', M: 'any' } as const;
 
 /** Options of {@link svdLowrank}. */
 export interface SvdLowrankOptions {
-  /** How many singular values. Default 6. */
+  /** Number of singular values. Default 6. */
   q?: number;
-  /** Subspace iterations. Default 2. */
+  /** Number of subspace iterations. Default 2. */
   niter?: number;
-  /** What is subtracted first, such as means of columns; it broadcasts. Default null. */
+  /** Subtracted from x first, with broadcasting, such as the column means. Default null. */
   M?: Tensor | null;
 }
 
@@ -90,7 +90,7 @@ export function svdLowrank(x: Tensor, options: SvdLowrankOptions = {}): [Tensor,
   return wide ? [right, s, left] : [left, s, right];
 }
 
-/** An orthonormal basis [..., m, q] that spans about what the first q left vectors of `a` span. */
+/** An orthonormal basis [..., m, q] that approximates the span of the first q left singular vectors of `a`. */
 function rangeOf(a: Tensor, q: number, niter: number): Tensor {
   const orthonormal = (matrix: Tensor) => torch.linalgQr(matrix)[0];
   const start = torch.randn([...a.shape.slice(0, -2), a.shape.at(-1) as number, q], {
@@ -102,9 +102,9 @@ function rangeOf(a: Tensor, q: number, niter: number): Tensor {
   return basis;
 }
 
-/** Properties of PyTorch's tensors; `mT()` and `mH()` are methods here. */
+/** Transposes that are properties as in PyTorch; `mT()` and `mH()` are methods here. */
 export interface Transposes {
-  /** Its dimensions in reverse order: a matrix transposed. */
+  /** The tensor with its dimensions in reverse order; for a matrix, the transpose. */
   readonly T: Tensor;
   /** The conjugate transpose of a matrix. */
   readonly H: Tensor;

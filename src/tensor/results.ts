@@ -1,4 +1,4 @@
-/** What comes back from an operator, as tensors with owners. */
+/** Wraps the raw results of an operator as tensors with owners. */
 import { native } from '../native.js';
 import { camelCase } from './names.js';
 import type { Overload } from './operators.js';
@@ -11,14 +11,14 @@ function wrapOne(type: string, raw: unknown): unknown {
 }
 
 /**
- * The results of a call: one as it is, several as an array whose entries have names too, in-place ones as the caller's
- * own objects.
+ * Returns the results of a call: a single one by itself, several as an array with named entries, in-place results as the
+ * caller's own objects.
  */
 export function wrapAll(overload: Overload, raw: unknown, values: unknown[]): unknown {
   const { results } = overload.schema;
   const { written } = overload;
   if (written.length > 0) {
-    // In place: the caller's own objects are the results, and the new handles to them are given back.
+    // In place: the caller's own objects are the results, so the new handles to them are released.
     const changed = written.map((i) => values[i]);
     native().release(...((written.length === 1 ? [raw] : raw) as number[]).flat());
     return changed.length === 1 ? changed[0] : changed;

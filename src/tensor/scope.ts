@@ -1,6 +1,6 @@
 /**
- * Scopes: the memory of what is computed inside is given back at the end, except what is returned. Garbage collection
- * alone never frees native memory in a synchronous loop; a scope does, at once and exactly.
+ * Scopes: at its end, a scope frees the tensors made inside it, except those returned. Garbage collection alone never
+ * frees native memory in a synchronous loop; a scope does so immediately and deterministically.
  */
 import { checkCall } from '../call.js';
 import { ArgumentError } from '../errors.js';
@@ -9,7 +9,7 @@ import { type Netted, watch } from './net.js';
 import { adopt, collecting, enterScope, leaveScope } from './ownership.js';
 import { Tensor } from './tensor.js';
 
-/** Objects that hold tensors and know which, such as modules and optimizers. */
+/** Objects that hold tensors and can list them, such as modules and optimizers. */
 export interface TensorHolder {
   /** Every tensor that it holds. */
   heldTensors(): Iterable<Tensor>;
@@ -18,7 +18,7 @@ export interface TensorHolder {
 const isHolder = (value: object): value is TensorHolder =>
   'heldTensors' in value && typeof value.heldTensors === 'function';
 
-/** The tensors inside a value: itself, the elements of arrays, maps, sets and plain objects, and what holders hold. */
+/** The tensors in a value: the value itself, or those in arrays, maps, sets, plain objects and {@link TensorHolder}s. */
 export function tensorsIn(value: unknown, found: Tensor[] = [], seen = new Set<object>()): Tensor[] {
   if (typeof value !== 'object' || value === null || seen.has(value)) return found;
   seen.add(value);
@@ -34,9 +34,9 @@ export function tensorsIn(value: unknown, found: Tensor[] = [], seen = new Set<o
 }
 
 /**
- * Runs `body` and frees every tensor that was made in it, except those in what it returns (in arrays, maps, plain
- * objects, modules) and those given to {@link keep}. Scopes nest: what escapes belongs to the enclosing one. Also frees
- * when `body` throws. `body` must be synchronous.
+ * Runs `body` and frees every tensor made in it, except those in its result (also inside arrays, maps, plain objects and
+ * modules) and those passed to {@link keep}. Scopes nest: returned tensors belong to the enclosing scope. If `body`
+ * throws, the tensors are freed as well. `body` must be synchronous.
  *
  *     const loss = torch.scope(() => F.crossEntropy(model.forward(x), y).item());
  */
@@ -65,9 +65,9 @@ export function scope<T>(body: () => T): T {
 }
 
 /**
- * As {@link scope}, for a body that awaits: frees what was made in it, also after its awaits and in what it calls, but
- * not what other code makes meanwhile. Nests with both kinds. What escapes belongs to the asynchronous scope around, or
- * to nobody.
+ * Like {@link scope}, for an asynchronous body: frees the tensors made in it and in functions it calls, also after
+ * awaits, but not those that other code makes meanwhile. Nests with both kinds. Returned tensors belong to the
+ * enclosing asynchronous scope, or else to the safety net.
  */
 export async function asyncScope<T>(body: () => Promise<T>): Promise<T> {
   checkCall('asyncScope', ['body: function'], undefined, arguments);
@@ -83,7 +83,7 @@ export async function asyncScope<T>(body: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Takes a tensor out of every scope: it lives until dispose(), or until it is forgotten. Returns it. */
+/** Removes a tensor from every scope: it lives until dispose() or garbage collection. Returns the tensor. */
 export function keep<T extends Tensor>(tensor: T): T {
   checkCall('keep', ['tensor: tensor'], undefined, arguments);
   native().keep(tensor.handle);
@@ -99,7 +99,7 @@ export interface MemoryUse {
 }
 
 /**
- * Counts the tensors that this thread's JavaScript holds, and their bytes; a storage that several share counts once.
+ * Counts the live tensors of this thread's JavaScript and their bytes; a storage that several tensors share counts once.
  */
 export function memory(): MemoryUse {
   const devices = native().memory();

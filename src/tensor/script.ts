@@ -16,7 +16,7 @@ export class ScriptModule {
   readonly uncloneable = uncloneable;
 
   private constructor(
-    /** The file that it came from. */
+    /** The file that the module was loaded from. */
     readonly file: string,
     /** @internal */
     readonly handle: Handle,
@@ -25,9 +25,9 @@ export class ScriptModule {
   }
 
   /**
-   * As torch.jit.load, after the checksums in the archive were compared: libtorch itself does not. Half precision
-   * becomes float32 on the CPU, which computes that faster, unless it is kept. Throws FileError where the file does not
-   * exist or is no TorchScript.
+   * Loads a file as torch.jit.load, after verifying the checksums of the archive, which libtorch does not. On the CPU,
+   * half precision becomes float32, which is faster there, unless `keepPrecision` is set. Throws FileError if the file
+   * does not exist or is not TorchScript.
    */
   static load(
     this: void,
@@ -55,7 +55,7 @@ export class ScriptModule {
     }
   }
 
-  /** @internal A module that was made, for the file that it came from. */
+  /** @internal Wraps a native module that was made from `file`. */
   static of(file: string, handle: Handle): ScriptModule {
     return new ScriptModule(file, handle);
   }

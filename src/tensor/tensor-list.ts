@@ -5,8 +5,8 @@ import { uncloneable } from './conversion.js';
 import type { Tensor } from './tensor.js';
 
 /**
- * A list of tensors that is kept on the native side, so that operators over many tensors (`_foreach*`, `_fused*`) need
- * not carry each of them over in every call. Lives until dispose().
+ * A list of tensors kept on the native side, so that operators over many tensors (`_foreach*`, `_fused*`) do not pass
+ * each tensor in every call. Lives until dispose().
  */
 export class TensorList {
   /** @internal */
@@ -25,10 +25,10 @@ export class TensorList {
   }
 
   /**
-   * The gradients of a list's tensors. Throws where one has none. To `change` them gives the gradients themselves; to
-   * `read` them, copies of those without plain memory; `fused` copies also those whose elements lie in another order
-   * than their parameter's, and refuses parameters that a fused step cannot walk through; `fused sparse` accepts sparse
-   * gradients as well and makes them dense.
+   * Returns the gradients of a list's tensors. Throws if one is missing. `change` returns the gradients themselves;
+   * `read` copies those without plain memory; `fused` also copies those with another memory order than their parameter,
+   * and rejects parameters that a fused step cannot traverse; `fused sparse` also accepts sparse gradients and makes
+   * them dense.
    */
   static gradients(list: TensorList, use: GradientUse): TensorList {
     return new TensorList({ handle: native().gradList(list.handle, use), length: list.length });

@@ -31,7 +31,7 @@ const contiguousKinds = { memoryFormat: 'string' } as const;
 /**
  * A libtorch tensor. All operators of `aten` whose first argument is `self` are methods, under PyTorch's names in
  * camelCase (see {@link TensorMethods}); the rest of PyTorch's Tensor is here. A tensor made inside a {@link scope}
- * ends with it; any other lives until `dispose()`, or until it is forgotten and the event loop turns.
+ * is freed at its end; any other lives until `dispose()`, or until it is garbage collected and the event loop turns.
  */
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: methods.ts installs the generated methods on the prototype.
 export class Tensor {
@@ -52,7 +52,7 @@ export class Tensor {
     return native().shape(this.handle);
   }
 
-  /** Elements between neighbors along each dimension. */
+  /** Distance in elements between neighbors along each dimension. */
   get strides(): number[] {
     return native().strides(this.handle);
   }
@@ -71,12 +71,12 @@ export class Tensor {
     return native().dim(this.handle);
   }
 
-  /** How the elements are kept: `strided` for dense tensors, `sparse_coo`, ... */
+  /** How the elements are stored: `strided` for dense tensors, `sparse_coo`, ... */
   get layout(): Layout {
     return layoutName(Math.max(0, native().layout(this.handle)));
   }
 
-  /** Whether this is a batch of tensors of different sizes. */
+  /** Whether this is a nested tensor: a batch of tensors of different sizes. */
   get isNested(): boolean {
     return native().layout(this.handle) === -1;
   }
@@ -128,7 +128,7 @@ export class Tensor {
     return native().dim(this.handle);
   }
 
-  /** Elements of the underlying memory before the first one. */
+  /** Offset in elements of the first element in the underlying storage. */
   storageOffset(): number {
     return native().storageOffset(this.handle);
   }
@@ -140,7 +140,7 @@ export class Tensor {
 
   /**
    * Computes the gradients of the leaves that this tensor was made from and adds them to their `grad`.
-   * `gradient` is needed where this tensor has more than one element.
+   * `gradient` is required if this tensor has more than one element.
    */
   backward(
     gradient?: Tensor | null,
@@ -156,7 +156,7 @@ export class Tensor {
     );
   }
 
-  /** Keeps the gradient of a tensor that is not a leaf. */
+  /** Keeps the gradient of a non-leaf tensor in `grad`. */
   retainGrad(): void {
     native().retainGrad(this.handle);
   }
@@ -176,7 +176,7 @@ export class Tensor {
     return valueAt(readable.toTypedArray(), 0, readable.dtype);
   }
 
-  /** A copy of the elements in row-major order. 16-bit floats and bool come as the bits of unsigned integers. */
+  /** A copy of the elements in row-major order. 16-bit floats and bool are returned as the bits of unsigned integers. */
   toTypedArray(): Bytes {
     const { dtype } = this;
     const array = new (arrayFor(dtype))(this.numel() * arrayWidth(dtype));
@@ -186,9 +186,9 @@ export class Tensor {
   }
 
   /**
-   * The tensor's own memory, not a copy: what is written to one is seen in the other. Contiguous tensors on the CPU
-   * only. From then on that memory cannot be resized, as that of a tensor whose `numpy()` was taken in PyTorch; the
-   * array stays valid whatever happens to the tensor.
+   * A view of the tensor's memory, not a copy: writes to one show in the other. Only for contiguous tensors on the CPU.
+   * The memory can no longer be resized, as after `numpy()` in PyTorch; the array stays valid even after the tensor is
+   * freed.
    */
   viewTypedArray(): Bytes {
     const Type = arrayFor(this.dtype) as unknown as new (buffer: ArrayBuffer) => Bytes;
@@ -203,7 +203,7 @@ export class Tensor {
     return nested(readable.toTypedArray(), this.shape, readable.dtype);
   }
 
-  /** In an element type that JavaScript can read. */
+  /** The tensor in a dtype that JavaScript can read. */
   private readable(): Tensor {
     const { dtype } = this;
     if (dtype === 'complex32') return this.to('complex64');
@@ -221,20 +221,20 @@ export class Tensor {
   }
 
   /**
-   * What JavaScript's operators see, as in `a < b`, `+a` or `a * 2`: the number of a tensor of one element, and in a
-   * text what is printed. Throws ArgumentError for a tensor of several elements, on which operators would be
+   * Converts for JavaScript's operators, as in `a < b`, `+a` or `a * 2`: to the value of a one-element tensor, or in a
+   * string to the printed form. Throws ArgumentError for a tensor of several elements, for which operators are
    * meaningless: use `lt()`, `mul()`, `equal()`.
    */
   [Symbol.toPrimitive](hint: 'default' | 'number' | 'string'): string | number | bigint | boolean {
     return hint === 'string' ? this.toString() : primitiveOf(this);
   }
 
-  /** The value of a tensor of one element; the tensor itself where it has several. */
+  /** The value of a live one-element tensor; otherwise the tensor itself. */
   valueOf(): ScalarValue | this {
     return this.isAlive && this.numel() === 1 ? this.item() : this;
   }
 
-  /** As PyTorch prints it. */
+  /** The tensor as PyTorch prints it. */
   toString(): string {
     return this.isAlive ? format(this) : 'tensor(disposed)';
   }

@@ -1,9 +1,9 @@
-/** Where live tensors were made: kept only while it is asked for, since it costs a stack trace a tensor. */
+/** Tracks where live tensors were made. Off by default, since it costs a stack trace per tensor. */
 import { type Handle, native } from '../native.js';
 
 let origins: Map<Handle, string> | undefined;
 
-/** Notes the origin of every tensor made from now on, or stops and forgets. */
+/** Starts to record the origin of every new tensor, or stops and clears the record. */
 export function trackOrigins(on = true): void {
   origins = on ? new Map() : undefined;
 }
@@ -15,7 +15,7 @@ export function note(handle: Handle): void {
 
 const inside = /[\\/](?:src|dist)[\\/]tensor[\\/]/;
 
-/** The first lines of a stack that are not this room's. */
+/** The first three stack lines outside of this folder. */
 function originOf(stack: string): string {
   const lines = stack
     .split('\n')
@@ -30,12 +30,12 @@ export interface Leak {
   /** The nearest lines of the stack. */
   origin: string;
   count: number;
-  /** A shape among them. */
+  /** The shape of one of them. */
   shape: number[];
 }
 
 /**
- * Where the tensors that are alive now were made, most first; only those made since {@link trackOrigins} was called.
+ * Lists where the live tensors were made, most frequent place first; covers tensors made since {@link trackOrigins}.
  */
 export function report(): Leak[] {
   const leaks = new Map<string, Leak>();

@@ -4,14 +4,14 @@ import { native } from '../native.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 
-/** A tensor on its way to another thread of this process: plain data that postMessage carries. */
+/** A tensor in transfer to another thread of this process: plain data for postMessage. */
 export interface SentTensor {
   readonly sentTensor: number;
 }
 
 /**
- * Makes a tensor ready to be posted to a worker thread, which gets it by {@link receiveTensor}: the same memory, no
- * copy. Must be received once; until then it is kept. The tensor must not be part of a graph.
+ * Prepares a tensor for postMessage to a worker thread, which calls {@link receiveTensor}: the memory is shared, not
+ * copied. It stays allocated until received, exactly once. The tensor must not be part of an autograd graph.
  */
 export function sendTensor(tensor: Tensor): SentTensor {
   checkCall('sendTensor', ['tensor: tensor'], undefined, arguments);

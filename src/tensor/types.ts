@@ -1,9 +1,9 @@
-/** The types that the generated operator signatures are written in. */
+/** Types used in the generated operator signatures. */
 import type { Bytes } from '../native-types.js';
 import type { Tensor } from './tensor.js';
 
 /**
- * A number that is a float for libtorch even where it is whole: `float(2)` makes `torch.full([3], float(2))` float32.
+ * A number that libtorch treats as a float even if it is whole: `torch.full([3], float(2))` is float32.
  */
 export class Float {
   constructor(readonly value: number) {}
@@ -17,7 +17,7 @@ export class Complex {
   ) {}
 }
 
-/** Says that a whole number is meant as a float: `torch.full([2], float(1))`. */
+/** Marks a whole number as a float: `torch.full([2], float(1))`. */
 export const float = (value: number): Float => new Float(value);
 /** A complex number, for operators that take a Scalar. */
 export const complexNumber = (re: number, im: number): Complex => new Complex(re, im);
@@ -26,11 +26,11 @@ export const complexNumber = (re: number, im: number): Complex => new Complex(re
 export type Scalar = number | bigint | boolean | Float | Complex;
 export type Int = number | bigint;
 export type IntList = readonly Int[];
-/** A list of fixed length, to which one number is spread. */
+/** A list of fixed length; one number is repeated to that length. */
 export type IntSpread = Int | readonly Int[];
-/** What one element of a tensor reads as. */
+/** JavaScript value of one element of a tensor; complex numbers are [re, im]. */
 export type ScalarValue = number | bigint | boolean | [number, number];
 export type NestedValues = ScalarValue | NestedValues[];
-/** What {@link tensor} takes. */
+/** Data that {@link tensor} accepts. */
 export type TensorData = Scalar | Bytes | Tensor | NestedInput;
 export type NestedInput = readonly (number | bigint | boolean | NestedInput)[];
