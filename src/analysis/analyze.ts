@@ -1,4 +1,4 @@
-/** Teacher and student compared on a split: predictions, features, calibration. */
+/** Compares teacher and student on a split: predictions, features, calibration. */
 import { checkCall, type Kinds } from '../call.js';
 import type { Dataset, SplitName } from '../data/dataset.js';
 import { seeing } from '../distill/adapted-teacher.js';
@@ -29,24 +29,24 @@ const kinds: Kinds<AnalysisSetup> = {
   shared: 'boolean',
 };
 
-/** What {@link analyze} compares, on which images. */
+/** Options of {@link analyze}. */
 export interface AnalysisSetup {
-  /** In evaluation mode. */
+  /** A student in evaluation mode. */
   student: Pick<Classifier, 'numClasses' | 'featureChannels' | 'forwardFeatures' | 'training'>;
   teacher: Pick<Teacher, 'numClasses' | 'featureChannels' | 'forward'>;
   data: Dataset;
   /** Default `test`. */
   split?: SplitName;
-  /** Images that go through the networks at once. Default 200. */
+  /** Images per forward pass. Default 200. */
   batchSize?: number;
-  /** Where student and teacher are, and run. Default `cpu`; what they return is compared on the CPU. */
+  /** Device that student and teacher are on. Default `cpu`; their outputs are compared on the CPU. */
   device?: string;
   signal?: AbortSignal;
-  /** Called with the number of images that are done. */
+  /** Called with the number of processed images. */
   onProgress?: (done: number, count: number) => void;
   /**
-   * Whether all processes of the group analyze together, each with every so many of the batches. All of them must call
-   * it, and have the result, which is bitwise that of one process. Default false.
+   * Whether all processes of the group share the batches. All of them must call analyze(); each returns the result,
+   * which is bitwise identical to that of one process. Default false.
    */
   shared?: boolean;
 }
@@ -54,10 +54,10 @@ export interface AnalysisSetup {
 const clusterSeed = 0;
 
 /**
- * Runs both networks once over a split, without augmentation, and compares what they make of it. Everything is summed
- * batch by batch in float64 except the penultimate features, which are held for k-means: N (C_T + C_S) numbers. Throws
- * ConfigError where the classes of student, teacher and data differ in number, where the student is in training mode,
- * or where there is no such split or it has fewer images than classes.
+ * Runs both networks once over a split, without augmentation, and compares their outputs. Everything is summed batch by
+ * batch in float64 except the penultimate features, which are held for k-means: N (C_T + C_S) numbers. Throws
+ * ConfigError if student, teacher and data differ in their number of classes, if the student is in training mode, or if
+ * the split is missing or has fewer images than classes.
  *
  *     const { student } = loadStudent('runs/a');
  *     const record = await analyze({ student, teacher: Teacher.load('teacher.pt'), data: await openDataset('shapes') });
@@ -92,10 +92,10 @@ export async function analyze(setup: AnalysisSetup): Promise<AnalysisRecord> {
       await outputs.ready(round);
       noGrad(() => scope(() => outputs.ofRound(round).forEach(add)));
       onProgress?.(outputs.doneAfter(round), outputs.count);
-      // Progress is shown and signals arrive.
+      // Lets the event loop show progress and deliver signals.
       await new Promise((resolve) => setImmediate(resolve));
     }
-    // The first process has all outputs; what it makes of them is everybody's.
+    // Only the first process has all outputs; the others receive its result.
     if (!outputs.isFirst) return valueNow<AnalysisRecord | undefined>(undefined) as AnalysisRecord;
     const records = {
       teacher: networkRecord(predictions.teacher, teacher.featureChannels),

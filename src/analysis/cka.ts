@@ -19,8 +19,8 @@ export class LinearCKA {
   add(x: Tensor, y: Tensor): void {
     const joint = torch.cat([x.to('float64'), y.to('float64')], 1);
     const [, width = 0] = joint.shape;
-    // Centering at the end subtracts nearly equal numbers where means are large; with any image as the origin, it does
-    // not.
+    // With large means, centering at the end would subtract nearly equal numbers. Using the first image as the origin
+    // avoids that.
     this.#shift ??= keep(joint.select(0, 0).clone());
     this.#gram ??= keep(torch.zeros([width, width], { dtype: 'float64', device: joint.device }));
     this.#sum ??= keep(torch.zeros([width], { dtype: 'float64', device: joint.device }));
@@ -31,7 +31,7 @@ export class LinearCKA {
     this.#count += x.shape[0] ?? 0;
   }
 
-  /** 0..1; null where one of the features is the same for every image, or nothing was added. */
+  /** Returns the CKA, 0..1; null if a feature is the same for every image, or if nothing was added. */
   read(): number | null {
     const [gram, sum] = [this.#gram, this.#sum];
     if (!gram || !sum) return null;
@@ -41,7 +41,7 @@ export class LinearCKA {
       const [xx, yy] = [rows[0].narrow(1, 0, this.#width).norm(), rows[1].slice(1, this.#width).norm()];
       const xy = rows[0].slice(1, this.#width).square().sum();
       const value = Number(xy.div(xx.mul(yy)).item());
-      // Rounding alone takes it above 1.
+      // Only rounding can exceed 1.
       return Number.isFinite(value) ? Math.min(1, value) : null;
     });
   }

@@ -1,4 +1,4 @@
-/** Images to look at: what a student gets right and wrong in its worst and best classes. */
+/** Example images that a student gets right and wrong, from its worst and best classes. */
 import sharp from 'sharp';
 import type { Dataset, SplitName } from '../data/dataset.js';
 import { takeSamples } from '../data/hold-out.js';
@@ -10,7 +10,7 @@ import type { ClassRecord, ExampleRecord, Verdict } from './record.js';
 
 type Judged = Pick<ExampleRecord, 'sample' | 'label' | 'student' | 'teacher'>;
 
-/** What both networks say of each image, held on the device until it is read. */
+/** Predictions of both networks for each image, held on the device until they are read. */
 export class Verdicts {
   readonly #batches: Tensor[] = [];
 
@@ -38,12 +38,11 @@ export class Verdicts {
   }
 }
 
-/** Images of a class that the student is right about, and as many that it is wrong about. */
+/** Images shown per class that the student gets right, and as many that it gets wrong. */
 const perClass = 3;
 
 /**
- * The examples of the classes that a report shows, with their images. Images that are neither gray nor RGB cannot be
- * shown: none then.
+ * Returns examples with images for the classes that a report shows; none if the images are neither gray nor RGB.
  */
 export async function exampleRecords(
   data: Dataset,
@@ -60,8 +59,8 @@ export async function exampleRecords(
 }
 
 /**
- * Those of which the student is surest: its firmest mistakes say most. Confidences that agree to six digits count as
- * tied, because the digits behind depend on the CPU; of tied images the first of the data come first.
+ * Returns the images with the highest student confidence: confident mistakes tell most. Confidences equal to six
+ * decimals count as tied, because later digits depend on the CPU; ties keep the order of the data.
  */
 function examplesOf(judged: readonly Judged[], label: number): Judged[] {
   const members = judged.filter((one) => one.label === label);
@@ -75,7 +74,7 @@ function examplesOf(judged: readonly Judged[], label: number): Judged[] {
 
 const confidenceOf = ({ student }: { student: Verdict }): number => Math.round(student.confidence * 1e6);
 
-/** The images as the networks see them, but for the normalization, as data URIs. */
+/** The images as the networks see them, but without normalization, as data URIs. */
 async function picturesOf(data: Dataset, split: SplitName, samples: readonly number[]): Promise<string[]> {
   const set = data[split];
   if (!set || samples.length === 0) return [];
@@ -104,7 +103,7 @@ function pixelsOf(images: Tensor): Uint8Array {
   return bytes.permute([0, 2, 3, 1]).contiguous().toTypedArray() as Uint8Array;
 }
 
-/** Pixels of a side beyond which an image is made smaller, and loses what nobody sees. */
+/** Longest side in pixels; larger images are downscaled, with no visible loss in a report. */
 const largest = 96;
 
 async function picture(

@@ -3,16 +3,16 @@ import { ArgumentError } from '../errors.js';
 import { fromArray, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 export interface KMeansOptions {
-  /** Of the first centers. Default 0. */
+  /** Seed of the first centers. Default 0. */
   seed?: number;
-  /** Most rounds of Lloyd's algorithm; it ends sooner where nothing changes. Default 100. */
+  /** Maximum rounds of Lloyd's algorithm; it stops earlier if no assignment changes. Default 100. */
   iterations?: number;
 }
 
 /**
  * Clusters points [N, C] into `clusters` by Lloyd's algorithm, from centers chosen by greedy k-means++ (Arthur and
- * Vassilvitskii, SODA 2007). Returns int64 [N], cluster numbers. A cluster that loses all its points stays where it
- * was. Throws ArgumentError where there are fewer points than clusters.
+ * Vassilvitskii, SODA 2007). Returns cluster numbers, int64 [N]. A cluster that loses all its points keeps its center.
+ * Throws ArgumentError if there are fewer points than clusters.
  */
 export function kMeans(points: Tensor, clusters: number, { seed = 0, iterations = 100 }: KMeansOptions = {}): Tensor {
   const [count = 0] = points.shape;
@@ -23,7 +23,7 @@ export function kMeans(points: Tensor, clusters: number, { seed = 0, iterations 
   }
   return noGrad(() =>
     scope(() => {
-      // Distances do not change, but lose fewer digits around the origin.
+      // Centering keeps the distances and reduces their rounding errors.
       const centered = points.sub(points.mean(0));
       let centers = firstCenters(centered, clusters, seed);
       let assigned = nearest(centered, centers);
@@ -50,8 +50,8 @@ function distances(from: Tensor, to: Tensor): Tensor {
 }
 
 /**
- * Each next center is a point drawn with a probability in proportion to its squared distance from the centers so far;
- * of several drawn, the one that leaves the smallest sum of distances.
+ * Chooses the first centers: samples several points with probability proportional to their squared distance from the
+ * centers so far, and takes the one that leaves the smallest sum of distances.
  */
 function firstCenters(points: Tensor, clusters: number, seed: number): Tensor {
   const [count = 0] = points.shape;

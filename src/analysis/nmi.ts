@@ -4,8 +4,8 @@ import { RowSums, total } from './row-sums.js';
 
 /**
  * Normalized mutual information of two partitions (int64 [N], numbers from 0): their mutual information over the
- * arithmetic mean of their entropies, 0..1. Two partitions of one part each are the same, 1. Throws ShapeError where
- * the lengths differ.
+ * arithmetic mean of their entropies, 0..1. Two partitions with one part each are the same: 1. Throws ShapeError if the
+ * lengths differ or are 0.
  */
 export function normalizedMutualInformation(a: Tensor, b: Tensor): number {
   if (a.numel() !== b.numel() || a.numel() === 0) {
@@ -28,7 +28,7 @@ export function normalizedMutualInformation(a: Tensor, b: Tensor): number {
   return Math.min(1, Math.max(0, information / mean));
 }
 
-/** How many points are in part i of one and part j of the other. */
+/** The number of points in part i of `a` and part j of `b`, as [i][j]. */
 function contingency(a: Tensor, b: Tensor): number[][] {
   return scope(() => {
     const columns = Number(b.max().item()) + 1;

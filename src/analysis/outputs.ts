@@ -1,4 +1,4 @@
-/** What both networks make of a split, batch by batch, by one process or by all of a group. */
+/** Outputs of both networks on a split, batch by batch, from one process or all processes of a group. */
 import type { Dataset, SplitName } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
 import { gatherRows } from '../distributed/gather.js';
@@ -9,7 +9,7 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 type Seen = Pick<Features, 'pooled' | 'logits'>;
 type FourTensors = [Tensor, Tensor, Tensor, Tensor];
 
-/** Of one batch, on the CPU: it has float64, in which everything is summed, and the same result each time. */
+/** Outputs for one batch, on the CPU: it supports float64, used for all sums, and its results are reproducible. */
 export interface BatchOutputs {
   teacher: Seen;
   student: Seen;
@@ -22,17 +22,17 @@ interface OutputsSetup {
   device: string;
   /** Whether all processes of the group take part. */
   shared: boolean;
-  /** Of the teacher's feature, its logits, the student's feature, and its logits. */
+  /** Widths of the teacher's feature, its logits, the student's feature, and its logits. */
   widths: readonly [number, number, number, number];
   run: (images: Tensor) => { teacher: Seen; student: Seen };
 }
 
-/** Each round has one batch of each process; the first process is given all of them, in their order. */
+/** Runs in rounds of one batch per process; the first process receives all of them, in order. */
 export class Outputs {
   readonly isShared: boolean;
   readonly isFirst: boolean;
   readonly rounds: number;
-  /** Images of all processes. */
+  /** Number of images over all processes. */
   readonly count: number;
   readonly #ranks: number;
   readonly #loader: Loader;
@@ -61,7 +61,7 @@ export class Outputs {
     return Math.min((round + 1) * this.setup.batchSize * this.#ranks, this.count);
   }
 
-  /** The batches of a round, which must be ready: all of them on the first process. Call it inside a scope. */
+  /** Returns the batches of a ready round on the first process, [] on the others. Call it inside a scope. */
   ofRound(round: number): BatchOutputs[] {
     const own = round < this.#loader.steps ? this.#own(round) : undefined;
     if (!this.isShared) return own ? [own] : [];
@@ -74,7 +74,7 @@ export class Outputs {
     return { teacher: onCpu(teacher), student: onCpu(student), labels: labels.to({ device: 'cpu' }) };
   }
 
-  /** Images that each process has in a round. */
+  /** Number of images of each process in a round. */
   #sizes(round: number): number[] {
     const { batchSize } = this.setup;
     const first = round * this.#ranks;
@@ -83,7 +83,7 @@ export class Outputs {
     );
   }
 
-  /** A batch is sent as one float64 matrix, which holds all of it without loss. */
+  /** Gathers the batches of a round, each as one float64 matrix, which holds all values exactly. */
   #ofAll(own: BatchOutputs | undefined, sizes: readonly number[]): BatchOutputs[] {
     const widths = [...this.setup.widths, 1];
     const parts = own && [own.teacher.pooled, own.teacher.logits, own.student.pooled, own.student.logits];

@@ -3,7 +3,7 @@ import { fromArray, type Tensor, functions as torch } from '../tensor/index.js';
 import type { Calibration, CalibrationBin } from './record.js';
 import { RowSums, share, total } from './row-sums.js';
 
-/** Bins of equal width that the calibration error is taken over. */
+/** Number of equal-width bins of the calibration error. */
 export const calibrationBins = 15;
 const edges = Float64Array.from({ length: calibrationBins - 1 }, (_, i) => (i + 1) / calibrationBins);
 
@@ -65,7 +65,7 @@ function binOf([count = 0, right = 0, confidence = 0]: number[], bin: number): C
   };
 }
 
-/** Share of right predictions of each class and of all, from a confusion matrix. */
+/** Accuracy of each class (null without images) and overall, from a confusion matrix. */
 export function accuracies(confusion: number[][]): { overall: number; classes: (number | null)[] } {
   const right = confusion.map((row, label) => row[label] as number);
   const counts = confusion.map((row) => row.reduce((sum, count) => sum + count, 0));

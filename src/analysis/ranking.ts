@@ -1,9 +1,9 @@
-/** Of many classes, as many are shown at either end. */
+/** Number of worst and of best classes that are shown if there are many. */
 export const shownClasses = 10;
 
 /**
- * The classes in which the student is worst and those in which it is best, each from its end; all of them as worst
- * where there are not many. Classes of equal accuracy rank in the order of their labels.
+ * Returns the student's worst classes (worst first) and best classes (best first); with at most 2 `shown` classes, all
+ * are in `worst`. Classes with equal accuracy keep the order of their labels.
  */
 export function worstAndBest<Class extends { studentAccuracy: number | null }>(
   classes: readonly Class[],

@@ -1,6 +1,6 @@
 /**
- * What an analysis finds, as plain values that JSON can hold. Shares and accuracies are 0..1; null stands for what is
- * not defined.
+ * Result types of an analysis, as plain JSON values. Shares and accuracies are 0..1; null means that a value is not
+ * defined.
  */
 
 import type { SplitName } from '../data/dataset.js';
@@ -10,13 +10,13 @@ export interface CalibrationBin {
   low: number;
   high: number;
   count: number;
-  /** Share of right predictions in the bin; null where it is empty. */
+  /** Share of correct predictions in the bin; null if it is empty. */
   accuracy: number | null;
-  /** Mean confidence in the bin; null where it is empty. */
+  /** Mean confidence in the bin; null if it is empty. */
   confidence: number | null;
 }
 
-/** How far confidence and accuracy of a network are apart. */
+/** Gap between confidence and accuracy of a network. */
 export interface Calibration {
   /**
    * Expected calibration error (Guo et al., ICML 2017): the mean over images of | accuracy - confidence | of their bin.
@@ -28,11 +28,11 @@ export interface Calibration {
   classCounts: number[][];
 }
 
-/** One network alone. */
+/** Results of one network. */
 export interface NetworkRecord {
   /** Width of the penultimate feature. */
   featureChannels: number;
-  /** Top-1. */
+  /** Top-1 accuracy. */
   accuracy: number;
   /** Images by label (row) and prediction (column), [K][K]; a row sums to the images of its class. */
   confusion: number[][];
@@ -43,8 +43,8 @@ export interface NetworkRecord {
 export interface Likeness {
   count: number;
   /**
-   * Share of images for which both predict the same class, be it right or wrong; null without images, as all that
-   * follow.
+   * Share of images for which both predict the same class, right or wrong. This and the values below are null without
+   * images.
    */
   agreement: number | null;
   /** KL(teacher || student) of their softmax distributions at temperature 1, in nats, mean over images. */
@@ -66,30 +66,30 @@ export interface ClassRecord extends Likeness {
 }
 
 /**
- * How well classes stand out in the penultimate features: they are clustered by k-means into as many clusters as there
- * are classes, and normalized mutual information (arithmetic mean of both entropies) compares clusters with labels. 1:
- * they are the same partition.
+ * How well the penultimate features separate classes: k-means clusters them into as many clusters as classes, and
+ * normalized mutual information (arithmetic mean of both entropies) compares clusters with labels. 1 means the same
+ * partition.
  */
 export interface ClusterRecord {
-  /** Of k-means. */
+  /** Seed of k-means. */
   seed: number;
-  /** Teacher's clusters and labels. */
+  /** NMI of the teacher's clusters and the labels. */
   teacher: number;
-  /** Student's clusters and labels. */
+  /** NMI of the student's clusters and the labels. */
   student: number;
-  /** Teacher's clusters and student's. */
+  /** NMI of the teacher's and the student's clusters. */
   between: number;
 }
 
-/** What a network says of an image. */
+/** Prediction of a network for an image. */
 export interface Verdict {
-  /** Number of the class that it finds. */
+  /** Number of the predicted class. */
   predicted: number;
   /** Its softmax probability, 0..1. */
   confidence: number;
 }
 
-/** An image to look at, with what both networks say of it. */
+/** An example image with the predictions of both networks. */
 export interface ExampleRecord {
   /** Number of the image in its split. */
   sample: number;
@@ -97,11 +97,11 @@ export interface ExampleRecord {
   label: number;
   student: Verdict;
   teacher: Verdict;
-  /** `data:image/webp;base64,...`: lossless up to 96 pixels a side, and made smaller beyond. */
+  /** `data:image/webp;base64,...`: lossless up to 96 pixels a side, larger images downscaled. */
   image: string;
 }
 
-/** What {@link analyze} finds: numbers only, ready for JSON. */
+/** Result of {@link analyze}: plain values, ready for JSON. */
 export interface AnalysisRecord {
   /** The data set, as `kind:path`. */
   data: string;
@@ -109,7 +109,7 @@ export interface AnalysisRecord {
   overall: Likeness;
   /**
    * Linear centered kernel alignment of the penultimate features over all images (Kornblith et al., ICML 2019), 0..1.
-   * null where a network gives every image the same feature.
+   * null if a network returns the same feature for every image.
    */
   cka: number | null;
   nmi: ClusterRecord;
@@ -118,9 +118,8 @@ export interface AnalysisRecord {
   /** In the order of the data set. */
   classes: ClassRecord[];
   /**
-   * Of the ten worst classes and the ten best, or of all where they are no more: up to three images that the student is
-   * wrong about and three that it is right about, those of which it is surest. None where images are neither gray nor
-   * RGB.
+   * For the ten worst and ten best classes, or all if there are no more: up to three images that the student gets wrong
+   * and three that it gets right, each with its highest confidence. Empty if the images are neither gray nor RGB.
    */
   examples: ExampleRecord[];
 }

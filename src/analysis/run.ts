@@ -1,4 +1,4 @@
-/** The analysis of a run folder. */
+/** Analysis of a run folder. */
 
 import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -34,39 +34,38 @@ const kinds: Kinds<AnalyzeRunOptions> = {
   shared: 'boolean',
 };
 
-/** How {@link analyzeRun} looks at a run. */
+/** Options of {@link analyzeRun}. */
 export interface AnalyzeRunOptions
   extends Pick<AnalysisSetup, 'split' | 'batchSize' | 'signal' | 'onProgress' | 'shared'> {
-  /** A teacher, or what Teacher.load() takes. Default: that of the run. */
+  /** A teacher, or an argument of Teacher.load(). Default: the run's teacher. */
   teacher?: string | Teacher;
   /**
-   * Path of the teacher's classifier, if it is not found automatically. Default: where the run had it, if the teacher
-   * is the run's.
+   * Path of the teacher's classifier, if it is not found automatically. Default: the run's `tap`, if the teacher is the
+   * run's.
    */
   tap?: string;
   /**
-   * A data set, or `kind:path`. Default: that of the run, with the training images that it used and those that it held
-   * out.
+   * A data set, or `kind:path`. Default: the run's data set, with the same training images and the same held-out images.
    */
   data?: string | Dataset;
-  /** Where the networks run. Default: the run's device, or the CPU where this machine does not have that. */
+  /** Device of the networks. Default: the run's device, or the CPU if this machine does not have it. */
   device?: string;
-  /** File for the result, in the run folder. Default `analysis.json`, where the report looks for it. */
+  /** Result file, relative to the run folder. Default `analysis.json`, which reports read. */
   out?: string;
 }
 
-/** What is written. */
+/** Content of the result file. */
 export interface AnalyzedRun extends AnalysisRecord {
   run: string;
-  /** The student's. */
+  /** Name of the student's model. */
   model: string;
   teacherFile: string;
 }
 
 /**
  * Compares the student of a run with its teacher, and writes the result into the run folder, where reports find it.
- * Throws FileError where `path` is not a run folder with a student, ConfigError where the run's teacher cannot be
- * loaded again or a split does not exist, and what {@link analyze} throws.
+ * Throws FileError if `path` is not a run folder with a student, ConfigError if the run's teacher cannot be loaded
+ * again or a split does not exist, and the errors of {@link analyze}.
  *
  *     const { overall, cka } = await analyzeRun('runs/a');
  *     writeReport('runs/a');
@@ -95,7 +94,7 @@ export async function analyzeRun(path: string, options: AnalyzeRunOptions = {}):
   }
 }
 
-/** Throws DistributedError, on every process, where one of them would compare something else. */
+/** Throws DistributedError on every process if student, teacher or images differ between them. */
 function agree({ student, teacher, data, split = 'test' }: AnalysisSetup & { teacher: Teacher }): void {
   mustDoTheSame('analysis', {
     'weights of the student': stateHash((student as Classifier).stateDict()),
@@ -104,7 +103,7 @@ function agree({ student, teacher, data, split = 'test' }: AnalysisSetup & { tea
   });
 }
 
-/** What config.yaml of a run says of its data and its teacher. */
+/** The settings in a run's config.yaml that concern its data and its teacher. */
 const runConfig = z.object({
   data: z.string(),
   teacher: z.string().optional(),
@@ -138,11 +137,11 @@ async function openData(
   const opened = asSeenBy(card, typeof source === 'object' ? source : await openDataset(source ?? ownSource));
   if (opened.channels !== card.inChannels)
     throw new ConfigError(`${path} takes ${card.inChannels}-channel images; ${opened.source} has ${opened.channels}.`);
-  // Other data were not split by the run.
+  // The run split only its own data.
   return source === undefined ? asTrained(opened, { trainImages, validation, seed }) : opened;
 }
 
-/** The teacher that is asked for, or else the run's, tapped where the run tapped it. */
+/** Loads the requested teacher, or else the run's with the run's tap and preprocessing. */
 async function openTeacher(
   path: string,
   config: RunConfig,

@@ -9,7 +9,7 @@ import { broadcastState } from './state.js';
 
 /** Options of {@link DistributedDataParallel}, as PyTorch's. */
 export interface DataParallelOptions extends ReducerOptions {
-  /** Gives all ranks the buffers of rank 0 before each forward in training mode. Default true. */
+  /** Broadcasts the buffers of rank 0 to all ranks before each forward in training mode. Default true. */
   broadcastBuffers?: boolean;
 }
 
@@ -20,13 +20,13 @@ const kinds: Kinds<DataParallelOptions> = {
   broadcastBuffers: 'boolean',
 };
 
-/** What can be computed of a module: one tensor from some. */
+/** The forward method of the wrapped module. */
 type Forward = (...inputs: never[]) => unknown;
 
 /**
- * A module that is trained by several processes, each with its own share of a batch, as
- * torch.nn.parallel.DistributedDataParallel. All ranks begin with the weights of rank 0, and after `backward()` the
- * gradients are the means of those of all ranks.
+ * Trains a module on several processes, each with its own share of a batch, as
+ * torch.nn.parallel.DistributedDataParallel. All ranks begin with the weights of rank 0; after `backward()`, each
+ * gradient is the mean over all ranks.
  *
  *     await distributed.init();
  *     const model = new DistributedDataParallel(network);
@@ -41,7 +41,7 @@ export class DistributedDataParallel<M extends Module & { forward: Forward }> ex
   readonly #broadcastBuffers: boolean;
   #synchronizes = true;
 
-  /** Throws DistributedError without a group, and where ranks have other parameters. */
+  /** Throws DistributedError if there is no group or if the ranks' parameters differ. */
   constructor(
     readonly module: M,
     options: DataParallelOptions = {},
@@ -66,7 +66,7 @@ export class DistributedDataParallel<M extends Module & { forward: Forward }> ex
   }
 
   /**
-   * `loss.backward()`, and the mean of all ranks' gradients; inside {@link noSync} the gradients of this rank alone.
+   * Runs `loss.backward()` and averages the gradients over all ranks; inside {@link noSync}, they stay this rank's own.
    */
   backward(loss: Tensor): void {
     if (!this.#synchronizes) {
@@ -78,7 +78,7 @@ export class DistributedDataParallel<M extends Module & { forward: Forward }> ex
     this.#reducer.finish();
   }
 
-  /** Runs `body`, in which gradients are accumulated without being sent; the next {@link backward} sends the sums. */
+  /** Runs `body` and accumulates gradients without sending them; the next {@link backward} sends the sums. */
   noSync<T>(body: () => T): T {
     const before = this.#synchronizes;
     this.#synchronizes = false;
@@ -89,7 +89,7 @@ export class DistributedDataParallel<M extends Module & { forward: Forward }> ex
     }
   }
 
-  /** How long gradients were on their way, and for how long of that the backward pass had ended. */
+  /** Returns how long gradients were in transfer, and how much of that was after the end of the backward pass. */
   takeTimes(): ReducerTimes {
     return this.#reducer.takeTimes();
   }

@@ -1,26 +1,26 @@
-/** Which process of how many this is, as launchers say it in environment variables. */
+/** Reads the rank and the number of processes from the environment variables of launchers. */
 import { ConfigError } from '../errors.js';
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
-/** Where a process stands in its group. */
+/** The position of a process in its group. */
 export interface Place {
   rank: number;
   worldSize: number;
-  /** Number of this process on its machine: chooses its GPU. */
+  /** Number of this process on its machine, which selects its GPU. */
   localRank: number;
-  /** Where rank 0, or the launcher, has the store in which the processes find each other. */
+  /** Host of the store, run by rank 0 or the launcher, through which the processes find each other. */
   address: string;
   port: number;
   /** Whether the launcher runs the store; otherwise rank 0 does. */
   launcherHasStore: boolean;
-  /** How many times the launcher has started the processes again. */
+  /** How many times the launcher has restarted the processes. */
   restarts: number;
 }
 
 const defaultPort = 29500;
 
-/** How each launcher names what it says. Those of torchrun win, so that a script can override its scheduler. */
+/** Variable names of each launcher. torchrun's come first, so that a script can override its scheduler. */
 const launchers = [
   { name: 'torchrun', rank: 'RANK', worldSize: 'WORLD_SIZE', localRank: 'LOCAL_RANK' },
   { name: 'Slurm', rank: 'SLURM_PROCID', worldSize: 'SLURM_NTASKS', localRank: 'SLURM_LOCALID' },
@@ -33,8 +33,8 @@ const launchers = [
 ] as const;
 
 /**
- * The place that a launcher gave this process, or undefined where none did. Throws ConfigError where variables are
- * missing, no numbers, or contradict each other.
+ * Returns the position that a launcher assigned to this process; undefined without a launcher. Throws ConfigError if
+ * variables are missing, are not numbers, or contradict each other.
  */
 export function placeFrom(environment: Environment = process.env): Place | undefined {
   const launcher = launchers.find(({ rank, worldSize }) => isSet(environment, rank) || isSet(environment, worldSize));
@@ -66,7 +66,7 @@ export function placeFrom(environment: Environment = process.env): Place | undef
 
 const isSet = (environment: Environment, name: string): boolean => (environment[name] ?? '') !== '';
 
-/** A shell in a Slurm allocation has the variables of one task, and nobody to meet. */
+/** Whether this is a shell in a Slurm allocation: it has the variables of one task but no other processes. */
 const isInteractive = (environment: Environment, launcher: string): boolean =>
   launcher === 'Slurm' && !isSet(environment, 'SLURM_STEP_ID');
 
@@ -80,7 +80,7 @@ function meetingPlace(environment: Environment, worldSize: number): { address: s
   const port = isSet(environment, 'MASTER_PORT') ? wholeNumber(environment, 'MASTER_PORT') : portOfJob(environment);
   if (port < 1 || port > 65535) throw new ConfigError(`MASTER_PORT=${port} is not a port: use one from 1 to 65535.`);
   const nodes = environment.SLURM_STEP_NODELIST ?? environment.SLURM_JOB_NODELIST;
-  // mpirun says how many of its processes are here.
+  // mpirun sets the number of its processes on this machine.
   const isAlone = worldSize === 1 || environment.OMPI_COMM_WORLD_LOCAL_SIZE === String(worldSize);
   const address = environment.MASTER_ADDR || (nodes && firstNode(nodes)) || (isAlone ? '127.0.0.1' : '');
   if (address === '')
@@ -90,13 +90,13 @@ function meetingPlace(environment: Environment, worldSize: number): { address: s
   return { address, port };
 }
 
-/** Jobs that share a machine have ports of their own. */
+/** A port derived from the Slurm job id, so that jobs on one machine use different ports. */
 function portOfJob(environment: Environment): number {
   const job = Number(environment.SLURM_JOB_ID ?? Number.NaN);
   return Number.isInteger(job) ? defaultPort + (job % 10_000) : defaultPort;
 }
 
-/** `node1` of `node[1-4,7],other`, with leading zeros as they stand. */
+/** Returns the first host of a Slurm node list: `node1` of `node[1-4,7],other`. Leading zeros are kept. */
 export function firstNode(list: string): string {
   const [, prefix = '', inner, rest = ''] = /^([^[,]*)(?:\[([^\]]*)\]([^,[]*))?/.exec(list.trim()) ?? [];
   return prefix + (inner?.split(/[,-]/)[0] ?? '') + rest;

@@ -5,8 +5,8 @@ import { getRank } from './group.js';
 import { bytesNow, numbersNow } from './immediate.js';
 
 /**
- * A file of rank 0 on every rank, whose machine need not have its disk: there it is a temporary copy, until `dispose`.
- * Undefined where rank 0 has none.
+ * Makes a file of rank 0 available on every rank, also without a shared disk: other ranks get a temporary copy, which
+ * `dispose` deletes. Returns undefined if no rank passes a path.
  */
 export function fileOfFirst(path: string | undefined): { path: string; dispose(): void } | undefined {
   const [exists = 0] = numbersNow([path === undefined ? 0 : 1], 'max');

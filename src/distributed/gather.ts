@@ -2,10 +2,10 @@ import { AutogradFunction, type FunctionContext, type Tensor, functions as torch
 import { getRank, getWorldSize } from './group.js';
 import { allGatherNow } from './immediate.js';
 
-/** How many rows each rank has. */
+/** The number of rows of each rank. */
 type Rows = readonly number[];
 
-/** Rows of all ranks, from the first rank's to the last one's; `rows` says how many each has. */
+/** Concatenates the rows of all ranks in rank order; `rows` holds the number of rows of each rank. */
 export function gatherRows(x: Tensor, rows: Rows): Tensor {
   const most = Math.max(...rows);
   const own = rows[getRank()] as number;
@@ -15,8 +15,8 @@ export function gatherRows(x: Tensor, rows: Rows): Tensor {
 }
 
 /**
- * The same with a gradient, for losses that every rank computes of all rows: each rank continues with the gradient of
- * its own rows. It is multiplied by the number of ranks, as gradients of parameters are averaged over them afterwards.
+ * {@link gatherRows} with a gradient, for losses that every rank computes over all rows: each rank propagates the
+ * gradient of its own rows, multiplied by the number of ranks because parameter gradients are averaged afterwards.
  */
 export class GatherRows extends AutogradFunction {
   static forward(context: FunctionContext, x: Tensor, rows: Rows): Tensor {

@@ -1,4 +1,4 @@
-/** The group that the processes of a run form: c10d of libtorch, under the names of torch.distributed. */
+/** The process group of a run: libtorch's c10d, with the names of torch.distributed. */
 import { lookup } from 'node:dns/promises';
 import { hostname } from 'node:os';
 import { checkCall, type Kinds } from '../call.js';
@@ -7,16 +7,16 @@ import { native } from '../native.js';
 import { owned, Tensor } from '../tensor/index.js';
 import { type Place, placeFrom } from './environment.js';
 
-/** What carries collectives. */
+/** The library that runs collectives. */
 export type Backend = 'gloo' | 'nccl';
-/** What a collective makes of the values of all ranks. */
+/** How {@link allReduce} combines the values of all ranks. */
 export type ReduceOp = 'sum' | 'product' | 'min' | 'max';
 
-/** How a process joins. What is not given comes from the variables that launchers set. */
+/** Options of {@link init}. Defaults come from the environment variables that launchers set. */
 export interface InitOptions extends Partial<Place> {
   /** `nccl` for tensors on NVIDIA GPUs next to those on CPUs; it has not run on a GPU yet. Default `gloo`. */
   backend?: Backend;
-  /** Seconds that ranks wait for each other, at the beginning and in every collective. Default 600. */
+  /** Seconds that ranks wait for each other, in `init` and in every collective. Default 600. */
   timeout?: number;
 }
 
@@ -34,13 +34,13 @@ const kinds: Kinds<InitOptions> = {
 
 const defaultTimeout = 600;
 
-/** The variable by which `srrl launch --timeout` tells its processes. */
+/** The variable through which `srrl launch --timeout` passes the timeout to its processes. */
 export const timeoutVariable = 'SRRL_DISTRIBUTED_TIMEOUT';
 
 /**
- * Joins the group, once a process, and resolves when all ranks have come. Without options by the variables of torchrun
- * (`RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT`), Slurm or Open MPI. Throws ConfigError where these
- * are missing or contradict each other, and DistributedError naming the ranks that do not come.
+ * Joins the group, once per process, and resolves when all ranks have joined. By default, reads the variables of
+ * torchrun (`RANK`, `WORLD_SIZE`, `LOCAL_RANK`, `MASTER_ADDR`, `MASTER_PORT`), Slurm or Open MPI. Throws ConfigError if
+ * they are missing or contradict each other, and DistributedError with the ranks that do not join.
  *
  *     await distributed.init();
  *     await distributed.allReduce(tensor);
@@ -103,7 +103,7 @@ function timeoutFrom(environment: Readonly<Record<string, string | undefined>>):
   return seconds;
 }
 
-/** At once, and not after the timeout. */
+/** Throws ConfigError immediately, not after the timeout, if a host name is unknown. */
 async function resolveName(address: string): Promise<void> {
   try {
     await lookup(address);
@@ -118,18 +118,18 @@ async function resolveName(address: string): Promise<void> {
 /** Whether this process is in a group. */
 export const isInitialized = (): boolean => native().distributedInfo() !== null;
 
-/** Number of this process, from 0; 0 without a group. */
+/** Rank of this process, from 0; 0 without a group. */
 export const getRank = (): number => native().distributedInfo()?.rank ?? 0;
 
 /** Number of processes; 1 without a group. */
 export const getWorldSize = (): number => native().distributedInfo()?.size ?? 1;
 
-/** What carries the collectives of the group; undefined without one. */
+/** Backend of the group; undefined without a group. */
 export const getBackend = (): Backend | undefined => native().distributedInfo()?.backend as Backend | undefined;
 
 const handlesOf = (tensors: Tensor | readonly Tensor[]): number[] => [tensors].flat().map((tensor) => tensor.handle);
 
-/** Makes tensors, in place, the sum (or product, minimum, maximum) of those of all ranks. */
+/** Replaces tensors, in place, by their sum (or product, minimum, maximum) over all ranks. */
 export async function allReduce(
   tensors: Tensor | readonly Tensor[],
   { op = 'sum' }: { op?: ReduceOp } = {},
@@ -138,7 +138,7 @@ export async function allReduce(
   await native().distributedAllReduce(handlesOf(tensors), op, true);
 }
 
-/** Makes tensors, in place, those of rank `source` (default 0). */
+/** Overwrites tensors, in place, with those of rank `source` (default 0). */
 export async function broadcast(
   tensors: Tensor | readonly Tensor[],
   { source = 0 }: { source?: number } = {},
@@ -147,7 +147,7 @@ export async function broadcast(
   await native().distributedBroadcast(handlesOf(tensors), checkedRank(source), true);
 }
 
-/** The tensors of all ranks, which have the same shape, as one of shape [ranks, ...]. */
+/** Stacks the tensors of all ranks, which must have the same shape, to shape [ranks, ...]. */
 export async function allGather(tensor: Tensor): Promise<Tensor> {
   checkCall('distributed.allGather', ['tensor'], undefined, arguments);
   return owned(new Tensor(await native().distributedAllGather(tensor.handle, true)));
@@ -159,7 +159,7 @@ export async function barrier(): Promise<void> {
   await native().distributedBarrier(true);
 }
 
-/** Leaves the group, after all ranks have come here. */
+/** Leaves the group, after all ranks have called it. */
 export async function destroy(): Promise<void> {
   checkCall('distributed.destroy', [], undefined, arguments);
   if (!isInitialized()) return;
@@ -168,7 +168,7 @@ export async function destroy(): Promise<void> {
 }
 
 /**
- * Tells the other ranks, which wait for this one, why it ends; resolves when they have had time to read it.
+ * Tells the waiting ranks why this one stops; resolves when they have had time to read the reason.
  * @internal
  */
 export async function fail(reason: string): Promise<void> {

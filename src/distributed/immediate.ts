@@ -1,6 +1,6 @@
 /**
- * Collectives that are done when they return, for steps of a training loop that has a thread of its own: between two
- * of them nothing else is to be done. On GPUs, the device does them in its order and the host does not wait.
+ * Synchronous collectives, for training loops that own their thread and have no other work between two of them. On
+ * GPUs, the collectives run in stream order and the host does not wait.
  */
 import { native } from '../native.js';
 import { fromArray, noGrad, owned, scope, Tensor } from '../tensor/index.js';
@@ -24,12 +24,12 @@ export function broadcastNow(tensors: readonly Tensor[], source = 0): void {
     );
 }
 
-/** [ranks, ...] */
+/** Stacks the tensors of all ranks to [ranks, ...]. */
 export function allGatherNow(tensor: Tensor): Tensor {
   return owned(new Tensor(native().distributedAllGather(tensor.handle, false) as number));
 }
 
-/** Numbers of all ranks, reduced. */
+/** Reduces numbers over all ranks, element by element. */
 export function numbersNow(values: readonly number[], op: ReduceOp): number[] {
   if (values.length === 0) return [];
   return noGrad(() =>
@@ -41,7 +41,7 @@ export function numbersNow(values: readonly number[], op: ReduceOp): number[] {
   );
 }
 
-/** Bytes of rank `source` on all ranks; what the others give is not looked at. */
+/** Broadcasts the bytes of rank `source`; arguments of other ranks are ignored. */
 export function bytesNow(given: Uint8Array | undefined, source = 0): Uint8Array {
   const bytes = getRank() === source ? given : undefined;
   return noGrad(() =>
@@ -54,7 +54,7 @@ export function bytesNow(given: Uint8Array | undefined, source = 0): Uint8Array 
   );
 }
 
-/** A value that can be written as JSON, of rank 0 on all ranks. */
+/** Broadcasts a JSON-serializable value of rank 0. */
 export function valueNow<T>(value: T): T {
   const text = bytesNow(new TextEncoder().encode(JSON.stringify(value) ?? 'null'));
   return JSON.parse(new TextDecoder().decode(text)) as T;

@@ -1,4 +1,4 @@
-/** Several processes that train together, on one machine or many: torch.distributed in camelCase. */
+/** Training with several processes, on one machine or many: torch.distributed in camelCase. */
 export { type DataParallelOptions, DistributedDataParallel } from './data-parallel.js';
 export { firstNode, type Place, placeFrom } from './environment.js';
 export {

@@ -5,22 +5,22 @@ import { native } from '../native.js';
 
 export interface MeetingPlace {
   address: string;
-  /** 0 for any that is free, where it is opened here. */
+  /** Port of the store; 0 chooses a free one if the store is opened here. */
   port: number;
   /** Whether the store is opened here. */
   hosts: boolean;
-  /** Seconds to wait for it. */
+  /** Seconds to wait for the store. */
   timeout: number;
 }
 
 /** Seconds that the machine with the store waits for the others to leave. */
 const patience = 30;
 
-/** The store of a launcher: its processes find each other in it, and launchers of several machines hear of failures. */
+/** The store of a launcher: processes find each other through it, and launchers of other machines learn of failures. */
 export class Meeting {
   private constructor(readonly port: number) {}
 
-  /** Throws DistributedError where the port is in use, or nobody has opened it. */
+  /** Opens or joins the store. Throws DistributedError if the port is in use, or if no store answers. */
   static async open({ address, port, hosts, timeout }: MeetingPlace): Promise<Meeting> {
     try {
       await lookup(address);
@@ -30,14 +30,14 @@ export class Meeting {
     return new Meeting(await native().meetingOpen({ address, port, hosts, timeout: timeout * 1000 }));
   }
 
-  /** Says that a process of this machine has failed, to whom it may concern. */
+  /** Tells the launchers of other machines that a process of this machine has failed. */
   failed(restarts: number): void {
     native()
       .meetingSet(`failed/${restarts}`)
       .catch(() => {});
   }
 
-  /** What is wrong elsewhere: a process of another machine has failed, or the machine with the store does not answer. */
+  /** Returns a failure elsewhere: a process of another machine failed, or the machine with the store does not answer. */
   async failureElsewhere(restarts: number): Promise<string | undefined> {
     try {
       return (await native().meetingHas(`failed/${restarts}`)) ? 'a process on another machine has failed' : undefined;
@@ -46,14 +46,14 @@ export class Meeting {
     }
   }
 
-  /** Ends it, when the launchers of all machines have come here. */
+  /** Closes the store; machine 0 first waits up to 30 seconds for the launchers of all machines. */
   async leave(machines: number, machine: number): Promise<void> {
     try {
       await native().meetingSet(`left/${machine}`);
       for (let waited = 0; machine === 0 && waited < patience && !(await this.#allLeft(machines)); waited++)
         await sleep(1000);
     } catch {
-      // The machine with the store has gone before.
+      // The machine with the store left earlier.
     }
     native().meetingClose();
   }

@@ -2,31 +2,31 @@ import { native } from '../native.js';
 import { type Tensor, uncloneable } from '../tensor/index.js';
 
 export interface ReducerOptions {
-  /** Mebibytes of gradients that are sent at once. Default: an eighth of all, from 0.25 to 25. */
+  /** Size of a gradient bucket in MiB. Default: an eighth of all gradients, within 0.25 to 25. */
   bucketCapMb?: number;
-  /** Mebibytes of the first bucket, so that sending begins soon. Default 1, and no more than the others. */
+  /** Size of the first bucket in MiB; a small one is sent early. Default 1, at most `bucketCapMb`. */
   firstBucketCapMb?: number;
-  /** Whether a backward pass may leave parameters out. Default false. */
+  /** Whether a backward pass may leave parameters unused. Default false. */
   findUnusedParameters?: boolean;
 }
 
-/** Seconds of all backward passes since the last look. */
+/** Times in seconds, summed over all backward passes since the last call of takeTimes(). */
 export interface ReducerTimes {
-  /** Buckets that the gradients lie in. */
+  /** Number of gradient buckets. */
   buckets: number;
-  /** In which a bucket was on its way. */
+  /** Seconds during which a bucket was in transfer. */
   communicated: number;
-  /** In which nothing but that was done, behind the backward pass. */
+  /** Seconds of waiting for transfers after the end of the backward pass. */
   waited: number;
 }
 
-/** Small networks have several buckets as well: the last one is sent when nothing is left that could hide it. */
+/** Default bucket size in MiB. Small networks use several buckets too: no computation hides the last bucket's transfer. */
 function usualCap(parameters: readonly Tensor[]): number {
   const bytes = parameters.reduce((sum, parameter) => sum + parameter.numel() * parameter.elementSize(), 0);
   return Math.min(25, Math.max(0.25, bytes / 8 / 2 ** 20));
 }
 
-/** Means of the gradients of all ranks, in buckets that are on their way while the backward pass still runs. */
+/** Averages gradients over all ranks, in buckets that are sent while the backward pass still runs. */
 export class Reducer {
   readonly #handle: number;
   /** @internal Makes structured cloning throw. */
@@ -46,12 +46,12 @@ export class Reducer {
     );
   }
 
-  /** The next backward pass sends what it accumulates. */
+  /** Makes the next backward pass send its gradients. */
   arm(): void {
     native().armReducer(this.#handle);
   }
 
-  /** Waits for what the pass sent; gradients are means afterwards. */
+  /** Waits for all transfers; afterwards the gradients are means over all ranks. */
   finish(): void {
     native().finishReducer(this.#handle);
   }

@@ -1,4 +1,4 @@
-/** What all ranks must have in common: compared by hashes before the first step, the differing part by its name. */
+/** Checks that all ranks have equal settings and weights: compares hashes and names the part that differs. */
 import { createHash } from 'node:crypto';
 import { DistributedError } from '../errors.js';
 import { native, packageVersion } from '../native.js';
@@ -8,13 +8,13 @@ import { allGatherNow, broadcastNow, bytesNow, numbersNow } from './immediate.js
 
 const hashOf = (text: string | Uint8Array): string => createHash('sha256').update(text).digest('hex').slice(0, 16);
 
-/** Texts of all ranks, in their order. */
+/** Returns the texts of all ranks, in rank order. */
 function exchanged(text: string): string[] {
   return noGrad(() =>
     scope(() => {
       const own = new TextEncoder().encode(text);
       const [longest = 0] = numbersNow([own.length], 'max');
-      // Behind the text stand zeros, which are in no JSON.
+      // The text is padded with zeros, which JSON never contains.
       const row = new Uint8Array(longest);
       row.set(own);
       const all = allGatherNow(fromArray(row, [longest]));
@@ -26,7 +26,7 @@ function exchanged(text: string): string[] {
   );
 }
 
-/** {@link mustAgree} for what one command does on all ranks, with the versions of everything that decides its result. */
+/** Calls {@link mustAgree} for one command on all ranks, including the versions of srrl and libtorch. */
 export const mustDoTheSame = (what: string, values: Readonly<Record<string, unknown>>): void =>
   mustAgree(what, {
     'version of srrl': packageVersion,
@@ -35,8 +35,8 @@ export const mustDoTheSame = (what: string, values: Readonly<Record<string, unkn
   });
 
 /**
- * Throws DistributedError on every rank where one has other values than rank 0, naming the first key that differs; values
- * are compared by hashes and shown where they are short.
+ * Throws DistributedError on every rank if a rank's values differ from those of rank 0, and names the first key that
+ * differs. Values are compared by hash; the error shows their first 80 characters.
  */
 export function mustAgree(what: string, values: Readonly<Record<string, unknown>>): void {
   const own = Object.entries(values).map(([key, value]) => {
@@ -58,7 +58,7 @@ export function mustAgree(what: string, values: Readonly<Record<string, unknown>
   }
 }
 
-/** SHA-256 of names, types, sizes and values. */
+/** SHA-256 of names, dtypes, shapes and values: its first 16 hex digits. */
 export function stateHash(state: Readonly<Record<string, Tensor>>): string {
   const hash = createHash('sha256');
   noGrad(() =>
@@ -75,8 +75,8 @@ export function stateHash(state: Readonly<Record<string, Tensor>>): string {
 }
 
 /**
- * Gives all ranks the parameters and buffers of rank 0, and verifies by a hash that they have arrived. Throws
- * DistributedError where a rank has tensors of other names or sizes, or others after all.
+ * Broadcasts the parameters and buffers of rank 0, and verifies the received values by a hash. Throws DistributedError
+ * if a rank has other names, dtypes or shapes, or if the hashes differ afterwards.
  */
 export function broadcastState(what: string, state: Readonly<Record<string, Tensor>>): void {
   const layout = Object.entries(state).map(([name, { dtype, shape }]) => `${name} ${dtype} [${shape}]`);
