@@ -45,7 +45,7 @@ export interface AnalyzeRunOptions
    */
   tap?: string;
   /**
-   * A data set, or `kind:path`. Default: the run's data set, with the same training images and the same held-out images.
+   * A data set, or `kind:path`. Default: the run's data set, with its training images and its held-out images.
    */
   data?: string | Dataset;
   /** Device of the networks. Default: the run's device, or the CPU if this machine does not have it. */

@@ -37,7 +37,7 @@ export class Meeting {
       .catch(() => {});
   }
 
-  /** Returns a failure elsewhere: a process of another machine failed, or the machine with the store does not answer. */
+  /** Returns a failure elsewhere: a process of another machine failed, or the store's machine does not answer. */
   async failureElsewhere(restarts: number): Promise<string | undefined> {
     try {
       return (await native().meetingHas(`failed/${restarts}`)) ? 'a process on another machine has failed' : undefined;

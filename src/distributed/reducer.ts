@@ -20,7 +20,7 @@ export interface ReducerTimes {
   waited: number;
 }
 
-/** Default bucket size in MiB. Small networks use several buckets too: no computation hides the last bucket's transfer. */
+/** Default bucket size in MiB, small for small networks: no computation hides the transfer of the last bucket. */
 function usualCap(parameters: readonly Tensor[]): number {
   const bytes = parameters.reduce((sum, parameter) => sum + parameter.numel() * parameter.elementSize(), 0);
   return Math.min(25, Math.max(0.25, bytes / 8 / 2 ** 20));

@@ -6,7 +6,7 @@ import { Parameter } from './parameter.js';
 const geluKinds: Kinds<GELUOptions> = { approximate: ['none', 'tanh'] };
 const preluKinds: Kinds<PReLUOptions> = { numParameters: 'number', init: 'number' };
 
-/** Applies one function to each element; the shape stays. */
+/** Applies one function to each element; the shape is unchanged. */
 abstract class Elementwise extends Module {
   constructor() {
     checkCall(`new nn.${new.target.name}`, [], undefined, arguments);
@@ -54,7 +54,7 @@ export class ELU extends Elementwise {
   }
 }
 
-/** 1.0507 ELU(x) with alpha 1.6733, which keeps mean and variance. */
+/** 1.0507 ELU(x) with alpha 1.6733, which preserves mean and variance. */
 export class SELU extends Elementwise {
   forward(x: Tensor): Tensor {
     return torch.selu(x);
@@ -67,7 +67,7 @@ export interface GELUOptions {
   approximate?: 'none' | 'tanh';
 }
 
-/** x times the normal distribution's cumulative function. */
+/** x times the cumulative distribution function of the standard normal distribution. */
 export class GELU extends Elementwise {
   readonly approximate: 'none' | 'tanh';
 
@@ -185,7 +185,7 @@ export class LogSigmoid extends Elementwise {
 export interface PReLUOptions {
   /** 1, or the number of channels of [N, C, ...]. Default 1. */
   numParameters?: number;
-  /** First slope. Default 0.25. */
+  /** Initial slope. Default 0.25. */
   init?: number;
 }
 

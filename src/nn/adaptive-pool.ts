@@ -2,7 +2,7 @@
 import { checkCall } from '../call.js';
 import { autocast, type Tensor, functions as torch } from '../tensor/index.js';
 
-/** One size for all dimensions, or one for each; null: as large as it is. */
+/** One size for all dimensions, or one for each; null keeps the input's size. */
 export type PoolSize = number | null | readonly (number | null)[];
 
 /** [N, C, L] -> [N, C, size] */
@@ -24,7 +24,7 @@ export function adaptiveAvgPool3d(x: Tensor, size: PoolSize): Tensor {
 }
 
 /**
- * On GPUs, libtorch's own operators add gradients in no fixed order, and throw under
+ * Replaces libtorch's own operators, which on GPUs add gradients in no fixed order and throw under
  * torch.useDeterministicAlgorithms(true).
  */
 function pool(x: Tensor, size: PoolSize, dimensions: number): Tensor {
@@ -42,7 +42,7 @@ function byOperator(x: Tensor, wanted: number[]): Tensor {
   return wanted.length === 2 ? torch.adaptiveAvgPool2d(x, wanted) : torch.adaptiveAvgPool3d(x, wanted);
 }
 
-/** Parts of the same size, whose gradients avgPool3d adds in no fixed order either. */
+/** Pools parts of the same size, without avgPool3d, which adds gradients in no fixed order either. */
 function byBlocks(x: Tensor, wanted: readonly number[], parts: readonly number[]): Tensor {
   const outer = x.shape.slice(0, -wanted.length);
   const blocks = wanted.flatMap((size, i) => [size, parts[i] as number]);
@@ -50,7 +50,7 @@ function byBlocks(x: Tensor, wanted: readonly number[], parts: readonly number[]
   return x.reshape([...outer, ...blocks]).mean(within);
 }
 
-/** Parts that overlap: each dimension times a matrix of zeros and ones, over the number of ones. */
+/** Pools parts that overlap: multiplies each dimension by a 0-1 matrix and divides by the number of ones. */
 function byMatrices(x: Tensor, wanted: readonly number[]): Tensor {
   return autocast(
     x.device.replace(/:.*/, ''),
@@ -67,7 +67,7 @@ function byMatrices(x: Tensor, wanted: readonly number[]): Tensor {
   );
 }
 
-/** Which of `from` elements belong to which of `to` parts, [from, to], and how many to each. Made on the device. */
+/** Membership of `from` elements in `to` parts, [from, to], and the number of elements of each part. On the device. */
 function partsOf(from: number, to: number, device: string): { members: Tensor; counts: Tensor } {
   const part = torch.arange(to, { dtype: 'int64', device });
   const begin = part.mul(from).floorDivide(to);

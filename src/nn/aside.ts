@@ -6,10 +6,10 @@ import { copyInUse } from './half-weights.js';
 let depth = 0;
 
 /**
- * Runs `body`, a forward and backward that are being captured, and lets the device compute the gradients of weights of
- * convolutions next to the rest of the backward. All gradients are there when this returns. `narrow`: gradients that
- * were computed in bfloat16 stay so, for own kernels that read them; otherwise they have the type of their weight, as
- * always. `body` must be synchronous.
+ * Runs `body`, a forward and backward pass under capture, with the weight gradients of convolutions on a parallel branch
+ * next to the rest of the backward pass. All gradients exist when this returns. `narrow`: gradients computed in bfloat16
+ * keep that dtype, for custom kernels that read it; otherwise they have the dtype of their weight. `body` must be
+ * synchronous.
  */
 export function gradientsAside<T>(device: string, body: () => T, { narrow }: { narrow: boolean }): T {
   const gradients = native().gradientsBegin(device);
@@ -27,10 +27,10 @@ export function gradientsAside<T>(device: string, body: () => T, { narrow }: { n
   }
 }
 
-/** Whether {@link gradientsAside} is around. */
+/** Whether this code runs inside {@link gradientsAside}. */
 export const areGradientsAside = (): boolean => depth > 0;
 
-/** As conv2d(), of parameters whose gradients may be computed aside. */
+/** As conv2d(), for parameters whose gradients may be computed on a parallel branch. */
 export const conv2dAside = (
   x: Tensor,
   weight: Tensor,

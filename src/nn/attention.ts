@@ -22,7 +22,7 @@ const callKinds: Kinds<AttentionCall> = {
 
 /** Options of {@link MultiheadAttention}. */
 export interface MultiheadAttentionOptions {
-  /** Of the attention weights, in training mode. Default 0. */
+  /** Dropout probability of the attention weights, in training mode. Default 0. */
   dropout?: number;
   /** Default true. */
   bias?: boolean;
@@ -34,13 +34,13 @@ export interface MultiheadAttentionOptions {
   batchFirst?: boolean;
 }
 
-/** What one call of {@link MultiheadAttention} may say. */
+/** Options of one call of {@link MultiheadAttention}. */
 export interface AttentionCall {
-  /** [L, S] or [N * heads, L, S]: true where a query may not look, or a float that is added. */
+  /** [L, S] or [N * heads, L, S]: true masks a key for a query, floats are added to the scores. */
   attnMask?: Tensor | null;
-  /** [N, S]: true where a key does not count, or a float that is added. */
+  /** [N, S]: true masks a key, floats are added to the scores. */
   keyPaddingMask?: Tensor | null;
-  /** Also gives the weights, which costs the fast kernel. Default true. */
+  /** Also returns the weights, which rules out the fast kernel. Default true. */
   needWeights?: boolean;
   /** Averages the weights over the heads. Default true. */
   averageAttnWeights?: boolean;
@@ -122,7 +122,7 @@ export class MultiheadAttention extends Module {
     return this.out_proj.forward(x.transpose(1, 2).flatten(2));
   }
 
-  /** Both masks as one that is added to the scores [N, heads, L, S]. */
+  /** Combines both masks into one that is added to the scores [N, heads, L, S]. */
   private maskFor(q: Tensor, k: Tensor, { attnMask, keyPaddingMask }: AttentionCall): Tensor | null {
     const [n = 0, , length = 0] = q.shape;
     const keys = k.shape[2] as number;

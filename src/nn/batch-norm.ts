@@ -30,10 +30,10 @@ const oneValue = 'Use a larger batch, leave out a last batch of one sample, or c
 const defaults = { eps: 1e-5, momentum: 0.1, affine: true, trackRunningStats: true };
 
 /**
- * Batch normalization over all dimensions but the second. Throws ShapeError where the batch has one value a channel.
+ * Batch normalization over all dimensions but the second. Throws ShapeError if the batch has one value per channel.
  */
 abstract class BatchNorm extends RunningNorm {
-  /** How many dimensions an input may have. */
+  /** Allowed numbers of dimensions of an input. */
   protected get dimensions(): readonly number[] {
     return [2, 3, 4, 5];
   }
@@ -56,9 +56,9 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   /**
-   * relu(forward(x) + residual). In training mode two passes over memory forward and two backward, for float32 maps in
-   * channels_last with a multiple of 16 channels; anything else, and a module with hooks or a forward of its own,
-   * computes one after the other.
+   * relu(forward(x) + residual). In training mode, float32 maps in channels_last with a multiple of 16 channels take two
+   * passes over memory forward and two backward. Other inputs, and modules with hooks or an overridden forward, compute
+   * the steps one after the other.
    */
   forwardRelu(x: Tensor, residual?: Tensor): Tensor {
     const joint = this.joint(x, true, residual);
@@ -73,8 +73,8 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   /**
-   * The mean of forwardRelu(x) over each image's pixels, [N, C, H, W] -> [N, C]. On a device with own kernels the map
-   * is never written.
+   * The mean of forwardRelu(x) over each image's pixels, [N, C, H, W] -> [N, C]. On a device with custom kernels, the
+   * map is never written to memory.
    */
   forwardReluPool(x: Tensor): Tensor {
     const fused = this.synchronizes() ? undefined : this.fused(x);
@@ -83,9 +83,9 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   /**
-   * A sum and forwardRelu() of it, as blocks that normalize first have: [forwardRelu(x + other), x + other]. On a
-   * device with own kernels the sum is made with the statistics, and gradients are added with that of the
-   * normalization.
+   * A sum and its forwardRelu(), for pre-activation blocks: [forwardRelu(x + other), x + other]. On a device with custom
+   * kernels, one pass computes the sum and the statistics, and the backward pass of the normalization adds the
+   * gradients.
    */
   forwardReluSum(x: Tensor, other: Tensor): [normalized: Tensor, sum: Tensor] {
     const fused = this.synchronizes() ? undefined : this.fused(x);
@@ -98,14 +98,14 @@ abstract class BatchNorm extends RunningNorm {
     return callOverload(overloadOf('srrl::batch_norm_relu_sum'), values) as [Tensor, Tensor];
   }
 
-  /** Whether statistics are those of all processes of a group. */
+  /** Whether statistics are computed over all processes of a group. */
   protected synchronizes(): boolean {
     return this.training && synchronizes();
   }
 
   /**
-   * By statistics of all processes; undefined where those of this one are wanted, and of modules with a forward of
-   * their own.
+   * Normalizes with the statistics of all processes. Returns undefined if only this process's are wanted, or if the
+   * module overrides forward.
    */
   private joint(x: Tensor, relu: boolean, residual?: Tensor): Tensor | undefined {
     if (!this.synchronizes() || (relu && this.forward !== BatchNorm.prototype.forward)) return undefined;
@@ -116,14 +116,14 @@ abstract class BatchNorm extends RunningNorm {
     return callOverload(overloadOf('srrl::sync_batch_norm'), values) as Tensor;
   }
 
-  /** Arguments of the fused operators; undefined where they do not do what this module does. */
+  /** Arguments of the fused operators; undefined if they do not compute the same as this module. */
   private fused(x: Tensor): { tensors: (Tensor | null)[]; numbers: (number | Tensor | null)[] } | undefined {
     const { weight, bias, training, trackRunningStats, momentum } = this;
     const plain = this.forward !== BatchNorm.prototype.forward;
     if (!training || !weight || !bias || x.ndim !== 4 || x.numel() === 0 || plain) return undefined;
     this.check(x.shape, true);
     const running = trackRunningStats ? [this.running_mean, this.running_var] : [null, null];
-    // They count the batch themselves, unless the count decides how much it weighs.
+    // The fused operators count the batch themselves, unless the count determines its weight.
     const counts = trackRunningStats && momentum !== null;
     const factor = counts ? momentum : this.averagingFactor();
     return {
@@ -166,8 +166,8 @@ export class BatchNorm3d extends BatchNorm {
 }
 
 /**
- * Batch normalization of any number of dimensions by the statistics of all processes of the group; without a group
- * those of this process, as PyTorch's.
+ * Batch normalization with the statistics of all processes of the group, in any number of dimensions; without a group,
+ * with those of this process, as in PyTorch.
  */
 export class SyncBatchNorm extends BatchNorm {
   protected override synchronizes(): boolean {

@@ -2,7 +2,7 @@
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
 export interface BatchShare {
-  /** Where its samples begin in the batch, how many they are, and how many all processes have. */
+  /** Index of its first sample in the batch, its number of samples, and the number over all processes. */
   begin: number;
   size: number;
   total: number;
@@ -12,7 +12,7 @@ export interface BatchShare {
 
 let current: BatchShare | undefined;
 
-/** Runs `body`, in which modules see a share of a batch; what they draw is the whole batch's, whatever the share. */
+/** Runs `body` on a share of a batch; modules draw random numbers as for the whole batch, whatever the share. */
 export function withBatchShare<T>(share: BatchShare | undefined, body: () => T): T {
   const before = current;
   current = share;
@@ -23,17 +23,17 @@ export function withBatchShare<T>(share: BatchShare | undefined, body: () => T):
   }
 }
 
-/** Whether every batch normalization is to use statistics of all processes. */
+/** Whether every batch normalization uses the statistics of all processes. */
 export const synchronizes = (): boolean => current?.synchronized ?? false;
 
 /**
- * `drop(x)` of the share's samples as it would be of the whole batch's: factors are drawn for all of them, so that
- * every process draws equally many numbers, and the result is the same for any number of processes.
+ * Applies `drop` to the share's samples as if to the whole batch: factors are drawn for all samples, so that every
+ * process draws equally many numbers, and the result is the same for any number of processes.
  */
 export function droppedAsWhole(x: Tensor, drop: (x: Tensor) => Tensor): Tensor {
   if (!current || current.size === current.total || x.shape[0] !== current.size) return drop(x);
   const { begin, size, total } = current;
-  // Behind and before the share stand zeros.
+  // The rest of the batch, before and after the share, is filled with zeros.
   const whole = torch.cat([
     x.newZeros([begin, ...x.shape.slice(1)]),
     x,

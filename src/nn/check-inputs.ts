@@ -1,4 +1,4 @@
-/** Layers are called with tensors: anything else is an ArgumentError, and no failure somewhere inside. */
+/** Checks that layers are called with tensors: other values throw ArgumentError here, not an error deep inside. */
 import { checkCall } from '../call.js';
 import * as activations from './activation.js';
 import { BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm } from './batch-norm.js';
@@ -22,7 +22,7 @@ type Forward = (this: Module, ...inputs: unknown[]) => unknown;
 
 const first = ['input: tensor'];
 
-/** Puts a check in front of `forward`, where this class has one of its own. */
+/** Adds a check before `forward`, if this class defines one. */
 function check(type: Module): void {
   const forward = Object.getOwnPropertyDescriptor(type, 'forward')?.value as Forward | undefined;
   if (!forward || forward.length === 0 || checked.has(type)) return;

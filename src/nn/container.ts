@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/index.js';
 import { type Layer, Module } from './module.js';
 import type { Parameter } from './parameter.js';
 
-/** Children whose names are their numbers. */
+/** A container whose children are named by their index. */
 abstract class Numbered<Child extends Module> extends Module {
   #length = 0;
 
@@ -21,7 +21,7 @@ abstract class Numbered<Child extends Module> extends Module {
     return this;
   }
 
-  /** Child number `index`; negative numbers count from the end. Throws ArgumentError where there is none. */
+  /** Child number `index`; negative numbers count from the end. Throws ArgumentError if there is none. */
   at(index: number): Child {
     const child = (this as unknown as Record<number, Child>)[index < 0 ? this.#length + index : index];
     if (!child) throw new ArgumentError(`There is no module number ${index}: there are ${this.#length}.`);
@@ -33,7 +33,7 @@ abstract class Numbered<Child extends Module> extends Module {
   }
 }
 
-/** Modules one after the other; their names are their numbers. */
+/** Applies modules one after the other; they are named by their index. */
 export class Sequential extends Numbered<Layer> {
   constructor(...layers: Layer[]) {
     super();
@@ -52,7 +52,7 @@ export class Sequential extends Numbered<Layer> {
   }
 }
 
-/** A list of modules that its owner calls as it likes. */
+/** A list of modules without a forward of its own: the owner calls them. */
 export class ModuleList<Child extends Module = Layer> extends Numbered<Child> {
   constructor(modules: Iterable<Child> = []) {
     checkCall('new nn.ModuleList', ['modules?: iterable'], undefined, arguments);
@@ -80,7 +80,7 @@ export class ModuleDict<Child extends Module = Layer> extends Module {
     return this;
   }
 
-  /** Throws ArgumentError where there is none. */
+  /** Returns a module by name. Throws ArgumentError if there is none. */
   get(name: string): Child {
     const child = Object.hasOwn(this, name) ? (this as unknown as Record<string, unknown>)[name] : undefined;
     if (!(child instanceof Module))
@@ -97,7 +97,7 @@ export class ModuleDict<Child extends Module = Layer> extends Module {
   }
 }
 
-/** Parameters whose names are their numbers. */
+/** A list of parameters, named by their index. */
 export class ParameterList extends Module {
   readonly #items: Parameter[] = [];
 

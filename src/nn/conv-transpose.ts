@@ -20,9 +20,9 @@ const transposeKinds: Kinds<ConvTransposeOptions> = {
 export interface ConvTransposeOptions {
   /** Default 1. */
   stride?: Sizes;
-  /** Of the convolution that this is the gradient of. Default 0. */
+  /** Padding of the convolution whose gradient this is. Default 0. */
   padding?: Sizes;
-  /** Added to one side of the result, whose size the stride leaves open. Default 0. */
+  /** Added to one side of the result, whose size is ambiguous for strides above 1. Default 0. */
   outputPadding?: Sizes;
   /** Default 1; channels must be multiples of it. */
   groups?: number;

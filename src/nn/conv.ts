@@ -23,9 +23,9 @@ const convKinds: Kinds<ConvOptions> = {
 export interface ConvOptions<Size extends Sizes = Sizes> {
   /** Default 1. */
   stride?: Size;
-  /** Around the input; `same` keeps its size (stride 1 only), `valid` is none. Default 0. */
+  /** Padding around the input; `same` keeps its size (stride 1 only), `valid` means none. Default 0. */
   padding?: Size | 'same' | 'valid';
-  /** What the padding holds. Default `zeros`. */
+  /** How the padding is filled. Default `zeros`. */
   paddingMode?: 'zeros' | Exclude<PaddingMode, 'constant'>;
   /** Default 1. */
   dilation?: Size;
@@ -37,7 +37,7 @@ export interface ConvOptions<Size extends Sizes = Sizes> {
 /** Options of {@link Conv2d}. */
 export type Conv2dOptions = ConvOptions<Pair>;
 
-/** Throws ConfigError where channels are not multiples of `groups`. */
+/** Throws ConfigError if channels are not multiples of `groups`. */
 export function checkGroups(inChannels: number, outChannels: number, groups: number): void {
   if (!(Number.isInteger(groups) && groups > 0 && inChannels % groups === 0 && outChannels % groups === 0))
     throw new ConfigError(
@@ -54,7 +54,7 @@ abstract class ConvNd extends Module {
   readonly paddingMode: 'zeros' | Exclude<PaddingMode, 'constant'>;
   readonly dilation: number[];
   readonly groups: number;
-  /** Before and after each dimension, the last one first, as pad() takes it. */
+  /** Padding before and after each dimension, the last one first, as for pad(). */
   readonly #around: number[];
 
   constructor(
@@ -84,7 +84,7 @@ abstract class ConvNd extends Module {
     resetWeightAndBias(this.weight, this.bias);
   }
 
-  /** What is put after and before dimension `i`. */
+  /** Padding after and before dimension `i`. */
   private around(size: number, i: number): [after: number, before: number] {
     if (this.padding === 'valid') return [0, 0];
     if (this.padding !== 'same') return [this.padding[i] as number, this.padding[i] as number];
@@ -127,7 +127,7 @@ export class Conv1d extends ConvNd {
 
 /** 2-d convolution: [N, inChannels, H, W] -> [N, outChannels, H', W']. */
 export class Conv2d extends ConvNd {
-  /** Of the kind that {@link fastConvolutions} knows. */
+  /** Whether {@link fastConvolutions} supports this layer. */
   readonly #canBeFast: boolean;
 
   constructor(inChannels: number, outChannels: number, kernelSize: Pair, options: Conv2dOptions = {}) {

@@ -4,7 +4,7 @@ import { type Tensor, functions as torch } from '../tensor/index.js';
 import { droppedAsWhole } from './batch-share.js';
 import { Module } from './module.js';
 
-/** Active in training mode only; draws from the default generator. */
+/** Base of dropout layers: active in training mode only; draws from the default generator. */
 abstract class Dropping extends Module {
   constructor(readonly p = 0.5) {
     checkCall(`new nn.${new.target.name}`, ['p?: number'], undefined, arguments);
@@ -39,7 +39,7 @@ export class Dropout2d extends Dropout1d {}
 /** Drops whole channels: [N, C, D, H, W]. */
 export class Dropout3d extends Dropout1d {}
 
-/** Keeps mean and variance of inputs that have mean 0 and variance 1; goes with SELU. */
+/** Dropout that preserves mean 0 and variance 1 of its inputs; for use with SELU. */
 export class AlphaDropout extends Dropping {
   forward(x: Tensor): Tensor {
     return this.whole(x, (all) => torch.alphaDropout(all, this.p, this.training));

@@ -24,22 +24,22 @@ const bagKinds: Kinds<EmbeddingBagOptions> = {
 
 /** Options of {@link Embedding}. */
 export interface EmbeddingOptions {
-  /** A row that starts as zeros and gets no gradient; negative counts from the end. */
+  /** Index of a row that starts as zeros and gets no gradient; negative numbers count from the end. */
   paddingIdx?: number;
-  /** Rows that are looked up are first scaled down, in place, to this norm. */
+  /** Maximum norm: larger rows are scaled down to it, in place, before the lookup. */
   maxNorm?: number;
-  /** Which norm that is. Default 2. */
+  /** Order p of that norm. Default 2. */
   normType?: number;
   /** Divides gradients by how often a row was looked up. Default false. */
   scaleGradByFreq?: boolean;
-  /** Sparse gradient of the weight. Default false. */
+  /** Makes the weight's gradient sparse. Default false. */
   sparse?: boolean;
 }
 
-/** A trained table, rows of which are looked up. */
+/** A trained table whose rows are looked up by index. */
 abstract class Table<Options extends EmbeddingOptions> extends Module {
   readonly weight: Parameter;
-  /** -1 for none, as the operators take it. */
+  /** Padding row; -1 for none, as in the operators. */
   readonly paddingIdx: number;
 
   constructor(
@@ -58,7 +58,7 @@ abstract class Table<Options extends EmbeddingOptions> extends Module {
     if (this.paddingIdx >= 0) noGrad(() => this.weight.select(0, this.paddingIdx).zero_());
   }
 
-  /** Scales the rows that are about to be looked up down to the largest norm. */
+  /** Scales the rows of `indices` down to the maximum norm. */
   protected renorm(indices: Tensor): void {
     const { maxNorm, normType = 2 } = this.options;
     if (maxNorm === undefined) return;
@@ -82,7 +82,7 @@ export class Embedding extends Table<EmbeddingOptions> {
 
 /** Options of {@link EmbeddingBag}. */
 export interface EmbeddingBagOptions extends EmbeddingOptions {
-  /** How the rows of a bag become one. Default `mean`. */
+  /** How the rows of a bag are combined. Default `mean`. */
   mode?: 'sum' | 'mean' | 'max';
   /** `offsets` has a last entry that is the number of indices. Default false. */
   includeLastOffset?: boolean;
@@ -90,7 +90,7 @@ export interface EmbeddingBagOptions extends EmbeddingOptions {
 
 const modes = { sum: 0, mean: 1, max: 2 };
 
-/** Looks up rows and joins those of a bag: [N, L] -> [N, embeddingDim], or [L] with offsets [N]. */
+/** Looks up rows and combines those of a bag: [N, L] -> [N, embeddingDim], or [L] with offsets [N]. */
 export class EmbeddingBag extends Table<EmbeddingBagOptions> {
   constructor(numEmbeddings: number, embeddingDim: number, options: EmbeddingBagOptions = {}) {
     checkCall('new nn.EmbeddingBag', ['numEmbeddings: number', 'embeddingDim: number'], bagKinds, arguments);

@@ -19,12 +19,12 @@ export function fastConvolutions<T>(body: () => T): T {
   }
 }
 
-/** Whether {@link fastConvolutions} is around. */
+/** Whether this code runs inside {@link fastConvolutions}. */
 export const fastConvolutionsOn = (): boolean => depth > 0;
 
 /**
- * [N, C, H, W] with a kernel [K, C, 3, 3], stride 1 and one zero around; by aten's conv2d where nothing faster is
- * there.
+ * Convolves [N, C, H, W] with a kernel [K, C, 3, 3], stride 1 and zero padding 1; uses aten's conv2d if nothing faster
+ * is available.
  */
 export const conv3x3 = (x: Tensor, weight: Tensor, bias: Tensor | null): Tensor =>
   callOverload(overloadOf('srrl::conv3x3'), [x, weight, bias]) as Tensor;

@@ -1,4 +1,4 @@
-/** Functions of torch.nn.functional that are operators of `torch` as they are, or nearly. */
+/** Functions of torch.nn.functional that are, or nearly are, operators of `torch`. */
 import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
@@ -83,7 +83,7 @@ export interface GumbelSoftmaxOptions {
   dim?: number;
 }
 
-/** Samples from the Gumbel-Softmax distribution of unnormalized logarithms of probabilities. */
+/** Samples from the Gumbel-Softmax distribution of unnormalized log-probabilities. */
 export function gumbelSoftmax(logits: Tensor, options: GumbelSoftmaxOptions = {}): Tensor {
   checkCall('gumbelSoftmax', ['logits: tensor'], { tau: 'number', hard: 'boolean', dim: 'number' }, arguments);
   const { tau = 1, hard = false, dim = -1 } = options;

@@ -28,7 +28,7 @@ export function relu(x: Tensor): Tensor {
   checkCall('relu', ['x: tensor'], undefined, arguments);
   return torch.relu(x);
 }
-/** x times the normal distribution's cumulative function, or its approximation by `tanh`. */
+/** x times the standard normal cumulative distribution function, or its `tanh` approximation. */
 export function gelu(x: Tensor, options: { approximate?: 'none' | 'tanh' } = {}): Tensor {
   checkCall('gelu', ['x: tensor'], geluKinds, arguments);
   const { approximate = 'none' } = options;
@@ -70,7 +70,7 @@ export function layerNorm(
   return torch.layerNorm(x, shape, weight, bias);
 }
 
-/** int64 class numbers [...] -> [..., numClasses] of zeros with a one. */
+/** One-hot vectors: int64 class numbers [...] -> [..., numClasses]. */
 export function oneHot(labels: Tensor, numClasses = -1): Tensor {
   checkCall('oneHot', ['labels: tensor', 'numClasses?: number'], undefined, arguments);
   return torch.oneHot(labels, numClasses);

@@ -15,7 +15,7 @@ let current: HalfWeights | undefined;
 
 /**
  * Copies of weights in half precision, for convolutions and linear layers under autocast, which would otherwise cast
- * each weight in each pass. Whoever changes the weights calls {@link update}. Results are those of autocast.
+ * each weight in each pass. Call {@link update} after changing the weights. Results are those of autocast.
  */
 export class HalfWeights implements TensorHolder {
   /** @internal Makes structured cloning throw. */
@@ -25,7 +25,7 @@ export class HalfWeights implements TensorHolder {
 
   constructor(readonly dtype: 'bfloat16' | 'float16') {}
 
-  /** Runs `body`, a synchronous function, with the copies; those that it asks for the first time are made. */
+  /** Runs `body`, a synchronous function, with the copies; each copy is made at its first use. */
   within<T>(body: () => T): T {
     const before = current;
     current = this;
@@ -42,13 +42,13 @@ export class HalfWeights implements TensorHolder {
     return copy === weight ? weight : (callOverload(overloadOf('srrl::narrowed'), [weight, copy]) as Tensor);
   }
 
-  /** The copy of a weight, without its gradient; the weight itself where it has none. @internal */
+  /** The copy of a weight, without gradient; the weight itself if it has no copy. @internal */
   copyFor(weight: Tensor): Tensor {
     if (weight.dtype !== 'float32' || !weight.requiresGrad || !weight.isLeaf) return weight;
     return this.#copies.get(weight) ?? this.#add(weight);
   }
 
-  /** The copy of a weight, for whoever writes it together with the weight. */
+  /** The copy of a weight, for a step that writes both; undefined if there is none. */
   copyOf(weight: Tensor): Tensor | undefined {
     return this.#copies.get(weight);
   }
@@ -60,7 +60,7 @@ export class HalfWeights implements TensorHolder {
     return copy;
   }
 
-  /** Takes over the present values of the weights. */
+  /** Updates the copies to the current values of the weights. */
   update(): void {
     if (this.#copies.size === 0) return;
     this.#lists ??= {
@@ -88,10 +88,10 @@ export class HalfWeights implements TensorHolder {
   }
 }
 
-/** What a layer computes with: its parameter, or the copy of it in half precision. */
+/** Returns the tensor that a layer computes with: its parameter, or the parameter's copy in half precision. */
 export const inUse = <T extends Tensor | null>(parameter: T): Tensor | T =>
   current && parameter ? current.of(parameter) : parameter;
 
-/** The copy in half precision of a parameter, where there is one, to compute with; gradients do not go through it. */
+/** Returns a parameter's copy in half precision, without gradient, or the parameter if it has none. */
 export const copyInUse = <T extends Tensor | null>(parameter: T): Tensor | T =>
   current && parameter ? current.copyFor(parameter) : parameter;

@@ -1,11 +1,11 @@
-/** Forward hooks: a hooked module has a `forward` of its own, so that one without hooks pays nothing. */
+/** Forward hooks: they override `forward` on the hooked object, so modules without hooks have no overhead. */
 import { checkCall } from '../call.js';
 import type { HookHandle } from '../tensor/index.js';
 import type { Module } from './module.js';
 
-/** Sees the inputs; an array that it returns takes their place. */
+/** Receives the inputs; a returned array replaces them. */
 export type ForwardPreHook = (module: Module, inputs: unknown[]) => unknown[] | undefined;
-/** Sees inputs and output; what it returns, unless undefined, takes the output's place. */
+/** Receives inputs and output; a returned value other than undefined replaces the output. */
 export type ForwardHook = (module: Module, inputs: unknown[], output: unknown) => unknown;
 
 interface Hooks {
@@ -16,7 +16,7 @@ interface Hooks {
 const hooked = new WeakMap<Module, Hooks>();
 let count = 0;
 
-/** Whether any module has hooks: what they see must then outlive the forward. */
+/** Whether any module has hooks; if so, the tensors that they receive must outlive the forward. */
 export const anyHooks = (): boolean => count > 0;
 
 export function hookForward<When extends keyof Hooks>(

@@ -12,7 +12,7 @@ const kaimingKinds: Kinds<KaimingOptions> = {
 };
 const truncKinds: Kinds<TruncNormalOptions> = { mean: 'number', std: 'number', a: 'number', b: 'number' };
 
-/** Inputs and outputs of one unit: for weights [out, in, ...kernel]. */
+/** Numbers of inputs and outputs of one unit, for weights [out, in, ...kernel]. */
 export function calculateFanInAndFanOut(tensor: Tensor): { fanIn: number; fanOut: number } {
   checkCall('calculateFanInAndFanOut', ['tensor: tensor'], undefined, arguments);
   const [out, input, ...kernel] = tensor.shape;
@@ -22,7 +22,7 @@ export function calculateFanInAndFanOut(tensor: Tensor): { fanIn: number; fanOut
   return { fanIn: input * field, fanOut: out * field };
 }
 
-/** What follows a layer, for {@link calculateGain}. */
+/** The nonlinearity after a layer, for {@link calculateGain}. */
 export type Nonlinearity = 'linear' | 'relu' | 'leakyRelu' | 'tanh' | 'sigmoid' | 'selu';
 
 /** The recommended gain of a nonlinearity; `a` is leaky ReLU's slope. */
@@ -42,12 +42,12 @@ export function calculateGain(nonlinearity: Nonlinearity, a = 0.01): number {
   }
 }
 
-/** Draws from [from, to). */
+/** Fills with samples of the uniform distribution on [from, to). */
 export function uniform_(tensor: Tensor, from = 0, to = 1): Tensor {
   checkCall('uniform_', ['tensor: tensor', 'from?: number', 'to?: number'], undefined, arguments);
   return noGrad(() => tensor.uniform_(from, to));
 }
-/** Draws from a normal distribution. */
+/** Fills with samples of a normal distribution. */
 export function normal_(tensor: Tensor, mean = 0, std = 1): Tensor {
   checkCall('normal_', ['tensor: tensor', 'mean?: number', 'std?: number'], undefined, arguments);
   return noGrad(() => tensor.normal_(mean, std));
@@ -131,7 +131,7 @@ export interface TruncNormalOptions {
   b?: number;
 }
 
-/** A normal distribution without what is outside [a, b], by the inverse of its cumulative function. */
+/** Fills from a normal distribution truncated to [a, b], by inverting its cumulative distribution function. */
 export function truncNormal_(tensor: Tensor, options: TruncNormalOptions = {}): Tensor {
   checkCall('truncNormal_', ['tensor: tensor'], truncKinds, arguments);
   const { mean = 0, std = 1, a = -2, b = 2 } = options;
@@ -140,7 +140,7 @@ export function truncNormal_(tensor: Tensor, options: TruncNormalOptions = {}): 
     scope(() => {
       const bounds = torch.specialNdtr(fromArray(Float64Array.of((a - mean) / std, (b - mean) / std)));
       const [low, high] = bounds.tolist() as [number, number];
-      // In float64 and between 2l - 1 and 2u - 1, where the inverse error function is at home.
+      // In float64 and between 2l - 1 and 2u - 1, the arguments of the inverse error function.
       const drawn = torch.empty(tensor.shape, { dtype: 'float64', device: tensor.device });
       drawn
         .uniform_(2 * low - 1, 2 * high - 1)
@@ -152,7 +152,7 @@ export function truncNormal_(tensor: Tensor, options: TruncNormalOptions = {}): 
   );
 }
 
-/** Rows (or columns, where there are fewer) that are orthogonal and of length `gain`. */
+/** Fills with orthogonal rows (or columns, if there are fewer) of length `gain`. */
 export function orthogonal_(tensor: Tensor, gain = 1): Tensor {
   checkCall('orthogonal_', ['tensor: tensor', 'gain?: number'], undefined, arguments);
   const [rows, ...rest] = tensor.shape;
@@ -169,7 +169,7 @@ export function orthogonal_(tensor: Tensor, gain = 1): Tensor {
   );
 }
 
-/** The identity matrix; the tensor has two dimensions. */
+/** Fills a 2-dimensional tensor with the identity matrix. */
 export function eye_(tensor: Tensor): Tensor {
   checkCall('eye_', ['tensor: tensor'], undefined, arguments);
   const [rows, columns, ...rest] = tensor.shape;
@@ -178,7 +178,7 @@ export function eye_(tensor: Tensor): Tensor {
   return noGrad(() => scope(() => tensor.copy_(torch.eye(rows, columns))));
 }
 
-/** Convolution weights that hand as many channels through as there can be, group by group. */
+/** Fills convolution weights so that as many channels as possible pass through unchanged, group by group. */
 export function dirac_(tensor: Tensor, groups = 1): Tensor {
   checkCall('dirac_', ['tensor: tensor', 'groups?: number'], undefined, arguments);
   const [out, input, ...kernel] = tensor.shape;
@@ -199,7 +199,7 @@ export function dirac_(tensor: Tensor, groups = 1): Tensor {
   );
 }
 
-/** A matrix with a share of zeros in every column, the rest normal with deviation `std`. Default 0.01. */
+/** Fills a matrix with a share `sparsity` of zeros per column, the rest normal with deviation `std`. Default 0.01. */
 export function sparse_(tensor: Tensor, sparsity: number, std = 0.01): Tensor {
   checkCall('sparse_', ['tensor: tensor', 'sparsity?: number', 'std?: number'], undefined, arguments);
   const [rows, columns, ...rest] = tensor.shape;

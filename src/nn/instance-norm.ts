@@ -25,8 +25,8 @@ export interface InstanceNormOptions {
 const defaults = { eps: 1e-5, momentum: 0.1, affine: false, trackRunningStats: false };
 
 /**
- * Mean 0 and variance 1 over the positions of each channel of each sample; N may be left out. Throws ShapeError where a
- * channel has one position.
+ * Normalizes each channel of each sample to mean 0 and variance 1 over its positions; N may be omitted. Throws
+ * ShapeError if a channel has one position.
  */
 abstract class InstanceNorm extends RunningNorm {
   declare readonly momentum: number;

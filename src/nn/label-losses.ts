@@ -1,4 +1,4 @@
-/** Margin losses over many classes, and losses for several labels an input. */
+/** Margin losses over many classes, and losses for inputs with several labels. */
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import type { LossOptions } from './losses.js';
@@ -34,7 +34,7 @@ export function multiMarginLoss(input: Tensor, target: Tensor, options: MultiMar
   return torch.multiMarginLoss(input, target, p, margin, weight, codeOf(reduction));
 }
 
-/** Scores [N, K] and class numbers [N, K], of which those before the first -1 count. */
+/** Multi-label margin loss of scores [N, K] and class numbers [N, K], counted up to the first -1. */
 export function multilabelMarginLoss(input: Tensor, target: Tensor, options: LossOptions = {}): Tensor {
   checkCall('multilabelMarginLoss', ['input: tensor', 'target: tensor'], plainKinds, arguments);
   return torch.multilabelMarginLoss(input, target, codeOf(options.reduction ?? 'mean'));

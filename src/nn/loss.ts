@@ -1,4 +1,4 @@
-/** Losses as modules; what they compute is in losses.ts. */
+/** Losses as modules; the functions are in losses.ts. */
 import { checkCall, type Kind } from '../call.js';
 import type { Tensor } from '../tensor/index.js';
 import * as kinds from './loss-options.js';
@@ -44,7 +44,7 @@ export class CrossEntropyLoss extends WeightedLoss<F.CrossEntropyOptions> {
   }
 }
 
-/** Module of `functional.nllLoss`: logarithms of probabilities [N, K, ...], class numbers [N, ...]. */
+/** Module of `functional.nllLoss`: log-probabilities [N, K, ...], class numbers [N, ...]. */
 export class NLLLoss extends WeightedLoss<F.NllOptions> {
   protected static override readonly kinds = kinds.nll;
 
@@ -116,7 +116,7 @@ export class HuberLoss extends Loss<F.LossOptions & { delta?: number }> {
   }
 }
 
-/** Module of `functional.klDiv`: logarithms of probabilities, and probabilities. */
+/** Module of `functional.klDiv`: log-probabilities and probabilities. */
 export class KLDivLoss extends Loss<F.KlDivOptions> {
   protected static override readonly kinds = kinds.klDiv;
 

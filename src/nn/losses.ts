@@ -6,7 +6,7 @@ import { codeOf, type Reduction, reduce, reductionCodes } from './reduction.js';
 
 export type { Reduction } from './reduction.js';
 
-/** How the losses of the elements become one. */
+/** How the losses of the elements are reduced. */
 export interface LossOptions {
   /** Default `mean`. */
   reduction?: Reduction;
@@ -14,9 +14,9 @@ export interface LossOptions {
 
 /** Options of {@link crossEntropy}. */
 export interface CrossEntropyOptions extends LossOptions {
-  /** One weight a class. */
+  /** One weight per class. */
   weight?: Tensor;
-  /** Targets of this value do not count. Default -100. */
+  /** Targets with this value are ignored. Default -100. */
   ignoreIndex?: number;
   /** Default 0. */
   labelSmoothing?: number;
@@ -36,7 +36,7 @@ export interface NllOptions extends LossOptions {
   ignoreIndex?: number;
 }
 
-/** Negative log-likelihood: logarithms of probabilities [N, K, ...] at class numbers [N, ...]. */
+/** Negative log-likelihood: log-probabilities [N, K, ...] at class numbers [N, ...]. */
 export function nllLoss(input: Tensor, target: Tensor, options: NllOptions = {}): Tensor {
   checkCall('nllLoss', ['input: tensor', 'target: tensor'], kinds.nll, arguments);
   const { weight = null, ignoreIndex = -100, reduction = 'mean' } = options;
@@ -82,7 +82,7 @@ export interface KlDivOptions {
   logTarget?: boolean;
 }
 
-/** Kullback-Leibler divergence KL(target || input), where `input` holds logarithms of probabilities. */
+/** Kullback-Leibler divergence KL(target || input), where `input` holds log-probabilities. */
 export function klDiv(input: Tensor, target: Tensor, options: KlDivOptions = {}): Tensor {
   checkCall('klDiv', ['input: tensor', 'target: tensor'], kinds.klDiv, arguments);
   const { reduction = 'mean', logTarget = false } = options;
@@ -121,7 +121,7 @@ export function binaryCrossEntropyWithLogits(
 
 /** Options of {@link poissonNllLoss}. */
 export interface PoissonNllOptions extends LossOptions {
-  /** `input` holds logarithms. Default true. */
+  /** Whether `input` holds logarithms. Default true. */
   logInput?: boolean;
   /** Adds Stirling's approximation. Default false. */
   full?: boolean;
@@ -138,9 +138,9 @@ export function poissonNllLoss(input: Tensor, target: Tensor, options: PoissonNl
 
 /** Options of {@link gaussianNllLoss}. */
 export interface GaussianNllOptions extends LossOptions {
-  /** Adds the constant. Default false. */
+  /** Adds the constant term. Default false. */
   full?: boolean;
-  /** The least variance. Default 1e-6. */
+  /** Minimum variance. Default 1e-6. */
   eps?: number;
 }
 
@@ -159,7 +159,7 @@ export function gaussianNllLoss(
   return reduce(full ? loss.add(0.5 * Math.log(2 * Math.PI)) : loss, reduction);
 }
 
-/** Options of losses with a margin; its default is said where it is used. */
+/** Options of losses with a margin; each loss documents its default. */
 export interface MarginOptions extends LossOptions {
   margin?: number;
 }
@@ -195,7 +195,7 @@ export interface TripletMarginOptions extends MarginOptions {
   p?: number;
   /** Default 1e-6. */
   eps?: number;
-  /** Takes the nearer of anchor and positive to the negative. Default false. */
+  /** Uses the smaller of the negative's distances to anchor and positive. Default false. */
   swap?: boolean;
 }
 
@@ -218,13 +218,13 @@ export function tripletMarginLoss(
 
 /** Options of {@link ctcLoss}. */
 export interface CtcOptions extends LossOptions {
-  /** The class that stands for none. Default 0. */
+  /** Number of the blank class. Default 0. */
   blank?: number;
-  /** Infinite losses become zero. Default false. */
+  /** Sets infinite losses to zero. Default false. */
   zeroInfinity?: boolean;
 }
 
-/** Connectionist temporal classification: logarithms [T, N, K], targets [N, S], and the lengths of both. */
+/** Connectionist temporal classification: log-probabilities [T, N, K], targets [N, S], and the lengths of both. */
 export function ctcLoss(
   logProbs: Tensor,
   targets: Tensor,

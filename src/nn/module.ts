@@ -19,21 +19,21 @@ import { Parameter } from './parameter.js';
 /** Tensors by their names in PyTorch. */
 export type StateDict = Record<string, Tensor>;
 
-/** Names that a module and a state dict do not share. */
+/** Names that are only in a module or only in a state dict. */
 export interface LoadReport {
-  /** Names that the module has and the state dict has not. */
+  /** Names in the module that the state dict lacks. */
   missingKeys: string[];
-  /** Names that the state dict has and the module has not. */
+  /** Names in the state dict that the module lacks. */
   unexpectedKeys: string[];
 }
 
 /**
- * The base of everything that holds parameters. Three kinds of state are properties of the object, and the property's
- * name is the name in the state dict: a {@link Parameter} is trained; a buffer (see {@link registerBuffer}) is saved
- * but not trained; a Module is a child. `forward` computes; call it directly.
+ * The base class of layers and models. Three kinds of state are properties of the object, and the property's name is
+ * the name in the state dict: a {@link Parameter} is trained; a buffer (see {@link registerBuffer}) is saved but not
+ * trained; a Module is a child. Call `forward` directly.
  */
 export abstract class Module implements TensorHolder {
-  /** Training mode: dropout drops, batch normalization uses the batch's statistics. Set by train() and eval(). */
+  /** Training mode: dropout is active, batch normalization uses the batch's statistics. Set by train() and eval(). */
   training = true;
   /** @internal Makes structured cloning throw. */
   readonly uncloneable = uncloneable;
@@ -52,7 +52,7 @@ export abstract class Module implements TensorHolder {
     for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
   }
 
-  /** This module and all below it, with their paths; the module's own path is empty. */
+  /** This module and its descendants with their paths; the module's own path is empty. */
   *namedModules(prefix = ''): Generator<[string, Module]> {
     yield [prefix, this];
     for (const [name, child] of this.namedChildren()) yield* child.namedModules(prefix ? `${prefix}.${name}` : name);
@@ -100,15 +100,15 @@ export abstract class Module implements TensorHolder {
   }
 
   /**
-   * Copies a state dict into the module, converting dtype and device. A missing `num_batches_tracked` stays as it is.
-   * Throws ConfigError where `strict` (the default) and names are missing or unexpected, ShapeError where sizes differ;
-   * the module is unchanged then.
+   * Copies a state dict into the module, converting dtype and device. A missing `num_batches_tracked` is left unchanged.
+   * Throws ConfigError if names are missing or unexpected with `strict` (the default), ShapeError if sizes differ; the
+   * module is then unchanged.
    */
   loadStateDict(state: StateDict, options: { strict?: boolean } = {}): LoadReport {
     checkCall('loadStateDict', ['state: object'], { strict: 'boolean' }, arguments);
     const { strict = true } = options;
     const own = new Map<string, Tensor>([...this.namedParameters(), ...this.namedBuffers()]);
-    // State dicts of old and of other writers have no counters of batches; PyTorch's strict load accepts them too.
+    // Old state dicts and those of other tools have no batch counters; PyTorch's strict load accepts them too.
     const missingKeys = [...own.keys()].filter(
       (name) => !Object.hasOwn(state, name) && !/(^|\.)num_batches_tracked$/.test(name),
     );
@@ -180,16 +180,15 @@ export abstract class Module implements TensorHolder {
   }
 
   /**
-   * Calls `hook` with the inputs before every forward; what it returns, an array, takes their place. Modules without
-   * hooks pay nothing. Hooks run in the order in which they were registered.
+   * Calls `hook` with the inputs before every forward; a returned array replaces them. Modules without hooks have no
+   * overhead. Hooks run in the order in which they were registered.
    */
   registerForwardPreHook(hook: ForwardPreHook): HookHandle {
     return hookForward(this, 'before', hook);
   }
 
   /**
-   * Calls `hook` with inputs and output after every forward; what it returns, unless undefined, takes the output's
-   * place.
+   * Calls `hook` with inputs and output after every forward; a returned value other than undefined replaces the output.
    */
   registerForwardHook(hook: ForwardHook): HookHandle {
     return hookForward(this, 'after', hook);

@@ -1,4 +1,4 @@
-/** Normalizations that do not look at other samples. */
+/** Normalizations that are independent of other samples. */
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
@@ -38,7 +38,7 @@ export interface LayerNormOptions {
   bias?: boolean;
 }
 
-/** Mean 0 and variance 1 over the last dimensions, which have sizes `normalizedShape`. */
+/** Normalizes to mean 0 and variance 1 over the last dimensions, which have sizes `normalizedShape`. */
 export class LayerNorm extends Affine {
   readonly normalizedShape: number[];
   readonly eps: number;
@@ -65,7 +65,7 @@ export interface RMSNormOptions {
   elementwiseAffine?: boolean;
 }
 
-/** Root mean square 1 over the last dimensions. */
+/** Normalizes to root mean square 1 over the last dimensions. */
 export class RMSNorm extends Affine {
   readonly normalizedShape: number[];
   readonly eps: number | null;
@@ -93,8 +93,8 @@ export interface GroupNormOptions {
 }
 
 /**
- * Mean 0 and variance 1 over each group of channels of a sample: [N, C, ...]. Throws ShapeError where a group is one
- * value and N is 1.
+ * Normalizes each group of channels of a sample to mean 0 and variance 1: [N, C, ...]. Throws ShapeError if a group is
+ * one value and N is 1.
  */
 export class GroupNorm extends Affine {
   readonly eps: number;

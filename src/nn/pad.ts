@@ -5,20 +5,20 @@ import { type Sizes, sizesOf } from './sizes.js';
 
 const padKinds: Kinds<PadOptions> = { mode: ['constant', 'reflect', 'replicate', 'circular'], value: 'number' };
 
-/** What is put around: a value, the mirror, the edge, or the other side. */
+/** How padding is filled: with a constant, the mirror image, the edge, or the opposite side. */
 export type PaddingMode = 'constant' | 'reflect' | 'replicate' | 'circular';
 
 /** Options of {@link pad}. */
 export interface PadOptions {
   /** Default `constant`. */
   mode?: PaddingMode;
-  /** What `constant` puts there. Default 0. */
+  /** Fill value of mode `constant`. Default 0. */
   value?: number;
 }
 
 /**
- * Puts elements around a tensor. `padding`: before and after the last dimension, then the one before it, and so on;
- * negative values cut.
+ * Pads a tensor. `padding`: sizes before and after the last dimension, then the one before it, and so on; negative sizes
+ * crop.
  */
 export function pad(x: Tensor, padding: readonly number[], options: PadOptions = {}): Tensor {
   checkCall('pad', ['x: tensor', 'padding: numbers'], padKinds, arguments);
@@ -28,7 +28,7 @@ export function pad(x: Tensor, padding: readonly number[], options: PadOptions =
 
 /** Pads the last dimensions of its input. */
 abstract class PadNd extends Module {
-  /** Before and after each dimension, the last one first. */
+  /** Sizes before and after each dimension, the last one first. */
   readonly padding: number[];
 
   constructor(
@@ -142,7 +142,7 @@ export class ReplicationPad3d extends PadNd {
   }
 }
 
-/** Goes on from the other side. */
+/** Wraps around to the opposite side of the last dimension. */
 export class CircularPad1d extends PadNd {
   constructor(padding: Sizes) {
     checkCall('new nn.CircularPad1d', ['padding: sizes'], undefined, arguments);
@@ -150,7 +150,7 @@ export class CircularPad1d extends PadNd {
   }
 }
 
-/** Goes on from the other side, of height and width. */
+/** Wraps around to the opposite side, in height and width. */
 export class CircularPad2d extends PadNd {
   constructor(padding: Sizes) {
     checkCall('new nn.CircularPad2d', ['padding: sizes'], undefined, arguments);
@@ -158,7 +158,7 @@ export class CircularPad2d extends PadNd {
   }
 }
 
-/** Goes on from the other side, of the last three dimensions. */
+/** Wraps around to the opposite side, in the last three dimensions. */
 export class CircularPad3d extends PadNd {
   constructor(padding: Sizes) {
     checkCall('new nn.CircularPad3d', ['padding: sizes'], undefined, arguments);

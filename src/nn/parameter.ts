@@ -2,7 +2,7 @@ import { checkCall } from '../call.js';
 import { native } from '../native.js';
 import { keep, Tensor } from '../tensor/index.js';
 
-/** A tensor that a module trains. Shares the memory of `data`, is a leaf of its own, and outlives every scope. */
+/** A tensor that a module trains: a new leaf that shares the memory of `data` and outlives every scope. */
 export class Parameter extends Tensor {
   constructor(data: Tensor, requiresGrad = true) {
     checkCall('new nn.Parameter', ['data: tensor'], undefined, [data]);

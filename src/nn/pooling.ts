@@ -12,13 +12,13 @@ const avgKinds: Kinds<AvgPoolOptions> = {
   countIncludePad: 'boolean',
 };
 
-/** Options of all windows that slide. */
+/** Options of all sliding windows. */
 export interface PoolOptions<Size extends Sizes = Sizes> {
   /** Default: the kernel's size. */
   stride?: Size;
   /** Default 0. */
   padding?: Size;
-  /** Also windows that begin inside and end outside. Default false. */
+  /** Includes windows that begin inside the input and end outside. Default false. */
   ceilMode?: boolean;
 }
 /** Options of maximum pooling. */
@@ -28,7 +28,7 @@ export interface MaxPoolOptions<Size extends Sizes = Sizes> extends PoolOptions<
 }
 /** Options of average pooling. */
 export interface AvgPoolOptions<Size extends Sizes = Sizes> extends PoolOptions<Size> {
-  /** Zeros of the padding count in the mean. Default true. */
+  /** Includes the padding's zeros in the mean. Default true. */
   countIncludePad?: boolean;
 }
 
@@ -145,7 +145,7 @@ export class AvgPool3d extends AvgPool {
   }
 }
 
-/** Windows whose size follows from that of the result; null keeps a dimension. */
+/** Pooling whose window size follows from the output size; null keeps a dimension. */
 abstract class AdaptivePool extends Module {
   constructor(
     private readonly dimensions: number,

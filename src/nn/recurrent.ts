@@ -17,15 +17,15 @@ const lstmKinds = { ...recurrentKinds, projSize: 'number' } as const;
 
 /** Options of {@link RNN}, {@link GRU} and {@link LSTM}. */
 export interface RecurrentOptions {
-  /** One on top of the other. Default 1. */
+  /** Number of stacked layers. Default 1. */
   numLayers?: number;
   /** Default true. */
   bias?: boolean;
   /** Inputs are [N, L, inputSize] instead of [L, N, inputSize]. Default false. */
   batchFirst?: boolean;
-  /** Between the layers, in training mode. Default 0. */
+  /** Dropout probability between the layers, in training mode. Default 0. */
   dropout?: number;
-  /** Also reads backwards, and joins both results. Default false. */
+  /** Also reads backwards, and concatenates both results. Default false. */
   bidirectional?: boolean;
 }
 
@@ -87,7 +87,7 @@ abstract class Recurrent extends Module {
     for (const weight of this.#weights) uniform_(weight, -bound, bound);
   }
 
-  /** The arguments that all recurrences of libtorch have. */
+  /** The arguments common to libtorch's recurrent operators. */
   protected rest(): [Tensor[], boolean, number, number, boolean, boolean, boolean] {
     const { bias, numLayers, dropout, training, bidirectional, batchFirst } = this;
     return [this.#weights, bias, numLayers, dropout, training, bidirectional, batchFirst];

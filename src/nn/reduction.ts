@@ -1,20 +1,20 @@
 import { ConfigError } from '../errors.js';
 import type { Tensor } from '../tensor/index.js';
 
-/** How a loss over many elements becomes one number; `none` keeps the elements. */
+/** How a loss over many elements is reduced to one number; `none` keeps the elements. */
 export type Reduction = 'none' | 'mean' | 'sum';
 
-/** The numbers that libtorch has for them. */
+/** libtorch's numbers for the reductions. */
 export const reductionCodes: Record<Reduction, number> = { none: 0, mean: 1, sum: 2 };
 
-/** The number that libtorch has for it. Throws ConfigError for another word. */
+/** Returns libtorch's number for a reduction. Throws ConfigError for an unknown name. */
 export function codeOf(reduction: Reduction): number {
   const code = reductionCodes[reduction];
   if (code === undefined) throw new ConfigError(`reduction must be 'none', 'mean' or 'sum', not '${reduction}'.`);
   return code;
 }
 
-/** One number of many, or the many. */
+/** Reduces values to their mean or sum, or returns them for `none`. */
 export function reduce(values: Tensor, reduction: Reduction): Tensor {
   codeOf(reduction);
   if (reduction === 'none') return values;

@@ -1,4 +1,4 @@
-/** Sampling of images at given points, and windows as columns. */
+/** Sampling of images at given points, and sliding windows as columns. */
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
@@ -9,9 +9,9 @@ const paddingModes = ['zeros', 'border', 'reflection'] as const;
 
 /** Options of {@link gridSample}. */
 export interface GridSampleOptions {
-  /** How values between pixels are computed. Default `bilinear`. */
+  /** Interpolation between pixels. Default `bilinear`. */
   mode?: (typeof modes)[number];
-  /** What lies outside of the image. Default `zeros`. */
+  /** Values outside of the image. Default `zeros`. */
   paddingMode?: (typeof paddingModes)[number];
   /** Whether -1 and 1 are the centers of the outermost pixels instead of their edges. Default false. */
   alignCorners?: boolean;

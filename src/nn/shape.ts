@@ -3,7 +3,7 @@ import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 
-/** Gives its input. */
+/** Returns its input. */
 export class Identity extends Module {
   forward(x: Tensor): Tensor {
     return x;
@@ -25,7 +25,7 @@ export class Flatten extends Module {
   }
 }
 
-/** Splits dimension `dim` into several; -1 for one that follows from the others. */
+/** Splits dimension `dim` into several; a size of -1 is inferred from the others. */
 export class Unflatten extends Module {
   constructor(
     readonly dim: number,

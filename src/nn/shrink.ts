@@ -1,4 +1,4 @@
-/** Activations that pull values toward zero, or cut them off. */
+/** Activations that shrink values toward zero or threshold them. */
 import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';

@@ -1,5 +1,5 @@
 /**
- * Refuses inputs whose own statistics do not exist: of one value the variance is 0 / 0. As torch.nn.functional does.
+ * Rejects inputs without defined statistics: the variance of one value is 0 / 0. As torch.nn.functional does.
  */
 import { ShapeError } from '../errors.js';
 
@@ -34,7 +34,7 @@ export function needSeveralInGroup(shape: readonly number[], groups: number): vo
   );
 }
 
-/** Throws ShapeError where an input has another number of dimensions than a layer takes. */
+/** Throws ShapeError if an input has a number of dimensions that a layer does not accept. */
 export function needDimensions(shape: readonly number[], allowed: readonly number[]): void {
   if (allowed.includes(shape.length)) return;
   const names = allowed.map((count) => `${count}D`).join(' or ');

@@ -1,4 +1,4 @@
-/** What a model consists of: layers, shapes, parameters and floating-point operations. */
+/** Summary of a model: layers, shapes, parameters and floating-point operations. */
 
 import { checkCall } from '../call.js';
 import type { HookHandle } from '../tensor/index.js';
@@ -11,31 +11,31 @@ export interface SummaryRow {
   path: string;
   /** Name of its class. */
   type: string;
-  /** Shapes of the tensors that its last forward gave; absent where it was not called. */
+  /** Shapes of the tensors that its last forward returned; absent if it was not called. */
   outputs?: number[][];
-  /** Its own parameters and those below it. */
+  /** Number of parameters, with those of its descendants. */
   parameters: number;
-  /** Those of them that are trained. */
+  /** Number of parameters that are trained. */
   trainable: number;
-  /** Of all its forwards, with those below it; a multiplication and an addition count two. */
+  /** FLOPs of all its forwards, with those of its descendants; one multiply-add counts as two. */
   flops: number;
 }
 
-/** What {@link summary} finds: a row a module, and totals. */
+/** Result of {@link summary}: one row per module, and totals. */
 export interface ModuleSummary {
   rows: SummaryRow[];
   parameters: number;
   trainable: number;
   flops: number;
-  /** Of parameters and buffers. */
+  /** Bytes of parameters and buffers. */
   bytes: number;
-  /** A table for people. */
+  /** Formats the rows as a text table. */
   toString(): string;
 }
 
 /**
- * Runs one forward without gradient, in evaluation mode, and describes every module that it passes. `inputs` are those
- * of `forward`.
+ * Runs one forward without gradient, in evaluation mode, and describes every module that it calls. `inputs` are passed
+ * to `forward`.
  *
  *     console.log(`${summary(model, torch.zeros([1, 3, 32, 32]))}`);
  */

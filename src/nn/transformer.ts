@@ -38,17 +38,17 @@ const layerKinds: Kinds<TransformerLayerOptions> = {
 
 /** Masks of {@link TransformerEncoderLayer} and {@link TransformerEncoder}. */
 export interface EncoderMasks {
-  /** [L, L] or [N * heads, L, L]: true where a position may not look, or a float that is added. */
+  /** [L, L] or [N * heads, L, L]: true masks a position, floats are added to the scores. */
   mask?: Tensor | null;
-  /** [N, L]: true where a position does not count. */
+  /** [N, L]: true masks a position. */
   srcKeyPaddingMask?: Tensor | null;
 }
 
 /** Masks of {@link TransformerDecoderLayer} and {@link TransformerDecoder}. */
 export interface DecoderMasks {
-  /** [T, T]: of the target. */
+  /** Mask of the target, [T, T]. */
   tgtMask?: Tensor | null;
-  /** [T, S]: of the memory. */
+  /** Mask of the memory, [T, S]. */
   memoryMask?: Tensor | null;
   /** [N, T] */
   tgtKeyPaddingMask?: Tensor | null;
@@ -64,10 +64,10 @@ const decoderKinds: Kinds<DecoderMasks> = {
   memoryKeyPaddingMask: 'any',
 };
 
-/** What encoder and decoder layers have in common: attention to oneself, and the feed-forward network. */
+/** Common part of encoder and decoder layers: self-attention and the feed-forward network. */
 abstract class TransformerLayer extends Module {
   readonly self_attn: MultiheadAttention;
-  /** A decoder's, where state dicts of PyTorch have it. */
+  /** Cross-attention of a decoder, at its place in PyTorch's state dicts. */
   readonly multihead_attn?: MultiheadAttention;
   readonly linear1: Linear;
   readonly dropout: Dropout;
@@ -163,7 +163,7 @@ export class TransformerDecoderLayer extends TransformerLayer {
   }
 }
 
-/** Several encoder layers, made by `layer` for each number, and a last normalization or none. */
+/** A stack of encoder layers, each made by `layer` with its number, and an optional final normalization. */
 export class TransformerEncoder extends Module {
   readonly layers: ModuleList<TransformerEncoderLayer>;
   readonly norm: LayerNorm | null;
@@ -183,7 +183,7 @@ export class TransformerEncoder extends Module {
   }
 }
 
-/** Several decoder layers, made by `layer` for each number, and a last normalization or none. */
+/** A stack of decoder layers, each made by `layer` with its number, and an optional final normalization. */
 export class TransformerDecoder extends Module {
   readonly layers: ModuleList<TransformerDecoderLayer>;
   readonly norm: LayerNorm | null;

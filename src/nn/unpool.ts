@@ -1,4 +1,4 @@
-/** The inverse of maximum pooling: values go back to where they came from, and the rest is zero. */
+/** The inverse of maximum pooling: values return to their positions, and the rest is zero. */
 import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError, ShapeError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
@@ -11,7 +11,7 @@ export interface MaxUnpoolOptions {
   stride?: Sizes;
   /** Default 0. */
   padding?: Sizes;
-  /** Sizes of the result, with or without batch and channels. Default: the smallest that pooling may have had. */
+  /** Sizes of the result, with or without batch and channels. Default: the smallest possible input of the pooling. */
   outputSize?: readonly number[];
 }
 

@@ -24,9 +24,9 @@ export interface InterpolateOptions {
    * `nearest`.
    */
   mode?: 'nearest' | 'nearest-exact' | 'linear' | 'bilinear' | 'trilinear' | 'bicubic' | 'area';
-  /** Corners of input and result lie on each other; for the linear modes and bicubic. Default false. */
+  /** Aligns the corner pixels of input and result; for the linear modes and bicubic. Default false. */
   alignCorners?: boolean;
-  /** Filters before making smaller; for bilinear and bicubic. Default false. */
+  /** Filters when downscaling, against aliasing; for bilinear and bicubic. Default false. */
   antialias?: boolean;
 }
 

@@ -89,7 +89,7 @@ export function withKernels<T>(body: () => T, on = true): T {
   }
 }
 
-/** Kernels that are not used on a device because they failed or disagreed with libtorch's operators, with the reason. */
+/** Kernels not used on a device because they failed or disagreed with libtorch's operators, with the reason. */
 export const refusedKernels = (device: string): { kind: string; obstacle: string }[] =>
   native()
     .kernelVerdicts()

@@ -1,5 +1,5 @@
 /**
- * Calls that repeat with the same lists, numbers and flags but different tensors, such as those of a layer. The constant
+ * Calls that repeat with the same lists, numbers and flags but different tensors, such as those of a layer. Constant
  * arguments are encoded once and kept on the native side; later calls pass only the tensors.
  */
 import { native } from '../native.js';

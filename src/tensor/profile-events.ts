@@ -199,8 +199,8 @@ function byThread(nodes: readonly Node[]): Map<number, Node[]> {
 }
 
 /**
- * Removes events that are the only child of an event with the same name, such as an operator that calls another overload
- * of itself.
+ * Removes events that are the only child of an event with the same name, such as an operator that calls another of its
+ * overloads.
  */
 function withoutRepeats(nodes: Node[]): Node[] {
   let left = [...nodes].sort((a, b) => a.start - b.start || b.end - a.end);

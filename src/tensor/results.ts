@@ -11,8 +11,8 @@ function wrapOne(type: string, raw: unknown): unknown {
 }
 
 /**
- * Returns the results of a call: a single one by itself, several as an array with named entries, in-place results as the
- * caller's own objects.
+ * Returns the results of a call: a single one by itself, several as an array with named entries, in-place results as
+ * the caller's own objects.
  */
 export function wrapAll(overload: Overload, raw: unknown, values: unknown[]): unknown {
   const { results } = overload.schema;

@@ -18,7 +18,7 @@ export interface TensorHolder {
 const isHolder = (value: object): value is TensorHolder =>
   'heldTensors' in value && typeof value.heldTensors === 'function';
 
-/** The tensors in a value: the value itself, or those in arrays, maps, sets, plain objects and {@link TensorHolder}s. */
+/** Tensors in a value: the value itself, or those in arrays, maps, sets, plain objects and {@link TensorHolder}s. */
 export function tensorsIn(value: unknown, found: Tensor[] = [], seen = new Set<object>()): Tensor[] {
   if (typeof value !== 'object' || value === null || seen.has(value)) return found;
   seen.add(value);
@@ -34,8 +34,8 @@ export function tensorsIn(value: unknown, found: Tensor[] = [], seen = new Set<o
 }
 
 /**
- * Runs `body` and frees every tensor made in it, except those in its result (also inside arrays, maps, plain objects and
- * modules) and those passed to {@link keep}. Scopes nest: returned tensors belong to the enclosing scope. If `body`
+ * Runs `body` and frees every tensor made in it, except those in its result (also inside arrays, maps, plain objects
+ * and modules) and those passed to {@link keep}. Scopes nest: returned tensors belong to the enclosing scope. If `body`
  * throws, the tensors are freed as well. `body` must be synchronous.
  *
  *     const loss = torch.scope(() => F.crossEntropy(model.forward(x), y).item());
@@ -99,7 +99,7 @@ export interface MemoryUse {
 }
 
 /**
- * Counts the live tensors of this thread's JavaScript and their bytes; a storage that several tensors share counts once.
+ * Counts the live tensors of this thread's JavaScript and their bytes; a storage shared by several tensors counts once.
  */
 export function memory(): MemoryUse {
   const devices = native().memory();

@@ -176,7 +176,7 @@ export class Tensor {
     return valueAt(readable.toTypedArray(), 0, readable.dtype);
   }
 
-  /** A copy of the elements in row-major order. 16-bit floats and bool are returned as the bits of unsigned integers. */
+  /** A copy of the elements in row-major order; 16-bit floats and bool as the bits of unsigned integers. */
   toTypedArray(): Bytes {
     const { dtype } = this;
     const array = new (arrayFor(dtype))(this.numel() * arrayWidth(dtype));
