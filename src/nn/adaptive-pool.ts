@@ -24,7 +24,7 @@ export function adaptiveAvgPool3d(x: Tensor, size: PoolSize): Tensor {
 }
 
 /**
- * Replaces libtorch's own operators, which on GPUs add gradients in no fixed order and throw under
+ * Avoids libtorch's own operators on GPUs, where they add gradients in no fixed order and throw under
  * torch.useDeterministicAlgorithms(true).
  */
 function pool(x: Tensor, size: PoolSize, dimensions: number): Tensor {

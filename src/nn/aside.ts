@@ -6,10 +6,10 @@ import { copyInUse } from './half-weights.js';
 let depth = 0;
 
 /**
- * Runs `body`, a forward and backward pass under capture, with the weight gradients of convolutions on a parallel branch
- * next to the rest of the backward pass. All gradients exist when this returns. `narrow`: gradients computed in bfloat16
- * keep that dtype, for custom kernels that read it; otherwise they have the dtype of their weight. `body` must be
- * synchronous.
+ * Runs `body`, a forward and backward pass under capture, with the weight gradients of convolutions on a parallel
+ * branch next to the rest of the backward pass. All gradients exist when this returns. `narrow`: gradients computed in
+ * bfloat16 keep that dtype, for custom kernels that read it; otherwise they have the dtype of their weight. `body` must
+ * be synchronous.
  */
 export function gradientsAside<T>(device: string, body: () => T, { narrow }: { narrow: boolean }): T {
   const gradients = native().gradientsBegin(device);

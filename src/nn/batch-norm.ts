@@ -56,9 +56,9 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   /**
-   * relu(forward(x) + residual). In training mode, float32 maps in channels_last with a multiple of 16 channels take two
-   * passes over memory forward and two backward. Other inputs, and modules with hooks or an overridden forward, compute
-   * the steps one after the other.
+   * relu(forward(x) + residual). In training mode, float32 maps in channels_last with a multiple of 16 channels take
+   * two passes over memory forward and two backward. Other inputs, and modules with hooks or an overridden forward,
+   * compute the steps one after the other.
    */
   forwardRelu(x: Tensor, residual?: Tensor): Tensor {
     const joint = this.joint(x, true, residual);
@@ -83,9 +83,9 @@ abstract class BatchNorm extends RunningNorm {
   }
 
   /**
-   * A sum and its forwardRelu(), for pre-activation blocks: [forwardRelu(x + other), x + other]. On a device with custom
-   * kernels, one pass computes the sum and the statistics, and the backward pass of the normalization adds the
-   * gradients.
+   * A sum and its forwardRelu(), for pre-activation blocks: [forwardRelu(x + other), x + other]. On a device with
+   * custom kernels, the sum is computed with the statistics, and the gradients are added in the backward pass of the
+   * normalization.
    */
   forwardReluSum(x: Tensor, other: Tensor): [normalized: Tensor, sum: Tensor] {
     const fused = this.synchronizes() ? undefined : this.fused(x);

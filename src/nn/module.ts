@@ -100,7 +100,7 @@ export abstract class Module implements TensorHolder {
   }
 
   /**
-   * Copies a state dict into the module, converting dtype and device. A missing `num_batches_tracked` is left unchanged.
+   * Copies a state dict into the module, converting dtype and device. A missing `num_batches_tracked` stays unchanged.
    * Throws ConfigError if names are missing or unexpected with `strict` (the default), ShapeError if sizes differ; the
    * module is then unchanged.
    */

@@ -17,8 +17,8 @@ export interface PadOptions {
 }
 
 /**
- * Pads a tensor. `padding`: sizes before and after the last dimension, then the one before it, and so on; negative sizes
- * crop.
+ * Pads a tensor. `padding`: sizes before and after the last dimension, then the one before it, and so on; negative
+ * sizes crop.
  */
 export function pad(x: Tensor, padding: readonly number[], options: PadOptions = {}): Tensor {
   checkCall('pad', ['x: tensor', 'padding: numbers'], padKinds, arguments);

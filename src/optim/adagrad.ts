@@ -21,7 +21,7 @@ export interface AdagradOptions {
   lrDecay: number;
   /** L2 penalty. Default 0. */
   weightDecay: number;
-  /** What the sum of squares begins with. Default 0. */
+  /** Initial value of the sum of squares. Default 0. */
   initialAccumulatorValue: number;
   /** Added to the denominator. Default 1e-10. */
   eps: number;

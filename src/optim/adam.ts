@@ -22,11 +22,11 @@ export interface AdamOptions {
   betas: [number, number];
   /** Added to the denominator. Default 1e-8. */
   eps: number;
-  /** In Adam an L2 penalty, default 0; in AdamW a decay of its own, default 1e-2. */
+  /** In Adam an L2 penalty, default 0; in AdamW decoupled weight decay, default 1e-2. */
   weightDecay: number;
   /** Divides by the largest average of the square so far. Default false. */
   amsgrad: boolean;
-  /** Climbs instead of descending. Default false. */
+  /** Ascends instead of descending. Default false. */
   maximize: boolean;
 }
 

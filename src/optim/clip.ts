@@ -9,7 +9,7 @@ const clipKinds: Kinds<ClipGradNormOptions> = { normType: 'number', errorIfNonfi
 export interface ClipGradNormOptions {
   /** The order of the norm; Infinity for the largest magnitude. Default 2. */
   normType?: number;
-  /** Throws where the norm is infinite or not a number; it waits for the device. Default false. */
+  /** Throws if the norm is NaN or Inf, which waits for the device. Default false. */
   errorIfNonfinite?: boolean;
 }
 
@@ -28,8 +28,8 @@ function totalNorm(gradients: Tensor[], normType: number): Tensor {
 
 /**
  * Scales the gradients of `params` down in place, so that their norm, taken over all of them as one vector, is at most
- * `maxNorm`. Returns the norm that they had. As torch.nn.utils.clip_grad_norm_. Throws ConfigError where maxNorm is
- * below 0, ArgumentError where the norm is not finite and `errorIfNonfinite` is set; the gradients are unchanged then.
+ * `maxNorm`. Returns the norm before scaling. As torch.nn.utils.clip_grad_norm_. Throws ConfigError if maxNorm is below
+ * 0, ArgumentError if the norm is NaN or Inf and `errorIfNonfinite` is set; the gradients are then unchanged.
  */
 export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number, options: ClipGradNormOptions = {}): Tensor {
   checkCall('clipGradNorm_', ['params: iterable', 'maxNorm: number'], clipKinds, arguments);
@@ -44,7 +44,7 @@ export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number, options
           `The norm of order ${normType} of the gradients is ${total.item()}, so they cannot be clipped to ${maxNorm}.`,
         );
       }
-      // Never above 1, rather than a question whether to scale: that would wait for the device.
+      // Clamping the factor to 1 replaces a branch on its value, which would wait for the device.
       const factor = total.add(1e-6).reciprocal().mul(maxNorm).clamp({ max: 1 });
       for (const device of new Set(gradients.map((gradient) => gradient.device)))
         torch._foreachMul_(

@@ -1,23 +1,23 @@
 import { callOverload, overloadOf, type Tensor, type TensorList } from '../tensor/index.js';
 
 /**
- * What a step takes from the device instead of the host, so that it can be captured: nothing in it is asked for or
- * waited for.
+ * Inputs of a step that are on the device instead of the host, so that the step can be captured: the host never reads
+ * them or waits for them.
  */
 export interface DeviceStep {
   /** Learning rate of each group, float32 []. */
   lr: readonly Tensor[];
-  /** float32 []: where it is 1, the step changes nothing. */
+  /** float32 []: if it is 1, the step changes nothing. */
   foundInf: Tensor;
-  /** float32 []: what gradients are multiplied by before. Only for optimizers that have {@link Optimizer.endsStep}. */
+  /** float32 []: a factor for the gradients before the step. Only for optimizers with {@link Optimizer.endsStep}. */
   scale?: Tensor;
-  /** Averages that move by `share`, float32 [], toward the new values. Only for those as well. */
+  /** Averages that move by `share`, float32 [], toward the new values. Only for the same optimizers. */
   average?: { share: Tensor; of: (param: Tensor) => Tensor | undefined };
-  /** A parameter's copy in bfloat16, which takes over the new values. Only for those as well. */
+  /** A parameter's copy in bfloat16, which receives the new values. Only for the same optimizers. */
   half?: (param: Tensor) => Tensor | undefined;
 }
 
-/** What a fused operator takes of it for one group. @internal */
+/** Returns the inputs of a fused operator for one group. @internal */
 export const ofGroup = ({ lr, foundInf }: DeviceStep, index: number): { lr: Tensor; foundInf: Tensor } => ({
   lr: lr[index] as Tensor,
   foundInf,
@@ -25,9 +25,9 @@ export const ofGroup = ({ lr, foundInf }: DeviceStep, index: number): { lr: Tens
 
 export interface EndOfStep {
   members: readonly Tensor[];
-  /** Parameters, gradients and what is kept for each, as the operator takes them. */
+  /** Parameters, gradients and state tensors, in the operator's order. */
   lists: readonly (TensorList | readonly Tensor[])[];
-  /** Which group of the optimizer. */
+  /** Index of the group in the optimizer. */
   index: number;
   numbers: readonly (number | boolean)[];
 }

@@ -13,7 +13,7 @@ import { copyAll_ } from './many.js';
 
 const kinds: Kinds<EMAOptions> = { decay: 'number', warmUp: 'boolean' };
 
-/** What can be averaged: tensors by name, as a Module has them. */
+/** An object with named tensors that can be averaged, such as a Module. */
 export interface Averageable {
   namedParameters(): Iterable<[string, Tensor]>;
   namedBuffers(): Iterable<[string, Tensor]>;
@@ -21,7 +21,7 @@ export interface Averageable {
 
 /** Options of {@link EMA}. */
 export interface EMAOptions {
-  /** The average's part in each update. Default 0.999. */
+  /** Weight of the old average in each update. Default 0.999. */
   decay?: number;
   /** Begins with less decay, (1 + n) / (10 + n) at update n from 0, until that reaches `decay`. Default false. */
   warmUp?: boolean;
@@ -37,8 +37,8 @@ export interface EMAState {
 
 /**
  * A copy of a module whose parameters are exponential moving averages of the module's, and whose buffers are the
- * module's; as torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn. It begins as the module is. Throws
- * ConfigError where decay is not in [0, 1] or there are no parameters.
+ * module's; as torch.optim.swa_utils.AveragedModel with get_ema_multi_avg_fn. It begins as a copy of the module. Throws
+ * ConfigError if decay is not in [0, 1] or there are no parameters.
  */
 export class EMA implements TensorHolder {
   /** @internal Makes structured cloning throw. */
@@ -62,7 +62,7 @@ export class EMA implements TensorHolder {
     this.#buffers = new Followed([...source.namedBuffers()]);
   }
 
-  /** Takes in the module's present parameters and buffers; usually after each optimizer step. */
+  /** Updates the averages with the module's current parameters and buffers; usually after each optimizer step. */
   update(): void {
     const decay = this.warmUp ? Math.min(this.decay, (1 + this.updates) / (10 + this.updates)) : this.decay;
     noGrad(() => {
@@ -78,9 +78,9 @@ export class EMA implements TensorHolder {
   }
 
   /**
-   * The same where the device knows by how much: `weight` (one element) is the part of the module's parameters, 0 where
-   * nothing changes. Averages of the parameters in `moved` have moved already. {@link updates} is the caller's to
-   * count. @internal
+   * Like {@link update}, with a weight on the device: `weight` (one element) is that of the module's parameters, 0 for
+   * no change. Averages of the parameters in `moved` are already updated. The caller must count {@link updates}.
+   * @internal
    */
   updateBy(weight: Tensor, moved: ReadonlySet<Tensor> = new Set()): void {
     const left = [...this.#parameters.bySource].filter(([source]) => !moved.has(source));
@@ -104,17 +104,17 @@ export class EMA implements TensorHolder {
     return Object.fromEntries([...this.#parameters.byName, ...this.#buffers.byName]);
   }
 
-  /** Copies averages and buffers into `target`. Throws ConfigError where its names are others; it is unchanged then. */
+  /** Copies averages and buffers into `target`. Throws ConfigError if its names differ; it is then unchanged. */
   copyTo(target: Averageable): void {
     copyAll(this.averagedStateDict(), Object.fromEntries([...target.namedParameters(), ...target.namedBuffers()]));
   }
 
-  /** What {@link loadStateDict} needs to continue. The tensors share this object's memory. */
+  /** State for {@link loadStateDict}. The tensors share this object's memory. */
   stateDict(): EMAState {
     return { updates: this.updates, averages: this.averagedStateDict() };
   }
 
-  /** Takes over a copy of a state. Throws ConfigError where its names are others; nothing is changed then. */
+  /** Copies a state into this object. Throws ConfigError if its names differ; nothing is then changed. */
   loadStateDict(state: EMAState): void {
     checkCall('loadStateDict', ['state: object'], undefined, arguments);
     const { updates, averages } = state;

@@ -34,7 +34,7 @@ export interface GradScalerOptions {
   device?: string;
 }
 
-/** What a scaler needs of an optimizer. */
+/** The part of an optimizer that a scaler uses. */
 export interface ScaledOptimizer {
   readonly paramGroups: readonly { params: readonly Tensor[] }[];
   step(): void;
@@ -82,7 +82,8 @@ export class GradScaler {
   }
 
   /**
-   * Divides the gradients of an optimizer's parameters by the scale, to clip them before step(). Once between updates.
+   * Divides the gradients of an optimizer's parameters by the scale, for clipping before step(). Call it at most once
+   * between updates.
    */
   unscale_(optimizer: ScaledOptimizer): void {
     checkCall('unscale_', ['optimizer: optimizer'], undefined, arguments);
@@ -109,7 +110,7 @@ export class GradScaler {
     this.#pending.push(optimizer);
   }
 
-  /** Unscales where that was not done, and steps unless a gradient is infinite or NaN. Returns whether it stepped. */
+  /** Unscales if not yet done, and steps unless a gradient is NaN or Inf. Returns whether it stepped. */
   step(optimizer: ScaledOptimizer): boolean {
     checkCall('step', ['optimizer: optimizer'], undefined, arguments);
     if (!this.#unscaled.has(optimizer)) this.unscale_(optimizer);
@@ -136,7 +137,7 @@ export class GradScaler {
   }
 
   /**
-   * What the device has: scale, growth tracker, and 1 where a gradient overflowed since the last update, float32 [].
+   * State on the device, float32 []: scale, growth tracker, and 1 if a gradient overflowed since the last update.
    * @internal
    */
   get onDevice(): { scale: Tensor; growthTracker: Tensor; foundInf: Tensor } {

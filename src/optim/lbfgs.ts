@@ -7,15 +7,15 @@ import { strongWolfe } from './line-search.js';
 export interface LBFGSOptions {
   /** Learning rate. Default 1. */
   lr: number;
-  /** Iterations in a step at most. Default 20. */
+  /** Maximum iterations per step. Default 20. */
   maxIter: number;
-  /** Evaluations of the closure in a step at most. Default maxIter * 1.25, rounded down. */
+  /** Maximum evaluations of the closure per step. Default maxIter * 1.25, rounded down. */
   maxEval: number | null;
-  /** Ends where no element of the gradient is larger. Default 1e-7. */
+  /** Stops if no element of the gradient is larger. Default 1e-7. */
   toleranceGrad: number;
-  /** Ends where loss and parameters change by less. Default 1e-9. */
+  /** Stops if loss or parameters change by less. Default 1e-9. */
   toleranceChange: number;
-  /** How many updates are remembered. Default 100. */
+  /** Number of updates that are kept. Default 100. */
   historySize: number;
   /** `strong_wolfe` searches along each direction. Default null: a step of length lr. */
   lineSearchFn: 'strong_wolfe' | null;
@@ -134,7 +134,7 @@ export class LBFGS {
     return first;
   }
 
-  /** The two-loop recursion (Nocedal 1980): about the inverse Hessian times the gradient, with a minus. */
+  /** The two-loop recursion (Nocedal 1980): minus the approximate inverse Hessian times the gradient. */
   private nextDirection(gradient: Tensor): Tensor {
     if (this.iterations === 1) this.scale = 1;
     else this.rememberUpdate(gradient);
@@ -183,7 +183,7 @@ export class LBFGS {
     }
   }
 
-  /** Frees what is remembered of earlier steps, which starts again; the parameters stay. */
+  /** Frees the history, which starts again at the next step; the parameters stay. */
   dispose(): void {
     for (const update of this.history) disposeUpdate(update);
     this.direction?.dispose();

@@ -9,7 +9,7 @@ const kinds: Kinds<LionOptions> = { lr: 'number', betas: 'any', weightDecay: 'nu
 
 /** Options of {@link Lion}. */
 export interface LionOptions {
-  /** Learning rate; every element moves by just this much. Default 1e-4. */
+  /** Learning rate: the amount by which every element moves. Default 1e-4. */
   lr: number;
   /** The average's part in the step's direction, and the average's decay rate. Default [0.9, 0.99]. */
   betas: [number, number];
@@ -21,7 +21,7 @@ const defaults: LionOptions = { lr: 1e-4, betas: [0.9, 0.99], weightDecay: 0 };
 
 /**
  * Lion of Chen et al., Symbolic Discovery of Optimization Algorithms (2023), by foreach operators: a step along the
- * sign of an average of past gradients and the present one. PyTorch has no peer; the state's name is `exp_avg`. Throws
+ * sign of an average of past gradients and the current one. PyTorch has no Lion; the state's name is `exp_avg`. Throws
  * ConfigError where lr or weightDecay is below 0, or one of the betas is not in [0, 1).
  */
 export class Lion extends Optimizer<LionOptions> {

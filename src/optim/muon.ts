@@ -27,13 +27,13 @@ export interface MuonOptions {
   nesterov: boolean;
   /** Coefficients of the odd polynomial of degree 5 in Newton-Schulz. Default [3.4445, -4.775, 2.0315]. */
   nsCoefficients: [number, number, number];
-  /** The least norm that is divided by. Default 1e-7. */
+  /** Minimum norm in the division. Default 1e-7. */
   eps: number;
   /** Newton-Schulz iterations, below 100. Default 5. */
   nsSteps: number;
   /**
-   * The rate by the matrix's form, rows x columns: `original` multiplies by sqrt(max(1, rows / columns)),
-   * `match_rms_adamw` by 0.2 sqrt(max(rows, columns)), which lets the rates of AdamW be used. Default `original`.
+   * Adjusts the learning rate to the matrix shape: `original` multiplies by sqrt(max(1, rows / columns)),
+   * `match_rms_adamw` by 0.2 sqrt(max(rows, columns)), for learning rates of AdamW. Default `original`.
    */
   adjustLrFn: 'original' | 'match_rms_adamw';
 }

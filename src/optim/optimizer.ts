@@ -20,7 +20,7 @@ export interface Bucket {
   members: Tensor[];
 }
 
-/** What a step works on: parameters, their gradients and their state, in the same order. */
+/** Inputs of a step: parameters, their gradients and their state, in the same order. */
 export interface Lists {
   members: Tensor[];
   params: TensorList;
@@ -40,7 +40,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   readonly state = new Map<Tensor, ParameterState>();
   readonly #buckets = new Map<string, Bucket>();
   readonly #kinds = new Map<Tensor, string>();
-  /** Whether the step is one of libtorch's fused operators, which walk through memory. */
+  /** Whether the step is one of libtorch's fused operators, which traverse tensors in memory order. */
   protected readonly fused: boolean = false;
   /** Whether a step on the device scales gradients and moves averages as well. @internal */
   readonly endsStep: boolean = false;
@@ -117,7 +117,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     return kind;
   }
 
-  /** Calls `update` for each group; records no gradients, and frees what is made and not kept. */
+  /** Calls `update` for each group without recording gradients, and frees the temporary tensors. */
   protected forEachGroup(update: (group: Group<Options>, index: number) => void): void {
     noGrad(() =>
       scope(() => {
@@ -241,7 +241,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 }
 
-/** A group of parameters may also have a name, and the first rate that a schedule noted. */
+/** Checks a group's options; it may also have a name and the initial learning rate set by a schedule. */
 function checkGroup(name: string, group: object, kinds: Kinds<object>): void {
   checkOptions(
     `${name}, a group of parameters`,

@@ -25,9 +25,9 @@ export interface RMSpropOptions {
   weightDecay: number;
   /** Default 0. */
   momentum: number;
-  /** Divides by the gradient's deviation instead of its size. Default false. */
+  /** Divides by the gradient's standard deviation instead of its root mean square. Default false. */
   centered: boolean;
-  /** Climbs instead of descending. Default false. */
+  /** Ascends instead of descending. Default false. */
   maximize: boolean;
 }
 

@@ -23,9 +23,9 @@ export interface SGDOptions {
   dampening: number;
   /** L2 penalty. Default 0. */
   weightDecay: number;
-  /** Nesterov's form; needs a momentum and no dampening. Default false. */
+  /** Uses Nesterov momentum; needs a momentum and no dampening. Default false. */
   nesterov: boolean;
-  /** Climbs instead of descending. Default false. */
+  /** Ascends instead of descending. Default false. */
   maximize: boolean;
 }
 
@@ -62,7 +62,7 @@ export class SGD extends Optimizer<SGDOptions> {
     const prepare = (param: Tensor) => {
       if (momentum === 0) return 'plain';
       if (this.state.has(param)) return 'later';
-      // It stays as it is where the device leaves the first step out.
+      // The buffer stays zero if the device skips the first step.
       this.remember(param, 'momentum_buffer', torch.zerosLike(param));
       return 'first';
     };

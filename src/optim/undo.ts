@@ -2,7 +2,7 @@ import { keep, noGrad, scope, type Tensor, TensorList } from '../tensor/index.js
 import { copyAll_ } from './many.js';
 
 /**
- * Takes back what operators did to tensors; on a device by its own decision, in a few kernels for all tensors together.
+ * Restores tensors that operators changed; on a device without waiting, in a few kernels for all tensors together.
  */
 export class Undo {
   readonly #tensors: TensorList;

@@ -38,7 +38,7 @@ export class FrozenGraph {
     return new FrozenGraph(native().frozenNarrow(this.handle, dtypeCode(dtype)));
   }
 
-  /** Returns the outputs of the graph for images; null for an output that is None. */
+  /** Returns the outputs of the graph for images; null for an absent output. */
   run(images: Tensor): (Tensor | null)[] {
     return native()
       .frozenRun(this.handle, images.handle)

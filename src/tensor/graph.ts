@@ -75,7 +75,7 @@ export class DeviceGraph {
   /**
    * Captures the device work of `body` on a parallel branch, next to all work captured after it up to {@link join}. The
    * branch must not change tensors that another branch uses, and its new tensors must be kept until the capture ends.
-   * With `background`, the branch has low priority: it runs where the other work leaves room.
+   * With `background`, the branch runs where the other work leaves room.
    */
   aside<T>(body: () => T, { background = false }: { background?: boolean } = {}): T {
     native().graphAside(this.handle, background);

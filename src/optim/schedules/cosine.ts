@@ -5,7 +5,8 @@ import { LRScheduler, type Scheduled } from './schedule.js';
 const kinds = { tMax: 'number', etaMin: 'number' } as const;
 
 /**
- * Half a cosine from the initial rate down to `etaMin` in `tMax` steps, as torch.optim.lr_scheduler.CosineAnnealingLR.
+ * Half a cosine from the initial learning rate down to `etaMin` in `tMax` steps, as
+ * torch.optim.lr_scheduler.CosineAnnealingLR.
  */
 export class CosineAnnealingLR extends LRScheduler {
   readonly tMax: number;

@@ -3,7 +3,7 @@ import { LRScheduler, type Scheduled } from './schedule.js';
 
 const kinds = { gamma: 'number' } as const;
 
-/** Multiplies by `gamma` at every step, as torch.optim.lr_scheduler.ExponentialLR. */
+/** Multiplies the learning rate by `gamma` at every step, as torch.optim.lr_scheduler.ExponentialLR. */
 export class ExponentialLR extends LRScheduler {
   readonly gamma: number;
 

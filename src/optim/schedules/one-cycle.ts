@@ -18,25 +18,25 @@ const kinds: Kinds<OneCycleOptions> = {
 
 /** Options of {@link OneCycleLR}. */
 export interface OneCycleOptions {
-  /** The highest rate, of all groups or of each. */
+  /** The maximum learning rate, one for all groups or one per group. */
   maxLr: number | number[];
   /** Steps of the whole cycle. */
   totalSteps: number;
-  /** The part of the steps in which the rate rises. Default 0.3. */
+  /** Fraction of the steps in which the learning rate rises. Default 0.3. */
   pctStart?: number;
   /** Default `cos`. */
   annealStrategy?: 'cos' | 'linear';
-  /** Moves momentum, or the first of betas, against the rate. Default true. */
+  /** Cycles momentum, or the first of betas, inversely to the learning rate. Default true. */
   cycleMomentum?: boolean;
-  /** Momentum at the highest rate. Default 0.85. */
+  /** Momentum at the maximum learning rate. Default 0.85. */
   baseMomentum?: number;
   /** Momentum at the start and the end. Default 0.95. */
   maxMomentum?: number;
-  /** The first rate is maxLr / divFactor. Default 25. */
+  /** The initial learning rate is maxLr / divFactor. Default 25. */
   divFactor?: number;
-  /** The last rate is the first one / finalDivFactor. Default 1e4. */
+  /** The final learning rate is the initial one / finalDivFactor. Default 1e4. */
   finalDivFactor?: number;
-  /** Comes back to the first rate as slowly as it rose, and goes to the last one then. Default false. */
+  /** Falls to the initial learning rate as slowly as it rose, then to the final one. Default false. */
   threePhase?: boolean;
 }
 

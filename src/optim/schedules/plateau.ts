@@ -18,19 +18,19 @@ const kinds: Kinds<PlateauOptions> = {
 export interface PlateauOptions {
   /** Whether less or more of the metric is better. Default `min`. */
   mode?: 'min' | 'max';
-  /** What the rate is multiplied by, below 1. Default 0.1. */
+  /** Factor of the learning rate at a reduction, below 1. Default 0.1. */
   factor?: number;
-  /** Steps without improvement that are borne. Default 10. */
+  /** Tolerated number of steps without improvement. Default 10. */
   patience?: number;
-  /** The least that counts as improvement. Default 1e-4. */
+  /** Minimum change that counts as an improvement. Default 1e-4. */
   threshold?: number;
   /** Whether the threshold is a part of the best value or an amount. Default `rel`. */
   thresholdMode?: 'rel' | 'abs';
   /** Steps after a reduction in which nothing is counted. Default 0. */
   cooldown?: number;
-  /** The least rate, of all groups or of each. Default 0. */
+  /** Minimum learning rate, one for all groups or one per group. Default 0. */
   minLr?: number | number[];
-  /** A reduction by no more than this is left out. Default 1e-8. */
+  /** Reductions of at most this size are skipped. Default 1e-8. */
   eps?: number;
 }
 
@@ -43,7 +43,7 @@ export interface PlateauState {
 }
 
 /**
- * Reduces the rate when a metric has stopped improving, as torch.optim.lr_scheduler.ReduceLROnPlateau. Throws
+ * Reduces the learning rate when a metric has stopped improving, as torch.optim.lr_scheduler.ReduceLROnPlateau. Throws
  * ConfigError where factor is not in [0, 1), mode or thresholdMode is unknown, a number is below 0, or minLr has not
  * one value for each group.
  */

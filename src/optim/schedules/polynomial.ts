@@ -6,7 +6,7 @@ const kinds: Kinds<PolynomialOptions> = { totalIters: 'number', power: 'number' 
 
 /** Options of {@link PolynomialLR}. */
 export interface PolynomialOptions {
-  /** Steps until the rate is 0. Default 5. */
+  /** Steps until the learning rate is 0. Default 5. */
   totalIters?: number;
   /** Default 1: a straight line. */
   power?: number;

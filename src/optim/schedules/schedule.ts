@@ -25,7 +25,7 @@ export abstract class LRScheduler {
   /** The learning rate after `epoch` steps of a group that began with `baseLr`; `group` is the group's number. */
   abstract lrAt(epoch: number, baseLr: number, group: number): number;
 
-  /** Goes one step on, usually at the end of an epoch, and sets the optimizer's learning rates. */
+  /** Advances by one step, usually at the end of an epoch, and sets the optimizer's learning rates. */
   step(): void {
     this.goTo(this.lastEpoch + 1);
   }

@@ -5,7 +5,7 @@ import { LRScheduler, type Scheduled } from './schedule.js';
 const stepKinds = { stepSize: 'number', gamma: 'number' } as const;
 const milestoneKinds = { milestones: 'any', gamma: 'number' } as const;
 
-/** Multiplies by `gamma` every `stepSize` steps, as torch.optim.lr_scheduler.StepLR. */
+/** Multiplies the learning rate by `gamma` every `stepSize` steps, as torch.optim.lr_scheduler.StepLR. */
 export class StepLR extends LRScheduler {
   readonly stepSize: number;
   readonly gamma: number;

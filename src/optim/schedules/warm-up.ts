@@ -8,9 +8,9 @@ const constantKinds: Kinds<ConstantOptions> = { factor: 'number', totalIters: 'n
 
 /** Options of {@link LinearLR}. */
 export interface LinearOptions {
-  /** What the rate is multiplied by at the start. Default 1/3. */
+  /** Factor of the learning rate at the start. Default 1/3. */
   startFactor?: number;
-  /** What it is multiplied by from step `totalIters` on. Default 1. */
+  /** Factor of the learning rate from step `totalIters` on. Default 1. */
   endFactor?: number;
   /** Default 5. */
   totalIters?: number;
@@ -47,7 +47,7 @@ export class LinearLR extends LRScheduler {
 
 /** Options of {@link ConstantLR}. */
 export interface ConstantOptions {
-  /** What the rate is multiplied by until then. Default 1/3. */
+  /** Factor of the learning rate until step `totalIters`. Default 1/3. */
   factor?: number;
   /** The step from which the rate is the initial one. Default 5. */
   totalIters?: number;
