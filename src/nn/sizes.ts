@@ -6,7 +6,7 @@ export type Sizes = number | readonly number[];
 /** One number for height and width, or both. */
 export type Pair = number | readonly [number, number];
 
-/** One number for each of `count` dimensions. Throws ArgumentError where the list has another length. */
+/** One number for each of `count` dimensions. Throws ArgumentError if the list has another length. */
 export function sizesOf(value: Sizes, count: number, name: string): number[] {
   if (typeof value === 'number') return new Array<number>(count).fill(value);
   if (!Array.isArray(value))

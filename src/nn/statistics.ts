@@ -5,7 +5,7 @@ import { ShapeError } from '../errors.js';
 
 const product = (sizes: readonly number[]): number => sizes.reduce((all, size) => all * size, 1);
 
-/** Throws ShapeError where a channel of [N, C, ...] has one value. Empty inputs pass, as in PyTorch. */
+/** Throws ShapeError if a channel of [N, C, ...] has one value. Empty inputs pass, as in PyTorch. */
 export function needSeveralValues(shape: readonly number[], remedy: string): void {
   if (shape.length < 2 || product(shape) !== shape[1]) return;
   throw new ShapeError(
@@ -13,7 +13,7 @@ export function needSeveralValues(shape: readonly number[], remedy: string): voi
   );
 }
 
-/** Throws ShapeError where each channel of each sample of [N, C, ...] has one value. */
+/** Throws ShapeError if each channel of each sample of [N, C, ...] has one value. */
 export function needSeveralPositions(shape: readonly number[]): void {
   if (product(shape.slice(2)) !== 1) return;
   throw new ShapeError(
@@ -23,7 +23,7 @@ export function needSeveralPositions(shape: readonly number[]): void {
 }
 
 /**
- * Throws ShapeError where each group of channels of each sample of [N, C, ...] is one value and there is one sample.
+ * Throws ShapeError if each group of channels of each sample of [N, C, ...] is one value and there is one sample.
  */
 export function needSeveralInGroup(shape: readonly number[], groups: number): void {
   const [n = 0, channels = 0, ...rest] = shape;

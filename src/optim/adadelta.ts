@@ -29,7 +29,7 @@ export interface AdadeltaOptions {
 const defaults: AdadeltaOptions = { lr: 1, rho: 0.9, eps: 1e-6, weightDecay: 0, maximize: false };
 
 /**
- * Adadelta, as torch.optim.Adadelta, by foreach operators. Throws ConfigError where lr, eps or weightDecay is below 0,
+ * Adadelta, as torch.optim.Adadelta, by foreach operators. Throws ConfigError if lr, eps or weightDecay is below 0,
  * or rho is not in [0, 1].
  */
 export class Adadelta extends Optimizer<AdadeltaOptions> {

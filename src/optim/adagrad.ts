@@ -39,7 +39,7 @@ const defaults: AdagradOptions = {
 };
 
 /**
- * Adagrad, as torch.optim.Adagrad, by foreach operators. Throws ConfigError where lr, lrDecay, weightDecay,
+ * Adagrad, as torch.optim.Adagrad, by foreach operators. Throws ConfigError if lr, lrDecay, weightDecay,
  * initialAccumulatorValue or eps is below 0.
  */
 export class Adagrad extends Optimizer<AdagradOptions> {

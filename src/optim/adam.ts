@@ -40,7 +40,7 @@ const defaults: AdamOptions = {
 };
 
 /**
- * Adam, as torch.optim.Adam, by the fused operator. Throws ConfigError where lr, eps or weightDecay is below 0, or one
+ * Adam, as torch.optim.Adam, by the fused operator. Throws ConfigError if lr, eps or weightDecay is below 0, or one
  * of the betas is not in [0, 1).
  */
 export class Adam extends Optimizer<AdamOptions> {

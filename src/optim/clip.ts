@@ -58,7 +58,7 @@ export function clipGradNorm_(params: Iterable<Tensor>, maxNorm: number, options
 
 /**
  * Limits every element of the gradients of `params` to [-value, value] in place. As torch.nn.utils.clip_grad_value_.
- * Throws ConfigError where value is below 0.
+ * Throws ConfigError if value is below 0.
  */
 export function clipGradValue_(params: Iterable<Tensor>, value: number): void {
   checkCall('clipGradValue_', ['params: iterable', 'value: number'], undefined, arguments);

@@ -52,7 +52,7 @@ const defaults: MuonOptions = {
 /**
  * Momentum whose steps are made nearly orthogonal, for the matrices of hidden layers, as torch.optim.Muon: averages by
  * foreach operators, the orthogonalization in bfloat16 matrix by matrix. Other parameters want another optimizer, such
- * as AdamW. Throws ConfigError where a parameter is not 2-dimensional, lr, weightDecay or momentum is below 0, nsSteps
+ * as AdamW. Throws ConfigError if a parameter is not 2-dimensional, lr, weightDecay or momentum is below 0, nsSteps
  * is not a whole number from 0 to 99, there are not three coefficients, or adjustLrFn is unknown.
  */
 export class Muon extends Optimizer<MuonOptions> {

@@ -43,7 +43,7 @@ const defaults: NAdamOptions = {
 };
 
 /**
- * Adam with Nesterov momentum, as torch.optim.NAdam, by foreach operators. Throws ConfigError where lr, eps,
+ * Adam with Nesterov momentum, as torch.optim.NAdam, by foreach operators. Throws ConfigError if lr, eps,
  * weightDecay or momentumDecay is below 0, or one of the betas is not in [0, 1).
  */
 export class NAdam extends Optimizer<NAdamOptions> {

@@ -42,7 +42,7 @@ const defaults: RMSpropOptions = {
 };
 
 /**
- * RMSprop, as torch.optim.RMSprop, by foreach operators. Throws ConfigError where lr, alpha, eps, weightDecay or
+ * RMSprop, as torch.optim.RMSprop, by foreach operators. Throws ConfigError if lr, alpha, eps, weightDecay or
  * momentum is below 0.
  */
 export class RMSprop extends Optimizer<RMSpropOptions> {

@@ -26,7 +26,7 @@ export interface TensorOptions {
 /**
  * A new tensor with a copy of `data`: a number, nested arrays, a typed array (one dimension; see {@link fromArray} for
  * a shape), or a tensor. Whole numbers make int64, because JavaScript cannot tell 1.0 from 1: say `{ dtype: 'float32'
- * }` for floats. Throws ShapeError where nested arrays are ragged, ArgumentError where an integer type cannot hold a
+ * }` for floats. Throws ShapeError if nested arrays are ragged, ArgumentError if an integer type cannot hold a
  * value.
  */
 export function tensor(data: TensorData, options: TensorOptions = {}): Tensor {
@@ -63,7 +63,7 @@ export interface FromArrayOptions extends TensorOptions {
   share?: boolean;
 }
 
-/** A tensor of `shape` from a typed array in row-major order. Throws ShapeError where the sizes differ. */
+/** A tensor of `shape` from a typed array in row-major order. Throws ShapeError if the sizes differ. */
 export function fromArray(
   array: Bytes,
   shape: readonly number[] = [array?.length],

@@ -27,7 +27,7 @@ export class Event {
   readonly device: string;
   readonly #handle: Handle;
 
-  /** Throws ConfigError where there is no such device, or no accelerator; the CPU has no events. */
+  /** Throws ConfigError if there is no such device, or no accelerator; the CPU has no events. */
   constructor(options: EventOptions = {}) {
     checkCall('new torch.Event', [], kinds, arguments);
     const device = options.device ?? native().devices()[1] ?? 'cpu';
@@ -64,7 +64,7 @@ export class Event {
   }
 
   /**
-   * Milliseconds on the device from this event to `end`. Throws NativeError where one of them was not recorded, has not
+   * Milliseconds on the device from this event to `end`. Throws NativeError if one of them was not recorded, has not
    * been reached, or was made without `enableTiming`.
    */
   elapsedTime(end: Event): number {

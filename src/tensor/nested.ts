@@ -24,7 +24,7 @@ export function nested(data: Bytes, shape: number[], dtype: DType): NestedValues
   return build(0);
 }
 
-/** The shape of nested arrays. Throws ShapeError where they are ragged, ArgumentError where they contain themselves. */
+/** The shape of nested arrays. Throws ShapeError if they are ragged, ArgumentError if they contain themselves. */
 export function shapeOf(values: unknown): number[] {
   const shape: number[] = [];
   for (let value = values; Array.isArray(value); value = value[0]) {

@@ -54,7 +54,7 @@ interface Phase {
 
 /**
  * Up to a high rate and down to a very low one, usually step by step and not by epochs, as
- * torch.optim.lr_scheduler.OneCycleLR. Throws ConfigError where totalSteps is not a whole number above 0, pctStart not
+ * torch.optim.lr_scheduler.OneCycleLR. Throws ConfigError if totalSteps is not a whole number above 0, pctStart not
  * in [0, 1], annealStrategy unknown, maxLr has not one value for each group, or momentum is to move and the optimizer
  * has none; also where it is stepped beyond totalSteps.
  */

@@ -13,7 +13,7 @@ export interface PolynomialOptions {
 }
 
 /**
- * From the initial rate down to 0 by a power of the part that is left, as torch.optim.lr_scheduler.PolynomialLR. Throws
+ * Decays the initial lr to 0 by a power of the remaining fraction, as torch.optim.lr_scheduler.PolynomialLR. Throws
  * ConfigError where totalIters is not a whole number above 0.
  */
 export class PolynomialLR extends LRScheduler {

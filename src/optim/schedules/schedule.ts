@@ -30,7 +30,7 @@ export abstract class LRScheduler {
     this.goTo(this.lastEpoch + 1);
   }
 
-  /** Sets the learning rates of step `epoch`. Throws ConfigError where it is below 0. */
+  /** Sets the learning rates of step `epoch`. Throws ConfigError if it is below 0. */
   goTo(epoch: number): void {
     if (!(epoch >= 0)) throw new ConfigError(`A schedule cannot go to step ${epoch}.`);
     this.lastEpoch = epoch;

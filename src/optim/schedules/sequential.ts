@@ -12,7 +12,7 @@ export interface SequentialOptions {
 }
 
 /**
- * One schedule after another, as torch.optim.lr_scheduler.SequentialLR. Throws ConfigError where there is no schedule,
+ * One schedule after another, as torch.optim.lr_scheduler.SequentialLR. Throws ConfigError if there is no schedule,
  * there is not one milestone fewer than schedules, milestones do not grow, or a schedule is another optimizer's.
  */
 export class SequentialLR extends LRScheduler {
@@ -44,7 +44,7 @@ export class SequentialLR extends LRScheduler {
 
   override goTo(epoch: number): void {
     super.goTo(epoch);
-    // The schedule itself goes too: it may set more than the rate.
+    // The schedule itself advances too: it may set more than the learning rate.
     const { schedule, since } = this.at(epoch);
     schedule.goTo(epoch - since);
   }

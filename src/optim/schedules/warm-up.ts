@@ -49,13 +49,13 @@ export class LinearLR extends LRScheduler {
 export interface ConstantOptions {
   /** Factor of the learning rate until step `totalIters`. Default 1/3. */
   factor?: number;
-  /** The step from which the rate is the initial one. Default 5. */
+  /** The step from which the learning rate is the initial one. Default 5. */
   totalIters?: number;
 }
 
 /**
- * A smaller rate until step `totalIters`, as torch.optim.lr_scheduler.ConstantLR. Throws ConfigError where factor is
- * not in [0, 1] or totalIters not a whole number above 0.
+ * A smaller learning rate until step `totalIters`, as torch.optim.lr_scheduler.ConstantLR. Throws ConfigError if factor
+ * is not in [0, 1] or totalIters not a whole number above 0.
  */
 export class ConstantLR extends LRScheduler {
   readonly factor: number;
