@@ -74,10 +74,7 @@ function pasted({ kind, share, center: [x, y] }: Mix, height: number, width: num
 /** The length of the result of {@link mixNumbers}. */
 export const mixColumns = 6;
 
-/**
- * Returns the numbers that {@link mix} needs for an image: weights of its pixels and its label, and the pasted
- * rectangle.
- */
+/** Returns what {@link mix} needs for an image: weights of its pixels and label, and the pasted rectangle. */
 export function mixNumbers(one: Mix, height: number, width: number): number[] {
   const rectangle = pasted(one, height, width);
   const rest = 1 - (rectangle.height * rectangle.width) / (height * width);

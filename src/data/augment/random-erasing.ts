@@ -55,9 +55,7 @@ export function erase(images: Tensor, rectangles: Parameters, fill: readonly num
   return functions.where(insideOf(rectangles, images), perChannel(fill, images.device), images);
 }
 
-/**
- * Erases a rectangle of random position, area and aspect ratio; `fill` is the data set's mean, which normalizes to 0.
- */
+/** Erases a rectangle of random position, area and ratio; `fill` is the data set's mean, which normalizes to 0. */
 export const randomErasing = (options: RandomErasingOptions, fill: readonly number[]): Augmentation =>
   erasing(streams.randomErasing, (random, height, width) => erasedRectangle(random, height, width, options), fill);
 

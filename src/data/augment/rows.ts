@@ -14,11 +14,11 @@ export interface Draw {
 
 /** The numbers of a batch, one row per image. */
 export interface Parameters {
-  /** float32 [N, 1, 1, 1]. */
+  /** Returns one column, float32 [N, 1, 1, 1]. */
   column(which: number): Tensor;
-  /** float32 [N, count]. */
+  /** Returns adjacent columns, float32 [N, count]. */
   columns(begin: number, count: number): Tensor;
-  /** The columns from `begin` on. */
+  /** Returns the columns from `begin` on. */
   from(begin: number): Parameters;
   /** Applies `change` to the images whose number in column `which` equals `value`; the others stay unchanged. */
   where(which: number, value: number, images: Tensor, change: (some: Tensor, theirs: Parameters) => Tensor): Tensor;

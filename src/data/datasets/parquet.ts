@@ -20,10 +20,7 @@ const testNames = [
   ['test', 'testing', 'eval', 'evaluation'],
 ];
 
-/**
- * Finds the files of a split: its name is a word of the file name, delimited by characters other than letters, or the
- * name of a folder.
- */
+/** Finds the files of a split by its name: a word (only letters) of the file's name, or else of a folder's. */
 function filesOf(found: readonly Found[], names: readonly string[]): string[] {
   const known = [trainNames, ...testNames].flat();
   const splitIn = (text: string) => text.split(/[^A-Za-z]+/).find((word) => known.includes(word));

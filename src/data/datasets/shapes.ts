@@ -116,9 +116,7 @@ function draw(image: Uint8Array, inside: Inside, random: SampleRandom, isEasy: b
   }
 }
 
-/**
- * Generates `count` samples whose labels cycle through the classes. Train and test use different streams of one seed.
- */
+/** Generates `count` samples; labels cycle through the classes. Train and test use different streams of one seed. */
 export function drawShapes(seed: number, split: 'train' | 'test', count: number, isEasy = false): ImageSet {
   const images = new Uint8Array(count * 3 * size * size);
   const labels = new Uint8Array(count);

@@ -119,9 +119,7 @@ const plainKinds = ['0', '\0', '7'];
 const [hardLink, symbolicLink] = ['1', '2'];
 const linkKinds = [hardLink, symbolicLink];
 
-/**
- * Returns the target of a link inside the archive: symbolic links are relative to their folder, hard links to the top.
- */
+/** Returns the target of a link: symbolic links are relative to their folder, hard links to the archive's top. */
 const targetOf = (name: string, kind: string, target: string): string =>
   posix.normalize(kind === symbolicLink ? posix.join(posix.dirname(name), target) : target);
 
