@@ -6,7 +6,7 @@ const largestWrite = 2 ** 30;
 
 /** A destination of bytes, written part by part. */
 export interface Sink {
-  /** How many bytes were written. */
+  /** The number of bytes written so far. */
   readonly position: number;
   write(bytes: Uint8Array): void;
 }

@@ -18,10 +18,7 @@ const legacyProtocol = 1001;
 
 /** Options of {@link loadPth}. */
 export interface PthOptions {
-  /**
-   * How to read objects of classes that torch.load(weights_only=True) does not allow: throw, or as data. Default
-   * `refuse`.
-   */
+  /** Whether classes that torch.load(weights_only=True) rejects throw or become data. Default `refuse`. */
   unknown?: 'refuse' | 'opaque';
 }
 
@@ -83,10 +80,7 @@ function turn(bytes: Buffer, { key, dtype }: StorageReference): void {
   swapBytes(bytes, swapWidth(dtype));
 }
 
-/**
- * Reads the legacy format: a magic number, a protocol, the writer's platform, the value, the storage keys, the
- * storages.
- */
+/** Reads the legacy format: magic number, protocol, the writer's platform, value, storage keys, storages. */
 function readLegacy(input: Input, storages: Storages, named: Named): unknown {
   const source = new PickleSource((position, length) => input.take(position, length), input.size);
   const unknown = 'it is not a file of torch.save, or comes from PyTorch before 0.4; save it again with Python.';

@@ -22,10 +22,7 @@ export function endsOf(model: Classifier): { first: string; classifier: string }
   return { first: first ?? '', classifier: classifier ?? '' };
 }
 
-/**
- * Hashes names and shapes of a state dict, except those that depend on channels, classes or image size, and batch
- * counters.
- */
+/** Hashes names and shapes of a state dict, without channels, classes, image size and batch counters. */
 export function digestOf(state: StateDict, { first, classifier }: { first: string; classifier: string }): string {
   const open = new Set([`${first}.weight`, `${classifier}.weight`, `${classifier}.bias`]);
   const lines = Object.entries(state)

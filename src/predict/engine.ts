@@ -47,9 +47,7 @@ export class Engine {
     readonly options: EngineOptions,
   ) {}
 
-  /**
-   * Returns the most likely classes of an image, the most likely first. Rejects with DataError if it cannot be decoded.
-   */
+  /** Returns the most likely classes, the most likely first. Rejects with DataError if decoding fails. */
   predict(image: SentImage): Promise<Prediction[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ image, resolve, reject });

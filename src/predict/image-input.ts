@@ -20,10 +20,7 @@ export type ImageInput = string | Uint8Array | ArrayBuffer | RawImage;
 /** An image in the form that is sent to another thread. */
 export type SentImage = { path: string } | { bytes: Uint8Array; name: string } | { raw: RawImage };
 
-/**
- * Copies an image into memory of its own that can be transferred to another thread. Throws ArgumentError if it is not
- * an image.
- */
+/** Copies an image into memory that can be transferred to another thread. Throws ArgumentError if it is none. */
 export function sendable(image: ImageInput, name = 'The image'): { sent: SentImage; transfer: ArrayBuffer[] } {
   if (typeof image === 'string') return { sent: { path: image }, transfer: [] };
   // A Buffer is often a slice of memory that others use as well.

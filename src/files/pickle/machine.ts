@@ -116,10 +116,7 @@ function append(machine: Machine, items: unknown[]): void {
 
 const isOpaque = (value: unknown): boolean => value instanceof Opaque || value instanceof UnknownName;
 
-/**
- * Calls a supported name. An unsupported name, or unsupported arguments that make the call fail, return an opaque
- * object.
- */
+/** Calls a supported name. Unsupported names, or arguments that make the call fail, return an opaque object. */
 function called(machine: Machine, callable: unknown, args: unknown): unknown {
   const list: readonly unknown[] = Array.isArray(args) ? args : [args];
   if (callable instanceof UnknownName) return new Opaque(callable.name, list);

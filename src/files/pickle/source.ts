@@ -5,7 +5,7 @@ const longestLine = 1024;
 
 /** Sequential bytes from memory, or from a file through a small buffer. */
 export class PickleSource {
-  /** Where the next byte lies. */
+  /** Position of the next byte. */
   position: number;
   #window: Buffer = Buffer.alloc(0);
   #start = 0;
