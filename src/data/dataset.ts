@@ -63,7 +63,7 @@ export interface Dataset {
   channels: number;
   height: number;
   width: number;
-  /** Mean of each channel, for pixels in 0..1. */
+  /** Mean and standard deviation of each channel, for pixels in 0..1. */
   mean: readonly number[];
   std: readonly number[];
   /**

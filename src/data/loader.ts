@@ -214,8 +214,8 @@ export class Loader {
   }
 
   /**
-   * The same batches for steps that are captured: made by the device alone where the images lie there, otherwise of
-   * what the host brings ahead of its step. Undefined on the CPU.
+   * Returns the batches for steps captured in a CUDA graph: made on the device if the images are there, otherwise from
+   * data that the host uploads ahead of its step. Undefined on the CPU.
    * @internal
    */
   onDevice(): CapturedSource | undefined {
@@ -223,7 +223,7 @@ export class Loader {
   }
 
   /**
-   * Makes some of what {@link onDevice} needs in the next epoch, for about so many milliseconds.
+   * Draws part of the numbers that {@link onDevice} needs in the next epoch, for about `milliseconds`.
    * @internal
    */
   drawAhead(milliseconds: number): void {

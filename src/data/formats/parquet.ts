@@ -17,7 +17,7 @@ import { checkPages, compressors } from './parquet-pages.js';
 export interface Block {
   start: number;
   end: number;
-  /** Approximate size, uncompressed. */
+  /** Approximate uncompressed size in bytes. */
   bytes: number;
 }
 

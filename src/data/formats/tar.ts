@@ -76,7 +76,7 @@ export function* tarEntries(
   }
   const entries: TarEntry[] = [];
   const links: TarLink[] = [];
-  // What extension headers said about the next file.
+  // Properties of the next file from extension headers.
   let said: { path?: string; linkpath?: string; size?: string } = {};
   for (let at = 0; at < whole; ) {
     const header = yield* bytesAt(at, block);
@@ -177,7 +177,7 @@ function sizeIn(header: Buffer): number | undefined {
 /** Parses the size in a pax header, in decimal digits. */
 const sizeOf = (digits: string): number | undefined => (/^\d{1,15}$/.test(digits) ? Number(digits) : undefined);
 
-/** What of a pax header is used; its records are `<length> <key>=<value>\n`. Undefined where it is none. */
+/** Parses the used records of a pax header, each `<length> <key>=<value>\n`. Undefined if it is invalid. */
 function paxRecords(bytes: Buffer): Record<string, string> | undefined {
   const records: Record<string, string> = {};
   for (let at = 0; at < bytes.length; ) {
