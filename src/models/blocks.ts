@@ -76,7 +76,7 @@ export function shuffleChannels(x: Tensor, groups: number): Tensor {
     .reshape([-1, channels, height, width]);
 }
 
-/** Rounds to a multiple of `divisor`, at least `divisor`, and not below 90% of `value`. */
+/** Rounds to the nearest multiple of `divisor`, at least `divisor`, and not below 90% of `value`. */
 export function divisible(value: number, divisor = 8): number {
   const nearest = Math.max(divisor, Math.floor((value + divisor / 2) / divisor) * divisor);
   return nearest < 0.9 * value ? nearest + divisor : nearest;
