@@ -47,7 +47,7 @@ export interface SourceSetup {
   steps: number;
   workers: number;
   ahead: number;
-  /** Returns the numbers of the images of a step. */
+  /** Returns the numbers of the images of a step in the epoch of `epoch()`. */
   imagesOf(step: number): readonly number[];
   epoch(): number;
 }
