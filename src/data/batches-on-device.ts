@@ -11,26 +11,26 @@ import { type Drawn, drawnOf, joined, tensorsOf, ViewRecipe } from './view-recip
 
 export interface OnDeviceSetup extends BatchSetup {
   device: string;
-  /** Batches an epoch. */
+  /** Batches per epoch. */
   steps: number;
-  /** Where a batch begins among the samples of an epoch. */
+  /** Returns the position at which a batch begins among the samples of an epoch. */
   beginOf: (step: number) => number;
-  /** The samples of a batch; none where the epoch has no such batch. */
+  /** Returns the samples of a batch; empty if the epoch has no such batch. */
   samplesOf: (epoch: number, step: number) => number[];
-  /** The number of the views of an epoch. */
+  /** Returns the view number of an epoch. */
   viewOf: (epoch: number) => number;
 }
 
-/** Makes batches on a device: those that the host asks for one by one, and those of steps that are captured. */
+/** Makes batches on a device, both for single requests of the host and for steps captured in a CUDA graph. */
 export class BatchesOnDevice {
   readonly #setup: OnDeviceSetup;
   readonly #recipe: ViewRecipe;
   #epoch: number | undefined;
-  /** The epoch whose numbers lie on the device. */
+  /** The epoch whose random numbers are on the device. */
   #uploaded: number | undefined;
-  /** What was drawn, before it is uploaded. */
+  /** Random numbers that are drawn but not uploaded yet. */
   #drawn: { epoch: number; parts: Drawn[] } | undefined;
-  /** For captured steps: of images that lie on the device, or that are brought there. */
+  /** For captured steps: `#resident` if the images are on the device, `#staged` if the host uploads them. */
   #resident: DeviceBatches | undefined;
   #staged: StagedBatches | undefined;
 
@@ -45,12 +45,12 @@ export class BatchesOnDevice {
     if (this.#resident) this.#uploadEpoch(this.#resident, epoch);
   }
 
-  /** The batches that a step has to wait for in addition to its own. */
+  /** The number of batches that must be ready in addition to the step's own. */
   get awaitedAhead(): number {
     return this.#staged ? 1 : 0;
   }
 
-  /** Of these samples, those of step `step`, in a view of theirs. */
+  /** Makes the batch of step `step` from these samples, in the view numbered `view`. */
   batch(samples: readonly number[], step: number, view: number): Batch {
     const images = imagesOf(this.#setup.split, samples);
     return { ...this.#made(samples, step, view), views: { number: view, images } };
@@ -63,7 +63,7 @@ export class BatchesOnDevice {
     return this.#recipe.batch(pixels, this.#recipe.upload(drawn), { all: resident !== undefined });
   }
 
-  /** Uploads the images of a batch, and behind them those that they are mixed with. */
+  /** Uploads the images of a batch, followed by those that they are mixed with. */
   #pixelsOf({ order }: Drawn, step: number): Tensor {
     const { images, device } = this.#setup;
     const [, own, , , others] = order.unbind(0) as [Tensor, Tensor, Tensor, Tensor?, Tensor?];
@@ -85,13 +85,13 @@ export class BatchesOnDevice {
       return this.#resident;
     }
     const parts = recipe.capturable ? this.#inParts() : this.#whole();
-    // What is decoded comes in the order of its epoch.
+    // Decoded images are only available in the order of the current epoch.
     this.#staged = new StagedBatches({ ...parts, sizeAt, crosses: !isEncoded(split) });
     this.#staged.begin(epoch());
     return this.#staged;
   }
 
-  /** Pixels and what was drawn are brought; the device makes views of them. */
+  /** Uploads pixels and random numbers; the device makes the views. */
   #inParts() {
     const recipe = this.#recipe;
     return {
@@ -104,7 +104,7 @@ export class BatchesOnDevice {
     };
   }
 
-  /** Whole batches are brought: what the host has to know for their views cannot be captured. */
+  /** Uploads whole batches, because views that need values on the host cannot be captured. */
   #whole() {
     return {
       bring: (place: Place) => {
@@ -130,7 +130,7 @@ export class BatchesOnDevice {
     return step === undefined ? [] : this.#setup.samplesOf(epoch, step);
   }
 
-  /** The batch that begins at a position. */
+  /** Returns the step whose batch begins at a position; undefined if there is none. */
   #stepAt(position: number): number | undefined {
     const { steps, beginOf } = this.#setup;
     let [from, to] = [0, steps - 1];
@@ -143,8 +143,8 @@ export class BatchesOnDevice {
   }
 
   /**
-   * Draws some of the next epoch, which is uploaded when that begins: for about so many milliseconds in which the host
-   * would wait for the device.
+   * Draws part of the next epoch's random numbers, for about `milliseconds` in which the host would otherwise wait for
+   * the device. They are uploaded when that epoch begins.
    */
   drawAhead(milliseconds: number): void {
     if (!this.#resident || this.#epoch === undefined) return;
@@ -153,7 +153,7 @@ export class BatchesOnDevice {
     while (parts.length < this.#setup.steps && performance.now() < end) this.#drawPart(parts, this.#epoch + 1);
   }
 
-  /** What is drawn of an epoch by now, batch by batch. */
+  /** Returns the numbers drawn so far for an epoch, batch by batch. */
   #partsOf(epoch: number): Drawn[] {
     if (this.#drawn?.epoch === epoch) return this.#drawn.parts;
     this.#forgetDrawn();
@@ -175,7 +175,7 @@ export class BatchesOnDevice {
     this.#drawn = undefined;
   }
 
-  /** This epoch and, for whoever is a batch ahead, the first batch of the next one. */
+  /** Uploads this epoch and the first batch of the next one, for steps that prepare one batch ahead. */
   #uploadEpoch(batches: DeviceBatches, now: number): void {
     if (now === this.#uploaded) return;
     this.#uploaded = now;

@@ -1,4 +1,4 @@
-/** Which part of an image is looked at: torchvision's rules, with numbers from a sample's own stream. */
+/** Chooses the crop of an image by torchvision's rules, with random numbers from the sample's own stream. */
 import type { SampleRandom } from './philox.js';
 
 export interface Box {
@@ -11,11 +11,11 @@ export interface Box {
 export interface ResizedCropRange {
   /** Share of the image's area. */
   scale: readonly [number, number];
-  /** Width to height. */
+  /** Aspect ratio, width / height. */
   ratio: readonly [number, number];
 }
 
-/** As Python's round(): halves go to the even number. */
+/** Rounds as Python's round() does: halves go to the even number. */
 export function roundHalfEven(value: number): number {
   const rounded = Math.round(value);
   return Math.abs(value % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
@@ -24,7 +24,8 @@ export function roundHalfEven(value: number): number {
 const attempts = 10;
 
 /**
- * torchvision's RandomResizedCrop.get_params: a part of random area and ratio; after ten that do not fit, the center.
+ * torchvision's RandomResizedCrop.get_params: a part of random area and aspect ratio; the center after ten failed
+ * tries.
  */
 export function randomResizedCrop(
   random: SampleRandom,
@@ -47,21 +48,21 @@ export function randomResizedCrop(
   return { left: Math.floor((width - w) / 2), top: Math.floor((height - h) / 2), width: w, height: h };
 }
 
-/** How an image becomes one of the evaluation: sizes are [height, width]. */
+/** How an image is resized and cropped for evaluation; sizes are [height, width]. */
 export interface CenterView {
-  /** What the image covers once it is resized, with its own ratio of width to height. */
+  /** The size that the resized image covers, with its aspect ratio kept. */
   resize: readonly [number, number];
-  /** The part in the middle that is taken. */
+  /** The size of the center crop. */
   crop: readonly [number, number];
 }
 
-/** The usual view of photos: the shorter side becomes size * 256 / 224, and the center of size x size is taken. */
+/** Returns the usual view of photos: resizes the shorter side to size * 256 / 224 and takes the center, size x size. */
 export function usualView(size: number): CenterView {
   const short = Math.floor((size * 256) / 224);
   return { resize: [short, short], crop: [size, size] };
 }
 
-/** The size that an image of `width` x `height` is resized to, and the part of that. */
+/** Returns the size that an image of `width` x `height` is resized to, and the crop in it. */
 export function centerView(
   width: number,
   height: number,

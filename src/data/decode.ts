@@ -1,27 +1,27 @@
-/** From the bytes of a JPEG, PNG or WebP file to pixels of one size, off the main thread. */
+/** Decodes JPEG, PNG and WebP files to pixels of one size, off the main thread. */
 import sharp, { type Sharp } from 'sharp';
 import { DataError, messageOf } from '../errors.js';
 import { fromArray, functions, scope } from '../tensor/index.js';
 import { type Box, type CenterView, centerView, usualView } from './crop.js';
 import { decodeTurbo, mostPixels, type Part } from './turbo-jpeg.js';
 
-// Images are decoded side by side, each by one thread; and each is decoded once, so that a cache only holds memory.
+// Images are decoded in parallel, one thread each. Each is decoded once, so a cache would only use memory.
 sharp.concurrency(1);
 sharp.cache(false);
 
-// Bilinear, over all source pixels that a target pixel covers: torchvision's antialias.
+// Bilinear over all source pixels that a target pixel covers, as torchvision does with antialias.
 const kernel = 'linear';
 
 export type Crop = (width: number, height: number) => Box;
 
-/** Memory for an image of `height` x `width`, into which another thread may write. */
+/** Allocates memory for an RGB image [height, width, 3] that another thread can write to. */
 export const pixelsFor = (height: number, width = height): Uint8Array =>
   new Uint8Array(new SharedArrayBuffer(height * width * 3));
 
 /**
- * RGB pixels, row by row, [size, size, 3], in `target` (of {@link pixelsFor}): the part of the image that `crop`
- * chooses from its size, or without one the evaluation's usual view. As with torchvision, neither EXIF orientation nor
- * color profile is applied, and alpha is dropped. Throws DataError naming `name` where the bytes are no whole image.
+ * Decodes to RGB pixels [size, size, 3] in `target` (made by {@link pixelsFor}): the part of the image that `crop`
+ * chooses from its size, by default the usual evaluation view. As in torchvision, EXIF orientation and color profile
+ * are ignored and alpha is dropped. Throws DataError naming `name` if the bytes are not a complete image.
  */
 export function decode(
   bytes: Uint8Array,
@@ -39,7 +39,7 @@ export function decode(
   });
 }
 
-/** The same for a view of the evaluation: RGB pixels [height, width, 3] of the part that it crops. */
+/** Like {@link decode}, for an evaluation view: RGB pixels [height, width, 3] of its crop. */
 export function decodeView(
   bytes: Uint8Array,
   name: string,
@@ -54,12 +54,10 @@ export function decodeView(
   );
 }
 
-/** What becomes the pixels of an image, by its size. */
+/** Chooses the part of an image to decode from the image's size. */
 type Choice = (width: number, height: number) => Part;
 
-/**
- * libjpeg-turbo takes what is well, and writes to the target itself; of the rest libvips says what is wrong with it.
- */
+/** libjpeg-turbo decodes valid files and writes to the target itself; libvips decodes the rest and reports errors. */
 async function decoded(
   name: string,
   target: Uint8Array,
@@ -70,7 +68,7 @@ async function decoded(
     if (made) target.set(made);
     return target;
   } catch (error) {
-    // libvips tells each of its complaints in a line of its own.
+    // libvips reports each problem on a line of its own.
     const why = messageOf(error)
       .trim()
       .replace(/\s*\n\s*/g, '; ');
@@ -81,8 +79,8 @@ async function decoded(
 }
 
 /**
- * A part, resized. Where four or more of its pixels make one, libjpeg scales by 1/2, 1/4 or 1/8 while it decodes, to no
- * less than twice the resolution that is needed. The part then lies within a quarter of a target pixel of its place.
+ * Returns a part to crop and resize. When shrinking by 4 or more, libjpeg scales by 1/2, 1/4 or 1/8 while it decodes,
+ * to at least twice the needed resolution. The part is then off by at most a quarter of a target pixel.
  */
 function croppedPart(box: Box, width: number, height: number, size: number): Part {
   const resized = { width: size, height: size, left: 0, top: 0 };
@@ -108,7 +106,7 @@ function centredPart(width: number, height: number, rule: CenterView): Part {
   };
 }
 
-/** `inks` chooses the part of an image that is not in RGB, `usual` makes the pixels of any other. */
+/** `inks` chooses the part for an image that is not RGB; `usual` makes the pixels of any other image. */
 async function decodeSharp(
   bytes: Uint8Array,
   size: readonly [number, number],
@@ -125,9 +123,9 @@ async function decodeSharp(
 const open = (bytes: Uint8Array): Sharp => sharp(bytes, { failOn: 'error', ignoreIcc: true });
 
 /**
- * A part, resized. Where two or more of its pixels make one, the whole is resized and the part taken afterwards, as
- * libvips then may read fewer pixels. The part then lies within half a target pixel of its place. Otherwise libtorch
- * resizes it, which takes a fraction of libvips' time.
+ * Crops and resizes. When shrinking by 2 or more, the whole image is resized before the crop, so that libvips can read
+ * fewer pixels; the part is then off by at most half a target pixel. Otherwise libtorch resizes it, in a fraction of
+ * libvips' time.
  */
 async function cropped(bytes: Uint8Array, box: Box, width: number, height: number, size: number): Promise<Uint8Array> {
   const [across, down] = [box.width / size, box.height / size];
@@ -144,7 +142,7 @@ async function cropped(bytes: Uint8Array, box: Box, width: number, height: numbe
   );
 }
 
-/** A part whose pixels are all of the size that is wanted. */
+/** A part that already has the size of the target. */
 const uncut = (box: Box, size: number): Part => ({
   box,
   denominator: 1,
@@ -152,9 +150,9 @@ const uncut = (box: Box, size: number): Part => ({
 });
 
 /**
- * A part of an image of `width` pixels across, resized to `whole`, and of that `rows` x `columns` pixels. Bilinear with
- * antialiasing, as torchvision resizes tensors of bytes. On this thread: it takes a tenth of what decoding does, and a
- * thread of its own would bring threads of OpenMP with it.
+ * Resizes an image of `width` columns to `whole` and returns `rows` x `columns` pixels of it, bilinear with
+ * antialiasing, as torchvision resizes byte tensors. Runs on this thread: it takes a tenth of the decoding time, and a
+ * separate thread would start OpenMP threads of its own.
  */
 function partOf(
   rgb: Uint8Array,
@@ -163,7 +161,7 @@ function partOf(
   whole: Part['resized'],
   [rows, columns]: readonly [number, number],
 ): Uint8Array {
-  // A strip of one pixel across would be resized to as many lines as it is long.
+  // A strip one pixel wide would be resized to as many rows as it is long.
   if (whole.width * whole.height > mostPixels)
     throw new DataError(`it would be resized to ${whole.width} x ${whole.height} pixels`);
   return scope(() => {
@@ -175,10 +173,7 @@ function partOf(
   });
 }
 
-/**
- * Pixels of an image in inks (cyan, magenta, yellow, black), by Pillow's rule: (255 - ink) (255 - black) / 255,
- * rounded.
- */
+/** Converts CMYK pixels to RGB by Pillow's rule: (255 - ink) (255 - black) / 255, rounded. */
 async function rgbOfInks(bytes: Uint8Array): Promise<Uint8Array> {
   const inks = await open(bytes).pipelineColourspace('cmyk').toColourspace('cmyk').removeAlpha().raw().toBuffer();
   const rgb = new Uint8Array((inks.length / 4) * 3);

@@ -8,20 +8,20 @@ export interface DeviceBatchesSetup {
   images: Tensor;
   recipe: ViewRecipe;
   device: string;
-  /** The size of the batch at a position of an epoch; 0 where none begins. */
+  /** The size of the batch that begins at a position of an epoch; 0 if no batch begins there. */
   sizeAt: (position: number) => number;
 }
 
 /**
- * Batches of images that lie on a device, made there from what was drawn for an epoch, which is uploaded when it
- * begins, and from a position that moves on by itself: a captured step needs nothing from the host.
+ * Makes batches of images that lie on the device. The random numbers of an epoch are uploaded when it begins, and the
+ * position advances on the device: a step captured in a CUDA graph needs nothing from the host.
  */
 export class DeviceBatches implements CapturedSource {
   readonly #setup: DeviceBatchesSetup;
-  /** Of an epoch, and behind it of the first batch of the next one. */
+  /** The numbers of the current epoch, followed by those of the first batch of the next one. */
   #drawn: Drawn | undefined;
   readonly #position: Tensor;
-  /** Where the device is by now. */
+  /** The host's copy of the position on the device. */
   #reached = 0;
   #epoch = 0;
   #count = 0;
@@ -31,7 +31,7 @@ export class DeviceBatches implements CapturedSource {
     this.#position = scope(() => keep(torch.zeros([1], { dtype: 'int64', device: setup.device })));
   }
 
-  /** Uploads an epoch and the first batch of the next one. Their numbers of samples are always the same. */
+  /** Uploads the numbers of an epoch and of the first batch of the next one. Their count must be the same each time. */
   begin(epoch: number, [now, next]: readonly [Drawn, Drawn]): void {
     const { recipe } = this.#setup;
     this.#epoch = epoch;
@@ -65,7 +65,7 @@ export class DeviceBatches implements CapturedSource {
     return nextPlace({ epoch: this.#epoch, position }, size, this.#setup.sizeAt);
   }
 
-  /** Behind the last sample is the first one. */
+  /** Returns the next `size` images; after the last sample, continues with the first one. */
   next(size: number): Batch {
     const { images, recipe, device } = this.#setup;
     const { order, places, numbers } = this.#drawn as Drawn;

@@ -1,4 +1,4 @@
-/** What the evaluation makes of an image, for images that belong to no data set. */
+/** Preprocesses images that belong to no data set as the evaluation does. */
 import { callOverload, fromArray, functions, overloadOf, type Tensor } from '../tensor/index.js';
 import { type CenterView, usualView } from './crop.js';
 import type { Dataset } from './dataset.js';
@@ -6,20 +6,20 @@ import { mirrored, type PixelValues, pixelTable, rowsOf, upload, viewsOn } from 
 import { isEncoded } from './images.js';
 
 /**
- * How photos become images like those that a data set is evaluated on. Images of one size in memory are seen as they
- * are: a photo is resized until it covers that size.
+ * Returns how photos become images like those that a data set is evaluated on. If its images have one fixed size, a
+ * photo is resized until it covers that size.
  */
 export function evaluationViewOf(data: Dataset): CenterView {
   const size = [data.height, data.width] as const;
   return data.view ?? (isEncoded(data.test) ? usualView(data.height) : { resize: size, crop: size });
 }
 
-/** Rec. 601 luma in 16 bits, as Pillow converts RGB to L; a pixel that is gray stays what it is. */
+/** Rec. 601 luma in 16-bit integers, as Pillow converts RGB to L; gray pixels keep their value. */
 const luma = { weights: [19595, 38470, 7471], half: 1 << 15, bits: 16 } as const;
 
 /**
- * Normalized images, float32 [N, C, H, W] on `device`, of decoded ones, uint8 [N, H, W, 3] on the CPU: bitwise
- * identical to what a loader returns. C is that of `mean` and `std`: 3, or 1 for gray images.
+ * Returns normalized images, float32 [N, C, H, W] on `device`, from decoded ones, uint8 [N, H, W, 3] on the CPU:
+ * bitwise identical to those of a loader. C is the length of `mean` and `std`: 3, or 1 for gray images.
  */
 export function normalizedImages(pixels: Tensor, values: PixelValues, device: string): Tensor {
   const { mean, std } = values;

@@ -1,12 +1,12 @@
-/** Reading whole files, with errors that name the file and what was expected. */
+/** Reads whole files, with errors that name the file and what was expected. */
 import { spawn } from 'node:child_process';
 import { createReadStream, existsSync, openSync, readFileSync, type Stats, statSync } from 'node:fs';
 import { createGunzip } from 'node:zlib';
 import { DataError, messageOf } from '../errors.js';
 
 /**
- * Does something with a file. Throws DataError naming it where it is none, or cannot be read: reading a pipe would wait
- * for ever.
+ * Runs `action` on a regular file. Throws DataError naming it if it is not one, as reading a pipe would block forever,
+ * or if it cannot be read.
  */
 function withFile<T>(file: string, action: () => T): T {
   let found: Stats | undefined;
@@ -19,23 +19,23 @@ function withFile<T>(file: string, action: () => T): T {
   throw new DataError(`${file} is ${found.isDirectory() ? 'a folder' : 'not a regular file'}, where a file should be.`);
 }
 
-/** A descriptor to read a file by. Throws DataError. */
+/** Opens a file for reading and returns its descriptor. Throws DataError. */
 export const openFile = (file: string): number => withFile(file, () => openSync(file, 'r'));
 
-/** All bytes of a file. Throws DataError. */
+/** Reads all bytes of a file. Throws DataError. */
 export const readWhole = (file: string): Buffer => withFile(file, () => readFileSync(file));
 
-/** The lines of a text. Throws DataError. */
+/** Reads the lines of a text file. Throws DataError. */
 export const linesOf = (file: string): string[] => readWhole(file).toString('utf8').trim().split(/\r?\n/);
 
-/** Bytes that a header may announce. */
+/** The most bytes that a header may announce. */
 export const largestAnnounced = 2 ** 30;
-/** Bytes that an .xz file may unpack to, whose content does not say how long it is; CIFAR's largest has 147 MiB. */
+/** The most bytes that an .xz file, which announces no length, may unpack to; CIFAR's largest has 147 MiB. */
 const largestUnpacked = 2 ** 28;
 
 /**
- * The bytes of the first of `candidates` that exists; `.gz` is unpacked, to no more than what `announced` reads out of
- * the first bytes of the content: it returns undefined until there are enough of them. Throws DataError.
+ * Reads the first of `candidates` that exists. `.gz` is unpacked up to the length that `announced` reads from the first
+ * bytes of the content; it returns undefined until it has enough of them. Throws DataError.
  */
 export async function readFirst(
   candidates: string[],
@@ -60,7 +60,7 @@ export async function readFirst(
   }
 }
 
-/** All bytes of a stream. Throws DataError where they are more than what is announced, or than the limit. */
+/** Collects all bytes of a stream. Throws DataError if there are more than announced, or more than the limit. */
 async function collected(
   file: string,
   stream: AsyncIterable<Buffer>,
@@ -98,7 +98,7 @@ export async function readXz(parts: string[]): Promise<Buffer> {
     child.on('error', reject);
     child.on('close', resolve);
   });
-  // Where the content is refused first, nobody waits for it.
+  // If the content is rejected first, nothing awaits this promise.
   ended.catch(() => {});
   try {
     const bytes = await collected(file, child.stdout);

@@ -1,12 +1,12 @@
-/** Tells two sets of images apart. */
+/** Distinguishes two sets of images. */
 import { createHash } from 'node:crypto';
 import { closeSync, openSync, readSync, statSync } from 'node:fs';
 import type { Dataset, SplitName } from './dataset.js';
 import { isEncoded } from './images.js';
 
 /**
- * A text that differs where training images differ: a hash over the images that are in memory; over size, first and last MiB of a mapped file; over
- * the names of encoded files.
+ * Returns a text that differs if the training images differ: a hash of the images in memory; of size, first and last
+ * MiB of a mapped file; of the names of encoded files.
  */
 export function fingerprintOf(data: Dataset): string {
   const { train, classes, channels, height, width } = data;
@@ -22,7 +22,7 @@ export function fingerprintOf(data: Dataset): string {
   return hash.digest('hex');
 }
 
-/** The same of a split, with its labels. */
+/** Like {@link fingerprintOf} for one split, including its labels. */
 export function splitFingerprint(data: Dataset, name: SplitName): string {
   const split = data[name];
   if (!split) return 'none';
@@ -30,7 +30,7 @@ export function splitFingerprint(data: Dataset, name: SplitName): string {
   return `${fingerprintOf({ ...data, train: split })} ${labels}`;
 }
 
-/** How many training images there are, at least; samples are taken from them. */
+/** Returns a lower bound of the number of training images, for choosing samples. */
 export function imageCount({ train, channels, height, width }: Dataset): number {
   if ('images' in train) return Math.floor(train.images.length / (channels * height * width));
   if ('count' in train) return train.count;

@@ -4,16 +4,16 @@ import { DataError } from '../errors.js';
 import { entriesBelow, type Skipped, skip } from './walk.js';
 
 export interface Found {
-  /** As the system opens it. */
+  /** Path to open the file by. */
   file: string;
-  /** Below the folder where the search began, with `/` between its parts. */
+  /** Path relative to the folder where the search began, with `/` as separator. */
   name: string;
 }
 
 /**
- * Files ending in `extension` below a folder, or those that a pattern with `*` (within a name) or `**` (across folders)
- * means, in the order of their names. Of these, hidden ones and what is not a regular file are added to `skipped`.
- * Throws DataError where the folder does not exist.
+ * Finds files ending in `extension` below a folder, or matching a pattern with `*` (within a name) or `**` (across
+ * folders), sorted by name. Matching files that are hidden or not regular are added to `skipped`. Throws DataError if
+ * the folder does not exist.
  */
 export function filesAt(place: string, extension: string, skipped: Skipped): Found[] {
   const star = place.indexOf('*');

@@ -4,8 +4,8 @@ import type { Dataset, Labels, Split } from './dataset.js';
 import { SampleRandom, streams } from './philox.js';
 
 /**
- * Takes a share of the training samples of each class out for validation; which ones, the seed decides. No image is
- * copied. Throws ConfigError where the share is not between 0 and 1, or leaves one of the two sides without a sample.
+ * Moves a share of each class's training samples to the validation split; the seed decides which. No image is copied.
+ * Throws ConfigError if the share is not between 0 and 1, or leaves either side without a sample.
  */
 export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
   checkCall('holdOut', ['data', 'share', 'seed'], undefined, arguments);
@@ -29,8 +29,8 @@ export function holdOut(data: Dataset, share: number, seed = 0): Dataset {
 }
 
 /**
- * The same data with fewer training images, equally many of each class; the seed decides which. Throws ConfigError
- * where `images` is not a multiple of the number of classes, or a class has too few.
+ * Returns the data with `images` training images, equally many of each class; the seed decides which. Throws
+ * ConfigError if `images` is not a multiple of the number of classes, or a class has too few.
  */
 export function takeTraining(data: Dataset, images: number, seed = 0): Dataset {
   const each = images / data.classes.length;
@@ -52,7 +52,7 @@ export function takeTraining(data: Dataset, images: number, seed = 0): Dataset {
   };
 }
 
-/** The data as a run with these options sees them: fewer training images, and some held out, where it was asked to. */
+/** Returns the data as a run with these options uses them: optionally with fewer training images and some held out. */
 export function asTrained(
   data: Dataset,
   {
@@ -67,7 +67,7 @@ export function asTrained(
   return validation > 0 ? holdOut(whole, validation, dataSeed) : whole;
 }
 
-/** Samples of each class, `wanted` of its members. */
+/** Chooses `wanted(members)` samples of each class at random. */
 function choose(labels: Labels, seed: number, wanted: (members: number) => number): Set<number> {
   const ofClass = new Map<number, number[]>();
   for (let sample = 0; sample < labels.length; sample++) {
@@ -85,7 +85,7 @@ function choose(labels: Labels, seed: number, wanted: (members: number) => numbe
   return taken;
 }
 
-/** A split of these samples alone, in this order. No image is copied. */
+/** Returns a split of only these samples, in this order. No image is copied. */
 export function takeSamples(split: Split, samples: readonly number[]): Split {
   const { labels, rows } = split;
   return {

@@ -15,7 +15,7 @@ export interface BatchSetup {
   augment: EffectiveAugmentOptions | undefined;
   seed: number;
   images: ImageSource;
-  /** Of all samples, where batches are made. */
+  /** The labels of all samples, on the device where batches are made. */
   labels: Tensor;
 }
 
@@ -32,7 +32,7 @@ export class HostBatches {
     if (augment && changesFloats(augment, this.#encoded)) this.#floats = floatAugmentation(augment, data.mean);
   }
 
-  /** Of these samples, those of step `step`, in a view of theirs. */
+  /** Makes the batch of step `step` from these samples, in the view numbered `view`. */
   batch(samples: readonly number[], step: number, view: number): Batch {
     const { split, labels } = this.#setup;
     const indices = rowsOf(samples);

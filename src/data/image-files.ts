@@ -1,17 +1,17 @@
-/** Which files are images, by their names, and the images below a folder, as torchvision's ImageFolder finds them. */
+/** Recognizes images by file name, and lists those below a folder as torchvision's ImageFolder does. */
 import { extname } from 'node:path';
 import { entriesBelow, type Skipped, skip } from './walk.js';
 
-/** Of the files that are decoded. */
+/** Extensions of the files that are decoded. */
 const decoded = ['.jpg', '.jpeg', '.png', '.webp', '.tif', '.tiff'];
 
-/** For messages. */
+/** The extensions as text, for messages. */
 export const imageExtensions = `${decoded.slice(0, -1).join(', ')} or ${decoded.at(-1)}`;
 
-/** Whether an extension, with its dot and in whatever case, is that of images which can be decoded. */
+/** Whether an extension, with its dot and in any case, is that of a supported image format. */
 export const isOfImages = (extension: string): boolean => decoded.includes(extension.toLowerCase());
 
-/** The images below a folder, relative to it, in the order of their names. What is skipped is added to `skipped`. */
+/** Lists the images below a folder, as relative paths sorted by name. Skipped files are added to `skipped`. */
 export function imagesBelow(folder: string, skipped: Skipped): string[] {
   const images: string[] = [];
   for (const { name, size, kind } of entriesBelow(folder)) {

@@ -1,4 +1,4 @@
-/** The images of a split, from wherever they come, as float tensors. */
+/** The images of a split as float tensors, whatever their storage. */
 import { DataError, messageOf } from '../errors.js';
 import { MappedFile } from '../files/mapped.js';
 import { callOverload, fromArray, keep, overloadOf, scope, type Tensor } from '../tensor/index.js';
@@ -11,43 +11,43 @@ import { rowsOf } from './device-views.js';
 import { SampleRandom, streams } from './philox.js';
 import { ReadAhead } from './read-ahead.js';
 
-/** What decides how images look. */
+/** The parameters of a view of images. */
 export interface View {
   seed: number;
   epoch: number;
-  /** Zeros around the image, out of which it is cropped. */
+  /** Width of the zero padding before the crop. */
   pad: number;
   flip: boolean;
-  /** Subtracted and divided by at once; absent for images in 0..1. */
+  /** Normalizes within the same operator; absent for images in 0..1. */
   normalize?: { mean: readonly number[]; std: readonly number[] };
 }
 
 export interface ImageSource {
-  /** All images, uint8 [N, C, H, W], where they lie on a device of their own. */
+  /** All images, uint8 [N, C, H, W], if they are stored on a device other than the CPU. */
   readonly resident?: Tensor | undefined;
-  /** Gives up what was made ahead: another epoch begins. */
+  /** Drops batches made ahead, because another epoch begins. */
   restart(): void;
-  /** Makes the images of a step ready, and of `more` steps behind it. */
+  /** Waits for the images of a step and of the `more` steps after it. */
   ready(step: number, more?: number): Promise<void>;
-  /** The image that a step waits for, and how many are missing; undefined where none is. */
+  /** Returns the image that a step waits for, and how many are missing; undefined if none is. */
   waitsFor(step: number): { image: number; missing: number } | undefined;
-  /** On the CPU: float32 [N, C, H, W], channels_last; `numbers` are those of the images of step `step`. */
+  /** Returns float32 [N, C, H, W], channels_last, on the CPU; `numbers` are those of the images of step `step`. */
   take(numbers: readonly number[], step: number, view: View): Tensor;
-  /** The pixels of images (int64 [N]) that do not lie on a device, for one: uint8 [N, C, H, W] on the CPU. */
+  /** Returns pixels, uint8 [N, C, H, W] on the CPU, of images (int64 [N]) that must be uploaded to a device. */
   pixels(numbers: Tensor, step: number): Tensor;
   dispose(): void;
 }
 
 export interface SourceSetup {
   data: Dataset;
-  /** Where the images are wanted. */
+  /** The device of the batches. */
   device: string;
   augment?: EffectiveAugmentOptions;
   seed: number;
   steps: number;
   workers: number;
   ahead: number;
-  /** The numbers of the images of a step, and the epoch that they belong to. */
+  /** Returns the numbers of the images of a step in the epoch of `epoch()`. */
   imagesOf(step: number): readonly number[];
   epoch(): number;
 }
@@ -61,7 +61,7 @@ export function openImages(split: Split, setup: SourceSetup): ImageSource {
 
 type HeldSplit = Exclude<Split, EncodedSet>;
 
-/** uint8 [N, C, H, W] of a set in memory, or in a file. */
+/** Returns the pixels, uint8 [N, C, H, W], of a split in memory or in a mapped file. */
 function pixelsOf(split: HeldSplit, mapped: MappedFile | undefined, { channels, height, width }: Dataset): Tensor {
   const size = channels * height * width;
   return scope(() => {
@@ -83,8 +83,8 @@ function mapped(split: HeldSplit, { channels, height, width }: Dataset): MappedF
 }
 
 /**
- * Images of one size, all there from the beginning: in the CPU's memory, or on a device. Those of a file that is mapped
- * because it is large do not go to a device.
+ * Images of one size, stored in memory, on a device, or in a mapped file. A mapped file stays off the device because it
+ * is large.
  */
 class HeldImages implements ImageSource {
   readonly #images: Tensor;
@@ -191,7 +191,7 @@ class DecodedImages implements ImageSource {
   }
 }
 
-/** The normalization that leaves images in 0..1. */
+/** The identity normalization, which leaves images in 0..1. */
 export const asTheyAre = (channels: number) => ({
   mean: new Array<number>(channels).fill(0),
   std: new Array<number>(channels).fill(1),

@@ -31,82 +31,79 @@ const kinds: Kinds<LoaderOptions> = {
 /** How a {@link Loader} makes batches. */
 export interface LoaderOptions {
   batchSize: number;
-  /**
-   * The fewest images of a batch: what is left over and fewer goes with the batch before. Training needs 2. Default 1.
-   */
+  /** The fewest images of a batch: a smaller rest joins the batch before it. Training needs 2. Default 1. */
   smallestBatch?: number;
-  /** Decides order and augmentation, with the epoch and the image's number. Default 0. */
+  /** Determines order and augmentation, together with the epoch and the image's number. Default 0. */
   seed?: number;
-  /** Views that an image has; epochs cycle through them. Default: a new one each epoch. */
+  /** Number of views per image; epochs cycle through them. Default: a new view each epoch. */
   views?: number;
-  /** A new order each epoch. Default false. */
+  /** Whether to shuffle anew each epoch. Default false. */
   shuffle?: boolean;
-  /** What is done to the images; true for what the data set usually has. Default false. */
+  /** The augmentation; true for the data set's default. Default false. */
   augment?: boolean | AugmentOptions;
-  /** Encoded images that are decoded at the same time, ahead of their step; 0 for none ahead. Default 4. */
+  /** Encoded images that are decoded concurrently, ahead of their step; 0 decodes none ahead. Default 4. */
   workers?: number;
   /** Batches that are decoded ahead of their step. Default 2. */
   ahead?: number;
   /**
-   * Where images, labels and indices are wanted, such as `cuda:0`. Images that are in memory are then held there.
-   * Default `cpu`.
+   * The device of images, labels and indices, such as `cuda:0`. Images in memory are then stored there. Default `cpu`.
    */
   device?: string;
-  /** Number of this process among `worldSize` that share each epoch, each with `batchSize` images a step. Default 0. */
+  /** Rank of this process among `worldSize` that share each epoch, each with `batchSize` images per step. Default 0. */
   rank?: number;
-  /** Default 1. */
+  /** Number of processes. Default 1. */
   worldSize?: number;
   /**
-   * Makes `batchSize` that of all processes together: each has its share of every so many images of a batch, so that
-   * the batches are those of a single process. Default: `batchSize` is that of each process.
+   * Makes `batchSize` that of all processes together: each process has its share of every `part` images of a batch, so
+   * the batches are those of a single process. Default: `batchSize` is per process.
    */
   part?: number;
   /**
-   * Gives each process every so many of the batches of a single one, so that results are the same bit for bit; the last
-   * processes may have one batch less. Default false.
+   * Gives each process every `worldSize`-th batch of a single process, so that results are bitwise identical; the last
+   * processes may have one batch fewer. Default false.
    */
   wholeBatches?: boolean;
 }
 
-/** What a batch waits for. */
+/** The image that a batch waits for. */
 export interface AwaitedImage {
-  /** What errors call the image: its file, or its name and shard. */
+  /** The image's name in error messages: its file, or its name and shard. */
   file: string;
   /** The image's number in the data set. */
   image: number;
-  /** How many images of the batch are not there yet. */
+  /** How many images of the batch are not ready yet. */
   missing: number;
 }
 
 /**
- * Hands out the batches of a split. What an image looks like in an epoch is a function of (seed, epoch, image number),
- * and the order one of (seed, epoch): neither depends on the batch size, on the workers, or on what was read before.
+ * Provides the batches of a split. What an image looks like is a function of (seed, epoch, image number), and the order
+ * is a function of (seed, epoch): neither depends on the batch size, the workers, or earlier reads.
  *
  *     loader.begin(epoch);
  *     await loader.ready(step);
  *     torch.scope(() => use(loader.batch(step)));
  */
 export class Loader {
-  /** Batches an epoch; the last may be smaller, or larger where `smallestBatch` is above 1. */
+  /** Batches per epoch; the last may be smaller, or larger if `smallestBatch` is above 1. */
   readonly steps: number;
-  /** Samples an epoch, of this rank. */
+  /** Samples per epoch of this rank. */
   readonly count: number;
   readonly #share: Share;
   readonly #split: Split;
   readonly #labels: Tensor;
   readonly #options: Required<Omit<LoaderOptions, 'augment' | 'part' | 'wholeBatches'>>;
-  /** Images of a batch of all processes. */
+  /** Returns the images of a batch of all processes together. */
   readonly #wholeSizeOf: ((step: number) => number) | undefined;
   #begins: number[] | undefined;
   readonly #images: ImageSource;
   readonly #batches: HostBatches | BatchesOnDevice;
-  /** Of this epoch and, where a batch is made ahead of it, the next one. */
+  /** The orders of this epoch and, if a batch is made ahead of it, of the next one. */
   readonly #orders = new Map<number, Order>();
   #epoch = 0;
 
   /**
-   * Throws DataError where the data set has no such split, or mixes images that are decoded as they come, and
-   * ConfigError where there is no such rank.
+   * Throws DataError if the data set has no such split, or if mixing is requested for images that are decoded on
+   * demand; throws ConfigError if there is no such rank.
    */
   constructor(
     dataset: Dataset,
@@ -166,17 +163,17 @@ export class Loader {
           });
   }
 
-  /** Where its batches are. */
+  /** The device of the batches. */
   get device(): string {
     return this.#options.device;
   }
 
-  /** How many processes share its images. */
+  /** The number of processes that share the images. */
   get worldSize(): number {
     return this.#options.worldSize;
   }
 
-  /** Chooses the epoch, counted from 0, that {@link batch} reads from. */
+  /** Selects the epoch, counted from 0, of the following {@link batch} calls. */
   begin(epoch: number): void {
     this.#epoch = epoch;
     this.#images.restart();
@@ -200,25 +197,25 @@ export class Loader {
     return (position) => order[position] as number;
   }
 
-  /** How many samples a batch has. */
+  /** Returns the number of samples of a batch. */
   sizeOf(step: number): number {
     return this.#samplesOf(this.#epoch, step).length;
   }
 
-  /** Where a batch begins among the samples that this process has of an epoch. */
+  /** Returns where a batch begins among this process's samples of an epoch. */
   beginOf(step: number): number {
     this.#begins ??= beginsOf(this.#share);
     return this.#begins[step] ?? this.count;
   }
 
-  /** How many samples a batch of all processes has, where they share its parts; otherwise {@link sizeOf}. */
+  /** Returns the batch size of all processes together if they share the parts of a batch; otherwise {@link sizeOf}. */
   wholeSizeOf(step: number): number {
     return this.#wholeSizeOf?.(step) ?? this.sizeOf(step);
   }
 
   /**
-   * The same batches for steps that are captured: made by the device alone where the images lie there, otherwise of
-   * what the host brings ahead of its step. Undefined on the CPU.
+   * Returns the batches for steps captured in a CUDA graph: made on the device if the images are there, otherwise from
+   * data that the host uploads ahead of its step. Undefined on the CPU.
    * @internal
    */
   onDevice(): CapturedSource | undefined {
@@ -226,26 +223,26 @@ export class Loader {
   }
 
   /**
-   * Makes some of what {@link onDevice} needs in the next epoch, for about so many milliseconds.
+   * Draws part of the numbers that {@link onDevice} needs in the next epoch, for about `milliseconds`.
    * @internal
    */
   drawAhead(milliseconds: number): void {
     this.#batches.drawAhead(milliseconds);
   }
 
-  /** Makes a batch ready, and begins with those behind it. Throws DataError where an image cannot be read. */
+  /** Waits until a batch is ready, and starts on the following ones. Throws DataError if an image cannot be read. */
   ready(step: number): Promise<void> {
     return this.#images.ready(step, this.#batches.awaitedAhead);
   }
 
-  /** What {@link ready} waits for; undefined where the batch is ready, or was not asked for. */
+  /** Returns what {@link ready} waits for; undefined if the batch is ready, or was not requested. */
   waitsFor(step: number): AwaitedImage | undefined {
     const steps = Array.from({ length: 1 + this.#batches.awaitedAhead }, (_, i) => step + i);
     const [found] = steps.flatMap((one) => this.#images.waitsFor(one) ?? []);
     return found && isEncoded(this.#split) ? { file: this.#split.nameOf(found.image), ...found } : undefined;
   }
 
-  /** Batch number `step` of the epoch, which must be ready where images are encoded. Call it inside a scope. */
+  /** Returns batch `step` of the epoch; encoded images must be {@link ready}. Call it inside a scope. */
   batch(step: number): Batch {
     return this.#batches.batch(this.#samplesOf(this.#epoch, step), step, this.#viewOf(this.#epoch));
   }

@@ -3,7 +3,7 @@
  * of a key and a counter. Checked against the vectors of the authors' Random123.
  */
 
-/** The high 32 bits of the product of two unsigned 32-bit numbers. */
+/** Returns the high 32 bits of the product of two unsigned 32-bit numbers. */
 function highProduct(a: number, b: number): number {
   const aHigh = a >>> 16;
   const aLow = a & 0xffff;
@@ -16,11 +16,12 @@ function highProduct(a: number, b: number): number {
 
 export type Four = [number, number, number, number];
 
-/** Four unsigned 32-bit numbers from a counter of four and a key of two. */
+/** Returns four unsigned 32-bit random numbers for a counter of four words and a key of two. */
 export function philox4x32([c0, c1, c2, c3]: Four, [k0, k1]: [number, number]): Four {
   let [a, b, c, d, key0, key1] = [c0 >>> 0, c1 >>> 0, c2 >>> 0, c3 >>> 0, k0 >>> 0, k1 >>> 0];
   for (let round = 0; round < 10; round++) {
-    // One by one: drawing a data set comes here a million times, and destructuring an array costs as much as the round.
+    // Written out: generating a data set calls this a million times, and destructuring an array costs as much as the
+    // round.
     const high0 = highProduct(0xd2511f53, a);
     const high1 = highProduct(0xcd9e8d57, c);
     const low0 = Math.imul(0xd2511f53, a) >>> 0;
@@ -36,8 +37,8 @@ export function philox4x32([c0, c1, c2, c3]: Four, [k0, k1]: [number, number]): 
 }
 
 /**
- * Streams of {@link SampleRandom}, so that no two decisions share bits. native/ops/views.cc has 0 as the last word of
- * the counter, and drawn data sets have 0 and 1.
+ * Stream numbers of {@link SampleRandom}, so that no two decisions share bits. native/ops/views.cc uses 0 as the last
+ * word of the counter, synthetic data sets use 0 and 1.
  */
 export const streams = {
   resizedCrop: 16,
@@ -64,7 +65,7 @@ export class SampleRandom {
     readonly epoch = 0,
   ) {}
 
-  /** Unsigned, 32 bits. */
+  /** Returns an unsigned 32-bit integer. */
   bits(): number {
     if (this.#used === 4) {
       this.#numbers = philox4x32(
@@ -76,12 +77,12 @@ export class SampleRandom {
     return (this.#numbers as Four)[this.#used++] as number;
   }
 
-  /** Uniform in [low, high). */
+  /** Returns a uniform number in [low, high). */
   uniform(low = 0, high = 1): number {
     return low + (high - low) * (this.bits() / 2 ** 32);
   }
 
-  /** A whole number in [0, bound). */
+  /** Returns an integer in [0, bound). */
   below(bound: number): number {
     return Math.floor(this.uniform() * bound);
   }

@@ -1,7 +1,7 @@
 import type { EffectiveAugmentOptions } from './augment/index.js';
 import type { Dataset, Split } from './dataset.js';
 
-/** What decides how images look before anything else is done to them. */
+/** Returns the padding and flip that apply to images before other augmentations. */
 export const plainView = (
   { augment: usual }: Dataset,
   augment: EffectiveAugmentOptions | undefined,
@@ -10,6 +10,6 @@ export const plainView = (
   flip: augment ? (augment.flip ?? usual.flip) : false,
 });
 
-/** The images that samples of a split are. */
+/** Returns the image numbers of samples of a split. */
 export const imagesOf = ({ rows }: Split, samples: readonly number[]): readonly number[] =>
   rows ? samples.map((sample) => rows[sample] as number) : samples;

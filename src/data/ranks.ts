@@ -1,4 +1,4 @@
-/** Which part of each epoch a process sees that shares the data with others. */
+/** Divides the samples of each epoch among processes. */
 import { ConfigError } from '../errors.js';
 import { validate, z } from '../options.js';
 
@@ -9,51 +9,48 @@ export const rankOptions = z.strictObject({
 
 export type RankOptions = z.input<typeof rankOptions>;
 
-/** The samples of an epoch in its order, which is the same in all processes. */
+/** Returns the sample at a position of an epoch; the order is the same in all processes. */
 export type Order = (position: number) => number;
 
 /**
- * A process's part. Over all processes the parts are disjoint and together the whole epoch, and every process has as
- * many batches as the others, none of them empty.
+ * The share of one process. The shares are disjoint and together cover the epoch. Every process has the same number of
+ * batches, none of them empty.
  */
 export interface Share {
-  /** Samples an epoch. */
+  /** Samples per epoch. */
   count: number;
-  /** Batches an epoch. */
+  /** Batches per epoch. */
   steps: number;
-  /** The samples of a batch. */
+  /** Returns the samples of a batch. */
   samples(order: Order, step: number): number[];
 }
 
 export interface Sharing {
   count: number;
-  /** Of each process. */
+  /** Batch size of each process. */
   batchSize: number;
-  /**
-   * The fewest samples that a batch may have, where there are as many: 2 for training with batch normalization. Default
-   * 1.
-   */
+  /** The fewest samples of a batch, if that many exist: 2 for training with batch normalization. Default 1. */
   smallest?: number;
-  /** The shard that a sample lies in, where data are kept in shards. */
+  /** Returns the shard of a sample, for data stored in shards. */
   shardOf?: ((sample: number) => number) | undefined;
 }
 
-/** What a process has of a part of a batch, a part being images that go through the network at once. */
+/** A process's share of one part of a batch. A part is the images that pass through the network at once. */
 export interface PartShare {
-  /** Where the part begins in the batch. */
+  /** Position of the part in the batch. */
   begin: number;
-  /** Images of the part, of all processes. */
+  /** Images of the part in all processes together. */
   total: number;
-  /** Where this process's images begin in the part, and how many they are. */
+  /** Position of this process's images in the part, and their number. */
   from: number;
   size: number;
-  /** Whether every process has all of them: there are too few to be shared. */
+  /** Whether every process has the whole part because it is too small to divide. */
   everyone: boolean;
 }
 
 /**
- * Where the parts of a batch begin, and their sizes. One image that is left over goes with the part before: batch
- * normalization of averaged features has no variance over a single image.
+ * Returns the begin and size of each part of a batch. A single leftover image joins the part before it: batch
+ * normalization of averaged features has no variance over one image.
  */
 export function partsOf(count: number, size: number): [begin: number, size: number][] {
   const parts = Math.max(1, Math.ceil(count / size) - (size > 1 && count % size === 1 ? 1 : 0));
@@ -61,8 +58,9 @@ export function partsOf(count: number, size: number): [begin: number, size: numb
 }
 
 /**
- * This process's share of each part of a batch of `count` images. Parts, and with them everything that is computed of
- * a batch, are those of a single process. Each process has `smallest` images of a part, or all have all of it.
+ * Returns this process's share of each part of a batch of `count` images. Parts, and so all results of a batch, match
+ * those of a single process. Each process has at least `smallest` images of a part, or every process has the whole
+ * part.
  */
 export function partShares(
   count: number,
@@ -77,11 +75,11 @@ export function partShares(
   });
 }
 
-/** How many samples of a shared part each rank has. */
+/** Returns how many samples of a divided part each rank has. */
 export const rowsOfRanks = (total: number, worldSize: number): number[] =>
   Array.from({ length: worldSize }, (_, rank) => cut(total, rank + 1, worldSize) - cut(total, rank, worldSize));
 
-/** A share of the batches that a single process would have with `batchSize` images, part by part. */
+/** Divides the batches that a single process would have with `batchSize` images, part by part. */
 export function shareOfParts(
   { count, batchSize, smallest = 1, part }: Sharing & { part: number },
   options: RankOptions,
@@ -109,8 +107,8 @@ export function shareOfParts(
 }
 
 /**
- * Every so many of the batches that a single process has: what is computed of a batch is the same in either case, and
- * results of all processes in the order of the batches are those of one. A process may have one batch less than others.
+ * Assigns each process every `worldSize`-th batch of a single process. Results of a batch are the same in either case,
+ * and the results of all processes in batch order equal those of one. A process may have one batch fewer than others.
  */
 export function shareOfWholeBatches(
   { count, batchSize, smallest = 1 }: Sharing,
@@ -126,8 +124,8 @@ export function shareOfWholeBatches(
 }
 
 /**
- * Divides whole shards where there are at least as many as processes and each gets enough for a sample a batch; single
- * samples otherwise. Throws ConfigError where `rank` is none of `worldSize`, or there are fewer samples than processes.
+ * Divides whole shards if every process gets one and enough samples for each of its batches; otherwise single samples.
+ * Throws ConfigError if `rank` is not below `worldSize`, or there are fewer samples than processes.
  */
 export function shareOf({ count, batchSize, smallest = 1, shardOf }: Sharing, options: RankOptions): Share {
   const { rank, worldSize } = validate(rankOptions, options, "the loader's ranks");
@@ -141,8 +139,8 @@ export function shareOf({ count, batchSize, smallest = 1, shardOf }: Sharing, op
 }
 
 /**
- * A part of each batch that a single process would have with `batchSize * worldSize` images. What is left for the last
- * batch is divided evenly; where it is less than `smallest` images a process, it goes with the batch before.
+ * Divides each batch of `batchSize * worldSize` images that a single process would have. The last, smaller batch is
+ * divided evenly; with fewer than `smallest` images per process it joins the batch before.
  */
 function shareOfBatches({ count, batchSize, smallest = 1 }: Sharing, rank: number, worldSize: number): Share {
   const whole = batchSize * worldSize;
@@ -165,9 +163,9 @@ function shareOfBatches({ count, batchSize, smallest = 1 }: Sharing, rank: numbe
 }
 
 /**
- * The samples of whole shards in the epoch's order, divided evenly into as many batches as the process with the most
- * samples needs. A process has the same shards in every epoch, so that they may lie on its own disk. Undefined where
- * there are too few shards.
+ * Divides whole shards. A process's samples, in the epoch's order, form as many even batches as the process with the
+ * most samples needs. A process keeps its shards in every epoch, so they may be on its own disk. Undefined if there are
+ * too few shards or samples.
  */
 function shareOfShards(
   shardOf: (sample: number) => number,
@@ -196,7 +194,7 @@ function shareOfShards(
   };
 }
 
-/** Gives each shard, the largest first, to the process that has the fewest samples so far. */
+/** Assigns each shard, the largest first, to the process with the fewest samples so far. */
 function deal(sizes: Map<number, number>, worldSize: number): { ownerOf: Map<number, number>; counts: number[] } {
   const counts = new Array<number>(worldSize).fill(0);
   const ownerOf = new Map<number, number>();
@@ -208,10 +206,10 @@ function deal(sizes: Map<number, number>, worldSize: number): { ownerOf: Map<num
   return { ownerOf, counts };
 }
 
-/** Where part number `part` begins, of a length that is cut into `parts` whose lengths differ by no more than one. */
+/** Returns where part `part` begins if `length` is divided into `parts` whose lengths differ by at most one. */
 const cut = (length: number, part: number, parts: number): number => Math.floor((length * part) / parts);
 
-/** A function of the order that is computed once for each. */
+/** Caches the result of `compute` for the most recent order. */
 function remembered<T>(compute: (order: Order) => T): (order: Order) => T {
   let known: { order: Order; value: T } | undefined;
   return (order) => {

@@ -2,18 +2,18 @@ import { DataError } from '../errors.js';
 
 export interface ReadAheadSetup {
   steps: number;
-  /** Images made at the same time. 0: one at a time, and none before its step. */
+  /** Images made concurrently. 0: one at a time, and only when their step is requested. */
   workers: number;
-  /** Batches made before their step. */
+  /** Number of batches made ahead of their step. */
   ahead: number;
   /** Bytes of one image. */
   size: number;
   imagesOf(step: number): readonly number[];
   /** Called with the images of a batch before they are decoded. */
   expect?(images: readonly number[]): void;
-  /** Hears of those that will not be made after all. */
+  /** Called with announced images that will not be made after all. */
   forget?(images: readonly number[]): void;
-  /** Writes an image to memory that other threads may look into. */
+  /** Writes an image into memory that other threads can access. */
   make(image: number, target: Uint8Array): Promise<unknown>;
 }
 
@@ -26,16 +26,14 @@ interface Pending {
   canceled: boolean;
 }
 
-/**
- * Makes batches of bytes before they are asked for: never more than `ahead` + 1 of them, by a fixed number of workers.
- */
+/** Makes batches of bytes before they are requested: at most `ahead` + 1 of them, with a fixed number of workers. */
 export class ReadAhead {
   readonly #setup: ReadAheadSetup;
   readonly #batches = new Map<number, Pending>();
   readonly #queue: (() => Promise<void>)[] = [];
-  /** Memory of batches that were whole when they were given up: nobody writes into it any more. */
+  /** Memory of finished batches that were dropped; nothing writes to it any more, so it can be reused. */
   readonly #spare: Uint8Array[] = [];
-  /** Images that are being made, the earliest first. */
+  /** Images in progress, the earliest first. */
   readonly #underWay = new Set<{ image: number }>();
   #running = 0;
 
@@ -44,8 +42,8 @@ export class ReadAhead {
   }
 
   /**
-   * Waits for one batch and `more` behind it, drops those before it, and continues with those behind them. Throws what
-   * making an image threw.
+   * Waits for a batch and the `more` batches after it, drops earlier ones, and starts on the later ones. Rethrows
+   * errors from making an image.
    */
   async ready(step: number, more = 0): Promise<void> {
     const { ahead, workers, steps } = this.#setup;
@@ -56,7 +54,7 @@ export class ReadAhead {
     for (let next = step; next <= awaited; next++) await this.#batches.get(next)?.done;
   }
 
-  /** The bytes of a batch that is ready. */
+  /** Returns the bytes of a batch that is ready. */
   take(step: number): Uint8Array {
     const batch = this.#batches.get(step);
     if (!batch?.whole) throw new DataError(`Batch ${step} is not decoded yet: await loader.ready(${step}) before it.`);
@@ -64,9 +62,9 @@ export class ReadAhead {
   }
 
   /**
-   * The image that a batch waits for, and how many of its images are missing: of those that are being made the one
-   * begun first. Where none of its own was begun, the workers are held up by another batch's image, and that one is
-   * named. Undefined where nothing is missing.
+   * Returns the image that a batch waits for, and how many of its images are missing. That is its earliest image in
+   * progress; if none has started, the image of another batch that occupies the workers. Undefined if nothing is
+   * missing.
    */
   waitsFor(step: number): { image: number; missing: number } | undefined {
     const missing = this.#batches.get(step)?.missing ?? new Set();
@@ -75,7 +73,7 @@ export class ReadAhead {
     return image === undefined || missing.size === 0 ? undefined : { image, missing: missing.size };
   }
 
-  /** How many batches are held or under way. */
+  /** The number of batches that are held or in progress. */
   get held(): number {
     return this.#batches.size;
   }
@@ -120,7 +118,7 @@ export class ReadAhead {
         throw error;
       },
     );
-    // The error is thrown to the caller that asks for the batch, not before.
+    // The error is thrown to the caller that requests the batch, not before.
     batch.done.catch(() => {});
     this.#batches.set(step, batch);
   }

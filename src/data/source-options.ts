@@ -1,16 +1,16 @@
-/** Options behind the path of a data set, as in `folder:DIR?size=96`. */
+/** Options after the path of a data set, as in `folder:DIR?size=96`. */
 import { existsSync } from 'node:fs';
 import { validate, z } from '../options.js';
 import { isAddress, splitQuery, withoutSecrets } from './remote/address.js';
 
-/** Pixels across and down at which photos are seen. */
+/** Width and height in pixels at which photos are used. */
 export const sizeOption = z.coerce.number().int().min(8).max(4096).default(224).describe('pixels, across and down');
 
 const noOptions = z.strictObject({});
 
 /**
- * The path alone, and its options. A question mark that belongs to the path of something that exists begins none, and
- * the query of an address is the server's but for options of ours. Throws ConfigError.
+ * Splits a source into its path and options. A question mark in the path of an existing file starts no options; of the
+ * query of a URL only our own options are taken. Throws ConfigError.
  */
 export function sourceOptions<Schema extends z.ZodObject>(
   kind: string,
@@ -28,5 +28,5 @@ export function sourceOptions<Schema extends z.ZodObject>(
   return { place, options: validate(schema, given, { where, equals: true }) };
 }
 
-/** Refuses options of a kind of data that has none. */
+/** Rejects options for a kind of data set that has none. */
 export const withoutOptions = (kind: string, path: string): void => void sourceOptions(kind, path, noOptions);

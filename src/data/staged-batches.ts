@@ -3,13 +3,13 @@ import { keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/
 import { type CapturedSource, nextPlace, type Place } from './captured.js';
 
 export interface StagedBatchesSetup {
-  /** What a batch is made of, on the device: uploaded while the device does something else. */
+  /** Uploads the inputs of a batch to the device, asynchronously. */
   bring: (place: Place, size: number) => Tensor[];
-  /** Makes a batch of it by operators of the device alone. */
+  /** Makes a batch of these inputs with operators of the device only. */
   make: (tensors: Tensor[]) => Batch;
-  /** The size of the batch at a position of an epoch; 0 where none begins. */
+  /** The size of the batch that begins at a position of an epoch; 0 if no batch begins there. */
   sizeAt: (position: number) => number;
-  /** Whether the first batch of the next epoch can be had before that begins. */
+  /** Whether the first batch of the next epoch is available before that epoch begins. */
   crosses: boolean;
 }
 
@@ -20,12 +20,11 @@ interface Stage {
 }
 
 /**
- * Batches that the host brings, a step before they are used where that is asked for: it uploads what they are made of,
- * and the device copies that to where captured steps read it, behind the step that has read it last. The host waits for
- * neither.
+ * Batches whose inputs the host uploads, optionally one step ahead. The device copies them to the tensors that captured
+ * steps read, queued after the last step that reads the old contents. The host waits for neither.
  */
 export class StagedBatches implements CapturedSource {
-  /** By number of images. */
+  /** Stages by the number of images in a batch. */
   readonly #stages = new Map<number, Stage>();
   #epoch = 0;
 

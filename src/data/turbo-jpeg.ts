@@ -1,29 +1,28 @@
 /**
- * JPEG files by libjpeg-turbo: the part that is looked at is decoded and resized in one pass, on a thread of libuv's
- * pool.
+ * Decodes JPEG files with libjpeg-turbo: only the needed part, decoded and resized in one pass, on libuv's thread pool.
  */
 import { createRequire } from 'node:module';
 import { callOverload, callOverloadAsync, fromArray, keep, overloadOf } from '../tensor/index.js';
 import type { Box } from './crop.js';
 
-/** What of an image becomes pixels of a given size. */
+/** The part of an image that is decoded, and the size it is resized to. */
 export interface Part {
-  /** In pixels of the image at 1 / `denominator` of its size, to which libjpeg scales while it decodes. */
+  /** In pixels of the image scaled by 1 / `denominator`, which libjpeg does while it decodes. */
   box: Box;
   denominator: 1 | 2 | 4 | 8;
-  /** What the box is resized to, and where the pixels that are wanted begin in it. */
+  /** The size that the box is resized to, and where the returned pixels begin in it. */
   resized: { width: number; height: number; left: number; top: number };
 }
 
-/** Pixels that an image may have; libvips has the same limit. */
+/** The most pixels that an image may have; libvips has the same limit. */
 export const mostPixels = 0x3fff ** 2;
 
 const require = createRequire(import.meta.url);
 let available: boolean | undefined;
 
 /**
- * Finds libjpeg-turbo, once. The package's own functions are of no use: they choose libjpeg's fast, inexact transform
- * and decode the whole image. Its addon is found where it was loaded from, and its library's C interface called.
+ * Finds libjpeg-turbo, once. The package's own functions do not fit: they use libjpeg's fast, inexact transform and
+ * decode the whole image. So its addon's path locates the library, whose C interface is called directly.
  */
 function isAvailable(): boolean {
   if (available !== undefined) return available;
@@ -32,16 +31,16 @@ function isAvailable(): boolean {
     const addon = Object.keys(require.cache).find((file) => /[\\/]jpeg-turbo[\\/].*\.node$/.test(file));
     available = addon !== undefined && (callOverload(overloadOf('srrl::open_turbo_jpeg'), [addon]) as boolean);
   } catch {
-    // Not installed, or not for this machine.
+    // Not installed, or not built for this machine.
     available = false;
   }
   return available;
 }
 
 /**
- * Decodes into `target`, [height, width, 3], which lies in shared memory, what `choose` wants of an image of the size
- * it is given. False, where the file is no JPEG of 8 bits in RGB or gray, or anything at all is wrong with it: then
- * somebody else may decide what it is.
+ * Decodes the part that `choose` picks from the image's size into `target`, [height, width, 3] in shared memory.
+ * Returns false if the file is not an 8-bit JPEG in RGB or gray, or has any error: then another decoder reports what it
+ * is.
  */
 export async function decodeTurbo(
   file: Uint8Array,
@@ -58,13 +57,13 @@ export async function decodeTurbo(
   );
 }
 
-/** Hands the work to another thread, which holds the tensors from then on. */
+/** Starts the work on another thread, which keeps the tensors alive from then on. */
 function begin(...[file, target, size, choose]: Parameters<typeof decodeTurbo>): Promise<unknown> | undefined {
   const bytes = keep(fromArray(file));
   const pixels = keep(fromArray(target, [...size, 3], { share: true }));
   try {
     const [width, height] = callOverload(overloadOf('srrl::jpeg_size'), [bytes]) as [number, number];
-    // Of larger ones libvips says that they are too large.
+    // libvips reports that larger images are too large.
     if (!width || !height || width * height > mostPixels) return undefined;
     const { box, denominator, resized } = choose(width, height);
     return callOverloadAsync(overloadOf('srrl::decode_jpeg'), [

@@ -1,6 +1,6 @@
 /**
- * How images become batches on a device: the host draws numbers, for an epoch or for a batch, and batches are made of
- * them by operators that a graph can contain.
+ * Makes batches on a device: the host draws random numbers, per epoch or per batch, and operators that a CUDA graph can
+ * contain make batches from them.
  */
 import type { Batch } from '../flow.js';
 import { fromArray, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
@@ -18,18 +18,18 @@ export interface RecipeSetup extends BatchSetup {
   device: string;
 }
 
-/** What was drawn for some samples, on the host or on the device. */
+/** The random numbers of some samples, on the host or on the device. */
 export interface Drawn {
   /**
-   * int64 [3, N]: samples, images, numbers of the view. Where images are mixed [5, N], with the samples and images that
-   * they are mixed with.
+   * int64 [3, N]: sample, image and view numbers. With mixing [5, N]: also the samples and images that they are mixed
+   * with.
    */
   order: Tensor;
-  /** Where crops begin and what is mirrored, int64 [N, 3]; with that of the others [N, 6]. */
+  /** Begin of each crop and whether it is mirrored, int64 [N, 3]; with mixing [N, 6], partners included. */
   places: Tensor;
-  /** float32 [N, columns]; absent where there are none. */
+  /** Numbers of the augmentations, float32 [N, columns]; absent if there are none. */
   numbers?: Tensor;
-  /** For the host alone: which parts of the images, and of those that they are mixed with, are resized to the whole. */
+  /** Used on the host only: draws for random resized crops of the images and of their mixing partners. */
   resized?: readonly Draw[];
 }
 
@@ -39,7 +39,7 @@ type Columns = [indices: Tensor, images: Tensor, views: Tensor, partners?: Tenso
 export class ViewRecipe {
   readonly #setup: RecipeSetup;
   readonly #encoded: boolean;
-  /** What becomes of pixels: numbers as they are wanted, or in 0..1 where more is done to them. */
+  /** Maps pixel values to normalized floats, or to 0..1 if further augmentations follow. */
   readonly #table: Tensor;
   readonly #floats: Augmentation | undefined;
   /** Whether images are mixed with others. */
@@ -54,13 +54,13 @@ export class ViewRecipe {
     this.#table = scope(() => keep(pixelTable(this.#floats ? asTheyAre(data.channels) : data, device)));
   }
 
-  /** Whether {@link batch} needs nothing of the host: parts that are resized have sizes of their own. */
+  /** Whether {@link batch} needs nothing from the host; resized crops do, since each has its own size. */
   get capturable(): boolean {
     const { augment } = this.#setup;
     return !augment || !cropsFloats(augment, this.#encoded);
   }
 
-  /** What decides how samples look in a view of theirs. */
+  /** Draws the random numbers of samples in the view numbered `view`. */
   draw(samples: readonly number[], view: number): Drawn {
     const { split, seed, augment } = this.#setup;
     const images = imagesOf(split, samples);
@@ -79,7 +79,7 @@ export class ViewRecipe {
     };
   }
 
-  /** Of each image, of the one that it is mixed with, and of how. */
+  /** Returns the numbers of each image, of its mixing partner, and of the mix. */
   #numbersOf(
     images: readonly number[],
     others: readonly number[],
@@ -110,7 +110,7 @@ export class ViewRecipe {
     return drawViews(images, { pad, flip, seed, epoch: view });
   }
 
-  /** The numbers on the device. */
+  /** Copies the numbers to the device. */
   upload({ order, places, numbers, ...rest }: Drawn): Drawn {
     const { device } = this.#setup;
     return {
@@ -122,8 +122,8 @@ export class ViewRecipe {
   }
 
   /**
-   * A batch of what was drawn for it, by operators of the device. `pixels`, uint8 [M, C, H, W], are all images, or
-   * where they do not lie there those of this batch, and behind them those that they are mixed with.
+   * Makes a batch from drawn numbers with operators of the device. `pixels`, uint8 [M, C, H, W], are all images, or
+   * without `all` those of this batch followed by their mixing partners.
    */
   batch(pixels: Tensor, drawn: Drawn, { all }: { all: boolean }): Batch {
     return noGrad(() => {
@@ -171,7 +171,7 @@ export class ViewRecipe {
   ): { images: Tensor; labels: Tensor } {
     const { data, labels, device } = this.#setup;
     const classes = torch.arange(data.classes.length, { dtype: 'int64', device });
-    // oneHot() looks at the labels first.
+    // oneHot() would read the labels on the host first.
     const oneHot = (some: Tensor) => some.unsqueeze(1).eq(classes).to('float32');
     return mix(
       { images: own.images, labels: oneHot(own.labels) },
@@ -185,18 +185,18 @@ export class ViewRecipe {
   }
 }
 
-/** What was drawn, in one order. */
+/** Returns the tensors of drawn numbers in a fixed order. */
 export const tensorsOf = ({ order, places, numbers }: Drawn): Tensor[] => [
   order,
   places,
   ...(numbers ? [numbers] : []),
 ];
 
-/** The other way round. */
+/** The inverse of {@link tensorsOf}. */
 export const drawnOf = ([order, places, numbers]: readonly Tensor[]): Drawn =>
   ({ order, places, ...(numbers && { numbers }) }) as Drawn;
 
-/** What was drawn for samples that follow each other. */
+/** Concatenates the numbers of consecutive samples. */
 export function joined(parts: readonly Drawn[]): Drawn {
   const numbers = parts.flatMap((part) => part.numbers ?? []);
   return {

@@ -1,47 +1,46 @@
 /**
- * Walking folders of data as torchvision does: links are followed, and what is not a regular file is told apart by
- * kind.
+ * Walks folders of data as torchvision does: follows links, and reports by kind the entries that are not regular files.
  */
 import { opendirSync, realpathSync, type Stats, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { DataError, messageOf } from '../errors.js';
 
-/** Folders that tools leave behind. */
+/** Folders that archive tools leave behind. */
 const leftBehind = new Set(['__MACOSX']);
 const droppings = /^(thumbs\.db|desktop\.ini)$/i;
 
-/** How many entries were skipped, by kind: `hidden`, `broken link`, `empty file`, `.bmp`, ... */
+/** Number of skipped entries by kind: `hidden`, `broken link`, `empty file`, `.bmp`, ... */
 export type Skipped = Map<string, number>;
 
-/** Counts one more entry of a kind. */
+/** Counts one more skipped entry of a kind. */
 export const skip = (skipped: Skipped, kind: string): unknown => skipped.set(kind, (skipped.get(kind) ?? 0) + 1);
 
-/** `3 .bmp, 2 hidden`, the most frequent first; undefined where nothing was skipped. */
+/** Formats the counts as `3 .bmp, 2 hidden`, the most frequent first; undefined if nothing was skipped. */
 export function skippedText(skipped: Skipped): string | undefined {
   if (skipped.size === 0) return undefined;
   const kinds = [...skipped].sort(([a, most], [b, more]) => more - most || (a < b ? -1 : 1));
   return kinds.map(([kind, count]) => `${count} ${kind}`).join(', ');
 }
 
-/** The same as a data set has it. */
+/** Returns {@link skippedText} as the property of a data set. */
 export function skippedOf(skipped: Skipped): { skipped?: string } {
   const text = skippedText(skipped);
   return text ? { skipped: text } : {};
 }
 
-/** Something below a folder that is not a folder. */
+/** An entry below a folder that is not a folder itself. */
 export interface Entry {
-  /** Below the folder where the walk began, with `/` between its parts. */
+  /** Path relative to the folder where the walk began, with `/` as separator. */
   name: string;
   size: number;
-  /** Why nothing can be read from it; absent for a regular file that is not hidden. */
+  /** Why the entry cannot be read; absent for a regular file that is not hidden. */
   kind?: 'hidden' | 'broken link' | 'no regular file' | 'link to a folder above';
 }
 
-/** Hidden files, and those that operating systems leave in folders. */
+/** Whether a file is hidden, or one that operating systems leave in folders. */
 export const isHidden = (name: string): boolean => name.startsWith('.') || leftBehind.has(name) || droppings.test(name);
 
-/** Entries of a folder by name. Throws DataError naming the folder where it cannot be read. */
+/** Lists the entries of a folder, sorted by name. Throws DataError naming the folder if it cannot be read. */
 function namesIn(folder: string): string[] {
   try {
     const names: string[] = [];
@@ -57,7 +56,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** What a name stands for, links followed; undefined for a link to nothing, or to itself. */
+/** Follows links to a file or folder; undefined for a broken or circular link. */
 function target(path: string): Stats | undefined {
   try {
     return statSync(path);
@@ -68,25 +67,22 @@ function target(path: string): Stats | undefined {
   }
 }
 
-/** Folders, and links to folders, right below one, by name; none that is hidden. */
+/** Lists the subfolders of a folder, including links to folders, by name; hidden ones are left out. */
 export function foldersIn(folder: string): string[] {
   return namesIn(folder).filter((name) => !isHidden(name) && target(join(folder, name))?.isDirectory());
 }
 
-/** What lies right in a folder and is not a folder, by name. */
+/** Lists the entries directly in a folder that are not folders, by name. */
 export function entriesIn(folder: string): Entry[] {
   return [...walk(folder, '', undefined)];
 }
 
-/** What lies below a folder, folders and links to them gone through, but for hidden ones. */
+/** Lists all entries below a folder, recursing into folders and links to folders except hidden ones. */
 export function entriesBelow(folder: string): Entry[] {
   return [...walk(folder, '', [])];
 }
 
-/**
- * `above`: the folders that the walk is in, which a link may lead back to; undefined where folders are not gone
- * through.
- */
+/** `above`: the folders that contain the current one, to detect links that form a cycle; undefined to not recurse. */
 function* walk(path: string, prefix: string, above: readonly string[] | undefined): Generator<Entry> {
   const here = realpathSync(path);
   if (above?.includes(here)) {

@@ -1,6 +1,6 @@
 /**
- * The checksum of a whole safetensors file, inside the file: CRC-32 in hexadecimal digits among its metadata, taken
- * while zeros stand where the digits are. Other programs see one text more in the metadata.
+ * The checksum of a whole safetensors file, stored in its metadata: CRC-32 in hexadecimal, computed with zeros in place
+ * of the digits. Other programs see one more metadata entry.
  */
 import { crc32 } from 'node:zlib';
 import { DamagedError } from '../errors.js';
@@ -10,30 +10,30 @@ export const checksumKey = 'srrl.crc32';
 export const noChecksum = '00000000';
 const field = new RegExp(`"${checksumKey.replace('.', '\\.')}"\\s*:\\s*"(?=[0-9a-f]{${noChecksum.length}}")`);
 
-/** The CRC-32 of what had `checksum` so far and of these bytes behind it. */
+/** Continues a CRC-32: `checksum` covers the bytes so far, and `bytes` follow. */
 export const continued = (bytes: Uint8Array, checksum: number): number =>
-  // Of an empty buffer without memory, zlib returns where it begins and not where it was.
+  // For an empty buffer without memory, zlib returns the initial value instead of `checksum`.
   bytes.byteLength === 0 ? checksum : crc32(bytes, checksum);
 
-/** The digits. */
+/** Formats a checksum as hexadecimal digits. */
 export const withChecksum = (checksum: number): Buffer =>
   Buffer.from(checksum.toString(16).padStart(noChecksum.length, '0'));
 
-/** Where the digits begin in the bytes of a header; undefined where it has none. */
+/** Returns the offset of the digits in a header; undefined if it has no checksum. */
 export function placeOfChecksum(header: Buffer): number | undefined {
-  // One character a byte, so that places are those of bytes.
+  // Latin-1 maps each byte to one character, so indices are byte offsets.
   const found = field.exec(header.toString('latin1'));
   return found ? found.index + found[0].length : undefined;
 }
 
-/** Throws DamagedError where the file is not what its digits, at `place`, say. */
+/** Compares a file with the checksum at offset `place`. Throws DamagedError if they differ. */
 export function checkWhole(input: Input, place: number): void {
   const digits = input.take(place, noChecksum.length).toString('latin1');
   let checksum = 0;
   let at = 0;
   for (const part of input.parts()) {
     const begin = Math.max(0, place - at);
-    // The digits may lie across the border of two parts.
+    // The digits may cross the boundary of two parts.
     const end = Math.min(part.length, place + noChecksum.length - at);
     if (begin < end) part.fill('0', begin, end);
     checksum = continued(part, checksum);

@@ -5,7 +5,7 @@ function failure(file: string, verb: string, error: unknown): FileError {
   return new Kind(`${file} cannot be ${verb}: ${messageOf(error)}`, { cause: error });
 }
 
-/** Runs `body`; whatever goes wrong in it is a FileError that names the file. */
+/** Runs `body`; converts any error to a FileError that names the file. */
 export function reading<T>(file: string, body: () => T): T {
   try {
     return body();
@@ -14,7 +14,7 @@ export function reading<T>(file: string, body: () => T): T {
   }
 }
 
-/** As {@link reading}, for a body that waits. */
+/** Like {@link reading}, for an asynchronous body. */
 export async function readingAsync<T>(file: string, body: () => Promise<T>): Promise<T> {
   try {
     return await body();
@@ -23,7 +23,7 @@ export async function readingAsync<T>(file: string, body: () => Promise<T>): Pro
   }
 }
 
-/** Runs `body`; whatever goes wrong in it is a FileError that names the file. */
+/** Runs `body`; converts any error to a FileError that names the file. */
 export function writing<T>(file: string, body: () => T): T {
   try {
     return body();
@@ -32,7 +32,7 @@ export function writing<T>(file: string, body: () => T): T {
   }
 }
 
-/** Runs `body`; whatever goes wrong in it names the tensor that it is about. */
+/** Runs `body`; adds the name of the tensor to any error. */
 export function naming<T>(name: string, body: () => T): T {
   try {
     return body();

@@ -1,4 +1,4 @@
-/** Files of tensors: PyTorch's, safetensors, NumPy's. */
+/** Loads and saves tensors in files of PyTorch, safetensors and NumPy. */
 export { type FileKind, kindOfFile } from './kind.js';
 export { loadNpy, saveNpy } from './npy.js';
 export { loadNpz, type NpzOptions, saveNpz } from './npz.js';

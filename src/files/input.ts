@@ -1,17 +1,17 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { FileError } from '../errors.js';
 
-// The system refuses single reads of 2 GiB and more.
+// The system rejects single reads of 2 GiB and more.
 const largestRead = 2 ** 30;
 const partSize = 2 ** 20;
 
-/** A file that is read in parts, each into its own place. */
+/** A file that is read in parts by position. */
 export class Input {
   readonly size: number;
   #descriptor: number | undefined;
 
   constructor(path: string) {
-    // Without waiting: a pipe is opened only when somebody writes to it.
+    // Nonblocking, because opening a pipe would otherwise wait for a writer.
     this.#descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = fstatSync(this.#descriptor);
     this.size = status.size;
@@ -20,7 +20,7 @@ export class Input {
     throw new FileError('it is not a file.');
   }
 
-  /** Fills `into` with the bytes from `position` on. */
+  /** Fills `into` with the bytes that start at `position`. */
   read(into: Uint8Array, position: number): void {
     if (this.#descriptor === undefined) throw new FileError('it was closed.');
     this.#check(position, into.byteLength);
@@ -32,7 +32,7 @@ export class Input {
     }
   }
 
-  /** The bytes from `position` on, in a buffer of their own. */
+  /** Returns `length` bytes from `position` in a new buffer. */
   take(position: number, length: number): Buffer {
     this.#check(position, length);
     const bytes = Buffer.from(new ArrayBuffer(length));
@@ -40,7 +40,7 @@ export class Input {
     return bytes;
   }
 
-  /** All bytes from `position` on in parts, each of which stays as it is until the next one. */
+  /** Yields the bytes from `position` to `end` in parts; each part is valid only until the next one. */
   *parts(position = 0, end = this.size): Generator<Buffer> {
     const part = Buffer.allocUnsafe(Math.min(partSize, Math.max(0, end - position)));
     for (let at = position; at < end; at += part.length) {

@@ -1,11 +1,11 @@
-/** What a file is by its content: names and extensions of files say little about them. */
+/** Detects the kind of a file by its content, because names and extensions are unreliable. */
 import { checkCall } from '../call.js';
 import { FileError } from '../errors.js';
 import { readingAsync } from './errors.js';
 import { Input } from './input.js';
 import { ZipReader } from './zip-reader.js';
 
-/** What a file holds, told by its first bytes and, of an archive, by the names in it. */
+/** The kind of a file, detected from its first bytes and, for an archive, from the names in it. */
 export type FileKind =
   | 'state dict'
   | 'safetensors'
@@ -19,10 +19,10 @@ export type FileKind =
   | 'zip'
   | 'unknown';
 
-/** The number with which the older form of torch.save begins, as an instruction of pickle. */
+/** The magic number at the start of the legacy torch.save format, as a pickle instruction. */
 const legacyMagic = Buffer.from('8a0a6cfc9c46f9206aa85019', 'hex');
 
-/** Throws FileError where the file does not exist or cannot be opened. */
+/** Detects the kind of a file. Throws FileError if the file does not exist or cannot be opened. */
 export async function kindOfFile(file: string): Promise<FileKind> {
   checkCall('kindOfFile', ['file: text'], undefined, arguments);
   return readingAsync(file, async () => {
@@ -36,7 +36,7 @@ export async function kindOfFile(file: string): Promise<FileKind> {
       if (start[0] === 0x80 && [2, 3, 4, 5].includes(start[1] ?? 0))
         return start.subarray(2).includes(legacyMagic) ? 'state dict' : 'pickle';
       if (isSafetensors(start, input.size)) return 'safetensors';
-      // A protocol buffer whose first field is the version of ONNX, and whose next is a text or a graph.
+      // A protocol buffer whose first field is the ONNX version, followed by a text or a graph.
       if (start[0] === 8 && (start[1] ?? 99) < 20 && [0x12, 0x1a, 0x22, 0x3a, 0x42].includes(start[2] ?? 0))
         return 'ONNX';
       return 'unknown';

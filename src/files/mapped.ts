@@ -8,19 +8,18 @@ import { Input } from './input.js';
 
 type MappedType = 'uint8' | 'int32' | 'float16' | 'float32';
 
-/** How a file is mapped. */
+/** Options of a mapping. */
 interface Mapping {
   dtype: MappedType;
-  /** Elements from the beginning on. */
+  /** Number of elements, from the beginning of the file. */
   length: number;
-  /** Whether writing to the tensor writes to the file; another process may do so as well. Default: read only. */
+  /** Whether writes to the tensor go to the file, where other processes may write too. Default: read-only. */
   shared?: boolean;
 }
 
 /**
- * A tensor that lies in a file. {@link check} comes before and after each use: a part that the file no longer has reads
- * as zeros, where it would end the process (SIGBUS) otherwise. Throws FileError where the file is too short or cannot be
- * opened.
+ * A tensor mapped from a file. Call {@link check} before and after each use: a part that was cut off the file reads as
+ * zeros instead of ending the process with SIGBUS. Throws FileError if the file is too short or cannot be opened.
  */
 export class MappedFile {
   readonly tensor: Tensor;
@@ -37,7 +36,7 @@ export class MappedFile {
     this.#descriptor = openSync(file, 'r');
     try {
       const { size, mtimeNs } = fstatSync(this.#descriptor, { bigint: true });
-      // Mapping would fill up what is missing with zeros.
+      // Mapping would fill the missing part with zeros.
       if (size < this.#bytes) throw new FileError(`${file} is truncated: it has ${size} bytes, not ${this.#bytes}.`);
       this.#written = shared ? undefined : mtimeNs;
       this.tensor = scope(() => keep(torch.fromFile(file, shared, length, { dtype })));
@@ -48,7 +47,7 @@ export class MappedFile {
     }
   }
 
-  /** What `use` makes of the tensor, with a check before and after it. */
+  /** Returns the result of `use`, with a {@link check} before and after it. */
   read<T>(use: () => T): T {
     this.check();
     const result = use();
@@ -56,7 +55,7 @@ export class MappedFile {
     return result;
   }
 
-  /** Throws FileError where the file became shorter, or was written to by somebody else, since it was mapped. */
+  /** Throws FileError if the file was truncated, or modified by another program, since it was mapped. */
   check(): void {
     const { size, mtimeNs } = fstatSync(this.#descriptor, { bigint: true });
     const what =
@@ -80,7 +79,7 @@ export class MappedFile {
   }
 }
 
-/** All bytes of a file in parts. */
+/** Yields all bytes of a file in parts. */
 export function* partsOf(file: string, from = 0, to?: number): Generator<Buffer> {
   using input = new Input(file);
   yield* input.parts(from, to);

@@ -36,14 +36,14 @@ interface Header {
   shape: number[];
 }
 
-/** A part of something by position and length: {@link Input} and buffers give it. */
+/** Random access by position and length; {@link Input} and buffers provide it. */
 export interface Source {
   readonly size: number;
   take(position: number, length: number): Buffer;
   read(into: Uint8Array, position: number): void;
 }
 
-/** Reads a .npy file of numbers, of either byte order and either memory order. */
+/** Reads a .npy file of numbers, in either byte order and either memory order. */
 export function loadNpy(file: string): Tensor {
   checkCall('loadNpy', ['file: text'], undefined, arguments);
   return reading(file, () => {
@@ -65,7 +65,7 @@ export function saveNpy(file: string, tensor: Tensor): void {
   });
 }
 
-/** @internal The tensor in the bytes of a .npy file. */
+/** @internal Parses a tensor from the bytes of a .npy file. */
 export function readNpy(source: Source): Tensor {
   const { text, start } = readHeader(source);
   const { dtype, bigEndian, fortran, shape } = parseHeader(text);
@@ -81,7 +81,7 @@ export function readNpy(source: Source): Tensor {
   });
 }
 
-/** @internal What stands before the elements. */
+/** @internal Builds the header that precedes the elements. */
 export function npyHeader(tensor: Tensor): Buffer {
   const { dtype, shape } = tensor;
   const code = codes[dtype];

@@ -14,13 +14,13 @@ const suffix = '.npy';
 
 /** Options of {@link loadNpz}. */
 export interface NpzOptions {
-  /** Bytes to which compressed arrays may unpack, all together. Default 1 GiB. */
+  /** The most bytes that all compressed arrays together may unpack to. Default 1 GiB. */
   maxBytes?: number;
 }
 
 /**
- * Reads all arrays of an archive, stored or compressed, by name. Throws FileError where the archive is damaged, or
- * unpacks to more than `maxBytes`.
+ * Reads all arrays of an archive, stored or compressed, by name. Throws FileError if the archive is damaged, or unpacks
+ * to more than `maxBytes`.
  */
 export async function loadNpz(
   file: string,
@@ -46,7 +46,7 @@ export async function loadNpz(
   });
 }
 
-/** Writes tensors by name as an uncompressed archive, atomically and one tensor at a time. */
+/** Writes named tensors as an uncompressed archive, atomically and one tensor at a time. */
 export function saveNpz(file: string, tensors: Record<string, Tensor>): void {
   checkCount('saveNpz', ['file', 'tensors'], arguments);
   writeAtomically(file, (output) => {

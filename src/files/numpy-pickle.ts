@@ -1,4 +1,4 @@
-/** Files of Python's pickle that hold NumPy arrays, as data sets come in them. */
+/** Reads pickle files of NumPy arrays, a common format of data sets. */
 import { reading } from './errors.js';
 import { Input } from './input.js';
 import { unpickle } from './pickle/machine.js';
@@ -9,9 +9,9 @@ export { NumpyArray } from './pickle/numpy.js';
 export { Dict } from './pickle/values.js';
 
 /**
- * What pickle.dump wrote, by protocol 2 or later: data only, no code is ever run. Dicts are {@link Dict}, lists and
- * tuples arrays, a str of Python 2 a text of Latin-1, arrays {@link NumpyArray}. Throws FileError for anything else, or
- * a file that is damaged.
+ * Reads a file of pickle.dump, protocol 2 or later: data only, no code is ever run. Dicts become {@link Dict}, lists
+ * and tuples arrays, a Python 2 str a Latin-1 text, and arrays {@link NumpyArray}. Throws FileError for anything else,
+ * or if the file is damaged.
  */
 export function loadNumpyPickle(file: string): unknown {
   return reading(file, () => {

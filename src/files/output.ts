@@ -4,14 +4,14 @@ import { writing } from './errors.js';
 
 const largestWrite = 2 ** 30;
 
-/** What takes bytes, part by part. */
+/** A destination of bytes, written part by part. */
 export interface Sink {
-  /** How many bytes were written. */
+  /** The number of bytes written so far. */
   readonly position: number;
   write(bytes: Uint8Array): void;
 }
 
-/** A file that grows part by part. */
+/** A file that is written part by part. */
 export class Output implements Sink {
   position = 0;
 
@@ -25,14 +25,14 @@ export class Output implements Sink {
     this.position += bytes.byteLength;
   }
 
-  /** Writes over what was written before. */
+  /** Overwrites bytes that were written before. */
   replace(bytes: Uint8Array, position: number): void {
     for (let done = 0; done < bytes.byteLength; )
       done += writeSync(this.descriptor, bytes, done, bytes.byteLength - done, position + done);
   }
 }
 
-/** Writes a whole file or nothing, part by part. */
+/** Writes a file part by part, atomically: either the whole file or nothing. */
 export function writeAtomically(file: string, body: (output: Output) => void): void {
   writing(file, () => replaceFile(file, (descriptor) => body(new Output(descriptor))));
 }

@@ -1,4 +1,4 @@
-/** Files of torch.save, in the zip form and in the older one. */
+/** Reads files of torch.save, in the zip format and in the legacy format. */
 import { checkCall } from '../call.js';
 import { FileError } from '../errors.js';
 import type { DType } from '../tensor/dtype.js';
@@ -18,21 +18,21 @@ const legacyProtocol = 1001;
 
 /** Options of {@link loadPth}. */
 export interface PthOptions {
-  /** What becomes of objects of other classes than torch.load(weights_only=True) allows. Default `refuse`. */
+  /** Whether classes that torch.load(weights_only=True) rejects throw or become data. Default `refuse`. */
   unknown?: 'refuse' | 'opaque';
 }
 
-/** The bytes of each storage, as a tensor of uint8. */
+/** The bytes of each storage, as a uint8 tensor. */
 type Storages = Map<string, Tensor>;
 
 /**
  * Reads a state dict or checkpoint as `torch.load(file, weights_only=True, map_location='cpu')` does: data only, no
- * code is ever run. Dicts with texts as keys become objects without a prototype, other dicts Maps, lists and tuples
- * arrays, integers beyond 2^53 bigints, dtypes and devices texts. Throws FileError for anything else, or a file that is
+ * code is ever run. Dicts with text keys become objects without a prototype, other dicts Maps, lists and tuples arrays,
+ * integers beyond 2^53 bigints, dtypes and devices texts. Throws FileError for anything else, or if the file is
  * damaged.
  *
- * With `unknown: 'opaque'` objects of other classes, as training checkpoints have them next to the weights, become
- * {@link PthObject}s: their class by name and their state as data. No code is run then either.
+ * With `unknown: 'opaque'`, objects of other classes, as in training checkpoints next to the weights, become {@link
+ * PthObject}s: their class by name and their state as data. No code is run then either.
  */
 export async function loadPth(file: string, options: PthOptions = {}): Promise<PthValue> {
   checkCall('loadPth', ['file: text'], { unknown: ['refuse', 'opaque'] }, arguments);
@@ -80,7 +80,7 @@ function turn(bytes: Buffer, { key, dtype }: StorageReference): void {
   swapBytes(bytes, swapWidth(dtype));
 }
 
-/** A magic number, a protocol, the writer's platform, the value, the keys of the storages, and the storages. */
+/** Reads the legacy format: magic number, protocol, the writer's platform, value, storage keys, storages. */
 function readLegacy(input: Input, storages: Storages, named: Named): unknown {
   const source = new PickleSource((position, length) => input.take(position, length), input.size);
   const unknown = 'it is not a file of torch.save, or comes from PyTorch before 0.4; save it again with Python.';
@@ -113,7 +113,7 @@ function makeTensor(source: PlannedTensor | StorageReference, storages: Storages
   const count = Math.floor(plan.storage.bytes / width);
   checkInside(plan, count);
   const typed = storage.narrow(0, 0, count * width).view(dtype);
-  // Not a view for autograd: each tensor is a leaf with a version of its own, as after torch.load.
+  // Not an autograd view: each tensor is a leaf with its own version counter, as after torch.load.
   let tensor = functions.empty([0], { dtype }).set_(typed, offset, shape, strides);
   if (plan.conjugated) tensor = tensor._conj();
   if (plan.negated) tensor = tensor._negView();

@@ -8,10 +8,10 @@ import { storageClasses } from './pickle/globals.js';
 import { PickleWriter, type TensorPlace } from './pickle/writer.js';
 import { ZipWriter } from './zip-writer.js';
 
-// Every element size divides it.
+// A multiple of every element size.
 const grain = 16;
 
-/** Tensors that share memory, and the bytes of it that they look at. */
+/** Tensors that share memory, and the range of bytes that they use. */
 interface Shared {
   key: string;
   members: Tensor[];
@@ -20,17 +20,17 @@ interface Shared {
 }
 
 /**
- * Writes a value so that Python's `torch.load(file, weights_only=True)` reads it, atomically: tensors, numbers, texts,
- * Uint8Arrays, arrays, plain objects, Maps and Sets in each other. Tensors that share memory share it in the file,
- * where only what they look at is written. Whole numbers are integers; `float(1)` is a float. All tensors are written
- * as of the CPU.
+ * Writes a value atomically so that Python's `torch.load(file, weights_only=True)` reads it: nested tensors, numbers,
+ * texts, Uint8Arrays, arrays, plain objects, Maps and Sets. Tensors that share memory share it in the file, which
+ * contains only the bytes that they use. Whole numbers become integers; `float(1)` is a float. All tensors are stored
+ * as CPU tensors.
  */
 export function savePth(file: string, value: unknown): void {
   checkCount('savePth', ['file', 'value'], arguments);
   writeAtomically(file, (output) => writePth(output, value));
 }
 
-/** What {@link savePth} writes, in memory. */
+/** Returns the bytes that {@link savePth} writes. */
 export function pthBytes(value: unknown): Buffer {
   const output = new MemoryOutput();
   writePth(output, value);
@@ -73,8 +73,8 @@ function writePth(output: Sink, value: unknown): void {
 }
 
 /**
- * The tensor outside autograd, with its elements as they lie in memory. Throws FileError for one that has none, as a
- * sparse one.
+ * Returns the tensor outside of autograd, with its memory layout unchanged. Throws FileError for a tensor without plain
+ * elements, such as a sparse one.
  */
 function materialized(tensor: Tensor): Tensor {
   return plain(tensor);
@@ -99,7 +99,7 @@ function sharedStorages(tensors: Tensor[]): Shared[] {
   return all;
 }
 
-/** The bytes that a tensor looks at, from a multiple of the grain on. */
+/** Returns the range of bytes that a tensor uses; it starts at a multiple of the grain. */
 function extent(tensor: Tensor): [number, number] {
   if (tensor.numel() === 0) return [0, 0];
   const { shape, strides } = tensor;

@@ -1,4 +1,4 @@
-/** safetensors files: a length, a JSON header, and the bytes of the tensors one after the other. */
+/** safetensors files: a length, a JSON header, and the bytes of the tensors in sequence. */
 import { checkCall, checkCount } from '../call.js';
 import { DamagedError, FileError, messageOf } from '../errors.js';
 import { parseStrict } from '../strict-json.js';
@@ -31,7 +31,7 @@ const names: Partial<Record<DType, string>> = {
 const dtypes = new Map(Object.entries(names).map(([dtype, name]) => [name, dtype as DType]));
 const largestHeader = 100_000_000;
 
-/** What the header says of one tensor. */
+/** The header's description of one tensor. */
 export interface SafetensorsEntry {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -43,8 +43,8 @@ interface Place extends SafetensorsEntry {
 }
 
 /**
- * Writes tensors by name, and texts by name as metadata, atomically and one tensor at a time. The metadata also get a
- * checksum of the whole file, which {@link loadSafetensors} compares.
+ * Writes named tensors and named metadata texts, atomically and one tensor at a time. A checksum of the whole file is
+ * added to the metadata; {@link loadSafetensors} verifies it.
  */
 export function saveSafetensors(
   file: string,
@@ -60,7 +60,7 @@ export function saveSafetensors(
       if (!names[dtype]) throw new FileError(`'${name}' is ${dtype}, which safetensors cannot hold.`);
       return { name, tensor, dtype, shape, begin: 0, end: 0 };
     });
-    // Wide elements first, so that every tensor is aligned for readers that map the file.
+    // Largest element size first, so that every tensor is aligned for readers that map the file.
     const inOrder = entries.toSorted((a, b) => itemSize(b.dtype) - itemSize(a.dtype));
     let offset = 0;
     for (const entry of inOrder) {
@@ -89,8 +89,8 @@ export function saveSafetensors(
 }
 
 /**
- * Reads a whole file. Throws FileError where it is truncated or does not describe itself consistently, and DamagedError
- * where it has a checksum of {@link saveSafetensors} and is not what was written.
+ * Reads a whole file. Throws FileError if it is truncated or inconsistent, and DamagedError if it has a checksum of
+ * {@link saveSafetensors} that does not match.
  */
 export function loadSafetensors(file: string): { tensors: Record<string, Tensor>; metadata: Record<string, string> } {
   checkCall('loadSafetensors', ['file: text'], undefined, arguments);
@@ -107,8 +107,8 @@ export function loadSafetensors(file: string): { tensors: Record<string, Tensor>
 }
 
 /**
- * Opens a file and reads its header only; tensors are read one by one, as they are asked for, and the checksum is
- * compared by {@link SafetensorsFile.verify} alone.
+ * Opens a file and reads only its header. Tensors are read on demand; only {@link SafetensorsFile.verify} compares the
+ * checksum.
  */
 export function openSafetensors(file: string): SafetensorsFile {
   checkCall('openSafetensors', ['file: text'], undefined, arguments);
@@ -125,12 +125,12 @@ export function openSafetensors(file: string): SafetensorsFile {
 
 /** An open file; see {@link openSafetensors}. */
 export class SafetensorsFile {
-  /** The tensors' names, in the header's order. */
+  /** The names of the tensors, in the order of the header. */
   readonly names: readonly string[];
-  /** Texts by name. */
+  /** Metadata texts by name. */
   readonly metadata: Readonly<Record<string, string>>;
   readonly #places: Map<string, Place>;
-  /** Where the digits of the checksum are in the file. */
+  /** Offset of the checksum's digits in the file. */
   readonly #checksum: number | undefined;
 
   /** @internal */
@@ -154,21 +154,21 @@ export class SafetensorsFile {
     checkCover([...this.#places.values()], start, input.size);
   }
 
-  /** Shape and dtype of a tensor, without reading it. */
+  /** Returns shape and dtype of a tensor without reading it. */
   describe(name: string): SafetensorsEntry {
     const { dtype, shape } = this.#place(name);
     return { dtype, shape };
   }
 
-  /** Reads one tensor. Throws FileError where there is none of that name. */
+  /** Reads one tensor. Throws FileError if there is none of that name. */
   get(name: string): Tensor {
     const { dtype, shape, begin } = this.#place(name);
     return reading(this.file, () => filledTensor(dtype, shape, (bytes) => this.input.read(bytes, begin)));
   }
 
   /**
-   * Compares the whole file with its checksum; false where it has none, as of other programs. Throws DamagedError where
-   * they differ.
+   * Verifies the checksum of the whole file; false if it has none, as in files of other programs. Throws DamagedError
+   * if it does not match.
    */
   verify(): boolean {
     const place = this.#checksum;
@@ -177,7 +177,7 @@ export class SafetensorsFile {
     return true;
   }
 
-  /** Closes the file; tensors that were read stay. */
+  /** Closes the file; tensors that were read remain valid. */
   close(): void {
     this.input.close();
   }
@@ -234,7 +234,7 @@ function placeOf(name: string, entry: unknown, start: number, size: number): Pla
   return { dtype, shape, begin: start + first, end: start + last };
 }
 
-/** The format wants every byte to belong to one tensor. */
+/** The format requires that every byte belongs to exactly one tensor. */
 function checkCover(places: Place[], start: number, size: number): void {
   let position = start;
   for (const { begin, end } of places.toSorted((a, b) => a.begin - b.begin || a.end - b.end)) {

@@ -1,4 +1,4 @@
-/** Random access to the entries of a zip archive that nobody vouches for. */
+/** Random access to the entries of an untrusted zip archive. */
 import { crc32, inflateRawSync } from 'node:zlib';
 import { type Entry, fromRandomAccessReaderPromise, RandomAccessReader, type ZipFile } from 'yauzl';
 import { FileError } from '../errors.js';
@@ -6,12 +6,12 @@ import type { Input } from './input.js';
 
 const stored = 0;
 const deflated = 8;
-// What deflate can make of one byte at the most.
+// The maximum compression ratio of deflate.
 const largestRatio = 1032;
-/** Bytes that the compressed entries of an archive may unpack to. */
+/** The most bytes that the compressed entries of an archive may unpack to by default. */
 export const mostInflated = 2 ** 30;
 
-/** Gives yauzl its reads; a position that no file has becomes an error and not an exception between two turns. */
+/** Serves yauzl's reads; turns an invalid position into an error instead of an uncaught exception. */
 class Reader extends RandomAccessReader {
   constructor(private readonly input: Input) {
     super();
@@ -34,7 +34,7 @@ class Reader extends RandomAccessReader {
   }
 }
 
-/** An open archive: its entries by name. */
+/** An open archive; its entries by name. */
 export class ZipReader {
   private constructor(
     private readonly input: Input,
@@ -43,8 +43,8 @@ export class ZipReader {
   ) {}
 
   /**
-   * Reads the directory. Throws FileError where names repeat, entries lie about their sizes, or the compressed ones
-   * unpack to more than `limit` bytes.
+   * Opens an archive and reads its directory. Throws FileError if names repeat, entry sizes are inconsistent, or the
+   * compressed entries unpack to more than `limit` bytes.
    */
   static async open(input: Input, limit = mostInflated): Promise<ZipReader> {
     const zip = await fromRandomAccessReaderPromise(new Reader(input), input.size, { autoClose: false });
@@ -54,7 +54,7 @@ export class ZipReader {
       if (entries.has(entry.fileName)) throw new FileError(`'${entry.fileName}' is twice in the archive.`);
       total += entry.compressedSize;
       checkSizes(entry);
-      // Entries that share bytes make much out of little.
+      // Overlapping entries could expand a small file into a lot of data.
       if (total > input.size) throw new FileError('the entries of the archive are larger than the archive.');
       if (entry.compressionMethod === deflated) inflated += entry.uncompressedSize;
       if (inflated > limit)
@@ -72,12 +72,12 @@ export class ZipReader {
     return this.entries.has(name);
   }
 
-  /** The size of an entry's content. */
+  /** Returns the uncompressed size of an entry in bytes. */
   size(name: string): number {
     return this.#entry(name).uncompressedSize;
   }
 
-  /** The content of an entry, checked against its CRC-32. */
+  /** Reads the content of an entry and checks it against its CRC-32. */
   async read(name: string): Promise<Buffer> {
     const entry = this.#entry(name);
     const { fileDataStart } = await this.zip.readLocalFileHeaderPromise(entry, { minimal: true });
@@ -104,7 +104,7 @@ function checkSizes({ fileName, compressionMethod, compressedSize, uncompressedS
 }
 
 function inflate(raw: Buffer, { fileName, uncompressedSize }: Entry): Buffer {
-  // zlib takes no limit of 0, and no chunk below 64; one chunk is never copied.
+  // zlib accepts no limit of 0 and no chunk size below 64; with a single chunk it copies nothing.
   const content = inflateRawSync(raw, {
     maxOutputLength: Math.max(1, uncompressedSize),
     chunkSize: Math.max(64, uncompressedSize),

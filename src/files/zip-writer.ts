@@ -5,11 +5,11 @@ import { continued } from './checksum.js';
 import type { Sink } from './output.js';
 
 const alignment = 64;
-// The extra field that PyTorch pads with.
+// PyTorch uses this extra field for padding.
 const paddingField = 0x4246;
 const zip64Field = 1;
 const utf8Names = 0x0800;
-// 1980-01-01, the first day of the format: equal contents make equal files.
+// 1980-01-01, the format's first day: a fixed date, so that equal contents produce identical files.
 const date = 0x0021;
 
 interface Written {
@@ -19,17 +19,17 @@ interface Written {
   offset: number;
 }
 
-/** Writes entries in turn; `finish` writes the directory. */
+/** Writes entries one by one; `finish` writes the directory. */
 export class ZipWriter {
   readonly #entries: Written[] = [];
 
-  /** `limit`: sizes, offsets and counts from it on are written in the zip64 form. */
+  /** `limit`: sizes, offsets and counts of at least this value use the zip64 format. */
   constructor(
     private readonly output: Sink,
     private readonly limit = 0xffffffff,
   ) {}
 
-  /** One entry; `parts` are its content. */
+  /** Writes one entry; `parts` are concatenated to its content. */
   add(name: string, ...parts: Uint8Array[]): void {
     const entry: Written = {
       name: Buffer.from(name),
@@ -95,7 +95,7 @@ export class ZipWriter {
   }
 }
 
-/** The zip64 end of the directory, and its locator. */
+/** Builds the zip64 end of the directory, and its locator. */
 function zip64End(count: number, start: number, end: number): Buffer {
   const record = Buffer.alloc(24);
   record.writeUInt32LE(0x06064b50, 0);

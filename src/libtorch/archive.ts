@@ -1,4 +1,4 @@
-/** Takes what a build and a run need out of a libtorch archive, a torch wheel, or a folder of either layout. */
+/** Extracts the files needed to build and run from a libtorch archive, a torch wheel, or a folder of either layout. */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { cp, mkdir, readFile, stat } from 'node:fs/promises';
@@ -9,7 +9,7 @@ import { crc32 } from 'node:zlib';
 import { type Entry, openPromise, type ZipFile } from 'yauzl';
 import { FileError } from '../errors.js';
 
-/** Parts done of all, in bytes. */
+/** Reports bytes done and bytes in total. */
 export type Progress = (done: number, total: number) => void;
 
 const wanted = /^(lib\/|include\/|share\/cmake\/|bin\/torch_shm_manager$|build-version$|version\.py$)/;
@@ -20,8 +20,8 @@ function isWanted(path: string): boolean {
 }
 
 /**
- * The path inside libtorch's own layout, or undefined for what lies outside: `libtorch/lib/x` and `torch/lib/x` ->
- * `lib/x`.
+ * Returns the path relative to libtorch's root; undefined for files outside of it: `libtorch/lib/x` and `torch/lib/x`
+ * -> `lib/x`.
  */
 function innerPath(name: string): string | undefined {
   const match = name.match(/^(?:lib)?torch\/(.+)$/);
@@ -34,7 +34,7 @@ async function entriesOf(zip: ZipFile): Promise<Entry[]> {
   return entries;
 }
 
-/** SHA-256 by file name from a wheel's own RECORD, in its URL-safe base64. Empty for a plain archive. */
+/** Reads SHA-256 by file name from a wheel's RECORD, in URL-safe base64. Empty for a plain archive. */
 async function recordedHashes(zip: ZipFile, entries: Entry[]): Promise<Map<string, string>> {
   const hashes = new Map<string, string>();
   const record = entries.find((entry) => /^torch-[^/]*\.dist-info\/RECORD$/.test(entry.fileName));
@@ -49,7 +49,7 @@ async function recordedHashes(zip: ZipFile, entries: Entry[]): Promise<Map<strin
 }
 
 /**
- * Extracts a wheel or libtorch zip into `folder`, checking every file against the wheel's RECORD or the zip's CRC-32.
+ * Extracts a wheel or libtorch zip into `folder` and checks every file against the wheel's RECORD or the zip's CRC-32.
  */
 export async function extractArchive(file: string, folder: string, progress: Progress): Promise<void> {
   let zip: ZipFile;
@@ -98,7 +98,7 @@ async function extractEntry(zip: ZipFile, entry: Entry, target: string, recorded
     throw new FileError(`${entry.fileName} in the archive is damaged (checksum differs); download it again.`);
 }
 
-/** Copies an unpacked libtorch, or the torch folder of a Python, into `folder`. */
+/** Copies an unpacked libtorch, or a Python's torch folder, into `folder`. */
 export async function copyFolder(source: string, folder: string): Promise<void> {
   for (const part of ['lib', 'include', 'share/cmake', 'build-version', 'version.py']) {
     const from = join(source, part);
@@ -116,7 +116,7 @@ export async function copyFolder(source: string, folder: string): Promise<void> 
   }
 }
 
-/** The SHA-256 of a file, in hexadecimal. */
+/** Returns the SHA-256 of a file, in hexadecimal. */
 export async function sha256(file: string): Promise<string> {
   return createHash('sha256')
     .update(await readFile(file))

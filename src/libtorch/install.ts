@@ -1,6 +1,6 @@
 /**
- * Fills the cache with a libtorch: from PyTorch's own archive, or where that cannot be reached from the torch wheel
- * that pip finds (a wheel is a zip with headers, libraries and CMake files). One copy per user and version.
+ * Installs a libtorch into the cache: from PyTorch's own archive, or if that is unreachable from the torch wheel that
+ * pip finds (a wheel is a zip with headers, libraries and CMake files). One copy per user and version.
  */
 import { spawn } from 'node:child_process';
 import { createWriteStream, existsSync } from 'node:fs';
@@ -14,19 +14,19 @@ import { copyFolder, extractArchive, type Progress, sha256 } from './archive.js'
 import { baseVersion, type Libtorch, libtorchCache, versionOf } from './locate.js';
 
 export interface InstallOptions {
-  /** `cpu` (default), or a CUDA build of PyTorch's such as `cu130`. */
+  /** `cpu` (default), or a CUDA build of PyTorch such as `cu130`. */
   build?: string;
-  /** A zip, a wheel, a folder, or the URL of a zip or wheel, instead of the search. */
+  /** A zip, a wheel, a folder, or the URL of a zip or wheel, to use instead of the search. */
   from?: string;
-  /** Hexadecimal SHA-256 that the archive must have. */
+  /** The expected SHA-256 of the archive, in hexadecimal. */
   sha256?: string;
-  /** Says what is being done, one line each. */
+  /** Receives status messages, one line each. */
   say?: (line: string) => void;
-  /** `what` is the name of the step that the bytes belong to. */
+  /** Receives progress in bytes; `what` names the step. */
   progress?: (what: string, done: number, total: number) => void;
 }
 
-/** Installs the pinned libtorch into the cache and returns it. An installed copy of that build is replaced. */
+/** Installs the pinned libtorch into the cache and returns it. Replaces an installed copy of that build. */
 export async function installLibtorch(options: InstallOptions = {}): Promise<Libtorch> {
   const build = options.build ?? 'cpu';
   if (!/^(cpu|cu\d{3})$/.test(build))
@@ -44,7 +44,7 @@ export async function installLibtorch(options: InstallOptions = {}): Promise<Lib
   }
 }
 
-/** The archive or folder that `--from` names, downloaded where it is a URL. */
+/** Returns the archive or folder that `--from` names; downloads it if it is a URL. */
 async function given(from: string, work: string, options: InstallOptions): Promise<string> {
   if (/^https?:/.test(from)) return download(from, join(work, 'archive.zip'), options);
   if (!existsSync(from)) throw new FileError(`${from} does not exist; --from takes a zip, a wheel, a folder or a URL.`);
@@ -66,7 +66,8 @@ async function fetched(build: string, work: string, options: InstallOptions): Pr
 }
 
 /**
- * The wheel that pip finds. On an ordinary Linux machine plain torch is a CUDA build, which is not what `cpu` asks for.
+ * Downloads the wheel that pip finds. On most Linux machines plain torch is a CUDA build, which is not what `cpu`
+ * means.
  */
 async function wheel(build: string, work: string, say: (line: string) => void): Promise<string> {
   const index = ['--index-url', pinned.wheelIndex.replace('{build}', build)];
@@ -80,7 +81,7 @@ async function wheel(build: string, work: string, say: (line: string) => void): 
   return join(folder, file);
 }
 
-/** The version with build of what pip would download, found without downloading it; empty where pip cannot tell. */
+/** Returns the version and build that pip would download, without downloading it; empty if pip cannot tell. */
 async function plainVersion(requirement: string): Promise<string> {
   try {
     const report = await pip([
@@ -176,7 +177,7 @@ async function unpack(source: string, folder: string, options: InstallOptions): 
   await extractArchive(source, folder, progress);
 }
 
-/** Checks what was unpacked and moves it to its place in one step. */
+/** Verifies the unpacked files and moves them into place in one step. */
 async function settle(folder: string, build: string, options: InstallOptions): Promise<Libtorch> {
   const version = versionOf(folder);
   if (!version) throw new FileError('What was unpacked is no libtorch: it carries no version.');

@@ -1,6 +1,6 @@
 /**
- * Where libtorch is, and which one: `LIBTORCH`, this package's own cache, the active Python's torch, the system.
- * Everything that was looked at is kept in a trace for `srrl doctor` and for error messages.
+ * Finds libtorch and its version: in `LIBTORCH`, this package's own cache, the active Python's torch, or the system. A
+ * trace records every place that was tried, for `srrl doctor` and for error messages.
  */
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
@@ -13,11 +13,11 @@ export type Source = 'LIBTORCH' | 'cache' | 'python' | 'system';
 export interface Libtorch {
   source: Source;
   folder: string;
-  /** With its build if that is known, as in `2.13.0+cpu`. */
+  /** The version, with its build if known, such as `2.13.0+cpu`. */
   version: string;
 }
 
-/** One place that was looked at. `libtorch` is absent where nothing usable was there; `note` then says why. */
+/** A place that was tried. `libtorch` is absent if nothing usable was there; `note` then says why. */
 export interface Attempt {
   source: Source;
   place: string;
@@ -32,22 +32,22 @@ export interface Located {
 
 const library = process.platform === 'darwin' ? 'libtorch_cpu.dylib' : 'libtorch_cpu.so';
 
-/** `2.13.0+cpu` -> `2.13.0` */
+/** Removes the build from a version: `2.13.0+cpu` -> `2.13.0`. */
 export function baseVersion(version: string): string {
   return version.split('+')[0] ?? version;
 }
 
-/** This package's cache folder: `SRRL_CACHE`, or the user's cache folder of the platform. */
+/** Returns this package's cache folder: `SRRL_CACHE`, or in the platform's user cache folder. */
 export function cacheFolder(): string {
   return process.env.SRRL_CACHE ? resolve(process.env.SRRL_CACHE) : envPaths('srrl', { suffix: '' }).cache;
 }
 
-/** Where `install-libtorch` puts its copies, one folder a version and build. */
+/** Returns the folder of `install-libtorch`, with one subfolder per version and build. */
 export function libtorchCache(): string {
   return join(cacheFolder(), 'libtorch');
 }
 
-/** The version of the libtorch in `folder` from the file that its distribution carries, or undefined. */
+/** Reads the version of the libtorch in `folder` from a file of its distribution; undefined if there is none. */
 export function versionOf(folder: string): string | undefined {
   const read = (file: string) => {
     const path = join(folder, file);
@@ -74,13 +74,13 @@ function cached(): Attempt[] {
   if (!existsSync(cache)) return [{ source: 'cache', place: cache, note: 'empty' }];
   const folders = readdirSync(cache).filter((name) => !name.startsWith('.'));
   if (folders.length === 0) return [{ source: 'cache', place: cache, note: 'empty' }];
-  // A build for CUDA was installed on purpose, so it goes before the one for the CPU.
+  // A CUDA build was installed on purpose, so it takes precedence over the CPU build.
   const cpuLast = (name: string) => (name.endsWith('+cpu') ? 1 : 0);
   folders.sort((a, b) => cpuLast(a) - cpuLast(b) || b.localeCompare(a, 'en', { numeric: true }));
   return folders.map((name) => examine('cache', join(cache, name)));
 }
 
-/** The torch of the active Python, found without importing it. */
+/** Finds the torch of the active Python without importing it. */
 function python(): Attempt {
   const find =
     "import importlib.util as u; s = u.find_spec('torch'); print(s.submodule_search_locations[0] if s else '')";
@@ -94,8 +94,8 @@ function python(): Attempt {
 const systemFolders = ['/usr/local/libtorch', '/opt/libtorch', '/usr/local', '/usr'];
 
 /**
- * Looks in the order of the design until `accepts` says yes to a version. `LIBTORCH`, where it is set, is the only
- * choice.
+ * Tries the places in the order above until `accepts` returns true for a version. If `LIBTORCH` is set, only that is
+ * tried.
  */
 export function locate(accepts: (version: string) => boolean): Located {
   const trace: Attempt[] = [];
@@ -117,7 +117,7 @@ export function locate(accepts: (version: string) => boolean): Located {
   return { trace };
 }
 
-/** The trace as lines of text, one place each. */
+/** Formats the trace as lines of text, one per place. */
 export function describeTrace(trace: Attempt[]): string[] {
   return trace.map(({ source, place, note }) => `${source.padEnd(8)} ${place}: ${note}`);
 }

@@ -1,17 +1,17 @@
-/** What libtorch needs of the system itself. */
+/** libtorch's requirements on the system. */
 
-/** The glibc that PyTorch's Linux builds are made for (manylinux_2_28), and this package's prebuilt addon with them. */
+/** The minimum glibc of PyTorch's Linux builds (manylinux_2_28), and so of this package's prebuilt addon. */
 export const neededGlibc = '2.28';
 
-/** The glibc of this system; undefined on macOS, and on a Linux with another C library. */
+/** Returns the glibc version of this system; undefined on macOS, and on a Linux with another C library. */
 export function systemGlibc(): string | undefined {
-  // Without this, the report looks up the names of network neighbors, which takes seconds.
+  // Otherwise the report looks up the names of network neighbors, which takes seconds.
   Object.assign(process.report, { excludeNetwork: true });
   const { header } = process.report.getReport() as unknown as { header: { glibcVersionRuntime?: string } };
   return header.glibcVersionRuntime;
 }
 
-/** What is wrong with a Linux that has this glibc, or none. */
+/** Describes the problem of a Linux with this glibc, or without glibc; undefined if there is none. */
 export function glibcProblem(glibc: string | undefined): string | undefined {
   if (glibc && !isOlder(glibc, neededGlibc)) return undefined;
   const found = glibc ? `has glibc ${glibc}` : 'has no glibc (Alpine Linux has musl instead)';

@@ -1,4 +1,4 @@
-/** Pieces and initial weights that several architectures share. */
+/** Layers and weight initializations that several architectures share. */
 import { droppedAsWhole } from '../nn/batch-share.js';
 import {
   anyHooks,
@@ -15,9 +15,9 @@ import {
 import { scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /**
- * A Sequential that gives back what its layers make and nobody else sees as soon as the next layer has run: the memory
- * is warm for that, and a frozen teacher needs little of it. What backward needs, the graph holds. Where hooks look on,
- * everything stays until the scope ends.
+ * A Sequential that frees each intermediate result once the next layer has run: the memory is reused while warm, and a
+ * frozen teacher needs little of it. The autograd graph keeps what backward needs. If hooks are registered, all results
+ * live until the scope ends.
  */
 export class Chain extends Sequential {
   override forward(x: Tensor): Tensor {
@@ -37,23 +37,23 @@ export class Chain extends Sequential {
 }
 
 export interface ConvBnOptions {
-  /** Default 1. */
+  /** Stride of the convolution. Default 1. */
   stride?: number;
-  /** Default 1. */
+  /** Groups of the convolution. Default 1. */
   groups?: number;
-  /** Makes the layer after the normalization; null for none. Default ReLU. */
+  /** Creates the layer after the normalization; null for none. Default ReLU. */
   activation?: (() => Layer) | null;
   norm?: BatchNormOptions;
 }
 
-/** Convolution without bias, batch normalization, activation. The padding keeps the size where the stride is 1. */
+/** Builds convolution without bias, batch normalization, activation. The padding keeps the size if the stride is 1. */
 export function convBn(from: number, to: number, kernel: number, options: ConvBnOptions = {}): Sequential {
   const { stride = 1, groups = 1, activation = () => new ReLU(), norm = {} } = options;
   const conv = new Conv2d(from, to, kernel, { stride, padding: (kernel - 1) / 2, groups, bias: false });
   return new Chain(conv, new BatchNorm2d(to, norm), ...(activation ? [activation()] : []));
 }
 
-/** The output of every layer whose number is in `ends`, in order. */
+/** Returns the output of every layer whose number is in `ends`, in order. */
 export function outputsAfter(ends: readonly number[], layers: readonly Layer[], x: Tensor): Tensor[] {
   let value = x;
   return layers.flatMap((layer, i) => {
@@ -62,7 +62,7 @@ export function outputsAfter(ends: readonly number[], layers: readonly Layer[], 
   });
 }
 
-/** The numbers of the blocks after which the map shrinks, and of the last one. */
+/** Returns the numbers of the blocks after which the map shrinks, and of the last block. */
 export function endsOfStages(strides: readonly number[]): number[] {
   return strides.flatMap((_, i) => (i === strides.length - 1 || strides[i + 1] === 2 ? [i] : []));
 }
@@ -76,13 +76,13 @@ export function shuffleChannels(x: Tensor, groups: number): Tensor {
     .reshape([-1, channels, height, width]);
 }
 
-/** The nearest multiple of `divisor`, at least that, and not under nine tenths of `value`. */
+/** Rounds to the nearest multiple of `divisor`, at least `divisor`, and not below 90% of `value`. */
 export function divisible(value: number, divisor = 8): number {
   const nearest = Math.max(divisor, Math.floor((value + divisor / 2) / divisor) * divisor);
   return nearest < 0.9 * value ? nearest + divisor : nearest;
 }
 
-/** Scales each channel by a number that a two-layer network makes of all channels' means. Hu et al. 2018. */
+/** Scales each channel by a factor that a two-layer network computes from all channel means. Hu et al. 2018. */
 export class SqueezeExcitation extends Module {
   readonly fc1: Conv2d;
   readonly fc2: Conv2d;
@@ -123,7 +123,7 @@ export class StochasticDepth extends Module {
   }
 }
 
-/** Convolutions normal with variance 2 / (outputs * kernel area), their biases 0. He et al. 2015, by fan out. */
+/** Initializes convolutions: normal with variance 2 / (outputs * kernel area), bias 0. He et al. 2015, by fan out. */
 export function initConvolutions(model: Module): void {
   model.apply((module) => {
     if (!(module instanceof Conv2d)) return;
@@ -132,7 +132,7 @@ export function initConvolutions(model: Module): void {
   });
 }
 
-/** Linear layers normal with standard deviation 0.01, their biases 0. */
+/** Initializes linear layers: normal with standard deviation 0.01, bias 0. */
 export function initLinears(model: Module): void {
   model.apply((module) => {
     if (!(module instanceof Linear)) return;

@@ -30,7 +30,7 @@ class InvertedResidual extends Module {
   }
 }
 
-/** Of each stage: expansion, channels at full width, blocks, stride of the first. */
+/** For each stage: expansion, channels at full width, blocks, stride of the first. */
 const settings = [
   [1, 16, 1, 1],
   [6, 24, 2, 1],
@@ -42,8 +42,8 @@ const settings = [
 ] as const;
 
 /**
- * MobileNetV2 of half width for small images as the CRD benchmark (RepDistiller) defines it: ReLU instead of ReLU6,
- * every block has an expansion. Its map is that of the last 1x1 convolution, 1280 channels. Any image size.
+ * MobileNetV2 of half width for small images as the CRD benchmark (RepDistiller) defines it: ReLU instead of ReLU6, and
+ * an expansion in every block. `map` is the output of the last 1x1 convolution, 1280 channels. Any image size.
  */
 export class CifarMobileNetV2 extends Classifier {
   readonly conv1: Sequential;

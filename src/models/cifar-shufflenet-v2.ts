@@ -8,7 +8,7 @@ const conv1x1 = (from: number, to: number) => new Conv2d(from, to, 1, { bias: fa
 const depthwise = (channels: number, stride: number) =>
   new Conv2d(channels, channels, 3, { stride, padding: 1, groups: channels, bias: false });
 
-/** Works on one half of the channels, leaves the other alone, and mixes both. */
+/** Processes one half of the channels, keeps the other half, and shuffles both. */
 class Unit extends Module {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -74,8 +74,8 @@ class DownUnit extends Module {
 }
 
 /**
- * ShuffleNetV2 (Ma et al. 2018) for small images as the CRD benchmark (RepDistiller) defines it, with a 1x1 stem. Its
- * map is that of the last 1x1 convolution, 1024 channels. Any image size.
+ * ShuffleNetV2 (Ma et al. 2018) for small images as the CRD benchmark (RepDistiller) defines it, with a 1x1 stem. `map`
+ * is the output of the last 1x1 convolution, 1024 channels. Any image size.
  */
 export class CifarShuffleNetV2 extends Classifier {
   readonly conv1: Conv2d;

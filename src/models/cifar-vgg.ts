@@ -13,7 +13,7 @@ import type { Tensor } from '../tensor/index.js';
 import { Chain, initConvolutions, initLinears } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
-/** Convolutions with normalization and ReLU in between; the last ReLU is the caller's. */
+/** Builds convolutions with normalization and ReLU in between; the caller applies the last ReLU. */
 function block(from: number, to: number, convolutions: number): Sequential {
   const layers = Array.from({ length: convolutions }, (_, i): Layer[] => [
     new Conv2d(i ? to : from, to, 3, { padding: 1 }),
@@ -25,8 +25,8 @@ function block(from: number, to: number, convolutions: number): Sequential {
 
 /**
  * VGG with batch normalization for small images as the CRD benchmark (RepDistiller) defines it: five blocks, one linear
- * layer after the mean of the last map. It halves three times; images of 64x64 a fourth time. Stages are blocks 1 to 4
- * after their ReLU: the benchmark compares those.
+ * layer after the mean of the last map. It halves the size three times, and a fourth time for 64x64 images. `stages`
+ * are blocks 1 to 4 after their ReLU, which the benchmark compares.
  */
 export class CifarVGG extends Classifier {
   readonly block0: Sequential;

@@ -2,48 +2,48 @@ import type { Features } from '../flow.js';
 import { Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 
-/** A classifier that also hands out what distillation looks at. */
+/** A classifier that also returns the features that distillation uses. */
 export abstract class Classifier extends Module {
   /** The width of the penultimate feature. */
   abstract readonly featureChannels: number;
   abstract readonly numClasses: number;
 
-  /** Logits with the features that they were made from. images: [N, C, H, W]. */
+  /** Returns logits with the features that they were made from. images: [N, C, H, W]. */
   abstract forwardFeatures(images: Tensor): Features;
 
-  /** Logits [N, K]. */
+  /** Returns logits [N, K] for images [N, C, H, W]. */
   forward(images: Tensor): Tensor {
     return this.forwardFeatures(images).logits;
   }
 }
 
-/** What an architecture is made for. */
+/** The options that determine the shape of a network. */
 export interface ModelOptions {
   numClasses: number;
   /** Channels of the images. Default 3. */
   inChannels?: number;
   /**
-   * Height and width of the images, for architectures that are made for one size (vision transformers). Default: the
-   * family's.
+   * Height and width of the images, for architectures that are built for one size (vision transformers). Default: the
+   * family's size.
    */
   imageSize?: number;
 }
 
 /** A family of architectures: one file. */
 export interface ModelFamily {
-  /** The names that are listed. */
+  /** The names that `list()` returns. */
   names: readonly string[];
-  /** Further names that it makes. */
+  /** A pattern of further names that the family accepts. */
   pattern?: RegExp;
   summary: string;
-  /** Height and width of the images that it was published for. */
+  /** Height and width of the images that the architecture was published for. */
   imageSize: number;
-  /** Classes of the data set that it was published for. */
+  /** Number of classes of the data set that it was published for. */
   numClasses: number;
   create(name: string, options: Required<ModelOptions>): Classifier;
 }
 
-/** What {@link describe} tells of an architecture, for the images and classes that it was published for. */
+/** The result of {@link describe}, for the images and classes that an architecture was published for. */
 export interface ModelDescription {
   name: string;
   summary: string;
@@ -51,7 +51,7 @@ export interface ModelDescription {
   input: [number, number, number];
   numClasses: number;
   parameters: number;
-  /** Of one image; a multiplication and an addition count two. */
+  /** For one image; a multiplication and an addition count as two operations. */
   flops: number;
   /** The width of the penultimate feature. */
   featureChannels: number;

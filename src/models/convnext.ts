@@ -37,7 +37,7 @@ class ToChannelsFirst extends Identity {
   }
 }
 
-/** 7x7 depthwise convolution, then a two-layer network at each place; the branch is scaled channel by channel. */
+/** 7x7 depthwise convolution, then a two-layer network at each position; the branch is scaled per channel. */
 class Block extends Module {
   readonly layer_scale: Parameter;
   readonly block: Sequential;
@@ -63,7 +63,7 @@ class Block extends Module {
   }
 }
 
-/** Of each stage: channels and blocks. */
+/** For each stage: channels and blocks. */
 const stages = [
   [96, 3],
   [192, 3],
@@ -73,8 +73,8 @@ const stages = [
 const total = stages.reduce((sum, [, count]) => sum + count, 0);
 
 /**
- * The ConvNeXt-T of Liu et al. 2022 with torchvision's names and initial weights. `pooled` is the mean of the map after
- * the classifier's layer normalization. Images from 32x32 on.
+ * ConvNeXt-T (Liu et al. 2022) with torchvision's names and initial weights. `pooled` is the mean of the map after the
+ * classifier's layer normalization. Images of at least 32x32.
  */
 export class ConvNeXt extends Classifier {
   readonly features: Sequential;

@@ -47,7 +47,7 @@ class MBConv extends Module {
   }
 }
 
-/** Of each stage: expansion, kernel, stride of the first block, input and output channels, blocks. */
+/** For each stage: expansion, kernel, stride of the first block, input and output channels, blocks. */
 const stages = [
   [1, 3, 1, 32, 16, 1],
   [6, 3, 2, 16, 24, 2],
@@ -61,8 +61,8 @@ const total = stages.reduce((sum, [, , , , , count]) => sum + count, 0);
 const ends = [...endsOfStages([2, ...stages.map(([, , stride]) => stride)]), stages.length + 1];
 
 /**
- * The EfficientNet-B0 of Tan and Le 2019 with torchvision's names and initial weights. Its map is that of the last 1x1
- * convolution, 1280 channels; its stages are the outputs at a quarter to a 32nd of the size. `pooled` is before the
+ * EfficientNet-B0 (Tan and Le 2019) with torchvision's names and initial weights. `map` is the output of the last 1x1
+ * convolution, 1280 channels; `stages` are the outputs at 1/4 to 1/32 of the size; `pooled` is taken before the
  * dropout. Any image size.
  */
 export class EfficientNet extends Classifier {

@@ -28,7 +28,7 @@ export { measureFeatures } from './measure.js';
 
 const kinds: Kinds<ModelOptions> = { numClasses: 'number', inChannels: 'number', imageSize: 'number' };
 
-/** The families of architectures, each with the names that it knows. */
+/** The families of architectures, each with its names. */
 export const modelFamilies: readonly ModelFamily[] = [
   cifarResNets,
   wideResNets,
@@ -48,7 +48,7 @@ export const modelFamilies: readonly ModelFamily[] = [
   visionTransformers,
 ];
 
-/** The names that {@link create} knows; some families make more by a pattern (`wrn_<depth>_<width>`). */
+/** Returns the names that {@link create} accepts; some families also accept a pattern (`wrn_<depth>_<width>`). */
 export function list(): string[] {
   return modelFamilies.flatMap((family) => family.names);
 }
@@ -60,8 +60,8 @@ function familyOf(name: string): ModelFamily {
 }
 
 /**
- * A new model with initial weights from the default generator (see `torch.manualSeed`). Throws ConfigError for an
- * unknown name, with the nearest ones.
+ * Creates a model with initial weights from the default generator (see `torch.manualSeed`). Throws ConfigError for an
+ * unknown name and suggests the nearest ones.
  */
 export function create(name: string, { numClasses, inChannels = 3, imageSize }: ModelOptions): Classifier {
   checkCall('models.create', ['name'], kinds, arguments);
@@ -75,8 +75,8 @@ export function create(name: string, { numClasses, inChannels = 3, imageSize }: 
 }
 
 /**
- * Facts of an architecture. It is created for that, which takes seconds for the largest ones; the default generator is
- * left as it was.
+ * Describes an architecture. Creates it for that, which takes seconds for the largest ones; the state of the default
+ * generator is preserved.
  */
 export function describe(name: string): ModelDescription {
   const { summary, imageSize, numClasses } = familyOf(name);

@@ -3,8 +3,8 @@ import { functional as F } from '../nn/index.js';
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /**
- * The sizes of what a network gives for images [C, H, W], from a forward of two random ones. The network must be in
- * evaluation mode. The default generator is left as it was.
+ * Returns the sizes of a network's outputs for images [C, H, W], from a forward of two random ones. The network must be
+ * in evaluation mode. The state of the default generator is preserved.
  */
 export function measureFeatures(
   forward: (images: Tensor) => Features,

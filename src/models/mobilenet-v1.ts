@@ -4,7 +4,7 @@ import type { Tensor } from '../tensor/index.js';
 import { Chain, convBn, endsOfStages, outputsAfter } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
-/** Of each block: output channels and stride of the depthwise convolution. */
+/** For each block: output channels and stride of the depthwise convolution. */
 const settings = [
   [64, 1],
   [128, 2],
@@ -29,8 +29,8 @@ const separable = (from: number, to: number, stride: number) =>
   );
 
 /**
- * The MobileNet of Howard et al. 2017: a stem and 13 depthwise separable blocks in `model`, one linear layer `fc`, the
- * names under which PyTorch weights of it are known. Initial weights are the layers' own. Any image size.
+ * MobileNet (Howard et al. 2017): a stem and 13 depthwise separable blocks in `model`, and one linear layer `fc`;
+ * published PyTorch weights use these names. Initial weights are the layers' defaults. Any image size.
  */
 export class MobileNetV1 extends Classifier {
   readonly model: Sequential;

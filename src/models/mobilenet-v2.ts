@@ -28,7 +28,7 @@ class InvertedResidual extends Module {
   }
 }
 
-/** Of each run of equal blocks: expansion, channels, blocks, stride of the first. */
+/** For each group of equal blocks: expansion, channels, blocks, stride of the first. */
 const settings = [
   [1, 16, 1, 1],
   [6, 24, 2, 2],
@@ -44,8 +44,8 @@ const blocks = settings.flatMap(([expansion, to, count, stride]) =>
 const strides = [2, ...blocks.map(({ stride }) => stride)];
 
 /**
- * The MobileNetV2 of Sandler et al. 2018 with torchvision's names and initial weights. Its map is that of the last 1x1
- * convolution, 1280 channels; its stages are the outputs at a quarter to a 32nd of the size. `pooled` is before the
+ * MobileNetV2 (Sandler et al. 2018) with torchvision's names and initial weights. `map` is the output of the last 1x1
+ * convolution, 1280 channels; `stages` are the outputs at 1/4 to 1/32 of the size; `pooled` is taken before the
  * dropout. Any image size.
  */
 export class MobileNetV2 extends Classifier {

@@ -65,8 +65,8 @@ class InvertedResidual extends Module {
 }
 
 /**
- * The MobileNetV3 of Howard et al. 2019 with torchvision's names and initial weights. Its map is that of the last 1x1
- * convolution; `pooled` is the input of the last of the classifier's two linear layers, before the dropout. Any image
+ * MobileNetV3 (Howard et al. 2019) with torchvision's names and initial weights. `map` is the output of the last 1x1
+ * convolution; `pooled` is the input of the second of the classifier's two linear layers, before the dropout. Any image
  * size.
  */
 export class MobileNetV3 extends Classifier {

@@ -13,7 +13,7 @@ import type { Tensor } from '../tensor/index.js';
 import { Chain, convBn, initConvolutions } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
-/** What a block is made from; `width` is that of its 3x3 convolution relative to the stage's. */
+/** The parameters of a block; `width` is that of its 3x3 convolution relative to the stage's. */
 interface BlockOptions {
   from: number;
   channels: number;
@@ -47,7 +47,7 @@ class BasicBlock extends Module {
   }
 }
 
-/** The stride is in the 3x3 convolution. */
+/** Bottleneck block with the stride in the 3x3 convolution. */
 class Bottleneck extends Module {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;
@@ -84,7 +84,7 @@ interface Configuration {
   width: number;
 }
 
-/** The ResNet of He et al. 2016 with torchvision's names and initial weights. Images from 32x32 on. */
+/** ResNet (He et al. 2016) with torchvision's names and initial weights. Images of at least 32x32. */
 export class ResNet extends Classifier {
   readonly conv1: Conv2d;
   readonly bn1: BatchNorm2d;

@@ -8,8 +8,8 @@ const groups = 3;
 const stemChannels = 24;
 
 /**
- * Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1. With stride 2 the pooled input is put next to the result, else it
- * is added.
+ * Grouped 1x1, shuffle, depthwise 3x3, grouped 1x1. With stride 2 the pooled input is concatenated with the result,
+ * otherwise the input is added to it.
  */
 class Unit extends Module {
   readonly conv1: Conv2d;

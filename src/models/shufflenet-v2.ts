@@ -25,7 +25,7 @@ const depthwise = (channels: number, stride: number): Layer[] => [
 ];
 
 /**
- * With stride 1, works on one half of the channels and leaves the other alone; with stride 2, both branches see all
+ * With stride 1, processes one half of the channels and keeps the other half; with stride 2, both branches receive all
  * channels.
  */
 class InvertedResidual extends Module {
@@ -54,8 +54,8 @@ class InvertedResidual extends Module {
 }
 
 /**
- * The ShuffleNetV2 of Ma et al. 2018 with torchvision's names; initial weights are the layers' own, as there. Its map
- * is that of the last 1x1 convolution. Any image size.
+ * ShuffleNetV2 (Ma et al. 2018) with torchvision's names; initial weights are the layers' defaults, as there. `map` is
+ * the output of the last 1x1 convolution. Any image size.
  */
 export class ShuffleNetV2 extends Classifier {
   readonly conv1: Sequential;

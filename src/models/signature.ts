@@ -1,18 +1,18 @@
-/** What tells the weights of one architecture from those of another, without making the network. */
+/** Distinguishes the weights of architectures without creating the network. */
 import { createHash } from 'node:crypto';
 import { Conv2d, Linear, type StateDict } from '../nn/index.js';
 import type { Classifier } from './contract.js';
 
 export interface ModelSignature {
-  /** Path of the classifier. */
+  /** Path of the classifier layer. */
   classifier: string;
-  /** Path of the first convolution, which the images enter. */
+  /** Path of the first convolution, whose input is the images. */
   first: string;
   /** See {@link digestOf}. */
   digest: string;
 }
 
-/** The paths of a model's first convolution and of its classifier: what depends on channels and classes. */
+/** Returns the paths of a model's first convolution and classifier, whose shapes depend on channels and classes. */
 export function endsOf(model: Classifier): { first: string; classifier: string } {
   const modules = [...model.namedModules()];
   const first = modules.find(([, module]) => module instanceof Conv2d)?.[0];
@@ -22,7 +22,7 @@ export function endsOf(model: Classifier): { first: string; classifier: string }
   return { first: first ?? '', classifier: classifier ?? '' };
 }
 
-/** Names and shapes of a state dict in a short text, but for channels, classes, image size and counters of batches. */
+/** Hashes names and shapes of a state dict, without channels, classes, image size and batch counters. */
 export function digestOf(state: StateDict, { first, classifier }: { first: string; classifier: string }): string {
   const open = new Set([`${first}.weight`, `${classifier}.weight`, `${classifier}.bias`]);
   const lines = Object.entries(state)

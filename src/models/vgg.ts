@@ -14,7 +14,7 @@ import type { Tensor } from '../tensor/index.js';
 import { Chain, initConvolutions, initLinears, outputsAfter } from './blocks.js';
 import { Classifier, type ModelFamily } from './contract.js';
 
-/** Of each stage: channels and convolutions; a pooling layer ends it. */
+/** For each stage: channels and convolutions. A pooling layer ends each stage. */
 const stages = [
   [64, 2],
   [128, 2],
@@ -23,14 +23,14 @@ const stages = [
   [512, 3],
 ] as const;
 const lengths = stages.map(([, count]) => 3 * count + 1);
-/** The numbers of the last ReLU of each stage. */
+/** The layer number of the last ReLU of each stage. */
 const lastReLUs = lengths.map((_, i) => lengths.slice(0, i + 1).reduce((sum, length) => sum + length, 0) - 2);
 const lastPool = (lastReLUs.at(-1) as number) + 1;
 
 /**
- * The VGG-16 of Simonyan and Zisserman 2015 with batch normalization, torchvision's names and initial weights. Its map
- * is that after the last max-pooling; it is pooled to 7x7 and passes two linear layers, after which `pooled` is taken,
- * before the dropout. Stages are what the pooling layers get. Images from 32x32 on.
+ * VGG-16 with batch normalization (Simonyan and Zisserman 2015), with torchvision's names and initial weights. `map` is
+ * the output of the last max-pooling; it is pooled to 7x7 and passes two linear layers, after which `pooled` is taken,
+ * before the dropout. `stages` are the inputs of the pooling layers. Images of at least 32x32.
  */
 export class VGG extends Classifier {
   readonly features: Sequential;

@@ -10,12 +10,12 @@ const patch = 16;
 const width = 384;
 const heads = 6;
 const depth = 12;
-/** The blocks whose outputs are handed out. */
+/** The numbers of the blocks whose outputs are returned as stages. */
 const stageEnds = [2, 5, 8, 11];
 
 /**
- * timm's truncated normal distribution with standard deviation 0.02, by the inverse of the cumulative function; the cut
- * is at 100 deviations.
+ * Fills a tensor from timm's truncated normal distribution, standard deviation 0.02, by the inverse cumulative
+ * function; truncated at 100 deviations.
  */
 function truncNormal_(tensor: Tensor): void {
   noGrad(() =>
@@ -70,17 +70,17 @@ class PatchEmbedding extends Module {
     this.proj = new Conv2d(inChannels, width, patch, { stride: patch });
   }
 
-  /** [N, C, H, W] -> [N, H/16 * W/16, width] */
+  /** Embeds patches: [N, C, H, W] -> [N, H/16 * W/16, width]. */
   forward(images: Tensor): Tensor {
     return this.proj.forward(images).flatten(2).transpose(1, 2);
   }
 }
 
 /**
- * The vision transformer ViT-S/16 (Dosovitskiy et al. 2021; DeiT-S of Touvron et al. 2021 is the same network) with
- * timm's names and initial weights. `pooled` is the class token after the last normalization, `map` the other tokens
- * then, as a grid [N, 384, H/16, W/16]; stages are the grids after blocks 3, 6, 9 and 12. Images of the one size that
- * it was made for.
+ * Vision transformer ViT-S/16 (Dosovitskiy et al. 2021; identical to DeiT-S of Touvron et al. 2021) with timm's names
+ * and initial weights. `pooled` is the class token after the last normalization, `map` the other tokens at that point,
+ * as a grid [N, 384, H/16, W/16]; `stages` are the grids after blocks 3, 6, 9 and 12. Accepts only the image size that
+ * it was created for.
  */
 export class VisionTransformer extends Classifier {
   readonly cls_token: Parameter;

@@ -7,7 +7,7 @@ import { Classifier, type ModelFamily } from './contract.js';
 
 const conv3x3 = (from: number, to: number, stride = 1) => new Conv2d(from, to, 3, { stride, padding: 1, bias: false });
 
-/** Two maps whose sum is what a block returns. */
+/** Two maps whose sum is the output of a block. */
 type Summands = readonly [shortcut: Tensor, residual: Tensor];
 
 /**
@@ -35,12 +35,12 @@ class PreActivationBlock extends Module {
     return shortcut.add(residual);
   }
 
-  /** Of the output, given the input. */
+  /** Returns the summands of the output for an input. */
   startFrom(x: Tensor): Summands {
     return this.summands(this.bn1.forwardRelu(x), x);
   }
 
-  /** The same, given also what bn1 and a ReLU make of the input. */
+  /** Like {@link startFrom}, with the result of bn1 and ReLU on the input already computed. */
   summands(active: Tensor, x: Tensor): Summands {
     const shortcut = this.convShortcut ? this.convShortcut.forward(active) : x;
     const out = this.bn2.forwardRelu(this.conv1.forward(active));
@@ -68,9 +68,9 @@ class Stage extends Module {
 }
 
 /**
- * The wide ResNet of Zagoruyko and Komodakis 2016 as the CRD benchmark (RepDistiller) defines it: depth 6n + 4, widths
- * 16, 16k, 32k, 64k, no dropout. Its map is that after the final normalization and ReLU, which the classifier sees; its
- * stages are before them. Any image size.
+ * Wide ResNet (Zagoruyko and Komodakis 2016) as the CRD benchmark (RepDistiller) defines it: depth 6n + 4, widths 16,
+ * 16k, 32k, 64k, no dropout. `map` is the output of the final normalization and ReLU, the input of the classifier;
+ * `stages` are taken before normalization and ReLU. Any image size.
  */
 export class WideResNet extends Classifier {
   readonly conv1: Conv2d;
@@ -115,7 +115,7 @@ export class WideResNet extends Classifier {
     return { map: this.bn1.forwardRelu(third), stages: [first, second, third] };
   }
 
-  /** The same, where each normalization makes the sum that it reads. */
+  /** The same forward, but each normalization computes the sum that it reads. */
   private joined(input: Tensor): { map: Tensor; stages: Tensor[] } {
     const [first, ...others] = [this.block1, this.block2, this.block3].flatMap((stage) => stage.blocks);
     const sums = [input];

@@ -1,15 +1,16 @@
-/** What a student must know of itself before it can be used. */
+/** The description that a student needs for predictions. */
 import { openDataset } from '../data/datasets/index.js';
 import { evaluationViewOf } from '../data/evaluation-view.js';
 import type { StudentCard } from '../distill/saved-student.js';
 import { ConfigError, FileError, messageOf } from '../errors.js';
 
-/** A card with everything that predictions need. */
+/** A card with all fields that predictions need. */
 export type ReadyCard = StudentCard & Required<Pick<StudentCard, 'classes' | 'preprocessing'>>;
 
 /**
- * The card with class names and preprocessing. Where its file is of a version that did not save them, they come from
- * the data set, `source` or else that of the run; throws FileError where that cannot be opened or does not fit.
+ * Returns the card with class names and preprocessing. If the file is of an older version that did not save them, they
+ * come from the data set: `source`, or by default that of the run. Throws FileError if that cannot be opened or does
+ * not fit.
  */
 export async function readyCard(file: string, card: StudentCard, source?: string): Promise<ReadyCard> {
   const { classes, preprocessing } = card;

@@ -1,4 +1,4 @@
-/** A student in a program: images in, classes out, off the event loop. */
+/** Runs a student in a Node.js program: images in, classes out, off the event loop. */
 import { checkCall, type Kinds } from '../call.js';
 import { validate, z } from '../options.js';
 import type { ReadyCard } from './card.js';
@@ -35,42 +35,41 @@ const kinds: Kinds<ClassifierOptions> = {
 
 const callKinds: Kinds<ClassifyOptions> = { name: 'string' };
 
-/** Of one call. */
+/** Options of one call. */
 export interface ClassifyOptions {
-  /** What errors call an image that is not a file, such as the name of an upload. */
+  /** The name in error messages of an image that is not a file, such as the name of an upload. */
   name?: string;
 }
 
 /** A student that is ready to classify images; see {@link loadClassifier}. */
 export interface ImageClassifier {
   /**
-   * The likeliest classes of an image, the likeliest first. Rejects with DataError naming the image where it cannot be
-   * decoded, ArgumentError where it is none, and DisposedError after {@link close}.
+   * Returns the most likely classes of an image, the most likely first. Rejects with DataError naming the image if it
+   * cannot be decoded, ArgumentError if it is not an image, and DisposedError after {@link close}.
    */
   (image: ImageInput, options?: ClassifyOptions): Promise<Prediction[]>;
-  /** The same for several images; rejects where one of them cannot be decoded. */
+  /** Classifies several images; rejects if one of them cannot be decoded. */
   (images: readonly ImageInput[], options?: ClassifyOptions): Promise<Prediction[][]>;
-  /** What the file says of the student. */
+  /** The student's description from its file. */
   readonly card: ReadyCard;
-  /** The names of the classes, in their order. */
+  /** The names of the classes, by class number. */
   readonly classes: readonly string[];
-  /** Answers what was asked for before, and frees the network. */
+  /** Finishes pending requests and frees the network. */
   close(): Promise<void>;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
  * Loads a student from a run folder, a `student.safetensors` or an exported TorchScript file, and returns a function
- * that classifies images. It decodes, resizes and normalizes them exactly as evaluations do. Images that are asked for
- * at the same time run in one batch: an image waits for others that are being decoded, at most `maxDelayMs`, and a
- * single one does not wait. Everything runs in a thread of its own, which does not keep the process alive while nothing
- * is asked for.
+ * that classifies images. It decodes, resizes and normalizes them exactly as evaluations do. Concurrent requests run in
+ * one batch: an image waits at most `maxDelayMs` for others that are being decoded, and a single one does not wait.
+ * Everything runs in its own thread, which does not keep the process alive while it is idle.
  *
  *     await using classify = await loadClassifier('runs/a', { topK: 3 });
  *     const [best] = await classify('photo.jpg');
  *     console.log(best.label, best.probability);
  *
- * Throws FileError where the file is not a student, or its network cannot be made again.
+ * Throws FileError if the file is not a student, or its network cannot be rebuilt.
  */
 export async function loadClassifier(source: string, options: ClassifierOptions = {}): Promise<ImageClassifier> {
   checkCall('loadClassifier', ['source'], kinds, arguments);

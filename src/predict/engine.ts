@@ -1,4 +1,4 @@
-/** Makes predictions for images that arrive one by one: decodes them side by side and runs them in batches. */
+/** Predicts images that arrive one by one: decodes them in parallel and runs them in batches. */
 import { pixelsFor } from '../data/decode.js';
 import { normalizedImages } from '../data/evaluation-view.js';
 import { FileError } from '../errors.js';
@@ -6,10 +6,10 @@ import { asyncScope, fromArray, type Tensor } from '../tensor/index.js';
 import { pixelsOf, type SentImage } from './image-input.js';
 import type { Runtime } from './runtime.js';
 
-/** A class that an image may be of. */
+/** A class that an image may belong to, with its probability. */
 export interface Prediction {
   label: string;
-  /** The number of the class. */
+  /** The class number. */
   index: number;
   probability: number;
 }
@@ -27,7 +27,7 @@ interface Job {
   reject(error: unknown): void;
 }
 
-/** An image that is decoded, and since when. */
+/** A decoded image, and the time at which it was decoded. */
 interface Decoded extends Job {
   pixels: Uint8Array;
   since: number;
@@ -36,7 +36,7 @@ interface Decoded extends Job {
 export class Engine {
   readonly #waiting: Job[] = [];
   readonly #decoded: Decoded[] = [];
-  /** Memory of images that were seen. */
+  /** Memory of processed images, for reuse. */
   readonly #spare: Uint8Array[] = [];
   #decoding = 0;
   #running = false;
@@ -47,7 +47,7 @@ export class Engine {
     readonly options: EngineOptions,
   ) {}
 
-  /** The likeliest classes of an image, the likeliest first. Rejects with DataError where it cannot be decoded. */
+  /** Returns the most likely classes, the most likely first. Rejects with DataError if decoding fails. */
   predict(image: SentImage): Promise<Prediction[]> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ image, resolve, reject });
@@ -62,7 +62,7 @@ export class Engine {
 
   #advance(): void {
     const { workers, batchSize } = this.options;
-    // Two batches ahead of the network are enough; more would only take memory.
+    // Two batches ahead of the network suffice; more would only use memory.
     while (this.#decoding < workers && this.#decoding + this.#decoded.length < 2 * batchSize) {
       const job = this.#waiting.shift();
       if (!job) break;
@@ -87,7 +87,7 @@ export class Engine {
     }
   }
 
-  /** Runs a batch that is full, that has waited long enough, or that no other image is on its way to. */
+  /** Runs a batch if it is full, has waited `maxDelayMs`, or no other image is pending. */
   #consider(): void {
     const [first] = this.#decoded;
     if (this.#running || !first) return;
@@ -108,7 +108,7 @@ export class Engine {
       for (const { reject } of batch) reject(error);
     }
     this.#spare.push(...batch.map(({ pixels }) => pixels));
-    // Images that were decoded meanwhile are noticed before the next batch.
+    // Lets images that were decoded meanwhile join the next batch.
     await new Promise((resolve) => setImmediate(resolve));
     this.#running = false;
     this.#advance();
@@ -127,7 +127,7 @@ export class Engine {
     });
   }
 
-  /** Of equal logits the class of the lower number comes first, as in evaluations. */
+  /** Returns the most likely classes. For equal logits the lower class number comes first, as in evaluations. */
   #likeliest(logits: Tensor): Prediction[][] {
     const { card, file } = this.runtime;
     const { classes } = card;

@@ -1,17 +1,17 @@
-/** Images by the names that a command line has: files, folders, and standard input. */
+/** Finds images by command-line arguments: files, folders, and standard input. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { imageExtensions, imagesBelow } from '../data/image-files.js';
 import { type Skipped, skippedText } from '../data/walk.js';
 import { ConfigError, DataError } from '../errors.js';
 
-/** What stands for the bytes of one image on standard input. */
+/** The argument that means the bytes of one image on standard input. */
 export const standardInput = '-';
 
 /**
- * The images of files and folders, in their order; those of a folder, and of the folders in it, by name. What is no
- * image by its extension is skipped in folders, and told. A file is taken whatever its name is, also where it is
- * missing: whoever reads it says so. Throws DataError where a folder holds no image.
+ * Lists the images of files and folders, in their order; those below a folder by name. In folders, files without an
+ * image extension are skipped and reported. A file is listed whatever its name, even if it is missing: reading it
+ * reports the error. Throws DataError if a folder contains no image.
  */
 export function imagesAt(paths: readonly string[]): { images: string[]; skipped?: string } {
   if (paths.filter((path) => path === standardInput).length > 1)

@@ -1,11 +1,11 @@
-/** The images that a classifier takes, and their pixels as its evaluation sees them. */
+/** The images that a classifier accepts, and their pixels as its evaluation sees them. */
 import sharp from 'sharp';
 import type { CenterView } from '../data/crop.js';
 import { decodeView } from '../data/decode.js';
 import { readWhole } from '../data/files.js';
 import { ArgumentError, DataError, messageOf } from '../errors.js';
 
-/** Pixels of 8 bits, row by row, as `raw()` of sharp returns them. */
+/** 8-bit pixels in row-major order, as sharp's `raw()` returns them. */
 export interface RawImage {
   data: Uint8Array | Uint8ClampedArray;
   width: number;
@@ -17,13 +17,13 @@ export interface RawImage {
 /** An image: the path of a file, the bytes of a JPEG, PNG, WebP or TIFF file, or pixels. */
 export type ImageInput = string | Uint8Array | ArrayBuffer | RawImage;
 
-/** What another thread is sent. */
+/** An image in the form that is sent to another thread. */
 export type SentImage = { path: string } | { bytes: Uint8Array; name: string } | { raw: RawImage };
 
-/** An image with memory of its own, which can be handed to another thread. Throws ArgumentError where it is none. */
+/** Copies an image into memory that can be transferred to another thread. Throws ArgumentError if it is none. */
 export function sendable(image: ImageInput, name = 'The image'): { sent: SentImage; transfer: ArrayBuffer[] } {
   if (typeof image === 'string') return { sent: { path: image }, transfer: [] };
-  // A Buffer often is a part of memory that others use as well.
+  // A Buffer is often a slice of memory that others use as well.
   const copy = (bytes: Uint8Array | Uint8ClampedArray) => Uint8Array.from(bytes);
   if (image instanceof ArrayBuffer || image instanceof Uint8Array) {
     const bytes = copy(image instanceof ArrayBuffer ? new Uint8Array(image) : image);
@@ -51,7 +51,7 @@ export async function pixelsOf(image: SentImage, view: CenterView, target: Uint8
   else await decodeView(await lossless(image.raw), 'The image', view, target);
 }
 
-/** Pixels as a file that the same decoder reads. */
+/** Encodes pixels losslessly as a file, so that the same decoder reads them. */
 async function lossless({ data, width, height, channels }: RawImage): Promise<Uint8Array> {
   try {
     return await sharp(data, { raw: { width, height, channels } }).png({ compressionLevel: 0 }).toBuffer();

@@ -1,4 +1,4 @@
-/** Students at work. */
+/** Runs trained students on images. */
 export type { ReadyCard } from './card.js';
 export {
   type ClassifierOptions,

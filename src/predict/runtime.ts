@@ -1,4 +1,4 @@
-/** What computes the logits of a student, whatever file it is in. */
+/** Computes the logits of a student, whatever its file format. */
 import { existsSync, statSync } from 'node:fs';
 import { ConfigError, FileError } from '../errors.js';
 import { kindOfFile } from '../files/index.js';
@@ -9,26 +9,26 @@ import { openStudent } from './student-runtime.js';
 
 /** A network that is ready to predict. */
 export interface Runtime {
-  /** The file that it came from. */
+  /** The file that it was loaded from. */
   readonly file: string;
   readonly card: ReadyCard;
   readonly device: string;
-  /** Logits [N, K] of normalized images [N, C, H, W] on its device, for any N. Call it inside a scope. */
+  /** Returns logits [N, K] of normalized images [N, C, H, W] on its device, for any N. Call it inside a scope. */
   run(images: Tensor): Tensor | Promise<Tensor>;
   dispose(): void;
 }
 
-/** How a {@link Runtime} is opened. */
+/** Options of {@link openRuntime}. */
 export interface RuntimeOptions {
   device: string;
-  /** `module:FILE`, whose default export makes the network, where that is the user's own and its file has moved. */
+  /** `module:FILE`, whose default export creates the network, for a custom network whose file has moved. */
   model?: string;
-  /** Data set with class names and normalization, for files of versions that did not save them. */
+  /** Data set with class names and normalization, for files of older versions that did not save them. */
   data?: string;
 }
 
 /**
- * Opens a run folder, a student.safetensors or an exported TorchScript file. Throws FileError where it is none of them.
+ * Opens a run folder, a student.safetensors or an exported TorchScript file. Throws FileError if it is none of them.
  */
 export async function openRuntime(source: string, options: RuntimeOptions): Promise<Runtime> {
   if (!existsSync(source)) throw new FileError(`${source} does not exist: give a run folder or a student.safetensors.`);

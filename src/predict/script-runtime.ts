@@ -1,4 +1,4 @@
-/** A student that was exported as TorchScript, with its card in the archive. */
+/** Runs a student exported as TorchScript, with its card in the archive. */
 import { parseCard } from '../distill/student-card.js';
 import { FileError } from '../errors.js';
 import { readingAsync } from '../files/errors.js';
@@ -9,7 +9,7 @@ import { noGrad, ScriptModule, Tensor } from '../tensor/index.js';
 import { readyCard } from './card.js';
 import type { Runtime, RuntimeOptions } from './runtime.js';
 
-/** Where the card is in the archive: the extra file `srrl.json` of torch.jit.save. */
+/** The card's name in the archive: the extra file `srrl.json` of torch.jit.save. */
 const cardName = 'extra/srrl.json';
 
 export async function openScript(file: string, { device, data }: RuntimeOptions): Promise<Runtime> {
@@ -33,7 +33,7 @@ export async function openScript(file: string, { device, data }: RuntimeOptions)
   return { file, card, device, run, dispose: () => module.dispose() };
 }
 
-/** The text of the card in an archive; undefined where there is none. */
+/** Reads the text of the card in an archive; undefined if there is none. */
 function cardText(file: string): Promise<string | undefined> {
   return readingAsync(file, async () => {
     const input = new Input(file);

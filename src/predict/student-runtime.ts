@@ -1,4 +1,4 @@
-/** A saved student in the form that runs fastest: one graph, with normalizations folded into convolutions. */
+/** Runs a saved student in its fastest form: one graph, with normalizations folded into convolutions. */
 import { fasterGraph, mayStandIn } from '../distill/fast-form.js';
 import { loadStudent, studentFileIn } from '../distill/saved-student.js';
 import type { Classifier } from '../models/index.js';
@@ -14,7 +14,7 @@ export async function openStudent(source: string, { device, model, data }: Runti
   try {
     const card = await readyCard(file, loaded.card, data);
     graph = graphOf(student, [card.inChannels, ...card.preprocessing.crop], device);
-    // The graph has the weights in a form of its own.
+    // The graph has its own copy of the weights.
     if (graph) student.dispose();
     const run = (images: Tensor): Tensor => noGrad(() => (graph ? only(graph, images) : student.forward(images)));
     const dispose = () => (graph ?? student).dispose();
@@ -28,13 +28,13 @@ export async function openStudent(source: string, { device, model, data }: Runti
 
 const only = (graph: FrozenGraph, images: Tensor): Tensor => graph.run(images)[0] as Tensor;
 
-/** The student's logits as a graph; undefined where it does not return what the student does, up to rounding. */
+/** Returns the student's logits as a graph; undefined if its outputs differ from the student's beyond rounding. */
 function graphOf(student: Classifier, image: readonly number[], device: string): FrozenGraph | undefined {
   return scope(() =>
     noGrad(() => {
       const make = (count: number) =>
         torch.randn([count, ...image], { generator: new Generator(0) }).to({ device, memoryFormat: 'channelsLast' });
-      // Another number of images finds a batch size that became constant.
+      // A second batch size detects a traced graph that has the first one as a constant.
       const batches = [2, 3].map(make);
       let graph: FrozenGraph | undefined;
       try {
@@ -50,7 +50,7 @@ function graphOf(student: Classifier, image: readonly number[], device: string):
           );
         if (batches.every(isRight)) return graph;
       } catch {
-        // What cannot be traced runs as it is.
+        // A student that cannot be traced runs without a graph.
       }
       graph?.dispose();
       return undefined;

@@ -1,4 +1,4 @@
-/** The thread of a classifier, from the side of its caller. */
+/** The caller's side of a classifier's thread. */
 import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { DisposedError, ThreadError } from '../errors.js';
@@ -9,16 +9,16 @@ import type { classifierOptions } from './classifier.js';
 import type { Prediction } from './engine.js';
 import type { SentImage, sendable } from './image-input.js';
 
-/** What the thread is asked to do; it works until it is told to close. */
+/** A request to the thread, which runs until it is told to close. */
 export type Request = { type: 'predict'; id: number; image: SentImage } | { type: 'close' };
-/** What it answers. */
+/** A reply of the thread. */
 export type Answer =
   | { type: 'ready'; card: ReadyCard }
   | { type: 'refused'; error: PackedError }
   | { type: 'predicted'; id: number; predictions: Prediction[] }
   | { type: 'failed'; id: number; error: PackedError };
 
-/** What it is made for. */
+/** The data that the thread starts with. */
 export interface ThreadTask {
   source: string;
   options: z.output<typeof classifierOptions>;
@@ -29,7 +29,7 @@ interface Pending {
   reject(error: unknown): void;
 }
 
-// From sources, as tests run, the thread still needs what was compiled: Node cannot read TypeScript.
+// When run from sources, as in tests, the thread still needs the compiled file: Node cannot load TypeScript here.
 const entry = new URL(
   import.meta.url.endsWith('.ts') ? '../../dist/predict/worker.js' : './worker.js',
   import.meta.url,
@@ -53,7 +53,7 @@ export class PredictThread {
     worker.unref();
   }
 
-  /** Rejects with what the thread says where it cannot load the student. */
+  /** Starts the thread. Rejects with the thread's error if it cannot load the student. */
   static async open(source: string, options: ThreadTask['options']): Promise<PredictThread> {
     const worker = new Worker(entry, { workerData: { source, options } satisfies ThreadTask });
     const answer = await firstAnswer(worker, source);
@@ -72,7 +72,7 @@ export class PredictThread {
     });
   }
 
-  /** Ends when everything that was asked for is answered. */
+  /** Resolves when all pending requests are answered and the thread has ended. */
   async close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
@@ -94,7 +94,7 @@ export class PredictThread {
     return pending;
   }
 
-  /** Requests that still wait are rejected: the thread has ended. */
+  /** Rejects pending requests, because the thread has ended. */
   #lose(error: unknown): void {
     this.#closed = true;
     for (const { reject } of this.#pending.values()) reject(error);
@@ -106,7 +106,7 @@ async function firstAnswer(worker: Worker, source: string): Promise<Answer> {
   const heard = new AbortController();
   try {
     const ended = once(worker, 'exit', { signal: heard.signal }).then(([code]) => Promise.reject(gone(source, code)));
-    // An error event rejects here as well.
+    // An error event also rejects here.
     const [answer] = await Promise.race([once(worker, 'message', { signal: heard.signal }), ended]);
     return answer;
   } finally {

@@ -1,4 +1,4 @@
-/** The thread of a classifier: holds the network, and answers. */
+/** The worker thread of a classifier: holds the network and answers requests. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { deviceNamed } from '../tensor/index.js';
 import { packed } from '../train/packed-error.js';

@@ -1,4 +1,4 @@
-/** Affine maps of images with the nearest pixel, as torchvision's affine() and rotate() on tensors; outside is 0. */
+/** Affine maps with nearest-neighbor sampling, as torchvision's affine() and rotate() on tensors; outside is 0. */
 import { float, functions, type Tensor } from '../../tensor/index.js';
 
 export interface AffineMap {
@@ -14,7 +14,7 @@ export interface AffineMap {
 
 const radians = (degrees: number): number => (degrees * Math.PI) / 180;
 
-/** From a target pixel to its source, [2, 3] in row-major order, in pixels from the center. */
+/** Returns the matrix from target pixel to source pixel, [2, 3] in row-major order, in pixels from the center. */
 export function inverseMatrix(map: AffineMap, height: number, width: number): number[] {
   const { angle = 0, translate: [tx, ty] = [0, 0], shear = [0, 0], center } = map;
   const [cx, cy] = center ? [center[0] - width / 2, center[1] - height / 2] : [0, 0];
@@ -29,7 +29,7 @@ export function inverseMatrix(map: AffineMap, height: number, width: number): nu
   return [d, -b, x, -c, a, y];
 }
 
-/** Each image of [N, C, H, W] by its own map: `matrices` are their {@link inverseMatrix}, float32 [N, 6]. */
+/** Transforms each image of [N, C, H, W] by its own map: `matrices` are their {@link inverseMatrix}, float32 [N, 6]. */
 export function affine(images: Tensor, matrices: Tensor): Tensor {
   const [count = 0, , height = 0, width = 0] = images.shape;
   const { device } = images;

@@ -20,7 +20,7 @@ const adjustments = [
   { name: 'hue', adjust: adjustHue },
 ] as const;
 
-/** The four factors of an image in the order above, and the order in which they take effect. */
+/** Draws the four factors of an image in the order above, and the order in which they are applied. */
 export function jitterParameters(
   random: SampleRandom,
   options: ColorJitterOptions,
@@ -33,7 +33,7 @@ export function jitterParameters(
   return { factors, order: order.sort((a, b) => a.key - b.key).map(({ i }) => i) };
 }
 
-/** torchvision's ColorJitter: brightness, contrast, saturation and hue, in an order of each image's own. */
+/** torchvision's ColorJitter: brightness, contrast, saturation and hue, in a random order for each image. */
 export function colorJitter(options: ColorJitterOptions): Augmentation {
   const used = adjustments.flatMap(({ name, adjust }, which) => (options[name] === 0 ? [] : [{ which, adjust }]));
   const isUsed = (which: number) => used.some((one) => one.which === which);

@@ -30,7 +30,7 @@ export function adjustSaturation(images: Tensor, factor: Tensor): Tensor {
   return isGrey(images) ? images : blend(images, grayscale(images), factor);
 }
 
-/** Turns the hue by `factor` of the whole circle, -0.5..0.5. */
+/** Rotates the hue by `factor` of the full circle, -0.5..0.5. */
 export function adjustHue(images: Tensor, factor: Tensor): Tensor {
   if (isGrey(images)) return images;
   const [hue, saturation, value] = toHsv(images);

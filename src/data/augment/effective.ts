@@ -5,8 +5,8 @@ import { isEncoded } from '../images.js';
 import { type AugmentOptions, augmentOptions, type EffectiveAugmentOptions } from './index.js';
 
 /**
- * The options of an augmentation for a split: those of the data set where nothing is said. Throws DataError where they
- * do not fit its images.
+ * Completes the augmentation options of a split with the data set's defaults. Throws DataError if the options do not
+ * fit its images.
  */
 export function effectiveAugmentation(
   data: Dataset,

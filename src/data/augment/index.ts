@@ -1,4 +1,4 @@
-/** What is done to training images beside decoding: options, and the operators in torchvision's usual order. */
+/** Augmentation of training images after decoding: options, and the operators in torchvision's usual order. */
 import { z } from '../../options.js';
 import { colorJitter, colorJitterOptions } from './color-jitter.js';
 import { mixOptions } from './mix.js';
@@ -30,23 +30,23 @@ export const augmentOptions = z.strictObject({
   mixup: mixOptions.optional(),
   cutmix: mixOptions.optional(),
 });
-/** Everything is optional; what is left out is as the data set usually has it, or does not take place. */
+/** All options are optional; those left out take the data set's default, or are off. */
 export type AugmentOptions = z.input<typeof augmentOptions>;
 export type EffectiveAugmentOptions = z.output<typeof augmentOptions>;
 
-/** Whether a part of each image is resized to the whole: the host has to know its size. */
+/** Whether a random part of each image in memory is cropped and resized, for which the host must know its size. */
 export const cropsFloats = ({ crop }: EffectiveAugmentOptions, encoded: boolean): boolean =>
   crop === 'resized' && !encoded;
 
-/** Whether anything is done to float images. */
+/** Whether any augmentation applies to float images. */
 export function changesFloats(options: EffectiveAugmentOptions, encoded: boolean): boolean {
   const { mixup, cutmix } = options;
   return cropsFloats(options, encoded) || mixup !== undefined || cutmix !== undefined || drawn(options).length > 0;
 }
 
 /**
- * What is done to float images in 0..1 by numbers that are drawn for each of them, in order. `mean` is the color of
- * what is erased.
+ * The augmentations of float images in 0..1 by random numbers per image, in order. `mean` is the fill color of erased
+ * rectangles.
  */
 function drawn(options: EffectiveAugmentOptions, mean: readonly number[] = []): Augmentation[] {
   const { randAugment: operators, colorJitter: jitter, randomErasing: erased, cutout: cut } = options;
@@ -58,7 +58,7 @@ function drawn(options: EffectiveAugmentOptions, mean: readonly number[] = []): 
   ];
 }
 
-/** All of it as one. */
+/** Combines all augmentations of float images into one. */
 export function floatAugmentation(options: EffectiveAugmentOptions, mean: readonly number[]): Augmentation {
   const list = drawn(options, mean);
   return {

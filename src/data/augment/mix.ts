@@ -1,4 +1,4 @@
-/** Mixup (Zhang et al., 2018) and CutMix (Yun et al., 2019), image by image. */
+/** Mixup (Zhang et al., 2018) and CutMix (Yun et al., 2019), drawn for each image. */
 import { z } from '../../options.js';
 import { functions, type Tensor } from '../../tensor/index.js';
 import { SampleRandom, streams } from '../philox.js';
@@ -13,14 +13,14 @@ export interface MixOptions {
   cutmix?: z.output<typeof mixOptions> | undefined;
 }
 
-/** What is mixed with an image. */
+/** How an image is mixed with another one. */
 export interface Mix {
-  /** Which sample of the split, 0 to count - 1. */
+  /** The number of the other sample in the split, 0 to count - 1. */
   partner: number;
-  /** The image's own share, as drawn. */
+  /** The weight of the image itself, as drawn. */
   share: number;
   kind: 'mixup' | 'cutmix';
-  /** Where the middle of the pasted rectangle lies, in parts of width and height. */
+  /** The center of the pasted rectangle, as fractions of width and height. */
   center: readonly [x: number, y: number];
 }
 
@@ -28,7 +28,7 @@ function normal(random: SampleRandom): number {
   return Math.sqrt(-2 * Math.log(1 - random.uniform())) * Math.cos(2 * Math.PI * random.uniform());
 }
 
-/** Marsaglia and Tsang, "A simple method for generating gamma variables", 2000. */
+/** Draws from a gamma distribution. Marsaglia and Tsang, "A simple method for generating gamma variables", 2000. */
 function gamma(random: SampleRandom, shape: number): number {
   if (shape < 1) return gamma(random, shape + 1) * (1 - random.uniform()) ** (1 / shape);
   const d = shape - 1 / 3;
@@ -39,13 +39,13 @@ function gamma(random: SampleRandom, shape: number): number {
   }
 }
 
-/** Beta(alpha, alpha). */
+/** Draws from Beta(alpha, alpha). */
 export function beta(random: SampleRandom, alpha: number): number {
   const [a, b] = [gamma(random, alpha), gamma(random, alpha)];
   return a + b > 0 ? a / (a + b) : random.below(2);
 }
 
-/** Each image's partner out of `count` and its share; where both kinds are asked for, one of them. */
+/** Draws each image's partner out of `count` and its weight; with both mixup and CutMix, one of them per image. */
 export function drawMixes({ seed, epoch, images }: Draw, count: number, { mixup, cutmix }: MixOptions): Mix[] {
   return images.map((image) => {
     const random = new SampleRandom(seed, streams.mix, image, epoch);
@@ -58,7 +58,7 @@ export function drawMixes({ seed, epoch, images }: Draw, count: number, { mixup,
   });
 }
 
-/** torchvision's rectangle of CutMix, cut off at the borders; empty for mixup. */
+/** Returns torchvision's CutMix rectangle, clipped to the image; empty for mixup. */
 function pasted({ kind, share, center: [x, y] }: Mix, height: number, width: number): Rectangle {
   if (kind === 'mixup') return { top: 0, left: 0, height: 0, width: 0 };
   const half = 0.5 * Math.sqrt(1 - share);
@@ -71,10 +71,10 @@ function pasted({ kind, share, center: [x, y] }: Mix, height: number, width: num
   return { top, left, height: h, width: w };
 }
 
-/** How many numbers {@link mixNumbers} gives. */
+/** The length of the result of {@link mixNumbers}. */
 export const mixColumns = 6;
 
-/** What {@link mix} is given of an image: shares of its pixels and of its label, and the rectangle that is pasted. */
+/** Returns what {@link mix} needs for an image: weights of its pixels and label, and the pasted rectangle. */
 export function mixNumbers(one: Mix, height: number, width: number): number[] {
   const rectangle = pasted(one, height, width);
   const rest = 1 - (rectangle.height * rectangle.width) / (height * width);
@@ -83,8 +83,8 @@ export function mixNumbers(one: Mix, height: number, width: number): number[] {
 }
 
 /**
- * Images [N, C, H, W] and one-hot labels [N, K] mixed with those of their partners, row by row. CutMix's labels follow
- * the area that was pasted.
+ * Mixes images [N, C, H, W] and one-hot labels [N, K] with those of their partners, row by row. CutMix weights labels
+ * by the area that was pasted.
  */
 export function mix(
   own: { images: Tensor; labels: Tensor },

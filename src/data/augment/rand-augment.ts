@@ -21,11 +21,11 @@ export const randAugmentOptions = z.strictObject({
 export type RandAugmentOptions = z.output<typeof randAugmentOptions>;
 
 interface Operator {
-  /** The magnitude at bin `m` of images of this size. */
+  /** The magnitude at bin `m` for images of this size. */
   magnitude(m: number, height: number, width: number): number;
-  /** Whether the magnitude is negated half of the time. */
+  /** Whether the magnitude is negated with probability 1/2. */
   signed: boolean;
-  /** What `apply` is given for a magnitude, at most {@link mostNumbers}; by default the magnitude alone. */
+  /** The numbers passed to `apply` for a magnitude, at most {@link mostNumbers}; by default the magnitude alone. */
   numbers?(magnitude: number, height: number, width: number): number[];
   apply(images: Tensor, numbers: Parameters): Tensor;
 }
@@ -82,7 +82,7 @@ export const operators: Record<string, Operator> = {
   equalize: { magnitude: () => 0, signed: false, apply: equalize },
 };
 
-/** What `apply` of an operator is given. */
+/** Returns the numbers passed to an operator's `apply`. */
 export const operatorNumbers = (
   { numbers = (one) => [one] }: Operator,
   magnitude: number,
@@ -91,17 +91,17 @@ export const operatorNumbers = (
 ): number[] => numbers(magnitude, height, width);
 
 const names = Object.keys(operators);
-/** What is done by operators: several of them are affine maps, which are done at once. */
+/** The distinct functions of all operators: the affine ones share one, so they run as a single operation. */
 const branches = [...new Set(names.map((name) => (operators[name] as Operator).apply))];
 
 /**
- * torchvision's RandAugment: `n` operators of strength `m` an image, each chosen anew, with the nearest pixel and black
- * outside.
+ * torchvision's RandAugment: applies `n` random operators of magnitude `m` to each image, with nearest-neighbor
+ * sampling and black outside.
  */
 export function randAugment({ n, m }: RandAugmentOptions): Augmentation {
   const columns = 1 + mostNumbers;
   const known = new Map<string, readonly number[]>();
-  /** The columns of an operator of this sign: the same for all images of a size. */
+  /** Returns the columns of an operator with this sign, which depend only on the image size. */
   const columnsOf = (name: string, sign: 1 | -1, { height, width }: DrawnImage) => {
     const key = `${name} ${sign} ${height} ${width}`;
     const found = known.get(key);

@@ -25,7 +25,7 @@ export type CutoutOptions = z.output<typeof cutoutOptions>;
 const nothing: Rectangle = { top: 0, left: 0, height: 0, width: 0 };
 const attempts = 10;
 
-/** torchvision's RandomErasing.get_params, behind its decision whether to erase. */
+/** Decides whether to erase, then draws torchvision's RandomErasing.get_params; an empty rectangle if not. */
 export function erasedRectangle(
   random: SampleRandom,
   height: number,
@@ -44,22 +44,22 @@ export function erasedRectangle(
   return nothing;
 }
 
-/** The square of DeVries and Taylor (2017), whose center lies anywhere in the image. */
+/** Draws the square of DeVries and Taylor (2017), whose center is anywhere in the image. */
 function cutSquare(random: SampleRandom, height: number, width: number, { length }: CutoutOptions): Rectangle {
   const half = Math.floor(length / 2);
   return { top: random.below(height) - half, left: random.below(width) - half, height: length, width: length };
 }
 
-/** The images with rectangles in the color `fill`, one value a channel. */
+/** Fills one rectangle per image with the color `fill`, one value per channel. */
 export function erase(images: Tensor, rectangles: Parameters, fill: readonly number[]): Tensor {
   return functions.where(insideOf(rectangles, images), perChannel(fill, images.device), images);
 }
 
-/** Erases a rectangle of random place, area and ratio; `fill` is the data set's mean, which normalization makes 0. */
+/** Erases a rectangle of random position, area and ratio; `fill` is the data set's mean, which normalizes to 0. */
 export const randomErasing = (options: RandomErasingOptions, fill: readonly number[]): Augmentation =>
   erasing(streams.randomErasing, (random, height, width) => erasedRectangle(random, height, width, options), fill);
 
-/** Erases a square, which may reach beyond the image. */
+/** Erases a square, which may extend beyond the image. */
 export const cutout = (options: CutoutOptions, fill: readonly number[]): Augmentation =>
   erasing(streams.cutout, (random, height, width) => cutSquare(random, height, width, options), fill);
 

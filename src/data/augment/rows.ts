@@ -1,10 +1,10 @@
 /**
- * Numbers that decide what is done to each image of a batch: drawn on the host, and read by operators where the images
- * are.
+ * Random numbers that parameterize the augmentation of each image of a batch: drawn on the host, read by operators on
+ * the images' device.
  */
 import { fromArray, functions, type Tensor } from '../../tensor/index.js';
 
-/** What decides the parameters of a batch. */
+/** What the random numbers of a batch depend on. */
 export interface Draw {
   seed: number;
   epoch: number;
@@ -12,19 +12,19 @@ export interface Draw {
   images: readonly number[];
 }
 
-/** The numbers of a batch, some columns an image. */
+/** The numbers of a batch, one row per image. */
 export interface Parameters {
-  /** float32 [N, 1, 1, 1]. */
+  /** Returns one column, float32 [N, 1, 1, 1]. */
   column(which: number): Tensor;
-  /** float32 [N, count]. */
+  /** Returns adjacent columns, float32 [N, count]. */
   columns(begin: number, count: number): Tensor;
-  /** The columns from `begin` on. */
+  /** Returns the columns from `begin` on. */
   from(begin: number): Parameters;
-  /** `change` applied to the images whose number in column `which` is `value`; the others stay as they are. */
+  /** Applies `change` to the images whose number in column `which` equals `value`; the others stay unchanged. */
   where(which: number, value: number, images: Tensor, change: (some: Tensor, theirs: Parameters) => Tensor): Tensor;
 }
 
-/** Numbers that the host knows: what is done to some images is done to these alone. */
+/** Numbers on the host: a change of some images is computed for those images only. */
 class HostParameters implements Parameters {
   constructor(
     private readonly rows: readonly (readonly number[])[],
@@ -59,8 +59,8 @@ class HostParameters implements Parameters {
 }
 
 /**
- * Numbers that lie on a device, float32 [N, columns], and are not read: what is done to some images is done to all of
- * them, and the others keep what they were. So it can be captured in a graph.
+ * Numbers on a device, float32 [N, columns], that the host never reads: a change is computed for all images and kept
+ * for the selected ones, so it can be captured in a CUDA graph.
  */
 class DeviceParameters implements Parameters {
   constructor(
@@ -85,22 +85,22 @@ class DeviceParameters implements Parameters {
   }
 }
 
-/** Rows of numbers for images on the CPU. */
+/** Wraps rows of numbers for images on the CPU. */
 export const hostParameters = (rows: readonly (readonly number[])[]): Parameters => new HostParameters(rows);
 
-/** The same for images on a device, where the numbers lie as float32 [N, columns]; absent where there are none. */
+/** Wraps numbers on a device, float32 [N, columns], for images there; `table` is undefined if there are no numbers. */
 export const deviceParameters = (table: Tensor | undefined): Parameters => new DeviceParameters(table);
 
-/** What is done to images, by numbers that are drawn for each of them. */
+/** A change of images that is parameterized by random numbers per image. */
 export interface Augmentation {
-  /** How many numbers an image has. */
+  /** How many numbers each image needs. */
   columns: number;
-  /** The numbers of an image in an epoch. */
+  /** Draws the numbers of an image for an epoch. */
   draw(image: DrawnImage): number[];
   apply(images: Tensor, parameters: Parameters): Tensor;
 }
 
-/** An image as its numbers are drawn. */
+/** An image and the epoch for which its numbers are drawn. */
 export interface DrawnImage {
   seed: number;
   epoch: number;
@@ -109,12 +109,12 @@ export interface DrawnImage {
   width: number;
 }
 
-/** One value an image, [N, 1, 1, 1]. */
+/** Converts one value per image to float32 [N, 1, 1, 1]. */
 export function perImage(values: ArrayLike<number>): Tensor {
   return fromArray(Float32Array.from(values), [values.length, 1, 1, 1]);
 }
 
-/** One value a channel, float32 [1, C, 1, 1], made by the device alone. */
+/** Converts one value per channel to float32 [1, C, 1, 1], without a copy from the host. */
 export function perChannel(values: readonly number[], device: string): Tensor {
   return functions.cat(
     values.map((value) => functions.full([1, 1, 1, 1], value, { dtype: 'float32', device })),
@@ -129,7 +129,7 @@ export interface Rectangle {
   width: number;
 }
 
-/** The columns of a rectangle, as {@link insideOf} reads them. */
+/** Returns the columns of a rectangle, in the order that {@link insideOf} reads. */
 export const rectangleNumbers = ({ top, left, height, width }: Rectangle): number[] => [
   top,
   top + height,
@@ -137,7 +137,7 @@ export const rectangleNumbers = ({ top, left, height, width }: Rectangle): numbe
   left + width,
 ];
 
-/** bool [N, 1, H, W]: inside of each image's rectangle. `images` [N, C, H, W] say of what size, and on which device. */
+/** Masks the inside of each image's rectangle, bool [N, 1, H, W]. `images` [N, C, H, W] set the size and the device. */
 export function insideOf(rectangles: Parameters, images: Tensor): Tensor {
   const { device } = images;
   const [, , height = 0, width = 0] = images.shape;

@@ -7,12 +7,12 @@ export function posterize(images: Tensor, levels: Tensor): Tensor {
   return images.mul(levels).floor().minimum(levels.sub(1)).clampMin(0).div(levels);
 }
 
-/** Turns tones from `threshold` on into their negative. */
+/** Inverts tones of at least `threshold`. */
 export function solarize(images: Tensor, threshold: Tensor): Tensor {
   return functions.where(images.ge(threshold), images.neg().add(1), images);
 }
 
-/** Stretches each channel to 0..1. */
+/** Stretches each channel to the full range 0..1. */
 export function autocontrast(images: Tensor): Tensor {
   const [least, most] = [images.amin([2, 3], true), images.amax([2, 3], true)];
   const range = most.sub(least);
@@ -20,7 +20,7 @@ export function autocontrast(images: Tensor): Tensor {
   return images.sub(least.maskedFill(flat, 0)).mul(range.maskedFill(flat, 1).reciprocal()).clamp(0, 1);
 }
 
-/** Makes each channel's 256 tones equally frequent. */
+/** Equalizes the histogram of each channel's 256 tones. */
 export function equalize(images: Tensor): Tensor {
   const [count = 0, channels = 0, height = 0, width = 0] = images.shape;
   // torchvision's conversion to bytes.
@@ -32,7 +32,7 @@ export function equalize(images: Tensor): Tensor {
   const histogram = functions.zeros([count * channels, 256], { dtype: 'int64', device: images.device });
   histogram.scatterAdd_(1, tones, functions.onesLike(tones));
   const cumulative = histogram.cumsum(1);
-  // All pixels but those of the brightest tone, shared by 255 steps.
+  // The step: all pixels except those of the brightest tone, divided by 255.
   const brightest = histogram.gather(1, tones.amax([1], true));
   const step = brightest
     .neg()
@@ -45,7 +45,7 @@ export function equalize(images: Tensor): Tensor {
   return result.to('float32').div(255).reshape([count, channels, height, width]);
 }
 
-/** Away from (factor > 1) or toward (factor < 1) the image smoothed by a 3x3 kernel; the outermost pixels stay. */
+/** Blends with the image smoothed by a 3x3 kernel: sharpens if factor > 1, blurs if factor < 1. Border pixels stay. */
 export function adjustSharpness(images: Tensor, factor: Tensor): Tensor {
   const [, channels = 0, height = 0, width = 0] = images.shape;
   if (height <= 2 || width <= 2) return images;

@@ -3,7 +3,7 @@ import { type CifarLayout, openCifar } from '../formats/cifar.js';
 
 const layout: CifarLayout = {
   kind: 'cifar100',
-  // The coarse label stands before the fine one.
+  // The coarse label precedes the fine one.
   labelBytes: 2,
   numClasses: 100,
   train: ['train'],

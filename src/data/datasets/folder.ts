@@ -30,7 +30,7 @@ function readSplit(folder: string, classes: readonly string[], skipped: Skipped)
   }
   return {
     labels: labelsOf(numbers, classes.length),
-    // A small file that lies in the page cache is read sooner than a thread is found to do it.
+    // Reading a small file from the page cache is faster than handing the work to another thread.
     read: async (image) => readWhole(files[image] as string),
     nameOf: (image) => files[image] as string,
   };

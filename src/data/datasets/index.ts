@@ -1,4 +1,4 @@
-/** The kinds of data sets. A new one is a file in this folder and a line here; a test walks the folder. */
+/** The kinds of data sets. A new kind is a file in this folder and a line here; a test walks the folder. */
 import { checkCall, type Kinds } from '../../call.js';
 import { DataError } from '../../errors.js';
 import { validate } from '../../options.js';
@@ -17,7 +17,7 @@ import { parquet } from './parquet.js';
 import { shapesKind } from './shapes.js';
 import { shards } from './shards.js';
 
-/** The kinds of data sets, each with what a user writes to open one. */
+/** The kinds of data sets, each with the syntax to open one. */
 export const datasetKinds: readonly DatasetKind[] = [
   shapesKind,
   mnist,
@@ -30,9 +30,9 @@ export const datasetKinds: readonly DatasetKind[] = [
   packed,
 ];
 
-/** How {@link openDataset} reads files that lie on other machines. */
+/** How {@link openDataset} reads remote files. */
 export interface OpenOptions extends RemoteOptions {
-  /** Called with the number of shards whose content is known. */
+  /** Called with the number of shards that are indexed, and the number of all. */
   onProgress?: (done: number, all: number) => void;
 }
 
@@ -45,8 +45,8 @@ const kinds: Kinds<OpenOptions> = {
 };
 
 /**
- * Opens a data set by `kind:path`; options say how files on other machines are read. Throws DataError where the kind is
- * unknown or the data are missing or damaged.
+ * Opens a data set by `kind:path`; `options` control how remote files are read. Throws DataError if the kind is unknown
+ * or the data are missing or damaged.
  */
 export async function openDataset(source: string, options: OpenOptions = {}): Promise<Dataset> {
   checkCall('openDataset', ['source'], kinds, arguments);

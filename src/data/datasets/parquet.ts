@@ -13,14 +13,14 @@ const options = z.strictObject({
   label: z.string().min(1).optional().describe('column of class numbers (default label)'),
 });
 
-// Hugging Face's names of splits; of those to test with, the first that is there.
+// Hugging Face's split names; the first test split that exists is used.
 const trainNames = ['train', 'training'];
 const testNames = [
   ['validation', 'valid', 'val', 'dev'],
   ['test', 'testing', 'eval', 'evaluation'],
 ];
 
-/** The files of a split: its name stands in the file's name between other characters than letters, or is a folder's. */
+/** Finds the files of a split by its name: a word (only letters) of the file's name, or else of a folder's. */
 function filesOf(found: readonly Found[], names: readonly string[]): string[] {
   const known = [trainNames, ...testNames].flat();
   const splitIn = (text: string) => text.split(/[^A-Za-z]+/).find((word) => known.includes(word));

@@ -6,11 +6,11 @@ import { sourceOptions } from '../source-options.js';
 
 const size = 32;
 
-/** Whether a point is inside, in coordinates in which the shape fills about -1..1; y points down. */
+/** Whether a point is inside a shape, in coordinates where the shape spans about -1..1; y points down. */
 type Inside = (x: number, y: number) => boolean;
 
 const polygon = (corners: number, inner: number): Inside => {
-  // A regular polygon, or with inner < 1 a star, whose boundary is a chain of straight edges around the center.
+  // A regular polygon, or a star if inner < 1: its boundary is a chain of straight edges around the center.
   const points = Array.from({ length: inner < 1 ? corners * 2 : corners }, (_, i) => {
     const radius = inner < 1 && i % 2 === 1 ? inner : 1;
     const angle = (2 * Math.PI * i) / (inner < 1 ? corners * 2 : corners) - Math.PI / 2;
@@ -55,9 +55,9 @@ const color = (random: SampleRandom, from = 30, to = 225): Color => [
 ];
 const contrast = (a: Color, b: Color) => Math.hypot(a[0] - b[0], a[1] - b[1], a[2] - b[2]);
 
-/** No shape reaches further from its center: the corners of the bars are at 1.28. */
+/** The distance from its center that no shape exceeds: the corners of the bars are at 1.28. */
 const reach = 1.28;
-/** Where in a pixel the shape is looked for. */
+/** Sample points within a pixel that are tested against the shape. */
 const inPixel = [
   [0.25, 0.25],
   [0.75, 0.25],
@@ -66,11 +66,11 @@ const inPixel = [
 ] as const;
 
 /**
- * Draws one sample into `image` ([3, 32, 32]): a shape somewhere, turned, on a shaded, noisy ground with strokes
- * across.
+ * Draws one sample into `image` ([3, 32, 32]): a rotated shape at a random position, on a shaded, noisy background with
+ * strokes.
  */
 function draw(image: Uint8Array, inside: Inside, random: SampleRandom, isEasy: boolean): void {
-  // Of easy images, a large light shape on a dark ground without strokes.
+  // Easy images have a large light shape on a dark background without strokes.
   const ground = isEasy ? color(random, 20, 100) : color(random);
   let paint = isEasy ? color(random, 150, 235) : color(random);
   while (contrast(paint, ground) < 140) paint = isEasy ? color(random, 150, 235) : color(random);
@@ -116,7 +116,7 @@ function draw(image: Uint8Array, inside: Inside, random: SampleRandom, isEasy: b
   }
 }
 
-/** `count` samples whose labels go round the classes. Train and test are different streams of one seed. */
+/** Generates `count` samples; labels cycle through the classes. Train and test use different streams of one seed. */
 export function drawShapes(seed: number, split: 'train' | 'test', count: number, isEasy = false): ImageSet {
   const images = new Uint8Array(count * 3 * size * size);
   const labels = new Uint8Array(count);

@@ -1,5 +1,5 @@
 /**
- * The python form of CIFAR: pickled dicts of a NumPy array, 3072 bytes an image as in the binary form, and lists of
+ * CIFAR's Python format: pickled dicts with a NumPy array, 3072 bytes per image as in the binary format, and lists of
  * labels and names.
  */
 import { existsSync } from 'node:fs';
@@ -10,7 +10,7 @@ import type { ImageSet } from '../dataset.js';
 
 const pixels = 3 * 32 * 32;
 
-/** A dict of texts, or of bytes where Python 3 wrote again what it had read as such. */
+/** Reads a dict with text keys, or with bytes keys if Python 3 rewrote a file that it had read that way. */
 function readDict(file: string): Map<string, unknown> {
   if (!existsSync(file)) throw new DataError(`${file} is missing.`);
   let value: unknown;
@@ -53,7 +53,7 @@ function labelsIn(file: string, key: string, labels: unknown, count: number, num
   return labels;
 }
 
-/** The images of pickled files one after the other; their classes are in the list that `key` names. */
+/** Reads the images of several pickled files in order; their class numbers are in the list under `key`. */
 export function readPickled(folder: string, names: string[], key: string, numClasses: number): ImageSet {
   const parts = names.map((name) => {
     const file = join(folder, name);
@@ -66,7 +66,7 @@ export function readPickled(folder: string, names: string[], key: string, numCla
   return { images, labels: Uint8Array.from(parts.flatMap(({ labels }) => labels)) };
 }
 
-/** The list `key` of the file of names, where it is there. */
+/** Reads the list `key` from the file of class names; undefined if there is no file. */
 export function pickledNames(folder: string, name: string, key: string, numClasses: number): string[] | undefined {
   const file = join(folder, name);
   if (!existsSync(file)) return undefined;

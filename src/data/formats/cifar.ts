@@ -1,6 +1,6 @@
 /**
- * CIFAR in either form. The binary one has records of one or two label bytes and 3072 pixels, 1024 red, 1024 green,
- * 1024 blue; of the python one see cifar-python.ts.
+ * CIFAR in the binary or the Python format. A binary record has one or two label bytes and 3072 pixels: 1024 red, 1024
+ * green, 1024 blue. For the Python format see cifar-python.ts.
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,27 +12,27 @@ import { pickledNames, readPickled } from './cifar-python.js';
 const pixels = 3 * 32 * 32;
 
 export interface CifarForm {
-  /** Label bytes before the pixels; the last one is used. */
+  /** Number of label bytes before the pixels; the last one is used. */
   labelBytes: number;
   numClasses: number;
 }
 
-/** What the files of one of the two data sets are called. */
+/** The file names of CIFAR-10 or CIFAR-100. */
 export interface CifarLayout extends CifarForm {
-  /** As users write it, for messages. */
+  /** The kind as users write it, for messages. */
   kind: string;
-  /** Of both forms, without the `.bin` of the binary one. */
+  /** Training files of both formats, without the `.bin` of the binary one. */
   train: string[];
   test: string[];
-  /** A text with the names of the classes, one a line. */
+  /** The text file of class names, one per line. */
   names: string;
-  /** Of the python form: the file with the names, and the keys of names and labels. */
+  /** For the Python format: the file of class names, and the keys of names and labels. */
   python: { meta: string; names: string; labels: string };
-  /** What the archives unpack to. */
+  /** The folders that the archives unpack to. */
   folders: string[];
 }
 
-/** The splits and class names below `path`, in whichever form they lie there. */
+/** Opens the splits and class names below `path`, in whichever format is there. */
 export async function openCifar(
   path: string,
   layout: CifarLayout,
@@ -54,7 +54,7 @@ export async function openCifar(
   };
 }
 
-/** The form is that of the first training file; a folder `train` is somebody else's. */
+/** Detects the format by the first training file; a folder named `train` is not part of CIFAR. */
 function findForm(path: string, { train, folders }: CifarLayout): { folder: string; pickled: boolean } {
   const name = train[0] as string;
   for (const folder of [path, ...folders.map((below) => join(path, below))]) {
@@ -69,13 +69,13 @@ function findForm(path: string, { train, folders }: CifarLayout): { folder: stri
 }
 
 /**
- * The records of files NAME.bin one after the other; each may be packed as NAME.bin.xz, in one piece or in parts
+ * Reads the records of NAME.bin files in order; each may be compressed as NAME.bin.xz, whole or split into
  * NAME.bin.xz.part00, part01, ...
  */
 async function readCifar(folder: string, names: string[], { labelBytes, numClasses }: CifarForm): Promise<ImageSet> {
   const recordBytes = labelBytes + pixels;
   const files: Buffer[] = [];
-  // One after the other, so that one that unpacks to too much is noticed before the others are read.
+  // Sequential, so that a file that unpacks to too much is rejected before the others are read.
   for (const name of names) files.push(await readBinary(folder, name));
   for (const [i, bytes] of files.entries()) {
     const file = `${join(folder, names[i] as string)}.bin`;
@@ -116,7 +116,7 @@ function packedParts(folder: string, name: string): string[] {
     .sort();
 }
 
-/** One class name a line, where the file is there. */
+/** Reads one class name per line; undefined if there is no file. */
 function classNames(file: string, numClasses: number): string[] | undefined {
   if (!existsSync(file)) return undefined;
   const names = linesOf(file);

@@ -1,18 +1,18 @@
-/** The idx files of MNIST and its successors: images of one gray channel. */
+/** Reads the idx files of MNIST and its successors: grayscale images. */
 import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { ImageSet } from '../dataset.js';
 import { largestAnnounced, readFirst } from '../files.js';
 
 interface Header {
-  /** Bytes of the header itself. */
+  /** Bytes of the header. */
   length: number;
   sizes: number[];
-  /** Bytes behind the header. */
+  /** Bytes after the header. */
   elements: number;
 }
 
-/** The header of a file of unsigned bytes; undefined where the bytes are too few for one. Throws DataError. */
+/** Parses the header of a file of unsigned bytes; undefined if there are too few bytes. Throws DataError. */
 function headerOf(file: string, start: Buffer, dimensions: number): Header | undefined {
   const length = 4 + 4 * dimensions;
   if (start.length < length) return undefined;
@@ -51,8 +51,8 @@ async function readIdx(
 }
 
 /**
- * `prefix`-images-idx3-ubyte and -labels-idx1-ubyte of a folder, gzipped or not: 28x28 pixels, class numbers below
- * `classes`.
+ * Reads `prefix`-images-idx3-ubyte and -labels-idx1-ubyte from a folder, gzipped or not: 28x28 pixels, class numbers
+ * below `classes`.
  */
 export async function readIdxSplit(folder: string, prefix: string, classes: number): Promise<ImageSet> {
   const images = await readIdx(folder, `${prefix}-images-idx3-ubyte`, 3);

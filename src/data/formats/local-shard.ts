@@ -1,11 +1,11 @@
-/** A tar shard in a file of this machine. */
+/** A tar shard in a local file. */
 import { open } from 'node:fs/promises';
 import { DataError, messageOf } from '../../errors.js';
 import type { Skipped } from '../walk.js';
 import { type Shard, samplesIn } from './shard.js';
 import { readingOf, type TarEntry } from './tar.js';
 
-/** Throws DataError where it is not a shard, or damaged. */
+/** Opens a shard. Throws DataError if the file is not a shard, or damaged. */
 export const localShard = (file: string, skipped: Skipped): Shard => ({
   name: file,
   samples: readingOf(file, (size) => samplesIn(file, size, skipped)),
@@ -19,7 +19,7 @@ export const localShard = (file: string, skipped: Skipped): Shard => ({
   },
 });
 
-/** The bytes of an image in a shard; the file is open only meanwhile, since there may be more shards than descriptors. */
+/** Reads the bytes of an image; opens the file for this only, since there may be more shards than file descriptors. */
 export async function partOf(file: string, { name, offset, size }: TarEntry): Promise<Buffer> {
   const handle = await open(file);
   try {

@@ -1,7 +1,7 @@
 /**
- * One file with a whole data set: the pixels of all images, [N, C, H, W] as bytes, training images first; then a header
- * as JSON, its length (uint32, little-endian), and a mark. It is mapped into memory, so that a run begins at once and
- * data sets may be larger than memory.
+ * A whole data set in one file: the pixels of all images, [N, C, H, W] as bytes, training images first; a JSON header;
+ * its length (uint32, little-endian); and a magic number. The file is mapped into memory, so that a run starts at once
+ * and data sets may be larger than memory.
  */
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fstatSync, readSync, statSync, writeSync } from 'node:fs';
@@ -29,21 +29,22 @@ const header = z.object({
   mean: z.array(z.number()),
   std: z.array(z.number()),
   augment: z.object({ pad: z.int().min(0), flip: z.boolean() }),
-  /** How photos became the images; absent in older files. */
+  /** How photos were resized and cropped; absent in older files. */
   view: z.object({ resize: z.tuple([z.int(), z.int()]), crop: z.tuple([z.int(), z.int()]) }).optional(),
-  /** Of the pixels. */
+  /** Checksum of the pixels. */
   sha256: z.string(),
   train: splitHeader,
   test: splitHeader,
-  /** Of all that stands before it, as JSON; absent in older files. */
+  /** Checksum of all fields above, as JSON; absent in older files. */
   headerSha256: z.string().optional(),
 });
 
-/** Of a header without the checksum itself. */
+/** Computes the checksum of a header without its own checksum. */
 const sumOfHeader = (content: object): string => createHash('sha256').update(JSON.stringify(content)).digest('hex');
 
 /**
- * Writes a data set as one file, atomically; encoded images in the evaluation's view. Says how many images are done.
+ * Writes a data set as one file, atomically; encoded images are stored in the evaluation view. Reports how many images
+ * are done.
  */
 export async function writePacked(
   data: Dataset,
@@ -97,7 +98,7 @@ async function* pixelsOf(split: Split, { channels, height, width }: Dataset): As
   }
 }
 
-/** [H, W, 3] as [3, H, W]. */
+/** Converts [H, W, 3] to [3, H, W]. */
 function planes(pixels: Uint8Array, positions: number): Uint8Array {
   const result = new Uint8Array(pixels.length);
   for (let i = 0; i < positions; i++)
@@ -106,7 +107,8 @@ function planes(pixels: Uint8Array, positions: number): Uint8Array {
 }
 
 /**
- * Opens a file of {@link writePacked}, which errors call by its `name`. Throws DataError where it is none, or not whole.
+ * Opens a file written by {@link writePacked}; `name` appears in errors. Throws DataError if it is not such a file, or
+ * incomplete.
  */
 export function openPacked(file: string, name = file): Dataset {
   if (!existsSync(file)) throw new DataError(`${name} does not exist.`);
@@ -122,14 +124,14 @@ export function openPacked(file: string, name = file): Dataset {
   return { ...facts, ...(view && { view }), source: `packed:${name}`, ...splits };
 }
 
-/** Whether a file ends as those of {@link writePacked} do. */
+/** Whether a file ends like one written by {@link writePacked}. */
 export function isPacked(file: string): boolean {
   const { size } = statSync(file);
   for (const end of size >= mark.length ? partsOf(file, size - mark.length) : []) return end.equals(mark);
   return false;
 }
 
-/** Compares the pixels with their checksum. Throws DataError where the file is damaged. */
+/** Compares the pixels with their checksum. Throws DataError if the file is damaged. */
 export function verifyPacked(file: string): void {
   const { sha256, channels, height, width, train, test } = readHeader(file);
   const hash = createHash('sha256');

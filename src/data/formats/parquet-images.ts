@@ -1,17 +1,17 @@
-/** Images and class numbers in the columns of parquet files. */
+/** Reads images and class numbers from columns of parquet files. */
 import type { SchemaTree } from 'hyparquet';
 import { DataError } from '../../errors.js';
 import { z } from '../../options.js';
 import { type EncodedSet, mostClasses } from '../dataset.js';
 import type { Block, ParquetFile } from './parquet.js';
 
-/** A column, and the part of it that holds the values. */
+/** A column, and the path of the part that holds the values. */
 export interface Column {
   name: string;
   leaf: string;
 }
 
-/** How many unpacked bytes are kept beyond the rows that are being read. */
+/** Uncompressed bytes that are cached in addition to the rows being read. */
 const cacheBytes = 2 ** 28;
 
 function columnNamed(file: ParquetFile, names: readonly string[], option: string): SchemaTree {
@@ -31,8 +31,8 @@ const holdsBytes = ({ children, element }: SchemaTree): boolean =>
   element.logical_type === undefined;
 
 /**
- * The first of the named columns that is there: bytes, or as Hugging Face has it a struct with `bytes`. Throws
- * DataError where it holds anything else.
+ * Finds the first of the named columns that exists: bytes, or a struct with `bytes` as Hugging Face writes. Throws
+ * DataError if it holds anything else.
  */
 export function imageColumn(file: ParquetFile, names: readonly string[]): Column {
   const tree = columnNamed(file, names, 'image');
@@ -44,7 +44,7 @@ export function imageColumn(file: ParquetFile, names: readonly string[]): Column
   );
 }
 
-/** The first of the named columns that is there, of whole numbers. */
+/** Finds the first of the named columns that exists and checks that it holds integers. */
 export function labelColumn(file: ParquetFile, names: readonly string[]): Column {
   const { element, children, path } = columnNamed(file, names, 'label');
   const whole = /^INT(32|64)$/.test(element.type ?? '') && !/DECIMAL|DATE|TIME/.test(element.converted_type ?? '');
@@ -59,18 +59,18 @@ const huggingFace = z.object({
   info: z.object({ features: z.record(z.string(), z.object({ names: z.array(z.string()).optional() }).catch({})) }),
 });
 
-/** The names of classes that Hugging Face's `datasets` wrote next to the columns. */
+/** Reads the class names that Hugging Face's `datasets` wrote into the metadata. */
 export function classNamesIn(file: ParquetFile, label: string): string[] | undefined {
   try {
     const { features } = huggingFace.parse(JSON.parse(file.note('huggingface') ?? '')).info;
     return features[label]?.names;
   } catch {
-    // Whatever else stands there is somebody else's.
+    // Another program wrote this metadata.
     return undefined;
   }
 }
 
-/** Class numbers of every row. Throws DataError naming the first that is none. */
+/** Reads the class number of every row. Throws DataError naming the first invalid one. */
 export async function labelsIn(file: ParquetFile, { name, leaf }: Column): Promise<number[]> {
   const values = await file.column(name, leaf);
   return values.map((value, row) => {
@@ -80,7 +80,7 @@ export async function labelsIn(file: ParquetFile, { name, leaf }: Column): Promi
   });
 }
 
-/** Keeps what was read last, and lets those who read the same rows at the same time share them. */
+/** Caches recently read blocks; concurrent reads of the same rows share one read. */
 class BlockCache {
   readonly #held = new Map<Block, Promise<unknown[]>>();
   #bytes = 0;
@@ -105,7 +105,7 @@ class BlockCache {
   }
 }
 
-/** The images of files one after the other, read a block of rows at a time. */
+/** Returns the images of several files in order, reading one block of rows at a time. */
 export function encodedImages(
   files: readonly ParquetFile[],
   columns: readonly Column[],

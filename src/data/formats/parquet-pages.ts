@@ -1,17 +1,17 @@
 /**
- * The pages of a parquet column, checked before they are read: hyparquet allocates what their headers announce. The
- * headers are Thrift's compact protocol.
+ * Checks the pages of a parquet column before they are read, because hyparquet allocates whatever their headers
+ * announce. The headers use Thrift's compact protocol.
  */
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import type { AsyncBuffer, ColumnMetaData, Compressors } from 'hyparquet';
 
-/** Bytes that a page may unpack to. */
+/** The most bytes that a page may unpack to. */
 const largestPage = 2 ** 28;
-/** Bytes that the pages of a column may unpack to, in one group of rows. */
+/** The most bytes that the pages of a column may unpack to, in one row group. */
 const largestColumn = 2 ** 33;
-/** Values that a page may have. */
+/** The most values that a page may have. */
 const mostValues = 2 ** 24;
-/** Bytes of a header, which may hold the smallest and largest value of its page. */
+/** The most bytes of a page header, which may hold the minimum and maximum value of its page. */
 const largestHeader = 2 ** 24;
 const usualHeader = 4096;
 
@@ -20,8 +20,8 @@ const bounded = (length: number) => ({ maxOutputLength: Math.max(1, length) });
 let loaded: Promise<Compressors> | undefined;
 
 /**
- * Decompressors that stop at the length that a page announces. They are loaded when they are needed: that of Snappy
- * reserves gigabytes of address space, which a process may not have.
+ * Loads decompressors that stop at the length that a page announces. Loaded on demand: Snappy's reserves gigabytes of
+ * address space, which a process may not have.
  */
 export function compressors(): Promise<Compressors> {
   loaded ??= import('hyparquet-compressors').then(({ compressors: library, decompressZstd }) => ({
@@ -34,8 +34,8 @@ export function compressors(): Promise<Compressors> {
 }
 
 /**
- * Throws where the pages of a column do not lie in its part of the file, are too large, or have other than `rows`
- * values, which null and nested ones count among.
+ * Throws if the pages of a column are outside its part of the file, are too large, or do not have `rows` values,
+ * counting null and nested ones.
  */
 export async function checkPages(file: AsyncBuffer, column: ColumnMetaData, rows: number): Promise<void> {
   const { dictionary_page_offset: dictionary, data_page_offset: data, total_compressed_size: size } = column;
@@ -61,14 +61,14 @@ interface PageHeader {
   type: number;
   unpacked: number;
   packed: number;
-  /** Values, null ones among them. */
+  /** Number of values, including nulls. */
   count: number;
-  /** Bytes of the header itself. */
+  /** Bytes of the header. */
   length: number;
 }
 
 const dictionaryPage = 2;
-/** Where the structures of the three kinds of pages are: data, dictionary, data in its second version. */
+/** The field ids of the three kinds of page headers: data, dictionary, data version 2. */
 const pageFields = new Map([
   [0, 5],
   [dictionaryPage, 7],
@@ -98,7 +98,7 @@ function pageHeader(fields: Fields, length: number): PageHeader {
   return { type, unpacked: number(fields.get(2)), packed: number(fields.get(3)), count, length };
 }
 
-/** In the second version, the levels lie in front of the values and are not compressed. */
+/** In version 2, the levels precede the values and are not compressed. */
 function checkLevels(page: Fields, unpacked: number, packed: number): void {
   const [definition, repetition, nulls] = [5, 6, 2].map((field) => Number(page.get(field) ?? 0)) as [
     number,
@@ -112,13 +112,13 @@ function checkLevels(page: Fields, unpacked: number, packed: number): void {
 
 type Fields = Map<number, unknown>;
 
-/** Reads structures; what they hold next to integers and structures is passed over. */
+/** Reads Thrift structs; skips fields that are neither integers nor structs. */
 class Thrift {
   position = 0;
 
   constructor(private readonly bytes: Buffer) {}
 
-  /** Undefined where the bytes end before it does. */
+  /** Undefined if the bytes end before the struct does. */
   struct(depth = 0): Fields | undefined {
     const fields: Fields = new Map();
     let id = 0;
@@ -151,7 +151,7 @@ class Thrift {
       case 12:
         return this.struct(depth + 1);
       default:
-        // No header of a page holds lists or maps.
+        // Page headers never contain lists or maps.
         return undefined;
     }
   }

@@ -1,4 +1,4 @@
-/** Parquet files, of which the footer is read at the start, and rows when they are asked for. */
+/** Parquet files: the footer is read on opening, rows on demand. */
 import { open, stat } from 'node:fs/promises';
 import {
   type AsyncBuffer,
@@ -13,13 +13,11 @@ import {
 import { DataError, messageOf } from '../../errors.js';
 import { checkPages, compressors } from './parquet-pages.js';
 
-/**
- * Rows that are read at once: those of a page where the file has an index of pages, of a row group where it has none.
- */
+/** Rows that are read together: a page if the file has a page index, otherwise a row group. */
 export interface Block {
   start: number;
   end: number;
-  /** Unpacked, about. */
+  /** Approximate uncompressed size in bytes. */
   bytes: number;
 }
 
@@ -33,7 +31,7 @@ export class ParquetFile {
   readonly rows: number;
   readonly columns: readonly SchemaTree[];
   readonly #blocks = new Map<Group, Promise<Block[]>>();
-  /** Columns whose pages were looked at, by group and name. */
+  /** Columns whose pages were checked, by row group and name. */
   readonly #checked = new Map<Group, Map<string, Promise<void>>>();
 
   private constructor(
@@ -46,7 +44,7 @@ export class ParquetFile {
     this.columns = parquetSchema(metadata).children;
   }
 
-  /** Throws DataError where the file is not a parquet file, or cut off. */
+  /** Throws DataError if the file is not a parquet file, or truncated. */
   static open(path: string): Promise<ParquetFile> {
     return reading(path, async () => {
       const file = await partsOf(path);
@@ -62,12 +60,12 @@ export class ParquetFile {
     });
   }
 
-  /** What stands next to the columns under `key`: Hugging Face and pandas write JSON there. */
+  /** Returns the metadata under `key`, where Hugging Face and pandas write JSON. */
   note(key: string): string | undefined {
     return this.metadata.key_value_metadata?.find((entry) => entry.key === key)?.value;
   }
 
-  /** The values of a column, one a row. `leaf` is the path of the part of it that decides how many there are. */
+  /** Reads the values of a column, one per row. `leaf` is the path of the part of it that determines their number. */
   async column(name: string, leaf: string): Promise<unknown[]> {
     const values: unknown[] = [];
     for (const group of this.groups) {
@@ -77,7 +75,7 @@ export class ParquetFile {
     return values;
   }
 
-  /** Where row `row` of a column is read. */
+  /** Returns the block that contains row `row` of a column. */
   async blockOf(row: number, leaf: string): Promise<Block> {
     const group = this.groups.find(({ end }) => row < end) as Group;
     const known = this.#blocks.get(group) ?? reading(this.path, () => this.#split(group, leaf));
@@ -85,7 +83,7 @@ export class ParquetFile {
     return (await known).find(({ end }) => row < end) as Block;
   }
 
-  /** The values of a column in a block. */
+  /** Reads the values of a column in a block. */
   read(name: string, { start, end }: Block): Promise<unknown[]> {
     if (start === end) return Promise.resolve([]);
     return reading(this.path, async () => {
@@ -99,7 +97,7 @@ export class ParquetFile {
     });
   }
 
-  /** Looks at the pages of all parts of a column, once for each group. */
+  /** Checks the pages of a column, once per row group. */
   async #check(name: string, start: number, end: number): Promise<void> {
     for (const group of this.groups) {
       if (group.end <= start || group.start >= end) continue;
@@ -117,7 +115,7 @@ export class ParquetFile {
 
   #chunk(group: Group, leaf: string): RowGroup['columns'][number] {
     const chunk = group.chunks.find(({ meta_data: data }) => data?.path_in_schema.join('.') === leaf);
-    // Without this, a damaged number of rows would be believed and counted through.
+    // Otherwise a damaged row count would be trusted, and rows counted up to it.
     if (Number(chunk?.meta_data?.num_values) !== group.end - group.start)
       throw new DataError(`${this.path} is damaged: '${leaf}' has not as many values as a row group has rows.`);
     return chunk as RowGroup['columns'][number];
@@ -141,7 +139,7 @@ export class ParquetFile {
 }
 
 /**
- * Parts of a file, which is open only while one is read: data sets may have more files than a process may hold open.
+ * Reads ranges of a file and opens it for each read only: data sets may have more files than a process may hold open.
  */
 async function partsOf(path: string): Promise<AsyncBuffer> {
   const { size } = await stat(path);

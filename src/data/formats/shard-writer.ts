@@ -9,19 +9,19 @@ import { partsOf } from '../../files/mapped.js';
 import type { Dataset, Split } from '../dataset.js';
 
 const block = 512;
-/** Images that are encoded, or read, at the same time. */
+/** Images encoded or read concurrently. */
 const together = 32;
 
-/** How a data set is divided. */
+/** How a data set is split into shards. */
 interface Sharding {
-  /** Images of a shard. */
+  /** Images per shard. */
   images: number;
   onProgress?(done: number): void;
 }
 
 /**
- * Writes the folder `out` with `train-000000.tar`, ..., `test-000000.tar`, ... and classes.txt, all or nothing. Encoded
- * images keep their bytes, others become PNG files. Throws ConfigError where the folder holds something already.
+ * Writes `train-000000.tar`, ..., `test-000000.tar`, ... and classes.txt to the folder `out`, all or nothing. Encoded
+ * images keep their bytes, others become PNG files. Throws ConfigError if the folder is not empty.
  */
 export async function writeShards(data: Dataset, out: string, { images, onProgress }: Sharding): Promise<number> {
   if (existsSync(out) && readdirSync(out).length > 0)
@@ -100,7 +100,7 @@ async function encoded(data: Dataset, split: Split, image: number): Promise<{ by
   return { bytes: await sharp(pixels, { raw }).png().toBuffer(), extension: '.png' };
 }
 
-/** By the first bytes: names may lack one. */
+/** Detects the extension from the first bytes, because names may lack one. */
 function extensionOf(bytes: Uint8Array, name: string): string {
   const start = Buffer.from(bytes.subarray(0, 12)).toString('latin1');
   if (start.startsWith('\xff\xd8')) return '.jpg';
@@ -110,7 +110,7 @@ function extensionOf(bytes: Uint8Array, name: string): string {
   throw new DataError(`${name} is no JPEG, PNG, WebP or TIFF file. Replace the file, or remove it.`);
 }
 
-/** A ustar header; its time is 0, so that the same images make the same shards. */
+/** Builds a ustar header; its time is 0, so that equal images produce identical shards. */
 function headerOf(name: string, size: number): Buffer {
   const header = Buffer.alloc(block);
   const octal = (value: number, digits: number) => `${value.toString(8).padStart(digits, '0')}\0`;

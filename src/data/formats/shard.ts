@@ -1,4 +1,4 @@
-/** Tar shards of KEY.jpg and KEY.cls, as WebDataset has them: what is in one, and several as a split. */
+/** Tar shards of KEY.jpg and KEY.cls as in WebDataset: finds the samples of a shard, and joins shards into a split. */
 import { posix } from 'node:path';
 import { DataError } from '../../errors.js';
 import { type EncodedSet, labelsOf, mostClasses } from '../dataset.js';
@@ -6,39 +6,36 @@ import { imageExtensions, isOfImages } from '../image-files.js';
 import { isHidden, type Skipped, skip, skippedText } from '../walk.js';
 import { type Reading, type TarEntry, tarEntries } from './tar.js';
 
-/** Where an image lies in its shard, and its class number. */
+/** The position of an image in its shard, and its class number. */
 export interface Sample {
   image: TarEntry;
   label: number;
 }
 
-/** A shard, wherever it lies. */
+/** A shard, local or remote. */
 export interface Shard {
-  /** What errors call it. */
+  /** The name in error messages. */
   name: string;
   samples: readonly Sample[];
   read(image: TarEntry): Promise<Uint8Array>;
-  /** Begins to read what will be asked for soon. */
+  /** Starts reading an image that will be requested soon. */
   expect?(image: TarEntry): void;
-  /** Gives up what was expected. */
+  /** Cancels an image announced to {@link expect}. */
   forget?(image: TarEntry): void;
 }
 
-/**
- * Key and extension: the key is what stands before the first dot of the name. Undefined where there is no dot, or
- * nothing before it.
- */
+/** Splits a name into key and extension at its first dot. Undefined if there is no dot, or nothing before it. */
 function partsOf(name: string): [key: string, extension: string] | undefined {
   const [, key, extension] = name.match(/^((?:.*\/)?[^./][^./]*)\.(.+)$/) ?? [];
   return key !== undefined && extension !== undefined ? [key, extension] : undefined;
 }
 
-/** Bytes of a class number and of blanks around it. */
+/** The most bytes of a class number with blanks around it. */
 const longestNumber = 64;
 
 /**
- * The pairs KEY.jpg and KEY.cls of a shard of `size` bytes. What has a class and no image that can be decoded is added
- * to `skipped`. Throws DataError.
+ * Finds the pairs KEY.jpg and KEY.cls of a shard of `size` bytes. Keys with a class but no supported image are added to
+ * `skipped`. Throws DataError.
  */
 export function* samplesIn(shard: string, size: number, skipped: Skipped): Reading<Sample[]> {
   const images = new Map<string, TarEntry>();
@@ -63,7 +60,7 @@ export function* samplesIn(shard: string, size: number, skipped: Skipped): Readi
   for (const [key, { name, offset, size: length }] of images) {
     const entry = labels.get(key);
     if (!entry) throw new DataError(`${shard} has ${name}, and no ${key}.cls with its class number.`);
-    // Not yet known where a link has another name than its file.
+    // Not read yet if a link has another name than its file.
     const bytes = entry.content ?? (yield { offset: entry.offset, length: Math.min(entry.size, longestNumber) });
     const text = bytes.toString('latin1').trim();
     const label = Number(text);
@@ -74,11 +71,11 @@ export function* samplesIn(shard: string, size: number, skipped: Skipped): Readi
   return samples;
 }
 
-/** The number of classes that shards have at least. */
+/** Returns the number of classes that the class numbers in the shards imply, a lower bound. */
 export const classesIn = (shards: readonly Shard[]): number =>
   shards.reduce((most, { samples }) => samples.reduce((larger, { label }) => Math.max(larger, label), most), 1) + 1;
 
-/** Shards in their order as a split. */
+/** Joins shards, in order, into a split. */
 export function encodedSet(shards: readonly Shard[], classes: number): EncodedSet {
   const all = shards.flatMap((shard, number) => shard.samples.map((sample) => ({ ...sample, shard, number })));
   const at = (image: number) => all[image] as (typeof all)[number];

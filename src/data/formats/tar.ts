@@ -1,7 +1,4 @@
-/**
- * Where the files of a tar archive lie, from its headers alone: nothing else is read, so that archives may be larger
- * than memory.
- */
+/** Locates the files of a tar archive from its headers alone, so archives may be larger than memory. */
 import { closeSync, fstatSync, readSync } from 'node:fs';
 import { posix } from 'node:path';
 import { DataError } from '../../errors.js';
@@ -10,36 +7,36 @@ import { openFile } from '../files.js';
 export interface TarEntry {
   /** Path inside the archive. */
   name: string;
-  /** Where its bytes begin. */
+  /** Byte offset of the content in the archive. */
   offset: number;
   size: number;
-  /** Its bytes, where they were asked for. */
+  /** The content, if it was requested. */
   content?: Buffer;
 }
 
 const block = 512;
-/** Of a name, and of a pax header; those that programs write have some hundreds of bytes. */
+/** The most bytes of a long name or a pax header; real ones have a few hundred. */
 const largestHeader = 2 ** 20;
 
-/** A link of an archive to another of its files. */
+/** A link in an archive to another file in it. */
 interface TarLink {
   name: string;
   target: string;
 }
 
-/** Bytes of a file that somebody wants. */
+/** A range of bytes to read. */
 export interface Wanted {
   offset: number;
   length: number;
 }
 
 /**
- * Something that is found out about a file from a few of its bytes: it yields those that it wants, and is given them,
- * fewer where the file ends. So one reader serves files on this machine and on others.
+ * A parser that yields the byte ranges it needs and receives their bytes, fewer at the end of the file. So the same
+ * parser works on local and remote files.
  */
 export type Reading<T> = Generator<Wanted, T, Buffer>;
 
-/** Does a reading of a file on this machine. Throws DataError. */
+/** Runs a parser on a local file. Throws DataError. */
 export function readingOf<T>(file: string, reading: (size: number) => Reading<T>): T {
   const descriptor = openFile(file);
   try {
@@ -56,15 +53,15 @@ export function readingOf<T>(file: string, reading: (size: number) => Reading<T>
 }
 
 interface TarOptions {
-  /** Called for links to files outside of the archive. */
+  /** Called with the name of each link to a file outside of the archive. */
   onBroken?(name: string): void;
-  /** Whether the bytes of a file are wanted as well. */
+  /** Whether to read the content of a file as well. */
   withContent?(name: string, size: number): boolean;
 }
 
 /**
- * The plain files of an archive (ustar, GNU and pax) of `whole` bytes, and links to them as files of their own; what
- * links elsewhere is left out. Throws DataError where it is not an archive, damaged, or cut off.
+ * Lists the regular files of an archive (ustar, GNU and pax) of `whole` bytes. Links within the archive are listed as
+ * files, others are left out. Throws DataError if it is not an archive, damaged, or truncated.
  */
 export function* tarEntries(
   file: string,
@@ -79,7 +76,7 @@ export function* tarEntries(
   }
   const entries: TarEntry[] = [];
   const links: TarLink[] = [];
-  // What the headers before a file's own say of it.
+  // Properties of the next file from extension headers.
   let said: { path?: string; linkpath?: string; size?: string } = {};
   for (let at = 0; at < whole; ) {
     const header = yield* bytesAt(at, block);
@@ -115,14 +112,14 @@ export function* tarEntries(
   throw new DataError(`${file} is cut off: its end is missing.`);
 }
 
-// Headers that say something of the file after them.
+// Kinds of headers that describe the file after them.
 const sayingKinds = ['L', 'K', 'x', 'g'];
-// A file, as old archives have it, and in one piece.
+// Regular files: the current code, the one of old archives, and contiguous files.
 const plainKinds = ['0', '\0', '7'];
 const [hardLink, symbolicLink] = ['1', '2'];
 const linkKinds = [hardLink, symbolicLink];
 
-/** Where a link leads inside the archive: a symbolic one from its own folder, a hard one from the top. */
+/** Returns the target of a link: symbolic links are relative to their folder, hard links to the archive's top. */
 const targetOf = (name: string, kind: string, target: string): string =>
   posix.normalize(kind === symbolicLink ? posix.join(posix.dirname(name), target) : target);
 
@@ -135,7 +132,7 @@ function linked(entries: TarEntry[], links: TarLink[], onBroken: (name: string) 
     if (!entry) onBroken(name);
     else {
       const link = { ...entry, name };
-      // A link may lead to one that stands before it.
+      // A later link may point to this link.
       places.set(posix.normalize(name), link);
       found.push(link);
     }
@@ -148,7 +145,7 @@ const textOf = (bytes: Buffer): string => {
   return bytes.subarray(0, end < 0 ? bytes.length : end).toString('utf8');
 };
 
-/** The sum of all bytes, those of the checksum itself taken as blanks. */
+/** Verifies the checksum: the sum of all bytes, with the checksum field counted as blanks. */
 function isHeader(header: Buffer): boolean {
   let sum = 8 * 32;
   for (const [i, byte] of header.entries()) if (i < 148 || i >= 156) sum += byte;
@@ -163,7 +160,8 @@ function nameIn(header: Buffer): string {
 }
 
 /**
- * Octal digits, or for large files a binary number behind a set first bit. Undefined where it is neither, or negative.
+ * Parses a size: octal digits, or for large files a binary number whose first bit is set. Undefined if invalid or
+ * negative.
  */
 function sizeIn(header: Buffer): number | undefined {
   const field = header.subarray(124, 136);
@@ -176,10 +174,10 @@ function sizeIn(header: Buffer): number | undefined {
   return Number.isSafeInteger(size) && size >= 0 ? size : undefined;
 }
 
-/** Of a pax header, in decimal digits. */
+/** Parses the size in a pax header, in decimal digits. */
 const sizeOf = (digits: string): number | undefined => (/^\d{1,15}$/.test(digits) ? Number(digits) : undefined);
 
-/** What of a pax header is used; its records are `<length> <key>=<value>\n`. Undefined where it is none. */
+/** Parses the used records of a pax header, each `<length> <key>=<value>\n`. Undefined if it is invalid. */
 function paxRecords(bytes: Buffer): Record<string, string> | undefined {
   const records: Record<string, string> = {};
   for (let at = 0; at < bytes.length; ) {

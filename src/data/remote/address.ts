@@ -1,25 +1,25 @@
-/** Addresses of files on other machines: patterns, and what of an address may be shown. */
+/** URLs of remote files: brace patterns, and the parts of a URL that may be shown. */
 import { distance } from 'fastest-levenshtein';
 import { DataError } from '../../errors.js';
 
-/** A file on another machine. */
+/** The URL of a remote file. */
 export interface Address {
-  /** What is asked for: without user and password. */
+  /** The URL to request, without user and password. */
   url: string;
-  /** The header that user and password of the address become. */
+  /** The Authorization header, from the URL's user and password. */
   authorization?: string;
-  /** Without credentials and query: for messages, records and the names of cached files. */
+  /** The URL without credentials and query, for messages, records and names of cached files. */
   shown: string;
 }
 
 const protocols = ['http:', 'https:', 's3:'];
-/** Files that a pattern may mean. */
+/** The most files that a pattern may expand to. */
 const mostFiles = 100_000;
 
-/** Whether a place is an address, of whatever protocol, and not a path. */
+/** Whether a source is a URL, of any protocol, and not a path. */
 export const isAddress = (place: string): boolean => /^[a-z][a-z\d+.-]+:\/\//i.test(place);
 
-/** The address in a text. Throws DataError where it is none, or of another protocol than http, https and s3. */
+/** Parses a URL. Throws DataError if it is invalid, or its protocol is not http, https or s3. */
 export function addressOf(text: string): Address {
   if (!URL.canParse(text)) throw new DataError(`${withoutSecrets(text)} is not a valid address.`);
   const url = new URL(text);
@@ -45,20 +45,17 @@ function decoded(text: string): string {
   }
 }
 
-/** The last part of an address's path. */
+/** Returns the last part of a URL's path. */
 export const nameIn = ({ shown }: Address): string => shown.slice(shown.lastIndexOf('/') + 1);
 
-/** The file `name` next to another one, asked for in the same way. */
+/** Returns the URL of the file `name` next to another one, with the same credentials and query. */
 export function nextTo({ url, shown, ...rest }: Address, name: string): Address {
   const sibling = new URL(url);
   sibling.pathname = sibling.pathname.replace(/[^/]*$/, name);
   return { ...rest, url: sibling.href, shown: shown.replace(/[^/]*$/, name) };
 }
 
-/**
- * The texts that a pattern with `{0000..0146}` and `{a,b}` means, as a shell has them: in their order, nested ones too.
- * Throws DataError.
- */
+/** Expands `{0000..0146}` and `{a,b}` as a shell does, in order, including nested groups. Throws DataError. */
 export function expandBraces(pattern: string): string[] {
   const begin = pattern.indexOf('{');
   if (begin < 0) return [pattern];
@@ -75,7 +72,7 @@ export function expandBraces(pattern: string): string[] {
   return middles.flatMap((middle) => rests.map((rest) => head + middle + rest));
 }
 
-/** The parts between commas of a group, and where it ends. */
+/** Returns the comma-separated parts of a group, and where it ends. */
 function groupAt(pattern: string, begin: number): { end: number; parts: string[] } {
   const parts: string[] = [];
   let [depth, from] = [0, begin + 1];
@@ -92,7 +89,7 @@ function groupAt(pattern: string, begin: number): { end: number; parts: string[]
   throw new DataError(`${withoutSecrets(pattern)} has a { without its }.`);
 }
 
-/** The numbers of `0000..0146`, with as many digits. */
+/** Lists the numbers of `0000..0146`, padded to the same number of digits. */
 function numbersIn(text: string): string[] | undefined {
   const [, first = '', last = ''] = text.match(/^(\d{1,15})\.\.(\d{1,15})$/) ?? [];
   if (first === '') return undefined;
@@ -104,12 +101,12 @@ function numbersIn(text: string): string[] | undefined {
   return Array.from({ length: count }, (_, i) => String(from < to ? from + i : from - i).padStart(width, '0'));
 }
 
-/** Options of data sets that stand in the query of an address; everything else in it is the server's. */
+/** Data set options that may be in the query of a URL; all other parameters are for the server. */
 export const ownOptions = ['size'];
 
 /**
- * An address without the options of the data set in its query, and those. What resembles an option and is none is
- * refused: the server would get it, and nobody would notice.
+ * Splits the data set's options off the query of a URL. Rejects a parameter that resembles an option but is none: it
+ * would go to the server unnoticed.
  */
 export function splitQuery(text: string): { address: string; query: string } {
   const [address = '', ...queries] = text.split('?');
@@ -126,7 +123,7 @@ export function splitQuery(text: string): { address: string; query: string } {
 
 const nameOf = (part: string): string => part.split('=')[0] as string;
 
-/** A text with all addresses in it as they may be shown and kept: without user, password and query. */
+/** Removes user, password and query from all URLs in a text, so that it may be shown and stored. */
 export const withoutSecrets = (text: string): string =>
   text.replace(/\b([a-z][a-z\d+.-]+:\/\/)([^\s'"<>]*)/gi, (_all, protocol: string, rest: string) => {
     const [place = '', ...queries] = rest.replace(/#.*/, '').split('?');

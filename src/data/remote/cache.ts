@@ -1,6 +1,7 @@
 /**
- * A folder of files that were read over the network, shared by processes. A file is whole or not there, its name says
- * which version it is, and `ID.json` next to it what it must be like. The time of `ID.json` is that of the last use.
+ * A cache folder of downloaded files, shared by processes. A file is complete or absent; its name identifies its
+ * version, and `ID.json` next to it holds its expected properties. The modification time of `ID.json` is the time of
+ * last use.
  */
 import { createHash, randomBytes } from 'node:crypto';
 import {
@@ -25,35 +26,35 @@ import { z } from '../../options.js';
 import type { Version } from './http.js';
 
 const entryFacts = z.object({
-  /** Without credentials. */
+  /** URL without credentials. */
   address: z.string(),
   length: z.int().min(0),
-  /** When the data were written, so that somebody else's writing is noticed. */
+  /** Modification time of the data in ms, to detect that another program wrote to them. */
   written: z.number(),
   crc32: z.int().min(0),
-  /** When the checksum was last compared. */
+  /** When the checksum was last compared, in ms. */
   checked: z.number(),
 });
 type EntryFacts = z.output<typeof entryFacts>;
 
-/** Nothing else in the folder is this package's. */
+/** Matches this package's files; all others in the folder are left alone. */
 const ownName = /^([0-9a-f]{32})\.(data|json|index|lock|[\w.-]+\.part)$/;
-/** What was used within these milliseconds is taken to be in use by some process. */
+/** Files used within this many milliseconds count as in use by some process. */
 const inUse = 3 * 60_000;
-/** A lock or a part that nobody has touched for so long belongs to nobody. */
+/** Milliseconds after which an untouched lock or partial file counts as abandoned. */
 const abandoned = 60_000;
-/** Bytes that stay free on the disk, for checkpoints and whatever else is written there. */
+/** Bytes to keep free on the disk, for checkpoints and other files. */
 const margin = 256 * 2 ** 20;
 
 interface Held {
   bytes: number;
-  /** When it was last used, or written where nobody says. */
+  /** When it was last used; if unknown, when it was written. */
   used: number;
   stamped?: number | undefined;
 }
 
 export class ShardCache {
-  /** Why nothing can be written to the folder; undefined where it can. */
+  /** Why the folder is not writable; undefined if it is. */
   readonly obstacle: string | undefined;
   readonly #pinned = new Set<string>();
 
@@ -69,7 +70,7 @@ export class ShardCache {
     }
   }
 
-  /** What a version of a file is called here. */
+  /** Returns the id of a version of a file. */
   idOf(shown: string, { length, etag, lastModified }: Version): string {
     const version = JSON.stringify([shown, length, etag, lastModified]);
     return createHash('sha256').update(version).digest('hex').slice(0, 32);
@@ -79,7 +80,7 @@ export class ShardCache {
     return join(this.folder, `${id}.${kind}`);
   }
 
-  /** What is known of a file that is there and was not cut off or written to; otherwise it is removed. */
+  /** Returns the facts of a cached file; removes the file if it was truncated or modified. */
   lookup(id: string): EntryFacts | undefined {
     const facts = this.#factsOf(id);
     if (!facts) return undefined;
@@ -90,7 +91,7 @@ export class ShardCache {
         return facts;
       }
     } catch {
-      // Removed by another process.
+      // Another process removed it.
     }
     this.remove(id);
     return undefined;
@@ -104,19 +105,19 @@ export class ShardCache {
     }
   }
 
-  /** Makes a file that was written and flushed known, from when on it is there. */
+  /** Publishes a file that was written and flushed: from now on it is in the cache. */
   admit(id: string, facts: Omit<EntryFacts, 'written'>): void {
     const { mtimeMs: written } = statSync(this.path(id, 'data'));
     writeFileAtomic(this.path(id, 'json'), JSON.stringify({ ...facts, written } satisfies EntryFacts));
   }
 
-  /** Says that a file is in use, by this process until it ends. */
+  /** Marks a file as in use by this process until the process ends. */
   touch(id: string): void {
     this.#pinned.add(id);
     this.#stamp(id);
   }
 
-  /** Says again what is in use. */
+  /** Renews the marks of all files in use. */
   touchAll(): void {
     for (const id of this.#pinned) this.#stamp(id);
   }
@@ -126,7 +127,7 @@ export class ShardCache {
     try {
       utimesSync(this.path(id, 'json'), now, now);
     } catch {
-      // Removed, or on a disk that cannot be written: it is only a hint.
+      // Removed, or on a read-only disk: the mark is only a hint.
     }
   }
 
@@ -139,13 +140,13 @@ export class ShardCache {
     try {
       rmSync(join(this.folder, name), { force: true });
     } catch {
-      // On a disk that cannot be written.
+      // The disk is read-only.
     }
   }
 
   /**
-   * Makes room for `bytes` more by removing what was used least recently, of which nothing that this process uses, and
-   * nothing that others use, but where there is no other way (`must`). False where that is not enough.
+   * Makes room for `bytes` more by removing the least recently used files. Files that this process uses stay; files
+   * that others use are removed only if `must` is set. Returns false if the room does not suffice.
    */
   makeRoom(bytes: number, must: boolean): boolean {
     const entries = this.#entries();
@@ -167,7 +168,7 @@ export class ShardCache {
     return true;
   }
 
-  /** What is there by its name, with what others are writing; what a process that is gone was writing is removed. */
+  /** Lists the cached files and partial files of other processes; removes those of dead processes. */
   #entries(): Map<string, Held> {
     for (;;) {
       const entries = this.#listed();
@@ -175,7 +176,7 @@ export class ShardCache {
     }
   }
 
-  /** Undefined where a part became whole meanwhile: under its new name it was not seen. */
+  /** Undefined if a partial file was renamed meanwhile, as its new name may have been missed. */
   #listed(): Map<string, Held> | undefined {
     const entries = new Map<string, Held>();
     for (const name of readdirSync(this.folder)) {
@@ -190,7 +191,7 @@ export class ShardCache {
       }
       if (kind.endsWith('.part')) {
         if (isAbandoned(kind, time)) this.#delete(name);
-        // Not to be removed, and it counts.
+        // It counts toward the limit, but is never removed.
         else entries.set(name, { bytes: size, used: Number.POSITIVE_INFINITY });
         continue;
       }
@@ -205,12 +206,12 @@ export class ShardCache {
     return entries;
   }
 
-  /** A new name for what this process writes. */
+  /** Returns a new name for a partial file of this process. */
   partOf(id: string): string {
     return join(this.folder, `${id}.${writer()}.${randomBytes(4).toString('hex')}.part`);
   }
 
-  /** Lets one process at a time write a file; false where another one does. The lock is kept alive by touching it. */
+  /** Locks a file for writing by one process; false if another holds the lock. Touching the lock keeps it alive. */
   lock(id: string): boolean {
     const file = this.path(id, 'lock');
     try {
@@ -222,7 +223,8 @@ export class ShardCache {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
     }
     try {
-      // Two that find it abandoned at once both download: parts have names of their own, and nothing is torn.
+      // Two processes that both find it abandoned both download: partial files have unique names, so nothing is
+      // corrupted.
       if (!isAbandoned(readFileSync(file, 'utf8'), statSync(file).mtimeMs)) return false;
     } catch {
       return this.lock(id);
@@ -235,7 +237,7 @@ export class ShardCache {
 const ownHost = createHash('sha256').update(hostname()).digest('hex').slice(0, 8);
 const writer = (thread = threadId): string => `${ownHost}-${process.pid}-${thread}`;
 
-/** Removes what a thread of this process, which has ended, was writing, and its locks. */
+/** Removes partial files and locks of a thread of this process that has ended. */
 export function removePartsOf(thread: number, folder: string): void {
   try {
     for (const name of readdirSync(folder)) {
@@ -245,11 +247,11 @@ export function removePartsOf(thread: number, folder: string): void {
       if (isLock || name.startsWith(`${id}.${writer(thread)}.`)) rmSync(file, { force: true });
     }
   } catch {
-    // Whoever uses the folder next removes it.
+    // The next process that uses the folder removes them.
   }
 }
 
-/** Whether the process that a text names is gone: it is of this computer and does not run, or has not been heard of. */
+/** Whether the process that a text names is dead: not running on this host, or without a sign of life. */
 function isAbandoned(text: string, touched: number): boolean {
   if (Date.now() - touched > abandoned) return true;
   const [, host, pid] = text.match(/^([0-9a-f]{8})-(\d+)/) ?? [];

@@ -1,18 +1,18 @@
-/** Reading parts of files over HTTP: redirects, time limits, and what answers mean. */
+/** Reads byte ranges over HTTP: redirects, timeouts, and the meaning of responses. */
 import { messageOf } from '../../errors.js';
 import type { Address } from './address.js';
 import { signedRequest } from './s3.js';
 
-/** What the server said of a file; it tells one version of it from another. */
+/** What the server reports about a file; identifies its version. */
 export interface Version {
   length: number;
   etag?: string | undefined;
   lastModified?: string | undefined;
 }
 
-/** A file as the server has it. */
+/** A file on the server. */
 export interface Found extends Version {
-  /** Whether parts of it can be asked for. */
+  /** Whether the server supports range requests. */
   ranges: boolean;
 }
 
@@ -39,7 +39,7 @@ interface Span {
 
 const mostRedirects = 5;
 
-/** What a server says of a file, from its first bytes: presigned addresses often allow GET and nothing else. */
+/** Queries the metadata of a file through its first bytes, because presigned URLs often allow only GET. */
 export async function look(address: Address, timeout: number): Promise<Found> {
   const watch = new Watch(timeout);
   try {
@@ -67,8 +67,8 @@ export async function look(address: Address, timeout: number): Promise<Found> {
 }
 
 /**
- * The bytes of a part, or of the whole where no part is named, as they come. Throws Failure where they are of another
- * version of the file, or where the time is up in which a byte should come.
+ * Streams a byte range, or the whole file without `span`. Throws Failure if the file is another version, or no byte
+ * arrives within `timeout` seconds.
  */
 export async function* bytesOf(
   address: Address,
@@ -87,7 +87,7 @@ export async function* bytesOf(
     for await (const chunk of body) {
       watch.restart();
       yield chunk;
-      // What the caller does with a chunk is not the network's time.
+      // The caller's processing time does not count toward the timeout.
       watch.restart();
     }
   } catch (error) {
@@ -98,7 +98,7 @@ export async function* bytesOf(
   }
 }
 
-/** Sends a request, follows redirects, and throws Failure where the answer is an error. */
+/** Sends a request and follows redirects. Throws Failure if the response is an error. */
 async function ask(address: Address, span: Span | undefined, watch: Watch): Promise<Response> {
   const plain: Record<string, string> = {
     'accept-encoding': 'identity',
@@ -111,7 +111,7 @@ async function ask(address: Address, span: Span | undefined, watch: Watch): Prom
   const first = { url: signed.url, headers: { ...signed.headers, ...plain } };
   let { url } = first;
   for (let redirects = 0; redirects <= mostRedirects; redirects++) {
-    // Other hosts are not told the credentials.
+    // Credentials are not sent to other hosts.
     const headers = new URL(url).origin === new URL(first.url).origin ? first.headers : plain;
     const answer = await fetch(url, { headers, redirect: 'manual', signal: watch.signal });
     watch.restart();
@@ -133,7 +133,7 @@ function redirected(from: string, place: string): string {
   return to.href;
 }
 
-/** Answers that may be others a little later. */
+/** Status codes that may be temporary. */
 const passing = [408, 425, 429, 500, 502, 503, 504];
 
 const remedies: Record<number, string> = {
@@ -166,7 +166,7 @@ function accepted(answer: Response, asked: string): Response {
   );
 }
 
-/** Seconds, or a date. */
+/** Parses a Retry-After header: seconds or a date. */
 function secondsIn(text: string | null): number {
   if (text === null) return 0;
   const seconds = /^\d+$/.test(text) ? Number(text) : (Date.parse(text) - Date.now()) / 1000;
@@ -176,7 +176,7 @@ function secondsIn(text: string | null): number {
 const numberIn = (text: string | null): number | undefined =>
   text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined;
 
-/** Undefined where the answer is the whole file. */
+/** Returns the range of a partial response; undefined for the whole file. */
 function rangeOf({ status, headers }: Response): { begin: number; total: number } | undefined {
   if (status !== 206) return undefined;
   const [, begin, total] = headers.get('content-range')?.match(/^bytes (\d{1,15})-\d{1,15}\/(\d{1,15})$/) ?? [];
@@ -192,7 +192,7 @@ function checkRange(answer: Response, span: Span | undefined): void {
     throw new Failure('the server sends the whole file where a part was asked for', true);
 }
 
-/** Marks of a weak ETag, which some servers add when they compress. */
+/** Removes the mark of a weak ETag, which some servers add when they compress. */
 const bare = (etag: string): string => etag.replace(/^W\//, '');
 
 function checkVersion(answer: Response, found: Version): void {
@@ -211,7 +211,7 @@ function checkVersion(answer: Response, found: Version): void {
       );
 }
 
-/** Ends a request when no byte has come for some seconds. */
+/** Aborts a request when no byte arrives within the timeout. */
 class Watch {
   readonly #controller = new AbortController();
   readonly #timer: NodeJS.Timeout;
@@ -232,7 +232,7 @@ class Watch {
     clearTimeout(this.#timer);
   }
 
-  /** What an error of a request means. */
+  /** Converts an error of a request to a Failure. */
   reasonFor(error: unknown): Failure {
     if (error instanceof Failure) return error;
     if (this.signal.aborted) return new Failure(`no byte has come for ${this.seconds} s`, true);
@@ -240,11 +240,11 @@ class Watch {
   }
 }
 
-/** Certificates and names that will not be others at the next try. */
+/** TLS and URL errors that a retry will not fix. */
 const lasting = /^(ERR_TLS_|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED|ERR_INVALID|ERR_SSL_)/;
 
 function failureOf(error: unknown): Failure {
-  // fetch() says "fetch failed", and why in its cause, or in the first of several causes.
+  // fetch() only says "fetch failed"; the reason is its cause, or the first of several causes.
   const cause = (error as { cause?: { errors?: unknown[] } }).cause;
   const inner = cause?.errors?.[0] ?? cause ?? error;
   const code = String((inner as NodeJS.ErrnoException).code ?? '');

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { cacheFolder } from '../../libtorch/locate.js';
 import { z } from '../../options.js';
 
-/** How shards and packed files are read that lie on other machines. */
+/** How remote shards and packed files are read. */
 export const remoteOptions = z.strictObject({
   shardCache: z
     .string()
@@ -25,18 +25,18 @@ export const remoteOptions = z.strictObject({
 
 export type RemoteOptions = z.input<typeof remoteOptions>;
 
-/** Those of more options. */
+/** Picks the remote options from a larger set of options. */
 export const remoteOf = (options: RemoteOptions): RemoteOptions =>
   Object.fromEntries(
     Object.entries(options).filter(([name, value]) => name in remoteOptions.shape && value !== undefined),
   );
 
-/** The same as the thread that reads needs them. */
+/** The options in the form that the network thread needs. */
 export interface RemoteSettings {
   folder: string;
-  /** Bytes that the folder may hold. */
+  /** The most bytes that the cache folder may hold. */
   limit: number;
-  /** Seconds. */
+  /** Timeout in seconds. */
   timeout: number;
   retries: number;
 }

@@ -1,4 +1,4 @@
-/** What the thread does that reads from the network: looks at files, reads parts of them, and fills the cache. */
+/** The work of the network thread: queries files, reads byte ranges, and fills the cache. */
 import { type FileHandle, open, rename, rm, utimes } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { crc32 } from 'node:zlib';
@@ -9,35 +9,35 @@ import { bytesOf, Failure, type Found, look } from './http.js';
 import type { RemoteSettings } from './options.js';
 import { Slots } from './slots.js';
 
-/** A file on another machine, as it was when it was opened. */
+/** A remote file in the version found when it was opened. */
 export interface OpenedFile extends Found {
-  /** Its name in the cache. */
+  /** Its id in the cache. */
   id: string;
-  /** Where it lies in the cache; undefined where it does not. */
+  /** Path in the cache; undefined if it is not there. */
   path?: string | undefined;
-  /** Why nothing can be written to the cache. */
+  /** Why the cache is not writable. */
   obstacle?: string | undefined;
 }
 
-/** Where a file lies in the cache, or after how many seconds it may be worthwhile to ask again. */
+/** The path of a file in the cache, or the seconds to wait before another try. */
 export interface Filled {
   path?: string;
   wait?: number;
 }
-/** Where another process downloads the file, and where there is no room. */
+/** Seconds to wait if another process downloads the file, and if there is no room. */
 const [soon, later] = [2, 30];
 
 /**
- * How much a file is wanted in the cache: `idle` where nobody waits for it, `wait` where it is of use if there is room,
- * `must` where nothing works without it.
+ * How urgent a download into the cache is. `idle`: nobody waits for it. `wait`: useful if there is room. `must`:
+ * required.
  */
 export type Urgency = 'idle' | 'wait' | 'must';
 
-/** Requests for parts, and downloads of whole files, at the same time. */
+/** Concurrent requests for byte ranges, and concurrent downloads of whole files. */
 const [partSlots, fileSlots] = [32, 3];
-/** How long a checksum that was compared holds. */
+/** Milliseconds before a checksum is compared again. */
 const day = 86_400_000;
-/** A request that brought so much has not failed in vain: it does not count. */
+/** A failed request that delivered this many bytes does not count as a failed try. */
 const worthwhile = 2 ** 20;
 /** The longest pauses between tries, in seconds: our own, and one that the server asks for. */
 const [longestPause, longestAsked] = [30, 120];
@@ -53,7 +53,7 @@ export class RemoteReader {
     setInterval(() => this.cache.touchAll(), 60_000).unref();
   }
 
-  /** Asks the server for a file, and looks whether the cache has this version of it. Throws DataError. */
+  /** Queries the server for a file, and the cache for this version of it. Throws DataError. */
   open(address: Address): Promise<OpenedFile> {
     return this.#parts.run(async () => {
       const found = await this.#again(address, () => look(address, this.settings.timeout));
@@ -63,7 +63,7 @@ export class RemoteReader {
     });
   }
 
-  /** The same for a file that may be missing, or not be there for us: undefined then. */
+  /** Like {@link open}; undefined if the file is missing or access is denied. */
   async openIfThere(address: Address): Promise<OpenedFile | undefined> {
     try {
       return await this.open(address);
@@ -74,7 +74,7 @@ export class RemoteReader {
     }
   }
 
-  /** Where a file lies in the cache; one whose checksum was not compared for a day is read through. */
+  /** Returns the path of a file in the cache; verifies its checksum if that was not done for a day. */
   async #intact(id: string): Promise<string | undefined> {
     const facts = this.cache.lookup(id);
     const file = this.cache.path(id, 'data');
@@ -87,7 +87,7 @@ export class RemoteReader {
     return undefined;
   }
 
-  /** A part of a file. Throws DataError. */
+  /** Reads a byte range of a file. Throws DataError. */
   read(address: Address, file: OpenedFile, begin: number, length: number): Promise<Uint8Array> {
     return this.#parts.run(async () => {
       const bytes = new Uint8Array(length);
@@ -108,12 +108,12 @@ export class RemoteReader {
   }
 
   /**
-   * Brings a whole file into the cache, and says where it lies. Where it does not fit, or nothing can be written, that
-   * is an error if it must be there. Throws DataError.
+   * Downloads a whole file into the cache and returns its path. If it does not fit or cannot be written, throws
+   * DataError for `must`, and otherwise returns the seconds to wait.
    */
   fill(address: Address, file: OpenedFile, urgency: Urgency): Promise<Filled> {
     const under = this.#filling.get(file.id);
-    // Whoever must have it cannot take no for an answer.
+    // A request that is more than idle tries again if the download in progress was given up.
     if (under)
       return under.then((filled) => (urgency === 'idle' || filled.path ? filled : this.fill(address, file, urgency)));
     const filling = this.#files
@@ -160,9 +160,9 @@ export class RemoteReader {
       if (!cache.makeRoom(file.length + notesOf(file), must))
         return this.#refuse(address, this.#shortage(file), urgency);
       handle = await open(part, 'wx');
-      // Others count it as what it will be, with what is written of it.
+      // Reserves the final size, including the index, so that other processes count it.
       await handle.truncate(file.length + notesOf(file));
-      // Two that began at once may have taken the same room.
+      // Two processes that started at once may have reserved the same space.
       if (!cache.makeRoom(0, must)) return this.#refuse(address, this.#shortage(file), urgency);
       alive = setInterval(() => void touch([lock, part]), 5_000);
       const sum = await this.#download(address, file, handle);
@@ -187,7 +187,7 @@ export class RemoteReader {
     return `it has ${needed} GiB, the cache may hold ${limit} GiB, and what is in use there and on its disk leaves too little`;
   }
 
-  /** Writes a file, and returns its checksum. */
+  /** Downloads a file and returns its CRC-32. */
   async #download(address: Address, file: OpenedFile, handle: FileHandle): Promise<number> {
     let [done, sum] = [0, 0];
     const fetchRest = async () => {
@@ -207,7 +207,7 @@ export class RemoteReader {
     return sum;
   }
 
-  /** Tries a request again where that may help, after growing pauses. Throws DataError. */
+  /** Retries a request after errors that may pass, with growing pauses. Throws DataError. */
   async #again<T>({ shown }: Address, body: () => Promise<T>, progress: () => number = () => 0): Promise<T> {
     const { retries } = this.settings;
     for (let failed = 0; ; ) {
@@ -222,7 +222,7 @@ export class RemoteReader {
           const next = error.again ? ' Try again later, or raise --shard-retries and --shard-timeout.' : '';
           throw new DataError(`${shown} cannot be read: ${error.message}${also}.${next}`, { cause: error });
         }
-        // Not all processes at the same moment.
+        // Random, so that processes do not retry all at once.
         const pause = Math.min(longestPause, 0.5 * 2 ** failed++) * (0.5 + Math.random() / 2);
         await sleep(1000 * Math.max(pause, Math.min(error.after, longestAsked)));
       }
@@ -230,7 +230,7 @@ export class RemoteReader {
   }
 }
 
-/** Bytes that the description of a file and the index of a shard have, at most. */
+/** The most bytes of a file's description and a shard's index. */
 const notesOf = ({ length }: OpenedFile): number => 4096 + Math.ceil(length / 32);
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array, at: number): Promise<void> {
@@ -251,7 +251,7 @@ async function checksumOf(path: string): Promise<number | undefined> {
   }
 }
 
-/** Shows others that a file is being written. */
+/** Signals to other processes that a file is still being written. */
 async function touch(files: string[]): Promise<void> {
   const now = new Date();
   for (const file of files) await utimes(file, now, now).catch(() => {});

@@ -1,4 +1,4 @@
-/** Files on other machines, from the side of those who read them; the network is another thread's work. */
+/** The caller's side of remote files; a separate thread does the network I/O. */
 import { Worker } from 'node:worker_threads';
 import { DataError, messageOf } from '../../errors.js';
 import type { Address } from './address.js';
@@ -6,7 +6,7 @@ import { removePartsOf } from './cache.js';
 import type { RemoteSettings } from './options.js';
 import type { Filled, OpenedFile, Urgency } from './reader.js';
 
-/** What the thread is asked. */
+/** A request to the network thread. */
 export interface Ask {
   id: number;
   settings: RemoteSettings;
@@ -25,24 +25,24 @@ export interface Reply {
 }
 
 interface Waiting {
-  /** Whether the program is not at its end before the answer comes. */
+  /** Whether this request keeps the process alive until its reply arrives. */
   holds: boolean;
   resolve(value: unknown): void;
   reject(error: Error): void;
 }
 
-// From sources, as tests run, the thread still needs what was compiled: Node cannot read TypeScript.
+// When run from sources, as in tests, the thread still needs the compiled file: Node cannot load TypeScript here.
 const entry = new URL(
   import.meta.url.endsWith('.ts') ? '../../../dist/data/remote/thread.js' : './thread.js',
   import.meta.url,
 );
 
-/** The thread that reads for this one, and what it was asked. */
+/** The network thread of this thread, and its open requests. */
 class Network {
-  // Flags of Node are the program's: one that is about its source code would end a thread.
+  // Node flags are meant for the main program: one about its source code would make a thread fail.
   readonly #worker = new Worker(entry, { execArgv: [] });
   readonly #waiting = new Map<number, Waiting>();
-  /** The folders that it writes to. */
+  /** The cache folders that the thread writes to. */
   readonly folders = new Set<string>();
   #asked = 0;
 
@@ -91,33 +91,33 @@ class Network {
 
 let network: Network | undefined;
 
-/** Lets the program end although it waits for files: somebody has stopped it. */
+/** Lets the process exit while requests are open, after the user stopped it. */
 export const stopWaiting = (): void => network?.stopWaiting();
 
 export class RemoteFiles {
   constructor(readonly settings: RemoteSettings) {}
 
-  /** What the server has, and whether the cache has it. Throws DataError. */
+  /** Queries the server for a file, and the cache for a copy. Throws DataError. */
   open(address: Address): Promise<OpenedFile> {
     return this.#ask({ call: 'open', address });
   }
 
-  /** The same for a file that may be missing. */
+  /** Like {@link open}; undefined if the file is missing. */
   openIfThere(address: Address): Promise<OpenedFile | undefined> {
     return this.#ask({ call: 'openIfThere', address });
   }
 
-  /** A part of a file. Throws DataError. */
+  /** Reads a byte range of a file. Throws DataError. */
   read(address: Address, file: OpenedFile, begin: number, length: number): Promise<Uint8Array> {
     return this.#ask({ call: 'read', address, file, begin, length });
   }
 
-  /** Brings a whole file into the cache, where there is room for it. A program that is at its end waits for no idle one. */
+  /** Downloads a whole file into the cache if there is room. An `idle` request does not keep the process alive. */
   fill(address: Address, file: OpenedFile, urgency: 'idle' | 'wait'): Promise<Filled> {
     return this.#ask({ call: 'fill', address, file, urgency }, urgency !== 'idle');
   }
 
-  /** The same for a file that must lie there. Throws DataError. */
+  /** Like {@link fill}, for a file that must be in the cache; returns its path. Throws DataError. */
   async need(address: Address, file: OpenedFile): Promise<string> {
     const { path } = await this.#ask<Filled>({ call: 'fill', address, file, urgency: 'must' });
     return path as string;

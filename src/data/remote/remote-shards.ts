@@ -1,4 +1,4 @@
-/** Tar shards on other machines. */
+/** Remote tar shards. */
 import { statSync } from 'node:fs';
 import { DataError, messageOf } from '../../errors.js';
 import { readWhole } from '../files.js';
@@ -13,19 +13,19 @@ import { RemoteFiles } from './remote-files.js';
 import { indexOf } from './shard-index.js';
 import { Slots } from './slots.js';
 
-/** Shards whose indexes are made at the same time. */
+/** Shards that are indexed concurrently. */
 const indexed = 8;
-/** Bytes of images that are read before they are asked for, and not yet asked for. */
+/** The most bytes of images that are read ahead and not yet requested. */
 const mostAhead = 2 ** 27;
 const largestNames = 2 ** 26;
-/** How often a file is looked for in the cache, where it should be. */
+/** How often reading an image from the cache is tried when its file vanishes or is truncated. */
 const mostTries = 3;
 
-/** Whether a place is a file with addresses, one a line, as presigned ones are passed. */
+/** Whether a source is a text file of URLs, one per line, as used for presigned URLs. */
 export const isList = (place: string): boolean =>
   place.endsWith('.txt') && statSync(place, { throwIfNoEntry: false })?.isFile() === true;
 
-/** The addresses that a pattern means, or that a list holds. */
+/** Returns the URLs that a pattern expands to, or that a list contains. */
 export function addressesOf(place: string, list: boolean): Address[] {
   const lines = list ? readWhole(place).toString('utf8').split(/\r?\n/) : [place];
   const texts = lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
@@ -43,13 +43,13 @@ export function addressesOf(place: string, list: boolean): Address[] {
 export interface ShardSplits {
   train: Shard[];
   test: Shard[];
-  /** What classes.txt next to the shards says. */
+  /** Class names from classes.txt next to the shards. */
   names?: string[];
   skipped: Skipped;
   notices: string[];
 }
 
-/** Shards by their names, in the order in which those of a folder are read. Throws DataError. */
+/** Opens shards, sorted by name in the same order as shards of a folder. Throws DataError. */
 export async function openRemoteShards(
   addresses: Address[],
   settings: RemoteSettings,
@@ -114,8 +114,8 @@ const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 const gib = (bytes: number): string => `${(bytes / 2 ** 30).toPrecision(3)} GiB`;
 
 /**
- * What does not fit into the cache can be read part by part, where the server sends parts. Throws DataError where it
- * does not: each image would cost a shard.
+ * Shards that do not fit into the cache are read by byte ranges. Throws DataError if the server does not support these:
+ * each image would cost a whole shard.
  */
 function checkRoom(opened: readonly OpenedFile[], { folder, limit }: RemoteSettings): string[] {
   const sum = (some: readonly OpenedFile[]) => some.reduce((bytes, { length }) => bytes + length, 0);
@@ -134,7 +134,7 @@ function checkRoom(opened: readonly OpenedFile[], { folder, limit }: RemoteSetti
   ];
 }
 
-/** The lines of a file of names, where there is one. */
+/** Reads the lines of a file of class names; undefined if there is none. */
 async function classNames(files: RemoteFiles, address: Address): Promise<string[] | undefined> {
   const file = await files.openIfThere(address);
   if (!file) return undefined;
@@ -145,7 +145,7 @@ async function classNames(files: RemoteFiles, address: Address): Promise<string[
   return Buffer.from(bytes).toString('utf8').trim().split(/\r?\n/);
 }
 
-/** Images that are read ahead of their step, as many as there is memory for. */
+/** Images that are read ahead of their step, within a memory limit. */
 class Ahead {
   readonly #images = new Map<TarEntry, Promise<Uint8Array>>();
   #bytes = 0;
@@ -153,7 +153,7 @@ class Ahead {
   expect(image: TarEntry, read: () => Promise<Uint8Array>): void {
     if (this.#images.has(image) || this.#bytes + image.size > mostAhead) return;
     const reading = read();
-    // The error is thrown to the caller that asks for the image.
+    // The error is thrown to the caller that requests the image.
     reading.catch(() => {});
     this.#images.set(image, reading);
     this.#bytes += image.size;
@@ -166,7 +166,7 @@ class Ahead {
   }
 }
 
-/** A shard that is read part by part until it lies in the cache, where it is brought as soon as an image is needed. */
+/** A shard that is read by byte ranges until it is in the cache; the download starts with the first image needed. */
 class RemoteShard implements Shard {
   readonly name: string;
   #filling = false;
@@ -202,7 +202,7 @@ class RemoteShard implements Shard {
       } catch (error) {
         if (tries === mostTries)
           throw new DataError(`${this.name} cannot be read: ${messageOf(error)}.`, { cause: error });
-        // Removed from the cache, or cut off there: the next try downloads it again.
+        // Removed from the cache, or truncated there: the next try downloads it again.
         file.path = undefined;
       }
     }
@@ -213,7 +213,7 @@ class RemoteShard implements Shard {
     return this.files.read(this.address, this.file, image.offset, image.size);
   }
 
-  /** Brings the shard into the cache, behind what is read now. */
+  /** Downloads the shard into the cache, after reads in progress. */
   #fill(): void {
     if (this.#filling || Date.now() < this.#next) return;
     this.#filling = true;
@@ -222,7 +222,7 @@ class RemoteShard implements Shard {
       this.file.path = path;
       this.#next = Date.now() + 1000 * wait;
     };
-    // What the network does not bring, reading says.
+    // If the download fails, reading reports the error.
     this.files.fill(this.address, this.file, 'idle').then(settle, () => settle({ wait: 30 }));
   }
 }

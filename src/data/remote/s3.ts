@@ -1,4 +1,4 @@
-/** `s3://bucket/key` as a signed request, by the usual variables of the environment. */
+/** Signs requests for `s3://bucket/key` with the usual AWS environment variables. */
 import { DataError, messageOf } from '../../errors.js';
 
 interface Request {
@@ -8,11 +8,11 @@ interface Request {
 
 type Signing = typeof import('aws4fetch');
 
-/** Where the object is asked for: at AWS, or at the endpoint of another server that speaks its protocol. */
+/** Returns the URL of an object: at AWS, or at the endpoint of another S3-compatible server. */
 function placeOf(bucket: string, key: string, region: string): string {
   const { AWS_ENDPOINT_URL_S3, AWS_ENDPOINT_URL } = process.env;
   const endpoint = AWS_ENDPOINT_URL_S3 || AWS_ENDPOINT_URL;
-  // A certificate of AWS does not hold for names with further dots.
+  // AWS certificates do not cover bucket names that contain dots.
   const base = endpoint
     ? `${endpoint.replace(/\/$/, '')}/${bucket}`
     : bucket.includes('.')
@@ -21,7 +21,7 @@ function placeOf(bucket: string, key: string, region: string): string {
   return `${base}/${key}`;
 }
 
-/** The request for an object; without credentials in the environment, it is not signed, as public buckets allow. */
+/** Builds the request for an object; unsigned, as for public buckets, if the environment has no credentials. */
 export async function signedRequest(address: string): Promise<Request> {
   const { hostname: bucket, pathname } = new URL(address);
   const { AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, AWS_DEFAULT_REGION } = process.env;
@@ -39,7 +39,7 @@ export async function signedRequest(address: string): Promise<Request> {
   });
   const signed = await signer.sign();
   const all = Object.fromEntries(signed.headers as unknown as Iterable<[string, string]>);
-  // fetch() writes this one itself.
+  // fetch() sets this header itself.
   delete all.host;
   return { url: signed.url.href, headers: all };
 }

@@ -1,4 +1,4 @@
-/** What is in a shard on another machine: found out from as little of it as that takes, and remembered in the cache. */
+/** Indexes a remote shard from as few bytes as possible, and stores the index in the cache. */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../../atomic.js';
@@ -21,10 +21,10 @@ export interface ShardIndex {
   skipped: Skipped;
 }
 
-/** Smaller ones are read whole. */
+/** Shards of fewer bytes are read whole. */
 const small = 2 ** 22;
 
-/** The index of a shard. Where it is brought into the cache for that, `file` says so afterwards. Throws DataError. */
+/** Returns the index of a shard. Sets `file.path` if it downloads the shard into the cache. Throws DataError. */
 export async function indexOf(files: RemoteFiles, address: Address, file: OpenedFile): Promise<ShardIndex> {
   const place = join(files.settings.folder, `${file.id}.index`);
   const known = remembered(place, file.length);
@@ -38,20 +38,20 @@ async function found(files: RemoteFiles, address: Address, file: OpenedFile): Pr
   if (file.path === undefined && !file.ranges) file.path = await files.need(address, file);
   if (file.path === undefined && file.length <= small) file.path = (await files.fill(address, file, 'wait')).path;
   if (file.path !== undefined) return inFile(file.path, address);
-  // Headers need few bytes and many requests. All of the shard needs one request, and will be wanted anyway: whichever
-  // comes first.
+  // Headers take few bytes but many requests. The whole shard takes one request and will be needed anyway. Both run,
+  // and the first to finish counts.
   const whole = files.fill(address, file, 'idle').then(
     ({ path }) => {
       file.path = path;
     },
-    // What the network does not bring, reading says.
+    // If the download fails, reading reports the error.
     () => {},
   );
   const window = new Window(file.length, (begin, length) => files.read(address, file, begin, length));
   const index = await headersIn(window, address, () => file.path !== undefined || window.isDense);
   if (index) return index;
   await whole;
-  // Images are so small that their headers are about everywhere.
+  // The images are so small that headers are spread over the whole file.
   file.path ??= (await files.fill(address, file, 'wait')).path;
   return file.path === undefined ? headersIn(window, address) : inFile(file.path, address);
 }
@@ -78,7 +78,7 @@ function remembered(place: string, length: number): ShardIndex | undefined {
       skipped: new Map(skipped),
     };
   } catch {
-    // There is none, or none that can be used.
+    // There is no index, or it is not usable.
     return undefined;
   }
 }
@@ -88,6 +88,6 @@ function remember(place: string, { samples, skipped }: ShardIndex): void {
   try {
     writeFileAtomic(place, JSON.stringify({ samples: rows, skipped: [...skipped] }));
   } catch {
-    // A disk that is full, or cannot be written: the index is made again next time.
+    // The disk is full or read-only: the index is rebuilt next time.
   }
 }

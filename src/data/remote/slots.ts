@@ -1,4 +1,4 @@
-/** Runs a fixed number of jobs at a time, the others in their order after them. */
+/** Runs a fixed number of jobs concurrently and queues the others in order. */
 export class Slots {
   #running = 0;
   readonly #waiting: (() => void)[] = [];
@@ -12,7 +12,7 @@ export class Slots {
       return await job();
     } finally {
       const next = this.#waiting.shift();
-      // The place is handed over, so that nobody else takes it in between.
+      // The slot is handed over directly, so that no other job takes it in between.
       if (next) next();
       else this.#running--;
     }

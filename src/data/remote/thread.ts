@@ -1,4 +1,4 @@
-/** The thread that reads from the network: downloads continue while another thread is in the middle of a step. */
+/** The network thread: downloads continue while the main thread is in the middle of a step. */
 import { parentPort } from 'node:worker_threads';
 import { messageOf } from '../../errors.js';
 import type { RemoteSettings } from './options.js';

@@ -1,12 +1,12 @@
-/** Reading a file on another machine piece by piece, in few requests. */
+/** Reads a remote file piece by piece, in few requests. */
 import type { Reading, Wanted } from '../formats/tar.js';
 
-/** The first request, one that follows it at a distance, and the largest, in bytes. */
+/** Bytes of the first request, of a request after a gap, and of the largest request. */
 const [first, apart, largest] = [2 ** 16, 2 ** 14, 2 ** 22];
-/** When so much was read, it shows whether it pays to leave out what lies between. */
+/** Bytes that must be read before {@link Window.isDense} can judge whether skipping the gaps pays off. */
 const enough = 2 ** 18;
 
-/** What was read of a file, and around it. Neighbors are read together, and more of them the longer that lasts. */
+/** A buffered range of a remote file. Contiguous reads double the size of the requests. */
 export class Window {
   #bytes: Buffer = Buffer.alloc(0);
   #begin = 0;
@@ -31,13 +31,13 @@ export class Window {
     return this.#bytes.subarray(offset - this.#begin, Math.max(0, end - this.#begin));
   }
 
-  /** Whether most of what was passed was read. */
+  /** Whether more than half of the file so far had to be downloaded. */
   get isDense(): boolean {
     return this.#fetched >= enough && 2 * this.#fetched > this.#begin;
   }
 }
 
-/** Does a reading of a file on another machine; undefined where `isOver` says so before its end. */
+/** Runs a parser on a remote file; undefined if `isOver` returns true before it finishes. */
 export async function readingAt<T>(
   window: Window,
   reading: (size: number) => Reading<T>,

@@ -1,4 +1,4 @@
-/** The names that a pickle may use: those that torch.load(weights_only=True) allows and that have a meaning here. */
+/** The names that a pickle may use: those that torch.load(weights_only=True) allows and that are supported here. */
 import { FileError } from '../../errors.js';
 import { type DType, isDType } from '../../tensor/dtype.js';
 import { Complex } from '../../tensor/index.js';
@@ -8,7 +8,7 @@ import { Callable, Dict, PlannedTensor, StorageReference, StorageType, UnknownNa
 type Arguments = readonly unknown[];
 type Spend = (count: number) => void;
 
-/** PyTorch's storage classes by the dtype of their elements. Newer dtypes have none, and lie in untyped storages. */
+/** PyTorch's storage classes by element dtype. Newer dtypes have no class and use untyped storages. */
 export const storageClasses: Partial<Record<DType, string>> = {
   float64: 'DoubleStorage',
   float32: 'FloatStorage',
@@ -61,7 +61,7 @@ function parameter(args: Arguments): PlannedTensor {
 
 const dtypeOf = (storage: unknown): unknown => (storage instanceof StorageReference ? storage.dtype : undefined);
 
-/** A tensor or parameter with attributes of its own, which are left out. */
+/** Rebuilds a tensor or parameter with attributes of its own, which are ignored. */
 function withAttributes([rebuild, type, args]: Arguments, spend: Spend): unknown {
   const isPlain = type instanceof UnknownName || plainTypes.has((type as Callable)?.name);
   require(rebuild instanceof Callable && isPlain, 'a tensor subclass');
@@ -95,14 +95,14 @@ function elements(what: string) {
   };
 }
 
-/** Bytes as a text, each character one of them. */
+/** Converts a text to bytes, one per character. */
 export function latin1Bytes(text: string): Uint8Array {
   const encoded = Buffer.from(text, 'latin1');
   require(encoded.toString('latin1') === text, 'a bytes object');
   return encoded;
 }
 
-/** Python 2 and 3 agree on bytes only as a text that is encoded. */
+/** Decodes bytes, which protocol 2 writes as an encoded text so that Python 2 and 3 agree. */
 export function bytes([text, encoding]: Arguments, spend: Spend): Uint8Array {
   if (text === undefined) return new Uint8Array(0);
   if (text instanceof Uint8Array && encoding === undefined) {
@@ -154,7 +154,7 @@ const callables: Record<string, Callable['call']> = {
   'torch.nn.parameter.Parameter': undefined,
 };
 
-/** What a name stands for. Nothing of the name is ever looked up or run: what is not in the table is refused. */
+/** Resolves a name. Nothing is ever imported or run: names that are not in the table are rejected. */
 export function globalNamed(module: string, name: string): unknown {
   const known = knownGlobal(module, name);
   if (!(known instanceof UnknownName)) return known;
@@ -164,7 +164,7 @@ export function globalNamed(module: string, name: string): unknown {
   );
 }
 
-/** The same, where what is not in the table becomes an {@link UnknownName}. */
+/** Like {@link globalNamed}, but names that are not in the table become an {@link UnknownName}. */
 export function knownGlobal(module: string, name: string): unknown {
   const full = `${module === '__builtin__' ? 'builtins' : module}.${name}`;
   if (Object.hasOwn(callables, full)) return new Callable(full, callables[full]);
@@ -175,7 +175,7 @@ export function knownGlobal(module: string, name: string): unknown {
   return new UnknownName(full);
 }
 
-/** The storage that a persistent id names. */
+/** Parses the storage that a persistent id refers to. */
 export function storageNamed(id: unknown): StorageReference {
   require(Array.isArray(id) && id[0] === 'storage' && id.length >= 5, 'a persistent id');
   const [, type, key, , count, view] = id as unknown[];

@@ -1,6 +1,6 @@
 /**
- * The stack machine of pickle, for protocols 2 to 5. What a name stands for, a caller's table says; where that gives
- * an {@link UnknownName}, what would be made of it becomes an {@link Opaque}. No code is ever run.
+ * The stack machine of pickle, protocols 2 to 5. The caller's table resolves names; where it returns an {@link
+ * UnknownName}, objects made from it become {@link Opaque}. No code is ever run.
  */
 import { FileError } from '../../errors.js';
 import { globalNamed, storageNamed } from './globals.js';
@@ -32,7 +32,7 @@ class Machine {
     this.#budget = source.size;
   }
 
-  /** Copies are paid for: without sharing, what a pickle copies is no more than what it holds. */
+  /** Limits copies: in total they may not exceed the size of the pickle, which is enough unless objects are shared. */
   readonly spend = (count: number): void => {
     this.#budget -= count;
     if (this.#budget < 0) throw new FileError('its pickle copies more than it holds.');
@@ -61,7 +61,7 @@ class Machine {
     this.#marks.push(this.#stack.length);
   }
 
-  /** What lies above the last mark. */
+  /** Pops the values above the last mark. */
   popMark(): unknown[] {
     const mark = this.#marks.pop();
     if (mark === undefined) throw new FileError('its pickle is damaged: a mark is missing.');
@@ -116,11 +116,11 @@ function append(machine: Machine, items: unknown[]): void {
 
 const isOpaque = (value: unknown): boolean => value instanceof Opaque || value instanceof UnknownName;
 
-/** What a call gives: of a known name its value, of an unknown one, or with unknown arguments, an opaque object. */
+/** Calls a supported name. Unsupported names, or arguments that make the call fail, return an opaque object. */
 function called(machine: Machine, callable: unknown, args: unknown): unknown {
   const list: readonly unknown[] = Array.isArray(args) ? args : [args];
   if (callable instanceof UnknownName) return new Opaque(callable.name, list);
-  // As a bound method or a partial function does.
+  // This happens for bound methods and partial functions.
   if (callable instanceof Opaque) return new Opaque(callable.type, [callable, ...list]);
   if (!(callable instanceof Callable) || !callable.call || !Array.isArray(args))
     throw new FileError('its pickle calls what cannot be called.');
@@ -137,7 +137,7 @@ function reduce(machine: Machine): void {
   machine.push(called(machine, callable, args));
 }
 
-/** `class.__new__(class, ...args, **keywords)`, which stands for an object of a class that is not known. */
+/** Runs `class.__new__(class, ...args, **keywords)`; an unsupported class returns an opaque object. */
 function newObject(machine: Machine, withKeywords: boolean): void {
   const [type, args, keywords] = machine.take(withKeywords ? 3 : 2);
   const object = called(machine, type, args);
@@ -146,7 +146,7 @@ function newObject(machine: Machine, withKeywords: boolean): void {
   machine.push(object);
 }
 
-/** The old form of a call: the class is the first thing above the mark. */
+/** The old call instruction: the class is the first value above the mark. */
 function oldObject(machine: Machine): void {
   const [type, ...args] = machine.popMark();
   machine.push(called(machine, type, args));
@@ -157,7 +157,7 @@ function oldInstance(machine: Machine): void {
   machine.push(called(machine, type, machine.popMark()));
 }
 
-/** Attributes of an OrderedDict, such as the versions in a state dict, are left out. */
+/** Sets the state of an object. Attributes of an OrderedDict, such as the versions in a state dict, are ignored. */
 function build(machine: Machine): void {
   const state = machine.pop();
   const object = machine.top();
@@ -167,7 +167,7 @@ function build(machine: Machine): void {
     throw new FileError('its pickle sets the state of an object; only data are read.');
 }
 
-/** What lies elsewhere: a storage, or in the older form a class with its source, which is left out. */
+/** Resolves a persistent id: a storage, or in the legacy format a class with its source, which is ignored. */
 function persistent(machine: Machine): void {
   const id = machine.pop();
   machine.push(Array.isArray(id) && id.some(isOpaque) ? opaqueReference(id) : storageOf(machine, id));
@@ -189,7 +189,7 @@ function stackGlobal(machine: Machine): void {
   machine.push(machine.named(module, name));
 }
 
-/** A little-endian integer in two's complement. */
+/** Reads a little-endian integer in two's complement. */
 function integer({ source }: Machine, length: number): number | bigint {
   if (length < 0 || length > longestInteger) throw new FileError('an integer in its pickle is too long.');
   if (length === 0) return 0;
@@ -214,7 +214,7 @@ function unsigned(length: number): number {
   return length;
 }
 
-/** A storage that several tensors share is described by each of them. */
+/** Adds a storage unless it is known: each tensor that shares it describes it again. */
 function addOnce(found: Map<string, StorageReference>, storage: StorageReference): void {
   const known = found.get(storage.key);
   if (known && (known.bytes !== storage.bytes || known.dtype !== storage.dtype))
@@ -226,7 +226,7 @@ function protocol(version: number): void {
   if (version < 2 || version > 5) throw new FileError(`protocol ${version} of pickle is not read; 2 to 5 are.`);
 }
 
-// By the letters and numbers that Lib/pickle.py gives them.
+// Opcodes with the letters and numbers of Lib/pickle.py.
 const instructions = new Map<number | string, (machine: Machine) => void>([
   [0x80, (m) => protocol(uint8(m))],
   [0x95, (m) => void m.source.take(8)],
@@ -285,8 +285,8 @@ const table = new Map([...instructions].map(([code, run]) => [Number(code) || St
 const stop = '.'.charCodeAt(0);
 
 /**
- * Reads one pickle and leaves the source behind it. `named` says which names it may use: those of torch.save where
- * nothing is said. The storages that it refers to are added to `storages`.
+ * Reads one pickle and moves the source past it. `named` resolves names, by default those of torch.save. The storages
+ * that the pickle refers to are added to `storages`.
  */
 export function unpickle(
   source: PickleSource,

@@ -1,4 +1,4 @@
-/** The names that a pickle of NumPy arrays may use, as Python 2 and 3 write them with NumPy 1 and 2. */
+/** The names that a pickle of NumPy arrays may use, as written by Python 2 and 3 with NumPy 1 and 2. */
 import { FileError } from '../../errors.js';
 import { isSize } from '../bytes.js';
 import { bytes, latin1Bytes, require } from './globals.js';
@@ -6,10 +6,10 @@ import { Callable, Stateful } from './values.js';
 
 /** The type of an array's elements. */
 export class NumpyType extends Stateful {
-  /** `<` little-endian, `>` big-endian, `|` of one byte. */
+  /** `<` little-endian, `>` big-endian, `|` single byte. */
   order = '|';
 
-  /** `code` is NumPy's, such as `u1` for uint8. */
+  /** `code` is NumPy's type code, such as `u1` for uint8. */
   constructor(readonly code: string) {
     super();
   }
@@ -18,7 +18,7 @@ export class NumpyType extends Stateful {
     return Number(this.code.slice(1));
   }
 
-  /** (version, order, subtype, names of fields, fields, ...); only plain numbers have neither subtype nor fields. */
+  /** Sets (version, order, subtype, field names, fields, ...); plain numbers have neither subtype nor fields. */
   setState(state: unknown): void {
     require(Array.isArray(state) && state.length >= 5, 'the type of an array');
     const [version, order, ...record] = state as unknown[];
@@ -28,15 +28,15 @@ export class NumpyType extends Stateful {
   }
 }
 
-/** An array: its elements' bytes, as they lay in memory. */
+/** An array: its elements' bytes, in their memory order. */
 export class NumpyArray extends Stateful {
   type = new NumpyType('u1');
   shape: readonly number[] = [0];
-  /** Whether the first index runs fastest. */
+  /** Whether the array is in Fortran order: the first index varies fastest. */
   fortran = false;
   bytes: Uint8Array = new Uint8Array(0);
 
-  /** (version, shape, type, Fortran order, bytes); the version is missing in old ones. */
+  /** Sets (version, shape, type, Fortran order, bytes); old arrays have no version. */
   setState(state: unknown): void {
     require(Array.isArray(state) && (state.length === 4 || state.length === 5), 'an array');
     const [shape, type, fortran, elements] = state.slice(-4);
@@ -65,7 +65,7 @@ function typeNamed([code]: readonly unknown[]): NumpyType {
   return new NumpyType(text);
 }
 
-/** An empty array, whose state follows. */
+/** Creates an empty array, whose state follows. */
 function reconstructed([kind]: readonly unknown[]): NumpyArray {
   require(kind instanceof Callable && kind.name === 'numpy.ndarray', 'an array of a class of its own');
   return new NumpyArray();
@@ -87,7 +87,7 @@ const callables: Record<string, Callable['call']> = {
   'numpy.core.numeric._frombuffer': fromBuffer,
 };
 
-/** What a name stands for in a pickle of arrays. As with torch.save's, nothing of the name is ever looked up or run. */
+/** Resolves a name in a pickle of arrays. As for torch.save's names, nothing is ever imported or run. */
 export function numpyNamed(module: string, name: string): Callable {
   const full = `${module.replace(/^__builtin__$/, 'builtins').replace(/^numpy\._core\./, 'numpy.core.')}.${name}`;
   if (Object.hasOwn(callables, full)) return new Callable(full, callables[full]);

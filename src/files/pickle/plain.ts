@@ -11,7 +11,7 @@ import {
   UnknownName,
 } from './values.js';
 
-/** What a file of torch.save holds: dicts of texts are objects without a prototype, other dicts are Maps. */
+/** The content of a torch.save file: dicts with text keys are objects without a prototype, other dicts are Maps. */
 export type PthValue =
   | null
   | boolean
@@ -27,20 +27,20 @@ export type PthValue =
   | PthObject
   | { [key: string]: PthValue };
 
-/** An object of a Python class that has no meaning here, as data: nothing of the class was looked up or run. */
+/** An object of an unsupported Python class, as data: the class was never imported or run. */
 export class PthObject {
-  /** What `__setstate__` or `__dict__` would have been given. */
+  /** The argument of `__setstate__`, or the content of `__dict__`. */
   state: PthValue = null;
-  /** What a dict of that class holds. */
+  /** The items, if the class is a dict. */
   items: PthValue = null;
-  /** What a list of that class holds. */
+  /** The elements, if the class is a list. */
   list: PthValue[] = [];
   args: PthValue[] = [];
 
   /** @param type module and name of the class, such as `argparse.Namespace` */
   constructor(readonly type: string) {}
 
-  /** So that scopes see what it holds; objects may refer to each other in circles. */
+  /** Lets scopes find the tensors in it; objects may refer to each other in cycles. */
   *heldTensors(): Generator<Tensor> {
     const seen = new Set<unknown>();
     const waiting: unknown[] = [this];
@@ -56,7 +56,7 @@ export class PthObject {
   }
 }
 
-/** Turns what was unpickled into JavaScript values; what was one object stays one. */
+/** Converts unpickled values to JavaScript values and preserves object identity. */
 export function toPlain(
   value: unknown,
   makeTensor: (tensor: PlannedTensor | StorageReference) => Tensor,

@@ -3,9 +3,9 @@ import { FileError } from '../../errors.js';
 const windowSize = 65536;
 const longestLine = 1024;
 
-/** Bytes in their order, from memory or from a file, of which only a window is held. */
+/** Sequential bytes from memory, or from a file through a small buffer. */
 export class PickleSource {
-  /** Where the next byte lies. */
+  /** Position of the next byte. */
   position: number;
   #window: Buffer = Buffer.alloc(0);
   #start = 0;
@@ -26,7 +26,7 @@ export class PickleSource {
     return this.take(1)[0] as number;
   }
 
-  /** The next bytes, which stay as they are only until the next call. */
+  /** Returns the next bytes, which are valid only until the next call. */
   take(length: number): Buffer {
     if (length > this.size - this.position) throw new FileError('it is truncated: its pickle does not end.');
     const begin = this.position - this.#start;

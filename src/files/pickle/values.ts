@@ -1,15 +1,15 @@
-/** What a pickle is made of, before it becomes JavaScript values and tensors. */
+/** The values of a pickle, before they become JavaScript values and tensors. */
 import type { DType } from '../../tensor/dtype.js';
 
-/** How deep containers may nest, in reading and in writing. */
+/** The deepest nesting of containers, for reading and writing. */
 export const deepest = 500;
 
-/** A dict of any kind. */
+/** A Python dict of any class. */
 export class Dict {
   readonly items = new Map<unknown, unknown>();
 }
 
-/** A class or function that the pickle may name, and what calling it gives. */
+/** A class or function that a pickle may name, and the result of calling it. */
 export class Callable {
   constructor(
     readonly name: string,
@@ -17,17 +17,17 @@ export class Callable {
   ) {}
 }
 
-/** An object whose state the pickle sets after it was made, as Python's `__setstate__` does. */
+/** An object whose state is set after its creation, like Python's `__setstate__`. */
 export abstract class Stateful {
   abstract setState(state: unknown): void;
 }
 
-/** A class or function that is not known here. It is never looked up or called. */
+/** An unsupported class or function. It is never imported or called. */
 export class UnknownName {
   constructor(readonly name: string) {}
 }
 
-/** An object of a class that is not known here: what the pickle says of it, and no more. */
+/** An object of an unsupported class, with only the data in the pickle. */
 export class Opaque {
   state: unknown = null;
   readonly items = new Dict();
@@ -39,10 +39,10 @@ export class Opaque {
   ) {}
 }
 
-/** What a name stands for: a value, mostly a {@link Callable}. Throws FileError for names that it does not know. */
+/** Resolves a name to a value, usually a {@link Callable}. Throws FileError for unsupported names. */
 export type Named = (module: string, name: string) => unknown;
 
-/** A storage class; without a dtype it counts bytes. */
+/** A storage class; without a dtype, its sizes are in bytes. */
 export class StorageType {
   constructor(
     readonly name: string,
@@ -50,7 +50,7 @@ export class StorageType {
   ) {}
 }
 
-/** A storage that lies elsewhere in the file. */
+/** A reference to a storage elsewhere in the file. */
 export class StorageReference {
   constructor(
     readonly key: string,
@@ -59,7 +59,7 @@ export class StorageReference {
   ) {}
 }
 
-/** A tensor that looks into a storage. */
+/** A tensor as a view of a storage. */
 export interface TensorPlan {
   readonly storage: StorageReference;
   readonly dtype: DType;
@@ -71,7 +71,7 @@ export interface TensorPlan {
   readonly negated: boolean;
 }
 
-/** A tensor to be made; one object becomes one tensor. */
+/** A tensor to be created; each object becomes one tensor. */
 export class PlannedTensor {
   constructor(readonly plan: TensorPlan) {}
 }

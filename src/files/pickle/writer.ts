@@ -1,15 +1,15 @@
-/** Pickle, protocol 2, as torch.load(weights_only=True) reads it. */
+/** Writes pickles, protocol 2, as torch.load(weights_only=True) reads them. */
 import { FileError } from '../../errors.js';
 import { Complex, Float, Tensor } from '../../tensor/index.js';
 import { deepest } from './values.js';
 
-/** How a tensor lies in its storage; what {@link PickleWriter} writes of it. */
+/** The layout of a tensor in its storage, as {@link PickleWriter} writes it. */
 export interface TensorPlace {
-  /** `FloatStorage`, ...; or undefined for one that is shared under several dtypes, or has no class. */
+  /** `FloatStorage`, ...; undefined if the storage is shared under several dtypes, or its dtype has no class. */
   storageClass: string | undefined;
   dtype: string;
   key: string;
-  /** In elements, or in bytes without a class. */
+  /** In elements; in bytes if there is no class. */
   storageSize: number;
   offset: number;
   shape: readonly number[];
@@ -17,7 +17,7 @@ export interface TensorPlace {
   requiresGrad: boolean;
 }
 
-/** An array that is a tuple in Python, where others are lists. */
+/** An array that becomes a tuple in Python; other arrays become lists. */
 export class Tuple extends Array<unknown> {}
 
 export class PickleWriter {
@@ -26,7 +26,7 @@ export class PickleWriter {
 
   constructor(private readonly placeOf: (tensor: Tensor) => TensorPlace) {}
 
-  /** The whole pickle of a value. */
+  /** Returns the whole pickle of a value. */
   pickle(value: unknown): Buffer {
     this.#code(0x80, 2);
     this.#value(value, 0);
@@ -117,7 +117,7 @@ export class PickleWriter {
     this.#code('t', 'Q');
   }
 
-  /** A call with the tuple that `args` writes; the one list of a set becomes one here. */
+  /** Writes a call with the tuple that `args` writes; wraps the single list of a set in a tuple. */
   #call(module: string, name: string, args: () => void): void {
     this.#global(module, name);
     const before = this.#parts.length;
@@ -137,7 +137,7 @@ export class PickleWriter {
     this.#code('t');
   }
 
-  /** In protocol 2, bytes are a text whose characters are the bytes. */
+  /** Protocol 2 has no bytes type: bytes are written as a text with one character per byte. */
   #bytes(bytes: Uint8Array): void {
     this.#call('_codecs', 'encode', () => {
       this.#text(Buffer.from(bytes).toString('latin1'));
