@@ -156,7 +156,7 @@ function numberWithin({ minimum = 0, exclusiveMinimum = minimum, maximum = 1 }: 
   return [0.1, 1, maximum].find((value) => value >= minimum && value > exclusiveMinimum && value <= maximum) ?? minimum;
 }
 
-/** Returns what a description names after `such as`, or its first word in capitals. */
+/** Returns the word after `such as` in a description, or FILE, FOLDER or COLUMN if it names one, or else NAME. */
 function wordFor(description: string): string {
   const named = /such as ([^\s,;]+)/.exec(description)?.[1];
   if (named !== undefined) return named;
