@@ -44,9 +44,7 @@ export class DamagedError extends FileError {
   }
 }
 
-/**
- * A teacher that cannot be used: no or several linear classifiers, or other classes or image size than the data.
- */
+/** A teacher that cannot be used: no or several linear classifiers, or other classes or image size than the data. */
 export class TeacherError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_TEACHER', message, options);

@@ -175,9 +175,7 @@ export function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/**
- * Returns `must be <expected>, not <given>`, or that the value is missing; `option` is the form at that place.
- */
+/** Returns `must be <expected>, not <given>`, or that the value is missing; `option` is the form at that place. */
 export function problem(issue: z.core.$ZodIssue, option: Form, value: unknown): string {
   if (value === undefined) return `is missing: it must be ${expectation(option)}`;
   // The schema's own message, if it has one instead of the validator's default.
@@ -186,9 +184,7 @@ export function problem(issue: z.core.$ZodIssue, option: Form, value: unknown): 
   return `${own ?? `must be ${expectation(option)}`}, not ${shown(value)}`;
 }
 
-/**
- * Returns in one line what is wrong with the content of a file: the place, what is expected and what was found.
- */
+/** Returns in one line what is wrong with the content of a file: the place, what is expected and what was found. */
 export function problemIn(schema: z.ZodType, value: unknown, error: z.ZodError): string {
   const [first] = error.issues;
   if (!first) return 'not valid';

@@ -34,9 +34,7 @@ export interface Features {
   logits: Tensor;
   /** The last feature map before pooling, [N, C', H, W]; absent if the network has none. */
   map?: Tensor;
-  /**
-   * The output of each stage from the first to the last, [N, C, H, W] each, for methods that compare inner maps.
-   */
+  /** The output of each stage from the first to the last, [N, C, H, W] each, for methods that compare inner maps. */
   stages: Tensor[];
 }
 

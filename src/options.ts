@@ -148,9 +148,7 @@ export function neededValue(schema: z.ZodObject, name: string): string {
   return `${expectation(option)}. Example: ${written([name], exampleOf(option), 'flag')}`;
 }
 
-/**
- * Returns the same options without defaults, so that validated values show what was given. Help names the defaults.
- */
+/** Returns the same options without defaults, so that validated values show what was given. Help names the defaults. */
 export function withoutDefaults(schema: z.ZodObject): z.ZodObject {
   const shape = Object.entries(schema.shape as Record<string, z.ZodType>).map(([name, option]) => {
     if (!(option instanceof z.ZodDefault)) return [name, option.optional().describe(option.description ?? '')];

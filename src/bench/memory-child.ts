@@ -7,9 +7,7 @@ import type { Pair } from './pairs.js';
 import type { Precision } from './suite.js';
 import { type Kind, openTraining } from './training.js';
 
-/**
- * Peak resident memory; peak device memory of tensors; device memory that the process holds at the end.
- */
+/** Peak resident memory; peak device memory of tensors; device memory that the process holds at the end. */
 export type Count = 'resident' | 'allocated' | 'held';
 
 interface Train {

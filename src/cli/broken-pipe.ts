@@ -15,9 +15,7 @@ export function stopWithoutReader(stop: () => void): () => void {
   };
 }
 
-/**
- * Reports an output that cannot be written, as on a full disk. Writes directly, because standard error may be it.
- */
+/** Reports an output that cannot be written, as on a full disk. Writes directly, because standard error may be it. */
 function complain(error: Error): void {
   try {
     writeSync(2, `srrl: the output cannot be written: ${error.message}\n`);

@@ -152,7 +152,5 @@ export function addCompletion(program: Commander): void {
     .action((shell: string) => script(shell, name, shell === 'bash' ? `export COMP_WORDBREAKS; ${name}` : name));
 }
 
-/**
- * By default bash cuts words at colons and would insert the part before one twice; such words are not completed.
- */
+/** By default bash cuts words at colons and would insert the part before one twice; such words are not completed. */
 const isCut = (word: string): boolean => word.includes(':') && (process.env.COMP_WORDBREAKS ?? '').includes(':');

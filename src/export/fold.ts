@@ -84,9 +84,7 @@ export function scaleAndShift(norm: GraphNode, weights: ReadonlyMap<string, Weig
   });
 }
 
-/**
- * Replaces the remaining normalizations by a multiplication and an addition, with factors computed in float64.
- */
+/** Replaces the remaining normalizations by a multiplication and an addition, with factors computed in float64. */
 export function withPlainNorms(graph: Graph): Graph {
   const weights = new Map(graph.weights);
   const values = new Map(graph.values);

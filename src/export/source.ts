@@ -197,9 +197,7 @@ export interface Examples {
   labels?: Tensor;
 }
 
-/**
- * Calls `use` with batches of up to `count` images of a split in total, in an order independent of the machine.
- */
+/** Calls `use` with batches of up to `count` images of a split in total, in an order independent of the machine. */
 export async function forEachBatch(
   data: Dataset,
   split: 'train' | 'test',

@@ -16,9 +16,7 @@ export interface PageOptions {
   connects?: boolean;
 }
 
-/**
- * Returns a whole page. Its content security policy allows only the scripts added here, whatever the body contains.
- */
+/** Returns a whole page. Its content security policy allows only the scripts added here, whatever the body contains. */
 export function page({ title, body, data, script, connects = false }: PageOptions): string {
   const library = chartLibrary();
   const scripts = [

@@ -111,9 +111,7 @@ export function readRun(path: string): RunRecords {
   return { ...records, ...(steps.length > 0 && { steps }), ...(analysis && { analysis }) };
 }
 
-/**
- * Adds an event of a run to its records; other types of events are skipped. Throws FileError that names `where`.
- */
+/** Adds an event of a run to its records; other types of events are skipped. Throws FileError that names `where`. */
 export function addEvent(records: RunRecords, event: unknown, where: string): void {
   const type = z.object({ type: z.string() }).safeParse(event).data?.type;
   if (type === undefined) throw new FileError(`${where}: no event of a run. Expected a JSON object with a "type".`);

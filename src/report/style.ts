@@ -9,7 +9,7 @@ export const style = `
   --line-3: #e58cc2;
   --line-4: #f0c24b; --line-5: #8cc7ee; --line-6: #b9bec8; --line-7: #d9825f; } }
 :root[data-paper] { color-scheme: light; }
- * { box-sizing: border-box; }
+* { box-sizing: border-box; }
 body { font: 15px/1.5 system-ui, sans-serif; background: var(--paper); color: var(--text); margin: 0 auto;
   padding: 1.5rem;
   max-width: 2000px; }

@@ -5,9 +5,7 @@ import type { Runtime } from '../format.js';
 
 const typesOf = { float32: 'float32', uint8: 'uint8' } as const;
 
-/**
- * Opens an .onnx file; undefined if onnxruntime-node is not installed. Throws ExportError if it refuses the file.
- */
+/** Opens an .onnx file; undefined if onnxruntime-node is not installed. Throws ExportError if it refuses the file. */
 export async function onnxRuntime(path: string): Promise<Runtime | undefined> {
   const ort = await import('onnxruntime-node').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ERR_MODULE_NOT_FOUND') return undefined;
