@@ -1,14 +1,14 @@
-/** What positional arguments can be said to be, and how errors show them. */
+/** The kinds of positional arguments, their checks, and how errors show values. */
 import { ArgumentError } from './errors.js';
 
-/** Under this key every tensor tells, also to other copies of this package in the process, which copy made it. */
+/** Key of every tensor for the copy of this package that made it; other copies in the process can read it. */
 export const copyKey = Symbol.for('srrl.copy');
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null;
 const isTensor = (value: unknown): boolean => isObject(value) && copyKey in value;
 const isNumbers = (value: unknown): boolean => Array.isArray(value) && value.every((item) => typeof item === 'number');
 
-/** What a positional argument can be said to be, as in `x: tensor`: in words, and the check. */
+/** Kinds of positional arguments, as in `x: tensor`: the words for messages, and the check. */
 const argumentKinds = {
   tensor: ['a tensor', isTensor],
   tensors: ['a tensor or an array of tensors', (value) => [value].flat().every(isTensor)],
@@ -31,15 +31,15 @@ const isContent = (kind: unknown): boolean =>
 interface Positional {
   name: string;
   optional: boolean;
-  /** Undefined for anything. */
+  /** Undefined where any value is accepted. */
   kind: [string, (value: unknown) => boolean] | undefined;
 }
 
 const parsed = new Map<string, Positional>();
 
 /**
- * Of `x`, `x: tensor` or, for one that may be left out or null, `x?: tensor`; null is neither a list nor an object,
- * though.
+ * Parses `x`, `x: tensor` or `x?: tensor`. An argument with `?` may be left out or null, but null is not accepted for
+ * iterables, lists and objects.
  */
 function positionalOf(text: string): Positional {
   let found = parsed.get(text);
@@ -55,10 +55,10 @@ function positionalOf(text: string): Positional {
   return found;
 }
 
-/** Without their kinds. */
+/** Returns the names of positional arguments, without their kinds. */
 export const namesOf = (positional: readonly string[]): string[] => positional.map((text) => positionalOf(text).name);
 
-/** Throws ArgumentError where an argument is not of the kind that its name is written with. */
+/** Throws ArgumentError if an argument is not of its declared kind. */
 export function checkPositional(call: string, positional: readonly string[], given: ArrayLike<unknown>): void {
   for (let i = 0; i < positional.length; i++) {
     const { name, optional, kind } = positionalOf(positional[i] as string);
@@ -78,11 +78,11 @@ export function isPlain(value: unknown): boolean {
   if (typeof value !== 'object' || value === null) return false;
   const prototype = Object.getPrototypeOf(value);
   if (prototype === Object.prototype || prototype === null) return true;
-  // Of another realm, as in Jest: its Object.prototype is another object with the same members.
+  // An object of another realm, as in Jest, has another Object.prototype with the same members.
   return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'hasOwnProperty');
 }
 
-/** A value in a few words, for messages. */
+/** Describes a value in a few words, for messages. */
 export function show(value: unknown, depth = 0): string {
   if (typeof value === 'string') return `'${value.slice(0, 40)}'`;
   // An array can contain itself.

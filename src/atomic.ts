@@ -15,8 +15,8 @@ import { dirname, resolve } from 'node:path';
 const temporaryFor = (file: string): string => `${file}.${process.pid}-${randomBytes(4).toString('hex')}.tmp`;
 
 /**
- * Makes a file whole or not at all: `body` writes to a descriptor next to its place, which is flushed to disk and then
- * renamed.
+ * Writes a whole file or nothing: `body` writes to a temporary file in the same folder, which is flushed to disk and
+ * then renamed.
  */
 export function replaceFile(file: string, body: (descriptor: number) => void): void {
   const temporary = temporaryFor(file);
@@ -40,7 +40,7 @@ export function writeFileAtomic(file: string, content: string): void {
   replaceFile(file, (descriptor) => writeFileSync(descriptor, content));
 }
 
-/** As {@link replaceFile}, for a body that waits between its writes. */
+/** Like {@link replaceFile}, for an asynchronous body. */
 export async function replaceFileAsync(file: string, body: (descriptor: number) => Promise<void>): Promise<void> {
   const temporary = temporaryFor(file);
   const descriptor = openSync(temporary, 'w');
@@ -59,8 +59,8 @@ export async function replaceFileAsync(file: string, body: (descriptor: number) 
 }
 
 /**
- * Why nothing can be made at `path`: what stands above it is a file, or may not be written to. Undefined where nothing
- * speaks against it.
+ * Returns why nothing can be created at `path`: its nearest existing parent is a file or is not writable. Undefined if
+ * nothing prevents it.
  */
 export function obstacleTo(path: string): string | undefined {
   const above = existingAbove(resolve(path));
@@ -79,7 +79,7 @@ function existingAbove(path: string): string {
     statSync(above);
     return above;
   } catch (error) {
-    // Below a file nothing exists; the file itself is found further up.
+    // ENOTDIR: a parent is a file, which is found further up.
     const { code } = error as NodeJS.ErrnoException;
     if ((code === 'ENOENT' || code === 'ENOTDIR') && above !== path) return existingAbove(above);
     throw error;

@@ -6,16 +6,16 @@ import { checkPositional, isPlain, namesOf, show } from './argument-kinds.js';
 import { ConfigError } from './errors.js';
 import { nearest } from './suggest.js';
 
-/** What an option's value is: the name that `typeof` gives, that or null, anything, or one of the listed words. */
+/** The kind of an option's value: a `typeof` name, `number?` for a number or null, anything, or a list of words. */
 export type Kind = 'number' | 'boolean' | 'string' | 'number?' | 'any' | readonly string[];
-/** The kinds of all options of a type, in the order in which PyTorch takes them without names. */
+/** The kinds of all options of a type, in PyTorch's positional order. */
 export type Kinds<Options> = { readonly [Name in keyof Options]-?: Kind };
 type AnyKinds = Readonly<Record<string, Kind>>;
 
 /**
- * Throws ConfigError where `given`, the arguments of `name`, are more than the positional ones and an object of
- * options, or an option is unknown, of another kind, or among the `required` ones and missing; and ArgumentError where
- * a positional one is of another kind than it is written with, as in `x: tensor`. Costs some tens of nanoseconds.
+ * Checks `given`, the arguments of the function `name`. Throws ConfigError if there are more than the positional ones
+ * and an object of options, or if an option is unknown, of the wrong kind, or `required` and missing. Throws
+ * ArgumentError if a positional argument is not of its declared kind, as in `x: tensor`. Costs tens of nanoseconds.
  */
 export function checkCall(
   name: string,
@@ -52,18 +52,18 @@ function checkOptionsOf(
 }
 
 /**
- * The part of {@link checkCall} for functions whose last argument is an object of anything, such as tensors by name:
- * further arguments alone.
+ * The part of {@link checkCall} for functions whose last argument is an object with any keys, such as tensors by name:
+ * only refuses extra arguments.
  */
 export function checkCount(name: string, positional: readonly string[], given: ArrayLike<unknown>): void {
   if (given.length > positional.length) refuseExtra(name, positional, undefined, given);
 }
 
-/** The part of {@link checkCall} for an object of options alone. */
+/** The part of {@link checkCall} that checks an object of options. */
 export function checkOptions(name: string, kinds: AnyKinds, options: object): void {
   for (const key in options) {
     const kind = kinds[key];
-    // What every object inherits, such as toString, is not an option either.
+    // Inherited members, such as toString, are not options either.
     if (kind === undefined || typeof kind === 'function')
       throw new ConfigError(`${name}: ${unknown(key, Object.keys(kinds))}`);
     if (kind === 'any') continue;
@@ -100,7 +100,7 @@ const otherNames: Record<string, string> = {
   channels: 'inChannels',
 };
 
-/** `Unknown option 'x'.` with the names that may be meant, or all of them. */
+/** Returns `Unknown option 'x'.` with the nearest option names, or with all of them. */
 function unknown(key: string, known: string[]): string {
   const camel = key.replace(/[_-]+(\w)/g, (_all, letter: string) => letter.toUpperCase());
   const other = otherNames[camel] ?? '';
@@ -111,7 +111,7 @@ function unknown(key: string, known: string[]): string {
   return `Unknown option '${key}'. ${meant.length > 0 ? `Did you mean ${meant.join(' or ')}?` : all}`;
 }
 
-/** Options given one by one, as in Python. */
+/** Refuses extra arguments, such as options passed one by one as in Python. */
 function refuseExtra(
   name: string,
   positional: readonly string[],
@@ -141,7 +141,7 @@ function refuseExtra(
   throw new ConfigError(`${call}: ${listed} ${verb} in the options: ${name}(${first.join(', ')}).`);
 }
 
-/** An object in the place of positional arguments, where its keys are their names. */
+/** Refuses an object passed instead of positional arguments if its keys are their names. */
 function refuseNamed(name: string, written: readonly string[], kinds: AnyKinds, given: object, at: number): void {
   const positional = namesOf(written);
   const keys = Object.keys(given);

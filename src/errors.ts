@@ -3,20 +3,20 @@ import { printable } from './printable.js';
 
 /**
  * The errors of this package. Each message names what was wrong, what was expected and how to fix it, in one or two
- * lines; `code` is stable and can be tested. docs/errors.md has cause and fix of each.
+ * lines; `code` is stable and can be tested. docs/errors.md lists the cause and fix of each.
  */
 export class SrrlError extends Error {
   readonly code: string;
 
   constructor(code: string, message: string, options?: ErrorOptions) {
-    // Messages name files, tensors and classes, whose names may come from strangers.
+    // Messages contain names of files, tensors and classes, which may come from untrusted files.
     super(printable(message), options);
     this.name = new.target.name;
     this.code = code;
   }
 }
 
-/** An option, flag or configuration key that is unknown, out of range, or does not go with another. */
+/** An option, flag or configuration key that is unknown, out of range, or conflicts with another. */
 export class ConfigError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_CONFIG', message, options);
@@ -30,58 +30,56 @@ export class DataError extends SrrlError {
   }
 }
 
-/** A model or tensor file that cannot be read or does not hold what was asked for. */
+/** A model or tensor file that cannot be read or lacks the requested content. */
 export class FileError extends SrrlError {
   constructor(message: string, options?: ErrorOptions, code = 'ERR_FILE') {
     super(code, message, options);
   }
 }
 
-/** A file whose content is not what was written: its checksum differs. */
+/** A damaged file: its content does not match its checksum. */
 export class DamagedError extends FileError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options, 'ERR_DAMAGED');
   }
 }
 
-/**
- * A teacher that cannot be used: no linear classifier, several of them, other classes or image size than the data's.
- */
+/** A teacher that cannot be used: no or several linear classifiers, or other classes or image size than the data. */
 export class TeacherError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_TEACHER', message, options);
   }
 }
 
-/** A student that cannot be exported, or whose exported file computes something else. Nothing is written then. */
+/** A student that cannot be exported, or whose exported file computes different outputs. No file is written then. */
 export class ExportError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_EXPORT', message, options);
   }
 }
 
-/** libtorch or the native addon is absent, of another version, or cannot be loaded. */
+/** libtorch or the native addon is missing, has the wrong version, or cannot be loaded. */
 export class LibtorchError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_LIBTORCH', message, options);
   }
 }
 
-/** A tensor operation that libtorch refused; its own words. */
+/** A tensor operation that libtorch refused, with libtorch's own message. */
 export class NativeError extends SrrlError {
   constructor(message: string, options?: ErrorOptions, code = 'ERR_TORCH') {
     super(code, message, options);
   }
 }
 
-/** Sizes that do not fit together. */
+/** Incompatible shapes. */
 export class ShapeError extends NativeError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options, 'ERR_SHAPE');
   }
 }
 
-/** A value of the wrong kind: a string for a tensor, a dtype that an operator does not take. */
+/** A value of the wrong kind: a string instead of a tensor, or a dtype that an operator does not accept. */
 export class ArgumentError extends NativeError {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options, 'ERR_ARGUMENT');
@@ -109,12 +107,12 @@ export class OutOfMemoryError extends NativeError {
   }
 }
 
-/** A device whose driver has failed: nothing can be computed on it any more in this process. */
+/** A device whose driver has failed: this process can no longer compute on it. */
 export class DeviceLostError extends SrrlError {
   constructor(
     readonly device: string,
     reason: string,
-    /** The newest checkpoint of the run, where it has one. */
+    /** The newest checkpoint of the run, if it has one. */
     readonly checkpoint?: string,
     options?: ErrorOptions,
   ) {
@@ -138,9 +136,9 @@ export class DivergenceError extends SrrlError {
   constructor(
     /** Counted from 1. */
     readonly step: number,
-    /** What was not finite: a term of the loss, a gradient, a weight or a statistic. */
+    /** What was NaN or Inf: a term of the loss, a gradient, a weight or a statistic. */
     readonly term: string,
-    /** The checkpoint of the state before the step, where one was written. */
+    /** The checkpoint of the state before the step, if one was written. */
     readonly checkpoint?: string,
   ) {
     const where = checkpoint === undefined ? '' : `\nThe state before the step is in ${checkpoint}.`;
@@ -151,21 +149,21 @@ export class DivergenceError extends SrrlError {
   }
 }
 
-/** Processes that cannot form a group, or a rank of it that failed, does not answer, or computes something else. */
+/** Processes that cannot form a group, or a rank that failed, does not answer, or computes different results. */
 export class DistributedError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_DISTRIBUTED', message, options);
   }
 }
 
-/** A benchmark that cannot be run, whose two sides do not do the same work, or that has become slower than it was. */
+/** A benchmark that cannot be run, whose two sides do not do the same work, or that became slower. */
 export class BenchError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_BENCH', message, options);
   }
 }
 
-/** A thread of this package, in which a run or a classifier works, ended before its work did. */
+/** A thread of a run or a classifier ended before its work was done. */
 export class ThreadError extends SrrlError {
   constructor(message: string, options?: ErrorOptions) {
     super('ERR_THREAD', message, options);
@@ -179,14 +177,14 @@ export class ResumeError extends SrrlError {
   }
 }
 
-/** The user stopped the program, as by Ctrl-C. */
+/** The user stopped the program, for example with Ctrl-C. */
 export class InterruptedError extends SrrlError {
   constructor() {
     super('ERR_INTERRUPTED', 'interrupted');
   }
 }
 
-/** What anything that was thrown has to say, in one line's worth of text. */
+/** Returns the message of any thrown value. */
 export function messageOf(error: unknown): string {
   if (error instanceof Error) return error.message;
   return typeof error === 'object' && error !== null ? inspect(error, { depth: 0 }) : String(error);

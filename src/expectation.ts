@@ -1,11 +1,10 @@
 /**
- * What a schema expects, in words: kind, range and choices of an option, an example of it, and how a wrong value is
- * shown.
+ * Describes what a schema expects: kind, range, choices and an example of an option; also shows wrong values.
  */
 import { inspect } from 'node:util';
 import { z } from 'zod';
 
-/** The parts of a JSON schema that are put into words. */
+/** The parts of a JSON schema that messages describe. */
 export interface Form {
   type?: string | string[];
   description?: string;
@@ -31,14 +30,14 @@ type Path = readonly PropertyKey[];
 
 const forms = new WeakMap<z.ZodType, Form>();
 
-/** Made once for each schema: it takes milliseconds. */
+/** Returns the JSON schema of a schema. Cached, because making it takes milliseconds. */
 export function formOf(schema: z.ZodType): Form {
   const form = forms.get(schema) ?? (z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Form);
   forms.set(schema, form);
   return form;
 }
 
-/** The form of what stands at a path; undefined where the schema knows no such place. */
+/** Returns the form of the value at a path; undefined if the schema has no such path. */
 export function formAt(form: Form, [key, ...rest]: Path): Form | undefined {
   if (key === undefined) return form;
   for (const choice of form.anyOf ?? []) {
@@ -60,7 +59,7 @@ export function valueAt(values: unknown, path: Path): unknown {
   );
 }
 
-/** What went wrong inside the branch of a union that came furthest, instead of the union as a whole. */
+/** Returns the issue of the union branch that matched furthest, instead of that of the whole union. */
 export function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== 'invalid_union') return issue;
   const deeper = issue.errors
@@ -69,7 +68,7 @@ export function innermost(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   return deeper ? innermost({ ...deeper, path: [...issue.path, ...deeper.path] }) : issue;
 }
 
-/** As in `a whole number of at least 1`, `one of cosine, step, constant`. */
+/** Describes a form, as in `a whole number of at least 1` or `one of cosine, step, constant`. */
 export function expectation(form: Form): string {
   if (form.anyOf) {
     const kinds = [...new Set(form.anyOf.map(expectation))];
@@ -114,7 +113,7 @@ function listExpectation({ items, prefixItems, minItems }: Form): string {
   return `a list of ${items.enum ? items.enum.join(', ') : kindOf(items, true)}${few}`;
 }
 
-/** Limits that come from the precision of numbers alone are not worth a word. */
+/** Describes the range; leaves out limits that only come from the precision of JavaScript numbers. */
 function rangeOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Form): string {
   const worth = (limit?: number) =>
     limit !== undefined && Math.abs(limit) < Number.MAX_SAFE_INTEGER ? limit : undefined;
@@ -128,7 +127,7 @@ function rangeOf({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Form)
   return upper === '' ? lower : `${lower} and ${upper}`;
 }
 
-/** A value that the option takes: its default, what its description names, or one of its kind. */
+/** Returns a valid value of the option: its default, one that its description names, or one of its kind. */
 export function exampleOf(form: Form): unknown {
   if (form.default !== undefined) return form.default;
   if (form.const !== undefined) return form.const;
@@ -157,14 +156,14 @@ function numberWithin({ minimum = 0, exclusiveMinimum = minimum, maximum = 1 }: 
   return [0.1, 1, maximum].find((value) => value >= minimum && value > exclusiveMinimum && value <= maximum) ?? minimum;
 }
 
-/** What a description names after `such as`, or in capitals what it begins with. */
+/** Returns the word after `such as` in a description, or FILE, FOLDER or COLUMN if it names one, or else NAME. */
 function wordFor(description: string): string {
   const named = /such as ([^\s,;]+)/.exec(description)?.[1];
   if (named !== undefined) return named;
   return /\b(file|folder|column)\b/i.exec(description)?.[1]?.toUpperCase() ?? 'NAME';
 }
 
-/** A wrong value in a few words. */
+/** Describes a wrong value in a few words. */
 export function shown(value: unknown): string {
   if (value === undefined) return 'nothing';
   if (typeof value === 'function') return 'a function';
@@ -176,20 +175,16 @@ export function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;
 }
 
-/**
- * `must be <what is expected>, not <what was given>`, or that it is missing; `option` is the form of what stands there.
- */
+/** Returns `must be <expected>, not <given>`, or that the value is missing; `option` is the form at that place. */
 export function problem(issue: z.core.$ZodIssue, option: Form, value: unknown): string {
   if (value === undefined) return `is missing: it must be ${expectation(option)}`;
-  // What a schema says itself, instead of the validator's own words.
+  // The schema's own message, if it has one instead of the validator's default.
   const own = /^(Invalid|Too|Unrecognized|Expected)\b/.test(issue.message) ? undefined : issue.message;
   if (own !== undefined && !own.startsWith('must')) return `${own}: ${shown(value)}`;
   return `${own ?? `must be ${expectation(option)}`}, not ${shown(value)}`;
 }
 
-/**
- * What is wrong with the content of a file, in one line: the place in it, what is expected there and what stands there.
- */
+/** Returns in one line what is wrong with the content of a file: the place, what is expected and what was found. */
 export function problemIn(schema: z.ZodType, value: unknown, error: z.ZodError): string {
   const [first] = error.issues;
   if (!first) return 'not valid';

@@ -1,47 +1,44 @@
-/** The values that travel, in the order in which they do: dataset -> loader -> forward -> terms -> records. */
+/** The types of the data flow, in its order: dataset -> loader -> forward -> terms -> records. */
 import type { Tensor } from './tensor/index.js';
 
-/** What a loader hands out. */
+/** A batch that a loader returns. */
 export interface Batch {
   /** float32 [N, C, H, W], normalized, channels_last. */
   images: Tensor;
-  /** int64 [N], class numbers; or where images were mixed float32 [N, K], probabilities. */
+  /** Class numbers, int64 [N]; with mixed images probabilities, float32 [N, K]. */
   labels: Tensor;
-  /** int64 [N], which samples of the data set these are. */
+  /** Indices of the samples in the data set, int64 [N]. */
   indices: Tensor;
-  /** Which views of which images: with the seed, they decide every pixel. */
+  /** The views and images; together with the seed they determine every pixel. */
   views: Views;
 }
 
-/** Which views of which images a batch shows. */
+/** The views and images in a batch. */
 export interface Views {
-  /** The number of the view: the epoch, or its place in the cycle where a run has a fixed number of views. */
+  /** The number of the view: the epoch or, if a run has a fixed number of views, its place in the cycle. */
   number: number;
   /** The numbers of the images. */
   images: readonly number[];
   /**
-   * The number of each view and its image on the device, int64 [N] each, of batches that the device makes by itself;
-   * then only these say anything.
+   * Numbers of the views and of their images on the device, int64 [N] each, for batches that the device makes itself;
+   * `number` and `images` are then meaningless.
    */
   onDevice?: { numbers: Tensor; images: Tensor };
 }
 
-/** What a network makes of a batch. */
+/** The outputs of a network for a batch. */
 export interface Features {
   /** The penultimate feature h, [N, C]: the input of the classifier. */
   pooled: Tensor;
-  /** z, [N, K]. */
+  /** The logits z, [N, K]. */
   logits: Tensor;
-  /** The last feature map before pooling, [N, C', H, W], where there is one. */
+  /** The last feature map before pooling, [N, C', H, W]; absent if the network has none. */
   map?: Tensor;
-  /**
-   * The output of each stage from the first to the last, [N, C, H, W] each; methods that compare inner maps look at
-   * them.
-   */
+  /** The output of each stage from the first to the last, [N, C, H, W] each, for methods that compare inner maps. */
   stages: Tensor[];
 }
 
-/** Of one image: the sizes of {@link Features} without N. */
+/** The sizes of {@link Features} for one image, without N. */
 export interface FeatureShapes {
   /** C */
   pooled: number;
@@ -53,8 +50,8 @@ export interface FeatureShapes {
 }
 
 /**
- * A number, or a function of the epoch, counted from 1: then a step that was captured in one epoch serves in the others
- * as well.
+ * A number, or a function of the epoch, counted from 1. With a function, a step captured in one epoch is also valid in
+ * the others.
  */
 export type Weight = number | ((epoch: number) => number);
 
@@ -67,7 +64,7 @@ export interface Term {
 /** The named terms of a loss, each with its weight. */
 export type Terms = Record<string, Term>;
 
-/** How well a model does on a split. */
+/** The accuracy and loss of a model on a split. */
 export interface Accuracy {
   /** Percent. */
   top1: number;
@@ -75,30 +72,29 @@ export interface Accuracy {
   top5: number;
   /** Mean cross-entropy. */
   loss: number;
-  /** Samples that were counted. */
+  /** Number of samples evaluated. */
   count: number;
-  /** Samples whose logits hold NaN or Inf, which count as wrong; absent where there are none. */
+  /** Number of samples whose logits hold NaN or Inf, which count as wrong; absent if there are none. */
   nonFinite?: number;
 }
 
-/** What is recorded of an epoch. */
+/** The record of an epoch. */
 export interface EpochRecord {
   epoch: number;
   epochs: number;
   lr: number;
-  /** Mean of the weighted sum over the epoch. */
+  /** Mean of the total loss (the weighted sum of the terms) over the epoch. */
   loss: number;
   /** Mean of each term over the epoch, unweighted. */
   terms: Record<string, number>;
   /**
-   * Percent of the training images that the student was right about when they were seen: augmented, and while it
-   * changed. Absent where images are mixed, and where the student predicts through another network than its own
-   * classifier.
+   * Training top-1 accuracy in percent, on the augmented images and while the student changed. Absent if images are
+   * mixed, or if the student predicts through another network than its own classifier.
    */
   trainTop1?: number;
-  /** Of the held-out training images, where there are some and the epoch was evaluated. */
+  /** Accuracy on held-out training images; absent if there are none or the epoch was not evaluated. */
   validation?: Accuracy;
-  /** Absent where the epoch was not evaluated. */
+  /** Absent if the epoch was not evaluated. */
   test?: Accuracy;
   imagesPerSecond: number;
   seconds: number;

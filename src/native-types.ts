@@ -3,7 +3,7 @@
 /** A value on the native side: slot and generation in one number. */
 export type Handle = number;
 
-/** What travels instead of arguments, see native/convert.h. */
+/** Arguments in the flat form that crosses to C++, see native/convert.h. */
 export type Flat = number | bigint | boolean | string | null | undefined | Float64Array;
 
 export type Bytes =
@@ -19,7 +19,7 @@ export type Bytes =
   | Float64Array
   | Uint8ClampedArray;
 
-/** What a list of gradients is for, see native/autograd.cc. */
+/** The purpose of a list of gradients, see native/autograd.cc. */
 export type GradientUse = 'change' | 'read' | 'fused' | 'fused sparse';
 
 export interface SchemaArgument {
@@ -59,9 +59,9 @@ export interface ScriptTap {
   classifiers: ScriptSite[];
   obstacle: string;
   training: string[];
-  /** Constant leading sizes of views: where the file was traced with a fixed batch, one of them is it. */
+  /** Constant leading sizes of views: if the file was traced with a fixed batch, its size is among them. */
   leadingSizes: number[];
-  /** Gives [logits, feature, map before the pooling | null]. */
+  /** Returns [logits, feature, map before the pooling | null]. */
   tapped: Handle | null;
   site?: ScriptSite;
   weight?: Handle;
@@ -90,16 +90,16 @@ export interface ScriptValue {
 export interface ScriptCall {
   /** `aten::conv2d` */
   operator: string;
-  /** Null in arithmetic on numbers, where it follows from the operands. */
+  /** Null for arithmetic on numbers, where the operands determine it. */
   overload: string | null;
   inputs: { name: string; value: ScriptValue }[];
-  /** Names of its results; a list of them where a result is a list of tensors, null where it is in no use. */
+  /** Names of its results: a list of names if a result is a list of tensors, null if it is unused. */
   outputs: (string | null | (string | null)[])[];
-  /** What errors of the interpreter show as its place. */
+  /** The source location that errors of the interpreter show. */
   source?: string;
 }
 
-/** What graphTrace recorded: operators in order; constants that are tensors have names like parameters. */
+/** The trace of graphTrace: operators in order. Constants that are tensors have names, as parameters do. */
 export interface RawGraph {
   nodes: {
     op: string;
@@ -113,7 +113,7 @@ export interface RawGraph {
   outputs: string[];
 }
 
-/** A parameter or buffer: where it is in the module, and its name in the graph. */
+/** A parameter or buffer: its path in the module and its name in the graph. */
 export interface ScriptAttribute {
   path: string;
   value: string;
@@ -125,7 +125,7 @@ export interface ScriptProgram {
   /** Parents first; the path of the first is empty. */
   modules: { path: string; type: string }[];
   attributes: ScriptAttribute[];
-  /** The name of the images. */
+  /** The name of the input, the images. */
   input: string;
   nodes: ScriptCall[];
   outputs: string[];
@@ -140,11 +140,11 @@ export interface CudnnFlags {
   allowTf32: boolean;
 }
 
-/** What a device's caching allocator holds for this process, in bytes. */
+/** Memory that a device's caching allocator holds for this process, in bytes. */
 export interface DeviceMemory {
-  /** Of living tensors. */
+  /** In use by live tensors. */
   allocated: number;
-  /** Taken from the device. */
+  /** Reserved from the device. */
   reserved: number;
   peakAllocated: number;
   peakReserved: number;
@@ -194,9 +194,9 @@ export interface Native {
   release(...handles: Handle[]): void;
   releaseAll(handles: Float64Array, bytes: number): void;
   alive(handle: Handle): boolean;
-  /** Protects reads of a mapped file that becomes shorter; -1 where 256 are protected already. */
+  /** Protects reads of a mapped file that may become shorter; returns -1 if 256 are already protected. */
   watchMapping(tensor: Handle): number;
-  /** Whether something was read that the file no longer had. */
+  /** Whether something was read beyond the end of the shortened file. */
   isTorn(mapping: number): boolean;
   unwatchMapping(mapping: number): void;
   pushScope(): void;
@@ -220,7 +220,7 @@ export interface Native {
   tensorList(tensors: Handle[]): Handle;
   fromBytes(data: Bytes, dtype: number, shape: number[], share: boolean): Handle;
   toBytes(tensor: Handle, into: Bytes): void;
-  /** A tensor of the same values whose elements lie in memory as its strides say. */
+  /** Returns a tensor of the same values whose memory layout matches its strides. */
   plain(tensor: Handle): Handle;
   viewBytes(tensor: Handle): ArrayBuffer;
 
@@ -352,7 +352,7 @@ export interface Native {
   generatorSeed(generator: Handle): bigint;
 
   scriptLoad(path: string, device: string, keepPrecision: boolean): Handle;
-  /** A module whose forward does what the program says; an error at a node begins with `#<its number>: `. */
+  /** Returns a module whose forward runs the program; an error at a node begins with `#<node number>: `. */
   scriptBuild(program: ScriptProgram): Handle;
   scriptDescribe(module: Handle): {
     type: string;
@@ -361,13 +361,13 @@ export interface Native {
     buffers: ScriptTensor[];
   };
   scriptTap(module: Handle, site: number): ScriptTap;
-  /** Handles instead of tensors; arrays instead of tuples and lists. */
+  /** Runs forward on handles instead of tensors; returns arrays for tuples and lists. */
   scriptForward(module: Handle, ...images: Handle[]): ScriptResult;
 
-  /** The bytes of a TorchScript file, with texts as its extra files. */
+  /** Returns the bytes of a TorchScript file, with the texts of `extra` as its extra files. */
   scriptBytes(module: Handle, extra: Record<string, string>): Buffer;
 
-  /** The operators that `forward` runs; `place` numbers the places in the model that they are called from. */
+  /** Traces the operators that `forward` runs; `place` returns the number of the calling place in the model. */
   graphTrace(
     images: Handle,
     attributes: { path: string; tensor: Handle }[],

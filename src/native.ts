@@ -53,7 +53,7 @@ export function builtAddons(): { loader?: string; addons: Map<string, string> } 
   return { loader, addons };
 }
 
-/** What keeps the addon from being loaded, whatever libtorch there is; undefined where nothing does. */
+/** Returns why the addon cannot be loaded, independent of libtorch; undefined if it can. */
 export function addonProblem(): string | undefined {
   const { loader, addons } = builtAddons();
   if (!loader || addons.size === 0) return missingAddon();
@@ -73,7 +73,7 @@ function missingAddon(): string {
 Releases carry it for ${prebuiltPlatforms.join(', ')}. ${buildAdvice}`;
 }
 
-/** The libtorch that will be loaded, where it was looked for, and what is wrong where there is none. */
+/** Returns the libtorch that will be loaded, the places searched, and the problem if none was found. */
 export function searchLibtorch(): { libtorch?: Libtorch; trace: Attempt[]; problem?: string } {
   const { addons } = builtAddons();
   const versions = addons.size > 0 ? [...addons.keys()] : [pinned.version];
@@ -81,7 +81,7 @@ export function searchLibtorch(): { libtorch?: Libtorch; trace: Attempt[]; probl
   return libtorch ? { libtorch, trace } : { trace, problem: absence(versions, trace) };
 }
 
-/** What will be loaded, without loading it. Throws LibtorchError with the command that fixes it. */
+/** Finds libtorch, loader and addon without loading them. Throws LibtorchError with the command that fixes it. */
 export function findLibtorch(): { libtorch: Libtorch; loader: string; addon: string } {
   const { loader, addons } = builtAddons();
   if (!loader || addons.size === 0) throw new LibtorchError(missingAddon());
@@ -113,16 +113,16 @@ const errorClasses: Record<string, new (message: string) => SrrlError> = {
   distributed: DistributedError,
 };
 
-/** libtorch has no class of errors for memory of the CPU. */
+/** libtorch has no error class for running out of CPU memory, so the message decides. */
 const classFor = (kind: string, message: string) =>
   /can't allocate memory/.test(message) ? OutOfMemoryError : (errorClasses[kind] ?? NativeError);
 
 let loaded: Native | undefined;
 
-/** The addon, where something has loaded it. */
+/** Returns the addon if it is loaded already. */
 export const loadedNative = (): Native | undefined => loaded;
 
-/** The addon, loaded at the first call. */
+/** Returns the addon, which the first call loads. */
 export function native(): Native {
   return loaded ?? load();
 }
@@ -132,7 +132,7 @@ function load(): Native {
   const problem = addonProblem();
   if (problem) throw new LibtorchError(problem);
   try {
-    // c10d logs each lost connection with a backtrace; what is wrong comes as an error.
+    // c10d logs each lost connection with a backtrace; the thrown error already says what is wrong.
     process.env.TORCH_CPP_LOG_LEVEL ??= 'ERROR';
     const { preload, loadedPath } = require(loader) as Loader;
     const folder = folderInProcess(loadedPath) ?? libtorch.folder;
@@ -156,13 +156,13 @@ Run \`npx srrl install-libtorch\`; \`npx srrl doctor\` shows the whole search.`,
 
 interface Loader {
   preload(path: string): void;
-  /** The path of a library of this process, by its file name; empty where there is none. */
+  /** Returns the path of a library loaded in this process, by its file name; empty if it is not loaded. */
   loadedPath(file: string): string;
 }
 
 /**
- * The libtorch that this process has already, by another copy of this package or another addon: a second one cannot be
- * loaded next to it.
+ * Returns the libtorch that another copy of this package or another addon has loaded into this process; a second one
+ * cannot be loaded next to it.
  */
 function folderInProcess(loadedPath: Loader['loadedPath']): string | undefined {
   const path = loadedPath(libraryFile('torch_cpu'));
@@ -179,7 +179,7 @@ ${wanted.version} from ${wanted.folder}. A process can hold one libtorch: use on
   );
 }
 
-/** libtorch.so needs all the others and finds them next to itself; the CUDA parts come with it where there are any. */
+/** The libraries to load. libtorch.so loads all others from its own folder, including CUDA parts if there are any. */
 function librariesOf(folder: string): string[] {
   return ['c10', 'torch_cpu', 'torch'].map((name) => join(folder, 'lib', libraryFile(name))).filter(existsSync);
 }

@@ -21,7 +21,7 @@ export { z };
 /** `batchSize` -> `batch-size` */
 export const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-/** A heading of the help, and what is below it, in their order. */
+/** The headings of the help by group, in the order shown. */
 export const optionGroups = {
   data: 'Data',
   teacher: 'Teacher',
@@ -35,18 +35,18 @@ export const optionGroups = {
 } as const;
 export type OptionGroup = keyof typeof optionGroups;
 
-/** What help says of an option next to its description, as its metadata. */
+/** Metadata of an option that help shows next to its description. */
 export interface OptionHelp {
   group?: OptionGroup;
-  /** Of an option that is on by default: what its --no form does. */
+  /** What the --no form does, for an option that is on by default. */
   off?: string;
-  /** A flag of one letter. */
+  /** The flag's one-letter form. */
   short?: string;
-  /** The default of an option that has none in its schema. */
+  /** The default to show if the schema has none. */
   known?: unknown;
 }
 
-/** The same options, which help shows under one heading. */
+/** Returns the same options, assigned to one heading of the help. */
 export const grouped = <Shape extends Readonly<Record<string, z.ZodType>>>(group: OptionGroup, shape: Shape): Shape =>
   Object.fromEntries(
     Object.entries(shape).map(([name, option]) => [name, option.meta({ ...option.meta(), group })]),
@@ -54,19 +54,19 @@ export const grouped = <Shape extends Readonly<Record<string, z.ZodType>>>(group
 
 /** Where options come from, so that an error names them as they were written. */
 export interface Place {
-  /** As in `Option 'lr' in <where>`: a file, the method kd. */
+  /** The source as in `Option 'lr' in <where>`, such as a file or the method kd. */
   where: string;
-  /** The command whose options they are; a missing one is then named as a flag. */
+  /** The command that the options belong to; a missing option is then named as a flag. */
   command?: string;
-  /** Those that were given as flags. */
+  /** The options that were passed as flags. */
   flags?: readonly string[];
-  /** Whether they are written `name=value`. */
+  /** Whether options are written as `name=value`. */
   equals?: boolean;
 }
 
 /**
- * The values with defaults filled in. Throws ConfigError naming the first wrong option, what it must be, what was given
- * and an example; for unknown options the names that may be meant. `place` says where the values come from.
+ * Returns the values with defaults filled in. Throws ConfigError that names the first wrong option, what it must be,
+ * the given value and an example; for an unknown option, similar names. `place` says where the values come from.
  */
 export function validate<Schema extends z.ZodObject>(
   schema: Schema,
@@ -80,7 +80,7 @@ export function validate<Schema extends z.ZodObject>(
 }
 
 function refusal(form: Form, values: unknown, issues: readonly z.core.$ZodIssue[], place: Place): string {
-  // A mistyped name explains why another is missing.
+  // Unknown names first: a mistyped name explains why another option is missing.
   const [first] = [...issues.filter(({ code }) => code === 'unrecognized_keys'), ...issues];
   const issue = first && innermost(first);
   if (issue?.code === 'unrecognized_keys') return unknownOption(issue.keys[0] ?? '', issue.path, form, place);
@@ -100,13 +100,13 @@ function refusal(form: Form, values: unknown, issues: readonly z.core.$ZodIssue[
   return `${name} ${problem(issue, option, value)}${hint}.${meant || ` Example: ${written(path, exampleOf(option), flag ? 'flag' : place.equals ? 'equals' : 'colon')}`}`;
 }
 
-/** Lists are named as a whole. */
+/** Cuts a path at the first list index, because messages name lists as a whole. */
 function upToList(path: readonly PropertyKey[]): string[] {
   const index = path.findIndex((key) => typeof key === 'number');
   return path.slice(0, index < 0 ? path.length : index).map(String);
 }
 
-/** YAML tells text from numbers by the quotes. */
+/** Returns a hint for YAML values: quotes distinguish text from numbers, and an empty value is null. */
 function hintFor({ type }: Form, value: unknown): string {
   if (value === null) return ' (an empty value; leave the option out for its default)';
   const number = type === 'number' || type === 'integer';
@@ -131,7 +131,7 @@ function unknownOption(key: string, path: readonly PropertyKey[], form: Form, { 
   const known = Object.entries(formAt(form, path)?.properties ?? {});
   const names = known.map(([name]) => name);
   const said = `Unknown option '${[...path, key].join('.')}' in ${where}.`;
-  // Right, one level too high: mixup for augmentation.mixup.
+  // The name is right but one level too high: mixup instead of augmentation.mixup.
   const inside = known.flatMap(([name, { properties = {} }]) =>
     sameName(key, Object.keys(properties)).map((inner) => `${name}.${inner}`),
   );
@@ -142,15 +142,13 @@ function unknownOption(key: string, path: readonly PropertyKey[], form: Form, { 
   return names.length > 12 ? said : `${said} The options are ${names.join(', ')}.`;
 }
 
-/** What a flag must be followed by, with an example. */
+/** Describes the value that must follow a flag, with an example. */
 export function neededValue(schema: z.ZodObject, name: string): string {
   const option = formAt(formOf(schema), [name]) ?? {};
   return `${expectation(option)}. Example: ${written([name], exampleOf(option), 'flag')}`;
 }
 
-/**
- * The same options without their defaults: who validates the result can tell what was given. Help names the defaults.
- */
+/** Returns the same options without defaults, so that validated values show what was given. Help names the defaults. */
 export function withoutDefaults(schema: z.ZodObject): z.ZodObject {
   const shape = Object.entries(schema.shape as Record<string, z.ZodType>).map(([name, option]) => {
     if (!(option instanceof z.ZodDefault)) return [name, option.optional().describe(option.description ?? '')];

@@ -1,4 +1,4 @@
-/** Where this package lies. The entry points import this file first, so that a bundle fails here and says why. */
+/** Locates this package. The entry points import this file first, so that a bundle fails here with a clear message. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -10,7 +10,7 @@ interface Manifest {
   binary: { platforms: string[] };
 }
 
-/** The folder and package.json of the package that the module at `url` belongs to. */
+/** Returns the folder and package.json of the package that contains the module at `url`. */
 function locatePackage(url: string | undefined): { root: string; manifest: Manifest } {
   // A bundle in CommonJS format has no import.meta.url.
   const root = url && dirname(dirname(fileURLToPath(url)));
@@ -22,7 +22,7 @@ function locatePackage(url: string | undefined): { root: string; manifest: Manif
     'srrl cannot be part of a bundle: it loads its native addon and its workers from its own folder. ' +
       'Bundle with --external:srrl (esbuild; docs/install.md has the same for other bundlers).',
   );
-  // The stack would be lines of the bundle.
+  // The stack would only show lines of the bundle.
   error.stack = `${error.name}: ${error.message}`;
   throw error;
 }

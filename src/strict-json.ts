@@ -1,11 +1,11 @@
-/** JSON in which no key appears twice: readers differ in which of the two they believe. */
+/** Refuses JSON with duplicate keys, because readers differ in which value they use. */
 
-// Texts, and what opens, closes and separates; everything else is numbers and blanks.
+// Strings, brackets and separators; the rest is numbers, literals and blanks.
 const token = /"(?:[^"\\]|\\.)*"|[{}[\]:,]/gs;
 
-/** The first key that an object in a valid JSON text has twice. */
+/** Returns the first duplicate key of an object in a valid JSON text; undefined if there is none. */
 export function repeatedKey(text: string): string | undefined {
-  // The keys of the objects that are open; undefined for arrays.
+  // The keys of each open object; undefined for open arrays.
   const open: (Set<string> | undefined)[] = [];
   let last = '';
   for (const [part] of text.matchAll(token)) {
@@ -23,7 +23,7 @@ export function repeatedKey(text: string): string | undefined {
   return undefined;
 }
 
-/** JSON.parse, which also throws where a key appears twice. */
+/** Parses as JSON.parse does, but also throws if a key appears twice. */
 export function parseStrict(text: string): unknown {
   const value: unknown = JSON.parse(text);
   const repeated = repeatedKey(text);

@@ -1,7 +1,7 @@
-/** YAML that nobody vouches for: aliases that unfold to much, or circles, are refused. */
+/** Parses untrusted YAML: refuses aliases that expand too far or are circular. */
 import { LineCounter, parseDocument } from 'yaml';
 
-/** What is wrong with a text, and where. */
+/** A problem in a YAML text, with its line. */
 export class YamlProblem extends Error {
   constructor(
     /** Counted from 1. */
@@ -12,7 +12,7 @@ export class YamlProblem extends Error {
   }
 }
 
-/** The value of one document. Throws {@link YamlProblem}. */
+/** Returns the value of one document. Throws {@link YamlProblem}. */
 export function parseYaml(text: string): unknown {
   const lines = new LineCounter();
   try {
@@ -21,7 +21,7 @@ export function parseYaml(text: string): unknown {
     const [problem] = document.errors;
     if (problem) throw new YamlProblem(lines.linePos(problem.pos[0]).line, problem.message);
     const value: unknown = document.toJS({ maxAliasCount: 100 });
-    // Throws where an alias stands within what it stands for.
+    // Throws if an alias is inside the value that it refers to.
     JSON.stringify(value);
     return value;
   } catch (error) {

@@ -1,8 +1,8 @@
 import { distance } from 'fastest-levenshtein';
 
 /**
- * What other libraries, older versions of PyTorch and habit call the same thing, in lower case without separators. Of
- * the names on the right those count that exist where the name was used.
+ * Other names for the same option, from other libraries, older versions of PyTorch and habit, in lower case without
+ * separators. Only names that exist where the other name was used are suggested.
  */
 const otherNames: Readonly<Record<string, readonly string[]>> = listed({
   lr: 'learningRate learnRate rate baseLr initialLr initLr startLr eta stepSize',
@@ -87,7 +87,7 @@ const otherNames: Readonly<Record<string, readonly string[]>> = listed({
   inChannels: 'channels',
 });
 
-/** By the other name, the names that are meant. */
+/** Maps each other name to the names it can mean. */
 function listed(names: Record<string, string>): Record<string, string[]> {
   const byOther = new Map<string, string[]>();
   for (const [name, others] of Object.entries(names)) {
@@ -101,7 +101,7 @@ function plain(name: string): string {
   return name.replace(/[-_\s.]+/g, '').toLowerCase();
 }
 
-/** The known names nearest to a mistyped one, best first; at most three, none that is far off. */
+/** Returns up to three known names nearest to a mistyped one, best first; none that is far off. */
 export function nearest(name: string, known: Iterable<string>): string[] {
   const ranked = [...known].map((candidate) => ({
     candidate,
@@ -115,7 +115,7 @@ export function nearest(name: string, known: Iterable<string>): string[] {
     .map(({ candidate }) => candidate);
 }
 
-/** The known names that mean the same, or are the same in another spelling. */
+/** Returns the known names that are the same in another spelling or mean the same. */
 export function sameName(name: string, known: Iterable<string>): string[] {
   const names = [...known];
   const spelled = names.filter((candidate) => plain(candidate) === plain(name));
@@ -124,13 +124,13 @@ export function sameName(name: string, known: Iterable<string>): string[] {
   return names.filter((candidate) => others.some((other) => plain(other) === plain(candidate))).slice(0, 3);
 }
 
-/** The known names that may be meant: the same in other words, or else the nearest. */
+/** Returns the known names that mean the same, or else the nearest ones. */
 export function suggestions(name: string, known: Iterable<string>): string[] {
   const same = sameName(name, known);
   return same.length > 0 ? same : nearest(name, known);
 }
 
-/** `Did you mean x or y?` after a space, or nothing. */
+/** Returns ` Did you mean x or y?`, with the leading space, or an empty string. */
 export function didYouMean(name: string, known: Iterable<string>): string {
   const names = suggestions(name, known);
   return names.length > 0 ? ` Did you mean ${names.join(' or ')}?` : '';

@@ -18,11 +18,11 @@ export { tensorEquality } from './tensor/index.js';
 /** Options of {@link assertClose}. */
 export interface CloseOptions {
   /**
-   * Allowed difference relative to the expected value; given together with `atol`. Default: by dtype, as
-   * torch.testing.assert_close.
+   * Allowed difference relative to the expected value; pass it together with `atol`. Default: depends on the dtype, as
+   * in torch.testing.assert_close.
    */
   rtol?: number;
-  /** Allowed absolute difference; given together with `rtol`. */
+  /** Allowed absolute difference; pass it together with `rtol`. */
   atol?: number;
   /** Whether NaN equals NaN. Default false. */
   equalNan?: boolean;
@@ -40,7 +40,7 @@ const closeKinds: Kinds<CloseOptions> = {
   checkDevice: 'boolean',
 };
 
-// [rtol, atol]; 0 for integers and bool.
+// [rtol, atol] by dtype; both are 0 for integers and bool.
 const tolerances: Partial<Record<DType, readonly [number, number]>> = {
   float16: [1e-3, 1e-5],
   bfloat16: [1.6e-2, 1e-5],
@@ -64,7 +64,7 @@ export function assertClose(actual: Tensor, expected: Tensor | TensorData, optio
   if (message !== undefined) throw new AssertionError({ message, operator: 'assertClose' });
 }
 
-/** What {@link assertClose} says; undefined where the tensors are close. */
+/** Returns the message of {@link assertClose}; undefined if the tensors are close. */
 function differenceOf(actual: unknown, given: Tensor | TensorData, options: CloseOptions): string | undefined {
   if (!(actual instanceof Tensor)) return `Expected a Tensor, got ${String(actual)}.`;
   const { rtol, atol, equalNan = false, checkDtype = true, checkDevice = true } = options;
@@ -96,7 +96,7 @@ function differenceOf(actual: unknown, given: Tensor | TensorData, options: Clos
   );
 }
 
-/** In one dtype that libtorch can subtract, on one device, dense. */
+/** Converts both to dense tensors on one device and in one dtype that libtorch can subtract. */
 function comparable(actual: Tensor, expected: Tensor): [Tensor, Tensor] {
   const dense = (tensor: Tensor) => {
     const strided = tensor.layout === 'strided' ? tensor : tensor.toDense();
@@ -127,7 +127,7 @@ function describe(
   ].join('\n');
 }
 
-/** The largest value among those that count, with its place. */
+/** Describes the largest value among the counted ones, with its position. */
 function greatest(values: Tensor, counted: Tensor): string {
   const flat = torch.where(counted, values, torch.zerosLike(values)).flatten();
   let position = Number(flat.argmax().item());
@@ -152,7 +152,7 @@ const verdict = (difference: string | undefined, otherwise: string): Verdict => 
 
 /** Matchers for `expect.extend` of vitest and Jest. */
 export const matchers = {
-  /** Passes where {@link assertClose} does. */
+  /** Passes if {@link assertClose} does not throw. */
   toBeCloseToTensor(actual: unknown, expected: Tensor | TensorData, options: CloseOptions = {}): Verdict {
     return verdict(differenceOf(actual, expected, options), 'Expected the tensors not to be close, but they are.');
   },
@@ -168,7 +168,7 @@ export const matchers = {
   },
 };
 
-/** What {@link matchers} add, for `declare module 'vitest' { interface Matchers<T> extends TensorMatchers<T> {} }`. */
+/** Types of {@link matchers}, for `declare module 'vitest' { interface Matchers<T> extends TensorMatchers<T> {} }`. */
 export interface TensorMatchers<Result = unknown> {
   toBeCloseToTensor(expected: Tensor | TensorData, options?: CloseOptions): Result;
   toHaveShape(shape: readonly number[]): Result;

@@ -61,7 +61,7 @@ export function dispatch(name: string, ...args: unknown[]): unknown {
   return callOverload(overloadOf(name), args);
 }
 
-/** As {@link dispatch}, off the event loop: for calls that take long. Gradients are recorded as in the caller. */
+/** Like {@link dispatch}, but off the event loop, for long calls. Gradients are recorded as in the caller. */
 export function dispatchAsync(name: string, ...args: unknown[]): Promise<unknown> {
   return callOverloadAsync(overloadOf(name), args);
 }
@@ -121,23 +121,23 @@ const own = {
   unravelIndex,
   svdLowrank,
   jit: { load: ScriptModule.load },
-  /** Threads that libtorch's operators use inside. */
+  /** Number of threads that libtorch uses within an operator. */
   getNumThreads: (): number => native().numThreads(),
   setNumThreads: (count: number): void => native().setNumThreads(count),
-  /** `cpu` and the accelerators that are there. */
+  /** Returns `cpu` and the available accelerators. */
   devices: (): string[] => native().devices(),
-  /** Waits until the current accelerator has done what it was given. */
+  /** Waits until the current accelerator has finished all queued work. */
   synchronize: (): void => native().synchronize(),
   useDeterministicAlgorithms,
-  /** Whether libtorch has CUDA and there is an NVIDIA GPU, and how many there are. */
+  /** Whether libtorch has CUDA and there is an NVIDIA GPU, and the number of GPUs. */
   cuda: { isAvailable: (): boolean => cudaDevices() > 0, deviceCount: cudaDevices },
-  /** Memory of a device, as torch.cuda.memory_stats, reset_peak_memory_stats and empty_cache. */
+  /** Memory of a device, as in torch.cuda.memory_stats, reset_peak_memory_stats and empty_cache. */
   deviceMemory,
   resetPeakMemory,
   emptyCache,
   Event,
   backends: { cudnn, cuda },
-  /** The libtorch that this was compiled against, as in `2.13.0`. */
+  /** The libtorch version that the addon was compiled against, as in `2.13.0`. */
   get version(): string {
     return native().libtorchVersion;
   },

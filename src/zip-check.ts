@@ -12,9 +12,9 @@ const [directoryMark, localMark] = [0x02014b50, 0x04034b50];
 const [stored, deflated] = [0, 8];
 const largestComment = 0xffff;
 const largestDirectory = 2 ** 28;
-// Compressed entries are the text of the network; its weights are stored.
+// Only the network's code is compressed; its weights are stored uncompressed.
 const largestText = 2 ** 28;
-// What deflate can make of one byte at the most.
+// The most bytes that deflate can expand one byte to.
 const largestRatio = 1032;
 
 type Read = (position: number, length: number) => Buffer;
@@ -29,8 +29,8 @@ interface Entry {
 }
 
 /**
- * Compares the content of every entry with its CRC-32. Throws DamagedError where one differs, FileError where the file
- * is not a whole zip archive.
+ * Compares the content of every entry with its CRC-32. Throws DamagedError if one differs, FileError if the file is not
+ * a complete zip archive.
  */
 export function checkZip(file: string): void {
   const descriptor = openSync(file, 'r');
@@ -50,7 +50,7 @@ export function checkZip(file: string): void {
     let total = 0;
     for (const entry of entriesOf(read, size)) {
       total += entry.packed;
-      // Entries that share bytes make much out of little.
+      // Overlapping entries could expand a small file to a huge size (zip bomb).
       if (total > size) throw new FileError('the entries of the archive are larger than the archive.');
       checkEntry(read, entry);
     }
@@ -84,7 +84,7 @@ function* entriesOf(read: Read, size: number): Generator<Entry> {
   }
 }
 
-/** Sizes and offset of an entry: where 32 bits are too few, they are in an extra field. */
+/** Returns the sizes and offset of an entry; values that do not fit 32 bits are in an extra field (zip64). */
 function wide(extra: Buffer, bytes: Buffer, at: number): [packed: number, size: number, offset: number] {
   const plain = {
     size: bytes.readUInt32LE(at + 24),

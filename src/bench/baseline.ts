@@ -1,5 +1,5 @@
 /**
- * Ratios that were kept, and whether new ones have become worse. Seconds differ between machines; ratios do so less.
+ * Saves ratios and checks whether new ones are worse. Ratios differ less between machines than seconds do.
  */
 import { readFileSync } from 'node:fs';
 import { writeFileAtomic } from '../atomic.js';
@@ -10,15 +10,15 @@ import { srrlCommand } from '../shell.js';
 import type { Environment } from './environment.js';
 import type { SuiteResult } from './harness.js';
 
-/** Below this, two runs on a quiet machine differ. */
+/** The least allowed spread: two runs on a quiet machine differ by as much. */
 const leastSpread = 0.05;
-/** Of the ratio: two runs of an hour differ by more than the rounds of one. */
+/** The least spread as a share of the ratio: two runs within an hour differ by more than the rounds of one. */
 const leastShare = 0.15;
 
 const baselineSchema = z.strictObject({
-  /** Where they were measured, for people. */
+  /** Where the ratios were measured, for readers only. */
   environment: z.record(z.string(), z.unknown()),
-  /** By `suite / case / form of the peer`: our cost to theirs, and how much worse it may become. */
+  /** By `suite / case / form of the peer`: our cost divided by theirs, and the increase that is still allowed. */
   ratios: z.record(z.string(), z.strictObject({ ratio: z.number().positive(), spread: z.number().positive() })),
 });
 export type Baseline = z.output<typeof baselineSchema>;
@@ -45,7 +45,7 @@ export function writeBaseline(file: string, baseline: Baseline): void {
   writeFileAtomic(file, `${JSON.stringify(baseline, null, 2)}\n`);
 }
 
-/** Throws FileError where the file is not a baseline. */
+/** Reads a baseline. Throws FileError if the file is not one. */
 export function readBaseline(file: string): Baseline {
   try {
     const content: unknown = JSON.parse(readFileSync(file, 'utf8'));
@@ -60,17 +60,17 @@ export function readBaseline(file: string): Baseline {
   }
 }
 
-/** What was found of one ratio. */
+/** The result of checking one ratio. */
 export interface Verdict {
   key: string;
   now: number;
-  /** Absent where the baseline does not have it. */
+  /** Absent if the baseline does not have the ratio. */
   before?: number;
   allowed?: number;
   worse: boolean;
 }
 
-/** A verdict on every ratio that was measured; what was not measured is not judged. */
+/** Returns a verdict on every measured ratio; ratios that were not measured are ignored. */
 export function compareWith({ ratios }: Baseline, results: readonly SuiteResult[]): Verdict[] {
   return [...measuredRatios(results)].map(([key, { median: now }]) => {
     const known = ratios[key];

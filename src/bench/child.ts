@@ -1,4 +1,4 @@
-/** Runs trainings and other tasks in processes of their own: src/bench/memory-child.ts. */
+/** Runs trainings and other tasks in child processes: src/bench/memory-child.ts. */
 import { join } from 'node:path';
 import { packageRoot } from '../native.js';
 import type { Count, MemoryTask } from './memory-child.js';
@@ -10,11 +10,11 @@ import { kinds, onProcessor, writeStart } from './training.js';
 
 const child = join(packageRoot, 'dist/bench/memory-child.js');
 
-/** What a process that does the task prints, in MiB. */
+/** Returns the MiB that a child process prints for the task. */
 export const mebibytesOf = async (task: MemoryTask): Promise<number> =>
   Number(await runNode([child, JSON.stringify(task)]));
 
-/** How often a training is begun, and for how many steps. */
+/** The number of steps of a training, and how often it runs. */
 export interface Extent {
   steps: number;
   runs?: number;
@@ -25,11 +25,11 @@ const pairOf = ({ tiny }: BenchContext) => {
   return tiny ? tinyPair(usual) : usual;
 };
 
-/** The name of a case with {@link trainingOf}. */
+/** Returns the name of a case with {@link trainingOf}. */
 export const trainingName = (context: BenchContext): string =>
   `${pairName(pairOf(context))}, ${kinds.live}${caseSuffix(context)}`;
 
-/** A training of the first pair as a task, and the question for the peer. On a CPU its memory is that of float32. */
+/** Returns a training of the first pair as a task, and the question for the peer. CPU memory is that of float32. */
 export function trainingOf(context: BenchContext, { steps, runs = 1 }: Extent, count?: Count) {
   const { folder, threads, device, precision } = context;
   const pair = pairOf(context);

@@ -1,15 +1,15 @@
-/** The time that work takes: by the events of a device that has them, by the host's clock elsewhere. */
+/** Measures time by the events of a device, if it has them, or else by the host's clock. */
 import { native } from '../native.js';
 import { Event } from '../tensor/index.js';
 
-/** Milliseconds that some work takes, until the device has done it. */
+/** Returns the milliseconds that `work` takes until the device has finished it. */
 export async function milliseconds(work: () => unknown, device = 'cpu'): Promise<number> {
   const stop = startClock(device);
   await work();
   return stop();
 }
 
-/** Starts a clock when the device has done all that it was asked for; the returned function stops it: milliseconds. */
+/** Starts a clock once the device is idle; the returned function stops it and returns milliseconds. */
 export function startClock(device: string): () => number {
   if (device !== 'cpu') native().synchronize();
   return Event.timesOn(device) ? deviceClock(device) : hostClock(device);

@@ -1,7 +1,7 @@
 import { cpus, freemem, totalmem } from 'node:os';
 import { native } from '../native.js';
 
-/** What numbers are worth nothing without. */
+/** The environment in which numbers were measured; without it they mean nothing. */
 export interface Environment {
   date: string;
   node: string;

@@ -3,7 +3,7 @@ import type { Loader } from '../data/loader.js';
 import { DeviceGraph, scope } from '../tensor/index.js';
 import { milliseconds } from './clock.js';
 
-/** Images a second, over one epoch of a loader that nobody trains with. */
+/** Returns the images per second over one epoch of a loader, without training. */
 export async function epochSpeed(loader: Loader, epoch: number): Promise<number> {
   const spent = await milliseconds(async () => {
     loader.begin(epoch);
@@ -17,7 +17,7 @@ export async function epochSpeed(loader: Loader, epoch: number): Promise<number>
   return (1000 * loader.count) / spent;
 }
 
-/** Epochs of a loader on a device, whose batches are captured as in a run. */
+/** Epochs of a loader on a device, with batches captured in a device graph as in a run. */
 export class CapturedEpochs {
   readonly #own: CapturedSource;
   readonly #size: number;
@@ -30,7 +30,7 @@ export class CapturedEpochs {
     this.#size = loader.sizeOf(0);
   }
 
-  /** Images a second. */
+  /** Returns images per second. */
   async speed(epoch: number): Promise<number> {
     this.#graph ??= this.#record();
     const graph = this.#graph;
@@ -53,7 +53,7 @@ export class CapturedEpochs {
       scope(() => {
         this.#own.next(this.#size);
       });
-    // What the device makes at the first time cannot be captured.
+    // The first batch runs uncaptured: what the device creates only once cannot be captured.
     next();
     this.#own.moved(this.#size);
     return DeviceGraph.record(loader.device, next);

@@ -1,8 +1,8 @@
 import type { PeerForm } from './suite.js';
 
 /**
- * The forms in which PyTorch does `what` on a GPU, the strongest first, as a budget of time may leave out the others.
- * max-autotune is not among them: it takes minutes for each case.
+ * Returns the forms in which PyTorch does `what` on a GPU, the fastest first, because a time budget may leave out the
+ * last. max-autotune is not among them, because it takes minutes per case.
  */
 export const gpuForms = (what: string, eager: readonly PeerForm[]): readonly PeerForm[] => [
   { name: `compiled, ${what} in one CUDA graph`, variant: 'compiled-graph', compiled: true },

@@ -1,4 +1,4 @@
-/** Runs suites: both sides alternate within each round, and nothing is timed before they agree. */
+/** Runs suites: both sides alternate within each round, and timing starts only after their results agree. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,31 +10,31 @@ import { type Summary, summarize } from './statistics.js';
 import type { BenchContext, Case, Precision, Suite } from './suite.js';
 
 export interface BenchOptions {
-  /** A python with torch; without one only our own numbers are taken. */
+  /** A Python with torch; without one, only our side is measured. */
   python?: string;
-  /** Default: the suite's. */
+  /** Default: the number of rounds of the suite. */
   rounds?: number;
-  /** Default: as many as libtorch uses here. */
+  /** Default: as many as libtorch uses on this machine. */
   threads?: number;
-  /** Also the peers' compiled forms. Default false. */
+  /** Also measures the peers' compiled forms. Default false. */
   compiled?: boolean;
-  /** Only cases with this in their name. */
+  /** Runs only cases whose name contains this text. */
   only?: string;
   photos?: string;
   /** Default `cpu`. */
   device?: string;
   /** Default `float32`. */
   precision?: Precision;
-  /** Sizes that show that a suite works, and measure nothing. Default false. */
+  /** Uses tiny sizes that only test that a suite works. Default false. */
   tiny?: boolean;
   /**
-   * When the suite has to end (performance.now()): cases that have not begun by then are left out, and within a case
-   * compiled forms other than the first one, once its part of the time is over. Default: never.
+   * When the suite has to end, in milliseconds of performance.now(). Skips cases that have not begun by then and, in a
+   * case, compiled forms other than the first once the case's share of the time is used. Default: never.
    */
   deadline?: number;
   /** Called before each part of the work. */
   progress?: (text: string) => void;
-  /** Called with the reason why a case could not be measured; the others are measured. Default: the error is thrown. */
+  /** Receives the error of a case that cannot be measured; other cases continue. Default: the error is thrown. */
   failed?: (name: string, error: unknown) => void;
 }
 
@@ -44,11 +44,11 @@ export interface CaseResult {
   better: Case['better'];
   ours: Summary;
   peers: PeerResult[];
-  /** The name of the form of the peer that costs least: the one to beat. */
+  /** The name of the cheapest form of the peer: the one to beat. */
   best?: string;
-  /** What both sides had to agree on before they were timed. */
+  /** The values on which both sides had to agree before timing. */
   agreed: string[];
-  /** ms by part. */
+  /** Milliseconds by part. */
   ledger?: Record<string, number>;
 }
 
@@ -58,11 +58,11 @@ export interface SuiteResult {
   rounds: number;
   peer?: PeerFacts;
   cases: CaseResult[];
-  /** Names of cases for which there was no time. */
+  /** Names of cases that were skipped for lack of time. */
   skipped: string[];
 }
 
-/** Runs one suite. Throws BenchError where the peer cannot be run, or does not do the same work. */
+/** Runs one suite. Throws BenchError if the peer cannot be run or does not do the same work. */
 export async function runSuite(suite: Suite, options: BenchOptions = {}): Promise<SuiteResult> {
   const usual = native().numThreads();
   const threads = suite.threads ?? options.threads ?? usual;
@@ -74,7 +74,7 @@ export async function runSuite(suite: Suite, options: BenchOptions = {}): Promis
   let peer: Peer | undefined;
   try {
     native().setNumThreads(threads);
-    // As in a run.
+    // Chooses algorithms as a run does.
     chooseAlgorithms(device, false);
     peer = await start();
     const context: BenchContext = { tiny, threads, folder, device, precision, ...(photos !== undefined && { photos }) };
@@ -101,7 +101,7 @@ export async function runSuite(suite: Suite, options: BenchOptions = {}): Promis
       } catch (error) {
         if (!failed) throw error;
         failed(`${suite.name}: ${name}`, error);
-        // Whatever state it is in.
+        // The peer may be in any state after an error, so it is restarted.
         peer?.end();
         peer = await start();
       }
@@ -129,7 +129,7 @@ async function runCase(
     const rivals = peer ? await rivalsFor({ peer, name, forms, opened, values, deadline, failed: options.failed }) : [];
     const ours: number[] = [];
     const rounds = definition.rounds ?? options.rounds;
-    // The first is for caches and is not counted.
+    // Round -1 fills caches and is not counted.
     for (let round = tiny || definition.rounds ? 0 : -1; round < rounds; round++) {
       const mine = await opened.measure();
       await turn();
@@ -159,5 +159,5 @@ async function runCase(
   }
 }
 
-/** Lets finalizers and whatever waits have their turn before the other side is timed. */
+/** Lets finalizers and pending callbacks run before the other side is timed. */
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -1,14 +1,14 @@
-/** Where the time of a training step goes. */
+/** Measures the time of each part of a training step. */
 import { Tensor } from '../tensor/index.js';
 import type { Training } from './training.js';
 
-/** Adds up the time of calls by name, and that between them where it has a name of its own. */
+/** Adds up the time of calls by name, and the time between calls if it has a name. */
 class Stopwatch {
   readonly spent: Record<string, number> = {};
   readonly #undo: (() => void)[] = [];
   #ended = 0;
 
-  /** Times a method, on this object alone; `before` is the name for what lies between the last call and this one. */
+  /** Times a method of this object only; `before` names the time since the previous call. */
   watch<T extends object>(owner: T | undefined, method: keyof T & string, part: string, before?: string): void {
     if (!owner) return;
     const own = Object.getOwnPropertyDescriptor(owner, method);
@@ -44,8 +44,8 @@ class Stopwatch {
 }
 
 /**
- * Milliseconds a step by part. `checks` is what lies between the backward and the update: whether losses and gradients
- * are numbers. `host` is all that belongs to no part: JavaScript, freeing tensors, the meter.
+ * Returns milliseconds per step by part. `checks` is the time between backward and update, which checks losses and
+ * gradients for NaN or Inf. `host` is the rest: JavaScript, freeing tensors, the measurement itself.
  */
 export async function ledgerOf(training: Training, steps: number): Promise<Record<string, number>> {
   const { loader, optimizer, setup } = training.trainer;

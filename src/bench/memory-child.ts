@@ -1,4 +1,4 @@
-/** A process of its own whose memory is measured: does what the first argument says, in JSON, and prints MiB. */
+/** A child process whose memory is measured: runs the task in its first argument, in JSON, and prints MiB. */
 import { readFileSync } from 'node:fs';
 import { native } from '../native.js';
 import { deviceMemory, emptyCache, keep, scope, functions as torch } from '../tensor/index.js';
@@ -7,9 +7,7 @@ import type { Pair } from './pairs.js';
 import type { Precision } from './suite.js';
 import { type Kind, openTraining } from './training.js';
 
-/**
- * The peak of resident memory; the peak of what tensors took on the device; what the process holds of it at the end.
- */
+/** Peak resident memory; peak device memory of tensors; device memory that the process holds at the end. */
 export type Count = 'resident' | 'allocated' | 'held';
 
 interface Train {
@@ -19,7 +17,7 @@ interface Train {
   device: string;
   precision: Precision;
   steps: number;
-  /** How many times over. */
+  /** How often the training runs. */
   runs: number;
   threads: number;
   count: Count;
@@ -35,8 +33,8 @@ export type MemoryTask = { training: Train } | { additions: Add };
 const mebibytes = (bytes: number): number => bytes / 2 ** 20;
 
 /**
- * The largest resident set so far. Linux's own count starts again with a program; what node reports may be that of the
- * process it came from.
+ * Returns the peak resident set so far, in MiB. Linux resets VmHWM when a program starts; the value of Node.js may be
+ * that of its parent process.
  */
 function residentMiB(): number {
   if (process.platform !== 'linux') return process.resourceUsage().maxRSS / 1024;
@@ -59,7 +57,7 @@ async function train({ pair, kind, steps, runs, threads, count, ...place }: Trai
   return mebibytes(count === 'allocated' ? peakAllocated : reserved);
 }
 
-/** Small operations, in scopes of 1,000, or without any and an awaited turn every 1,000. */
+/** Runs small operations in scopes of 1,000, or without scopes but awaiting a turn of the event loop every 1,000. */
 async function add({ count, scoped }: Add): Promise<number> {
   const x = scope(() => keep(torch.randn([8, 8])));
   const thousand = () => {

@@ -1,4 +1,4 @@
-/** Teachers and students that steps are measured on: real architectures on images that are drawn at random. */
+/** Pairs of teacher and student for measuring steps: real architectures on synthetic images. */
 import type { Dataset, ImageSet } from '../data/dataset.js';
 import { type Classifier, create } from '../models/index.js';
 import { BatchNorm2d } from '../nn/index.js';
@@ -10,14 +10,14 @@ export interface Pair {
   numClasses: number;
   /** Height and width of the images. */
   size: number;
-  /** Images a step on a CPU. */
+  /** Images per step on a CPU. */
   batchSize: number;
-  /** Images a step on a GPU, each a case of its own. */
+  /** Images per step on a GPU; each size is a case of its own. */
   gpuBatchSizes: readonly number[];
   lr: number;
 }
 
-/** The last one with fewer images a step, so that a suite takes about two minutes on two cores. */
+/** The last pair has fewer images per step, so that a suite takes about two minutes on two cores. */
 export const pairs: readonly Pair[] = [
   {
     teacher: 'wrn_40_2',
@@ -50,13 +50,13 @@ export const pairs: readonly Pair[] = [
 
 export const pairName = ({ teacher, student }: Pair): string => `${teacher} -> ${student}`;
 
-/** A pair with two small images a step. */
+/** Returns the pair with two small images per step. */
 export const tinyPair = (pair: Pair): Pair => ({ ...pair, batchSize: 2, size: Math.min(pair.size, 64) });
 
-/** Batches that both sides are compared on; on a CPU an epoch has no more, so that a cache is full after it. */
+/** Batches for comparing both sides; on a CPU, an epoch has no more, so that one epoch fills a cache. */
 export const batches = 2;
 
-/** Images and labels that are drawn from a seed, in memory. */
+/** Returns synthetic images and labels from a seed, in memory. */
 export function noise({ numClasses, size, batchSize }: Pair, batchesPerEpoch = batches): Dataset {
   const count = batchesPerEpoch * batchSize;
   const split = scope((): ImageSet => {
@@ -79,15 +79,15 @@ export function noise({ numClasses, size, batchSize }: Pair, batchesPerEpoch = b
   };
 }
 
-/** A network with initial weights from a seed. */
+/** Returns a network with initial weights from a seed. */
 export function initial(name: string, numClasses: number, seed: number): Classifier {
   manualSeed(seed);
   return create(name, { numClasses });
 }
 
 /**
- * A teacher whose normalizations know the statistics of these images, as those of a trained one do. Without them what
- * goes through forty layers grows by orders of magnitude, and no loss is a sensible number.
+ * Returns a teacher whose batch normalizations have the statistics of these images, as a trained one has. Without them
+ * activations grow by orders of magnitude over forty layers, and losses are meaningless.
  */
 export function settledTeacher(name: string, numClasses: number, images: Tensor): Classifier {
   const teacher = initial(name, numClasses, 2);
@@ -98,7 +98,7 @@ export function settledTeacher(name: string, numClasses: number, images: Tensor)
     scope(() => {
       for (const { running_var } of norms) running_var.zero_();
       teacher.train().forward(images);
-      // One pass moves statistics that were zero to this share of the batch's.
+      // One pass from zero sets the statistics to `momentum` times the batch's.
       for (const { running_mean, running_var, momentum } of norms)
         for (const statistics of [running_mean, running_var]) statistics.div_(momentum ?? 1);
     }),

@@ -1,11 +1,11 @@
-/** The Python side: a process that answers each line of JSON with one. */
+/** The Python side: a process that answers each line of JSON with a line of JSON. */
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { BenchError, messageOf } from '../errors.js';
 import { packageRoot } from '../native.js';
 
-/** What a peer says of itself. */
+/** Facts that a peer reports about itself. */
 export interface PeerFacts {
   python: string;
   torch: string;
@@ -15,7 +15,7 @@ export interface PeerFacts {
 
 interface Answer {
   error?: string;
-  /** Why this machine cannot do it: no compiler, a package that is missing. */
+  /** Why this machine cannot do it, such as a missing compiler or package. */
   unavailable?: string;
   values?: Record<string, number>;
   value?: number;
@@ -31,10 +31,10 @@ export class Peer {
     private readonly next: () => Promise<string>,
   ) {}
 
-  /** Starts bench/peers/`script`. Throws BenchError where there is no such python, or no torch in it. */
+  /** Starts bench/peers/`script`. Throws BenchError if there is no such Python, or if it has no torch. */
   static async start(python: string, script: string, threads: number): Promise<Peer> {
     const child = spawn(python, [join(packageRoot, 'bench/peers', script), String(threads)], {
-      // Before torch is imported, so that no library has made its threads yet.
+      // Set before torch is imported, so that no library has created its threads yet.
       env: { ...process.env, OMP_NUM_THREADS: String(threads), PYTHONDONTWRITEBYTECODE: '1' },
     });
     const said = tailOf(child);
@@ -44,14 +44,14 @@ export class Peer {
         reject(new BenchError(`${python} cannot be started: ${messageOf(error)}.\n${remedy}`)),
       );
     });
-    // A process that could not be started has no other listener once it is talked to.
+    // Nothing else may be listening when a process fails to start; prevents an unhandled rejection.
     failed.catch(() => {});
     child.stdin.on('error', () => {});
     const lines = createInterface({ input: child.stdout })[Symbol.asyncIterator]();
     const next = async (): Promise<string> => {
       const { value, done } = await Promise.race([lines.next(), failed]);
       if (!done) return value;
-      // Its last words may come after the end of its answers.
+      // The last lines of standard error may arrive after the end of the answers.
       await closed;
       const last = said().trim().split('\n').at(-1) ?? '';
       if (/No module named '(torch|numpy)'/.test(last))
@@ -61,7 +61,7 @@ export class Peer {
     return new Peer(script, JSON.parse(await next()) as PeerFacts, child, next);
   }
 
-  /** Makes a form of the work ready; its numbers that must agree with ours, or why it cannot be done here. */
+  /** Prepares a form of the work; returns the numbers that must agree with ours, or why it is unavailable here. */
   async open(question: Record<string, unknown>): Promise<{ values: Record<string, number> } | { unavailable: string }> {
     const { values, unavailable } = await this.ask({ do: 'open', question });
     return unavailable === undefined ? { values: values ?? {} } : { unavailable };
@@ -71,7 +71,7 @@ export class Peer {
     return (await this.ask({ do: 'measure', question })).value as number;
   }
 
-  /** Gives up everything that was opened. */
+  /** Frees everything that was opened. */
   async close(): Promise<void> {
     await this.ask({ do: 'close', question: {} });
   }
@@ -84,14 +84,14 @@ export class Peer {
     return answer;
   }
 
-  /** It ends by itself when nothing more can come, and takes its own processes with it; what hangs is ended. */
+  /** Closes the input, at which the peer ends itself and its child processes; kills it if it still runs after 5 s. */
   end(): void {
     this.child.stdin.end();
     setTimeout(() => this.child.kill(), 5000).unref();
   }
 }
 
-/** The end of what a process writes to its standard error. */
+/** Returns a function that returns the end of a process's standard error. */
 function tailOf(child: ChildProcessWithoutNullStreams): () => string {
   let text = '';
   child.stderr.setEncoding('utf8').on('data', (piece: string) => {

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { BenchError } from '../errors.js';
 
-/** Runs node; what it wrote to its standard output. Throws BenchError where it fails. */
+/** Runs Node.js and returns its standard output. Throws BenchError if it fails. */
 export function runNode(args: readonly string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
   return new Promise((resolve, reject) => {
     const child = spawn(process.execPath, args, {

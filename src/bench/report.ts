@@ -1,4 +1,4 @@
-/** Results as people read them. */
+/** Formats results as text. */
 import { table } from '../report/terminal.js';
 import type { Environment } from './environment.js';
 import type { CaseResult, SuiteResult } from './harness.js';
@@ -12,11 +12,11 @@ export const environmentText = (facts: Environment): string =>
     `Node ${facts.node}, libtorch ${facts.libtorch}, ${facts.threads} threads, devices: ${facts.devices.join(', ')}`,
   ].join('\n');
 
-/** What is left out, in a line. */
+/** Returns a line that lists the suites left out and why. */
 export const cpuOnlyText = (suites: readonly Suite[], device: string): string =>
   `Not on ${device}: ${suites.map(({ name, cpuOnly }) => `${name} (${cpuOnly})`).join('; ')}.`;
 
-/** Every case against the form of the peer that costs least; undefined where there was no peer. */
+/** Compares every case with the cheapest form of the peer; undefined without a peer. */
 export function bestText(results: readonly SuiteResult[]): string | undefined {
   const rows = results.flatMap(({ suite, cases }) =>
     cases.flatMap(({ name, unit, ours, peers, best }) => {
@@ -29,7 +29,7 @@ export function bestText(results: readonly SuiteResult[]): string | undefined {
   return ['Against the best form of the peer:', table(head, rows)].join('\n');
 }
 
-/** One table: a row for each form of the peer, or for a case without one. */
+/** Formats a suite as a table: a row per form of the peer, or one for a case without a peer. */
 export function suiteText({ summary }: Suite, { suite, rounds, threads, peer, cases, skipped }: SuiteResult): string {
   const against = peer
     ? [`Python ${peer.python} with torch ${peer.torch} on ${peer.device}, ${threadsText(peer.threads)}`]
@@ -70,7 +70,7 @@ function summaryText({ median, quartiles }: Summary, digits = digitsFor(median))
   return `${text(median)} (${quartiles.map(text).join(' to ')})`;
 }
 
-/** Three places that say something. */
+/** Returns the decimals for three significant digits. */
 const digitsFor = (value: number): number => (value >= 100 ? 0 : value >= 10 ? 1 : 2);
 
 function ledgerText({ name, ledger }: CaseResult): string[] {

@@ -1,4 +1,4 @@
-/** The forms of the peer's work that a case is measured against. */
+/** The forms of the peer's work that a case is compared with. */
 import type { Peer } from './peer.js';
 import { ratiosOf, requireAgreement, type Summary, summarize } from './statistics.js';
 import type { Case, OpenCase, PeerForm } from './suite.js';
@@ -7,11 +7,11 @@ export interface PeerResult {
   name: string;
   unavailable?: string;
   theirs?: Summary;
-  /** Ours to theirs as cost, a round: below 1 we are better. */
+  /** Our cost divided by theirs, per round: below 1 we are better. */
   ratio?: Summary;
 }
 
-/** A form of the peer's work that is ready, or that this machine cannot do. */
+/** A form of the peer's work that is ready, or unavailable on this machine. */
 export interface Rival {
   name: string;
   question: Record<string, unknown>;
@@ -24,14 +24,14 @@ interface RivalSetup {
   name: string;
   forms: readonly PeerForm[];
   opened: OpenCase;
-  /** Ours. */
+  /** Our numbers. */
   values: Record<string, number>;
   deadline: number;
-  /** Called for a form whose numbers differ from ours; the others are measured. Default: the error is thrown. */
+  /** Receives the error of a form whose numbers differ from ours; others continue. Default: the error is thrown. */
   failed: ((name: string, error: unknown) => void) | undefined;
 }
 
-/** Makes the peer's forms ready. Throws BenchError where one does not give our numbers. */
+/** Prepares the peer's forms. Throws BenchError if the numbers of one differ from ours. */
 export async function rivalsFor({ peer, forms, deadline, ...setup }: RivalSetup): Promise<Rival[]> {
   const { question } = setup.opened;
   const rivals: Rival[] = [];
@@ -48,7 +48,7 @@ export async function rivalsFor({ peer, forms, deadline, ...setup }: RivalSetup)
 
 type Expected = Pick<RivalSetup, 'name' | 'opened' | 'values' | 'failed'>;
 
-/** Why a form must not be timed, where somebody listens; otherwise throws BenchError. */
+/** Returns why a form must not be timed, after calling `failed`; throws BenchError if there is no `failed`. */
 function disagreement(form: PeerForm, theirs: Record<string, number>, expected: Expected): string | undefined {
   const { name, opened, values, failed } = expected;
   try {
@@ -66,7 +66,7 @@ export function resultOf({ name, unavailable, samples }: Rival, ours: number[], 
   return { name, theirs: summarize(samples), ratio: summarize(ratiosOf(ours, samples, better)) };
 }
 
-/** Ours is the same in all ratios: the form that costs least has the highest one. */
+/** Returns the cheapest form: our cost is the same in all ratios, so it has the highest one. */
 export function bestOf(peers: readonly PeerResult[]): string | undefined {
   const measured = peers.filter(({ ratio }) => ratio);
   return measured.sort((a, b) => (b.ratio?.median ?? 0) - (a.ratio?.median ?? 0))[0]?.name;

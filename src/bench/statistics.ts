@@ -1,4 +1,4 @@
-/** Medians and spreads, and what is made of two sides' measurements. */
+/** Medians and spreads, and comparisons of the measurements of two sides. */
 import { BenchError } from '../errors.js';
 
 export interface Summary {
@@ -8,14 +8,14 @@ export interface Summary {
   samples: number[];
 }
 
-/** The value below which a share of the sorted values lies, between two of them in proportion. */
+/** Returns the quantile of sorted values, interpolated linearly. */
 function quantile(sorted: readonly number[], share: number): number {
   const place = share * (sorted.length - 1);
   const [below, above] = [sorted[Math.floor(place)], sorted[Math.ceil(place)]] as [number, number];
   return below + (place - Math.floor(place)) * (above - below);
 }
 
-/** Of at least one sample. */
+/** Returns median and quartiles of at least one sample. */
 export function summarize(samples: readonly number[]): Summary {
   const sorted = [...samples].sort((a, b) => a - b);
   return {
@@ -25,7 +25,7 @@ export function summarize(samples: readonly number[]): Summary {
   };
 }
 
-/** Ours to theirs, one a round, as cost: below 1 we are better, whichever way the unit goes. */
+/** Returns our cost divided by theirs, per round: below 1 we are better, whether lower or higher values are. */
 export function ratiosOf(ours: readonly number[], theirs: readonly number[], better: 'lower' | 'higher'): number[] {
   return ours.map((mine, round) => {
     const other = theirs[round] as number;
@@ -33,12 +33,11 @@ export function ratiosOf(ours: readonly number[], theirs: readonly number[], bet
   });
 }
 
-/** Relative, of each number that both sides must agree on. */
+/** The allowed relative difference of each number on which both sides must agree. */
 export const tolerance = 1e-3;
 
 /**
- * Throws BenchError naming the first number that the sides do not agree on. `what` says which case and form of the
- * peer.
+ * Throws BenchError that names the first number on which the sides differ. `what` names the case and form of the peer.
  */
 export function requireAgreement(
   what: string,
@@ -48,7 +47,7 @@ export function requireAgreement(
 ): void {
   for (const [name, mine] of Object.entries(ours)) {
     const other = theirs[name];
-    // Written so that what is NaN never agrees.
+    // This form of the comparison is false for NaN, so NaN never agrees.
     const agrees = other !== undefined && Math.abs(mine - other) <= allowed * Math.max(Math.abs(mine), Math.abs(other));
     if (agrees) continue;
     throw new BenchError(

@@ -1,61 +1,61 @@
 /**
- * What a benchmark suite is: cases, each with a measurement of ours and the forms in which its peer does the same work.
+ * The types of a benchmark suite: cases, each with our measurement and the forms in which its peer does the same work.
  */
 
 export type Precision = 'float32' | 'bfloat16';
 
 export interface BenchContext {
-  /** Sizes that show that a suite works, and measure nothing. */
+  /** Uses tiny sizes that only test that a suite works. */
   tiny: boolean;
-  /** Threads of operators, on both sides. */
+  /** Threads within operators, on both sides. */
   threads: number;
-  /** Where steps run, on both sides. */
+  /** The device of the steps, on both sides. */
   device: string;
-  /** Of their forward, by autocast. */
+  /** The precision of the forward pass, by autocast. */
   precision: Precision;
-  /** For files that both sides read; it is deleted at the end. */
+  /** A folder for files that both sides read; deleted at the end. */
   folder: string;
   /** An image folder (`train/<class>/*.jpg`, `val/<class>/*.jpg`) instead of synthetic photos. */
   photos?: string;
 }
 
-/** A form of the peer's work: how the authors' code does it, in another layout, compiled. */
+/** A form of the peer's work: as in the authors' code, in another layout, or compiled. */
 export interface PeerForm {
   name: string;
-  /** Under which name the peer's script knows it. */
+  /** The name of the form in the peer's script. */
   variant: string;
-  /** Needs a C++ compiler, and minutes. */
+  /** Whether it needs a C++ compiler, and minutes. */
   compiled?: boolean;
 }
 
-/** `times`: of two ways of our own, measured one after the other. */
+/** `times` is the ratio of two of our own ways, measured one after the other. */
 export type Unit = 'ns' | 'ms' | 'images/s' | 'MiB' | 'times';
 
 export interface Case {
   name: string;
   unit: Unit;
   better: 'lower' | 'higher';
-  /** Instead of the suite's, all of them counted: for processes that take long and hardly differ. */
+  /** Replaces the suite's rounds, and the first one counts too: for long processes that hardly vary. */
   rounds?: number;
-  /** Empty where nothing in Python does the same. */
+  /** Empty if nothing in Python does the same work. */
   peers: readonly PeerForm[];
-  /** Makes ready what is measured. */
+  /** Prepares the measurement. */
   open(): OpenCase | Promise<OpenCase>;
 }
 
 export interface OpenCase {
-  /** What the peer must know in addition to the variant. */
+  /** What the peer needs to know in addition to the variant. */
   question: Record<string, unknown>;
   /**
-   * Numbers by name that the peer must give as well: nothing is timed where they differ. Called once, before all
+   * Returns numbers by name that must agree with the peer's; a form that differs is not timed. Called once, before all
    * measurements.
    */
   check?(): Record<string, number> | Promise<Record<string, number>>;
-  /** How far those may be apart, relative; default 1e-3. */
+  /** The allowed relative difference of these numbers; default 1e-3. */
   tolerance?: number | undefined;
-  /** One measurement, in the unit of the case. */
+  /** Returns one measurement, in the unit of the case. */
   measure(): number | Promise<number>;
-  /** Where the time of our side goes, ms by part. */
+  /** Returns the milliseconds that our side spends in each part. */
   ledger?(): Promise<Record<string, number>>;
   dispose?(): void;
 }
@@ -63,15 +63,15 @@ export interface OpenCase {
 export interface Suite {
   name: string;
   summary: string;
-  /** The peer's script in bench/peers, where there is one. */
+  /** The peer's script in bench/peers, if there is one. */
   peer?: string;
-  /** Rounds where nobody chose. */
+  /** The default number of rounds. */
   rounds: number;
-  /** Threads of operators, where the suite is about one. */
+  /** Threads within operators, if the suite requires a fixed number. */
   threads?: number;
-  /** Why it measures nothing on a GPU, where it does not. */
+  /** Why the suite does not run on a GPU; absent if it does. */
   cpuOnly?: string;
-  /** Its part of a budget of time, next to the others; default 1. */
+  /** Its share of a time budget, relative to other suites; default 1. */
   weight?: number;
   cases(context: BenchContext): readonly Case[];
 }

@@ -1,4 +1,4 @@
-/** A training run that is ready for its steps, through the same trainer and targets as every run. */
+/** A training run ready for its steps, with the same trainer and targets as every run. */
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
@@ -18,12 +18,12 @@ import { Trainer, trainingViews } from '../train/trainer.js';
 import { batches, initial, noise, type Pair, settledTeacher } from './pairs.js';
 import type { BenchContext } from './suite.js';
 
-/** Where files lie, and how a step is computed. */
+/** The folder of the files, and the device and precision of a step. */
 type Place = Pick<BenchContext, 'folder' | 'device' | 'precision'>;
 
 export const onProcessor = { device: 'cpu', precision: 'float32' } as const;
 
-/** Plain training; SRRL with the teacher on each batch; SRRL with features that were kept. */
+/** Plain training; SRRL with the teacher on each batch; SRRL with cached features. */
 export const kinds = { ce: 'plain CE', live: 'SRRL, live teacher', cached: 'SRRL, cached targets' } as const;
 export type Kind = keyof typeof kinds;
 
@@ -34,12 +34,12 @@ export interface Training {
 }
 
 /**
- * Batches an epoch on a GPU, where the beginning of an epoch costs more than a step. Few enough that the first
- * measurement, which is not counted, fills a cache of targets.
+ * Batches per epoch on a GPU, where starting an epoch costs more than a step. Few enough that the first measurement,
+ * which is not counted, fills a cache of targets.
  */
 const epochOnGpu = ({ size }: Pair): number => (size > 64 ? 8 : 16);
 
-/** What a step needs in addition to weights: the same each time, from seeds. */
+/** Returns what a step needs in addition to weights; made from seeds, so the same each time. */
 function given(pair: Pair, kind: Kind, { folder, device, precision }: Place) {
   const { teacher, student, batchSize, lr } = pair;
   // One view, so that epochs after the first find all features in the cache.
@@ -52,8 +52,8 @@ function given(pair: Pair, kind: Kind, { folder, device, precision }: Place) {
 }
 
 /**
- * Writes what both sides start from: initial weights, and the first batches, which the peer takes in turn. Returns the
- * question for the peer.
+ * Writes the starting point of both sides: initial weights, and the first batches, which the peer cycles through.
+ * Returns the question for the peer.
  */
 export function writeStart(pair: Pair, kind: Kind, place: Place): Record<string, unknown> {
   const { data, options, file } = given(pair, kind, place);
@@ -74,7 +74,7 @@ export function writeStart(pair: Pair, kind: Kind, place: Place): Record<string,
   return { ...pair, kind, file, momentum, weightDecay, device, precision };
 }
 
-/** Makes a training ready that starts from what {@link writeStart} wrote into the same folder. */
+/** Prepares a training that starts from the files that {@link writeStart} wrote into the same folder. */
 export async function openTraining(pair: Pair, kind: Kind, place: Place): Promise<Training> {
   const { device } = place;
   const { data, options, file } = given(pair, kind, place);
@@ -101,7 +101,7 @@ export async function openTraining(pair: Pair, kind: Kind, place: Place): Promis
   };
 }
 
-/** What is in the file. */
+/** The content of the file. */
 interface Start {
   images: Tensor;
   labels: Tensor;
@@ -121,7 +121,7 @@ function objectiveFor(kind: Kind, student: Classifier, teacher: ModelTeacher | u
   return scope(() => method.setUp(settingFor(student, teacher, data, { pooledOnly: kind === 'cached' })));
 }
 
-/** What the trainer's loader gives first, in order; the caller frees it. */
+/** Returns the first batches of the trainer's loader, in order; the caller frees them. */
 function firstBatches(data: Dataset, options: EffectiveTrainOptions): { images: Tensor; labels: Tensor } {
   const loader = new Loader(data, 'train', trainingViews(options));
   loader.begin(0);
@@ -138,7 +138,7 @@ function firstBatches(data: Dataset, options: EffectiveTrainOptions): { images: 
   }
 }
 
-/** What the loop does for a step, without its records. */
+/** Runs a step as the training loop does, without its records. */
 async function step(trainer: Trainer): Promise<void> {
   const place = trainer.step % trainer.stepsPerEpoch;
   if (place === 0) trainer.beginEpoch();
@@ -149,8 +149,8 @@ async function step(trainer: Trainer): Promise<void> {
 }
 
 /**
- * The loss terms of the first steps, unweighted; the second step's tell whether the first changed the same weights in
- * the same way.
+ * Returns the unweighted loss terms of the first steps; those of the second step show whether the first one updated the
+ * weights in the same way.
  */
 export async function firstTerms({ trainer, step }: Training): Promise<Record<string, number>> {
   const terms: Record<string, number> = {};

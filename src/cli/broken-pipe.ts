@@ -1,13 +1,13 @@
-/** What happens when nobody reads the output any more, as in `srrl models | head -1`. */
+/** Handles output that is no longer read, as in `srrl models | head -1`, or that cannot be written. */
 
 import { writeSync } from 'node:fs';
 
-/** As a shell reports a program that SIGPIPE ended. */
+/** The exit code that a shell reports for a program killed by SIGPIPE. */
 const exitCode = 141;
 
 let stopRun: (() => void) | undefined;
 
-/** An active run is stopped instead, with a checkpoint; the function returned ends that. */
+/** Registers an active run, which is stopped with a checkpoint instead; the returned function unregisters it. */
 export function stopWithoutReader(stop: () => void): () => void {
   stopRun = stop;
   return () => {
@@ -15,18 +15,16 @@ export function stopWithoutReader(stop: () => void): () => void {
   };
 }
 
-/**
- * Of an output that cannot be written, as on a full disk; by another way, because standard error may be that output.
- */
+/** Reports an output that cannot be written, as on a full disk. Writes directly, because standard error may be it. */
 function complain(error: Error): void {
   try {
     writeSync(2, `srrl: the output cannot be written: ${error.message}\n`);
   } catch {
-    // Nobody can be told.
+    // Standard error cannot be written either.
   }
 }
 
-/** Ends the process without a word when its output is closed, and with one line when it cannot be written. */
+/** Ends the process silently if its output is closed, and with one line if the output cannot be written. */
 export function exitQuietlyWithoutReader(): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on('error', (error: NodeJS.ErrnoException) => {

@@ -1,4 +1,4 @@
-/** What a command is, and how its options become flags. */
+/** Defines commands and turns their options into flags. */
 import { type Command as Commander, Option } from 'commander';
 import { obstacleTo } from '../atomic.js';
 import { ConfigError } from '../errors.js';
@@ -10,14 +10,14 @@ import { addHelp, headingOf, inGroups, optionText, type Property, propertiesOf }
 export interface Command<Options extends z.ZodObject = z.ZodObject> {
   name: string;
   summary: string;
-  /** One flag an option, `--kebab-case`. */
+  /** The options; each becomes a flag `--kebab-case`. */
   options: Options;
   /** Arguments without a flag, as in `<file>` or `[run...]`. */
   arguments?: { syntax: string; description: string }[];
-  /** Whether `--config FILE` gives options in YAML; flags win. */
+  /** Whether `--config FILE` reads options from YAML; flags take precedence. */
   configFile?: boolean;
   examples: string[];
-  /** More of the help, which depends on the arguments: options of the method that `--method` names. */
+  /** Additional help that depends on the arguments: options of the method that `--method` names. */
   moreHelp?(args: readonly string[]): { heading: string; options: z.ZodObject } | undefined;
   run(options: z.output<Options>, args: string[]): Promise<void>;
 }
@@ -43,7 +43,7 @@ export function addCommand(program: Commander, command: Command): void {
   added.configureOutput({ outputError: (text, write) => write(explained(text, added, command.options)) });
   added.action(async (...given: unknown[]) => {
     const instance = given.at(-1) as Commander;
-    // Commander's own defaults, as of flags with a --no form, would win over a file.
+    // Commander's own defaults, as for flags with a --no form, would override a file.
     const { config, ...flags } = Object.fromEntries(
       Object.entries(instance.opts<Record<string, unknown>>()).filter(
         ([name]) => instance.getOptionValueSource(name) !== 'default',
@@ -62,7 +62,7 @@ export function addCommand(program: Commander, command: Command): void {
   });
 }
 
-/** Options that name what will be written. Hours may pass until it is. */
+/** Options that name outputs. Checked first, because hours may pass before they are written. */
 const places = ['out', 'tensorboard'];
 
 function checkPlaces(options: Record<string, unknown>): void {
@@ -76,18 +76,18 @@ function checkPlaces(options: Record<string, unknown>): void {
 
 function flagsFor(key: string, property: Property): Option[] {
   const { type, default: initial, enum: choices, items, short, group } = property;
-  // Groups of options have no flags: they are written in a file.
+  // Groups of options have no flags; they can only be set in a file.
   if (type === 'object') return [];
   const flag = kebabCase(key);
   const made = (flags: string): Option => {
     const option = new Option(flags, optionText(property));
     return group === undefined ? option : option.helpGroup(headingOf(group));
   };
-  // Commander would set a default for a flag that has a --no form; the schema has it already.
+  // Commander would set a default for a flag with a --no form; the schema already has it.
   if (type === 'boolean') return [initial === true ? made(`--no-${flag}`).default(undefined) : made(`--${flag}`)];
   const value = type === 'integer' || type === 'number' ? 'number' : type === 'array' ? 'list' : 'value';
   const option = made(`${short === undefined ? '' : `-${short}, `}--${flag} <${value}>`);
-  // Shown in the help; a wrong one is refused together with all other options.
+  // Help shows the choices; a wrong one is refused later, with all other options.
   if (choices) option.choices(choices).argParser((text) => text);
   else if (type === 'integer' || type === 'number') option.argParser(numberIn);
   else if (type === 'array')
@@ -97,13 +97,13 @@ function flagsFor(key: string, property: Property): Option[] {
   return [option];
 }
 
-/** The number that a text is; other text stays what it is, and is refused with all that an option must be. */
+/** Returns the number in a text; other text is returned unchanged and refused later by the schema. */
 function numberIn(text: string): number | string {
   const number = Number(text);
   return text.trim() === '' || Number.isNaN(number) ? text : number;
 }
 
-/** Commander's complaint with the flag that is meant, or with what a flag must be followed by. */
+/** Returns Commander's error with the flag that was probably meant, or with the value that a flag needs. */
 function explained(text: string, added: Commander, options: z.ZodObject): string {
   const unknown = /^error: unknown option '(-[^'=]+)/.exec(text)?.[1];
   if (unknown !== undefined) {

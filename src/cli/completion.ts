@@ -1,4 +1,4 @@
-/** Completion in shells: scripts and protocol are @bomb.sh/tab's, the values come from the registries. */
+/** Shell completion: @bomb.sh/tab provides scripts and protocol, the registries provide the values. */
 import { readdirSync, statSync } from 'node:fs';
 import { join, relative } from 'node:path';
 import { ShellCompDirective, script } from '@bomb.sh/tab';
@@ -9,15 +9,15 @@ import { methodKinds } from '../distill/methods/index.js';
 import { list as listModels } from '../models/index.js';
 import { packageRoot } from '../native.js';
 
-/** The values that a word may become, with a description where there is one. */
+/** Returns the values that complete a word, each with a description or an empty text. */
 type Source = (word: string) => Iterable<readonly [value: string, description: string]>;
 
 const plain = (values: Iterable<string>): [string, string][] => [...values].map((value) => [value, '']);
 
-/** bash expands what it is given: a file whose name a shell would read as more than a name is not offered. */
+/** bash expands completions, so files whose names have special characters are not offered. */
 const isHarmless = (name: string): boolean => /^[\p{L}\p{N}_.,@%+=-]+$/u.test(name);
 
-/** Files and folders; a folder ends with a slash, so that one can continue into it. */
+/** Completes files and folders; a folder ends with a slash, so that completion continues inside it. */
 const paths: Source = (word) => {
   const folder = word.slice(0, word.lastIndexOf('/') + 1);
   const hidden = word.slice(folder.length).startsWith('.');
@@ -29,13 +29,13 @@ function entries(folder: string): string[] {
   try {
     return readdirSync(folder).sort();
   } catch {
-    return []; // A folder that is not there has nothing to complete.
+    return []; // A missing folder has nothing to complete.
   }
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 
-/** `kind:path`: what stands before the colon, and then a path. */
+/** Completes `kind:path`: first the kind, then a path. */
 const withPath =
   (first: Source): Source =>
   (word) => {
@@ -54,13 +54,13 @@ const dataSources = withPath(() => [
 const models: Source = () => plain(listModels());
 const students = withPath((word) => [...models(word), ['module:', 'a file of yours']]);
 
-/** A file or a run; names of models only where one was begun, since there are many. */
+/** Completes a file or a run; model names only after their first letter, because there are many. */
 const teachers = withPath((word) => [
   ...paths(word),
   ...(word === '' ? [] : listModels().map((name) => [`${name}:`, 'its weights'] as const)),
 ]);
 
-/** The last of methods joined by +, or an option behind its colon. */
+/** Completes the last of several methods joined by +, or an option after its colon. */
 const methods: Source = (word) => {
   if (word.startsWith('module:')) return withPath(() => [])(word);
   const [, before = '', name = '', options] = word.match(/^(.*\+)?([^+:]*)(:.*)?$/) ?? [];
@@ -73,7 +73,7 @@ const methods: Source = (word) => {
   ];
 };
 
-/** Files, and the recipes of this package. */
+/** Completes files and the recipes of this package. */
 const configurations: Source = (word) => [
   ...paths(word),
   ...plain(
@@ -83,8 +83,8 @@ const configurations: Source = (word) => [
   ),
 ];
 
-/** What is known of the values of options and arguments, by their names. Numbers and choices need no entry. */
-/** The usual ones; to ask which there are would load libtorch. */
+/** Values of options and arguments by their names. Numbers and choices need no entry. */
+/** The usual devices; asking for the available ones would load libtorch. */
 function devices(): [string, string][] {
   return [
     ['cpu', 'the CPU'],
@@ -119,10 +119,10 @@ export const valueSources: Record<string, Source> = {
   from: paths,
 };
 
-/** Adds `srrl completion <shell>` and the hidden command that the scripts ask. Call it when all commands are there. */
+/** Adds `srrl completion <shell>` and the hidden command that its scripts call. Call it after adding all commands. */
 export function addCompletion(program: Commander): void {
   const completion = tab(program, { completionCommandName: 'completion' });
-  // The word that is being completed, without the flag of --flag=value. The library does not hand it on.
+  // The word to complete, without the flag of --flag=value. The library does not pass it on.
   const word = (process.argv.at(-1) ?? '').replace(/^--[^=]+=/, '');
   const given: string[] = [];
   for (const command of completion.commands.values()) {
@@ -137,13 +137,13 @@ export function addCompletion(program: Commander): void {
       };
     }
   }
-  // The library always asks for a space behind the word, where a path or an option is to continue.
+  // The library always adds a space after the word, even if a path or an option has to continue.
   const { ShellCompDirectiveNoFileComp: noFiles, ShellCompDirectiveNoSpace: noSpace } = ShellCompDirective;
   Object.defineProperty(completion, 'directive', {
     get: () => (given.some((value) => /[/:=]$/.test(value)) ? noFiles | noSpace : noFiles),
     set: () => {},
   });
-  // bash is asked to tell where it cuts words; see isCut.
+  // bash must export where it cuts words; see isCut.
   const name = program.name();
   const shells = program.commands.find((command) => command.name() === 'completion') as Commander;
   shells
@@ -152,7 +152,5 @@ export function addCompletion(program: Commander): void {
     .action((shell: string) => script(shell, name, shell === 'bash' ? `export COMP_WORDBREAKS; ${name}` : name));
 }
 
-/**
- * bash cuts words at colons unless it is told otherwise, and would write what stands before one twice: better nothing.
- */
+/** By default bash cuts words at colons and would insert the part before one twice; such words are not completed. */
 const isCut = (word: string): boolean => word.includes(':') && (process.env.COMP_WORDBREAKS ?? '').includes(':');

@@ -1,4 +1,4 @@
-/** Options in YAML: written by hand, or by a run in its folder. */
+/** Options in YAML files, written by hand or by a run in its folder. */
 import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
@@ -14,25 +14,25 @@ import { modulePrefix } from '../train/setup.js';
 
 type Values = Record<string, unknown>;
 
-/** Of several runs below one folder: the options that the command was given. */
+/** The options of a command that makes several runs below one folder. */
 const groupFile = 'group.yaml';
 
 /**
- * The options of a command that come from a file: that of `--config`, or with `--resume` that of the run in `--out`. A
- * run's own config.yaml has its method's options in a group; they become what the command takes.
+ * Returns the options of a command from a file: that of `--config` or, with `--resume`, that of the run in `--out`. A
+ * run's own config.yaml groups its method's options; they are converted to the command's form.
  */
 export function valuesFromFile(options: z.ZodObject, config: string | undefined, flags: Values): Values {
   const file = config ?? ownConfig(flags);
   return file === undefined ? {} : asOptions(readConfig(file), Object.keys(options.shape), file);
 }
 
-/** Where the options of the run that is resumed are. */
+/** Returns the file with the options of the run to resume. */
 function ownConfig({ resume, out }: Values): string | undefined {
   if (resume !== true || typeof out !== 'string') return undefined;
   return ['config.yaml', groupFile].map((name) => join(out, name)).find((file) => existsSync(file));
 }
 
-/** Keeps what was asked of several runs below one folder, so that all of them can be resumed by the folder alone. */
+/** Saves the options of several runs below one folder, so that the folder is enough to resume all of them. */
 export function rememberGroup(values: Values): void {
   const { out, resume: _, overwrite = false, dryRun = false, json: _json, ui: _ui, ...kept } = values;
   const several = Number(values.seeds ?? 1) > 1 || values.students !== undefined;
@@ -55,13 +55,13 @@ function asOptions(values: Values, names: readonly string[], file: string): Valu
       `${file} is of a run with the method ${method}: use ${srrlCommand('distill', '--config', file)}`,
     );
   }
-  // The options of SRRL have flags of their own, which then win one by one.
+  // SRRL's options have flags of their own, each of which can override the file.
   if (method === new SRRL().name) return { ...rest, method, ...(options as Values) };
   if (method.startsWith(modulePrefix)) return { ...rest, method };
   return { ...rest, method: methodText(method, (options ?? {}) as Values) };
 }
 
-/** The options of a file; `extends` names another, relative to it, whose options hold where this one says nothing. */
+/** Reads the options of a file; `extends` names a file, relative to it, for the options that it does not set. */
 export function readConfig(file: string, from: string[] = []): Values {
   if (from.includes(file))
     throw new ConfigError(`${[...from, file].join(' extends ')}: these files extend each other in a circle.`);

@@ -1,4 +1,4 @@
-/** What `--help` shows: options under headings, at any width of the terminal. */
+/** Formats `--help`: options under headings, at any width of the terminal. */
 import type { Command as Commander, Help } from 'commander';
 import { type OptionGroup, type OptionHelp, optionGroups, z } from '../options.js';
 import { widthOf, wrap } from '../report/layout.js';
@@ -10,29 +10,29 @@ export interface Property extends OptionHelp {
   description?: string;
   default?: unknown;
   enum?: string[];
-  /** Of a list. */
+  /** The type of a list's items. */
   items?: { type?: string };
 }
 
-/** The options of a schema by name. */
+/** Returns the options of a schema by name. */
 export const propertiesOf = (schema: z.ZodObject): Record<string, Property> =>
   (z.toJSONSchema(schema, { io: 'input' }) as { properties?: Record<string, Property> }).properties ?? {};
 
-/** The most columns that help uses. */
+/** The greatest width of help, in columns. */
 const widest = 100;
-/** With less room behind the flags, descriptions are below them. */
+/** With fewer columns next to the flags, descriptions go below them. */
 const narrowest = 30;
 
 export const headingOf = (group: OptionGroup): string => `${optionGroups[group]}:`;
 
-/** In the order of the headings; what has none comes last. */
+/** Sorts items by the order of the headings; items without one come last. */
 export function inGroups<Item>(items: Item[], groupOf: (item: Item) => OptionGroup | undefined): Item[] {
   const order = Object.keys(optionGroups);
   const rank = (item: Item) => (groupOf(item) === undefined ? order.length : order.indexOf(groupOf(item) as string));
   return [...items].sort((a, b) => rank(a) - rank(b));
 }
 
-/** The description of a flag with its choices and default. */
+/** Returns the description of a flag with its choices and default. */
 export function optionText({ type, description = '', default: value, known, enum: choices, off }: Property): string {
   const initial = value ?? known;
   if (type === 'boolean') return initial === true ? (off ?? `turn off: ${description}`) : description;
@@ -43,7 +43,7 @@ export function optionText({ type, description = '', default: value, known, enum
   return facts === '' ? description : `${description} (${facts})`;
 }
 
-/** The form of all help. */
+/** The layout of all help texts. */
 export const helpConfiguration: Partial<Help> = {
   sortSubcommands: false,
   get helpWidth() {
@@ -62,7 +62,7 @@ function item(term: string, termWidth: number, description: string): string {
   return `  ${term.padEnd(termWidth)}  ${below(wrap(description, room, ''), termWidth + 4)}`.trimEnd();
 }
 
-/** Examples, and where the arguments ask for it the options of a method, behind the help of a command. */
+/** Adds examples and, if the arguments name a method, its options to the help of a command. */
 export function addHelp(added: Commander, { configFile, examples, moreHelp }: Command): void {
   added.helpOption('-h, --help', 'show this help');
   if (configFile) added.createHelp().visibleOptions(added).at(-1)?.helpGroup(headingOf('output'));
@@ -77,10 +77,10 @@ export function addHelp(added: Commander, { configFile, examples, moreHelp }: Co
   });
 }
 
-/** A command line as a shell takes it, on several lines where it is long. */
+/** Formats a command line for a shell, split over several lines if it is long. */
 function exampleText(example: string): string {
   const width = Math.min(widest, widthOf());
-  // A flag stays with its value, a comment with its command.
+  // Keeps a flag with its value and a comment with its command.
   const words = example.split(/ (?=--?\w|#)/);
   const lines: string[] = [];
   for (const word of words) {

@@ -1,16 +1,16 @@
-/** Looks into a file in a process of its own, which libtorch may end where the file is damaged or hostile. */
+/** Inspects a file in a child process, because a damaged or hostile file can make libtorch crash. */
 import { spawn } from 'node:child_process';
 import { join } from 'node:path';
 import type { ScriptDescription } from '../distill/script-teacher.js';
 import { FileError } from '../errors.js';
 import { packageRoot } from '../native.js';
 
-/** Seconds until the other process is ended. */
+/** Seconds until the child process is killed. */
 const timeLimit = 120;
-/** Characters that it may print. */
+/** The most characters that the child process may print. */
 const largestOutput = 2 ** 26;
 
-/** What `srrl inspect` finds. Throws FileError where it fails, is ended by a signal, or takes too long. */
+/** Returns the result of `srrl inspect`. Throws FileError if it fails, is ended by a signal, or takes too long. */
 export async function inspectIsolated(file: string, tap?: string): Promise<ScriptDescription> {
   const args = ['inspect', '--json', ...(tap === undefined ? [] : ['--tap', tap]), '--', file];
   const child = spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), ...args], {

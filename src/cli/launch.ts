@@ -1,4 +1,4 @@
-/** Starts the processes of a run, watches them, and starts them again where one fails: torchrun's work without Python. */
+/** Starts the processes of a run, watches them, and restarts them if one fails, as torchrun does, without Python. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
@@ -19,12 +19,12 @@ export interface LaunchOptions {
 }
 
 const defaultPort = 29500;
-/** Of a process that was asked to end by Ctrl-C or SIGTERM, and did. */
+/** Exit codes of a process that ended by Ctrl-C or SIGTERM. */
 const stopCodes = new Set([130, 143]);
-/** Seconds for which the others may end by themselves, and say why, when one has failed. */
+/** Seconds that the other processes have to report an error and end when one has failed. */
 const grace = 30;
 
-/** Resolves when all processes have ended well. Throws DistributedError when they have failed too often. */
+/** Resolves when all processes have ended without error. Throws DistributedError if they failed too often. */
 export async function launch(options: LaunchOptions, command: readonly string[]): Promise<void> {
   const { nnodes, nodeRank, maxRestarts } = options;
   if (nodeRank >= nnodes)
@@ -53,7 +53,7 @@ export async function launch(options: LaunchOptions, command: readonly string[])
   }
 }
 
-/** Of one machine, any port that is free. */
+/** Parses the master address; without one, uses this machine and any free port. */
 function placeOf(master: string | undefined): { address: string; port: number } {
   if (master === undefined) return { address: '127.0.0.1', port: 0 };
   const [, address = '', port] = /^(.*?)(?::(\d+))?$/.exec(master) ?? [];
@@ -62,7 +62,7 @@ function placeOf(master: string | undefined): { address: string; port: number } 
 
 interface Failure {
   text: string;
-  /** For this process. */
+  /** The exit code for this process. */
   code: number;
 }
 
@@ -78,7 +78,7 @@ class Node {
     private readonly meeting: Meeting,
   ) {}
 
-  /** Runs all of them to their end; the first failure. */
+  /** Runs all processes to their end; returns the first failure. */
   async run(restarts: number): Promise<Failure | undefined> {
     const { nproc, nodeRank } = this.options;
     const children = Array.from({ length: nproc }, (_, local) => this.start(local, restarts));
@@ -86,7 +86,7 @@ class Node {
       this.stopped = true;
       for (const child of children) child.kill(signal);
     };
-    // A terminal that is closed is no reason to lose steps.
+    // When the terminal closes, the runs save before they end, so that no steps are lost.
     const hangUp = () => stop('SIGTERM');
     process.on('SIGINT', stop).on('SIGTERM', stop).on('SIGHUP', hangUp);
     let failure: Failure | undefined;
@@ -95,7 +95,7 @@ class Node {
       if (failure) return;
       failure = found;
       this.meeting.failed(restarts);
-      // A process that is stopped, or waits for nothing, does not end by itself.
+      // A suspended or hanging process does not end by itself.
       last = setTimeout(() => end(children), 1000 * Math.min(grace, this.options.timeout));
     };
     let watches = this.options.nnodes > 1;
@@ -111,7 +111,7 @@ class Node {
       children.map(async (child, local) => {
         const failed = await ended(child);
         if (!failed) return;
-        // It was asked to end, as by a scheduler: the others end with it, and nothing is started again.
+        // It was asked to end, for example by a scheduler: the others end too, and nothing is restarted.
         if (stopCodes.has(failed.code)) this.stopped = true;
         fail({ ...failed, text: `rank ${nodeRank * nproc + local} (process ${child.pid}) ${failed.text}` });
       }),
@@ -125,12 +125,12 @@ class Node {
   private start(local: number, restarts: number): ChildProcess {
     const { nproc, nnodes, nodeRank, timeout } = this.options;
     const again = restarts > 0 && !this.command.includes('--resume') && this.command.includes('--out');
-    // Behind the flags that the user gave, so that the last one holds.
+    // After the user's flags, because the last one takes precedence.
     const args = again ? [...this.command.filter((arg) => arg !== '--overwrite'), '--resume'] : this.command;
     const threads = Math.max(1, Math.floor(availableParallelism() / nproc));
     return spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), ...args], {
       stdio: 'inherit',
-      // Ctrl-C reaches this process alone, which passes it on once: a second one would end a run that is saving.
+      // Ctrl-C reaches only this process, which passes it on once: a second one would kill a run that is saving.
       detached: true,
       env: {
         OMP_NUM_THREADS: String(threads),
@@ -154,7 +154,7 @@ function end(children: readonly ChildProcess[]): void {
   for (const child of children) if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
 }
 
-/** How a process failed; undefined where it ended well. */
+/** Resolves to how a process failed; undefined if it succeeded. */
 function ended(child: ChildProcess): Promise<Failure | undefined> {
   return new Promise((resolve) => {
     child.on('error', (error) => resolve({ text: `cannot be started: ${error.message}`, code: 1 }));

@@ -25,7 +25,7 @@ const program = new Commander('srrl')
 for (const command of commands) addCommand(program, command);
 addCompletion(program);
 
-/** Ends the process as SIGTERM does: Node.js would wait for a read from a disk that does not answer. */
+/** Ends the process as SIGTERM does, because Node.js would wait for a read from a disk that does not answer. */
 async function endAtOnce(): Promise<void> {
   for (const stream of [process.stdout, process.stderr])
     await new Promise<void>((resolve) => stream.write('', () => resolve()));
@@ -40,12 +40,12 @@ try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
-    // Help and version end here as well, with exit code 0; Commander has printed what there is to say.
+    // Help and version also end here, with exit code 0; Commander has printed the text.
     process.exitCode = error.exitCode === 0 ? 0 : 2;
   } else {
     const stack = !(error instanceof SrrlError) && error instanceof Error ? `\n${error.stack}` : '';
     console.error(`srrl: ${speaker()}${messageOf(error)}${stack}`);
-    // 130 is what a shell reports for a program that Ctrl-C ended.
+    // 130 is the exit code that a shell reports for a program ended by Ctrl-C.
     process.exitCode = error instanceof InterruptedError ? 130 : error instanceof ConfigError ? 2 : 1;
     if (hasStuckThread()) await endAtOnce();
   }

@@ -2,13 +2,13 @@
 import type { Prediction } from '../predict/index.js';
 import { percent, table } from '../report/terminal.js';
 
-/** What came of one image. */
+/** The predictions for one image, or why it could not be read. */
 export type Outcome = { image: string } & ({ predictions: Prediction[] } | { error: string });
 
 /** Turns outcomes into text, piece by piece. */
 export interface Format {
   begin?: string;
-  /** The text of one image; undefined where nothing is to be said before the end. */
+  /** Returns the text for one image; undefined if it is only written at the end. */
   of?(outcome: Outcome): string | undefined;
   end?(all: readonly Outcome[]): string;
 }
@@ -28,7 +28,7 @@ export const formats: Record<FormatName, Format> = {
 const row = (image: string, { label, index, probability }: Prediction, rank: number): string =>
   `${[cell(image), rank + 1, cell(label), index, probability].join()}\n`;
 
-/** As RFC 4180 quotes it. */
+/** Quotes a cell of CSV as in RFC 4180. */
 const cell = (text: string): string => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
 
 function tableOf(outcomes: readonly Outcome[]): string {

@@ -1,6 +1,6 @@
 import { printable } from '../printable.js';
 
-/** Lets nothing that this program prints steer the terminal: names in files may hold control characters. */
+/** Escapes control characters in all printed text, because names in files may contain them. */
 export function printSafely(): void {
   for (const name of ['log', 'error', 'warn'] as const) {
     const print = console[name].bind(console);

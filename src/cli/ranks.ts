@@ -1,19 +1,19 @@
-/** Commands that several processes can run together, when a launcher says so in its variables. */
+/** Runs a command in several processes if a launcher's environment variables ask for it. */
 import { type Place, placeFrom } from '../distributed/environment.js';
 import { type Backend, destroy, fail, init } from '../distributed/group.js';
 import { ConfigError, DistributedError, messageOf } from '../errors.js';
 
-/** The variable by which `srrl launch` tells its processes which one it is. */
+/** The environment variable in which `srrl launch` passes its process id to its processes. */
 export const launcherVariable = 'SRRL_LAUNCHER';
 
-/** Seconds in which a run can save and end when its launcher has gone. */
+/** Seconds that a run has to save and end after its launcher is gone. */
 const lastSeconds = 30;
 
-/** Ends this process soon after the launcher that started it has ended without ending it, as by kill -9. */
+/** Ends this process soon after its launcher has died without ending it, for example by kill -9. */
 export function endWithLauncher(): void {
   const launcher = Number(process.env[launcherVariable] ?? 0);
   if (launcher === 0) return;
-  // Processes that this one starts are not the launcher's.
+  // Child processes of this one do not belong to the launcher.
   delete process.env[launcherVariable];
   const watch = setInterval(() => {
     if (process.ppid === launcher) return;
@@ -29,20 +29,20 @@ export function endWithLauncher(): void {
 
 let rank = 0;
 
-/** Whether this process prints what a run says: the first of several. */
+/** Returns whether this process prints the output of a run: only the first rank does. */
 export const speaks = (): boolean => rank === 0;
 
-/** Who says it, in front of an error. */
+/** Returns the prefix of error messages: the rank, except for the first. */
 export const speaker = (): string => (rank > 0 ? `rank ${rank}: ` : '');
 
-/** How many processes run this command. */
+/** Returns the number of processes that run this command. */
 export const processes = (): number => placeFrom()?.worldSize ?? 1;
 
-/** The GPU of this process among those of its machine, where only the kind of device was named. */
+/** Returns `cuda:<local rank>` for `cuda` if there are several processes; other devices unchanged. */
 export const ownDevice = (device: string | undefined): string | undefined =>
   device === 'cuda' && processes() > 1 ? `cuda:${placeFrom()?.localRank ?? 0}` : device;
 
-/** What carries the tensors of a device between processes. */
+/** Returns the backend that transfers tensors of a device between processes. */
 function backendFor(device: string, { worldSize, rank }: Place): Backend {
   const isCuda = /^cuda(:|$)/.test(device);
   if (device === 'mps')
@@ -58,7 +58,7 @@ function backendFor(device: string, { worldSize, rank }: Place): Backend {
   return isCuda ? 'nccl' : 'gloo';
 }
 
-/** Runs `body` in the group of all ranks, where a launcher has started several. */
+/** Runs `body`, in the group of all ranks if a launcher has started several. */
 export async function withRanks(device: string, body: () => Promise<void>): Promise<void> {
   const place = placeFrom();
   if (!place || place.worldSize === 1) return body();
@@ -68,7 +68,7 @@ export async function withRanks(device: string, body: () => Promise<void>): Prom
   try {
     await body();
   } catch (error) {
-    // The others say why this one ended.
+    // Tells the other ranks why this one ended.
     if (!(error instanceof DistributedError)) await fail(messageOf(error));
     throw error;
   }

@@ -12,21 +12,21 @@ import { processes, speaks } from './ranks.js';
 export interface Showing {
   json: boolean;
   ui?: boolean;
-  /** What the live page calls it. */
+  /** The name of the run on the live page. */
   name?: string;
   /** Folder for event files of TensorBoard. */
   tensorboard?: string | undefined;
   /** Further reporters, as `module:FILE`. */
   reporters?: readonly string[] | undefined;
-  /** The command that resumes the run; undefined where it has no folder. */
+  /** The command that resumes the run; undefined if it has no folder. */
   resume?: string | undefined;
 }
 
-/** The command that resumes what was stopped. */
+/** Returns the command that resumes a stopped run; undefined without a folder. */
 export const resumeCommand = (command: 'distill' | 'train', out: unknown): string | undefined =>
   typeof out === 'string' ? srrlCommand(command, '--resume', '--out', out) : undefined;
 
-/** Says how a run that was stopped can be resumed. */
+/** Prints how to resume a stopped run. */
 export function sayHowToResume(stopped: End['stopped'], resume: string | undefined): void {
   if (stopped !== 'asked' && stopped !== 'time budget') return;
   const why = stopped === 'asked' ? 'Stopped' : 'Stopped at the end of the time budget';
@@ -35,8 +35,8 @@ export function sayHowToResume(stopped: End['stopped'], resume: string | undefin
 }
 
 /**
- * Consumes a run, tells reporters of it, and returns how it began and ended. The first Ctrl-C or SIGTERM ends it after
- * its step and saves; the second ends the process.
+ * Consumes a run, passes its events to reporters, and returns its first and last event. The first Ctrl-C or SIGTERM
+ * stops the run after its step and saves; the second ends the process.
  */
 export async function showRun(run: Run, showing: Showing): Promise<{ start: Start; end: End }> {
   const { json, resume } = showing;
@@ -50,7 +50,7 @@ export async function showRun(run: Run, showing: Showing): Promise<{ start: Star
   } finally {
     stopListening();
   }
-  // Where several processes run it, another one may have been asked to stop.
+  // With several processes, another one may have been asked to stop.
   if (end?.stopped === 'asked' && processes() > 1) process.exitCode ??= exitCodes.SIGTERM;
   if (!json && end && speaks()) sayHowToResume(end.stopped, resume);
   return { start, end } as { start: Start; end: End };
@@ -63,15 +63,15 @@ async function reportersFor({ json, name = 'run', ...asked }: Showing): Promise<
 }
 
 /**
- * What `--tensorboard`, `--reporters` and `--ui` ask for, for each run by its name. Runs of several have a folder each
- * for TensorBoard, `folders`.
+ * Returns the reporters that `--tensorboard`, `--reporters` and `--ui` ask for, for each run by its name. With several
+ * runs, `folders` names a TensorBoard folder for each.
  */
 export async function furtherReporters(
   names: readonly string[],
   { ui, tensorboard, reporters = [] }: Pick<Showing, 'ui' | 'tensorboard' | 'reporters'>,
   folders?: readonly string[],
 ): Promise<Reporter[][]> {
-  // What can fail comes first: a page that is served would keep the process alive.
+  // These can fail, so they come first: a live page that is already served would keep the process alive.
   const own = await Promise.all(
     names.map((name) => Promise.all(reporters.map((text) => resolveReporter(text, { name })))),
   );
@@ -85,7 +85,7 @@ export async function furtherReporters(
   return found;
 }
 
-/** Exit codes as a shell gives them for these signals. */
+/** Exit codes that a shell reports for these signals. */
 const exitCodes = { SIGINT: 130, SIGTERM: 143 } as const;
 
 export function stopOnSignal(run: Pick<Run, 'stop'>): () => void {
@@ -104,8 +104,7 @@ export function stopOnSignal(run: Pick<Run, 'stop'>): () => void {
 }
 
 /**
- * An AbortSignal that fires at the first Ctrl-C, for work that has nothing to save; the second ends the process as
- * usual.
+ * Returns an AbortSignal that fires at the first Ctrl-C, for work with nothing to save; the second ends the process.
  */
 export function interruptSignal(): AbortSignal {
   const controller = new AbortController();

@@ -1,4 +1,4 @@
-/** One run, or several that differ in their seed alone. */
+/** Runs one training, or several that differ only in their seed. */
 import { basename, join, resolve } from 'node:path';
 import { ConfigError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
@@ -16,11 +16,11 @@ interface Plan extends Pick<Showing, 'tensorboard' | 'reporters'> {
   setup: Record<string, unknown>;
 }
 
-/** Where a run's seed and folder stand in its setup, and what an earlier one knows of the teacher. */
+/** The seed and folder of a run in its setup, and the teacher's accuracy if an earlier run measured it. */
 export type SeedOptions = { seed?: number; out?: string; teacherAccuracy?: KnownAccuracy };
 
 /**
- * Starts the runs one after the other and shows them; with several seeds each has a folder below `out`, and a summary
+ * Runs the seeds one after the other and shows them. With several seeds, each has a folder below `out`, and a summary
  * follows.
  */
 export async function trainAndShow(start: (options: SeedOptions) => Run, plan: Plan): Promise<void> {
@@ -32,7 +32,7 @@ export async function trainAndShow(start: (options: SeedOptions) => Run, plan: P
   }
   if (setup.profile !== undefined) throw new ConfigError('--profile records one run: leave --seeds out to profile it.');
   const [first, out] = [Number(setup.seed ?? 0), setup.out as string | undefined];
-  // Also between two seeds the folder is this command's.
+  // The folder stays locked between two seeds.
   const release = lockFolders(out === undefined || setup.dryRun || !speaks() ? [] : [out]);
   try {
     await eachSeed(start, { ...plan, first, out, resume, dryRun: setup.dryRun === true, name: nameOf(setup) });
@@ -49,7 +49,7 @@ interface Seeds extends Omit<Plan, 'setup' | 'command'> {
   name: string;
 }
 
-/** The folder's name, or what is trained on what. */
+/** Returns the name of the folder, or `<student> on <data>`. */
 export const nameOf = ({ out, student, data }: Record<string, unknown>): string =>
   typeof out === 'string' ? basename(resolve(out)) : `${student} on ${data}`;
 

@@ -1,4 +1,4 @@
-/** The card of a student as text, for people. */
+/** Formats the card of a student as text. */
 import type { StudentCard } from '../distill/saved-student.js';
 import { printableName } from '../printable.js';
 import { pairs } from '../report/layout.js';
@@ -6,7 +6,7 @@ import { accuracyText } from '../report/terminal.js';
 
 const mostNames = 12;
 
-/** One line for each known field; fields that older files lack are left out. */
+/** Returns one line per known field; fields that older files lack are left out. */
 export function studentText(file: string, card: StudentCard): string {
   const { numClasses, classes, module, object, projected, preprocessing, method, teacher, accuracy } = card;
   const rows: [string, string | number | undefined][] = [

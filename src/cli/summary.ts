@@ -1,4 +1,4 @@
-/** Mean and spread of several runs, kept in the folder above theirs. */
+/** Mean and spread of several runs, saved in their parent folder. */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic.js';
@@ -11,7 +11,7 @@ export interface Summary {
   top5: { mean: number; spread: number };
 }
 
-/** Summarizes the accuracies of runs by their names, and writes `summary.json` into `out` where there is one. */
+/** Summarizes the accuracies of runs by their names, and writes `summary.json` into `out` if it is given. */
 export function summarize(tests: Record<string, Accuracy>, out?: string): Summary {
   const all = Object.values(tests);
   const summary = {

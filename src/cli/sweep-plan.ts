@@ -1,4 +1,4 @@
-/** What a sweep file asks for, as jobs: the teachers first, then one run for each point of the grids. */
+/** Turns a sweep file into jobs: the teachers first, then one run per point of the grids. */
 import { readFileSync } from 'node:fs';
 import { basename, dirname, extname, join } from 'node:path';
 import { ConfigError, messageOf } from '../errors.js';
@@ -51,7 +51,7 @@ export interface Job {
   name: string;
   folder: string;
   options: Values;
-  /** Folders of the runs that it makes: its own, or one for each seed. */
+  /** Folders of the job's runs: its own, or one per seed. */
   runs: string[];
   /** Name of the job that trains its teacher. */
   needs?: string;
@@ -63,8 +63,8 @@ export interface SweepPlan {
 }
 
 /**
- * Reads a sweep file. `options` holds what each command takes, so that a wrong option of the last run is refused before
- * the first one begins. Throws ConfigError.
+ * Reads a sweep file. `options` holds the schemas of the commands, so that a wrong option of the last run is refused
+ * before the first run begins. Throws ConfigError.
  */
 export function readSweep(file: string, options: Record<Job['command'], z.ZodObject>): SweepPlan {
   const sweep = validate(sweepSchema, parsed(file), file);
@@ -118,7 +118,7 @@ function jobsOf(run: z.output<typeof runSchema>, { out, common, base, teachers, 
   });
 }
 
-/** All combinations, the last option changing fastest. */
+/** Returns all combinations; the last option changes fastest. */
 function pointsOf(grid: Record<string, unknown[]>): Values[] {
   return Object.entries(grid).reduce<Values[]>(
     (points, [option, all]) => points.flatMap((point) => all.map((value) => ({ ...point, [option]: value }))),
@@ -126,7 +126,7 @@ function pointsOf(grid: Record<string, unknown[]>): Values[] {
   );
 }
 
-/** A part of a folder's name that says which value it is. */
+/** Returns the part of a folder's name for one value of an option. */
 function segment(option: string, value: unknown): string {
   const text = (typeof value === 'string' ? value : JSON.stringify(value)).replace(/[^\w.+=-]+/g, '_');
   return option === 'method' || option === 'student' ? text : `${option}-${text}`;

@@ -1,4 +1,4 @@
-/** Runs the jobs of a sweep one after the other, each in a process of its own. */
+/** Runs the jobs of a sweep one after the other, each in its own process. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import { readRun } from '../report/index.js';
 import { RunFolder } from '../train/run-folder.js';
 import type { Job } from './sweep-plan.js';
 
-/** How far a job is. */
+/** The progress of a job. */
 export type JobState = 'finished' | 'begun' | 'waiting';
 
 export function stateOf({ runs }: Job): JobState {
@@ -23,30 +23,30 @@ export function stateOf({ runs }: Job): JobState {
 }
 
 export interface SweepOptions {
-  /** Arguments for each run, which win over the file. */
+  /** Arguments for each run, which override the file. */
   args: readonly string[];
-  /** When no run may continue, in milliseconds of performance.now(), which no change of the clock moves. */
+  /** When all runs must stop, in milliseconds of performance.now(), which clock changes do not affect. */
   deadline: number;
-  /** Called with each message. */
+  /** Receives each message. */
   say: (text: string) => void;
 }
 
 export interface SweepEnd {
-  /** Names of jobs that failed, or whose teacher did. */
+  /** Names of jobs that failed, or whose teacher failed. */
   failed: string[];
-  /** Whether jobs are left because of time or Ctrl-C. */
+  /** Whether jobs remain because of the time budget or Ctrl-C. */
   stopped: boolean;
 }
 
 /**
- * Runs the jobs that are not finished: those that were begun resume from their newest checkpoint. At the deadline, or
- * at Ctrl-C, the run in progress saves and ends. A job that fails does not keep the others from running.
+ * Runs the unfinished jobs; jobs that have begun resume from their newest checkpoint. At the deadline or at Ctrl-C, the
+ * run in progress saves and ends. A failed job does not stop the others.
  */
 export async function runSweep(jobs: readonly Job[], options: SweepOptions): Promise<SweepEnd> {
   const failed = new Set<string>();
   let child: ChildProcess | undefined;
   let stopping = false;
-  // The terminal sends Ctrl-C to the run as well.
+  // The terminal also sends Ctrl-C to the run.
   const stop = () => {
     stopping = true;
   };
@@ -89,7 +89,7 @@ export async function runSweep(jobs: readonly Job[], options: SweepOptions): Pro
 function argumentsOf(job: Job, args: readonly string[]): string[] {
   const command = [join(packageRoot, 'bin/srrl.js'), job.command];
   const out = ['--out', job.folder];
-  // A run that was ended before its first checkpoint starts again.
+  // A run that ended before its first checkpoint starts again.
   if (job.runs.some((folder) => RunFolder.open(folder).latestCheckpoint() !== undefined))
     return [...command, ...out, '--resume'];
   const config = join(job.folder, 'sweep.yaml');

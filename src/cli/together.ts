@@ -1,4 +1,4 @@
-/** Several students side by side, shown in one stream of lines. */
+/** Trains several students together and shows them in one stream of lines. */
 import { linesOf } from '../report/event-text.js';
 import { widthOf, wrap } from '../report/layout.js';
 import { durationText, Progress, percent, table } from '../report/terminal.js';
@@ -9,14 +9,14 @@ import { type Summary, summarize } from './summary.js';
 type End = Extract<TogetherEvent, { type: 'end' }>;
 
 export interface TogetherShowing extends Pick<Showing, 'json' | 'ui' | 'tensorboard' | 'reporters'> {
-  /** What all of them together are called. */
+  /** The name of the whole group. */
   name: string;
-  /** The folder above theirs. */
+  /** The parent folder of their folders. */
   out: string | undefined;
   dryRun: boolean;
 }
 
-/** Trains them and shows what happens, each line with the student's name; a table of the results follows. */
+/** Trains the students; each line of output names its student, and a table of the results follows. */
 export async function trainTogether(
   setups: Record<string, DistillSetup>,
   { json, name, out, dryRun, ...asked }: TogetherShowing,
@@ -58,7 +58,7 @@ export async function trainTogether(
   sayHowToResume(stopped, resumeCommand('distill', out));
 }
 
-/** Of the name of a student. */
+/** Returns a folder name for a student's name. */
 export const folderName = (student: string): string => student.replace(/[^\w.-]/g, '_');
 
 function tableOf(ends: readonly End[], { mean, spread }: Summary['top1']): string {

@@ -1,23 +1,23 @@
-/** What a deployed student needs to be used, stored in the file itself. */
+/** The card of an exported student: what its users need to know, stored in the file itself. */
 import type { StudentCard } from '../distill/saved-student.js';
 import type { FileOptions } from './options.js';
 
-/** How an exported file was compared with the student that it was made of. */
+/** The comparison of an exported file with its student. */
 export interface Verification {
-  /** What ran the file: `onnxruntime 1.30.0`, `libtorch 2.13.0`. */
+  /** The runtime that ran the file: `onnxruntime 1.30.0`, `libtorch 2.13.0`. */
   runtime: string;
-  /** Why the runtime of the format did not run it; absent where it did. */
+  /** Why the format's own runtime did not run it; absent if it did. */
   missing?: string;
-  /** How many images were compared, and where they are from. */
+  /** Number of compared images, and their source. */
   images: number;
   source: string;
-  /** Of the outputs: logits, or probabilities with preprocessing. */
+  /** The largest difference of the outputs: logits, or probabilities with preprocessing. */
   maxDifference: number;
   /** Absent for int8, which is judged by its accuracy. */
   tolerance?: number;
-  /** Share of images with the same first class, 0..1. */
+  /** Share of images with the same most likely class, 0..1. */
   sameTop1: number;
-  /** Median time of a forward, in milliseconds. Not stored in the file, which it would make another one each time. */
+  /** Median time of a forward, in milliseconds. Not stored in the file, so that exports stay bitwise identical. */
   latency?: { images: number; milliseconds: number }[];
 }
 
@@ -32,7 +32,7 @@ export interface QuantizationRecord {
 
 /** The card of an exported student, as JSON under the name `srrl`. */
 export interface ExportCard {
-  /** Of this layout. */
+  /** Version of this layout. */
   version: 1;
   /** Name in `srrl models`, or the class of a model of your own. */
   model: string;
@@ -41,23 +41,23 @@ export interface ExportCard {
   numClasses: number;
   /** [C, H, W] */
   input: readonly number[];
-  /** Of the images in the scale 0..1, per channel; absent where the images are fed as they are. */
+  /** Mean and deviation of images in 0..1, per channel; absent if images are not normalized. */
   mean?: readonly number[];
   std?: readonly number[];
-  /** What the file takes and returns. */
+  /** The input and output of the file. */
   takes: 'float32 [N, C, H, W], normalized' | 'uint8 [N, H, W, C]';
   returns: 'logits' | 'probabilities';
   precision: 'float32' | 'float16' | 'int8';
   folded: boolean;
-  /** A number where the file takes that many images and no others. */
+  /** The fixed number of images that the file accepts, or `dynamic`. */
   batch: number | 'dynamic';
-  /** The data set that it was trained on. */
+  /** The data set that the student was trained on. */
   data?: string;
   quantization?: QuantizationRecord;
   verified?: Verification;
 }
 
-/** The part of a card that follows from the options. */
+/** Returns the part of a card that follows from the options. */
 export function cardParts({ withPreprocessing, fold, half, int8, batch }: FileOptions) {
   return {
     takes: withPreprocessing ? 'uint8 [N, H, W, C]' : 'float32 [N, C, H, W], normalized',
@@ -68,13 +68,13 @@ export function cardParts({ withPreprocessing, fold, half, int8, batch }: FileOp
   } satisfies Partial<ExportCard>;
 }
 
-/** A student's own card without paths of this machine, which mean nothing elsewhere and may tell too much. */
+/** Returns a student's card without local paths, which are useless elsewhere and may reveal private information. */
 export function published({ command: _, module: __, teacher, ...student }: StudentCard, data = ''): StudentCard {
   const source = teacher?.source.split(/[\\/]/).at(-1);
   return { ...student, data, ...(teacher && source !== undefined && { teacher: { ...teacher, source } }) };
 }
 
-/** What a file says of itself, as JSON: a student's card, which predictions read, and what the export adds to it. */
+/** Returns the card of a file as JSON: the student's card, which predictions read, and the additions of the export. */
 export function cardText({ card, student }: { card: ExportCard; student: StudentCard }): string {
   const { version: layout, ...exported } = card;
   return JSON.stringify({ ...published(student, card.data), ...exported, layout });

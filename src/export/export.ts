@@ -1,4 +1,4 @@
-/** A student as a file for another runtime. */
+/** Exports a student as a file for another runtime. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -35,7 +35,7 @@ const kinds: Kinds<ExportOptions> = {
   overwrite: 'boolean',
 };
 
-/** What {@link exportStudent} wrote. */
+/** The result of {@link exportStudent}. */
 export interface Exported {
   file: string;
   /** `onnx`, `torchscript`, ... */
@@ -43,16 +43,16 @@ export interface Exported {
   bytes: number;
   card: ExportCard;
   verification: Verification;
-  /** What a user should know: that data could not be opened, or a runtime is not installed. */
+  /** Notices for the user, such as data that could not be opened or a runtime that is not installed. */
   notices: string[];
 }
 
 /**
- * Writes the student of a run, or a model of your own, for another runtime; the ending of `file` says the format. The
- * file is run again, by a runtime that is not this package's own where the format has one, and compared with the
- * student; nothing is left behind where it differs. Throws ConfigError for unknown endings and options that the format
- * does not have, FileError where the run has no finished student or the file cannot be written, ExportError where an
- * operator has no form in the format or the file computes something else.
+ * Writes the student of a run, or a model of your own, for another runtime; the ending of `file` selects the format.
+ * Runs the written file, in an independent runtime if the format has one, and compares it with the student; if they
+ * differ, no file is left. Throws ConfigError for unknown endings and options that the format does not support,
+ * FileError if the run has no finished student or the file cannot be written, ExportError if the format cannot express
+ * an operator or the file computes different outputs.
  *
  *     await exportStudent('runs/a', 'student.onnx', { withPreprocessing: true });
  *     await exportStudent({ model, image: [3, 32, 32] }, 'model.torchscript.pt');
@@ -101,7 +101,7 @@ async function written(file: string, { format, source, options, fileOptions }: W
     const { latency: _, ...stored } = verification;
     network.verification = verification;
     network.card = { ...network.card, verified: stored, ...(network.quantized && { quantization: network.quantized }) };
-    // Once more, with what was found in the card.
+    // Writes the file again, now with the verification in its card.
     rmSync(temporary, { recursive: true, force: true });
     await write(format, network, temporary, file);
     if (format.endings.length === 0) replaceFolder(temporary, file.replace(/[\\/]+$/, ''));
@@ -120,14 +120,14 @@ async function written(file: string, { format, source, options, fileOptions }: W
   }
 }
 
-/** What cannot be removed was not written either; the error that led here says why. */
+/** Removes a path and ignores errors, because the error that led here is the one to report. */
 function removeQuietly(path: string): void {
   try {
     rmSync(path, { recursive: true, force: true });
   } catch {}
 }
 
-/** The student with its graph as the options ask for it. */
+/** The student, with its graph as the options require. */
 class Student implements Network {
   readonly model;
   readonly student;
@@ -147,7 +147,7 @@ class Student implements Network {
     this.seeds = source.seeds;
     this.card = { version: 1, ...source.card, ...cardParts(options) };
     const data = source.card.data;
-    // Not where the data lie on this machine.
+    // Removes the local folder of the data.
     if (data) this.card = { ...this.card, data: data.replace(/:.*[\\/](?=[^\\/]+$)/, ':') };
   }
 
@@ -201,7 +201,7 @@ function refuseFullFolder(file: string, format: Format, overwrite: boolean): voi
   }
 }
 
-/** The old folder is there until the new one is. */
+/** Replaces a folder; the old one stays until the new one is in place. */
 function replaceFolder(made: string, folder: string): void {
   if (!existsSync(folder)) {
     renameSync(made, folder);

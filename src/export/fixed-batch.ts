@@ -1,7 +1,7 @@
-/** The graph for one number of images. */
+/** Fixes the batch size of a graph. */
 import { argument, type Graph, type GraphNode, type Operand, resultOf, type ValueInfo } from './graph.js';
 
-/** The graph with the number of images, and all that is computed from it, as constants. */
+/** Returns the graph with the number of images, and everything computed from it, as constants. */
 export function withFixedBatch(graph: Graph, batch: number): Graph {
   const values = new Map([...graph.values].map(([name, info]) => [name, fixedInfo(info, batch)]));
   const numbers = new Map<string, number>();
@@ -31,7 +31,7 @@ function fixedInfo({ dtype, shape, multiples }: ValueInfo, batch: number): Value
   return { dtype, shape: sizes };
 }
 
-/** What a node returns that computes with sizes; undefined for other nodes. */
+/** Returns the number that a node of size arithmetic computes; undefined for other nodes. */
 function numberOf(node: GraphNode, values: ReadonlyMap<string, ValueInfo>): number | undefined {
   const number = (name: string) => argument(node, name).value as number;
   if (node.overload !== 'int') return undefined;

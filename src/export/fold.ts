@@ -1,12 +1,12 @@
-/** Batch normalizations folded into the layers before them. */
+/** Folds batch normalizations into the layers before them. */
 import { noGrad, type Tensor, functions as torch } from '../tensor/index.js';
 import { argument, call, type Graph, type GraphNode, resultOf, usersOf, value, type Weight } from './graph.js';
 
 const foldable = /^aten::(conv[123]d|linear)$/;
 
 /**
- * The graph with each normalization of evaluation mode merged into the convolution or linear layer whose only reader it
- * is. Computed in float64; equal up to rounding.
+ * Returns the graph with each evaluation-mode normalization merged into its convolution or linear layer, if it is the
+ * only reader of that layer. Computed in float64; equal up to rounding.
  */
 export function folded(graph: Graph): Graph {
   const users = usersOf(graph);
@@ -33,14 +33,14 @@ export function isEvaluated(node: GraphNode): boolean {
   );
 }
 
-/** Its weight is a parameter as it stands, and no result of a computation. */
+/** Returns whether the node's weight is stored in the graph, and not computed. */
 const isOwn = (node: GraphNode, weights: ReadonlyMap<string, Weight>): boolean =>
   weights.has(String(argument(node, 'weight').value));
 
 const usesOfWeight = (users: Map<string, unknown[]>, node: GraphNode): number =>
   users.get(String(argument(node, 'weight').value))?.length ?? 0;
 
-/** The layer with the normalization in its weights, and its result under the name of the normalization's. */
+/** Returns the layer with the normalization in its weights; its result takes the name of the normalization's. */
 function merged(layer: GraphNode, norm: GraphNode, weights: Map<string, Weight>): GraphNode {
   const weightName = String(argument(layer, 'weight').value);
   const held = (weights.get(weightName) as Weight).tensor;
@@ -69,7 +69,7 @@ function merged(layer: GraphNode, norm: GraphNode, weights: Map<string, Weight>)
 
 const biasBeside = (weight: string): string => `${weight.replace(/(^|\.)[^.]*$/, '$1')}bias`;
 
-/** What a normalization multiplies each channel by and adds, in float64. */
+/** Returns the factor and the summand of a normalization for each channel, in float64. */
 export function scaleAndShift(norm: GraphNode, weights: ReadonlyMap<string, Weight>): { scale: Tensor; shift: Tensor } {
   const held = (name: string): Tensor | undefined =>
     weights
@@ -84,9 +84,7 @@ export function scaleAndShift(norm: GraphNode, weights: ReadonlyMap<string, Weig
   });
 }
 
-/**
- * Normalizations that stay, as a multiplication and an addition, whose factors are computed before they are rounded.
- */
+/** Replaces the remaining normalizations by a multiplication and an addition, with factors computed in float64. */
 export function withPlainNorms(graph: Graph): Graph {
   const weights = new Map(graph.weights);
   const values = new Map(graph.values);

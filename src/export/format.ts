@@ -1,4 +1,4 @@
-/** What a format is: one file in formats/. */
+/** The interface of a format; each format is one file in formats/. */
 import type { StudentCard } from '../distill/saved-student.js';
 import type { Module, StateDict } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
@@ -7,46 +7,46 @@ import type { Graph } from './graph.js';
 import type { FileOption, FileOptions } from './options.js';
 import type { SeedsRecord } from './seeds.js';
 
-/** What is written. */
+/** The network to write. */
 export interface Network {
   /** The student itself, in evaluation mode. */
   readonly model: Module;
   readonly options: FileOptions;
   readonly card: ExportCard;
-  /** What the file of the student says of it: its preprocessing, how it was trained, how good it is. */
+  /** The card in the student's own file: preprocessing, training and accuracy. */
   readonly student: StudentCard;
   readonly seeds?: SeedsRecord | undefined;
-  /** How what was written computes; unknown while it is written for the first time. */
+  /** The verification of the written file; undefined when it is written for the first time. */
   readonly verification?: Verification | undefined;
-  /** As the options ask for it: folded, in half precision, with preprocessing. Made at the first use. */
+  /** The graph as the options require: folded, in half precision, with preprocessing. Made at the first use. */
   readonly graph: Graph;
-  /** Of int8: the smallest and largest number of each value that is quantized. */
+  /** For int8, the smallest and largest number of each quantized value. */
   readonly quantization: ReadonlyMap<string, readonly [number, number]> | undefined;
 }
 
-/** A file that runs. */
+/** An exported file that is ready to run. */
 export interface Runtime {
-  /** With its version. */
+  /** Name and version. */
   readonly name: string;
-  /** Why this is not the runtime of the format; absent where it is. */
+  /** Why this is not the format's own runtime; absent if it is. */
   readonly missing?: string;
-  /** Takes what the file takes, returns what it returns, as float32. */
+  /** Runs the file on its input; returns its output as float32. */
   run(images: Tensor): Tensor | Promise<Tensor>;
   dispose(): void | Promise<void>;
 }
 
-/** A format that a student is exported in. */
+/** An export format. */
 export interface Format {
   readonly name: string;
   readonly summary: string;
-  /** With the dot; the longest one that fits decides. Empty for a folder. */
+  /** File name endings with the dot; the longest match decides. Empty for a folder. */
   readonly endings: readonly string[];
-  /** Options that it takes; others are refused. */
+  /** Supported options; others are refused. */
   readonly takes: readonly FileOption[];
-  /** Writes to a path where nothing is; what goes wrong is thrown, and the path removed by the caller. */
+  /** Writes to a path that does not exist. Throws on failure; the caller then removes the path. */
   write(network: Network, path: string): void | Promise<void>;
-  /** Runs what was written, by a runtime of its own where there is one. */
+  /** Opens the written file, in the format's own runtime if it is available. */
   open?(path: string, network: Network): Promise<Runtime>;
-  /** Reads back what was written, in formats that hold weights and no operators. */
+  /** Reads the written weights, for formats that hold weights but no operators. */
   readBack?(path: string): StateDict | Promise<StateDict>;
 }

@@ -1,13 +1,13 @@
 /**
- * Makes the number of images free. A trace holds the numbers that the model computed from it in JavaScript, as in
- * `x.reshape([x.shape[0], -1])`; two traces of different batches tell them from all others.
+ * Makes the batch size of a graph dynamic. A trace holds numbers that the model computed from the batch size in
+ * JavaScript, as in `x.reshape([x.shape[0], -1])`; comparing traces of two batch sizes reveals them.
  */
 import { ConfigError } from '../errors.js';
 import { call, type Dim, type Graph, type GraphNode, int, type Operand, placeOf, value } from './graph.js';
 
 type Batches = readonly [number, number];
 
-/** The first of two traces of the same model, with what depends on the number of images computed from it. */
+/** Returns the first of two traces of a model, with numbers that depend on the batch size computed from it. */
 export function withFreeBatch(first: Graph, second: Graph, batches: Batches): Graph {
   const sizes = new Sizes(batches);
   const unlike = first.nodes.findIndex((node, i) => !isSameCall(node, second.nodes[i]));

@@ -1,4 +1,4 @@
-/** Students as files for other runtimes. */
+/** Exports students as files for other runtimes. */
 export type { ExportCard, QuantizationRecord, Verification } from './card.js';
 export { type Exported, exportStudent } from './export.js';
 export type { Format, Network, Runtime } from './format.js';

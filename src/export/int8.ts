@@ -1,4 +1,4 @@
-/** What quantization needs in addition to the network: ranges from training images, and the accuracy that is left. */
+/** Calibrates quantization with training images, and checks the remaining accuracy. */
 import { ConfigError, ExportError } from '../errors.js';
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { QuantizationRecord } from './card.js';
@@ -10,12 +10,12 @@ import { scriptOf } from './torchscript.js';
 import { expected } from './verify.js';
 
 const batchSize = 32;
-/** One image of so many is less than a tenth of a point. */
+/** The fewest test images: one of them counts less than a tenth of a percentage point. */
 const fewestImages = 2000;
 
 /**
- * The range of each value that is quantized: of each batch of training images the smallest and the largest number, and
- * of these the mean, so that one unusual image does not widen all steps.
+ * Returns the range of each quantized value: the smallest and largest number of each batch of training images, averaged
+ * over batches, so that one unusual image does not widen all steps.
  */
 export async function calibrated(
   network: Network,
@@ -55,7 +55,7 @@ interface LossOptions {
   file: string;
 }
 
-/** The top-1 of the student and of its file. Throws ExportError where the file loses more than is allowed. */
+/** Returns the top-1 of the student and of its file. Throws ExportError if the file loses more than allowed. */
 export async function checkLoss(
   runtime: Runtime,
   network: Network,

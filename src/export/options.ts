@@ -1,7 +1,7 @@
 /** The options of an export. */
 import { z } from '../options.js';
 
-/** Options that change what a file holds; each format says which it takes. */
+/** Options that change the content of a file; each format lists those that it supports. */
 export const fileOptions = z.strictObject({
   withPreprocessing: z
     .boolean()
@@ -45,5 +45,5 @@ export const exportOptions = fileOptions.extend({
   overwrite: z.boolean().default(false).describe('replace a folder that is not empty'),
 });
 
-/** Options of exportStudent: what the file holds, and how it is compared with the student. */
+/** Options of exportStudent: the content of the file, and its comparison with the student. */
 export type ExportOptions = z.input<typeof exportOptions>;

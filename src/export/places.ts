@@ -1,4 +1,4 @@
-/** Where in the model an operator is called from: the path of the module, and the line of the model's code. */
+/** Finds where a model calls an operator: the path of the module, and the line of the model's code. */
 import { isAbsolute, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Module } from '../nn/index.js';
@@ -10,11 +10,11 @@ export interface Place {
 }
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-/** Frames of these rooms are how an operator is called, not where. */
+/** Stack frames in these folders belong to this package, not to the model. */
 const inner = ['tensor/', 'nn/', 'export/', 'native.'].map((room) => `${root}${room}`);
 const frameLimit = 60;
 
-/** Records which module runs while `forward` runs, and numbers the places that are asked for. */
+/** Tracks the current module during `forward`, and numbers the places requested. */
 export class Places {
   readonly #list: Place[] = [];
   readonly #stack: string[] = [];
@@ -33,7 +33,7 @@ export class Places {
     }
   }
 
-  /** The number of the place that is running now. */
+  /** Adds the current place; returns its number. */
   here(): number {
     const scope = this.#stack.at(-1) ?? '';
     return this.#list.push({ scope, source: callingLine() }) - 1;
@@ -43,7 +43,7 @@ export class Places {
     return this.#list[number] ?? { scope: '', source: '' };
   }
 
-  /** Takes the hooks away. */
+  /** Removes the hooks. */
   close(): void {
     for (const hook of this.#hooks) hook.remove();
   }
@@ -57,7 +57,7 @@ function callingLine(): string {
   return lineIn(stack);
 }
 
-/** The innermost line of a stack that is the model's own; empty where there is none. */
+/** Returns the innermost line of a stack in the model's own code; empty if there is none. */
 export function lineIn(stack = ''): string {
   for (const frame of stack.split('\n')) {
     const [, place = '', line] = frame.match(/\(?((?:file:\/\/|\/)[^)]*?):(\d+):\d+\)?$/) ?? [];
@@ -69,7 +69,7 @@ export function lineIn(stack = ''): string {
   return '';
 }
 
-/** Without the folders of this machine, which nobody else has: it is written into files. */
+/** Shortens a path to one without local folders, because it is written into files. */
 function shortened(file: string): string {
   if (file.startsWith(root)) return `srrl/${file.slice(root.length)}`;
   const path = relative(process.cwd(), file);

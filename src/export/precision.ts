@@ -1,4 +1,4 @@
-/** A network in half precision. */
+/** Converts a network to half precision. */
 
 import { dtypeCode } from '../tensor/dtype.js';
 import { isFloatingPoint, noGrad } from '../tensor/index.js';
@@ -6,9 +6,9 @@ import { folded, withPlainNorms } from './fold.js';
 import { bool, call, type Graph, int, none, renamed, value } from './graph.js';
 
 /**
- * The graph with weights and arithmetic in float16. Images and logits stay float32: the first node and the last one
- * cast them. Normalizations are folded, or become factors that were computed in float64: float16 has no room for small
- * variances.
+ * Returns the graph with weights and arithmetic in float16. Images and logits stay float32: the first and the last node
+ * cast them. Normalizations are folded or replaced by factors computed in float64, because float16 cannot represent
+ * small variances.
  */
 export function halved(graph: Graph): Graph {
   const plain = withPlainNorms(folded(graph));
@@ -45,7 +45,7 @@ export function halved(graph: Graph): Graph {
   };
 }
 
-/** Tensors that operators make, and casts: in float16 as well. */
+/** Replaces float32 by float16 in the dtype arguments of casts and of operators that create tensors. */
 function inHalf(operand: { kind: string; value: unknown }, name: string) {
   const isSingle = name === 'dtype' && operand.kind === 'int' && operand.value === dtypeCode('float32');
   return (isSingle ? int(dtypeCode('float16')) : operand) as ReturnType<typeof int>;

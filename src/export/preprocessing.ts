@@ -1,12 +1,12 @@
-/** Normalization and softmax as a part of the network. */
+/** Adds normalization and softmax to the network. */
 import { tensor } from '../tensor/index.js';
 import type { ExportCard } from './card.js';
 import { call, float, type Graph, int, ints, none, renamed, type ValueInfo, value } from './graph.js';
 import { cast } from './precision.js';
 
 /**
- * The graph with uint8 images [N, H, W, C], as every decoder returns them, instead of normalized ones, and with
- * probabilities instead of logits. Sizes stay those of the network: resize and crop before.
+ * Returns the graph for uint8 images [N, H, W, C], as every decoder returns them, instead of normalized ones, and with
+ * probabilities instead of logits. It does not change sizes: callers resize and crop images first.
  */
 export function withPreprocessing(graph: Graph, { mean, std }: Pick<ExportCard, 'mean' | 'std'>): Graph {
   const [logits = ''] = graph.outputs;

@@ -1,4 +1,4 @@
-/** What is known of the other seeds of a run: `--seeds` makes the folders seed-0, seed-1, ... next to each other. */
+/** Reads the other seeds of a run: `--seeds` makes the folders seed-0, seed-1, ... next to each other. */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { readStudentCard, type StudentCard } from '../distill/saved-student.js';
@@ -10,7 +10,7 @@ interface Statistic {
   spread: number;
 }
 
-/** Accuracy in percent over runs that differ in their seed alone. */
+/** Accuracy in percent over runs that differ only in their seed. */
 export interface SeedsRecord {
   count: number;
   top1: Statistic;
@@ -19,7 +19,7 @@ export interface SeedsRecord {
 
 const seedFolder = /^seed-\d+$/;
 
-/** The accuracy over the seeds of a run; nothing where it has one alone, or others were trained in another way. */
+/** Returns the accuracy over the seeds of a run; empty if there is only one, or others were trained differently. */
 export function seedsAround(run: string): { seeds?: SeedsRecord } {
   const folder = resolve(run);
   if (!seedFolder.test(basename(folder)) || !existsSync(folder)) return {};

@@ -1,4 +1,4 @@
-/** What is exported: the student of a run, or a model of the user's own. */
+/** Opens what to export: the student of a run, or the user's own model. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Dataset } from '../data/dataset.js';
@@ -12,36 +12,36 @@ import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js
 import type { ExportCard } from './card.js';
 import { type SeedsRecord, seedsAround } from './seeds.js';
 
-/** A model that was not made by a run, and what its images are like. */
+/** Your own model, not from a run, and a description of its images. */
 export interface OwnModel {
   /** Returns logits [N, K] for images [N, C, H, W]. */
   model: Module;
   /** [C, H, W] */
   image: readonly number[];
-  /** Of the images in the scale 0..1, per channel. Default: they are fed as they are. */
+  /** Mean and deviation of images in 0..1, per channel. Default: images are not normalized. */
   mean?: readonly number[];
   std?: readonly number[];
-  /** Names of the classes, in their order. Default: those of the data set. */
+  /** Class names, in order. Default: those of the data set. */
   classes?: readonly string[];
-  /** For calibration and verification. Default: synthetic images. */
+  /** Data for calibration and verification. Default: synthetic images. */
   data?: string | Dataset;
 }
 
-/** The student with what is known of it. */
+/** The student to export, with its cards and data. */
 export interface Source {
   model: Module;
   card: Pick<ExportCard, 'model' | 'parameters' | 'classes' | 'numClasses' | 'input' | 'mean' | 'std' | 'data'>;
-  /** What the file of the student says of it, or would. */
+  /** The card in the student's file, or the one that a run would have written. */
   student: StudentCard;
-  /** Of the runs that differ from this one in their seed alone, with this one; absent where it is alone. */
+  /** Accuracy over the runs that differ only in their seed, including this one; absent if it is the only one. */
   seeds?: SeedsRecord;
   data: Dataset | undefined;
-  /** Why there are no data. */
+  /** Why there is no data. */
   withoutData?: string;
   dispose(): void;
 }
 
-/** Opens a run, or takes a model. Throws FileError where a run has no student or has not finished. */
+/** Opens a run or a model. Throws FileError if a run has no student or has not finished. */
 export async function openSource(what: string | OwnModel, dataOption: string | undefined): Promise<Source> {
   if (typeof what !== 'string') return ownSource(what, dataOption);
   refuseUnfinished(what);
@@ -79,7 +79,7 @@ export async function openSource(what: string | OwnModel, dataOption: string | u
   }
 }
 
-/** The card with what files of older versions do not hold. */
+/** Adds to a card what files of older versions lack. */
 function completed(card: StudentCard, input: readonly number[], data: Dataset | undefined): StudentCard {
   if (!data) return { ...card, input: [...input] };
   const preprocessing = { ...evaluationViewOf(data), mean: data.mean, std: data.std };
@@ -88,7 +88,7 @@ function completed(card: StudentCard, input: readonly number[], data: Dataset | 
 
 const statisticsOf = ({ mean, std }: StudentCard) => (mean && std ? { mean, std } : {});
 
-/** A folder whose run still trains, or was stopped, has the best student so far and not the last one. */
+/** Throws if a run is unfinished: it has the best student so far, but not the last one. */
 function refuseUnfinished(path: string): void {
   const has = (name: string) => existsSync(join(path, name));
   if (path.endsWith('.safetensors') || !has('config.yaml') || has(studentFiles.last)) return;
@@ -135,7 +135,7 @@ interface OwnFacts extends Pick<OwnModel, 'model' | 'image' | 'mean' | 'std'> {
   names: readonly string[] | undefined;
 }
 
-/** The card that a run would have written; images are fed as they are where nothing else is said. */
+/** Returns the card that a run would have written; by default, images are not normalized. */
 function ownCard({ model, image, numClasses, names, mean, std }: OwnFacts, data: Dataset | undefined): StudentCard {
   const [channels = 1, height = 1, width = 1] = image;
   const same = (value: number): number[] => Array.from({ length: channels }, () => value);
@@ -152,7 +152,7 @@ function ownCard({ model, image, numClasses, names, mean, std }: OwnFacts, data:
   };
 }
 
-/** How many logits a model returns. */
+/** Returns the number of logits of a model. */
 function classesOf(model: Module, image: readonly number[]): number {
   return scope(() => {
     const training = [...model.namedModules()].map(([, module]) => [module, module.training] as const);
@@ -168,7 +168,7 @@ function classesOf(model: Module, image: readonly number[]): number {
   });
 }
 
-/** The data set that is asked for, which must open, or else the run's, where it opens. */
+/** Opens the requested data set, which must succeed, or else the run's, which may fail. */
 async function openData(asked?: string, own?: string): Promise<{ data?: Dataset; why?: string }> {
   if (asked !== undefined) return { data: await openDataset(asked) };
   if (own === undefined) return { why: 'no data set is known' };
@@ -190,16 +190,14 @@ function checkFits(data: Dataset, numClasses: number, input: readonly number[], 
     );
 }
 
-/** A batch of images as the network sees them: float32 [N, C, H, W], normalized. */
+/** A batch of images as the network receives them: float32 [N, C, H, W], normalized. */
 export interface Examples {
   images: Tensor;
   /** int64 [N]; absent for synthetic images. */
   labels?: Tensor;
 }
 
-/**
- * Calls `use` with up to `count` images of a split, in an order that does not depend on the machine, batch by batch.
- */
+/** Calls `use` with batches of up to `count` images of a split in total, in an order independent of the machine. */
 export async function forEachBatch(
   data: Dataset,
   split: 'train' | 'test',
@@ -234,7 +232,7 @@ export async function forEachBatch(
   return seen;
 }
 
-/** Images of no data set, the same each time; the default generator is left alone. */
+/** Returns synthetic images, the same each time; does not touch the default generator. */
 export function syntheticImages(count: number, image: readonly number[]): Tensor {
   const [channels = 1, height = 1, width = 1] = image;
   return scope(() => {

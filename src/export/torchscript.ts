@@ -1,11 +1,11 @@
-/** A {@link Graph} as a TorchScript module. */
+/** Converts a {@link Graph} to a TorchScript module. */
 import { ConfigError, messageOf } from '../errors.js';
 import { native } from '../native.js';
 import type { ScriptAttribute, ScriptCall } from '../native-types.js';
 import { ScriptModule } from '../tensor/index.js';
 import { type Graph, placeOf } from './graph.js';
 
-/** The network as a module whose parameters and buffers have their names of the state dict. Lives until dispose(). */
+/** Returns the network as a module with the state dict's names for parameters and buffers. Lives until dispose(). */
 export function scriptOf(graph: Graph): ScriptModule {
   const [input = 'images'] = graph.inputs;
   const attributes: ScriptAttribute[] = [...graph.weights].map(([path, { tensor, kind }]) => ({
@@ -33,7 +33,7 @@ export function scriptOf(graph: Graph): ScriptModule {
   }
 }
 
-/** The file that `torch.jit.load` reads, with `card` in its extra file `srrl.json`. */
+/** Returns the bytes of a file for `torch.jit.load`, with `card` as its extra file `srrl.json`. */
 export function scriptBytes(graph: Graph, card: string): Buffer {
   const module = scriptOf(graph);
   try {

@@ -1,4 +1,4 @@
-/** A model's forward pass as a {@link Graph}, by libtorch's tracer. */
+/** Traces a model's forward pass to a {@link Graph} with libtorch's tracer. */
 import { checkCall } from '../call.js';
 import { ConfigError, messageOf, NativeError, SrrlError } from '../errors.js';
 import { native } from '../native.js';
@@ -16,9 +16,9 @@ const batches = [2, 3] as const;
 
 /**
  * Runs `model` on two batches of images [C, H, W] and returns the operators that it ran, for any number of images. The
- * model must be on the CPU; it is traced in evaluation mode. Throws ConfigError where its forward cannot be written as
- * a list of operators: where it reads a value of a tensor, runs other operators for another number of images, or holds
- * a parameter that is not a property of a module.
+ * model must be on the CPU; it is traced in evaluation mode. Throws ConfigError if its forward cannot be written as a
+ * list of operators: it reads a value of a tensor, runs other operators for another number of images, or holds a
+ * parameter that is not a property of a module.
  */
 export function traceGraph(model: Module, image: readonly number[]): Graph {
   checkCall('traceGraph', ['model', 'image'], undefined, arguments);
@@ -52,7 +52,7 @@ function traced(model: Module, shape: number[], places: Places): Graph {
     );
   };
   let raw: RawGraph | undefined;
-  // Only the constants leave the scope: whatever does belongs to the scope around, and the weights belong to the model.
+  // Only the constants leave the scope and so belong to the outer one; the weights belong to the model.
   const constants = noGrad(() =>
     scope(() => {
       const images = ramp(shape);
@@ -67,7 +67,7 @@ function traced(model: Module, shape: number[], places: Places): Graph {
   return graphOf(model, raw as RawGraph, { weights, constants, shape, places });
 }
 
-/** Values that no operator treats in a special way. */
+/** Returns values that no operator treats specially. */
 const ramp = (shape: number[]): Tensor =>
   torch
     .arange(

@@ -1,7 +1,7 @@
-/** Nodes in the form that everything else expects. */
+/** Normalizes nodes to the form that the other files expect. */
 import { argument, type Graph, type GraphNode, type Operand, renamed, resultOf } from './graph.js';
 
-/** Dropout of any kind does nothing in evaluation mode, and these only matter to memory. */
+/** Operators to remove: dropout does nothing in evaluation mode, and the others only affect memory. */
 const nothing = new Set([
   'aten::dropout',
   'aten::feature_dropout',
@@ -14,8 +14,8 @@ const nothing = new Set([
 ]);
 
 /**
- * Without dropout; the tracer's `_convolution` as the convolution that the model called; and the result named `logits`,
- * unless it is an input.
+ * Removes dropout, replaces the tracer's `_convolution` by the convolution that the model called, and names the result
+ * `logits`, unless it is an input.
  */
 export function inUsualForm(graph: Graph): Graph {
   const names = new Map<string, string>();
@@ -30,7 +30,7 @@ export function inUsualForm(graph: Graph): Graph {
   return withOutput({ ...graph, nodes, outputs: graph.outputs.map((name) => names.get(name) ?? name) }, 'logits');
 }
 
-/** The graph with its result under another name. */
+/** Returns the graph with its result under another name. */
 export function withOutput(graph: Graph, name: string): Graph {
   const [old = ''] = graph.outputs;
   const info = graph.values.get(old);
@@ -50,7 +50,7 @@ const plainOrder = ['input', 'weight', 'bias', 'stride', 'padding', 'dilation', 
 const transposedOrder = ['input', 'weight', 'bias', 'stride', 'padding', 'output_padding', 'groups', 'dilation'];
 
 function convolution(node: GraphNode): GraphNode {
-  // Padding by a word.
+  // Padding is a word, such as 'same'.
   if (node.op === 'aten::_convolution_mode') {
     const dimensions = (argument(node, 'stride').value as number[]).length;
     return { ...node, op: `aten::conv${dimensions}d`, overload: 'padding' };

@@ -1,4 +1,4 @@
-/** Compares an exported file with the student that it was made of. */
+/** Compares an exported file with its student. */
 import { ExportError } from '../errors.js';
 import type { StateDict } from '../nn/index.js';
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
@@ -6,12 +6,12 @@ import type { ExportCard, Verification } from './card.js';
 import type { Network, Runtime } from './format.js';
 import { forEachBatch, type Source, syntheticImages } from './source.js';
 
-/** int8 is judged by its accuracy. */
+/** Allowed differences by precision; int8 is judged by its accuracy instead. */
 const tolerances: Partial<Record<ExportCard['precision'], number>> = { float32: 1e-4, float16: 2e-2 };
 const batchSize = 32;
 const longest = { runs: 30, milliseconds: 500 };
 
-/** What the student says of images, in the form of the file: the input, and the logits or probabilities. */
+/** Returns input and output of the student in the form of the file: logits or probabilities. */
 export function expected({ model, card }: Network, images: Tensor): { input: Tensor; output: Tensor } {
   const forward = (x: Tensor) => (model.forward as (x: Tensor) => Tensor).call(model, x);
   return noGrad(() =>
@@ -33,7 +33,7 @@ function perChannel({ input: [channels = 1], mean, std }: ExportCard): { mean: T
   return { mean: row(mean, 0), std: row(std, 1) };
 }
 
-/** Runs a file on test images of the run, or on synthetic ones, next to the student. */
+/** Compares a file with the student on test images of the run, or on synthetic ones. */
 export async function compared(
   runtime: Runtime,
   network: Network,
@@ -44,7 +44,7 @@ export async function compared(
   const differences = new Differences();
   const sizes = batch === 'dynamic' ? batchSize : batch;
   const use = async (images: Tensor) => {
-    // One alone first: a network whose batch is not free fails here.
+    // A single image first, so that a network with a fixed batch size fails here.
     const [alone, rest] = differences.count === 0 && batch === 'dynamic' ? [1, images.shape[0] as number] : [0, 0];
     if (alone) await compareOnce(runtime, network, images.narrow(0, 0, 1), differences);
     if (!alone || rest > 1)
@@ -73,7 +73,7 @@ export async function compared(
   };
 }
 
-/** Throws ExportError where a file computes something else than the student. */
+/** Throws ExportError if a file computes different outputs than the student. */
 export function requireEqual({ maxDifference, tolerance, runtime, source }: Verification, file: string): void {
   const limit = tolerance ?? Number.MAX_VALUE;
   if (maxDifference <= limit) return;
@@ -86,7 +86,7 @@ class Differences {
   count = 0;
   same = 0;
   largest = 0;
-  /** The largest output of the student. */
+  /** The largest absolute output of the student. */
   scale = 0;
 
   add(output: Tensor, reference: Tensor): void {
@@ -111,7 +111,7 @@ async function compareOnce(runtime: Runtime, network: Network, images: Tensor, i
   into.add(await runtime.run(input), output);
 }
 
-/** The median time of a forward at batch 1 and 32, or at the only size that the file takes. */
+/** Returns the median time of a forward at batch sizes 1 and 32, or at the only size that the file accepts. */
 export async function latencyOf(runtime: Runtime, network: Network): Promise<NonNullable<Verification['latency']>> {
   const { batch, input } = network.card;
   const sizes = batch === 'dynamic' ? [1, batchSize] : [batch];

@@ -1,4 +1,4 @@
-/** Runs of the same student on the same data without a teacher, found next to a run. */
+/** Finds runs next to a run that trained the same student on the same data without a teacher. */
 import { existsSync, readdirSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { reportedTop1 } from './figures.js';
@@ -12,12 +12,12 @@ export interface Alone {
   runs: string[];
 }
 
-/** What has to be the same for a comparison to be fair. */
+/** Options that must be equal for a fair comparison. */
 const decisive = ['data', 'student', 'epochs', 'batchSize', 'trainImages', 'validation', 'optimizer', 'lr'];
 
 /**
- * The runs without a teacher in the folder that `path` is in, with the same student, data and training; their mean.
- * Undefined for a run without a teacher, and where there is none.
+ * Returns the mean accuracy of the runs without a teacher in the parent folder of `path` that have the same student,
+ * data and training. Undefined if the run itself has no teacher, or if there are none.
  */
 export function aloneNextTo(path: string, { config }: RunRecords): Alone | undefined {
   if (config.teacher === undefined) return undefined;
@@ -33,7 +33,7 @@ export function aloneNextTo(path: string, { config }: RunRecords): Alone | undef
   return { top1: found.reduce((sum, { top1 }) => sum + top1, 0) / found.length, runs: found.map(({ name }) => name) };
 }
 
-/** A folder that cannot be read is no reason to refuse the report of another one. */
+/** Reads a run; undefined if it cannot be read, which must not prevent the report of another run. */
 function readable(path: string): RunRecords | undefined {
   try {
     return readRun(path);

@@ -1,11 +1,11 @@
-/** What draws charts in the browser: uPlot, and the lines that call it. */
+/** The scripts that draw charts in the browser: uPlot, and the code that calls it. */
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join } from 'node:path';
 
 const folder = join(createRequire(import.meta.url).resolve('uplot'), '..');
 
-/** uPlot with its license, whose notice has to go with every copy. */
+/** Returns uPlot with its license notice, which every copy must include. */
 export function chartLibrary(): { script: string; style: string } {
   const { version } = JSON.parse(readFileSync(join(folder, '..', 'package.json'), 'utf8')) as { version: string };
   const license = readFileSync(join(folder, '..', 'LICENSE'), 'utf8').trim();
@@ -17,8 +17,8 @@ export function chartLibrary(): { script: string; style: string } {
 }
 
 /**
- * Defines drawCharts(charts): fills the element `charts`, and on later calls changes what is there. Colors come from
- * the style sheet, so that they follow light and dark; on paper it is always light.
+ * Defines drawCharts(charts): fills the element `charts`; later calls update it. Colors come from
+ * the style sheet, so that they follow light and dark mode; printed pages are always light.
  */
 export const chartScript = `
 const drawn = [];

@@ -1,8 +1,8 @@
-/** The curves of runs, as values that JSON can hold; chart-script.ts draws them. */
+/** The curves of runs, as JSON-compatible values; chart-script.ts draws them. */
 import { type RunRecords, showsTop5, type TimedEpoch } from './run-records.js';
 import { type StepRow, thinned } from './step-rows.js';
 
-/** A curve: one value a point of the x axis, null where there is none. */
+/** A curve: one value per point of the x axis, null for a missing value. */
 export interface Series {
   label: string;
   values: (number | null)[];
@@ -12,7 +12,7 @@ export interface Series {
 
 export interface Chart {
   title: string;
-  /** What is on the x axis; default epochs. */
+  /** The unit of the x axis; default epochs. */
   unit?: 'step';
   /** Ascending. */
   x: number[];
@@ -21,7 +21,7 @@ export interface Chart {
 
 type Values = (epoch: TimedEpoch) => number | undefined;
 
-/** Accuracies, loss, terms, learning rate and throughput of one run; of its steps as well, where they were kept. */
+/** Charts of one run: accuracies, loss, terms, learning rate and throughput; also by step, if steps were kept. */
 export function runCharts(run: RunRecords): Chart[] {
   const terms = [...new Set(run.epochs.flatMap(({ terms }) => Object.keys(terms)))];
   const top5: [string, Values][] = [
@@ -60,7 +60,7 @@ export function runCharts(run: RunRecords): Chart[] {
   return all.filter(({ series }) => series.length > 0);
 }
 
-/** The accuracies with the teacher's as a level. */
+/** Adds the teacher's accuracy as a level to the chart of accuracies. */
 function withTeacher(chart: Chart, { start }: RunRecords): Chart {
   const top1 = finite(start?.teacher?.top1);
   if (top1 === null || chart.x.length === 0) return chart;
@@ -96,7 +96,7 @@ export interface Curve {
   runs: readonly RunRecords[];
 }
 
-/** One chart a quantity, with all curves over each other. */
+/** Returns one chart per quantity, with all curves in it. */
 export function comparisonCharts(curves: readonly Curve[]): Chart[] {
   const quantities: [string, Values][] = [
     ['Test top-1, %', ({ test }) => test?.top1],
@@ -116,7 +116,7 @@ export function comparisonCharts(curves: readonly Curve[]): Chart[] {
   );
 }
 
-/** Series that have no value at all are left out. */
+/** Returns a chart of the wanted curves, without those that have no value at all. */
 function chartOf(title: string, wanted: (Curve & { values: Values })[]): Chart {
   const epochs = new Set(wanted.flatMap(({ runs }) => runs.flatMap((run) => run.epochs.map(({ epoch }) => epoch))));
   const x = [...epochs].sort((a, b) => a - b);

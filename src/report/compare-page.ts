@@ -7,7 +7,7 @@ import { page, tableOf } from './page.js';
 import { type ParetoAxis, paretoChart } from './pareto.js';
 import { type RunRecords, showsTop5 } from './run-records.js';
 
-/** Draws the curves, and saves the table in the form whose button is pressed. */
+/** Draws the curves, and saves the table in the format of the pressed button. */
 const script = `
 drawCharts(data.charts);
 for (const button of document.querySelectorAll('[data-download]')) {
@@ -20,7 +20,7 @@ for (const button of document.querySelectorAll('[data-download]')) {
 }
 `;
 
-/** The comparison with the curves of all runs, as the text of an HTML file that asks nothing of any network. */
+/** Returns the comparison with the curves of all runs as the text of an HTML file without network requests. */
 export function comparisonPage(records: readonly RunRecords[]): string {
   const comparison = compareRuns(records);
   const choice = { top5: records.some(showsTop5) };
@@ -50,7 +50,7 @@ ${section('Runs', runTable(comparison, choice), 'runs')}
 /** The most curves that can be told apart in a chart. */
 const mostCurves = 16;
 
-/** A curve a run; where these are too many, the mean of each of the best groups. */
+/** Returns one curve per run or, if these are too many, the mean curve of each of the best groups. */
 function curvesOf(records: readonly RunRecords[], { runs, groups }: Comparison): { curves: Curve[]; note?: string } {
   if (records.length <= mostCurves)
     return { curves: records.map((run, i) => ({ label: runs[i]?.run ?? run.name, runs: [run] })) };
@@ -77,7 +77,7 @@ const testNote =
   "Welch's t-test of the last top-1 accuracy over seeds: p is the probability of a difference as large between equal " +
   'means. It is not corrected for several comparisons.';
 
-/** Of groups that differ in a cost, their accuracy against it. */
+/** Charts accuracy against cost, for groups whose costs differ. */
 function paretoSection({ groups }: Comparison): Markup | undefined {
   const names = groupNames(groups);
   const chart = (cost: 'parameters' | 'imagesPerSecond', axis: ParetoAxis) =>

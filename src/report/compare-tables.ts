@@ -7,7 +7,7 @@ export interface ComparisonTable {
   rows: string[][];
 }
 
-/** What a table leaves out. */
+/** The columns that a table shows. */
 export interface TableChoice {
   /** Whether top-5 accuracies are shown; default true. */
   top5?: boolean;
@@ -31,12 +31,12 @@ const measureNames: Record<(typeof measures)[number], string> = {
 
 const shownMeasures = ({ top5 = true }: TableChoice) => measures.filter((name) => top5 || !name.endsWith('5'));
 
-/** The options on which runs differ, each a column. */
+/** Returns the options in which runs differ; each is a column. */
 const optionColumns = (rows: readonly { options: Record<string, string> }[]): string[] => [
   ...new Set(rows.flatMap(({ options }) => Object.keys(options))),
 ];
 
-/** A row a run. */
+/** Returns a table with one row per run. */
 export function runTable({ runs }: Comparison, choice: TableChoice = {}): ComparisonTable {
   const options = optionColumns(runs);
   const shown = shownMeasures(choice);
@@ -56,7 +56,7 @@ export function runTable({ runs }: Comparison, choice: TableChoice = {}): Compar
   };
 }
 
-/** A row a group: mean ± sample standard deviation over its runs. */
+/** Returns a table with one row per group: mean ± sample standard deviation over its runs. */
 export function groupTable({ groups }: Comparison, choice: TableChoice = {}): ComparisonTable {
   const options = optionColumns(groups);
   const shown = shownMeasures(choice);
@@ -76,7 +76,7 @@ export function groupTable({ groups }: Comparison, choice: TableChoice = {}): Co
   };
 }
 
-/** A row a pair of groups. */
+/** Returns a table with one row per pair of groups. */
 export const significanceTable = ({ significance }: Comparison): ComparisonTable => ({
   head: ['first', 'second', 'difference', '95 % interval', 'p'],
   rows: significance.map(({ a, b, difference, low, high, p }) => [
@@ -90,7 +90,7 @@ export const significanceTable = ({ significance }: Comparison): ComparisonTable
 
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(2)}`;
 
-/** A row a group, with plain numbers, for spreadsheets and plots. */
+/** Returns a table with one row per group, in plain numbers for spreadsheets and plots. */
 function groupNumbers(comparison: Comparison): ComparisonTable {
   const { groups } = comparison;
   const options = optionColumns(groups);
@@ -114,7 +114,7 @@ function groupNumbers(comparison: Comparison): ComparisonTable {
 const plain = (value: number | null | undefined): string =>
   value === null || value === undefined ? '' : String(value);
 
-/** The groups of a comparison in a form for another program. */
+/** Formats the groups of a comparison for other programs. */
 export const comparisonFormats = {
   csv: (comparison: Comparison): string => csv(groupNumbers(comparison)),
   markdown: (comparison: Comparison, choice?: TableChoice): string => markdown(groupTable(comparison, choice)),
@@ -122,7 +122,7 @@ export const comparisonFormats = {
 };
 export type ComparisonFormat = keyof typeof comparisonFormats;
 
-/** As RFC 4180 quotes it. */
+/** Formats a table as CSV, quoted as in RFC 4180. */
 function csv({ head, rows }: ComparisonTable): string {
   const cell = (text: string) => (/[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
   return [head, ...rows].map((row) => `${row.map(cell).join()}\n`).join('');
@@ -139,7 +139,7 @@ const latexLetters: Record<string, string> = {
   '^': '\\textasciicircum{}',
 };
 
-/** For the package booktabs. */
+/** Formats a table for LaTeX's booktabs package. */
 function latex({ head, rows }: ComparisonTable): string {
   const cell = (text: string) =>
     text

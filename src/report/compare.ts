@@ -1,4 +1,4 @@
-/** Compares runs, and groups those that differ in nothing but the seed. */
+/** Compares runs, and groups those that differ only in their seed. */
 import { basename } from 'node:path';
 import { canonical, differences, type Settings, settingsOf, valuesOf, variedOptions } from './run-options.js';
 import { bestEpoch, evaluatedEpochs, type RunRecords } from './run-records.js';
@@ -10,23 +10,23 @@ export interface ComparedRun {
   run: string;
   method: string;
   student: string;
-  /** File name; '-' for a run without. */
+  /** File name of the teacher; '-' for a run without a teacher. */
   teacher: string;
-  /** What else is not the same in all runs, as `option=value`; `none` where the run does not have the option. */
+  /** Other options that differ between the runs, as `option=value`; `none` if the run does not have the option. */
   differs: string[];
-  /** The same by option; an option that the run's method does not have is absent. */
+  /** The same values by option; an option that the run's method does not have is absent. */
   options: Record<string, string>;
-  /** That were done. */
+  /** Number of completed epochs. */
   epochs: number;
   seed: number | null;
-  /** Percent, on the test split, of the last evaluated epoch and the best; null where there is none. */
+  /** Percent, on the test split, of the last evaluated epoch and of the best; null if none was evaluated. */
   lastTop1: number | null;
   bestTop1: number | null;
   lastTop5: number | null;
   bestTop5: number | null;
-  /** Of the student; null where the run did not get so far. */
+  /** Number of the student's parameters; null if the run ended before it was known. */
   parameters: number | null;
-  /** Of the training, the mean over its epochs; null without an epoch. */
+  /** Training throughput, the mean over the epochs; null without an epoch. */
   imagesPerSecond: number | null;
   /** Seconds. */
   seconds: number;
@@ -38,7 +38,7 @@ export interface Statistic {
   spread: number | null;
 }
 
-/** Runs whose configurations differ in nothing but the seed. */
+/** Runs whose configurations differ only in the seed. */
 export interface ComparedGroup {
   method: string;
   student: string;
@@ -57,12 +57,12 @@ export interface ComparedGroup {
 
 /** Welch's t-test of the last top-1 accuracies of two groups, in percentage points; not corrected for many pairs. */
 export interface Significance extends WelchTest {
-  /** What the groups are called, by what differs between all groups. */
+  /** Names of the two groups, made of the options that differ between all groups. */
   a: string;
   b: string;
 }
 
-/** What {@link compareRuns} finds. */
+/** The result of {@link compareRuns}. */
 export interface Comparison {
   runs: ComparedRun[];
   groups: ComparedGroup[];
@@ -73,8 +73,7 @@ export interface Comparison {
 export const measures = ['lastTop1', 'bestTop1', 'lastTop5', 'bestTop5'] as const;
 
 /**
- * Runs next to each other, and groups of those whose configurations differ in nothing but the seed, in the order in
- * which they come.
+ * Compares runs, and groups those whose configurations differ only in the seed, in the order given.
  *
  *     const { runs, groups } = compareRuns(['runs/a', 'runs/b'].map(readRun));
  */
@@ -153,7 +152,7 @@ function groupOf(runs: ComparedRun[]): ComparedGroup {
   };
 }
 
-/** The most groups of which all pairs are tested. */
+/** The most groups for which all pairs are tested. */
 const mostPaired = 6;
 
 function significanceOf(groups: readonly ComparedGroup[], members: readonly ComparedRun[][]): Significance[] {
@@ -170,7 +169,7 @@ function significanceOf(groups: readonly ComparedGroup[], members: readonly Comp
   });
 }
 
-/** What tells the groups apart, in a few words each. */
+/** Returns a short name for each group, made of what distinguishes the groups. */
 export function groupNames(groups: readonly ComparedGroup[]): string[] {
   const columns = (['method', 'student', 'teacher'] as const).filter(
     (column) => new Set(groups.map((group) => group[column])).size > 1,
@@ -181,7 +180,7 @@ export function groupNames(groups: readonly ComparedGroup[]): string[] {
   });
 }
 
-/** Folder names, or whole paths where two have the same name. */
+/** Returns folder names, or full paths where two folders have the same name. */
 function namesOf(records: readonly RunRecords[]): string[] {
   const count = (name: string) => records.filter((other) => other.name === name).length;
   return records.map(({ name, path }) => (count(name) > 1 ? (path ?? name) : name));

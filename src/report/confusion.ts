@@ -2,14 +2,14 @@ import { html, type Markup } from './markup.js';
 import { scrollable } from './page.js';
 import type { RunAnalysis } from './run-analysis.js';
 
-/** Up to this many classes, cells say how many; beyond, color does, and the number is in the cell's tooltip. */
+/** Up to this many classes, cells show counts; with more, they show colors, and the tooltip has the count. */
 const namedLimit = 24;
-/** Beyond this the table is larger than anyone reads; the most frequent mistakes say it better. */
+/** The most classes for a table; beyond, the list of the most frequent mistakes is more useful. */
 const drawnLimit = 200;
 
 /**
- * The student's confusion matrix: a row a class, a column a prediction, as dark as the share of the row. Nothing for
- * very many classes.
+ * Returns the student's confusion matrix: a row per class, a column per prediction, darker for a larger share of the
+ * row. Undefined for very many classes.
  */
 export function confusionTable({ classes, student }: RunAnalysis): Markup | undefined {
   if (classes.length > drawnLimit) return undefined;

@@ -1,4 +1,4 @@
-/** What a run says, as lines for people. */
+/** Formats the events of a run as lines of text. */
 import type { Accuracy } from '../flow.js';
 import type { TrainEvent } from '../train/index.js';
 import { accuracyText, durationText, epochText, stallText } from './terminal.js';

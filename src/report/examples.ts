@@ -1,11 +1,11 @@
-/** Images of classes, with what student and teacher take them for. */
+/** Example images by class, with the predictions of student and teacher. */
 import { html, type Markup } from './markup.js';
 import { scrollable } from './page.js';
 import type { ClassAnalysis, Example, RunAnalysis } from './run-analysis.js';
 import { percent } from './terminal.js';
 
 /**
- * A row a class, with the images that the student is wrong about and those that it is right about. Nothing where none
+ * Returns a table with a row per class: images that the student classifies wrongly and correctly. Undefined if none
  * were recorded.
  */
 export function exampleTable(list: readonly ClassAnalysis[], analysis: RunAnalysis, id: string): Markup | undefined {

@@ -1,20 +1,20 @@
-/** The few numbers that a run is judged by, at the top of its page. */
+/** The key figures of a run, at the top of its page. */
 import { html, type Markup } from './markup.js';
 import { evaluatedEpochs, type RunRecords } from './run-records.js';
 import { percent } from './terminal.js';
 
-/** A number of the headline with what it is. */
+/** A key figure with its label. */
 export interface Figure {
   label: string;
   value: string;
   note: string;
 }
 
-/** `+1.25 points` */
+/** Formats a difference, as in `+1.25 points`. */
 export const pointsText = (points: number): string =>
   `${points < 0 ? '−' : '+'}${Math.abs(points).toFixed(2)} ${Math.abs(points) === 1 ? 'point' : 'points'}`;
 
-/** The accuracy by which a run is known: of the student that was kept, or of the last epoch that was evaluated. */
+/** Returns the accuracy to report for a run: of the saved student, or of the last evaluated epoch. */
 export function reportedTop1(run: RunRecords): { top1: number; epoch: number | undefined } | undefined {
   const { end } = run;
   if (end && end.test.count > 0) return { top1: end.test.top1, epoch: end.epoch };
@@ -22,7 +22,7 @@ export function reportedTop1(run: RunRecords): { top1: number; epoch: number | u
   return last && { top1: last.test.top1, epoch: last.epoch };
 }
 
-/** Student, teacher, the gap between them, and the student that was trained without a teacher; what is known of it. */
+/** Returns the known figures of student, teacher, the gap between them, and the student trained without a teacher. */
 export function figuresOf(run: RunRecords): Figure[] {
   const student = reportedTop1(run);
   const teacher = run.start?.teacher?.top1;
@@ -47,7 +47,7 @@ export function figuresOf(run: RunRecords): Figure[] {
 
 const epochNote = (epoch: number | undefined): string => `test top-1${epoch ? `, epoch ${epoch}` : ''}`;
 
-/** The figures as a description list; nothing where none is known. */
+/** Returns the figures as a description list; undefined if there are none. */
 export function figureList(figures: readonly Figure[]): Markup | undefined {
   if (figures.length === 0) return undefined;
   const entries = figures.map(

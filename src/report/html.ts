@@ -1,4 +1,4 @@
-/** The report of a run: one file with its curves, its mistakes, what it was asked and what came out. */
+/** The report of a run: one file with its curves, mistakes, configuration and results. */
 import { worstAndBest } from '../analysis/ranking.js';
 import { runCharts } from './charts.js';
 import { confusionTable } from './confusion.js';
@@ -11,8 +11,8 @@ import { bestEpoch, evaluatedEpochs, type RunRecords, showsTop5 } from './run-re
 import { dateText, durationText, percent } from './terminal.js';
 
 /**
- * The report of a run's records as the text of an HTML file. It asks nothing of any network, and text from the records
- * is only ever text.
+ * Returns the report of a run's records as the text of an HTML file. The file makes no network requests, and text from
+ * the records is always escaped.
  */
 export function reportPage(run: RunRecords): string {
   const { start } = run;
@@ -35,7 +35,7 @@ ${run.analysis && analysisSection(run.analysis)}
 const detailTable = (title: string, values: Record<string, unknown>, id: string): Markup =>
   html`<div><h2>${title}</h2>${tableOf(['name', 'value'], valueRows(values), id)}</div>`;
 
-/** What is known of a run in one line: method, networks, data and how far it is. */
+/** Summarizes a run in one line: method, networks, data and progress. */
 export function headline({ config, epochs, end }: RunRecords): string {
   const done = epochs.at(-1);
   const asked = done?.epochs ?? config.epochs;
@@ -44,7 +44,7 @@ export function headline({ config, epochs, end }: RunRecords): string {
   return `${valueText(config.method)}: ${valueText(config.student)}${teacher} on ${valueText(config.data)}; ${done?.epoch ?? 0} of ${asked === undefined ? '?' : valueText(asked)} epochs, ${state}`;
 }
 
-/** The final table. */
+/** Returns the rows of the table of results. */
 export function resultRows(run: RunRecords): string[][] {
   const { start, end, epochs } = run;
   const last = evaluatedEpochs(run).at(-1);
@@ -109,7 +109,7 @@ function epochTable(run: RunRecords): Markup {
   return tableOf([...head, 'images/s', 'time'], rows, 'epochs');
 }
 
-/** Of mix-ups, the most frequent. */
+/** How many of the most frequent mix-ups are shown. */
 const shown = 10;
 
 function analysisSection(analysis: RunAnalysis): Markup {

@@ -1,4 +1,4 @@
-/** What people see. */
+/** Reports, comparisons and other output for people. */
 export {
   type ComparedGroup,
   type ComparedRun,

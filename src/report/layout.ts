@@ -1,8 +1,8 @@
-/** Text for terminals of any width: it is wrapped or takes another form, and nothing is cut. */
+/** Fits text to terminals of any width by wrapping or another layout; nothing is cut off. */
 import Table from 'cli-table3';
 import stringWidth from 'string-width';
 
-/** The columns of a stream: of a terminal, its own; elsewhere COLUMNS, or no limit. */
+/** Returns the width of a stream in columns: the terminal's, or else that in COLUMNS, or infinity. */
 export function widthOf(stream: { isTTY?: boolean; columns?: number } = process.stdout): number {
   const columns = stream.isTTY ? stream.columns : undefined;
   return columns || Number(process.env.COLUMNS) || Number.POSITIVE_INFINITY;
@@ -41,7 +41,8 @@ function wrapLine(line: string, width: number, indent: string): string {
 }
 
 /**
- * Names and values, the values in a column; a value that is too wide for it, or most of them, are below their names.
+ * Formats names and values in two columns. A value with a word wider than its column goes below its name; if that
+ * applies to most values, all of them do.
  */
 export function pairs(rows: readonly (readonly [name: string, value: string])[], width = widthOf(), lead = ''): string {
   const column = Math.max(0, ...rows.map(([name]) => stringWidth(name))) + 2;
@@ -61,7 +62,7 @@ export function pairs(rows: readonly (readonly [name: string, value: string])[],
   return lines.join('\n');
 }
 
-/** A table with a header; where it is wider than `width`, a block a row, in which each cell has its column's name. */
+/** Formats a table with a header; if it is wider than `width`, a block per row that names the column of each cell. */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], width = widthOf()): string {
   const drawn = new Table({ head: [...head], style: { head: [], border: [] } });
   drawn.push(...rows.map((row) => [...row]));

@@ -51,7 +51,7 @@ source.addEventListener('state', ({ data }) => {
 });
 `;
 
-/** The page of serveLive; what it shows comes as server-sent events: `state`, `step`, `steps` and `stall`. */
+/** The page of serveLive, updated by the server-sent events `state`, `step`, `steps` and `stall`. */
 export function livePage(): string {
   const body = html`<h1 id="name">run</h1>
 <p class="quiet" id="headline"></p>

@@ -1,11 +1,11 @@
-/** The steps of an active run, as many as a curve needs. */
+/** The steps of an active run, thinned to as many as a curve needs. */
 import type { StepEvent } from '../train/index.js';
 import { type StepRow, thinned } from './step-rows.js';
 import { durationText } from './terminal.js';
 
-/** Rows that are kept; beyond, each two become one. */
+/** The most rows kept; beyond, pairs of rows are merged. */
 const mostRows = 1000;
-/** The weight of the newest step in the speed that is shown. */
+/** The weight of the newest step in the moving average of the speed. */
 const newest = 0.1;
 
 export class StepHistory {
@@ -29,7 +29,7 @@ export class StepHistory {
     return this.#rows;
   }
 
-  /** What the page says of the latest step. */
+  /** The state of the latest step, as the page shows it. */
   get state() {
     const { step = 0, steps = 0, epoch = 0, epochs = 0, loss } = this.#last ?? {};
     const speed = this.#speed === undefined ? '' : `, ${Math.round(this.#speed)} images/s`;

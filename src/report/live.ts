@@ -1,4 +1,4 @@
-/** A page that follows a run while it continues, served to this machine only. */
+/** Serves a page that follows an active run, to this machine only. */
 
 import { statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
@@ -18,15 +18,15 @@ import { durationText, stallText } from './terminal.js';
 
 const kinds: Kinds<LiveOptions> = { port: 'number', name: 'string', source: 'any' };
 
-/** What {@link serveLive} shows, and where. */
+/** Options of {@link serveLive}. */
 export interface LiveOptions {
-  /** Default 0: any that is free. */
+  /** Default 0: any free port. */
   port?: number;
-  /** What the run is called. Default: the name of the folder, or `run`. */
+  /** The name of the run. Default: the name of the folder, or `run`. */
   name?: string;
   /**
-   * A run folder, which is looked at twice a second, or the events of a run. A run that is consumed elsewhere can be
-   * written to a `PassThrough({ objectMode: true })` as well.
+   * A run folder, which is checked twice a second, or the events of a run. If other code consumes the run, write its
+   * events to a `PassThrough({ objectMode: true })` and pass that.
    */
   source: string | AsyncIterable<object>;
 }
@@ -41,13 +41,12 @@ const address = '127.0.0.1';
 const lookEvery = 500;
 /** Milliseconds between two reports of steps. */
 const stepsEvery = 500;
-/** Bytes that may wait for a reader that does not read. */
+/** The most bytes buffered for a slow reader; beyond, it is disconnected. */
 const patience = 8 << 20;
 
 /**
- * Serves the live page on 127.0.0.1. It is for people at this machine: requests under another host name, as a web page
- * could make by DNS rebinding, are refused. Throws FileError where the folder holds no run, ConfigError where the port
- * cannot be had.
+ * Serves the live page on 127.0.0.1, for this machine only: requests with another host name are refused, to prevent DNS
+ * rebinding by web pages. Throws FileError if the folder holds no run, ConfigError if the port is not available.
  */
 export async function serveLive({ port = 0, name = 'run', source }: LiveOptions): Promise<LiveServer> {
   checkCall('serveLive', [], kinds, arguments);
@@ -79,7 +78,7 @@ export async function serveLive({ port = 0, name = 'run', source }: LiveOptions)
   };
 }
 
-/** What the page shows. */
+/** Returns the state that the page shows. */
 const stateOf = (run: RunRecords, problem?: string) => ({
   name: run.name,
   headline: run.start || run.epochs.length > 0 ? headline(run) : 'preparing: reading data and measuring the teacher',
@@ -91,7 +90,7 @@ const stateOf = (run: RunRecords, problem?: string) => ({
   charts: runCharts(run),
 });
 
-/** How far a run is by its epochs, and the time that is left. */
+/** Returns the progress of a run in epochs and the remaining time; null before the first epoch. */
 function epochProgress({ epochs }: RunRecords): string | null {
   const last = epochs.at(-1);
   if (!last) return null;
@@ -100,7 +99,7 @@ function epochProgress({ epochs }: RunRecords): string | null {
   return `epoch ${last.epoch} of ${last.epochs} done, about ${left} left`;
 }
 
-/** Sends messages to all listeners; whoever comes later gets the latest of each kind. */
+/** Sends messages to all listeners; a new listener first receives the latest message of each kind. */
 class Broadcast {
   readonly #listeners = new Set<ServerResponse>();
   readonly #latest = new Map<string, string>();

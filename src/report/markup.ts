@@ -1,6 +1,6 @@
-/** HTML from templates that escape whatever is put into them. */
+/** HTML from templates that escape inserted values. */
 
-/** Text that is HTML already. */
+/** Text that already is HTML and is not escaped. */
 export class Markup {
   constructor(readonly text: string) {}
 }
@@ -19,12 +19,12 @@ function render(part: Part): string {
 }
 
 /**
- * A template in which everything but Markup is escaped, for text and for attributes in quotes. Lists are joined;
- * undefined is nothing.
+ * Builds HTML from a template that escapes all values except Markup, for text and quoted attributes. Lists are joined;
+ * undefined becomes an empty text.
  */
 export function html(strings: TemplateStringsArray, ...parts: Part[]): Markup {
   return new Markup(strings.map((string, index) => string + render(parts[index])).join(''));
 }
 
-/** A value as JSON for a script element: no text in it can end the element. */
+/** Returns a value as JSON for a script element, escaped so that no text in it can end the element. */
 export const scriptJson = (value: unknown): Markup => new Markup(JSON.stringify(value).replaceAll('<', '\\u003c'));

@@ -1,4 +1,4 @@
-/** The frame of every page: one file that asks nothing of any network. */
+/** The frame of every page: one file without network requests. */
 import { createHash } from 'node:crypto';
 import { chartLibrary, chartScript } from './chart-script.js';
 import { html, Markup, scriptJson } from './markup.js';
@@ -8,17 +8,15 @@ import { tableScript } from './table-script.js';
 export interface PageOptions {
   title: string;
   body: Markup;
-  /** What the script finds as `data`. */
+  /** The value of `data` in the script. */
   data: unknown;
   /** Runs after uPlot and chart-script.ts. */
   script: string;
-  /** Whether the page may talk to the server that it came from. Default false. */
+  /** Whether the page may connect to the server that it came from. Default false. */
   connects?: boolean;
 }
 
-/**
- * A whole page. Its policy lets only the scripts run that are put in here, whatever text finds its way into the body.
- */
+/** Returns a whole page. Its content security policy allows only the scripts added here, whatever the body contains. */
 export function page({ title, body, data, script, connects = false }: PageOptions): string {
   const library = chartLibrary();
   const scripts = [
@@ -50,13 +48,13 @@ ${scripts.map((text) => html`<script>${new Markup(text)}</script>\n`)}</body>
 }
 
 interface TableOptions {
-  /** Whether its head sorts the rows, by buttons. */
+  /** Whether buttons in the header sort the rows. */
   sortable?: boolean;
-  /** Whether a narrow page shows each row as a block; otherwise the table can be scrolled. */
+  /** Whether a narrow page shows each row as a block; otherwise the table scrolls. */
   cards?: boolean;
 }
 
-/** A table; columns after the first that hold numbers stand at the right. The first column names the rows. */
+/** Returns a table; the first column names the rows, and later columns with numbers are right-aligned. */
 export function tableOf(
   head: string[],
   rows: (string | Markup)[][],
@@ -82,11 +80,11 @@ export function tableOf(
   return scrollable(table, id ?? head.join(', '));
 }
 
-/** What may be wider than the page, as a region that can be scrolled by mouse and by keyboard. */
+/** Wraps content that may be wider than the page in a region that scrolls by mouse and keyboard. */
 export const scrollable = (content: Markup, label: string): Markup =>
   html`<div class="wide" role="region" aria-label="table: ${label}" tabindex="0">${content}</div>`;
 
 const numeric = /^([-−+]?[\d.,]+(e[+-]?\d+)?( ± [\d.]+)?( %| s| points?)?|(\d+ h )?\d+ min( \d+ s)?|-|NaN)$/;
 
-/** A number to five digits, without the zeros that mean nothing. */
+/** Formats a number with five significant digits, without trailing zeros. */
 export const digits = (value: number): string => String(Number(value.toPrecision(5)));

@@ -1,4 +1,4 @@
-/** Accuracy against a cost, as a drawing that needs no script. */
+/** Charts of accuracy against a cost, drawn without scripts. */
 import { html, type Markup } from './markup.js';
 
 /** A point of the chart. */
@@ -11,14 +11,14 @@ export interface ParetoPoint {
 
 export interface ParetoAxis {
   title: string;
-  /** Whether more is better, as of images/s; of parameters, less is. */
+  /** Whether more is better, as for images/s but not for parameters. */
   moreIsBetter: boolean;
 }
 
 const [width, height] = [480, 320];
 const edge = { left: 48, right: 20, top: 16, bottom: 40 };
 
-/** The points that no other one beats in accuracy and cost; the cheapest first. */
+/** Returns the points that no other point beats in accuracy and cost; the cheapest first. */
 export function paretoFront(points: readonly ParetoPoint[], { moreIsBetter }: ParetoAxis): ParetoPoint[] {
   const cost = (point: ParetoPoint) => (moreIsBetter ? -point.cost : point.cost);
   const sorted = [...points].sort((a, b) => cost(a) - cost(b) || b.accuracy - a.accuracy);
@@ -30,11 +30,11 @@ export function paretoFront(points: readonly ParetoPoint[], { moreIsBetter }: Pa
   });
 }
 
-/** A figure with a dot a point, its label, and a line through the Pareto front; undefined for fewer than two costs. */
+/** Draws a labeled dot per point and a line through the Pareto front; undefined for fewer than two costs. */
 export function paretoChart(points: readonly ParetoPoint[], axis: ParetoAxis): Markup | undefined {
   if (new Set(points.map(({ cost }) => cost)).size < 2) return undefined;
   const front = paretoFront(points, axis);
-  // Costs range over orders of magnitude.
+  // The axis is logarithmic because costs range over orders of magnitude.
   const x = scale(
     points.map(({ cost }) => Math.log10(cost)),
     [edge.left, width - edge.right],
@@ -54,7 +54,7 @@ ${points.map((point) => dot(point, at(point), { best: front.includes(point), man
 </svg></figure>`;
 }
 
-/** With more points, only those of the front have a label; the others show theirs to the pointer. */
+/** With more points, only those of the front have a label; the others show theirs on hover. */
 const mostLabels = 12;
 
 function dot(
@@ -93,7 +93,7 @@ ${tick(cheap, 'start')}${tick(dear, 'end')}${level(low)}${high > low ? level(hig
 ${svgText([(left + right) / 2, height - 6], 'middle', title)}`;
 }
 
-/** Maps the range of the values, and a tenth more at each end, to [from, to]. */
+/** Returns a map of the range of the values, plus a tenth at each end, to [from, to]. */
 function scale(values: readonly number[], [from, to]: [number, number]): (value: number) => number {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const margin = (high - low) * 0.1 || 1;

@@ -31,7 +31,7 @@ const runAnalysis = z
         studentAccuracy: share,
       }),
     ),
-    // Older analyses have none.
+    // Older analyses have no examples.
     examples: z.array(example).default([]),
   })
   .refine(
@@ -46,12 +46,12 @@ const runAnalysis = z
     'an example is of a class that does not exist',
   );
 
-/** Shares and accuracies are 0..1, confusion is [label][prediction] in images; see src/analysis/record.ts. */
+/** Shares and accuracies are 0..1; confusion is [label][prediction], counted in images; see src/analysis/record.ts. */
 export type RunAnalysis = z.output<typeof runAnalysis>;
 export type ClassAnalysis = RunAnalysis['classes'][number];
 export type Example = RunAnalysis['examples'][number];
 
-/** Undefined where there is no such file; FileError where it is not an analysis. */
+/** Reads an analysis; undefined if there is no such file. Throws FileError if the file is not an analysis. */
 export function readAnalysis(file: string): RunAnalysis | undefined {
   if (!existsSync(file)) return undefined;
   let value: unknown;
@@ -66,7 +66,7 @@ export function readAnalysis(file: string): RunAnalysis | undefined {
   throw new FileError(`${file}, line 1: ${wrong}. Write it again with srrl analyze.`);
 }
 
-/** Which class is most often taken for which other, most frequent first; diagonal and zeros left out. */
+/** Returns which classes are mistaken for which others, most frequent first, without the diagonal and zeros. */
 export function mixUps({ classes, student }: RunAnalysis): { label: string; taken: string; count: number }[] {
   const nameOf = (index: number) => classes[index]?.name ?? '';
   return student.confusion

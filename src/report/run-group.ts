@@ -1,4 +1,4 @@
-/** Run folders below a folder, as --seeds and --students leave them. */
+/** Finds run folders below a folder, as --seeds and --students create them. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { FileError } from '../errors.js';
@@ -9,8 +9,8 @@ export const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry
 const isRun = (path: string): boolean => existsSync(join(path, recordFiles.config));
 
 /**
- * The run folder itself, or the run folders directly below it, in the order of the numbers in their names. Throws
- * FileError where there is none.
+ * Returns the run folder itself, or the run folders directly below it, ordered by the numbers in their names. Throws
+ * FileError if there are none.
  */
 export function runFoldersIn(path: string): string[] {
   if (isRun(path)) return [path];

@@ -1,9 +1,9 @@
-/** In which options the configurations of runs differ. */
+/** Finds the options in which the configurations of runs differ. */
 import { methodKinds } from '../distill/methods/index.js';
 import { z } from '../options.js';
 import { teacherOptions, trainOptions } from '../train/index.js';
 
-/** A run's options by their paths, as in `lr` or `kd.temperature`, with the defaults that its version did not write. */
+/** A run's options by path, as in `lr` or `kd.temperature`, with defaults for options that older versions lacked. */
 export interface Settings {
   method: string;
   hasTeacher: boolean;
@@ -17,7 +17,7 @@ const aside = [
   ...['stallWarning', 'stallLimit', 'stepMetrics', 'profile', 'profileSteps'],
   ...['checkpointSteps', 'keepCheckpoints', 'checkCache'],
 ];
-/** The name of a weighted sum contains those of its methods: its options are below both. */
+/** The name of a weighted sum contains those of its methods, so it has the options of each. */
 const methodNames = methodKinds.map(({ name }) => name);
 
 export function settingsOf(config: Record<string, unknown>): Settings {
@@ -34,8 +34,8 @@ export function settingsOf(config: Record<string, unknown>): Settings {
 }
 
 /**
- * Options on which runs differ; that a run does not have one is a difference, unless its method or its missing teacher
- * says so already.
+ * Returns the options in which runs differ. A missing option is a difference too, unless the method or the missing
+ * teacher already implies it.
  */
 export function variedOptions(settings: readonly Settings[]): string[] {
   const paths = [...new Set(settings.flatMap(({ options }) => [...options.keys()]))];
@@ -48,7 +48,7 @@ export function variedOptions(settings: readonly Settings[]): string[] {
 export const differences = (run: Settings, varied: readonly string[]): string[] =>
   varied.filter((path) => applies(path, run)).map((path) => `${path}=${textOf(run.options.get(path))}`);
 
-/** The values of those options that the run's method has. */
+/** Returns the values of the varied options that apply to the run. */
 export const valuesOf = (run: Settings, varied: readonly string[]): Record<string, string> =>
   Object.fromEntries(varied.filter((path) => applies(path, run)).map((path) => [path, textOf(run.options.get(path))]));
 
@@ -78,7 +78,7 @@ function leaves(group: Record<string, unknown>, prefix = ''): [string, unknown][
   });
 }
 
-/** JSON that does not depend on the order of keys. */
+/** Returns JSON that does not depend on the order of keys. */
 export function canonical(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join()}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value) ?? 'undefined';

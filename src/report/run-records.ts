@@ -1,4 +1,4 @@
-/** What a run folder says of its run, as one typed record. Reads only; no weights are opened. */
+/** Reads a run folder into one typed record. Writes nothing and opens no weights. */
 import { existsSync, readFileSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { FileError, messageOf } from '../errors.js';
@@ -16,7 +16,7 @@ export const recordFiles = {
   analysis: 'analysis.json',
 };
 
-/** JSON has no NaN: what was none when it was written is null there. */
+/** A number that was NaN or Inf when written is null, because JSON has neither. */
 const number = z
   .number()
   .nullable()
@@ -31,7 +31,7 @@ const startEvent = z.object({
   config: z.record(z.string(), z.unknown()),
   parameters: z.number(),
   teacher: accuracy.optional(),
-  // Older runs do not say how many classes there are, nor where they come from.
+  // Older runs lack the number of classes, the environment and the provenance.
   classes: z.int().optional(),
   environment: z.record(z.string(), z.unknown()).optional(),
   provenance: z.record(z.string(), z.unknown()).optional(),
@@ -63,41 +63,41 @@ const endEvent = z.object({
 
 /** How a run began. */
 export type StartRecord = z.output<typeof startEvent>;
-/** An EpochRecord and, in ISO 8601, when it was written. */
+/** An EpochRecord and the time when it was written, in ISO 8601. */
 export type TimedEpoch = z.output<typeof epochEvent>;
 /** An epoch with its accuracy on the test split. */
 export type EvaluatedEpoch = TimedEpoch & { test: NonNullable<TimedEpoch['test']> };
 /** How a run ended. */
 export type EndRecord = z.output<typeof endEvent>;
 
-/** Of a run, everything that people look at. */
+/** All records of a run that reports show. */
 export interface RunRecords {
-  /** The folder's name, or what the run is called elsewhere. */
+  /** The name of the folder, or another name of the run. */
   name: string;
-  /** The folder, where there is one. */
+  /** The folder, if there is one. */
   path?: string;
   config: Record<string, unknown>;
   start?: StartRecord;
-  /** In their order; of a run that was resumed, the latest record of each epoch. */
+  /** In order; for a resumed run, the latest record of each epoch. */
   epochs: TimedEpoch[];
-  /** Absent while the run continues, or where it was broken off. */
+  /** Absent while the run is active, or if it was killed. */
   end?: EndRecord;
   analysis?: RunAnalysis;
-  /** What was kept of its steps, in their order. */
+  /** The recorded steps, in order. */
   steps?: StepRow[];
   /** The accuracy of the same student without a teacher. */
   alone?: Alone;
 }
 
 /**
- * Reads a run folder. A last line of events.jsonl that was torn by the end of the process is passed over, and so are
- * events of other types. Throws FileError, with file and line, for anything else that cannot be read.
+ * Reads a run folder. Skips events of unknown types and a last line of events.jsonl that is incomplete because the
+ * process ended. Throws FileError, with file and line, for anything else that cannot be read.
  */
 export function readRun(path: string): RunRecords {
   const config = readConfig(path);
   const records: RunRecords = { name: basename(resolve(path)), path, config, epochs: [] };
   const file = join(path, recordFiles.events);
-  // A run writes its configuration first: for a moment there are no events.
+  // A run writes its configuration first, so the events may not exist yet.
   const lines = existsSync(file) ? readText(file).split('\n') : [];
   for (const [index, line] of lines.entries()) {
     if (line === '') continue;
@@ -111,16 +111,13 @@ export function readRun(path: string): RunRecords {
   return { ...records, ...(steps.length > 0 && { steps }), ...(analysis && { analysis }) };
 }
 
-/**
- * Adds an event of a run to its records; types that have no place in them are passed over. `where` is named in the
- * FileError.
- */
+/** Adds an event of a run to its records; other types of events are skipped. Throws FileError that names `where`. */
 export function addEvent(records: RunRecords, event: unknown, where: string): void {
   const type = z.object({ type: z.string() }).safeParse(event).data?.type;
   if (type === undefined) throw new FileError(`${where}: no event of a run. Expected a JSON object with a "type".`);
   if (type === 'start') {
     records.start = checked(startEvent, event, where);
-    // A run that continues after its end has not ended.
+    // A run that was resumed after its end has not ended.
     delete records.end;
   } else if (type === 'epoch') {
     const epoch = checked(epochEvent, event, where);
@@ -131,15 +128,15 @@ export function addEvent(records: RunRecords, event: unknown, where: string): vo
   }
 }
 
-/** The epochs that were evaluated. */
+/** Returns the epochs that were evaluated on the test split. */
 export const evaluatedEpochs = ({ epochs }: RunRecords): EvaluatedEpoch[] =>
   epochs.filter((epoch): epoch is EvaluatedEpoch => epoch.test !== undefined);
 
-/** Whether the five most likely classes are few of all: with ten classes or fewer, top-5 says little. */
+/** Returns whether to show top-5 accuracies: with ten classes or fewer, they say little. */
 export const showsTop5 = ({ start, analysis }: RunRecords): boolean =>
   (start?.classes ?? analysis?.classes.length ?? Number.POSITIVE_INFINITY) > 10;
 
-/** The epoch with the highest top-1 accuracy on the test split; the first of several. */
+/** Returns the epoch with the highest top-1 accuracy on the test split; the first one on a tie. */
 export function bestEpoch(run: RunRecords): EvaluatedEpoch | undefined {
   return evaluatedEpochs(run).reduce<EvaluatedEpoch | undefined>(
     (best, epoch) => (best === undefined || epoch.test.top1 > best.test.top1 ? epoch : best),

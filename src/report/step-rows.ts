@@ -1,18 +1,18 @@
 /** steps.csv of a run folder: a row for some or all of its steps. */
 import { existsSync, readFileSync } from 'node:fs';
 
-/** A row of steps.csv: `step`, `epoch`, `loss`, a column a term, `lr`, `images_per_second`. */
+/** A row of steps.csv: `step`, `epoch`, `loss`, a column per term, `lr`, `images_per_second`. */
 export type StepRow = Record<string, number>;
 
 /** The most rows that a curve shows. */
 const mostRows = 1000;
 
-/** The rows of a file; none where there is no file. A row that was torn by the end of the process is passed over. */
+/** Reads the rows of a file; none if there is no file. Skips a row that is incomplete because the process ended. */
 export function readSteps(file: string): StepRow[] {
   if (!existsSync(file)) return [];
   const [head = '', ...lines] = readFileSync(file, 'utf8').split('\n');
   const names = head.split(',');
-  // The last line is empty, or torn.
+  // The last line is empty or incomplete.
   return lines.slice(0, -1).flatMap((line) => {
     const cells = line.split(',');
     if (cells.length !== names.length) return [];
@@ -20,7 +20,7 @@ export function readSteps(file: string): StepRow[] {
   });
 }
 
-/** At most a thousand rows: the means of as many consecutive ones as it takes. */
+/** Reduces rows to at most `most`, by default 1000, by averaging consecutive ones. */
 export function thinned(rows: readonly StepRow[], most = mostRows): StepRow[] {
   const size = Math.ceil(rows.length / most);
   if (size <= 1) return [...rows];

@@ -1,6 +1,6 @@
 /**
- * Sorts the rows of tables with the class `sortable` by the column whose button is pressed, and gives long ones a field
- * that hides the rows without the words that are typed.
+ * Sorts the rows of tables with the class `sortable` by the column of the pressed button, and adds a text filter to
+ * long ones.
  */
 export const tableScript = `
 const units = { s: 1, min: 60, h: 3600 };

@@ -4,7 +4,7 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { FileDescriptorProtoSchema } from '@bufbuild/protobuf/wkt';
 import { FileError } from '../errors.js';
 
-/** A field of a message, as a descriptor has it. */
+/** Returns the descriptor of a field of a message. */
 function field(name: string, number: number, type: string, more: { typeName?: string; oneofIndex?: number } = {}) {
   const jsonName = name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
   return { name, jsonName, number, label: 'LABEL_OPTIONAL', type: `TYPE_${type}`, ...more };
@@ -12,7 +12,7 @@ function field(name: string, number: number, type: string, more: { typeName?: st
 
 const repeated = (one: ReturnType<typeof field>) => ({ ...one, label: 'LABEL_REPEATED' });
 
-/** Of tensorflow/core/util/event.proto and framework/summary.proto. */
+/** The parts in use of tensorflow/core/util/event.proto and framework/summary.proto. */
 const descriptor = fromJson(FileDescriptorProtoSchema, {
   name: 'event.proto',
   package: 'tensorflow',
@@ -60,7 +60,7 @@ export const eventSchema = (() => {
 
 type HParam = number | boolean | string;
 
-/** A message in a message. */
+/** Writes a nested message. */
 function inside(writer: BinaryWriter, number: number, write: (inner: BinaryWriter) => void): BinaryWriter {
   writer.tag(number, WireType.LengthDelimited).fork();
   write(writer);
@@ -72,7 +72,7 @@ const plugin = { experiment: 2, start: 3, end: 4 };
 const experiment = { hparams: 4, metrics: 5 };
 const [success, failure] = [1, 2];
 
-/** HParamsPluginData with the names of the options and the tags of the metrics that runs are compared by. */
+/** Returns HParamsPluginData with the option names and the metric tags by which runs are compared. */
 export function experimentOf(options: readonly string[], metrics: readonly string[]): Uint8Array {
   return inside(new BinaryWriter(), plugin.experiment, (inner) => {
     for (const name of options)
@@ -84,7 +84,7 @@ export function experimentOf(options: readonly string[], metrics: readonly strin
   }).finish();
 }
 
-/** HParamsPluginData with the options of a run, and when it began in seconds since 1970. */
+/** Returns HParamsPluginData with the options of a run and its start, in seconds since 1970. */
 export function sessionStart(values: Record<string, HParam>, began: number): Uint8Array {
   return inside(new BinaryWriter(), plugin.start, (inner) => {
     for (const [name, value] of Object.entries(values))
@@ -96,7 +96,7 @@ export function sessionStart(values: Record<string, HParam>, began: number): Uin
   }).finish();
 }
 
-/** HParamsPluginData with how and when a run ended. */
+/** Returns HParamsPluginData with the success and the end of a run, in seconds since 1970. */
 export function sessionEnd(well: boolean, ended: number): Uint8Array {
   return inside(new BinaryWriter(), plugin.end, (inner) => {
     inner.tag(1, WireType.Varint).int32(well ? success : failure);
@@ -104,7 +104,7 @@ export function sessionEnd(well: boolean, ended: number): Uint8Array {
   }).finish();
 }
 
-/** google.protobuf.Value */
+/** Writes a google.protobuf.Value. */
 function writeValue(writer: BinaryWriter, value: HParam): void {
   if (typeof value === 'number') writer.tag(2, WireType.Bit64).double(value);
   else if (typeof value === 'string') writer.tag(3, WireType.LengthDelimited).string(value);

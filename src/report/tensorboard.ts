@@ -9,13 +9,13 @@ import type { EpochRecord } from '../flow.js';
 import type { RunRecords } from './run-records.js';
 import { eventSchema, experimentOf, sessionEnd, sessionStart } from './tensorboard-events.js';
 
-/** CRC-32C of the bytes, rotated right by 15 bits and moved by a constant, as TFRecord stores it. */
+/** Returns the CRC-32C of the bytes, rotated right by 15 bits plus a constant, as TFRecord stores it. */
 export function maskedCrc(bytes: Uint8Array): number {
   const crc = crc32c.buf(bytes) >>> 0;
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** Length (uint64), its checksum, the bytes, theirs; little-endian. */
+/** Returns a TFRecord frame: length (uint64), its checksum, the bytes, their checksum; little-endian. */
 export function frame(bytes: Uint8Array): Buffer {
   const framed = Buffer.alloc(16 + bytes.length);
   framed.writeBigUInt64LE(BigInt(bytes.length), 0);
@@ -25,20 +25,19 @@ export function frame(bytes: Uint8Array): Buffer {
   return framed;
 }
 
-/** @internal An event, in protobuf's JSON, as a frame. */
+/** @internal Encodes an event, in protobuf's JSON form, as a frame. */
 export const encodeEvent = (event: JsonObject): Buffer => frame(toBinary(eventSchema, fromJson(eventSchema, event)));
 
 let files = 0;
 
 /**
- * Writes scalars to a new event file in a folder; each is on disk's way at once. Throws FileError where the folder
- * cannot be written.
+ * Writes scalars to a new event file in a folder, each immediately. Throws FileError if the folder cannot be written.
  */
 export class EventWriter {
   readonly file: string;
   readonly #descriptor: number;
 
-  /** @param began seconds since 1970; it is in the file's name and in its first event. Default: now. */
+  /** @param began seconds since 1970, for the file's name and its first event. Default: now. */
   constructor(folder: string, { began = Date.now() / 1000 }: { began?: number } = {}) {
     const seconds = String(Math.floor(began)).padStart(10, '0');
     this.file = join(folder, `events.out.tfevents.${seconds}.${hostname()}.${process.pid}.${files++}`);
@@ -52,8 +51,8 @@ export class EventWriter {
   }
 
   /**
-   * @param tag what stands before a slash is the group
-   * @param value is stored as float32
+   * @param tag the part before a slash is the group
+   * @param value stored as float32
    * @param wallTime seconds since 1970. Default: now.
    */
   scalar(tag: string, value: number, step: number, wallTime = Date.now() / 1000): void {
@@ -65,14 +64,14 @@ export class EventWriter {
     });
   }
 
-  /** The configuration of the run for the HParams plugin, which compares runs by it. `metrics`: tags of scalars. */
+  /** Writes the run's configuration for the HParams plugin, which compares runs. `metrics` are tags of scalars. */
   hparams(config: Record<string, unknown>, metrics: readonly string[], began = Date.now() / 1000): void {
     const values = flat(config);
     this.#hparams('_hparams_/experiment', experimentOf(Object.keys(values), metrics));
     this.#hparams('_hparams_/session_start_info', sessionStart(values, began));
   }
 
-  /** Says that the run ended, and whether well. */
+  /** Writes the end of the run and whether it succeeded. */
   endHparams(well: boolean, ended = Date.now() / 1000): void {
     this.#hparams('_hparams_/session_end_info', sessionEnd(well, ended));
   }
@@ -95,7 +94,7 @@ export class EventWriter {
   }
 }
 
-/** What is recorded of an epoch, by tags. */
+/** Returns the scalars of an epoch by tag. */
 export function epochScalars({ loss, terms, trainTop1, validation, test, lr, imagesPerSecond }: Scalars) {
   return {
     'train/loss': loss,
@@ -110,7 +109,7 @@ export function epochScalars({ loss, terms, trainTop1, validation, test, lr, ima
 
 type Scalars = RunRecords['epochs'][number] | EpochRecord;
 
-/** Options below others by their paths; HParams knows numbers, booleans and texts. */
+/** Flattens nested options to paths; HParams only supports numbers, booleans and strings. */
 function flat(values: Record<string, unknown>, prefix = ''): Record<string, number | boolean | string> {
   const entries = Object.entries(values).flatMap(([name, value]): [string, number | boolean | string][] => {
     const path = `${prefix}${name}`;
@@ -122,7 +121,7 @@ function flat(values: Record<string, unknown>, prefix = ''): Record<string, numb
   return Object.fromEntries(entries);
 }
 
-/** The epochs of a run as an event file in `folder`; steps are epochs, times those of the records. Returns the file. */
+/** Writes the epochs of a run to an event file in `folder`, as steps with their recorded times. Returns the file. */
 export function writeTensorBoard(run: RunRecords, folder: string): string {
   const secondsOf = (time?: string) => (time === undefined ? Date.now() : Date.parse(time)) / 1000;
   const writer = new EventWriter(folder, { began: secondsOf(run.start?.time) });

@@ -1,4 +1,4 @@
-/** What a person sees on the terminal: a bar where there is one to draw on, plain lines elsewhere. */
+/** Output for people: a progress bar on a terminal, plain lines elsewhere. */
 import stringWidth from 'string-width';
 import type { Accuracy, EpochRecord } from '../flow.js';
 import { printable } from '../printable.js';
@@ -9,7 +9,7 @@ export { table } from './layout.js';
 
 export const percent = (value: number): string => `${value.toFixed(2)} %`;
 
-/** `61.24 % top-1, 92.10 % top-5 (1200 images)` */
+/** Formats an accuracy, as in `61.24 % top-1, 92.10 % top-5 (1200 images)`. */
 export const accuracyText = ({ top1, top5, count }: Pick<Accuracy, 'top1' | 'top5' | 'count'>): string =>
   `${percent(top1)} top-1, ${percent(top5)} top-5 (${count} images)`;
 
@@ -21,13 +21,13 @@ export function durationText(seconds: number): string {
   return minutes < 60 ? `${minutes} min ${whole % 60} s` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** What a run waits for. */
+/** Describes what a run waits for. */
 export const stallText = ({ waited, file, image, split, missing }: StallEvent): string =>
   `waiting for ${durationText(waited)} for ${file} (image ${image} of the ${split} split); ${missing} of its batch are missing`;
 
 const dateFormat = new Intl.DateTimeFormat('en', { dateStyle: 'long', timeStyle: 'short', timeZone: 'UTC' });
 
-/** `November 27, 2026 at 3:04 PM UTC`, of a date in ISO 8601. */
+/** Formats a date in ISO 8601, as in `November 27, 2026 at 3:04 PM UTC`. */
 export const dateText = (iso: string): string => `${dateFormat.format(new Date(iso))} UTC`;
 
 export function epochText(record: EpochRecord): string {
@@ -44,12 +44,12 @@ export function epochText(record: EpochRecord): string {
   return parts.join('  ');
 }
 
-/** Columns of the bar itself, where there is room for it. */
+/** The longest and shortest bar, in columns; with less room there is none. */
 const [longestBar, shortestBar] = [24, 8];
 
 /**
- * A line of progress that fits `width`: `parts`, the most important first, and before them a bar of what is left.
- * Parts for which there is no room are left out.
+ * Returns a line of progress that fits `width`: a bar in the remaining room, then `parts`, most important first. Parts
+ * that do not fit are left out.
  */
 export function progressLine(share: number, parts: readonly string[], width: number): string {
   const shown: string[] = [];
@@ -67,17 +67,17 @@ interface ProgressOptions {
   stream?: NodeJS.WriteStream;
 }
 
-/** Milliseconds between two redraws of the bar, and between two lines where there is no terminal. */
+/** Milliseconds between two redraws of the bar, and between two lines without a terminal. */
 const [redrawEvery, lineEvery] = [125, 10_000];
 
-/** Progress over a number of units, with rate and estimated time: a bar on a terminal, lines elsewhere. */
+/** Shows progress over a number of units, with speed and estimated time: a bar on a terminal, lines elsewhere. */
 export class Progress {
   readonly #stream: NodeJS.WriteStream;
   readonly #began = performance.now();
   readonly #from: number;
   readonly #quiet: boolean;
   #shown: number;
-  /** What is on the last line of the terminal. */
+  /** The text on the last line of the terminal. */
   #line = '';
 
   /**
@@ -109,12 +109,12 @@ export class Progress {
     ];
     const shown = parts.filter((part) => part !== '');
     if (!this.#stream.isTTY) return void this.#stream.write(`${shown.join('  ')}\n`);
-    // The last column stays free: behind it some terminals begin a new line.
+    // The last column stays free, because some terminals begin a new line after it.
     this.#line = progressLine(share, shown, widthOf(this.#stream) - 1);
     this.#stream.write(`${clearLine}${this.#line}`);
   }
 
-  /** A line above the bar, or just a line; one that is too long for the terminal is wrapped. */
+  /** Prints a line, above the bar if there is one; wraps it to the width of the terminal. */
   say(text: string): void {
     if (this.#quiet) return;
     const wrapped = wrap(printable(text), widthOf(this.#stream));
@@ -130,7 +130,7 @@ export class Progress {
 
 const clearLine = '\r\u001b[K';
 
-/** Mean and sample standard deviation; the latter is 0 for one value. */
+/** Returns mean and sample standard deviation; the latter is 0 for one value. */
 export function meanAndSpread(values: number[]): { mean: number; spread: number } {
   const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
   const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);

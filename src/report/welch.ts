@@ -1,6 +1,6 @@
-/** Welch's t-test: whether the means of two samples differ, whose variances may differ as well. */
+/** Welch's t-test: whether the means of two samples with possibly unequal variances differ. */
 
-/** What the test says of mean(a) - mean(b). */
+/** The result of the test for mean(a) - mean(b). */
 export interface WelchTest {
   difference: number;
   /** The 95 % confidence interval of the difference. */
@@ -9,7 +9,7 @@ export interface WelchTest {
   t: number;
   /** Degrees of freedom, by Welch and Satterthwaite. */
   df: number;
-  /** Two-sided: how probable a difference as large would be, were the means the same. */
+  /** Two-sided p-value: the probability of a difference at least this large if the means were equal. */
   p: number;
 }
 
@@ -45,7 +45,7 @@ function describe(values: readonly number[]): Sample {
 /** P(|T| > |t|) of Student's distribution: I_x(df / 2, 1 / 2) with x = df / (df + t^2). */
 const twoSided = (t: number, df: number): number => regularizedBeta(df / (df + t * t), df / 2, 0.5);
 
-/** The t whose two-sided probability is p, by bisection. */
+/** Returns the t whose two-sided probability is p, by bisection. */
 function quantile(p: number, df: number): number {
   let [low, high] = [0, 1];
   while (twoSided(high, df) > p) high *= 2;

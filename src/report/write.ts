@@ -1,4 +1,4 @@
-/** Pages as files. */
+/** Writes pages to files. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../atomic.js';
 import { checkCall, type Kinds } from '../call.js';
@@ -12,16 +12,16 @@ import { readRun } from './run-records.js';
 
 const kinds: Kinds<ReportOptions> = { out: 'string' };
 
-/** Where {@link writeReport} writes, and what else. */
+/** Options of {@link writeReport}. */
 export interface ReportOptions {
   /** File for the page. Default: `report.html` in the run folder. */
   out?: string;
 }
 
 /**
- * Writes the report of a run folder, also of an active run, as an HTML file that asks nothing of any network; with the
- * example images and mistakes that {@link analyzeRun} left there. For a folder of several runs, as `--seeds` makes it,
- * writes a report into each and their comparison into the folder itself. Returns the file. Throws FileError where the
+ * Writes the report of a run folder, even of an active run, as an HTML file without network requests, including the
+ * example images and mistakes that {@link analyzeRun} saved there. For a folder of several runs, as `--seeds` makes it,
+ * writes a report into each and their comparison into the folder itself. Returns the file. Throws FileError if the
  * folder cannot be read or the file cannot be written.
  *
  *     writeReport('runs/a');
@@ -41,15 +41,15 @@ export function writeReport(path: string, { out = join(path, 'report.html') }: R
 }
 
 /**
- * Compares run folders, and those below a folder of several runs: mean and sample standard deviation of runs that
- * differ only in their seed. With `html`, also writes a page with their curves. Files among the paths, as `runs/*` has
- * them, are left out. Throws FileError if a folder cannot be read or the page cannot be written.
+ * Compares run folders, or all runs below a folder of several: mean and sample standard deviation of runs that differ
+ * only in their seed. With `html`, also writes a page with their curves. Skips files among the paths, which `runs/*`
+ * may contain. Throws FileError if a folder cannot be read or the page cannot be written.
  *
  *     const { groups } = compareFolders(['runs/a/seed-0', 'runs/a/seed-1'], { html: 'comparison.html' });
  */
 export function compareFolders(paths: readonly string[], { html }: { html?: string } = {}): Comparison {
   checkCall('compareFolders', ['paths'], { html: 'string' }, arguments);
-  // runs/* of a shell has reports and summaries in it as well.
+  // A shell expands runs/* to reports and summaries as well.
   const folders = paths.filter((path) => !isFile(path));
   const records = (folders.length > 0 ? folders : paths).flatMap(runFoldersIn).map(readRun);
   if (html !== undefined) writePage(html, comparisonPage(records));

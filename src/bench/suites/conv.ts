@@ -11,7 +11,7 @@ interface Layer {
   batch: number;
 }
 
-/** Those of the CIFAR pairs, and of ResNet on 224x224. */
+/** Layers of the CIFAR pairs, and of ResNet on 224x224 images. */
 const layers: readonly Layer[] = [
   { from: 16, to: 32, size: 32, batch: 64 },
   { from: 32, to: 32, size: 32, batch: 64 },

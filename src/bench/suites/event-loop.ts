@@ -4,7 +4,7 @@ import { packageRoot } from '../../native.js';
 import { distill } from '../../train/index.js';
 import type { Case, Suite } from '../suite.js';
 
-/** Of the delays of one run; percentiles. */
+/** Percentiles of the delays of one run. */
 const shown = { median: 50, p99: 99, highest: 100 };
 
 export const eventLoopSuite: Suite = {

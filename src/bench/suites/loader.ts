@@ -7,8 +7,7 @@ import { drawPhotos } from '../photos.js';
 import type { BenchContext, OpenCase, Suite } from '../suite.js';
 
 /**
- * Processes that decode, on the other side. Here decoding is done by threads of one process, as many as the loader has
- * by itself.
+ * Processes that decode on the peer's side. Our side decodes in threads of one process, the loader's default number.
  */
 const workers = 2;
 

@@ -6,7 +6,7 @@ const eager: readonly PeerForm[] = [
   { name: 'eager, NCHW', variant: 'eager' },
   { name: 'eager, channels_last, fused SGD', variant: 'channels_last' },
 ];
-/** Each form is a process of its own, so that only the strongest ones and a plain one are measured. */
+/** Each form needs its own process, so only the fastest ones and a plain one are measured. */
 const onGpu = gpuForms('whole step', eager).filter(
   ({ variant }) => variant.endsWith('graph') || variant === 'channels_last',
 );
@@ -42,7 +42,7 @@ function additionsCase({ tiny }: BenchContext, name: string, scoped: boolean): C
   return { name, unit: 'MiB', better: 'lower', peers: [], open: () => ({ question: {}, measure }) };
 }
 
-/** What is held at the end grows from run to run where something is not freed. */
+/** The memory held at the end grows from run to run if something is not freed. */
 const ofGpu = (context: BenchContext): Case[] =>
   (
     [

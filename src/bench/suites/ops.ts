@@ -3,7 +3,7 @@ import { keep, scope, type Tensor, functions as torch } from '../../tensor/index
 import { milliseconds } from '../clock.js';
 import type { Case, Suite } from '../suite.js';
 
-/** What is called, and what it holds meanwhile. */
+/** A call, and the tensors that it holds. */
 interface Call {
   call: () => unknown;
   held: { dispose(): void }[];
@@ -11,7 +11,7 @@ interface Call {
 
 const random = (...shape: number[]): Tensor => scope(() => keep(torch.randn(shape)));
 
-/** The same work is in bench/peers/ops.py, by the same names. */
+/** Calls by name; bench/peers/ops.py has the same work under the same names. */
 const calls: Record<string, () => Call> = {
   'add 8x8'() {
     const [a, b] = [random(8, 8), random(8, 8)];
@@ -37,7 +37,7 @@ const calls: Record<string, () => Call> = {
   },
 };
 
-/** Calls in a scope, as many as a training step may have. */
+/** Calls per scope, about as many as in a training step. */
 const scoped = 500;
 
 function several(call: () => unknown, count: number): void {

@@ -8,7 +8,7 @@ import { initial } from '../pairs.js';
 import { caseSuffix } from '../sizes.js';
 import type { BenchContext, Case, OpenCase, PeerForm, Suite } from '../suite.js';
 
-/** The same settings are sent to the peer, in its names. */
+/** The peer receives the same settings under its own names. */
 const optimizers = {
   SGD: {
     create: (params: Tensor[]) => new SGD(params, { lr: 0.01, momentum: 0.9, weightDecay: 5e-4 }),
@@ -81,7 +81,7 @@ function open(name: Name, module: Classifier, steps: number, { folder, device }:
   };
 }
 
-/** A step as a run does it: captured, once there is what it keeps for each parameter. */
+/** Returns a step as in a run: captured once the optimizer's state for each parameter exists. */
 function stepOf(optimizer: SGD | AdamW, device: string): { do(): void; dispose(): void } {
   if (!DeviceGraph.availableOn(device)) return { do: () => scope(() => optimizer.step()), dispose() {} };
   const lr = scope(() => keep(torch.full([], optimizer.paramGroups[0]?.lr ?? 0, { dtype: 'float32', device })));

@@ -17,7 +17,7 @@ const peers: readonly PeerForm[] = [
   { name: 'DataLoader with Pillow and 2 workers, channels_last', variant: 'workers' },
 ];
 
-/** A network that takes most of the time, and one that leaves it to the decoder. */
+/** A network that takes most of the time, and one with which decoding does. */
 const students = [
   { model: 'resnet18', size: 224, photos: 32 },
   { model: 'resnet8x4', size: 64, photos: 64 },

@@ -8,7 +8,7 @@ import type { BenchContext, Case, PeerForm, Suite } from '../suite.js';
 
 const moduleOf = (name: string): string => JSON.stringify(pathToFileURL(join(packageRoot, 'dist', `${name}.js`)).href);
 
-/** What a program does first; the same is in bench/peers/start.py. */
+/** Programs by what they do first; bench/peers/start.py has the same. */
 const programs: Record<string, string> = {
   'a first tensor': `import torch from ${moduleOf('torch')}; torch.zeros([1]);`,
   'nothing at all': '',
@@ -39,7 +39,7 @@ const peers: readonly PeerForm[] = [
   { name: 'whole step in one CUDA graph', variant: 'graph' },
 ];
 
-/** Ours captures its third step. */
+/** Cases on a GPU; our side captures its third step. */
 const ofGpu = (context: BenchContext): Case[] =>
   [1, 5].map((steps) => ({
     name: `${trainingName(context)}, to the end of step ${steps}`,

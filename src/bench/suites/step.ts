@@ -6,7 +6,7 @@ import { caseSuffix, sized, stepsOf, toleranceOf } from '../sizes.js';
 import type { BenchContext, Case, OpenCase, PeerForm, Suite } from '../suite.js';
 import { firstTerms, type Kind, kinds, openTraining, writeStart } from '../training.js';
 
-/** The peers have their batches ready in memory; ours makes them within the step. */
+/** The peers have their batches ready in memory; our side makes them within the step. */
 const eager: readonly PeerForm[] = [
   { name: 'eager, NCHW', variant: 'eager' },
   { name: 'eager, channels_last, fused SGD', variant: 'channels_last' },
@@ -26,7 +26,7 @@ export const stepSuite: Suite = {
   cases(context) {
     const all = pairs.flatMap((pair) => sized(pair, context));
     const ofCpu = () => all.flatMap((pair) => (Object.keys(kinds) as Kind[]).map((kind) => [pair, kind] as const));
-    // What matters most comes first, as a budget of time may leave out the last.
+    // The most important cases come first, because a time budget may leave out the last.
     const ofGpu = () => (['live', 'ce', 'cached'] as const).flatMap((kind) => all.map((pair) => [pair, kind] as const));
     return (context.device === 'cpu' ? ofCpu() : ofGpu()).map(([pair, kind]) => caseOf(pair, kind, context));
   },

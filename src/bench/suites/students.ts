@@ -8,7 +8,7 @@ import { caseSuffix, sized, stepsOf } from '../sizes.js';
 import type { BenchContext, Case, PeerForm, Suite } from '../suite.js';
 import { writeStart } from '../training.js';
 
-/** How many students. */
+/** The default number of students. */
 const usualCount = 4;
 
 const eager: readonly PeerForm[] = [
@@ -66,7 +66,7 @@ function casesOf(pair: Pair, context: BenchContext): Case[] {
   ];
 }
 
-/** The time of a student's step in ms, of students that are trained together or one after the other. */
+/** Milliseconds per step and student, of students trained together or one after the other. */
 interface Students {
   together(): Promise<number>;
   alone(): Promise<number>;
@@ -100,11 +100,11 @@ function studentsOf(count: number, whole: Dataset, options: Options): Students {
 }
 
 /**
- * Milliseconds a student's step after the first epoch, in which memory is taken, the teacher's form is looked for, and
- * steps are captured.
+ * Returns milliseconds per step and student after the first epoch, which allocates memory, chooses the teacher's form
+ * and captures steps.
  */
 async function stepTime(run: AsyncIterable<TrainEvent & { student?: string }>, device: string, count: number) {
-  // Several steps may be one event: what counts is how far each student is.
+  // One event may cover several steps, so the progress of each student counts.
   const reached = new Map<string, number>();
   const done = () => [...reached.values()].reduce((sum, step) => sum + step, 0);
   let [stop, before, finished, spent]: [(() => number) | undefined, number, number, number] = [undefined, 0, 0, 0];
@@ -121,7 +121,7 @@ async function stepTime(run: AsyncIterable<TrainEvent & { student?: string }>, d
   return spent / (done() - before);
 }
 
-/** The evaluation is in no step, and only has to be there. */
+/** Returns the data with few test images, because a run needs an evaluation but it is not measured. */
 function withFewTests(data: Dataset): Dataset {
   const { images, labels } = data.test as ImageSet;
   const count = Math.min(24, labels.length);

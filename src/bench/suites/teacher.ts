@@ -71,7 +71,7 @@ function open(pair: Pair, context: BenchContext): OpenCase {
   };
   return {
     question: { ...pair, file, steps, device, precision },
-    // Mean magnitudes: plain means nearly cancel out, and would compare rounding.
+    // Mean magnitudes, because plain means nearly cancel out and would only compare rounding.
     check: () =>
       forward(({ pooled, logits }) => ({
         feature: Number(pooled.abs().mean().item()),
@@ -92,7 +92,7 @@ function open(pair: Pair, context: BenchContext): OpenCase {
   };
 }
 
-/** The peer is given what our loader makes of the images. */
+/** Returns our loader's first batch, which the peer receives too. */
 function firstBatch(data: Dataset, batchSize: number): Batch {
   const loader = new Loader(data, 'train', { batchSize });
   loader.begin(0);
@@ -103,7 +103,7 @@ function firstBatch(data: Dataset, batchSize: number): Batch {
 
 const tensorsOf = ({ images, labels, indices }: Batch): Tensor[] => [images, labels, indices];
 
-/** The batch on a device, instead of the given one. */
+/** Moves a batch to a device and frees the original; on the CPU returns it unchanged. */
 function onDevice(batch: Batch, device: string): Batch {
   if (device === 'cpu') return batch;
   const [images, labels, indices] = scope(() => tensorsOf(batch).map((tensor) => keep(tensor.to({ device }))));
@@ -111,7 +111,7 @@ function onDevice(batch: Batch, device: string): Batch {
   return { ...batch, images, labels, indices } as Batch;
 }
 
-/** As in a run, which captures its third step. */
+/** Captures the work in a device graph at the third call, as a run does. */
 function captured(device: string, work: () => void): DeviceGraph {
   for (let i = 0; i < 2; i++) work();
   return DeviceGraph.record(device, work);

@@ -63,7 +63,7 @@ async function analyzeAndShow(path: string, options: AnalyzeOptions): Promise<vo
   if (results.length > 1 && !json && speaks()) console.log(spreadText(results));
 }
 
-/** Mean and spread over the runs of a folder. */
+/** Returns mean and spread over the runs of a folder as text. */
 function spreadText(results: readonly AnalyzedRun[]): string {
   const row = (name: string, of: (result: AnalyzedRun) => number | null, scale = 1): string[] => {
     const values = results.map(of).filter((value) => value !== null);
@@ -113,7 +113,7 @@ function overallText({ split, overall, cka, nmi, teacher, student }: AnalysisRec
   return `${alone}\n${together}`;
 }
 
-/** Of many classes, those in which the student is worst and best. */
+/** With many classes, how many of the worst and best are shown. */
 const shown = 5;
 
 function classesText(classes: ClassRecord[]): string {

@@ -88,7 +88,7 @@ export const benchCommand = defineCommand({
   },
 });
 
-/** The suites of these names, in their usual order; all where none is named. */
+/** Returns the named suites in their usual order; all if none is named. */
 function chosenSuites(chosen: readonly string[]): readonly Suite[] {
   const unknown = chosen.find((name) => !names.includes(name));
   if (unknown !== undefined)
@@ -98,7 +98,7 @@ function chosenSuites(chosen: readonly string[]): readonly Suite[] {
   return suites.filter(({ name }) => chosen.length === 0 || chosen.includes(name));
 }
 
-/** Minutes where nobody chose. */
+/** The default time budget on a device, in minutes. */
 const minutesOnDevice = 6;
 
 function budgetOf(minutes: number | undefined, device: string): Budget | undefined {
@@ -137,7 +137,7 @@ function verdictTable(verdicts: readonly Verdict[]): string {
   return table(['ratio', 'now', 'baseline', 'allowed', ''], rows);
 }
 
-/** Throws BenchError where something has become worse, or nothing was compared. */
+/** Throws BenchError if a ratio became worse, or nothing was compared. */
 function judge(verdicts: readonly Verdict[], file: string): void {
   const worse = verdicts.filter((verdict) => verdict.worse);
   if (worse.length > 0) throw new BenchError(`Worse than ${file}: ${worse.map(({ key }) => key).join('; ')}.`);

@@ -14,7 +14,7 @@ export const buildCommand = defineCommand({
   async run({ force }) {
     const script = join(packageRoot, 'scripts', 'build-native.mjs');
     const { status } = spawnSync(process.execPath, [script, ...(force ? ['--force'] : [])], { stdio: 'inherit' });
-    // The script has said what is wrong.
+    // The script has already printed the error.
     process.exitCode = status ?? 1;
   },
 });

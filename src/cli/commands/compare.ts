@@ -13,7 +13,7 @@ import { defineCommand } from '../command.js';
 
 const formats = ['table', ...(Object.keys(comparisonFormats) as ComparisonFormat[])] as const;
 
-/** The most runs that are shown one by one on a terminal. */
+/** The most runs that a terminal shows individually. */
 const mostRows = 60;
 
 export const compareCommand = defineCommand({

@@ -15,13 +15,13 @@ import { processes, speaks, withRanks } from '../ranks.js';
 
 const seeds = [0, 1, 2];
 const student = 'resnet8';
-/** Easy images, of which all seeds learn in a minute; with harder ones, short runs end at very different accuracies. */
+/** Easy images, which all seeds learn in a minute; with harder ones, the accuracies of short runs vary widely. */
 const source = 'shapes:240?level=easy&test=600';
 const training = { batchSize: 24, optimizer: 'adamw', lr: 0.003, warmupEpochs: 2, weightDecay: 0.05 } as const;
 const kinds = { ce: `${student} trained alone`, srrl: `${student} distilled by SRRL` };
 type Kind = keyof typeof kinds;
 
-/** What came out of the runs of one kind. */
+/** The results of the runs of one kind: top-1 accuracies in percent, and seconds. */
 interface Outcome {
   top1: number[];
   seconds: number;
@@ -59,10 +59,10 @@ async function demonstrate(epochs: number, out: string, json: boolean): Promise<
   else console.log(`${resultTable(data, comparison)}\n${ending(comparison, { seconds, out, report })}`);
 }
 
-/** The batch size of the demonstration, or the next that all processes can share. */
+/** Rounds a batch size up to a multiple of the number of processes. */
 const divisible = (size: number): number => Math.ceil(size / processes()) * processes();
 
-/** Trains every seed of every kind, one after the other, and shows one bar over all of them. */
+/** Trains every seed of every kind, one after the other, and shows one progress bar for all. */
 async function compare(data: Dataset, epochs: number, out: string, quiet: boolean): Promise<Comparison> {
   const teacher = join(packageRoot, 'assets/shapes-teacher.pt');
   const evaluateEvery = Math.max(1, Math.round(epochs / 8));
@@ -121,7 +121,7 @@ function ending(comparison: Comparison, at: { seconds: number; out: string; repo
     wrap(
       `Distillation changed the accuracy by ${pointsText(gainOf(comparison))}, in ${durationText(at.seconds)} for all runs.`,
     ),
-    // What is copied stays in one line, at any width.
+    // Paths and commands to copy are never wrapped.
     `Report: ${at.report}`,
     `Next: ${srrlCommand('analyze', join(at.out, `srrl-seed${seeds[0]}`))}`,
   ].join('\n');

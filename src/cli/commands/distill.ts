@@ -9,7 +9,7 @@ import { processes, withRanks } from '../ranks.js';
 import { nameOf, type SeedOptions, trainAndShow } from '../seeds.js';
 import { folderName, trainTogether } from '../together.js';
 
-/** What every command that trains a student takes. */
+/** Options of every command that trains a student. */
 export const studentOptions = z.strictObject({
   ...grouped('data', {
     data: z.string().describe('data set as kind:path, such as shapes or fashion-mnist:DIR, or module:FILE'),
@@ -49,11 +49,11 @@ export const studentOptions = z.strictObject({
   }),
 });
 
-/** The options of SRRL have flags of their own; those of other methods are written behind the method's name. */
+/** SRRL's options have flags of their own; options of other methods follow the method's name. */
 const srrlFlags = withoutDefaults(srrlOptions);
 const methodNames = methodKinds.map(({ name }) => name).join(', ');
 
-/** The options of the methods that `--method` names, other than SRRL's. */
+/** Returns the options of the methods that `--method` names, except SRRL's. */
 function methodHelp(args: readonly string[]) {
   const at = args.findIndex((word) => word === '--method' || word.startsWith('--method='));
   const text = args[at]?.split('=')[1] ?? args[at + 1] ?? '';
@@ -140,7 +140,7 @@ export const distillCommand = defineCommand({
 
 const consecutive = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 
-/** The setup of each student by its name, which is its folder's as well. */
+/** Returns the setup of each student by its name, which is also the name of its folder. */
 function membersOf(
   common: DistillSetup,
   { students, seeds }: { students: string[]; seeds: number[] },
@@ -169,7 +169,7 @@ function separate(values: Record<string, unknown>): {
   };
 }
 
-/** The method as text, so that the run can have a thread of its own. */
+/** Returns the method as text, so that the run can use a thread of its own. */
 function withFlags(method: string, flags: Record<string, unknown>): string {
   const given = Object.entries(flags);
   if (given.length === 0) return method;
@@ -179,7 +179,7 @@ function withFlags(method: string, flags: Record<string, unknown>): string {
       `${names} belong to the method srrl alone; write the options behind a method's name, as in --method kd:temperature=2.`,
     );
   }
-  // Refused here already where a value is wrong, with the flag's own name.
+  // Refuses a wrong value here, where the error can name the flag.
   createMethod(method, flags);
   return `${method}:${given.map(([name, value]) => `${name}=${value}`).join()}`;
 }

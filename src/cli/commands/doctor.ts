@@ -15,7 +15,7 @@ import { pairs } from '../../report/layout.js';
 import { installKernels } from '../../tensor/index.js';
 import { defineCommand } from '../command.js';
 
-/** One thing that an installation consists of: what was found, line by line, and what is wrong with it. */
+/** One part of an installation: the findings, line by line, and the problem if there is one. */
 interface Part {
   found: Record<string, string | string[] | number>;
   problem?: string | undefined;
@@ -28,7 +28,7 @@ export const doctorCommand = defineCommand({
   examples: ['srrl doctor'],
   async run({ json }) {
     const parts: Part[] = [system(), addon(), libtorch()];
-    // Only a complete installation can be loaded; what that says is a part of its own.
+    // Only a complete installation can be loaded; the result is a part of its own.
     if (parts.every(({ problem }) => !problem)) parts.push(loading());
     const found = Object.assign({}, ...parts.map((part) => part.found)) as Part['found'];
     const problems = parts.flatMap(({ problem }) => problem ?? []);
@@ -79,7 +79,7 @@ function loading(): Part {
   }
 }
 
-/** Own kernels of each GPU; without them libtorch's are used, which is not a fault of the installation. */
+/** Our own kernels for each GPU. Without them libtorch's are used, so their absence is no problem. */
 function kernels(devices: readonly string[]): Part['found'] {
   const lines = devices
     .filter((device) => device.startsWith('cuda'))

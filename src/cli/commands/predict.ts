@@ -11,9 +11,9 @@ import { type FormatName, formats, type Outcome } from '../predictions.js';
 
 const { device, topK, batchSize, workers, model, data } = classifierOptions.shape;
 
-/** The network is never alone while images are left: a batch that is not full waits for them. */
+/** Milliseconds that an incomplete batch waits: images keep coming, so it should fill up first. */
 const patience = 60_000;
-/** Of fewer images, a bar would be gone before it is seen. */
+/** The fewest images for a progress bar; with fewer, it would vanish before anyone sees it. */
 const many = 50;
 
 export const predictCommand = defineCommand({
@@ -77,7 +77,7 @@ export const predictCommand = defineCommand({
   },
 });
 
-/** The outcomes in the order of the images, of which `ahead` are under way at a time. */
+/** Yields the outcomes in the order of the images, with `ahead` images in progress at a time. */
 async function* classified(
   classify: ImageClassifier,
   images: readonly string[],
@@ -91,7 +91,7 @@ async function* classified(
   for (const outcome of underWay) yield outcome;
 }
 
-/** An image that cannot be read does not end the others. */
+/** Classifies one image; returns the error of an unreadable image, so that the others continue. */
 async function outcomeOf(classify: ImageClassifier, image: string): Promise<Outcome> {
   try {
     const predictions =
@@ -110,13 +110,13 @@ interface Writer {
   end(): void;
 }
 
-/** What a person looks at is escaped; what goes to a file or another program stays what it is. */
+/** Escapes control characters on a terminal only; pipes and files receive the text unchanged. */
 const toStandardOutput: Writer = {
   write: (text) => void process.stdout.write(process.stdout.isTTY ? printable(text) : text),
   end() {},
 };
 
-/** The file is written whole, at the end. */
+/** Returns a writer that writes the whole file at the end. */
 function toFile(file: string): Writer {
   const parts: string[] = [];
   return {

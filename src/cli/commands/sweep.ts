@@ -54,7 +54,7 @@ export const sweepCommand = defineCommand({
   },
 });
 
-/** The same command once more. */
+/** Returns the command line that continues this sweep. */
 function again(file: string, timeBudget: number | undefined, args: readonly string[]): string {
   const budget = timeBudget === undefined ? [] : ['--time-budget', String(timeBudget)];
   return srrlCommand('sweep', file, ...budget, ...(args.length === 0 ? [] : ['--', ...args]));
@@ -66,7 +66,7 @@ function printPlan(jobs: readonly Job[], json: boolean): void {
   console.log(json ? JSON.stringify(rows) : table(['job', 'state', 'needs'], cells));
 }
 
-/** Mean and spread over seeds of all runs that were begun. */
+/** Prints mean and spread over seeds of all runs that have started. */
 function printTable(jobs: readonly Job[], json: boolean): void {
   const folders = jobs.flatMap(({ runs }) => runs).filter((folder) => existsSync(join(folder, 'metrics.csv')));
   if (folders.length === 0) {

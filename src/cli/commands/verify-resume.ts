@@ -61,17 +61,17 @@ const smallRun = (): string[] => [
 
 interface Verdict {
   kills: number;
-  /** Runs that had ended before they were killed. */
+  /** Number of runs that ended before they were killed. */
   late: number;
-  /** Checkpoints that could not be read after a kill. */
+  /** Number of checkpoints that could not be read after a kill. */
   torn: number;
   whole: string;
-  /** Hashes of the final weights, one a kill. */
+  /** Hashes of the final weights, one per kill. */
   resumed: string[];
   same: boolean;
 }
 
-/** Each kill has a run of its own, which then continues to its end. */
+/** Kills one run per kill, resumes it to its end, and compares its weights with an uninterrupted run. */
 async function verify(folder: string, args: string[], kills: number, say: (text: string) => void): Promise<Verdict> {
   const wholeRun = join(folder, 'whole');
   const began = performance.now();
@@ -98,8 +98,8 @@ async function verify(folder: string, args: string[], kills: number, say: (text:
 }
 
 /**
- * Runs `srrl distill` in a process of its own, killed after `milliseconds`; whether it was. Throws what the run said
- * where it failed.
+ * Runs `srrl distill` in a child process, killed after `milliseconds`. Returns whether it was killed. Throws with the
+ * output of the run if it failed.
  */
 function runOnce(args: string[], milliseconds?: number): Promise<boolean> {
   const child = spawn(process.execPath, [join(packageRoot, 'bin/srrl.js'), 'distill', ...args, '--json'], {

@@ -1,4 +1,4 @@
-/** A folder as the Hugging Face hub holds models. */
+/** A model folder for the Hugging Face hub. */
 import { mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { exportedWeights } from '../../distill/saved-student.js';

@@ -1,5 +1,5 @@
 /**
- * The formats that a student is exported in. A new one is a file in this folder and a line here; a test walks the
+ * The export formats. A new one is a file in this folder and a line here; a test walks the
  * folder.
  */
 import { existsSync, statSync } from 'node:fs';
@@ -15,7 +15,7 @@ import { torchScript } from './torchscript.js';
 
 export const formats: readonly Format[] = [onnx, torchScript, pt2, safetensors, pth, folder];
 
-/** The format that a path says: by its ending, or a folder. Throws ConfigError for others. */
+/** Returns the format of a path, by its ending or as a folder. Throws ConfigError for other endings. */
 export function formatFor(path: string): Format {
   const fitting = formats.flatMap((format) =>
     format.endings.filter((ending) => path.endsWith(ending)).map((ending) => ({ format, ending })),
@@ -29,7 +29,7 @@ export function formatFor(path: string): Format {
   throw new ConfigError(`${path} says no format that a student is exported in. There are\n${known.join('\n')}`);
 }
 
-/** Throws ConfigError where an option that was set means nothing in this format. */
+/** Throws ConfigError if an option was set that the format does not support. */
 export function checkTaken(format: Format, path: string, options: FileOptions, defaults: FileOptions): void {
   for (const name of Object.keys(defaults) as (keyof FileOptions)[]) {
     if (options[name] === defaults[name] || format.takes.includes(name)) continue;

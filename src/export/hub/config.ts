@@ -1,7 +1,7 @@
 /** config.json and preprocessor_config.json, as timm and the image processors of transformers read them. */
 import type { HubFacts } from './facts.js';
 
-/** Architectures whose weights have the names and shapes of timm's of the same name. */
+/** Architectures whose weights have the same names and shapes as timm's model of that name. */
 const timmNames = new Set([
   'resnet18',
   'resnet34',
@@ -12,15 +12,15 @@ const timmNames = new Set([
   'deit_small_patch16_224',
 ]);
 
-/** Whether `timm.create_model` makes this network. */
+/** Returns whether `timm.create_model` makes this network. */
 export const isInTimm = ({ student: { model, projected } }: HubFacts): boolean => timmNames.has(model) && !projected;
 
-/** Numbers that PIL and transformers have for bilinear interpolation. */
+/** The number of bilinear interpolation in PIL and transformers. */
 const bilinear = 2;
 
 /**
- * The architecture and the names of the classes, and where timm makes the network its `pretrained_cfg`: transformers
- * takes a folder that has one for timm's, and asks timm how images are seen.
+ * Returns config.json: the architecture, the class names and, for timm's networks, the `pretrained_cfg`. transformers
+ * treats a folder with one as timm's and leaves the preprocessing to timm.
  */
 export function configOf(facts: HubFacts): object {
   const { student, classes, features } = facts;
@@ -50,13 +50,13 @@ function pretrainedConfig({ student, preprocessing: { resize, crop, mean, std } 
   };
 }
 
-/** timm resizes to floor(crop / share): rounding must not lose a pixel. */
+/** Returns the crop share. timm resizes to floor(crop / share), so rounding must not lose a pixel. */
 function cropShare(crop: number, resize: number): number {
   const share = crop / resize;
   return Math.floor(crop / share) === resize ? share : share * (1 - Number.EPSILON);
 }
 
-/** What AutoImageProcessor makes of an image is what the evaluation made of it. */
+/** Returns preprocessor_config.json, with which AutoImageProcessor preprocesses images as the evaluation did. */
 export function preprocessorOf({ preprocessing, student }: HubFacts): object {
   const {
     resize: [height, width],

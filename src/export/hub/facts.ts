@@ -1,4 +1,4 @@
-/** What the files of a folder for the Hugging Face hub are written from. */
+/** The facts from which the files of a Hugging Face hub folder are written. */
 import type { StudentCard, StudentPreprocessing } from '../../distill/saved-student.js';
 import { ConfigError } from '../../errors.js';
 import { Linear } from '../../nn/index.js';
@@ -7,12 +7,12 @@ import type { Network } from '../format.js';
 import type { SeedsRecord } from '../seeds.js';
 
 export interface HubFacts {
-  /** Of the student, without what only its own machine knows: paths and the command line. */
+  /** The student's card, without local paths and the command line. */
   readonly student: StudentCard;
   readonly card: ExportCard;
   readonly preprocessing: StudentPreprocessing;
   readonly classes: readonly string[];
-  /** The width of the last feature; undefined where the network does not end in a linear layer. */
+  /** The width of the last feature; undefined if the network does not end in a linear layer. */
   readonly features: number | undefined;
   readonly seeds: SeedsRecord | undefined;
   readonly verification: Verification | undefined;

@@ -1,11 +1,11 @@
-/** README.md of a model on the Hugging Face hub: facts as YAML, and what a person wants to know. */
+/** README.md of a model on the Hugging Face hub: metadata as YAML, and text for people. */
 import { availableParallelism, cpus } from 'node:os';
 import { stringify } from 'yaml';
 import { isInTimm } from './config.js';
 import type { HubFacts } from './facts.js';
 import { usage } from './usage.js';
 
-/** Bytes of the files. */
+/** Sizes of the files in bytes. */
 export interface Sizes {
   weights: number;
   network: number;
@@ -55,7 +55,7 @@ function result({ student: { accuracy } }: HubFacts, dataset: string): object {
   };
 }
 
-/** The kind of the data set where it is one that everybody has, such as cifar100. */
+/** Returns the hub's name of a public data set, such as cifar100; undefined for other data. */
 function datasetOf({ student: { data } }: HubFacts): string | undefined {
   const [kind = ''] = data.split(':');
   return /^(cifar10|cifar100|mnist|fashion-mnist)$/.test(kind) ? kind.replace('-', '_') : undefined;

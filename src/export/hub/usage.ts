@@ -1,4 +1,4 @@
-/** How a person uses the files of a folder, in each language. */
+/** Usage examples for the files of a folder, in each language. */
 import { isInTimm } from './config.js';
 import type { HubFacts } from './facts.js';
 

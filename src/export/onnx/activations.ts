@@ -46,7 +46,7 @@ function softmax(opType: 'Softmax' | 'LogSoftmax'): Row {
   return (call) => call.done(opType, [call.as('self', call.resultInfo.dtype)], { axis: call.dim('dim') });
 }
 
-/** x where it is above `threshold`, else `value`. */
+/** x if it is above `threshold`, else `value`. */
 function threshold(call: Call) {
   const x = call.value('self');
   return call.done('Where', [call.op('Greater', [x, call.value('threshold')]), x, call.value('value')]);

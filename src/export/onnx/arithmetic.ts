@@ -1,13 +1,13 @@
 import type { Call, Row, Rows } from './call.js';
 import { onnxType } from './model.js';
 
-/** A function of one tensor, of floats. */
+/** A function of one float tensor. */
 const unary =
   (opType: string): Row =>
   (call) =>
     call.done(opType, [call.as('self', call.resultInfo.dtype)]);
 
-/** Two operands in their common dtype. */
+/** Returns two operands cast to their common dtype. */
 const pair = (call: Call, a = 'self', b = 'other'): [string, string] => {
   const dtype = call.commonType(a, b);
   return [call.as(a, dtype), call.as(b, dtype)];
@@ -18,7 +18,7 @@ const binary =
   (call) =>
     call.done(opType, pair(call));
 
-/** self + alpha * other, or minus; numbers where they are sizes. */
+/** self + alpha * other, or self - alpha * other; also for sizes. */
 const sum =
   (opType: 'Add' | 'Sub', reversed = false): Row =>
   (call) => {
@@ -30,7 +30,7 @@ const sum =
     return call.done(opType, reversed ? [b, scaled(a)] : [a, scaled(b)]);
   };
 
-/** Arithmetic on the number of images: tensors of one element. */
+/** Returns whether this is arithmetic on the number of images, with tensors of one element. */
 const isSizes = (call: Call): boolean => call.node.overload === 'int';
 
 function size(call: Call, name: string): string {
@@ -80,7 +80,7 @@ function convert(call: Call) {
   return call.done('Cast', [call.value('self')], { to: onnxType(call.resultInfo.dtype) });
 }
 
-/** self + value * first (times or by) second. */
+/** self + value * first * second, or self + value * first / second. */
 const fused =
   (opType: 'Mul' | 'Div'): Row =>
   (call) => {
@@ -98,7 +98,7 @@ const negated =
 const remainder: Row = (call) => {
   const dtype = call.commonType('self', 'other');
   const [a, b] = pair(call);
-  // With the sign of the divisor; ONNX's Mod has that for integers alone.
+  // The result has the sign of the divisor; ONNX's Mod does that only for integers.
   if (!/float/.test(dtype)) return call.done('Mod', [a, b]);
   return call.done('Sub', [a, call.op('Mul', [call.op('Floor', [call.op('Div', [a, b])]), b])]);
 };

@@ -1,16 +1,16 @@
-/** One call of an operator, as the row of that operator reads it and writes with. */
+/** One operator call, from which the operator's row reads arguments and writes nodes. */
 import { ExportError } from '../../errors.js';
 import type { DType } from '../../tensor/index.js';
 import { argument, type Dim, type GraphNode, infoOf, type Operand, placeOf, type ValueInfo } from '../graph.js';
 import type { Emitter } from './emitter.js';
 import { type Attribute, onnxType } from './model.js';
 
-/** How one operator of PyTorch is written in ONNX: it writes its nodes, the last of which makes the result. */
+/** The conversion of one PyTorch operator: it writes ONNX nodes, the last of which makes the result. */
 export type Row = (call: Call) => unknown;
 /** A family of operators, by name without overload. */
 export type Rows = Readonly<Record<string, Row>>;
 
-/** From the narrowest to the widest, as PyTorch promotes. */
+/** Dtypes from the narrowest to the widest, in PyTorch's order of promotion. */
 const widths: readonly DType[] = [
   'bool',
   'uint8',
@@ -24,7 +24,7 @@ const widths: readonly DType[] = [
   'float64',
 ];
 
-/** One call of an operator, as its row reads it. */
+/** One operator call with its arguments, shapes and the nodes that it writes. */
 export class Call {
   constructor(
     readonly emitter: Emitter,
@@ -35,7 +35,7 @@ export class Call {
     return this.emitter.opset;
   }
 
-  /** The first result that is in use. */
+  /** The first result that is used. */
   get #result(): string {
     return this.node.outputs.flat().find((name) => name !== null) ?? '';
   }
@@ -52,7 +52,7 @@ export class Call {
     return this.operand(name).kind !== 'none';
   }
 
-  /** A constant integer, float or boolean as a number. */
+  /** Returns a constant integer, float or boolean as a number. */
   number(name: string, initial?: number): number {
     const { kind, value } = this.operand(name);
     if (kind === 'none' && initial !== undefined) return initial;
@@ -68,7 +68,7 @@ export class Call {
     return String(this.operand(name).value);
   }
 
-  /** A constant list of integers; one integer counts for all of `length`. */
+  /** Returns a constant list of integers; a single integer is repeated `length` times. */
   list(name: string, length?: number): number[] {
     const { kind, value } = this.operand(name);
     if (kind === 'none') return [];
@@ -92,13 +92,13 @@ export class Call {
     return this.shape(name).length;
   }
 
-  /** A size that does not depend on the number of images. */
+  /** Returns a size, which must not depend on the number of images. */
   size(name: string, dim: number): number {
     const size = this.shape(name).at(dim);
     return typeof size === 'number' ? size : this.refuse(`the size of dimension ${dim} of ${name} must be constant`);
   }
 
-  /** A dimension, counted from the front. */
+  /** Returns a dimension, counted from the front. */
   dim(name: string, of = 'self'): number {
     const dim = this.number(name);
     return dim < 0 ? dim + this.rank(of) : dim;
@@ -108,7 +108,7 @@ export class Call {
     return this.#result || this.refuse('its result is in no use');
   }
 
-  /** The names of all results; a list of tensors is spread. */
+  /** The names of all results; lists of tensors are flattened. */
   get outputs(): string[] {
     return this.node.outputs.flat().map((name) => name ?? this.emitter.fresh('unused'));
   }
@@ -117,7 +117,7 @@ export class Call {
     return infoOf(this.emitter.graph, this.#result) ?? this.refuse('its result has no known shape');
   }
 
-  /** The name of an argument that is a tensor; a number becomes one of `dtype`. */
+  /** Returns the name of a tensor argument; a number becomes a tensor of `dtype`. */
   value(name: string, dtype?: DType): string {
     const { kind, value } = this.operand(name);
     if (kind === 'name') return this.emitter.value(value as string);
@@ -127,20 +127,20 @@ export class Call {
     return this.refuse(`its argument ${name} must be a tensor`);
   }
 
-  /** The tensors of a list. */
+  /** Returns the names of the tensors in a list. */
   values(name: string): string[] {
     const { kind, value } = this.operand(name);
     if (kind !== 'names') return this.refuse(`its argument ${name} must be a list of tensors`);
     return (value as string[]).map((item) => this.emitter.value(item));
   }
 
-  /** Sizes as an int64 tensor; some of them may depend on the number of images. */
+  /** Returns sizes as an int64 tensor; some of them may depend on the number of images. */
   sizes(name: string): string {
     const { kind, value } = this.operand(name);
     if (kind === 'ints') return this.emitter.ints(value as number[]);
     if (kind !== 'names') return this.refuse(`its argument ${name} must be a list of sizes`);
     const items = value as (string | number)[];
-    // One size that is not constant follows from the others.
+    // A single size that is not constant follows from the others.
     if (
       items.filter((item) => typeof item === 'string').length === 1 &&
       !items.includes(-1) &&
@@ -151,7 +151,7 @@ export class Call {
     return this.op('Concat', parts, { axis: 0 });
   }
 
-  /** The wider of the dtypes of several arguments. */
+  /** Returns the widest dtype of several arguments. */
   commonType(...names: string[]): DType {
     const tensors = names.filter((name) => this.operand(name).kind === 'name').map((name) => this.info(name).dtype);
     const widest = tensors.reduce((a, b) => (widths.indexOf(b) > widths.indexOf(a) ? b : a), tensors[0] ?? 'float32');
@@ -160,7 +160,7 @@ export class Call {
     return kinds.includes('int') && widest === 'bool' ? 'int64' : widest;
   }
 
-  /** An argument in a dtype, cast where it has another. */
+  /** Returns an argument in a dtype, cast if it has another. */
   as(name: string, dtype: DType): string {
     const input = this.value(name, dtype);
     if (this.operand(name).kind !== 'name' || this.info(name).dtype === dtype) return input;
@@ -171,7 +171,7 @@ export class Call {
     return this.op('Cast', [input], { to: onnxType(dtype) });
   }
 
-  /** A number in the dtype of the result. */
+  /** Returns a number as a tensor, by default in the dtype of the result. */
   scalar(number: number, dtype: DType = this.resultInfo.dtype): string {
     return this.emitter.scalar(number, dtype);
   }
@@ -180,14 +180,14 @@ export class Call {
     return this.emitter.ints(numbers);
   }
 
-  /** A node between others; returns the name of its result. */
+  /** Writes an intermediate node; returns the name of its result. */
   op(opType: string, inputs: string[], attributes: Record<string, Attribute> = {}): string {
     const output = this.emitter.fresh(`${this.result}/${opType}`);
     this.write(opType, inputs, [output], attributes);
     return output;
   }
 
-  /** The node that makes the result; returns its name. */
+  /** Writes the node that makes the result; returns the name of the result. */
   done(opType: string, inputs: string[], attributes: Record<string, Attribute> = {}): string {
     this.write(opType, inputs, [this.result], attributes);
     return this.result;

@@ -1,4 +1,4 @@
-/** A {@link Graph} as ONNX, operator by operator. */
+/** Converts a {@link Graph} to ONNX, operator by operator. */
 import { ExportError } from '../../errors.js';
 import { type Graph, placeOf } from '../graph.js';
 import { activations } from './activations.js';
@@ -16,7 +16,7 @@ import { reductions } from './reductions.js';
 import { selections } from './selections.js';
 import { shapes } from './shapes.js';
 
-/** All operators that have a form in ONNX. A new one is a row in one of these files. */
+/** All operators that can be converted to ONNX. A new one is a row in one of these files. */
 export const rows: Rows = {
   ...activations,
   ...arithmetic,
@@ -31,7 +31,7 @@ export const rows: Rows = {
   ...shapes,
 };
 
-/** Throws ExportError where an operator has no form in ONNX, with the module and line that call it. */
+/** Converts a graph. Throws ExportError, with module and line, for an operator that cannot be converted to ONNX. */
 export function onnxGraph(graph: Graph, opset: number): OnnxGraph {
   const emitter = new Emitter(graph, opset);
   for (const node of graph.nodes) {
@@ -57,7 +57,7 @@ export function onnxGraph(graph: Graph, opset: number): OnnxGraph {
   };
 }
 
-/** Without nodes whose results nobody reads. */
+/** Returns the nodes whose results are used. */
 function used({ nodes }: Emitter, outputs: readonly string[]) {
   const wanted = new Set(outputs);
   return nodes

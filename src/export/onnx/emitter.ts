@@ -1,11 +1,11 @@
-/** The nodes and initializers of an ONNX graph while it is written. */
+/** Collects the nodes and initializers of an ONNX graph. */
 import { ExportError } from '../../errors.js';
 import type { DType } from '../../tensor/index.js';
 import type { Graph } from '../graph.js';
 import { int64Proto, type OnnxNode, onnxType, rawProto, tensorProto } from './model.js';
 import type { TensorProto } from './schema.generated.js';
 
-/** The nodes and initializers that are written. */
+/** Collects nodes and initializers. */
 export class Emitter {
   readonly nodes: OnnxNode[] = [];
   readonly initializers = new Map<string, TensorProto>();
@@ -41,7 +41,7 @@ export class Emitter {
     return name;
   }
 
-  /** A number as a tensor without dimensions. */
+  /** Returns the name of a number as a zero-dimensional tensor. */
   scalar(number: number, dtype: DType): string {
     const name = `${dtype}_${Object.is(number, -0) ? 'm0' : number}`.replace(/-/g, 'm').replace(/[+]/g, '');
     if (this.initializers.has(name)) return name;
@@ -51,7 +51,7 @@ export class Emitter {
     return name;
   }
 
-  /** A weight of the graph as an initializer, under its name. */
+  /** Adds a weight of the graph as an initializer under its name; returns the name. */
   value(name: string): string {
     const weight = this.graph.weights.get(name);
     if (weight && !this.initializers.has(name)) this.initializers.set(name, tensorProto(name, weight.tensor));
@@ -69,7 +69,7 @@ const bits: Partial<Record<DType, (number: number) => ArrayBufferView>> = {
   bool: (number) => Uint8Array.of(Number(number !== 0)),
 };
 
-/** float16 by rounding to nearest, as the hardware does. */
+/** Returns the bits of a number in float16, rounded to nearest as hardware does. */
 function halfBits(number: number): number {
   if (Number.isNaN(number)) return 0x7e00;
   const sign = number < 0 || Object.is(number, -0) ? 0x8000 : 0;

@@ -1,4 +1,4 @@
-/** Tensors that the network makes itself. */
+/** Operators that create tensors. */
 import type { Call, Row, Rows } from './call.js';
 
 const filled =

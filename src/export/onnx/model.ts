@@ -1,4 +1,4 @@
-/** ONNX's own messages, made from plain values. */
+/** Builds ONNX's protobuf messages from plain values. */
 import { create, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { ExportError } from '../../errors.js';
 import { bytesOf } from '../../files/bytes.js';
@@ -16,7 +16,7 @@ import {
   ValueInfoProtoSchema,
 } from './schema.generated.js';
 
-/** A number that is a float whatever its value. */
+/** An attribute that is a float even if its value is whole. */
 export interface FloatAttribute {
   float: number;
 }
@@ -28,12 +28,12 @@ export interface OnnxNode {
   inputs: string[];
   outputs: string[];
   attributes: Record<string, Attribute>;
-  /** The operator and the module that it is of. */
+  /** The operator and its module. */
   name: string;
   doc: string;
 }
 
-/** A whole network before it becomes bytes. */
+/** A whole network before serialization. */
 export interface OnnxGraph {
   nodes: OnnxNode[];
   initializers: Map<string, TensorProto>;
@@ -55,7 +55,7 @@ const types: Partial<Record<DType, DataType>> = {
   bfloat16: DataType.BFLOAT16,
 };
 
-/** ONNX's number of a dtype. */
+/** Returns ONNX's number of a dtype. */
 export function onnxType(dtype: DType): number {
   const type = types[dtype];
   if (type === undefined) throw new ExportError(`ONNX has no tensors of ${dtype}.`);
@@ -110,7 +110,7 @@ export interface ModelSetup {
   metadata: Record<string, string>;
 }
 
-/** The bytes of an .onnx file. Throws ExportError where they would be 2 GB or more. */
+/** Returns the bytes of an .onnx file. Throws ExportError if they would be 2 GB or more. */
 export function modelBytes(graph: OnnxGraph, { opset, batch, producer, metadata }: ModelSetup): Uint8Array {
   const bytes = [...graph.initializers.values()].reduce((sum, { rawData }) => sum + rawData.byteLength, 0);
   if (bytes > mostBytes)

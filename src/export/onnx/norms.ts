@@ -23,7 +23,7 @@ function layerNorm(call: Call) {
   });
 }
 
-/** Scale and shift of each channel, for a value of the input's rank. */
+/** Applies scale and shift per channel to a value of the input's rank. */
 function affine(call: Call, normalized: string) {
   const shape = call.ints(-1, ...new Array<number>(call.rank('input') - 2).fill(1));
   const factor = (name: string) => call.op('Reshape', [call.value(name), shape]);
@@ -32,7 +32,7 @@ function affine(call: Call, normalized: string) {
   return call.done('Identity', [scaled]);
 }
 
-/** Each group as a channel of an instance normalization. */
+/** Writes a group normalization as an instance normalization with a channel per group. */
 function groupNorm(call: Call) {
   const groups = call.number('num_groups');
   const normalized = plainInstanceNorm(

@@ -3,7 +3,7 @@ import { type Call, float, type Row, type Rows } from './call.js';
 
 const modes: Record<string, string> = { constant: 'constant', reflect: 'reflect', replicate: 'edge', circular: 'wrap' };
 
-/** PyTorch lists the last dimension first, before and after; ONNX all that is before, then all that is after. */
+/** PyTorch lists padding from the last dimension, before and after; ONNX lists all before, then all after. */
 function padded(call: Call, mode: string) {
   const listed = call.list(call.has('pad') ? 'pad' : 'padding');
   const rank = call.rank('self');
@@ -16,7 +16,7 @@ function padded(call: Call, mode: string) {
   return call.done('Pad', [call.value('self'), pads, ...(onnxMode === 'constant' ? value : [])], { mode: onnxMode });
 }
 
-/** The sizes of the result are known; the scale that PyTorch computes with may be another than their ratio. */
+/** Resizes to the known sizes; the scale that PyTorch uses may differ from their ratio. */
 function resized(mode: 'nearest' | 'linear' | 'cubic', exact = false): Row {
   return (call) => {
     const x = call.value(call.operand('input').kind === 'none' ? 'self' : 'input');

@@ -26,14 +26,14 @@ function average(dimensions: number): Row {
     if (call.has('divisor_override')) call.refuse('it has a divisor of its own');
     const includes = call.bool('count_include_pad');
     const attributes = window(call, dimensions);
-    // What lies beyond the padding, where the last window is rounded up, counts in ONNX before version 19.
+    // Before opset 19, ONNX counts elements beyond the padding if the last window is rounded up.
     if (call.bool('ceil_mode') && includes && call.opset < 19)
       call.refuse('ceil_mode with count_include_pad needs --opset 19');
     return call.done('AveragePool', [call.value('self')], { ...attributes, count_include_pad: Number(includes) });
   };
 }
 
-/** Windows of one size, which exist where the output divides the input. */
+/** Uses windows of one size, which requires that the output size divides the input size. */
 function adaptive(opType: 'AveragePool' | 'MaxPool', dimensions: number): Row {
   return (call) => {
     if (call.node.outputs.flat()[1]) call.refuse('the places of the maxima are used');

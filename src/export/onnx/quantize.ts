@@ -1,22 +1,22 @@
 /**
- * Static quantization in the QDQ form: weights symmetric int8 a channel, activations asymmetric uint8 a tensor.
+ * Static quantization in QDQ format: weights symmetric int8 per channel, activations asymmetric uint8 per tensor.
  * Runtimes compute a convolution between a DequantizeLinear and a QuantizeLinear in integers.
  */
 import type { OnnxGraph, OnnxNode } from './model.js';
 import { rawProto } from './model.js';
 import { TensorProto_DataType as DataType, type TensorProto } from './schema.generated.js';
 
-/** The smallest and largest number of each value. */
+/** The smallest and largest number of each quantized value. */
 export type Ranges = ReadonlyMap<string, readonly [number, number]>;
 
-/** Operators with weights that are computed in integers. Their weight's first dimension is that of the output. */
+/** Operators with weights that run in integers. The first dimension of their weight is the output's. */
 const layers = new Set(['Conv', 'Gemm']);
-/** Operators that only pass on, add or pool what layers make. */
+/** Operators that only pass on, combine or pool the results of layers. */
 const between = new Set(['Add', 'Concat', 'MaxPool', 'AveragePool', 'GlobalAveragePool', 'ReduceMean', 'Mul']);
-/** What a runtime merges with the layer before it. */
+/** Operators that a runtime merges with the layer before them. */
 const merged = new Set(['Relu', 'Clip']);
 
-/** The values that are to be quantized: their ranges must be measured. */
+/** Returns the values to quantize, whose ranges must be measured. */
 export function quantizedValues(graph: OnnxGraph): string[] {
   const readers = readersOf(graph);
   const names = new Set<string>();
@@ -40,7 +40,7 @@ function readersOf(graph: OnnxGraph): Map<string, OnnxNode[]> {
   return readers;
 }
 
-/** The network with every value that `ranges` has rounded to 8 bits, and the weights of its layers as int8. */
+/** Returns the network with every value in `ranges` rounded to 8 bits, and the weights of its layers as int8. */
 export function quantized(graph: OnnxGraph, ranges: Ranges): OnnxGraph {
   const initializers = new Map(graph.initializers);
   const nodes: OnnxNode[] = [];
@@ -75,7 +75,7 @@ export function quantized(graph: OnnxGraph, ranges: Ranges): OnnxGraph {
 }
 
 function asymmetric([low, high]: readonly [number, number]): { scale: number; zero: number } {
-  // Zero must be exact: padding is made of it.
+  // Zero must be exact, because padding consists of zeros.
   const [least, most] = [Math.min(0, low), Math.max(0, high)];
   const scale = Math.fround((most - least) / 255) || 1;
   return { scale, zero: Math.min(255, Math.max(0, Math.round(-least / scale))) };
@@ -98,7 +98,7 @@ interface Layer {
 
 const floatsOf = ({ rawData }: TensorProto): Float32Array => new Float32Array(rawData.slice().buffer);
 
-/** int8 weights by channel, and the bias in int32 with the scale of the products. */
+/** Quantizes weights to int8 per channel, and the bias to int32 with the scale of the products. */
 function quantizeWeights({ held, bias, inputScale }: Layer, initializers: Map<string, TensorProto>, nodes: OnnxNode[]) {
   const { name } = held;
   const dims = held.dims.map(Number);

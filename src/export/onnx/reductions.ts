@@ -1,9 +1,9 @@
 import type { Call, Row, Rows } from './call.js';
 
-/** Operators whose axes were an attribute before this version. */
+/** Operators whose axes are an input since this opset, and an attribute before it. */
 const axesAsInput: Record<string, number> = { ReduceSum: 13 };
 
-/** A reduction over `axes`, all of them where there are none. */
+/** Writes a reduction over `axes`, or over all axes if the list is empty. */
 export function reduced(
   call: Call,
   opType: string,
@@ -20,7 +20,7 @@ export function reduced(
   return call.done(opType, all, attributes);
 }
 
-/** Dimensions as a list, or one, or none for all. */
+/** Returns the dimensions of a list or of one number; an empty list means all. */
 function axesOf(call: Call): number[] {
   const { kind } = call.operand('dim');
   const dims = kind === 'none' ? [] : kind === 'int' ? [call.number('dim')] : call.list('dim');
@@ -34,7 +34,7 @@ const reduction =
     reduced(call, opType, [call.as('self', dtype)], axesOf(call), call.bool('keepdim'), true);
   };
 
-/** Values, and where they are. */
+/** Largest or smallest values, and their indices. */
 const extreme =
   (opType: 'ReduceMax' | 'ReduceMin', arg: 'ArgMax' | 'ArgMin'): Row =>
   (call) => {

@@ -1,13 +1,11 @@
-/** onnxruntime, where the user has installed it: with 290 MB it is not a dependency. */
+/** Loads onnxruntime if the user has installed it; with 290 MB it is too large for a dependency. */
 import { ExportError, messageOf } from '../../errors.js';
 import { fromArray, type Tensor } from '../../tensor/index.js';
 import type { Runtime } from '../format.js';
 
 const typesOf = { float32: 'float32', uint8: 'uint8' } as const;
 
-/**
- * Opens an .onnx file; undefined where onnxruntime-node is not installed. Throws ExportError where it refuses the file.
- */
+/** Opens an .onnx file; undefined if onnxruntime-node is not installed. Throws ExportError if it refuses the file. */
 export async function onnxRuntime(path: string): Promise<Runtime | undefined> {
   const ort = await import('onnxruntime-node').catch((error: NodeJS.ErrnoException) => {
     if (error.code === 'ERR_MODULE_NOT_FOUND') return undefined;

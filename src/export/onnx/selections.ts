@@ -1,7 +1,7 @@
-/** Parts of tensors, and tensors out of parts. */
+/** Operators that split, select and join tensors. */
 import type { Call, Rows } from './call.js';
 
-/** What Slice takes for "to the end". */
+/** The end index with which Slice goes to the end. */
 const end = 2 ** 53;
 
 function split(call: Call, axis: number, sizes: number[]) {
@@ -10,7 +10,7 @@ function split(call: Call, axis: number, sizes: number[]) {
   call.write('Split', [call.value('self'), call.ints(...sizes)], outputs, { axis });
 }
 
-/** Parts of `part` each, the last of which may be smaller. */
+/** Splits into parts of size `part`, the last of which may be smaller. */
 function parts(call: Call, axis: number, part: number) {
   const total = call.size('self', axis);
   const count = Math.ceil(total / part);

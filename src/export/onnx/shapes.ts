@@ -5,7 +5,7 @@ const reshape =
   (call) =>
     call.done('Reshape', [call.value('self'), call.sizes(name)]);
 
-/** Reshape to the shape of the result, in which at most one size is not constant. */
+/** Reshapes to the shape of the result; refuses a shape in which several sizes are not constant. */
 function toResult(call: Call) {
   const { shape } = call.resultInfo;
   if (shape.filter((size) => typeof size !== 'number').length <= 1) {
@@ -57,7 +57,7 @@ function squeeze(call: Call) {
   return call.done('Squeeze', [call.value('self'), call.ints(...ones)]);
 }
 
-/** -1 keeps a size; ONNX says 1 for that. */
+/** Expands to a size. PyTorch's -1 keeps a size, for which ONNX uses 1. */
 function expand(call: Call) {
   const { kind, value } = call.operand('size');
   if (kind !== 'names')
@@ -70,7 +70,7 @@ function expand(call: Call) {
   return call.done('Expand', [call.value('self'), call.op('Concat', parts, { axis: 0 })]);
 }
 
-/** Sizes [N, C, H, W] in between, then a permutation, then the result. */
+/** Reshapes to intermediate sizes, permutes, and reshapes to the result. */
 const shuffled =
   (inner: (call: Call) => number[], perm: number[]): Row =>
   (call) => {
@@ -129,7 +129,7 @@ export const shapes: Rows = {
   ),
 };
 
-/** With dimensions of size 1 in front until there are `rank`. */
+/** Adds leading dimensions of size 1 up to `rank`. */
 function unsqueezed(call: Call, rank: number): string {
   const missing = rank - call.rank('self');
   if (missing <= 0) return call.value('self');

@@ -42,7 +42,7 @@ export function writeProgram(file: string, graph: Graph, card: string): void {
 
 type Add = (name: string, content: Uint8Array | string) => void;
 
-/** One entry for each tensor, row by row; tensors that are the same one share theirs. */
+/** Adds one entry per tensor, in row-major order; identical tensors share an entry. */
 function addTensors(add: Add, folder: string, prefix: string, weights: [string, Weight][]): void {
   const stored: { tensor: Tensor; path: string }[] = [];
   const entries = weights.map(([name, { tensor, kind }]) => {
@@ -69,7 +69,7 @@ const isSame = (a: Tensor, b: Tensor): boolean =>
   a.shape.join() === b.shape.join() &&
   a.strides.join() === b.strides.join();
 
-/** The positional and keyword arguments of an example call, which Python checks and compiles the program with. */
+/** Returns the arguments of an example call, with which Python checks and compiles the program. */
 function exampleInputs({ inputs, values }: Graph): Buffer {
   return scope(() => {
     const images = inputs.map((name) => {

@@ -1,14 +1,14 @@
-/** Arguments of operators as the tagged unions of the serialized schema; src/distill/exported/values.ts reads them. */
+/** Writes operator arguments as tagged unions of the serialized schema; src/distill/exported/values.ts reads them. */
 import type { SchemaArgument } from '../../native-types.js';
 import { dtypeName } from '../../tensor/dtype.js';
 import type { Tensor } from '../../tensor/index.js';
 import type { Operand } from '../graph.js';
 import { Real } from './json.js';
 
-/** One key that says the kind. */
+/** An object with one key, which names the kind. */
 export type Union = Record<string, unknown>;
 
-/** The numbers that the schema has for dtypes. */
+/** The schema's numbers of dtypes. */
 const dtypes: Partial<Record<Tensor['dtype'], number>> = {
   uint8: 1,
   int8: 2,
@@ -25,7 +25,7 @@ const dtypes: Partial<Record<Tensor['dtype'], number>> = {
 };
 
 export const strided = 7;
-/** By the number that c10 has for a memory format: contiguous, preserve, channels_last, channels_last_3d. */
+/** Memory formats by c10's number: contiguous, preserve, channels_last, channels_last_3d. */
 const memoryFormats = [1, 4, 2, 3];
 
 export function dtypeNumber(dtype: Tensor['dtype']): number {
@@ -34,10 +34,10 @@ export function dtypeNumber(dtype: Tensor['dtype']): number {
   return number;
 }
 
-/** The name of a value as the file has it. */
+/** Returns the name of a value in the file. */
 export type Renamed = (name: string) => string;
 
-/** The argument as the schema of its operator takes it. Throws an Error that says why, where the format has no form. */
+/** Returns the argument in the type of its operator's schema. Throws an Error if the format cannot express it. */
 export function union({ kind, value }: Operand, type: SchemaArgument['type'], renamed: Renamed): Union {
   if (kind === 'none') return { as_none: true };
   if (kind === 'name') return { as_tensor: { name: renamed(value as string) } };

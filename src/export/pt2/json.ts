@@ -1,11 +1,11 @@
-/** JSON whose numbers Python and C++ read back as the kind that they are: 1.0 stays a float, 2^63 - 1 an int64. */
+/** Writes JSON that preserves number types for Python and C++: 1.0 stays a float, 2^63 - 1 an int64. */
 
-/** A number that is a float even where it is whole. */
+/** A number that is a float even if it is whole. */
 export class Real {
   constructor(readonly value: number) {}
 }
 
-// "To the end" is the largest int64, which is one more as a JavaScript number.
+// Slices "to the end" use the largest int64, which a JavaScript number rounds up by one.
 const largest = 2n ** 63n - 1n;
 
 export function json(content: unknown): string {
@@ -23,7 +23,7 @@ function integer(value: number): string {
 }
 
 function real(value: number): string {
-  // As the schema writes them.
+  // The schema writes NaN and Inf as strings.
   if (!Number.isFinite(value)) return JSON.stringify(String(value));
   const text = Object.is(value, -0) ? '-0' : String(value);
   return /[.e]/.test(text) ? text : `${text}.0`;

@@ -1,8 +1,8 @@
-/** The names that values have in the file: each a Python identifier, none twice. */
+/** Names of values in the file: unique Python identifiers. */
 import { ExportError } from '../../errors.js';
 import type { Graph, GraphNode } from '../graph.js';
 
-/** An input of the program: the images, or a tensor that it brings along. */
+/** An input of the program: the images, or a tensor stored with it. */
 export interface ProgramInput {
   readonly name: string;
   /** What it is bound to. */
@@ -17,7 +17,7 @@ const keywords =
 export class Names {
   /** Parameters, buffers, constants, then the images. */
   readonly inputs: readonly ProgramInput[];
-  /** Tensors that an operator returns in a list and nothing reads, and one that is read. */
+  /** Unused tensors in a list of results, each with the name of a used one in the same list. */
   readonly unusedItems = new Map<string, string>();
   readonly #names = new Map<string, string>();
   readonly #taken = new Set<string>();
@@ -45,7 +45,7 @@ export class Names {
     return found;
   };
 
-  /** A name for what is not a value of the graph. */
+  /** Returns a new name for something that is not a value of the graph. */
   fresh(wish: string): string {
     const plain = wish.replace(/\W/g, '_').replace(/^(?=\d)/, '_');
     let name = keywords.test(plain) ? `${plain}_` : plain;
@@ -54,7 +54,7 @@ export class Names {
     return name;
   }
 
-  /** A name for a tensor in the list of results `i` that nothing reads. */
+  /** Returns a name for an unused tensor in the list of results `i`. */
   unused({ op, outputs }: GraphNode, i: number, item: number): string {
     const name = this.fresh(`${op.split('::')[1]}_unused_${item}`);
     const list = outputs[i] as readonly (string | null)[];
@@ -69,7 +69,7 @@ export class Names {
   }
 }
 
-/** Python writes paths such as layer1.0.conv1 into code. */
+/** Checks a path such as layer1.0.conv1, because Python generates code from it. */
 function checkPath(name: string): void {
   const part = name.split('.').find((part) => keywords.test(part) || /[^\w-]/.test(part));
   if (part !== undefined)

@@ -12,7 +12,7 @@ import { Names } from './names.js';
 /** The symbol that stands for the number of images. */
 const symbol = 's0';
 const symbolic = `Symbol('${symbol}', positive=True, integer=True)`;
-/** With what number of images the program says that it was exported; PyTorch treats 0 and 1 in a special way. */
+/** The number of images of the example call; not 0 or 1, which PyTorch treats specially. */
 export const exampleBatch = 2;
 
 /** The schema version that is written. */
@@ -24,7 +24,7 @@ const arithmetic: Record<string, string> = { 'aten::mul.int': '_operator.mul', '
 /** factor * images + offset */
 type Affine = readonly [factor: number, offset: number];
 
-/** The content of models/model.json. Throws ExportError where an operator has no form in the format. */
+/** Returns the content of models/model.json. Throws ExportError if the format cannot express an operator. */
 export function programOf(graph: Graph): object {
   const names = new Names(graph);
   const numbers = new Map<string, Affine>();
@@ -158,7 +158,7 @@ function written(node: GraphNode, name: string, { target, inputs, outputs, graph
   return { target, name, inputs, outputs, metadata, is_hop_single_tensor_return: null };
 }
 
-/** The modules around a call, from the model itself on: `key,path,type` each. */
+/** Returns the modules around a call, from the outermost to the innermost: `key,path,type` each. */
 function moduleStack(scope: string, { modules }: Graph): string {
   const parts = scope === '' ? [] : scope.split('.');
   const paths = ['', ...parts.map((_, i) => parts.slice(0, i + 1).join('.'))];
@@ -170,7 +170,7 @@ function moduleStack(scope: string, { modules }: Graph): string {
     .join(';');
 }
 
-/** Shapes and dtypes of everything that is a tensor. */
+/** Returns shapes and dtypes of all tensors. */
 function tensorValues(graph: Graph, names: Names): Record<string, object> {
   const described: Record<string, object> = {};
   for (const [name, { tensor, kind }] of graph.weights)
@@ -179,7 +179,7 @@ function tensorValues(graph: Graph, names: Names): Record<string, object> {
     const made = graph.nodes.find(({ outputs }) => outputs.flat().includes(name));
     if (made || graph.inputs.includes(name)) described[names.of(name)] = resultMeta(info, made);
   }
-  // Nothing is known of them, and nothing reads them: they look like the others of their list.
+  // Shapes of unused tensors are unknown, so they get those of another tensor of their list.
   for (const [name, sibling] of names.unusedItems)
     described[name] = tensorMeta(graph.values.get(sibling) ?? { shape: [], dtype: 'float32' });
   return described;
@@ -193,7 +193,7 @@ function resultMeta(info: ValueInfo, node: GraphNode | undefined): object {
   }
 }
 
-/** Dtype, sizes and strides (of a contiguous tensor). */
+/** Returns dtype, sizes and strides of a contiguous tensor. */
 export function tensorMeta(info: ValueInfo, requiresGrad = false): object {
   const sizes = sizesOf(info);
   let stride: Affine = [0, 1];
@@ -222,7 +222,7 @@ function sizesOf({ shape, multiples }: ValueInfo): Affine[] {
   });
 }
 
-/** A size: a number, or an expression of the number of images that sympy reads. */
+/** Returns a size: a number, or a sympy expression of the number of images. */
 function size([factor, offset]: Affine): object {
   if (factor === 0) return { as_int: offset };
   const product = factor === 1 ? symbolic : `Mul(Integer(${factor}), ${symbolic})`;
@@ -230,7 +230,7 @@ function size([factor, offset]: Affine): object {
   return { as_expr: { expr_str: expression, hint: { as_int: factor * exampleBatch + offset } } };
 }
 
-/** What the program takes and returns, as trees of Python's containers, and the modules that it consists of. */
+/** Returns the inputs and outputs of the program as trees of Python containers, and its modules. */
 function moduleCalls({ modules }: Graph, names: Names): object[] {
   const leaf = { type: null, context: null, children_spec: [] };
   const tuple = (children: object[]) => ({ type: 'builtins.tuple', context: 'null', children_spec: children });

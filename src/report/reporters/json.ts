@@ -1,6 +1,6 @@
 import type { Reporter, TrainEvent } from '../../train/index.js';
 
-/** Every event but the steps as a line of JSON on standard output. */
+/** Prints every event except steps as a line of JSON on standard output. */
 export class JsonReporter implements Reporter {
   readonly name = 'json';
 

@@ -2,7 +2,7 @@ import { PassThrough } from 'node:stream';
 import type { Reporter, TrainEvent } from '../../train/index.js';
 import { type LiveServer, serveLive } from '../live.js';
 
-/** A page on this machine that follows the run, until it ends. */
+/** Serves a page on this machine that follows the run until it ends. */
 export class LiveReporter implements Reporter {
   readonly name = 'live page';
 
@@ -11,7 +11,7 @@ export class LiveReporter implements Reporter {
     private readonly server: LiveServer,
   ) {}
 
-  /** Begins to serve, and says where on standard error. `name`: what the page calls the run. */
+  /** Starts serving, and prints the URL on standard error. `name` is the name of the run on the page. */
   static async serve(name: string): Promise<LiveReporter> {
     const events = new PassThrough({ objectMode: true });
     const server = await serveLive({ name, source: events });

@@ -1,7 +1,7 @@
 import type { Reporter, TrainEvent } from '../../train/index.js';
 import { EventWriter, epochScalars } from '../tensorboard.js';
 
-/** Event files of TensorBoard while a run is active: the configuration as hparams, scalars by step and by epoch. */
+/** Writes TensorBoard event files during a run: the configuration as hparams, scalars by step and by epoch. */
 export class TensorBoardReporter implements Reporter {
   readonly name = 'TensorBoard';
   readonly #writer: EventWriter;

@@ -3,7 +3,7 @@ import { endText, linesOf } from '../event-text.js';
 import { widthOf, wrap } from '../layout.js';
 import { Progress } from '../terminal.js';
 
-/** A bar and lines on standard error, and how the run ended on standard output. */
+/** Shows a bar and lines on standard error, and the result of the run on standard output. */
 export class TerminalReporter implements Reporter {
   readonly name = 'terminal';
   #progress: Progress | undefined;
