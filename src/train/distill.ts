@@ -11,8 +11,8 @@ import type { DistillSetup, StudentSetup } from './setup.js';
 import { checkTogether, runTogether, type TogetherEvent } from './together.js';
 
 /**
- * A run in progress: an async iterator of its events, which can be paused, resumed and stopped. It starts with the first
- * call of `next()`.
+ * A run in progress: an async iterator of its events, which can be paused, resumed and stopped. It starts with the
+ * first call of `next()`.
  */
 export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterableIterator<Event> {
   readonly #control: Control;
@@ -69,9 +69,8 @@ export function distill(setup: DistillSetup): Run {
 
 /**
  * Trains several named students side by side: in each step they see the same views, and the teacher runs once for all.
- * They may differ in student, method, seed, optimizer and folder; `dataSeed` (default: the first student's seed) decides
- * order and views. Each result is bitwise identical to that of training alone. Throws ConfigError if teacher or images
- * differ.
+ * They may differ in student, method, seed, optimizer and folder; `dataSeed` (default: the first student's seed) sets
+ * order and views. Each result is bitwise identical to training alone. Throws ConfigError if teacher or images differ.
  *
  *     const setup = { teacher: 'teacher.pt', data: 'shapes' };
  *     const run = distillTogether({ small: { ...setup, student: 'resnet8' }, large: { ...setup, student: 'resnet20' } });
