@@ -11,7 +11,7 @@ import type { EffectiveTrainOptions } from './options.js';
 const warmUpSteps = 5;
 const shownRows = 15;
 
-/** Throws FileError if the trace cannot be written. A trace in the run's own folder, which may not exist, is allowed. */
+/** Throws FileError if the trace cannot be written. Skips a trace in the run's own folder, which may not exist yet. */
 export function checkTraceFile(file: string | undefined, out: string | undefined): void {
   if (file === undefined || (out !== undefined && dirname(resolve(file)) === resolve(out))) return;
   const probe = `${file}.${process.pid}.tmp`;

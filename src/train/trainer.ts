@@ -297,8 +297,8 @@ export class Trainer {
   }
 
   /**
-   * Returns the steps replayed since the last look that had NaN or Inf. Waits for the device; with `mayLag`, not for the
-   * newest steps.
+   * Returns the steps replayed since the last look that had NaN or Inf. Waits for the device; with `mayLag`, not for
+   * the newest steps.
    */
   look(mayLag = false): NonFinite[] {
     if (this.seen < this.step) this.loader.drawAhead?.(drawingTime);
