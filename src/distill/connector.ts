@@ -5,8 +5,8 @@ import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module } from '../n
 import type { Tensor } from '../tensor/index.js';
 
 /**
- * r(.): maps the student's feature to the teacher's width, [N, C_S(, H, W)] -> [N, C_T]. Trained with the student, never
- * exported.
+ * r(.): maps the student's feature to the teacher's width, [N, C_S(, H, W)] -> [N, C_T]. Trained with the student,
+ * never exported.
  */
 export abstract class Connector extends Module {
   abstract override forward(student: Features): Tensor;

@@ -20,9 +20,9 @@ export interface MethodDefinition<Options extends Values> {
 }
 
 /**
- * Defines a method with options. Use it as the default export of a file with `--method module:./cosine.mjs:weight=2`, or
- * in a program with `method: cosine.create({ weight: 2 })`. Options are checked against the declaration: unknown names
- * and wrong types throw ConfigError.
+ * Defines a method with options. Use it as the default export of a file with `--method module:./cosine.mjs:weight=2`,
+ * or in a program with `method: cosine.create({ weight: 2 })`. Options are checked against the declaration: unknown
+ * names and wrong types throw ConfigError.
  */
 export function defineMethod<Options extends Values = Record<never, never>>(
   definition: MethodDefinition<Options>,
