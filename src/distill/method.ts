@@ -115,7 +115,7 @@ export function targetsOf({ teacher }: StepValues, method: string): Features {
 }
 
 /**
- * Returns L_CE of logits with the labels. On a device with the package's kernels, one launch also computes its gradient.
+ * Returns L_CE of logits and labels. On a device with the package's kernels, one launch also computes its gradient.
  */
 export function labelLoss({ labels, labelSmoothing = 0, counted }: StepValues, logits: Tensor): Tensor {
   if (logits.device === 'cpu') return F.crossEntropy(logits, labels, { labelSmoothing });

@@ -67,8 +67,8 @@ export class TargetCache {
   #damaged = 0;
 
   /**
-   * Opens the cache of a key below `directory`, or makes an empty one of full size. Throws FileError where there is no space, or where what lies there is
-   * not a whole cache of this key.
+   * Opens the cache of a key below `directory`, or creates an empty one of full size. Throws FileError if there is no
+   * space, or if an existing cache is incomplete or has another key.
    */
   static open(directory: string, key: CacheKey): TargetCache {
     const text = JSON.stringify({ version, ...key }, null, 2);
@@ -252,8 +252,8 @@ function mapped(folder: string, name: string, length: number, dtype: 'float16' |
 }
 
 /**
- * Writes both files in full: a file with holes would end the process where the disk is full later. They are written next to their place, because another
- * process may make or use the same cache at this moment; the first one to be ready gives it its name.
+ * Writes both files in full: a sparse file would crash the process if the disk is full later. Writes them to a temporary
+ * folder, because another process may create or use the same cache now; the first one to finish renames its folder.
  */
 function create(folder: string, { views, images, width, dtype }: CacheKey, text: string): void {
   const count = views * images;
