@@ -252,7 +252,7 @@ function mapped(folder: string, name: string, length: number, dtype: 'float16' |
 }
 
 /**
- * Writes both files in full: a sparse file would crash the process if the disk is full later. Writes them to a temporary
+ * Writes both files in full: a sparse file would end the process if the disk is full later. Writes them to a temporary
  * folder, because another process may create or use the same cache now; the first one to finish renames its folder.
  */
 function create(folder: string, { views, images, width, dtype }: CacheKey, text: string): void {
