@@ -1,4 +1,4 @@
-/** Teachers that were trained on images that were normalized in another way, or of another size, than a run's. */
+/** Teachers trained on images with another normalization or size than those of a run. */
 import { createHash } from 'node:crypto';
 import { ConfigError } from '../errors.js';
 import type { Features } from '../flow.js';
@@ -10,14 +10,14 @@ import { type FastForm, TeacherBase } from './teacher-base.js';
 const example = 'as in 0.485,0.456,0.406';
 const perChannel = (number: z.ZodNumber) => z.array(number).min(1, `expects one number per channel, ${example}`);
 
-/** Means of normalized images, per channel in the scale 0..1. */
+/** Means for normalizing images, per channel in the scale 0..1. */
 export const meanOption = perChannel(
   z
     .number()
     .min(0, `is in the scale 0..1, ${example}`)
     .max(1, `is in the scale 0..1, ${example}; divide numbers of the scale 0..255 by 255`),
 );
-/** Standard deviations, likewise. */
+/** Standard deviations for normalizing images, per channel in the scale 0..1. */
 export const stdOption = perChannel(
   z
     .number()
@@ -27,21 +27,21 @@ export const stdOption = perChannel(
 
 /** How a teacher expects its images. */
 export interface Preprocessing {
-  /** Mean per channel in the scale 0..1, that is subtracted from the teacher's images. Default: the data set's. */
+  /** Mean per channel in the scale 0..1, subtracted from the teacher's images. Default: the data set's. */
   mean?: readonly number[];
   /** Standard deviation per channel in the scale 0..1, by which they are divided. Default: the data set's. */
   std?: readonly number[];
-  /** Height and width to which they are resized (bilinear, antialiased). Default: as they are. */
+  /** Height and width to which images are resized (bilinear, antialiased). Default: no resizing. */
   size?: number;
 }
 
-/** The options that are given, or undefined where none is. */
+/** Returns the options that are set; undefined if none is. */
 export function preprocessingOf({ mean, std, size }: Preprocessing): Preprocessing | undefined {
   const given = { ...(mean && { mean }), ...(std && { std }), ...(size !== undefined && { size }) };
   return Object.keys(given).length > 0 ? given : undefined;
 }
 
-/** What says how images of a data set are normalized. */
+/** The normalization of a data set's images. */
 interface Images {
   source: string;
   channels: number;
@@ -50,8 +50,8 @@ interface Images {
 }
 
 /**
- * Throws ConfigError where a mean or std is not one of images with these channels. `flag` comes before `mean` and `std`
- * in messages.
+ * Throws ConfigError if a mean or std is invalid or does not fit the number of channels. `flag` precedes `mean` and
+ * `std` in messages.
  */
 export function checkStatistics({ mean, std }: Preprocessing, { channels, source }: Images, flag = '--'): void {
   for (const [name, values, option] of [
@@ -70,8 +70,8 @@ export function checkStatistics({ mean, std }: Preprocessing, { channels, source
 }
 
 /**
- * A teacher that sees images in its own normalization and size. Until {@link seeing} says of which data set they are,
- * it takes images in the scale 0..1.
+ * A teacher that receives images in its own normalization and size. It accepts images in the scale 0..1, or, after
+ * {@link seeing}, images normalized as in a data set.
  */
 export class AdaptedTeacher extends TeacherBase {
   readonly #scale: Tensor | undefined;
@@ -87,7 +87,7 @@ export class AdaptedTeacher extends TeacherBase {
     if (mean.join() === from.mean.join() && std.join() === from.std.join()) return;
     const at = (values: readonly number[], i: number) => values[values.length === 1 ? 0 : i] as number;
     const channels = [...Array(Math.max(mean.length, from.mean.length)).keys()];
-    // x' = (x * std + mean - mean') / std', with the division once.
+    // x' = (x * std + mean - mean') / std' as one multiplication and one addition.
     this.#scale = onDevice(
       channels.map((i) => at(from.std, i) / at(std, i)),
       inner.device,
@@ -137,8 +137,8 @@ function onDevice(values: number[], device: string): Tensor {
 }
 
 /**
- * The teacher for images of a data set; itself, where it needs nothing else. Throws ConfigError where its mean or std
- * has other channels.
+ * Returns the teacher for images of a data set; the same one if it is not adapted. Throws ConfigError if its mean or
+ * std do not fit the channels.
  */
 export function seeing(teacher: TeacherBase, data: Images): TeacherBase {
   if (!(teacher instanceof AdaptedTeacher)) return teacher;
@@ -147,7 +147,7 @@ export function seeing(teacher: TeacherBase, data: Images): TeacherBase {
   return new AdaptedTeacher(inner, preprocessing, data);
 }
 
-/** How a teacher expects its images, under the names of options; empty where as the data set gives them. */
+/** Returns a teacher's preprocessing under the names of options; empty if it is the data set's. */
 export function preprocessingConfig(teacher: TeacherBase | undefined): Record<string, unknown> {
   if (!(teacher instanceof AdaptedTeacher)) return {};
   const { mean, std, size } = teacher.preprocessing;

@@ -3,11 +3,11 @@ import { type FrozenGraph, type Tensor, functions as torch } from '../tensor/ind
 
 type Outputs = (Tensor | null)[];
 
-/** A graph that takes any number of images, also where it was traced with the size of its batch as a constant. */
+/** A graph that accepts any number of images, even if it was traced with a constant batch size. */
 export class AnyBatch {
   private fixed: number | undefined;
 
-  /** @param sizes what the fixed size could be */
+  /** @param sizes candidates for the constant batch size */
   constructor(
     readonly graph: FrozenGraph,
     readonly sizes: readonly number[],
@@ -37,8 +37,8 @@ export class AnyBatch {
   }
 
   /**
-   * Runs as many images at once as the graph takes; the last ones are filled up, and what comes of the filling is
-   * dropped.
+   * Runs the graph on batches of its constant size. The last batch is padded with zeros, and the results of the padding
+   * are dropped.
    */
   private runInBatches(images: Tensor, size: number): Outputs {
     const count = images.shape[0] as number;

@@ -3,28 +3,28 @@ import { crc32 } from 'node:zlib';
 import { bytesOf } from '../files/bytes.js';
 import { fromArray, scope, type Tensor } from '../tensor/index.js';
 
-/** Where a vector is not there. */
+/** The checksum of a missing vector. */
 export const missing = 0;
 
-/** How many vectors there are, are missing, and differ from their checksum. */
+/** Numbers of vectors: in total, missing, and different from their checksum. */
 export interface Damage {
   count: number;
   absent: number;
   damaged: number;
 }
 
-/** Rows that are looked at in one piece. */
+/** Number of rows that are checked at once. */
 const piece = 4096;
 
 function* rowSums(rows: Tensor): Generator<number> {
   const bytes = bytesOf(rows);
   const [count = 0] = rows.shape;
   const width = bytes.length / count;
-  // A vector whose checksum is that of a missing one has its neighbor.
+  // A checksum of 0 would mean a missing vector, so 1 replaces it.
   for (let row = 0; row < count; row++) yield crc32(bytes.subarray(row * width, (row + 1) * width)) | 0 || 1;
 }
 
-/** int32 [N] of rows [N, C] on the CPU. */
+/** Returns the checksums, int32 [N], of rows [N, C] on the CPU. */
 export const sumsOf = (rows: Tensor): Tensor => fromArray(Int32Array.from(rowSums(rows)));
 
 /** Compares rows [N, C] with their checksums [N]. */
@@ -37,7 +37,7 @@ export function checkedRows(rows: Tensor, sums: Tensor): Damage {
   return found;
 }
 
-/** Marks rows that differ from their checksum as missing. Returns how many there were. */
+/** Marks rows that differ from their checksum as missing. Returns their number. */
 export function dropDamaged(rows: Tensor, sums: Tensor): number {
   const damaged: number[] = [];
   forEachDamaged(rows, sums, (row, sum) => {

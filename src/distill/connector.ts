@@ -5,7 +5,7 @@ import { BatchNorm2d, Conv2d, functional as F, init, Linear, Module } from '../n
 import type { Tensor } from '../tensor/index.js';
 
 /**
- * r(.): takes the student's feature to the teacher's width, [N, C_S(, H, W)] -> [N, C_T]. Trained with the student, and
+ * r(.): maps the student's feature to the teacher's width, [N, C_S(, H, W)] -> [N, C_T]. Trained with the student,
  * never exported.
  */
 export abstract class Connector extends Module {
@@ -28,7 +28,7 @@ abstract class ConvConnector extends Connector {
   }
 }
 
-/** As in the authors' code: transforms the last map and averages afterwards. Also where the widths are equal. */
+/** As in the authors' code: transforms the last map, then averages it. Used even if the widths are equal. */
 export class MapConnector extends ConvConnector {
   constructor(studentChannels: number, teacherChannels: number) {
     checkCall('new MapConnector', ['studentChannels', 'teacherChannels'], undefined, arguments);
@@ -43,8 +43,8 @@ export class MapConnector extends ConvConnector {
 }
 
 /**
- * As in SimKD's benchmark code: transforms the averaged feature. Another function than {@link MapConnector}, for
- * students without a map.
+ * As in SimKD's benchmark code: transforms the averaged feature. For students without a map; not equivalent to
+ * {@link MapConnector}.
  */
 export class PooledConnector extends ConvConnector {
   override forward({ pooled }: Features): Tensor {
@@ -52,7 +52,7 @@ export class PooledConnector extends ConvConnector {
   }
 }
 
-/** One linear layer on the pooled feature, for teachers whose feature is not behind a ReLU. */
+/** One linear layer on the pooled feature, for teachers whose feature does not come from a ReLU. */
 export class LinearConnector extends Connector {
   readonly linear: Linear;
 
@@ -84,22 +84,22 @@ export class MLPConnector extends Connector {
   }
 }
 
-/** Nothing at all: the widths must be equal. */
+/** Returns the pooled feature unchanged; the widths must be equal. */
 export class IdentityConnector extends Connector {
   override forward({ pooled }: Features): Tensor {
     return pooled;
   }
 }
 
-/** What can take the student's feature to the width of the teacher's; see {@link createConnector}. */
+/** Names of the connectors from the student's to the teacher's width; see {@link createConnector}. */
 export const connectorNames = ['auto', 'map', 'pooled', 'linear', 'mlp', 'identity'] as const;
 /** One of {@link connectorNames}. */
 export type ConnectorName = (typeof connectorNames)[number];
 
 /**
- * A connector from a student to a feature of `teacherChannels`. `auto` is the authors' `map` where the student's pooled
- * feature is the average of its last map, and `pooled` elsewhere (transformers, heads with hidden layers). Throws
- * ConfigError for `map` without a map and for `identity` between different widths.
+ * Creates a connector from a student to a feature of `teacherChannels`. `auto` is the authors' `map` if the student's
+ * pooled feature is the average of its last map, else `pooled` (transformers, heads with hidden layers). Throws
+ * ConfigError for `map` without a map, for `identity` between different widths, and for unknown names.
  */
 export function createConnector(name: ConnectorName, student: FeatureShapes, teacherChannels: number): Connector {
   checkCall('createConnector', ['name', 'student', 'teacherChannels'], undefined, arguments);

@@ -26,16 +26,16 @@ export interface ContrastOptions {
   /** Width of the embeddings. */
   dim: number;
   temperature: number;
-  /** Share of its old entry that a bank keeps. */
+  /** Share of the old entry in an updated entry of a bank. */
   momentum: number;
 }
 
-/** One network's half: an embedding that is trained, its bank, and the constant of the scores against that bank. */
+/** One network's half: a trained embedding, its memory bank, and the normalizer of scores against that bank. */
 class Side extends Module {
   readonly embed: Linear;
-  /** [n, dim], rows of unit length once they were seen. */
+  /** [n, dim]; rows have unit length after their first update. */
   declare readonly bank: Tensor;
-  /** Z; 0 before the first batch, which sets it for good. */
+  /** Z, []; 0 before the first batch, which sets it permanently. */
   declare readonly normalizer: Tensor;
 
   constructor(features: number, samples: number, dim: number) {
@@ -50,10 +50,10 @@ class Side extends Module {
     return F.normalize(this.embed.forward(pooled));
   }
 
-  /** P of embeddings [N, dim] of the other network with this bank's entries `chosen` [N, 1 + m]. */
+  /** Returns P, [N, 1 + m], of the other network's embeddings [N, dim] with this bank's entries `chosen` [N, 1 + m]. */
   score(embedded: Tensor, chosen: Tensor, temperature: number): Tensor {
-    // The bank changes before the backward pass. All scores at once: a product with the whole bank is cheaper than N (1
-    // + m) gathered rows.
+    // A clone, because the bank changes before the backward pass. A product with the whole bank is cheaper than
+    // gathering N (1 + m) rows.
     const scores = embedded.matmul(this.bank.clone().t()).gather(1, chosen).div(temperature).exp();
     noGrad(() => {
       const first = scores.mean().mul(this.bank.shape[0] as number);
@@ -72,8 +72,8 @@ class Side extends Module {
 }
 
 /**
- * Tian et al., ICLR 2020: each network's embedding of a sample is told from the other network's embeddings of other
- * samples, which memory banks keep. Banks and constants are buffers: saved, not trained.
+ * Tian et al., ICLR 2020: contrasts each network's embedding of a sample with the other network's embeddings of other
+ * samples, which memory banks keep. Banks and normalizers are buffers: saved, not trained.
  */
 export class Contrast extends Module {
   readonly student: Side;
@@ -91,7 +91,7 @@ export class Contrast extends Module {
   }
 
   /**
-   * The loss of a batch; afterwards the banks hold its embeddings.
+   * Returns the loss of a batch, then updates the banks with its embeddings.
    *
    * @param hS [N, C_S] @param hT [N, C_T] @param indices [N] sample numbers @param negatives [N, m] sample numbers
    */
@@ -107,16 +107,16 @@ export class Contrast extends Module {
   }
 }
 
-/** Draws samples of other classes, uniformly and with replacement, from the default generator. */
+/** Samples from other classes, uniformly and with replacement, with the default generator. */
 export class NegativeSampler {
   /** Sample numbers ordered by class. */
   #byClass: Tensor;
-  /** Where each class begins in that order, and how many it has, [classes]. */
+  /** The first place of each class in that order, and its number of samples, int64 [classes]. */
   #begins: Tensor;
   #counts: Tensor;
   readonly #samples: number;
 
-  /** Throws ConfigError where one class has all samples. */
+  /** Throws ConfigError if one class has all samples. */
   constructor(given: Setting['trainLabels']) {
     const labels = Int32Array.from(given);
     const counts = new Array<number>(1 + labels.reduce((most, label) => Math.max(most, label), 0)).fill(0);
@@ -134,7 +134,7 @@ export class NegativeSampler {
     this.#counts = whole(counts);
   }
 
-  /** [N, count] sample numbers for labels [N]. */
+  /** Returns sample numbers [N, count] for labels [N]. */
   draw(labels: Tensor, count: number): Tensor {
     const { device } = labels;
     if (this.#byClass.device !== device) this.#moveTo(device);
@@ -144,7 +144,7 @@ export class NegativeSampler {
     ];
     const uniform = torch.rand([labels.shape[0] as number, count], { dtype: 'float64', device });
     const place = uniform.mul(own.neg().add(this.#samples)).floor().to('int64');
-    // Places from the own class on are those behind it.
+    // Skips the label's own class.
     const order = place.add(torch.where(place.lt(begins), torch.zerosLike(own), own));
     return this.#byClass.take(order);
   }

@@ -1,4 +1,4 @@
-/** Distillation methods that users write. */
+/** Distillation methods written by users. */
 import { ConfigError } from '../errors.js';
 import { validate, z } from '../options.js';
 import type { Method, MethodKind, Objective, Setting } from './method.js';
@@ -6,23 +6,23 @@ import type { Method, MethodKind, Objective, Setting } from './method.js';
 type Value = number | boolean | string | readonly number[];
 type Values = Record<string, Value>;
 
-/** What {@link defineMethod} needs. */
+/** The argument of {@link defineMethod}. */
 export interface MethodDefinition<Options extends Values> {
   /** Name for records and messages. */
   name: string;
   summary?: string;
   /** Default true. */
   needsTeacher?: boolean;
-  /** Options with their defaults, or a strict zod object, which can also say ranges. Default: none. */
+  /** Options with their defaults, or a strict zod object, which can also set ranges. Default: none. */
   options?: Options | z.ZodObject;
-  /** Called once for each run, with the options that it was given. */
+  /** Called once per run, with the run's options. */
   setUp(setting: Setting, options: Widened<Options>): Objective;
 }
 
 /**
- * Makes a method with options of a few functions. As the default export of a file it is used by
- * `--method module:./cosine.mjs:weight=2`; in a program by `method: cosine.create({ weight: 2 })`. Options are checked
- * against the declaration: unknown names and wrong types throw ConfigError.
+ * Defines a method with options. Use it as the default export of a file with `--method module:./cosine.mjs:weight=2`,
+ * or in a program with `method: cosine.create({ weight: 2 })`. Options are checked against the declaration: unknown
+ * names and wrong types throw ConfigError.
  */
 export function defineMethod<Options extends Values = Record<never, never>>(
   definition: MethodDefinition<Options>,
@@ -47,7 +47,7 @@ export function defineMethod<Options extends Values = Record<never, never>>(
   };
 }
 
-/** 5 is a number, not 5. */
+/** Widens literal types: a default of 5 has the type number. */
 type Widened<Options extends Values> = {
   [Name in keyof Options]: Options[Name] extends number
     ? number

@@ -1,9 +1,9 @@
 import { scope, type Tensor } from '../tensor/index.js';
 
-/** Of the largest value of a tensor: what another order of the same sums changes, with a margin. */
+/** Rounding error, with a margin, of summing in another order; relative to the largest value of a tensor. */
 const tolerance = 1e-4;
 
-/** Whether two lists of tensors are equal but for the rounding of another order of the same computation. */
+/** Returns whether two lists of tensors differ only by rounding: by `share` of each expected tensor's maximum. */
 export function withinRounding(
   actual: readonly (Tensor | null)[],
   expected: readonly (Tensor | null)[],
@@ -13,8 +13,8 @@ export function withinRounding(
 }
 
 /**
- * Whether `actual`, computed in half precision, is about as close to what float32 gives as `usual` is, which was
- * computed in half precision as well.
+ * Returns whether `actual` is about as close to the float32 result `exact` as `usual` is; both are computed in half
+ * precision.
  */
 export function isAsGood(
   actual: readonly (Tensor | null)[],
@@ -38,7 +38,7 @@ function isClose(actual: Tensor | null, expected: Tensor | null, share: number):
   if (actual.shape.join() !== expected.shape.join()) return false;
   return scope(() => {
     const difference = Number(actual.sub(expected).abs().max().item());
-    // A difference that is NaN is none that is small.
+    // A difference of NaN compares as false.
     return difference <= share * Number(expected.abs().max().item());
   });
 }

@@ -1,8 +1,8 @@
-/** The faster form of a teacher, and whether it may stand in for the teacher. */
+/** Creates the faster form of a teacher, and checks whether it may replace the teacher. */
 import { autocast, type FrozenGraph, type Tensor, withoutTf32 } from '../tensor/index.js';
 import { isAsGood, withinRounding } from './equal.js';
 
-/** What autocast computes convolutions and matrix products in. */
+/** The dtype in which autocast computes convolutions and matrix products. */
 export type Precision = 'float32' | 'bfloat16' | 'float16';
 
 type Outputs = (Tensor | null)[];
@@ -12,7 +12,7 @@ export const exactly = <T>(device: string, body: () => T): T =>
   autocast(device.replace(/:.*/, ''), body, { enabled: false });
 
 /**
- * A graph made by `trace` with normalizations folded into convolutions, which computes in `precision`. It is folded in
+ * Returns the graph of `trace` with normalizations folded into convolutions, computing in `precision`. It is folded in
  * float32, so that weights are rounded once.
  */
 export function fasterGraph(trace: () => FrozenGraph, device: string, precision: Precision): FrozenGraph {
@@ -27,12 +27,12 @@ export function fasterGraph(trace: () => FrozenGraph, device: string, precision:
 }
 
 /**
- * Whether a faster form returns what the usual one does: up to rounding in float32; in half precision, with errors that
- * are about as large.
+ * Returns whether a faster form agrees with the usual one: in float32 up to rounding; in half precision with errors of
+ * about the same size.
  */
 export function mayStandIn(fast: () => Outputs, usual: () => Outputs, device: string, precision: Precision): boolean {
-  // TensorFloat-32 rounds folded weights to other numbers, by more than the order of sums changes: whether both compute
-  // the same would depend on the images, and a resumed run could decide otherwise.
+  // TensorFloat-32 rounds folded weights differently, by more than the tolerance for another order of sums: the result
+  // would depend on the images, and a resumed run could decide otherwise.
   return withoutTf32(() =>
     precision === 'float32'
       ? withinRounding(fast(), usual())

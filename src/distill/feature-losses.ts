@@ -2,13 +2,13 @@
 import { functional as F } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 
-/** Averages a map [N, C, H, W] to another height and width; the same map where it has them. */
+/** Averages a map [N, C, H, W] to another height and width; returns the same map if it has them. */
 export function pooledTo(map: Tensor, size: readonly number[]): Tensor {
   if (map.shape[2] === size[0] && map.shape[3] === size[1]) return map;
   return F.adaptiveAvgPool2d(map, size);
 }
 
-/** Two maps at the height of the smaller one. */
+/** Returns both maps, the larger one averaged to the size of the smaller one. */
 export function pooledToSmaller(a: Tensor, b: Tensor): [Tensor, Tensor] {
   return (a.shape[2] as number) > (b.shape[2] as number)
     ? [pooledTo(a, b.shape.slice(2)), b]

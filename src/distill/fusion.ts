@@ -8,8 +8,8 @@ function convolution(from: number, to: number, size: 1 | 3): Conv2d {
 }
 
 /**
- * One level of ReviewKD's attention-based fusion: mixes a student's map with what came from the deeper level, by two
- * attention maps, and makes a map of the teacher's size from it.
+ * One level of ReviewKD's attention-based fusion: mixes a student's map with the map from the deeper level, weighted by
+ * two attention maps, and transforms it to the teacher's size.
  */
 class FusionLevel extends Module {
   readonly conv1: Conv2d;
@@ -34,7 +34,7 @@ class FusionLevel extends Module {
     this.attention = isDeepest ? null : new Conv2d(2 * middle, 2, 1);
   }
 
-  /** @param deeper what the deeper level passed on */
+  /** @param deeper `passedOn` of the deeper level */
   forward(map: Tensor, deeper?: Tensor): { output: Tensor; passedOn: Tensor } {
     const own = this.bn1.forward(this.conv1.forward(map));
     const mixed = this.attention && deeper ? this.mix(this.attention, own, deeper) : own;
@@ -50,13 +50,13 @@ class FusionLevel extends Module {
 }
 
 /**
- * The residual learning of ReviewKD: student maps, shallow to deep, to as many maps of the teacher's sizes. Its
- * children are the levels by number.
+ * The residual learning of ReviewKD: transforms student maps, shallow to deep, to the same number of maps with the
+ * teacher's sizes. Its children are the levels, by number.
  */
 export class Fusion extends Module {
   readonly #levels: FusionLevel[];
 
-  /** Shapes [C, H, W], shallow to deep. */
+  /** Accepts shapes [C, H, W] of both networks, shallow to deep. */
   constructor(student: readonly (readonly number[])[], teacher: readonly (readonly number[])[]) {
     super();
     const deepest = student.length - 1;

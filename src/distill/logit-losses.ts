@@ -1,11 +1,11 @@
 /**
- * Losses that compare student logits z_S with teacher logits z_T, both [N, K]. The gradient flows to the student alone
- * where the teacher's logits have none.
+ * Losses that compare student logits z_S with teacher logits z_T, both [N, K]. The gradient flows only to the student
+ * if the teacher's logits do not require one.
  */
 import { functional as F } from '../nn/index.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
-/** Every row less its mean, over its standard deviation (Sun et al., CVPR 2024). */
+/** Subtracts each row's mean and divides by its standard deviation (Sun et al., CVPR 2024). */
 export function standardizeLogits(z: Tensor): Tensor {
   return z.sub(z.mean([1], true)).div(z.std([1], { keepdim: true }).add(1e-7));
 }
@@ -41,9 +41,9 @@ interface Decoupled {
 }
 
 /**
- * In logarithms throughout: the mass of the other classes may underflow to 0 for a confident network. The other classes
- * are gathered by their numbers and not by a mask: a mask's count is known only on the device, which would have to be
- * waited for.
+ * Works with logarithms throughout: for a confident network, the probability of the other classes may underflow to 0.
+ * Gathers the other classes by number instead of a mask: only the device knows a mask's count, so the host would have
+ * to wait.
  */
 function decouple(z: Tensor, labels: Tensor): Decoupled {
   const k = z.shape[1] ?? 0;

@@ -33,7 +33,7 @@ function softCrossEntropy(zT: Tensor, z: Tensor, temperature: number): Tensor {
 
 /**
  * (2), (3)  L_SR = - p . log q with p = s(W_T h_T), q = s(W_T r(h_S)). The paper writes this cross-entropy twice: (2)
- * through the logits, (3) with W_T and the features put in.
+ * with the logits, (3) with W_T and the features.
  */
 export function softmaxRegressionLoss(zT: Tensor, zTildeS: Tensor, temperature = 1): Tensor {
   checkCall('softmaxRegressionLoss', ['zT', 'zTildeS', 'temperature'], undefined, arguments);

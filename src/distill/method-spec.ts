@@ -1,18 +1,17 @@
-/** Methods in one line of text, as a command line takes them: `srrl`, `kd:temperature=2,kd=0.5`, `srrl:alpha=10+kd`. */
+/** Methods as one string, for the command line: `srrl`, `kd:temperature=2,kd=0.5`, `srrl:alpha=10+kd`. */
 import { ConfigError, messageOf } from '../errors.js';
 import type { Method } from './method.js';
 import { createMethod } from './methods/index.js';
 import { SumOfMethods } from './sum.js';
 
-/** Between methods; not the sign of an exponent, as in 1e+3. */
+/** The separator of methods; not the sign of an exponent, as in 1e+3. */
 const plus = /\+(?!\d)/;
-/** Whole numbers with a slash behind each, or between them. */
+/** Integers with a slash after each, or between them. */
 const list = /^(-?\d+\/)+(-?\d+)?$/;
 
 /**
- * Reads `<method>[:<option>=<value>[,...]][+<method>...]`. Numbers, `true` and `false` are what they look like, `0/2/3`
- * is a list of numbers (`3/` a list of one); anything else is text. Throws ConfigError naming the part that is wrong,
- * with the nearest names.
+ * Parses `<method>[:<option>=<value>[,...]][+<method>...]`. Values are numbers, `true`, `false`, lists of integers
+ * (`0/2/3`; `3/` for a single one), or else strings. Throws ConfigError with the wrong part and the nearest names.
  */
 export function parseMethods(text: string): Method {
   const parts = text.split(plus).map((part) => part.trim());
@@ -37,7 +36,7 @@ function parsePart(part: string, text: string): Method {
   }
 }
 
-/** Reads `<option>=<value>[,...]`; `part` is what an error names. */
+/** Parses `<option>=<value>[,...]`. Errors name `part`. */
 export function parseOptions(list: string, part: string): Record<string, unknown> {
   const options = new Map<string, unknown>();
   for (const item of list.split(',')) {
@@ -63,8 +62,8 @@ function parseValue(text: string): number | boolean | string | number[] {
 }
 
 /**
- * The text that {@link parseMethods} reads as this method with these options; of a sum, `options` has those of each
- * method.
+ * Returns the string that {@link parseMethods} parses as this method with these options. For a sum, `options` holds the
+ * options of each method by name.
  */
 export function methodText(name: string, options: Record<string, unknown>): string {
   const parts = name.split(plus);

@@ -1,4 +1,4 @@
-/** What a distillation method is to the training loop: trainable parts and named loss terms. */
+/** The interface of distillation methods to the training loop: trainable modules and named loss terms. */
 import { ConfigError } from '../errors.js';
 import type { FeatureShapes, Features, Terms } from '../flow.js';
 import type { Classifier } from '../models/index.js';
@@ -6,7 +6,7 @@ import { functional as F, type Module } from '../nn/index.js';
 import type { z } from '../options.js';
 import { callOverload, overloadOf, type Tensor } from '../tensor/index.js';
 
-/** What a method may ask of a teacher. */
+/** The part of a teacher that a method may use. */
 export interface TeacherContract {
   readonly numClasses: number;
   readonly features: FeatureShapes;
@@ -14,21 +14,21 @@ export interface TeacherContract {
   readonly weight: Tensor;
   /** b_T, [K], frozen. */
   readonly bias: Tensor | null;
-  /** W_T h + b_T for any feature [N, C_T]. The gradient flows through the frozen classifier to `h`. */
+  /** Returns W_T h + b_T, [N, K], for any feature [N, C_T]. The gradient flows through the frozen classifier to `h`. */
   classify(h: Tensor): Tensor;
 }
 
-/** What a method may ask of a student. */
+/** The part of a student that a method may use. */
 export interface StudentContract {
   readonly numClasses: number;
   readonly features: FeatureShapes;
 }
 
-/** What a method is set up for. */
+/** The networks and labels for which a method is set up. */
 export interface Setting {
   student: StudentContract;
   teacher?: TeacherContract;
-  /** The class numbers of the training samples; memory banks are as long. */
+  /** The class numbers of the training samples; memory banks have the same length. */
   trainLabels: readonly number[] | Uint8Array | Uint16Array | Int32Array;
 }
 
@@ -37,11 +37,11 @@ export interface StepValues {
   student: Features;
   /** Without gradient. Absent for methods that need no teacher. */
   teacher?: Features;
-  /** int64 [N]; or float [N, K], probabilities, where images were mixed. */
+  /** int64 [N]; for mixed images, probabilities, float [N, K]. */
   labels: Tensor;
-  /** Of the cross-entropy with the labels. Default 0. */
+  /** Label smoothing of the cross-entropy. Default 0. */
   labelSmoothing?: number;
-  /** int64 [N], which training samples these are. */
+  /** Numbers of the training samples, int64 [N]. */
   indices: Tensor;
   /** Counted from 1. */
   epoch: number;
@@ -49,40 +49,39 @@ export interface StepValues {
   counted?: (logits: Tensor, right: Tensor) => void;
 }
 
-/** A method that was set up for one student and one teacher. */
+/** A method after its setup for one student and one teacher. */
 export interface Objective {
   /**
-   * What is trained in addition to the student, by name: it goes into optimizer and checkpoint, not into the export.
+   * Modules that are trained with the student, by name: in the optimizer and checkpoints, but not exported.
    */
   modules: Record<string, Module>;
   terms(values: StepValues): Terms;
   /**
-   * Whether terms compare the images of a batch with each other, or remember them. Where several processes share a
-   * batch, `terms` is then given the features of all of its images, in every process. Default false: each term is a
-   * mean over images, of which every process computes its own.
+   * Whether terms compare the images of a batch with each other, or remember them. With several processes, `terms` then
+   * receives the features of all images of the batch, in every process. Default false: each term is a mean over images,
+   * and every process computes it for its own images.
    */
   comparesImages?: boolean;
   /**
-   * Where the student predicts through something else than its own classifier: the network that is evaluated and
-   * exported.
+   * Returns the network that is evaluated and exported, if the student does not predict with its own classifier.
    */
   deploy?(student: Classifier): Classifier;
-  /** Frees what is not in `modules`. */
+  /** Frees tensors outside `modules`. */
   dispose?(): void;
 }
 
 /**
- * A distillation method. The loop knows of it only this: what to train in addition to the student, and the named terms
- * of the loss.
+ * A distillation method. The training loop knows only the modules that it trains with the student, and the named terms
+ * of its loss.
  */
 export interface Method {
   readonly name: string;
   readonly needsTeacher: boolean;
-  /** What the method was asked, with its defaults, for the record of the run. */
+  /** The method's options, with defaults filled in, for the record of the run. */
   readonly options: Record<string, unknown>;
   /**
-   * Draws the initial weights of its modules from the default generator. Throws ConfigError where student and teacher
-   * do not have what the method compares.
+   * Initializes the weights of its modules with the default generator. Throws ConfigError if student or teacher lack
+   * features that the method compares.
    */
   setUp(setting: Setting): Objective;
 }
@@ -103,20 +102,20 @@ export const methodKind = <Options extends z.ZodObject>(kind: {
   create(options: z.output<Options>): Method;
 }): MethodKind => kind as unknown as MethodKind;
 
-/** The teacher of a setting. Throws ConfigError where there is none. */
+/** Returns the teacher of a setting. Throws ConfigError if there is none. */
 export function teacherOf({ teacher }: Setting, method: string): TeacherContract {
   if (!teacher) throw new ConfigError(`${method} needs a teacher.`);
   return teacher;
 }
 
-/** The teacher's features of a step. Throws ConfigError where there are none. */
+/** Returns the teacher's features of a step. Throws ConfigError if there are none. */
 export function targetsOf({ teacher }: StepValues, method: string): Features {
   if (!teacher) throw new ConfigError(`${method} needs the teacher on every batch.`);
   return teacher;
 }
 
 /**
- * L_CE of some logits with the labels of a step. On a device with own kernels, one launch makes it with its gradient.
+ * Returns L_CE of logits and labels. On a device with the package's kernels, one launch also computes its gradient.
  */
 export function labelLoss({ labels, labelSmoothing = 0, counted }: StepValues, logits: Tensor): Tensor {
   if (logits.device === 'cpu') return F.crossEntropy(logits, labels, { labelSmoothing });
@@ -126,7 +125,7 @@ export function labelLoss({ labels, labelSmoothing = 0, counted }: StepValues, l
   return loss;
 }
 
-/** Class numbers of a step. Throws ConfigError where images were mixed, so that there is none. */
+/** Returns the class numbers of a step, int64 [N]. Throws ConfigError for mixed images, which have none. */
 export function classNumbers({ labels }: StepValues, method: string): Tensor {
   if (labels.ndim === 1) return labels;
   throw new ConfigError(`${method} needs one class per image, and cannot be used with mixup or CutMix.`);

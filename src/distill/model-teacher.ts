@@ -7,7 +7,7 @@ import { FrozenGraph, keep, noGrad, scope, type Tensor } from '../tensor/index.j
 import { exactly, fasterGraph, mayStandIn, type Precision } from './fast-form.js';
 import { type FastForm, TeacherBase } from './teacher-base.js';
 
-/** A teacher that is a network of the model zoo, or one of your own: it gives its stage maps as well. */
+/** A teacher from the model zoo, or your own network: it also returns its stage maps. */
 export class ModelTeacher extends TeacherBase {
   private constructor(
     source: string,
@@ -15,13 +15,13 @@ export class ModelTeacher extends TeacherBase {
     name: string,
     { weight, bias }: Linear,
   ) {
-    // Parameters of their own on the same memory, so that the teacher's life does not hang on the module's objects.
+    // Detached tensors on the same memory, so that the teacher does not depend on the module's tensor objects.
     super(source, name, keep(weight.detach()), bias && keep(bias.detach()));
   }
 
-  /** Freezes a network. Throws TeacherError where its last linear layer is not its classifier. */
+  /** Freezes a network. Throws TeacherError if no linear layer has an output for each class. */
   static of(model: Classifier, source: string): ModelTeacher {
-    // The layout in which images come and convolutions are fastest.
+    // Images have this layout, and convolutions are fastest in it.
     model.eval().requiresGrad_(false).to({ memoryFormat: 'channelsLast' });
     const linear = [...model.namedModules()].filter(
       (entry): entry is [string, Linear] => entry[1] instanceof Linear && entry[1].outFeatures === model.numClasses,
@@ -46,10 +46,10 @@ export class ModelTeacher extends TeacherBase {
     }
   }
 
-  /** The model as one graph, with normalizations folded into convolutions. */
+  /** Returns the model as one graph, with normalizations folded into convolutions. */
   accelerated(images: Tensor, precision: Precision = 'float32'): FastForm | undefined {
     return scope(() => {
-      // Another number of images finds a batch size that became constant.
+      // A second number of images detects a batch size that became constant in the trace.
       const [all, some] = [images, images.narrow(0, 0, (images.shape[0] as number) - 1)];
       const trace = () => FrozenGraph.trace(all, (batch) => toList(this.model.forwardFeatures(batch)));
       const graph = fasterGraph(trace, this.device, precision);

@@ -1,4 +1,4 @@
-/** Students that are networks of the user's own: made again by a file, or by whoever loads them. */
+/** Students with the user's own network, which a module file or the caller must create again. */
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, relative, resolve, sep } from 'node:path';
@@ -6,21 +6,21 @@ import { ConfigError, FileError, messageOf } from '../errors.js';
 import { Classifier, type ModelOptions } from '../models/index.js';
 import type { StudentCard } from './student-card.js';
 
-/** Before the path of a file whose export is the thing itself. */
+/** Prefix of the path of a file whose default export is used. */
 export const modulePrefix = 'module:';
 
-/** Makes a network from what it is for. */
+/** Creates a network for these classes, channels and image size. */
 export type MakeStudent = (options: Required<ModelOptions>) => Classifier;
 
-/** What the card of `file` says of the module that makes its student. */
+/** Returns the card's entry about the module that creates the student in `file`. */
 export function moduleFor(student: string, file: string): NonNullable<StudentCard['module']> {
   const path = relative(dirname(resolve(file)), resolve(student.slice(modulePrefix.length)));
   return { file: path.split(sep).join('/'), export: 'default' };
 }
 
 /**
- * The network of a card that no registry knows: made by `wanted` (`module:FILE`, a function, or the network itself), or
- * else by the module that the card names. Throws FileError where neither can.
+ * Creates a network that is not in the registry: by `wanted` (`module:FILE`, a function, or the network itself), or by
+ * the module that the card names. Throws FileError if neither can.
  */
 export function ownNetwork(
   file: string,
@@ -41,7 +41,7 @@ export function ownNetwork(
   );
 }
 
-/** Where its module may be: from the student's folder, or as the run was given it. */
+/** Returns the possible paths of the module: relative to the student's folder, or as passed to the run. */
 function placesOf(file: string, { model, module }: StudentCard): string[] {
   return [
     ...(module ? [resolve(dirname(file), module.file)] : []),
@@ -52,7 +52,7 @@ function placesOf(file: string, { model, module }: StudentCard): string[] {
 const remedy =
   'Pass --model module:FILE, a file whose default export makes the network; in a program, loadStudent(path, { model })';
 
-/** Modules are loaded synchronously, as CommonJS always was and ES modules are from Node.js 20.19 on. */
+/** Loads a module synchronously: CommonJS in every Node.js, ES modules from 20.19 on. */
 function fromModule(file: string, path: string, name: string, options: Required<ModelOptions>): Classifier {
   if (!existsSync(path))
     throw new FileError(`${file} holds a student whose network ${path} made, and that file does not exist. ${remedy}.`);

@@ -8,7 +8,7 @@ import { didYouMean } from '../suggest.js';
 import { owned, scope, Tensor } from '../tensor/index.js';
 import { type FastForm, TeacherBase } from './teacher-base.js';
 
-// Teacher.load() hands its options on; a package runs on the device that it was compiled for.
+// Teacher.load() passes its options on, but a package runs on the device for which it was compiled.
 const kinds = { tap: 'string', device: 'string' } as const;
 
 /**
@@ -56,7 +56,7 @@ export class PackageTeacher extends TeacherBase {
   forward(images: Tensor): Features {
     let outputs: Tensor[];
     try {
-      // Compiled code takes the layout for granted.
+      // Compiled code assumes contiguous images.
       outputs = native()
         .packageRun(this.handle, images.contiguous().handle)
         .map((output) => owned(new Tensor(output)));
@@ -77,7 +77,7 @@ export class PackageTeacher extends TeacherBase {
     return { pooled, logits, stages: [] };
   }
 
-  /** It was compiled already. */
+  /** Returns undefined: a package is already compiled. */
   accelerated(): FastForm | undefined {
     return undefined;
   }
@@ -103,7 +103,7 @@ function opened(file: string): Handle {
   }
 }
 
-/** The module whose weight is a matrix, and the only one. */
+/** Returns `tap`, or the only module whose weight is a matrix. Throws TeacherError if there is no single one. */
 function classifierName(file: string, constants: Map<string, Tensor>, tap: string | undefined): string {
   const names = [...constants]
     .filter(([name, { ndim }]) => name.endsWith('.weight') && ndim === 2)

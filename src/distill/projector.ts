@@ -16,7 +16,7 @@ export class Projector extends Module {
   readonly conv3: Conv2d;
   readonly bn3: BatchNorm2d;
 
-  /** @param factor by which the inner width is less than the teacher's */
+  /** @param factor the teacher's width divided by the inner width */
   constructor(
     studentChannels: number,
     teacherChannels: number,
@@ -39,7 +39,7 @@ export class Projector extends Module {
   }
 }
 
-/** The student's map at the teacher's size where it is larger, as the projector takes it. `teacher`: [C, H, W]. */
+/** Averages the student's map to the teacher's size if it is larger, for the projector. `teacher`: [C, H, W]. */
 export function projectable(map: Tensor, teacher: readonly number[]): Tensor {
   return (map.shape[2] as number) > (teacher[1] as number) ? pooledTo(map, teacher.slice(1)) : map;
 }

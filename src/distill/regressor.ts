@@ -3,8 +3,8 @@ import { BatchNorm2d, Conv2d, ConvTranspose2d, Module } from '../nn/index.js';
 import type { Tensor } from '../tensor/index.js';
 
 /**
- * FitNets' regressor: a convolution that takes a student's map [N, C, H, W] to the size of the teacher's, batch
- * normalization, ReLU. The convolution halves, doubles, or trims what is too large. Throws ConfigError for other sizes.
+ * FitNets' regressor: a convolution that maps a student's map [N, C, H, W] to the size of the teacher's, batch
+ * normalization, ReLU. The convolution halves, doubles, or trims a larger map. Throws ConfigError for other sizes.
  */
 export class Regressor extends Module {
   readonly conv: Conv2d | ConvTranspose2d;

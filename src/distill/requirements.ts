@@ -1,4 +1,4 @@
-/** What methods ask of the two networks' features before training; each refusal says why, and what would do. */
+/** Checks of the features that methods need from both networks; each error says why, and how to fix it. */
 import { ConfigError } from '../errors.js';
 import type { FeatureShapes, Features } from '../flow.js';
 import type { Tensor } from '../tensor/index.js';
@@ -11,7 +11,7 @@ const remedies: Record<Network, string> = {
   teacher: 'Use a teacher from the model zoo, which returns its maps.',
 };
 
-/** [C, H, W] of the last map. Throws ConfigError where there is none. */
+/** Returns [C, H, W] of the last map. Throws ConfigError if there is none. */
 export function mapShape({ map }: FeatureShapes, network: Network, method: string): number[] {
   if (map?.length === 3) return map;
   throw new ConfigError(
@@ -19,7 +19,7 @@ export function mapShape({ map }: FeatureShapes, network: Network, method: strin
   );
 }
 
-/** [C, H, W] of a stage; negative numbers count from the last. Throws ConfigError where there is no such stage. */
+/** Returns [C, H, W] of a stage; negative numbers count from the last. Throws ConfigError if the stage has no map. */
 export function stageShape({ stages }: FeatureShapes, stage: number, network: Network, method: string): number[] {
   if (stages.length === 0) {
     throw new ConfigError(
@@ -36,7 +36,7 @@ export function stageShape({ stages }: FeatureShapes, stage: number, network: Ne
   );
 }
 
-/** A stage of both networks. Throws ConfigError where one has no such stage. */
+/** Returns [C, H, W] of a stage in both networks. Throws ConfigError if one lacks it. */
 export function stagePair(setting: Setting, stage: number, method: string): { student: number[]; teacher: number[] } {
   return {
     student: stageShape(setting.student.features, stage, 'student', method),
@@ -45,8 +45,8 @@ export function stagePair(setting: Setting, stage: number, method: string): { st
 }
 
 /**
- * The numbers of the stages to compare: those that were chosen, or all. Throws ConfigError where the networks have
- * different numbers of them.
+ * Returns the numbers of the stages to compare: `chosen`, or all. Throws ConfigError if a stage is missing, or if all
+ * are compared and the networks have different numbers of stages.
  */
 export function stageNumbers(setting: Setting, chosen: readonly number[] | undefined, method: string): number[] {
   const [ofStudent, ofTeacher] = [setting.student.features.stages, teacherOf(setting, method).features.stages];
@@ -60,5 +60,5 @@ export function stageNumbers(setting: Setting, chosen: readonly number[] | undef
   return [...numbers];
 }
 
-/** The output of a stage that {@link stageShape} has seen. */
+/** Returns the output of a stage that {@link stageShape} has checked. */
 export const stageOf = ({ stages }: Features, stage: number): Tensor => stages.at(stage) as Tensor;

@@ -1,13 +1,12 @@
-/** Where the student of a run is evaluated and analyzed. */
+/** Chooses the device on which the student of a run is evaluated and analyzed. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseYaml } from '../strict-yaml.js';
 import { deviceNamed, hasDevice } from '../tensor/index.js';
 
 /**
- * Returns the device that is asked for, or else that of the run in `path` (its folder, or a file in it), or the CPU,
- * with a `notice`, where this machine does not have the run's. Throws ConfigError where there is no device that was
- * asked for.
+ * Returns the device `asked`, by default that of the run in `path` (its folder, or a file in it), or the CPU with a
+ * `notice` if this machine does not have the run's device. Throws ConfigError if the device `asked` does not exist.
  */
 export function deviceFor(path: string, asked?: string): { device: string; notice?: string } {
   if (asked !== undefined) return { device: deviceNamed(asked) };
@@ -16,7 +15,7 @@ export function deviceFor(path: string, asked?: string): { device: string; notic
   return { device: 'cpu', notice: `${path} was trained on ${own}, which is not available here: using the CPU` };
 }
 
-/** `device` in the configuration of a run; `cpu` where it says nothing. */
+/** Returns `device` from the configuration of a run, by default `cpu`. */
 function runDevice(path: string): string {
   const file = [path, dirname(path)].map((folder) => join(folder, 'config.yaml')).find((one) => existsSync(one));
   if (file === undefined) return 'cpu';
@@ -24,7 +23,7 @@ function runDevice(path: string): string {
     const { device } = parseYaml(readFileSync(file, 'utf8')) as { device?: unknown };
     return typeof device === 'string' ? device : 'cpu';
   } catch {
-    // Whoever needs more of the file than its device says what is wrong with it.
+    // Code that needs more of this file reports the error.
     return 'cpu';
   }
 }

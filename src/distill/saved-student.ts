@@ -1,4 +1,4 @@
-/** Networks as files: the weights, and in the metadata what is needed to make the network again. */
+/** Saves and loads students: weights, and metadata from which the network is created again. */
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkCall, type Kinds } from '../call.js';
@@ -21,7 +21,7 @@ export const studentFiles = { last: 'student.safetensors', best: 'student-best.s
 /** The file with the weights in a folder for the Hugging Face hub. */
 export const exportedWeights = 'model.safetensors';
 
-/** Writes a student atomically. A projected one is described by the card that this completes. */
+/** Writes a student atomically. For a projected student, adds its projector to the card. */
 export function saveStudent(file: string, student: Classifier, card: StudentCard): void {
   checkCall('saveStudent', ['file', 'student', 'card'], undefined, arguments);
   const whole =
@@ -40,11 +40,11 @@ export function saveStudent(file: string, student: Classifier, card: StudentCard
 
 const kinds: Kinds<LoadStudentOptions> = { model: 'any' };
 
-/** How a student is loaded whose network is not of the registry. */
+/** Options for loading a student whose network is not in the registry. */
 export interface LoadStudentOptions {
   /**
-   * What makes the network: `module:FILE`, whose default export does, a function, or a network, which is filled.
-   * Default: the module that it was trained from.
+   * Creates the network: `module:FILE` with a function as default export, a function, or a network that receives the
+   * weights. Default: the module with which it was trained.
    */
   model?: string | MakeStudent | Classifier;
 }
@@ -62,7 +62,7 @@ export function studentFileIn(path: string): string {
   throw new FileError(`${path} is not a run folder with a student, an exported folder, or a student.safetensors.`);
 }
 
-/** What the file of a student says of it. Throws FileError where it is none, or says what cannot be. */
+/** Reads the card of a student's file. Throws FileError if there is no card, or it is invalid. */
 export function readStudentCard(path: string): StudentCard {
   checkCall('readStudentCard', ['path'], undefined, arguments);
   const file = studentFileIn(path);
@@ -76,8 +76,8 @@ function cardIn(file: string, { srrl }: Readonly<Record<string, string>>): Stude
 }
 
 /**
- * The student of a run folder (its best, where one was kept), or of a file of one, ready to evaluate. Throws FileError
- * where there is none, the file does not say which model it holds, or its network cannot be made again.
+ * Loads the student of a run folder (the best one, if it was kept) or of a file, ready to evaluate. Throws FileError if
+ * there is none, the file does not name its model, or the network cannot be created.
  */
 export function loadStudent(
   path: string,
@@ -95,20 +95,20 @@ export function loadStudent(
 }
 
 /**
- * The bytes of the tensors in the file of a student. Two runs with bitwise identical weights agree in them; whole files
- * differ in when and by which command they were written.
+ * Returns the bytes of the tensors in a student's file. They are equal for bitwise identical weights; whole files
+ * differ in date and command.
  */
 export function weightBytes(file: string): Buffer {
   const bytes = readFileSync(file);
   return bytes.subarray(8 + Number(bytes.readBigUInt64LE()));
 }
 
-/** The data set with its images normalized as the student expects them. */
+/** Returns the data set with the normalization that the student expects. */
 export function asSeenBy({ mean, std }: StudentCard, data: Dataset): Dataset {
   return mean || std ? { ...data, mean: mean ?? data.mean, std: std ?? data.std } : data;
 }
 
-/** Initial weights are overwritten, so that they do not change what is drawn later. */
+/** Creates the network. Restores the random generator, because the initial weights are overwritten. */
 function build(file: string, card: StudentCard, model: LoadStudentOptions['model']): Classifier {
   const state = getRngState();
   try {

@@ -16,7 +16,7 @@ import { type FastForm, TeacherBase } from './teacher-base.js';
 const kinds: Kinds<ScriptTeacherOptions> = { tap: 'string', device: 'string' };
 
 export interface ScriptTeacherOptions {
-  /** Path of the module that is the classifier, where it cannot be found or is not unique. */
+  /** Path of the classifier module, if it cannot be found or is not unique. */
   tap?: string;
   /** Default `cpu`. */
   device?: string;
@@ -24,7 +24,7 @@ export interface ScriptTeacherOptions {
 
 /** A place in a TorchScript file that could be the classifier. */
 export interface ClassifierSite {
-  /** Path of its module, or `linear 3` where no parameter is its weight as it stands. */
+  /** Path of its module, or `linear 3` if its weight is not itself a parameter. */
   name: string;
   numClasses: number;
   featureChannels: number;
@@ -34,8 +34,8 @@ export interface ClassifierSite {
 
 /**
  * A frozen classifier from a TorchScript file: its penultimate feature h_T is the input of its last linear layer (or
- * 1x1 convolution), and W_T, b_T are that layer's. Where that feature is the average of a map, it gives the map as
- * well. Nothing of it is ever trained.
+ * 1x1 convolution), and W_T, b_T are that layer's. If that feature is the average of a map, it also returns the map.
+ * It is never trained.
  */
 export class ScriptTeacher extends TeacherBase {
   private constructor(
@@ -88,7 +88,7 @@ export class ScriptTeacher extends TeacherBase {
     return this.features(this.run(this.network, images));
   }
 
-  /** Normalizations are folded into convolutions. */
+  /** Returns a form with normalizations folded into convolutions. */
   accelerated(images: Tensor, precision: Precision = 'float32'): FastForm | undefined {
     return scope(() => {
       const { graph, sizes } = this.network;
@@ -107,7 +107,7 @@ export class ScriptTeacher extends TeacherBase {
       try {
         if (isRight()) return form;
       } catch {
-        // It says nothing of the teacher itself.
+        // An error of the folded form says nothing about the teacher itself.
       }
       form.dispose();
       return undefined;
@@ -154,7 +154,7 @@ export class ScriptTeacher extends TeacherBase {
   }
 }
 
-/** The last map, where the feature is its average over all positions. */
+/** Returns the last map, if the feature is its average over all positions. */
 function mapOf(map: Tensor | null, feature: Tensor): Pick<Features, 'map' | 'stages'> {
   return map?.ndim === 4 && map.shape[1] === feature.shape[1] ? { map, stages: [map] } : { stages: [] };
 }
@@ -217,18 +217,18 @@ export interface ScriptDescription {
   numParameters: number;
   /** Linear layers and 1x1 convolutions in order of execution. */
   linears: ClassifierSite[];
-  /** The one whose input is the penultimate feature; absent where it cannot be told, `problem` then says why. */
+  /** The layer whose input is the penultimate feature; if it is absent, `problem` says why. */
   classifier?: ClassifierSite;
   problem?: string;
 }
 
-/** Looks into a TorchScript file. Throws FileError where it is none. */
+/** Describes a TorchScript file. Throws FileError if it is not one. */
 export function inspectScript(file: string, { tap }: { tap?: string } = {}): ScriptDescription {
   checkCall('inspectScript', ['file'], { tap: 'string' }, arguments);
   return inspected(ScriptModule.load(file), tap);
 }
 
-/** Looks into a program of torch.export.save. Throws FileError or TeacherError where it cannot be imported. */
+/** Describes a program of torch.export.save. Throws FileError or TeacherError if it cannot be imported. */
 export async function inspectExported(file: string, { tap }: { tap?: string } = {}): Promise<ScriptDescription> {
   checkCall('inspectExported', ['file'], { tap: 'string' }, arguments);
   return inspected((await loadExported(file)).module, tap);

@@ -6,8 +6,8 @@ import type { Setting } from './method.js';
 import type { Teacher } from './teacher.js';
 
 /**
- * Measures what student and teacher give for the images of a data set. The student is in training mode afterwards. With
- * `pooledOnly` the teacher gives its pooled feature and logits, and no maps.
+ * Measures the feature shapes of student and teacher for the images of a data set. Leaves the student in training mode.
+ * With `pooledOnly`, the teacher returns its pooled feature and logits, but no maps.
  */
 export function settingFor(
   student: Classifier,

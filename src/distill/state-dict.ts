@@ -1,4 +1,4 @@
-/** Finds a model's weights in what a file holds: checkpoints wrap them in many ways. */
+/** Finds a model's weights in the content of a file: checkpoints wrap them in many ways. */
 import { PthObject } from '../files/index.js';
 import type { StateDict } from '../nn/index.js';
 import { Tensor } from '../tensor/index.js';
@@ -24,7 +24,7 @@ const wrappers = /(^|\.)(?:(?:_orig_mod|_checkpoint_wrapped_module|_fsdp_wrapped
 const deepest = 4;
 
 /**
- * Every dict of tensors by name in a value, those under the usual keys first; the weights of pickled modules as well.
+ * Returns every dict of named tensors in a value, those under the usual keys first; also weights of pickled modules.
  */
 export function stateDictsIn(content: unknown): StateDict[] {
   const found: StateDict[] = [];
@@ -54,7 +54,7 @@ export function stateDictsIn(content: unknown): StateDict[] {
 const withoutPrototype = (entries: Iterable<readonly [string, Tensor]>): StateDict =>
   Object.assign(Object.create(null), Object.fromEntries(entries));
 
-/** What stands in a dict, or in an object that is one or holds it, under names that are texts. */
+/** Returns the entries with string keys of a dict, or of an object that is or holds a dict. */
 function entriesOf(value: object): [string, unknown][] {
   if (value instanceof Map)
     return [...value].filter((entry): entry is [string, unknown] => typeof entry[0] === 'string');
@@ -66,7 +66,7 @@ function entriesOf(value: object): [string, unknown][] {
 const isDict = (value: unknown): value is object =>
   typeof value === 'object' && value !== null && !(value instanceof Tensor);
 
-/** Parameters and buffers of a module that was pickled as an object, by name. */
+/** Returns parameters and buffers of a pickled module, by name. */
 function moduleState(module: PthObject, prefix = '', depth = 0): StateDict {
   const state: StateDict = Object.create(null);
   const parts = isDict(module.state) ? new Map(entriesOf(module.state)) : new Map<string, unknown>();
@@ -83,7 +83,7 @@ function moduleState(module: PthObject, prefix = '', depth = 0): StateDict {
   return state;
 }
 
-/** The names without what torch.compile and other wrappers put into them. */
+/** Removes from the names what torch.compile and other wrappers insert. */
 export function unwrapped(state: StateDict): StateDict {
   return withoutPrototype(Object.entries(state).map(([name, tensor]) => [name.replace(wrappers, '$1'), tensor]));
 }

@@ -1,10 +1,10 @@
-/** What a saved student knows about itself: text in the metadata of its file. */
+/** The card of a saved student: JSON in the metadata of its file. */
 import type { CenterView } from '../data/crop.js';
 import { FileError, messageOf } from '../errors.js';
 import { problemIn } from '../expectation.js';
 import { z } from '../options.js';
 
-/** How an image becomes what a student takes: resized to cover `resize`, cropped in the middle, normalized. */
+/** A student's preprocessing of an image: resized to cover `resize`, center-cropped, normalized. */
 export interface StudentPreprocessing extends CenterView {
   /** Per channel, in the scale 0..1. */
   mean: readonly number[];
@@ -16,7 +16,7 @@ export interface StudentAccuracy {
   split: string;
   top1: number;
   top5: number;
-  /** How many images. */
+  /** Number of images. */
   count: number;
 }
 
@@ -31,9 +31,9 @@ export interface StudentCard {
   inChannels: number;
   /** The data set it was trained on. */
   data: string;
-  /** [C, H, W]: images that it was trained on. */
+  /** [C, H, W] of the training images. */
   input?: number[];
-  /** How its images were normalized, where that was not as the data set says. */
+  /** Normalization of its images, if it differs from the data set's. */
   mean?: number[];
   std?: number[];
   /**
@@ -50,11 +50,11 @@ export interface StudentCard {
   object?: boolean;
   /** The names of the classes, in their order. */
   classes?: string[];
-  /** How its evaluation sees images. */
+  /** Preprocessing of images in its evaluation. */
   preprocessing?: StudentPreprocessing;
-  /** How it was trained. */
+  /** The method of its training. */
   method?: { name: string; options: Record<string, unknown> };
-  /** What it learned from, and the SHA-256 of that file. */
+  /** The source of its teacher, and the SHA-256 of that file. */
   teacher?: { source: string; sha256?: string };
   /** SHA-256 of the training data: of images in memory, else of what identifies their files. */
   dataSha256?: string;
@@ -74,7 +74,7 @@ const count = z.int().min(1);
 const numbers = z.array(z.number());
 const size = z.tuple([count, count]);
 
-/** Newer versions may know more; what is here must be what it is here. */
+/** Newer versions may add keys; the keys listed here must have these types. */
 const schema = z.looseObject({
   model: z.string(),
   numClasses: count,

@@ -9,7 +9,7 @@ interface Member {
 }
 
 /**
- * Several methods at once; the loss is the sum of theirs. Terms keep their names where these are unique; otherwise they
+ * Several methods at once; the loss is the sum of theirs. Terms keep their names if these are unique; otherwise they
  * are `<method>.<term>`, except that the cross-entropy `ce` is taken once, from the first method that has it. Modules
  * are `<method>.<module>`.
  */
@@ -33,7 +33,7 @@ export class SumOfMethods implements Method {
     this.options = Object.fromEntries(methods.map(({ name, options }) => [name, options]));
   }
 
-  /** Throws ConfigError also where two methods deploy a network of their own. */
+  /** Also throws ConfigError if two methods deploy their own networks. */
   setUp(setting: Setting): Objective {
     const members: Member[] = [];
     try {

@@ -31,7 +31,7 @@ import { z } from '../options.js';
 import { freeMemory, fromArray, keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { checkedRows, type Damage, dropDamaged, missing, sumsOf } from './cache-sums.js';
 
-/** What decides every vector; two caches with equal keys are one. */
+/** Everything that decides the vectors; equal keys share one cache. */
 export interface CacheKey {
   /** {@link TeacherBase.fingerprint}. */
   teacher: string;
@@ -49,9 +49,9 @@ export interface CacheKey {
 }
 
 const version = 2;
-/** Of a device's free memory, what a cache may take; the rest is for the networks. */
+/** The share of a device's free memory that a cache may use; the rest is for the networks. */
 const shareOfMemory = 1 / 4;
-/** Bytes that are taken to be free where a device does not say. */
+/** Bytes assumed free if a device does not report its free memory. */
 const unknownMemory = 4 * 2 ** 30;
 const bytesPerNumber = { float16: 2, float32: 4, int32: 4 } as const;
 
@@ -63,12 +63,12 @@ export class TargetCache {
     private readonly sums: MappedFile,
   ) {}
 
-  /** Damaged vectors that were found, and not yet told of. */
+  /** Number of damaged vectors found but not yet reported. */
   #damaged = 0;
 
   /**
-   * Opens the cache of a key below `directory`, or makes an empty one of full size. Throws FileError where there is no space, or where what lies there is
-   * not a whole cache of this key.
+   * Opens the cache of a key below `directory`, or creates an empty one of full size. Throws FileError if there is no
+   * space, or if an existing cache is incomplete or has another key.
    */
   static open(directory: string, key: CacheKey): TargetCache {
     const text = JSON.stringify({ version, ...key }, null, 2);
@@ -88,13 +88,13 @@ export class TargetCache {
     }
   }
 
-  /** How much of it is filled, 0 to 1. */
+  /** The filled share, 0 to 1. */
   get share(): number {
     const { views, images } = this.key;
     return scope(() => Number(this.sums.tensor.ne(missing).sum().item())) / (views * images);
   }
 
-  /** float32 [N, C], or undefined where one of these views is missing or damaged. */
+  /** Returns h_T, float32 [N, C], or undefined if one of these views is missing or damaged. */
   read(views: Views): Tensor | undefined {
     this.check();
     const rows = this.rowsOf(views);
@@ -105,14 +105,14 @@ export class TargetCache {
     return absent + damaged > 0 ? undefined : values.to('float32');
   }
 
-  /** What was wrong with the files since the last call. */
+  /** Returns notices about damage found since the last call. */
   news(): string[] {
     const count = this.#damaged;
     this.#damaged = 0;
     return count === 0 ? [] : [`damaged vectors in ${this.folder}: ${count}; the teacher computes them again`];
   }
 
-  /** Keeps h_T, [N, C]. Throws DataError where a number does not fit into the cache's type. */
+  /** Writes h_T, [N, C]. Throws DataError if a value overflows the cache's dtype or is NaN. */
   write(views: Views, h: Tensor): void {
     const values = h.to({ dtype: this.key.dtype, device: 'cpu' });
     if (!torch.isfinite(values).all().item()) {
@@ -127,7 +127,7 @@ export class TargetCache {
     this.check();
   }
 
-  /** Whether all views of these images are there. */
+  /** Returns whether the cache has all views of these images. */
   covers(images: readonly number[]): boolean {
     const { views, images: count } = this.key;
     return scope(() => {
@@ -137,7 +137,7 @@ export class TargetCache {
     });
   }
 
-  /** Marks damaged vectors as missing. Returns how many there were. */
+  /** Marks damaged vectors as missing. Returns their number. */
   dropDamaged(): number {
     this.check();
     const damaged = scope(() => dropDamaged(this.rows, this.sums.tensor));
@@ -147,8 +147,8 @@ export class TargetCache {
   }
 
   /**
-   * All of it on a device; undefined where that takes more than a quarter of its free memory, or fails for want of
-   * memory.
+   * Copies the whole cache to a device. Returns undefined if it needs more than a quarter of the free memory, or if
+   * memory runs out.
    */
   onDevice(device: string): TargetsOnDevice | undefined {
     const bytes = this.features.tensor.numel() * this.features.tensor.elementSize();
@@ -226,7 +226,7 @@ function readKey(folder: string): z.output<typeof keySchema> {
   throw new FileError(`${file}: ${problemIn(keySchema, content, error)}.\nDelete ${folder}; it is filled again.`);
 }
 
-/** A cache that a device reads by itself. */
+/** A cache in a device's memory, read without the host. */
 export class TargetsOnDevice {
   constructor(
     private readonly features: Tensor,
@@ -252,8 +252,8 @@ function mapped(folder: string, name: string, length: number, dtype: 'float16' |
 }
 
 /**
- * Writes both files in full: a file with holes would end the process where the disk is full later. They are written next to their place, because another
- * process may make or use the same cache at this moment; the first one to be ready gives it its name.
+ * Writes both files in full: a sparse file would end the process if the disk is full later. Writes them to a temporary
+ * folder, because another process may create or use the same cache now; the first one to finish renames its folder.
  */
 function create(folder: string, { views, images, width, dtype }: CacheKey, text: string): void {
   const count = views * images;

@@ -4,13 +4,13 @@ import { functional as F } from '../nn/index.js';
 import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { Precision } from './fast-form.js';
 
-/** A teacher's forward in a form of its own. */
+/** A faster form of a teacher's forward pass. */
 export interface FastForm {
   forward(images: Tensor): Features;
   dispose(): void;
 }
 
-/** A frozen classifier: its penultimate feature h_T, and its own classifier W_T, b_T. Nothing of it is ever trained. */
+/** A frozen network: its penultimate feature h_T, and its classifier W_T, b_T. It is never trained. */
 export abstract class TeacherBase {
   readonly featureChannels: number;
   readonly numClasses: number;
@@ -34,7 +34,7 @@ export abstract class TeacherBase {
     [this.numClasses, this.featureChannels] = weight.shape as [number, number];
   }
 
-  /** Where its weights are, and its images must be. */
+  /** The device of its weights, on which images must be. */
   get device(): string {
     return this.weight.device;
   }
@@ -42,7 +42,7 @@ export abstract class TeacherBase {
   /** Feature, logits, and maps where it has them, of images [N, C, H, W], without gradient. */
   abstract forward(images: Tensor): Features;
 
-  /** A text that differs between teachers that give different features. */
+  /** Returns a string that differs between teachers with different features. */
   abstract fingerprint(): string;
 
   /**
@@ -58,7 +58,7 @@ export abstract class TeacherBase {
     return F.linear(h, this.weight, this.bias);
   }
 
-  /** Throws TeacherError where the logits of images are not W_T h_T + b_T. */
+  /** Throws TeacherError if the logits of images are not W_T h_T + b_T. */
   check(images: Tensor): void {
     scope(() => {
       const { pooled, logits } = this.forward(images);

@@ -1,4 +1,4 @@
-/** Where teachers come from. */
+/** Loads teachers. */
 import { existsSync, statSync } from 'node:fs';
 import { extname } from 'node:path';
 import { checkCall, type Kinds } from '../call.js';
@@ -26,7 +26,7 @@ export interface TeacherOptions extends ScriptTeacherOptions, Preprocessing {}
 
 export const Teacher = {
   /**
-   * A teacher from one of:
+   * Loads a teacher from one of:
    * - a program of torch.export.save (`teacher.pt2`);
    * - a TorchScript file, scripted or traced (`teacher.pt`);
    * - a model of the zoo with its weights, `<model>:<file>` (`wrn_40_2:wrn_40_2.pth`), where the file is a `.pth` or
@@ -60,7 +60,7 @@ async function loaded(source: string, options: TeacherOptions): Promise<Teacher>
   if (isFolder || extname(source) === '.safetensors') {
     refuseTap(source, options);
     const { student, card } = loadStudent(source);
-    // As it was trained, unless other things are asked for.
+    // The normalization of its training, unless options override it.
     const seen = preprocessingOf({ ...card, ...preprocessingOf(options) });
     const teacher = placed(student, source, options);
     return seen ? new AdaptedTeacher(teacher, seen) : teacher;

@@ -1,4 +1,4 @@
-/** Networks of the model zoo with weights from files, whoever wrote them. */
+/** Networks of the model zoo with weights from files of any origin. */
 import { FileError, TeacherError } from '../errors.js';
 import { type FileKind, kindOfFile, loadPth, loadSafetensors } from '../files/index.js';
 import { type Classifier, create, list, modelFamilies } from '../models/index.js';
@@ -10,7 +10,7 @@ import { didYouMean } from '../suggest.js';
 import { getRngState, setRngState } from '../tensor/index.js';
 import { byNamesOf, stateDictsIn, usualKeys } from './state-dict.js';
 
-/** Whether a name is one that the zoo can make. */
+/** Returns whether the model zoo has a model of this name. */
 export const isModelName = (name: string): boolean =>
   modelFamilies.some(({ names, pattern }) => names.includes(name) || pattern?.test(name));
 
@@ -104,7 +104,7 @@ function modelWith(name: string, file: string, states: readonly StateDict[]): Cl
   }
 }
 
-/** Initial weights are overwritten, so that they do not change what is drawn later. */
+/** Creates a model. Restores the random generator, because the initial weights are overwritten. */
 function created(name: string, options: { numClasses: number; inChannels: number; imageSize?: number }): Classifier {
   const state = getRngState();
   try {

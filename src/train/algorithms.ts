@@ -1,10 +1,10 @@
 import { cudnn, useDeterministicAlgorithms } from '../tensor/index.js';
 
-/** `cuda` of `cuda:0`, as autocast has it. */
+/** The device type for autocast: `cuda` for `cuda:0`. */
 export const deviceType = (device: string): string => device.replace(/:.*/, '');
 
 /**
- * How a GPU chooses its algorithms, for the whole process: the fastest ones, or such that give the same bits each time.
+ * Sets for the whole process which algorithms a GPU uses: the fastest, or deterministic (bitwise identical) ones.
  */
 export function chooseAlgorithms(device: string, deterministic: boolean): void {
   if (deviceType(device) !== 'cuda') return;

@@ -1,7 +1,7 @@
 import { EMA } from '../optim/index.js';
 import type { Trainer } from './trainer.js';
 
-/** Runs `body` with the averaged weights in the student's place, where there are any. */
+/** Runs `body` while the student holds its averaged weights, if the run keeps an EMA. */
 export async function* withAverages<Event, T>(
   { ema, setup: { student } }: Trainer,
   body: () => AsyncGenerator<Event, T>,

@@ -3,12 +3,12 @@ import { Undo } from '../optim/undo.js';
 import { noGrad, scope, type Tensor } from '../tensor/index.js';
 import { firstNonFinite, largestMagnitudes } from './finite.js';
 
-/** Larger ones, such as the memory banks of CRD, would cost more to copy than they are worth. */
+/** Elements. Larger buffers, such as the memory banks of CRD, would cost more to copy than it is worth. */
 const largest = 2 ** 16;
 
 /**
- * Remembers the statistics of modules, which a forward changes, so that a step can be taken back; and tells whether
- * they are numbers.
+ * Remembers the buffers of modules, which a forward pass changes, so that a step can be undone; finds NaN or Inf in
+ * them.
  */
 export class BufferGuard {
   readonly #named: Record<string, Tensor>;
@@ -33,12 +33,12 @@ export class BufferGuard {
     this.#undo.restore();
   }
 
-  /** Restores where `found` (one element) is above 0, without waiting for the device. */
+  /** Restores the buffers if `found` (one element) is above 0, without waiting for the device. */
   restoreIf(found: Tensor): void {
     this.#undo.restoreIf(found);
   }
 
-  /** `value` where all statistics are numbers, else NaN, without waiting for the device. */
+  /** Returns `value` if all statistics are finite, else NaN, without waiting for the device. */
   added(value: Tensor): Tensor {
     if (this.#floating.length === 0) return value;
     return noGrad(() => scope(() => largestMagnitudes(this.statistics).sum().mul(0).to(value.device).add(value)));
@@ -54,7 +54,7 @@ export class BufferGuard {
     return this.#floating.map(([, buffer]) => buffer);
   }
 
-  /** The first of the statistics that holds NaN or Inf. */
+  /** Returns the name of the first statistic that holds NaN or Inf. */
   nonFinite(): string | undefined {
     return firstNonFinite(this.#named);
   }

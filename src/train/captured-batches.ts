@@ -1,6 +1,6 @@
 /**
- * Where captured steps get their batches from: the device makes them by itself or of what the host has brought, and the
- * teacher may be a batch ahead.
+ * Where captured steps get their batches from: the device makes them alone or from data that the host has copied, and
+ * the teacher may be one batch ahead.
  */
 import type { CapturedSource, Place } from '../data/captured.js';
 import type { Batch, Features } from '../flow.js';
@@ -8,16 +8,16 @@ import { callOverload, type DeviceGraph, keep, noGrad, overloadOf, scope, Tensor
 import type { Inputs } from './recorded-pass.js';
 
 export interface CapturedBatches {
-  /** Brings the device to the batch that begins at `position` of the epoch, before a step is captured or replayed. */
+  /** Moves the device to the batch that begins at `position` of the epoch, before a step is captured or replayed. */
   ready(position: number): void;
-  /** Is captured at the beginning of a step; `end` at the end of it. */
+  /** Captured at the beginning of a step; the returned `end` at its end. */
   make(graph: DeviceGraph): { inputs: Inputs; end?: () => void };
   /** Counts a replay. */
   replayed(): void;
   dispose(): void;
 }
 
-/** The step makes its own batch, of what was brought just before it; and the features that several students share. */
+/** The step makes its own batch from data copied just before it, and the features that several students share. */
 export class OwnBatches implements CapturedBatches {
   constructor(
     private readonly source: CapturedSource,
@@ -42,15 +42,15 @@ export class OwnBatches implements CapturedBatches {
 }
 
 /**
- * The step has its batch and the teacher's features from the step before, and next to itself makes those of the next
- * one, also of the next epoch: the teacher depends on nothing that the student does. Where there was no such step
- * before, as at the beginning of a run, they are made at once.
+ * A step uses the batch and the teacher's features that the previous step made, and makes those of the next step (also
+ * across epochs) in parallel: the teacher does not depend on the student. Without a previous step, as at the beginning
+ * of a run, they are made at once.
  */
 export class BatchesAhead implements CapturedBatches {
   #held: Inputs | undefined;
   #heldAt: Place | undefined;
   #nextAt: Place | undefined;
-  /** What of {@link #held} is of the batch that it is for, and what a replay copies into it for the next one. */
+  /** The tensors of {@link #held} that are valid for its batch, and those that a replay copies for the next one. */
   #current: ReadonlySet<Tensor> = new Set();
   #copied: ReadonlySet<Tensor> = new Set();
 
@@ -65,7 +65,7 @@ export class BatchesAhead implements CapturedBatches {
     const { epoch } = source;
     if (this.#heldAt?.epoch !== epoch || this.#heldAt.position !== position) this.#makeNow({ epoch, position });
     this.#nextAt = source.after(position, size);
-    // Otherwise nobody uses what the step makes.
+    // Without a next batch, nothing uses what the step makes.
     if (this.#nextAt) source.goTo(this.#nextAt, size);
   }
 
@@ -82,7 +82,7 @@ export class BatchesAhead implements CapturedBatches {
     this.#heldAt = place;
   }
 
-  /** Of what the next step has, only what this step looks at is copied. */
+  /** Copies for the next step only those tensors that this step reads. */
   make(graph: DeviceGraph): { inputs: Inputs; end: () => void } {
     const held = this.#held as Inputs;
     const used = new Set<Tensor>();
@@ -91,7 +91,7 @@ export class BatchesAhead implements CapturedBatches {
       graph.join();
       overwrite(held, next, used);
       this.#copied = used;
-      // A graph that was captured before may have left out what this one looks at.
+      // An earlier graph may not have copied everything that this one reads.
       if (![...used].every((tensor) => this.#current.has(tensor))) this.#heldAt = undefined;
     };
     const { batch, teacher } = held;
@@ -122,7 +122,7 @@ function overwrite(held: Inputs, made: Inputs, which: ReadonlySet<Tensor>): void
   noGrad(() => callOverload(overloadOf('srrl::copy_all_'), [...lists, null]));
 }
 
-/** The same object, which calls `see` for each tensor that is looked at. */
+/** Returns a proxy of `holder` that calls `see` for each tensor that is read. */
 function watched<T extends object>(holder: T, see: (tensor: Tensor) => void): T {
   return new Proxy(holder, {
     get(target, key) {
@@ -133,7 +133,7 @@ function watched<T extends object>(holder: T, see: (tensor: Tensor) => void): T 
   });
 }
 
-/** The tensors of a batch and of the teacher's features, in one order. */
+/** The tensors of a batch and of the teacher's features, in a fixed order. */
 export const tensorsOf = ({ batch: { images, labels, indices }, teacher }: Inputs): Tensor[] => [
   images,
   labels,

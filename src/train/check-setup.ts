@@ -1,4 +1,4 @@
-/** The first check of a run that a program asks for: every option by name and kind, before anything is opened. */
+/** The first check of a run started from a program: names and types of all options, before anything is opened. */
 import { validate, z } from '../options.js';
 import { trainOptions } from './options.js';
 import { teacherOptions } from './targets.js';
@@ -30,7 +30,7 @@ const distillSetup = studentSetup.extend({
 
 export type Kind = 'train' | 'distill';
 
-/** Throws ConfigError naming the option of `train()` or `distill()` that is wrong. */
+/** Throws ConfigError that names the wrong option of `train()` or `distill()`. */
 export function checkSetup(kind: Kind, setup: unknown): void {
   validate(kind === 'train' ? studentSetup : distillSetup, setup, `the training options of ${kind}()`);
 }

@@ -1,5 +1,5 @@
 /**
- * What a checkpoint holds: numbers and texts in the metadata of a safetensors file, checked before anything is used.
+ * The metadata of a checkpoint (a safetensors file): numbers and strings, checked before anything is used.
  */
 import { FileError, messageOf } from '../errors.js';
 import { problemIn } from '../expectation.js';
@@ -11,7 +11,7 @@ import { scope, type Tensor } from '../tensor/index.js';
 
 export const format = 4;
 
-/** JSON has no NaN and no Inf: they are null there. */
+/** JSON has neither NaN nor Inf: both are written as null and read as NaN. */
 const number = z
   .number()
   .nullable()
@@ -39,7 +39,7 @@ const epochRecord = z.strictObject({
 
 const schema = z.strictObject({
   format: z.literal(format),
-  /** The options that decide what is computed; another run's checkpoint is refused by them. */
+  /** The options that decide what is computed; a checkpoint with other options is refused. */
   config: z.record(z.string(), z.unknown()),
   step: count,
   microBatch: z.int().min(1),
@@ -60,11 +60,11 @@ const schema = z.strictObject({
   }),
 });
 
-/** What a run remembers next to its tensors. */
+/** The state of a run besides its tensors. */
 export interface Progress {
-  /** Of every epoch so far. */
+  /** One record per complete epoch. */
   epochs: EpochRecord[];
-  /** The epoch whose student was best, counted from 1. */
+  /** The best student's epoch, counted from 1, and top-1 in percent. */
   best?: { epoch: number; top1: number };
   /** Steps that were skipped because something was NaN or Inf. */
   skipped: number;
@@ -81,14 +81,14 @@ export interface Checkpoint {
   tensors: Record<string, Tensor>;
 }
 
-/** Reads a checkpoint. Throws FileError where it is damaged: its checksum, its metadata or the list of its tensors. */
+/** Reads a checkpoint. Throws FileError if its checksum, its metadata or its list of tensors is damaged. */
 export function readCheckpoint(file: string): Checkpoint {
   using opened = openSafetensors(file);
   const meta = checked(file, opened);
   return { meta, tensors: scope(() => Object.fromEntries(opened.names.map((name) => [name, opened.get(name)]))) };
 }
 
-/** What is wrong with a checkpoint; undefined where it is intact. */
+/** Returns what is wrong with a checkpoint; undefined if it is intact. */
 export function damageOf(file: string): string | undefined {
   try {
     using opened = openSafetensors(file);

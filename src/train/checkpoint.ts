@@ -1,4 +1,4 @@
-/** A run's whole state in one file: a run that continues from it computes what the uninterrupted one would. */
+/** A run's whole state in one file: a run resumed from it computes what the uninterrupted run would. */
 import { FileError, messageOf } from '../errors.js';
 import { saveSafetensors } from '../files/index.js';
 import type { ParameterState } from '../optim/state.js';
@@ -36,10 +36,10 @@ export function saveCheckpoint(
   });
 }
 
-/** The first weight, statistic, average or optimizer state of a run that holds NaN or Inf. */
+/** Returns the name of the first weight, statistic, average or optimizer state that holds NaN or Inf. */
 export const badState = (trainer: Trainer): string | undefined => scope(() => firstNonFinite(stateOf(trainer).tensors));
 
-/** Everything that a step changes, by its name in the file. */
+/** Returns everything that a step changes, by its name in the file. */
 function stateOf(trainer: Trainer) {
   const tensors: Record<string, Tensor> = {};
   for (const [name, module] of Object.entries(trainer.modules)) add(tensors, `module.${name}`, module.stateDict());
@@ -56,8 +56,8 @@ function stateOf(trainer: Trainer) {
 }
 
 /**
- * Takes over a checkpoint. Throws FileError where it is damaged, {@link OtherRun} where it is another
- * configuration's. Where it throws, the trainer may be partly changed.
+ * Loads a checkpoint into the trainer. Throws FileError if it is damaged, {@link OtherRun} if it was written with
+ * other options. After an error the trainer may be partly changed.
  */
 export function loadCheckpoint(file: string, trainer: Trainer, config: Record<string, unknown>): Progress {
   return scope(() => {
@@ -77,12 +77,12 @@ export function loadCheckpoint(file: string, trainer: Trainer, config: Record<st
   });
 }
 
-/** An intact checkpoint of a run with other options: no reason to look for an older one. */
+/** Thrown for an intact checkpoint of a run with other options: an older checkpoint would not help. */
 export class OtherRun extends FileError {
   override name = 'FileError';
 }
 
-/** Throws FileError where the numbers of a checkpoint contradict each other or the run. */
+/** Throws FileError if the numbers of a checkpoint contradict each other or the run. */
 function checkProgress(file: string, meta: CheckpointMeta, { stepsPerEpoch, setup, optimizer }: Trainer): void {
   const { step, lastEpoch, groups, progress } = meta;
   const refuse = (what: string) => {
@@ -119,7 +119,7 @@ function takeOver(meta: CheckpointMeta, tensors: Record<string, Tensor>, trainer
   trainer.schedule.lastEpoch = meta.lastEpoch;
   trainer.ema?.loadStateDict({ updates: meta.emaUpdates, averages: below(tensors, 'ema.') });
   if (meta.scaler) trainer.scaler?.loadStateDict(meta.scaler);
-  // The sums so far are counted once.
+  // Only the first process loads the sums.
   trainer.meter.load(trainer.ranks?.isFirst === false ? emptied(meta.meter) : meta.meter);
   trainer.step = meta.step;
   trainer.microBatch = Math.min(trainer.microBatch, meta.microBatch);
@@ -128,7 +128,7 @@ function takeOver(meta: CheckpointMeta, tensors: Record<string, Tensor>, trainer
   goOnFrom(generators);
 }
 
-/** Momentum and averages lie in memory as their parameters do: another size would be read beyond its end. */
+/** Momentum and averages have the memory layout of their parameters: with another size, reads would pass the end. */
 function checkState(state: Record<string, ParameterState>, { optimizer }: Trainer): void {
   const params = optimizer.paramGroups.flatMap((group) => group.params);
   for (const [number, kept] of Object.entries(state))
@@ -143,19 +143,19 @@ function add(tensors: Record<string, Tensor>, prefix: string, state: Record<stri
   for (const [name, tensor] of Object.entries(state)) tensors[`${prefix}.${name}`] = tensor;
 }
 
-/** The tensors whose names begin with `prefix`, without it. */
+/** Returns the tensors whose names begin with `prefix`, by their names without it. */
 function below(tensors: Record<string, Tensor>, prefix: string): Record<string, Tensor> {
   const found = Object.entries(tensors).filter(([name]) => name.startsWith(prefix));
   return Object.fromEntries(found.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }
 
-/** Sums of a process that has none of them: another one has all. */
+/** The same sums, all zero: the first process alone keeps the values. */
 const emptied = ({ sums }: CheckpointMeta['meter']): CheckpointMeta['meter'] => ({
   count: 0,
   sums: Object.fromEntries(Object.keys(sums).map((name) => [name, 0])),
 });
 
-/** What may change between a run and its continuation: how long it continues, and how it is kept. */
+/** The options that may change when a run is resumed: how long it runs, and how it is saved. */
 const free = new Set([
   'timeBudget',
   'checkpointSteps',

@@ -11,32 +11,32 @@ export interface Place {
   size: number;
 }
 
-/** What a student contributes to the graph. */
+/** One student of the company, as the graph sees it. */
 export interface Member {
-  /** False where its steps are not captured at all. */
+  /** Whether its steps are captured. */
   readonly captures: boolean;
-  /** Whether it draws random numbers on the device. */
+  /** Whether it generates random numbers on the device. */
   readonly draws: boolean;
   /** Whether its next step with `size` images can be captured. */
   readyFor(size: number): boolean;
   /** Runs `body` with the kernels of its run. */
   within<T>(body: () => T): T;
-  /** Brings what its host decides to the device. */
+  /** Copies the values that its host decides to the device. */
   prepare(): void;
-  /** Its whole step but the batch, to be captured. */
+  /** Its whole step except the batch, to be captured. */
   whole(inputs: Inputs, size: number): void;
-  /** Called when its next step was done, or with the reason why the device failed. */
+  /** Called after a replay has done its next step, or with the error if the device failed. */
   replayed(error?: unknown): void;
-  /** Gives up what was captured for it alone. */
+  /** Frees the graphs that were captured for it alone. */
   forgetOwn(): void;
 }
 
 const drawn = 'a student draws random numbers on the device (dropout, CRD), and one graph draws them for all students';
 
 /**
- * One graph for all: the batch, the teacher next to everything else, and each student on a branch of its own. All
- * students have to be at the same step. Where one of them cannot be captured so, each has a graph of its own, until one
- * of them leaves.
+ * One graph for all students: it holds the batch, the teacher in parallel, and each student on its own branch. All
+ * students must be at the same step. If one of them cannot be captured this way, each has its own graph until one of
+ * them leaves.
  */
 export class CompanySteps {
   readonly #members = new Set<Member>();
@@ -49,7 +49,7 @@ export class CompanySteps {
   #apart = false;
   #notice: string | undefined;
 
-  /** `batches`: what a step of `size` images takes its batch and targets from; the first student's serve all. */
+  /** Adds a student. `batches`: sources of batch and targets for `size` images; the first student's serve all. */
   join(member: Member, device: string, batches: (size: number) => CapturedBatches[]): void {
     this.#members.add(member);
     this.#device = device;
@@ -61,19 +61,19 @@ export class CompanySteps {
     return this.#apart;
   }
 
-  /** Why they have, told once. */
+  /** Returns the reason once; then undefined. */
   takeNotice(): string | undefined {
     const notice = this.#notice;
     this.#notice = undefined;
     return notice;
   }
 
-  /** Says that a student is about to do a step. */
+  /** Announces that a student is about to do a step. */
   arrive(member: Member, place: Place): void {
     this.#arrived.set(member, place);
   }
 
-  /** Does the step of all students, if all have arrived and it can be captured; else each has to do its own. */
+  /** Does the step of all students if all have arrived and it can be captured. If false, each must do its own. */
   step(): boolean {
     const [place, ...others] = this.#arrived.values();
     const all = this.#arrived.size === this.#members.size;
@@ -89,7 +89,7 @@ export class CompanySteps {
     if (!steps) return this.#part();
     try {
       for (const member of members) member.prepare();
-      // Batches and targets are the first one's.
+      // Batches and targets are those of the first student.
       members[0].within(() => steps.ready(place.position));
     } catch (error) {
       return this.#part(messageOf(error));
@@ -103,7 +103,7 @@ export class CompanySteps {
     return true;
   }
 
-  /** Undefined where the host has to bring the batches. */
+  /** Returns undefined if the host has to copy the batches. */
   #stepsOf(size: number): OwnSteps | undefined {
     const known = this.#steps.get(size);
     if (known) return known.own;
@@ -128,7 +128,7 @@ export class CompanySteps {
     return false;
   }
 
-  /** Without a student the others are captured again. */
+  /** Removes a student; the others are captured again. */
   leave(member: Member): void {
     if (!this.#members.delete(member)) return;
     this.#arrived.delete(member);
@@ -136,7 +136,7 @@ export class CompanySteps {
     this.#retry();
   }
 
-  /** Called when batches and targets are made in another way from now on. */
+  /** Starts over because batches and targets are made in another way from now on. */
   restart(): void {
     this.#clear();
     this.#retry();
@@ -148,7 +148,7 @@ export class CompanySteps {
     for (const member of this.#members) member.forgetOwn();
   }
 
-  /** Gives up what was captured. */
+  /** Frees the captured graphs. */
   forget(): void {
     for (const { own } of this.#steps.values()) own.forget();
   }

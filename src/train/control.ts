@@ -1,7 +1,7 @@
-/** What a run can be told. */
+/** Commands that a run accepts. */
 export type Command = 'pause' | 'resume' | 'stop' | 'abort';
 
-/** How a run is held, let continue and ended from outside; it looks at this between steps. */
+/** Pauses, resumes and stops a run from outside; the run checks it between steps. */
 export class Control {
   #resume: (() => void) | undefined;
   #paused: Promise<void> | undefined;
@@ -17,14 +17,14 @@ export class Control {
     signal?.addEventListener('abort', onAbort, { once: true });
   }
 
-  /** The run is in another thread, which must be told. */
+  /** Sends commands, also earlier ones, to the thread in which the run is. */
   forward(tell: (command: Command) => void): void {
     this.#tell = tell;
     if (this.stopping) tell('stop');
     else if (this.#paused) tell('pause');
   }
 
-  /** Holds the run after the step that it is in. */
+  /** Pauses the run after the current step. */
   pause(): void {
     this.#tell?.('pause');
     this.#paused ??= new Promise((resolve) => {
@@ -38,24 +38,24 @@ export class Control {
     this.#paused = undefined;
   }
 
-  /** Ends the run after the step that it is in; it saves first. */
+  /** Stops the run after the current step; it saves first. */
   stop(): void {
     this.#ending.abort();
     this.#tell?.('stop');
     this.resume();
   }
 
-  /** Whether the run is to end, by {@link stop} or by the caller's signal. */
+  /** Whether {@link stop} or the caller's signal has asked the run to end. */
   get stopping(): boolean {
     return this.ending.aborted;
   }
 
-  /** Aborted when the run is to end, so that a step need not wait for images that do not come. */
+  /** Aborted when the run must end, so that a step does not wait for stalled data loading. */
   get ending(): AbortSignal {
     return this.#ending.signal;
   }
 
-  /** Waits while the run is held. Throws the signal's reason where it was aborted. */
+  /** Waits while the run is paused. Throws the signal's reason if it was aborted. */
   async pass(): Promise<void> {
     this.signal?.throwIfAborted();
     if (this.#paused) await this.#paused;

@@ -9,20 +9,20 @@ import { drawing } from './random.js';
 import { type Inputs, type Outcome, RecordedPass } from './recorded-pass.js';
 
 export interface DeviceStepsSetup extends DeviceUpdateSetup {
-  /** Where graphs take memory from. */
+  /** The memory pool of all graphs. */
   pool: GraphPool;
-  /** Whether steps are to be captured, where the device can. */
+  /** Whether to capture steps if the device can. */
   records: boolean;
   /**
-   * What captured steps of `size` images may take their batches from, the best first; none where the host has to bring
+   * Returns the sources of batches for captured steps of `size` images, the best first; empty if the host must copy
    * them.
    */
   batches: (size: number) => CapturedBatches[];
-  /** Those with whom steps are done together; then `batches` are for all of them. */
+  /** The students that share one graph; `batches` then serve all of them. */
   company?: CompanySteps | undefined;
   /** Counted from 1. */
   epoch: () => number;
-  /** Own kernels, as far as they are to be used. */
+  /** The package's own kernels, if the run uses them. */
   kernels: Pick<RunKernels, 'within'>;
   /** Clears gradients and remembers statistics. */
   before: () => void;
@@ -37,7 +37,7 @@ interface EpochWeight {
   tensor: Tensor;
 }
 
-/** Before a step is captured this has been done: within it, nothing is filled. */
+/** Updates a weight on the device; called before a capture, which must not contain a fill. */
 function refresh(weight: EpochWeight, epoch: number): void {
   const value = weight.of(epoch);
   if (value !== weight.value) noGrad(() => weight.tensor.fill_(value));
@@ -47,14 +47,13 @@ function refresh(weight: EpochWeight, epoch: number): void {
 /** A step that changed nothing, because of NaN or Inf. */
 export interface NonFinite {
   step: number;
-  /** The first term, gradient or statistic. */
+  /** The first term, gradient or statistic with NaN or Inf. */
   what: string;
 }
 
 /**
- * The steps of a run elsewhere than on the CPU, where reading a number waits for the device: they are replays of
- * graphs, one for each size of batches, after which NaN and Inf are looked for now and then; all other steps are judged
- * at once.
+ * The steps of a run on a device other than the CPU, where reading a number waits for the device: they replay graphs,
+ * one for each batch size, and are checked for NaN and Inf every few steps; steps that are not captured, at once.
  */
 export class DeviceSteps implements Member {
   readonly #setup: DeviceStepsSetup;
@@ -62,12 +61,12 @@ export class DeviceSteps implements Member {
   /** By number of images. */
   readonly #recorded = new Map<number, RecordedPass>();
   readonly #records: boolean;
-  /** In how many parts a batch goes through, by its number of images. */
+  /** Number of parts (micro-batches) of a batch, by its number of images. */
   readonly #parts = new Map<number, number>();
-  /** Weights that are functions of the epoch, by term: on the device, so that a captured step reads them. */
+  /** Weights that are functions of the epoch, by term; on the device, where a captured step reads them. */
   readonly #weights = new Map<string, EpochWeight>();
   readonly #pace = new LookPace();
-  /** How the next step went, where it was done in the graph of the company. */
+  /** The result of the next step if the graph of the company has already done it. */
   #replayed: { error?: unknown } | undefined;
   #draws = false;
 
@@ -78,13 +77,13 @@ export class DeviceSteps implements Member {
     setup.company?.join(this, setup.device, setup.batches);
   }
 
-  /** Why steps are not captured any more. */
+  /** Why steps are no longer captured. */
   get obstacle(): string | undefined {
     for (const { obstacle } of this.#recorded.values()) if (obstacle !== undefined) return obstacle;
     return undefined;
   }
 
-  /** How many steps were done of which nothing is known yet. */
+  /** Number of steps done since the last check for NaN and Inf. */
   get unseen(): number {
     return this.#update.unseen;
   }
@@ -95,8 +94,8 @@ export class DeviceSteps implements Member {
   }
 
   /**
-   * Does a step with the `size` images from `position` of the epoch on; passes that it returns {@link judge} has to
-   * end. Undefined where it has to go its usual way.
+   * Does a step with the `size` images from `position` of the epoch on. If it returns parts, call {@link judge} with
+   * them; if undefined, run the step operator by operator.
    */
   run({ position, size }: Place, inputs: () => Inputs): Outcome | undefined {
     if (!this.#records) return undefined;
@@ -116,7 +115,7 @@ export class DeviceSteps implements Member {
     const { device, company } = this.#setup;
     const recorded = this.#recordedOf(size);
     if (!company || recorded.obstacle !== undefined) return recorded.run(position, inputs);
-    // It is captured with the others as soon as these are ready, too.
+    // It is captured with the other students as soon as they are ready, too.
     if (recorded.ready) return company.apart ? recorded.run(position, inputs) : undefined;
     const { result, drew } = drawing(device, () => recorded.run(position, inputs));
     this.#draws ||= drew;
@@ -143,8 +142,8 @@ export class DeviceSteps implements Member {
   }
 
   /**
-   * Updates by what passes gave, and waits; where it was not sound nothing is changed but statistics, and what it was
-   * is returned. `size`: of the batch, where the passes are {@link run}'s.
+   * Updates from the gradients and waits for the device. With NaN or Inf it changes nothing but statistics and returns
+   * where it was. `size`: images of the batch, if the parts are from {@link run}.
    */
   judge(parts: readonly Part[], size?: number): string | undefined {
     this.prepare();
@@ -153,7 +152,7 @@ export class DeviceSteps implements Member {
     return bad;
   }
 
-  /** The weight of a term in this epoch, float32 []. */
+  /** Returns the weight of a term in this epoch, float32 []. */
   weight(name: string, of: (epoch: number) => number): Tensor {
     const known = this.#weights.get(name);
     if (known) {
@@ -170,7 +169,7 @@ export class DeviceSteps implements Member {
     return this.#setup.kernels.within(body);
   }
 
-  /** Brings what the host decides to the device. */
+  /** Copies the values that the host decides to the device. */
   prepare(): void {
     this.#update.prepare();
     const epoch = this.#setup.epoch();
@@ -178,8 +177,8 @@ export class DeviceSteps implements Member {
   }
 
   /**
-   * Which steps since the last look had NaN or Inf. `step`: those that were done. Waits for the device; `mayLag`: for
-   * the steps up to the look before alone, where these take little time.
+   * Returns the steps since the last look that had NaN or Inf. `step`: number of steps done. Waits for the device; with
+   * `mayLag`, and if steps are short, only for the steps up to the previous look.
    */
   look(step: number, mayLag = false): NonFinite[] {
     const { unseen } = this.#update;
@@ -197,7 +196,7 @@ export class DeviceSteps implements Member {
     return found;
   }
 
-  /** In a company, says that the step at `place` is next; whether to wait until all others have said so. */
+  /** Announces the step at `place` to the company. Returns whether to wait until all students have done so. */
   arrive(place: Place): boolean {
     this.#setup.company?.arrive(this, place);
     return this.#setup.company !== undefined;
@@ -227,13 +226,13 @@ export class DeviceSteps implements Member {
     for (const recorded of this.#recorded.values()) recorded.forget();
   }
 
-  /** Gives up what was captured: the host has decided something in it that changes now. */
+  /** Frees the captured graphs: a value that the host decided in them changes now. */
   forget(): void {
     this.forgetOwn();
     this.#setup.company?.forget();
   }
 
-  /** The same, where batches go through in other parts from now on. */
+  /** Starts over because batches are divided into other parts from now on. */
   restart(): void {
     this.#setup.company?.forget();
     for (const recorded of this.#recorded.values()) recorded.dispose();

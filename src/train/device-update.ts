@@ -8,44 +8,44 @@ import type { Part } from './part.js';
 
 export interface DeviceUpdateSetup extends UpdateSetup {
   device: string;
-  /** Follows the weights. */
+  /** Copies of the weights. */
   half: HalfWeights | undefined;
-  /** Whether after a step with NaN or Inf the next ones change nothing either. */
+  /** Whether the steps after one with NaN or Inf change nothing either. */
   stops: boolean;
 }
 
-/** Steps that may be done between two looks. */
+/** The most steps between two looks. */
 const rows = 512;
 
 /**
- * The end of a step on a device: NaN and Inf found, gradients clipped, weights updated, averages and means added to,
- * without asking the host, so that it can be captured in a graph. A step with NaN or Inf changes nothing; which it was,
- * and what, is written into a log on the device that the host reads now and then.
+ * The end of a step on a device: finds NaN and Inf, clips gradients, updates weights, averages and means without the
+ * host, so that it can be captured in a graph. A step with NaN or Inf changes nothing; the device logs its values, and
+ * the host reads the log every few steps.
  */
 export class DeviceUpdate {
   readonly #setup: DeviceUpdateSetup;
   readonly #rates: Tensor[];
   readonly #uploaded: number[];
   readonly #sound: Tensor;
-  /** 1 from a step with NaN or Inf on, where those after it are to change nothing. */
+  /** 1 from a step with NaN or Inf on, if the steps after it must change nothing. */
   readonly #found: Tensor;
   /** Whether any step since the last look had NaN or Inf. */
   readonly #any: Tensor;
   /** The number of the next row of the log, int64 [1]. */
   readonly #next: Tensor;
-  /** By number of parts: rows for the values of steps, float64 [rows, ...], and what they are. */
+  /** By number of parts: the log of the values of steps, float64 [rows, ...], and its layout. */
   readonly #logs = new Map<number, { log: Tensor; layout: Omit<Health, 'values'> }>();
-  /** In how many parts each step since the last look was done. */
+  /** Number of parts of each step since the last look. */
   #unseen: number[] = [];
-  /** What the gradients of the step are multiplied by, so that their norm is not too large. */
+  /** The factor that clips the norm of the step's gradients. */
   readonly #factor: Tensor | undefined;
-  /** The part by which the averages follow in the step, 0 where they do not; and the number of their updates. */
+  /** The share of the new weights in the averages for this step, 0 for no update; and the number of updates. */
   #average: { share: Tensor; updates: Tensor } | undefined;
   #row = 0;
-  /** {@link #any} of the steps that were asked about, and how many they are. */
+  /** {@link #any} of the steps that {@link ask} asked about, and their number. */
   readonly #answer: LateNumber;
   #asked = 0;
-  /** Takes back what an unsound step did to the scaler. */
+  /** Undoes the changes of a step with NaN or Inf to the scaler. */
   readonly #scale: Undo | undefined;
 
   constructor(setup: DeviceUpdateSetup) {
@@ -64,28 +64,28 @@ export class DeviceUpdate {
     this.#factor = clipNorm === undefined ? undefined : zero('float32', []);
   }
 
-  /** Steps that {@link look} has not seen. */
+  /** Number of steps that {@link look} has not seen. */
   get unseen(): number {
     return this.#unseen.length;
   }
 
-  /** Whether no step may be done before the next look. */
+  /** Whether the log is full: a look must come before the next step. */
   get full(): boolean {
     return this.#unseen.length >= rows;
   }
 
-  /** Whether {@link later} reads gradients in bfloat16 as well, where there are own kernels. */
+  /** Whether {@link later} also accepts gradients in bfloat16 if the package's own kernels are used. */
   get readsNarrow(): boolean {
     return this.#copies !== undefined && !this.#setup.scaler;
   }
 
-  /** Copies of the weights that the optimizer's kernel writes as well. */
+  /** bfloat16 copies of the weights that the optimizer's kernel also writes. */
   get #copies(): HalfWeights | undefined {
     const { optimizer, half } = this.#setup;
     return optimizer.endsStep && half?.dtype === 'bfloat16' ? half : undefined;
   }
 
-  /** Brings what the host decided to the device, before a step or a replay. */
+  /** Copies learning rates to the device, before a step or a replay. */
   prepare(): void {
     const { optimizer, device, ema } = this.#setup;
     for (const [i, { lr }] of optimizer.paramGroups.entries()) {
@@ -100,12 +100,12 @@ export class DeviceUpdate {
     }));
   }
 
-  /** Waits for the device: what was NaN or Inf, in which case nothing is changed, or undefined. */
+  /** Updates and waits for the device. With NaN or Inf it changes nothing and returns where it was. */
   now(parts: readonly Part[]): string | undefined {
     const { values: tensor, ...layout } = this.#judge(parts);
     const { buffers, device, ema, scaler } = this.#setup;
     const values = tensor.tolist() as number[];
-    // Made here, as it must be there before anything is captured.
+    // Allocated here, because it must exist before anything is captured.
     if (!this.#logs.has(parts.length)) {
       const log = scope(() => keep(torch.zeros([rows, values.length], { dtype: 'float64', device })));
       this.#logs.set(parts.length, { log, layout });
@@ -121,22 +121,22 @@ export class DeviceUpdate {
     return undefined;
   }
 
-  /** The same without waiting, to be captured. The statistics must be remembered before the step. */
+  /** Updates without waiting, to be captured. The statistics must be remembered before the step. */
   later(parts: readonly Part[]): void {
     this.#judge(parts, this.#logs.get(parts.length)?.log);
     this.#setup.buffers.restoreIf(this.#found);
     this.#change(parts, this.#found);
     this.#scale?.restoreIf(this.#found);
-    // Nobody else sees them in bfloat16.
+    // Nothing else may read gradients in bfloat16.
     if (this.readsNarrow) this.#setup.optimizer.zeroGrad();
   }
 
-  /** Counts a replay of what {@link later} captured for so many parts. */
+  /** Counts a replay of what {@link later} captured for this number of parts. */
   replayed(parts: number): void {
     this.#unseen.push(parts);
   }
 
-  /** Waits for the device: which of the steps since the last look had NaN or Inf, counted from 0, and in what. */
+  /** Waits for the device. Returns the steps since the last look (from 0) with NaN or Inf, and where it was. */
   look(): { index: number; what: string }[] {
     const { ema, stops } = this.#setup;
     const steps = [...this.#unseen];
@@ -149,13 +149,13 @@ export class DeviceUpdate {
     return stops ? bad.slice(0, 1) : bad;
   }
 
-  /** Asks whether the steps up to here were sound, without waiting: {@link read} tells. */
+  /** Asks without waiting whether the steps so far were finite; {@link read} returns the answer. */
   ask(): void {
     this.#answer.ask(this.#any);
     this.#asked = this.#unseen.length;
   }
 
-  /** Waits for the steps that were asked about: how many they were; undefined where one of them was not sound. */
+  /** Waits for the steps that were asked about. Returns their number; undefined if one had NaN or Inf. */
   read(): number | undefined {
     const steps = this.#asked;
     if (steps === 0) return 0;
@@ -166,7 +166,7 @@ export class DeviceUpdate {
     return steps;
   }
 
-  /** Nothing has to be known of the next steps any more. */
+  /** Drops the oldest `steps` steps from those not yet seen. */
   #pass(steps: number): void {
     this.#row = (this.#row + steps) % rows;
     this.#unseen.splice(0, steps);
@@ -189,7 +189,7 @@ export class DeviceUpdate {
     });
   }
 
-  /** What tells whether the step was sound; with a log, the device decides by it. */
+  /** Returns the values that show NaN or Inf; with a log, the device decides by them. */
   #judge(parts: readonly Part[], log?: Tensor): Health {
     const { buffers, scaler, clipNorm, ema, stops, optimizer } = this.#setup;
     this.#scale?.remember();
@@ -201,7 +201,7 @@ export class DeviceUpdate {
       scope(() => {
         const gradients = this.#trained().flatMap((param) => param.grad ?? []);
         const lists = [gradients, buffers.statistics, losses, named.map(([, { value }]) => value)];
-        // An overflow in float16 is not an accident, so that the norm does not decide.
+        // An overflow in float16 is expected, so the norm does not decide.
         const flags = [!scaler, log ?? null, this.#next, this.#any, this.#found, stops];
         const factors = [this.#factor ?? null, clipNorm ?? 0, share, updates, ema?.decay ?? 0, ema?.warmUp ?? false];
         return callOverload(overloadOf('srrl::judge_step'), [...lists, ...flags, ...factors]) as Tensor;

@@ -11,8 +11,8 @@ import type { DistillSetup, StudentSetup } from './setup.js';
 import { checkTogether, runTogether, type TogetherEvent } from './together.js';
 
 /**
- * A run in progress: what happens comes out of it as events, and it can be held and ended. It begins when the first
- * event is asked for.
+ * A run in progress: an async iterator of its events, which can be paused, resumed and stopped. It starts with the
+ * first call of `next()`.
  */
 export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterableIterator<Event> {
   readonly #control: Control;
@@ -24,7 +24,7 @@ export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterable
     this.#events = start(this.#control);
   }
 
-  /** Holds the run after the step that it is in. */
+  /** Pauses the run after the current step. */
   pause(): void {
     this.#control.pause();
   }
@@ -33,7 +33,7 @@ export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterable
     this.#control.resume();
   }
 
-  /** Ends the run after the step that it is in. It writes a checkpoint, from which `resume: true` continues. */
+  /** Stops the run after the current step. It writes a checkpoint, from which `resume: true` resumes. */
   stop(): void {
     this.#control.stop();
   }
@@ -53,14 +53,14 @@ export class Run<Event extends TrainEvent = TrainEvent> implements AsyncIterable
 }
 
 /**
- * Trains a student from a teacher and yields what happens: first `start` with the teacher's own accuracy, then steps
- * and epochs, then `end` with the student's. Everything is checked before the first step.
+ * Trains a student from a teacher and yields events: first `start` with the teacher's accuracy, then steps and epochs,
+ * then `end` with the student's accuracy. Everything is checked before the first step.
  *
  *     for await (const event of distill({ teacher: 'teacher.pt', student: 'resnet8', data: 'shapes' }))
  *       if (event.type === 'epoch') console.log(event.epoch, event.test?.top1);
  *
- * Where student, teacher, data and method are given as texts, the run has a thread of its own and the caller's event
- * loop stays free; objects are used in the caller's thread, a step at a time.
+ * If student, teacher, data and method are strings, the run has its own thread and the caller's event loop stays free;
+ * objects are used in the caller's thread, one step at a time.
  */
 export function distill(setup: DistillSetup): Run {
   checkCall('distill', ['setup'], undefined, arguments);
@@ -68,10 +68,9 @@ export function distill(setup: DistillSetup): Run {
 }
 
 /**
- * Trains several students side by side, by name: each step they see the same views, and the teacher runs once for all
- * of them. They may differ in student, method, seed, optimizer and folder; order and views are those of the `dataSeed`,
- * by default the first one's seed. Each ends with the bits that it would have been given alone. Throws ConfigError
- * where they do not have teacher and images in common.
+ * Trains several named students side by side: in each step they see the same views, and the teacher runs once for all.
+ * They may differ in student, method, seed, optimizer and folder; `dataSeed` (default: the first student's seed) sets
+ * order and views. Each result is bitwise identical to training alone. Throws ConfigError if teacher or images differ.
  *
  *     const setup = { teacher: 'teacher.pt', data: 'shapes' };
  *     const run = distillTogether({ small: { ...setup, student: 'resnet8' }, large: { ...setup, student: 'resnet20' } });
@@ -93,14 +92,14 @@ export function distillTogether(
   return new Run((control) => reportedByStudent(locked(control), reporters), signal);
 }
 
-/** Trains a model on the labels alone. Same events. */
+/** Trains a model on the labels alone. Yields the events of {@link distill}. */
 export function train(setup: StudentSetup): Run {
   checkCall('train', ['setup'], undefined, arguments);
   return start('train', setup);
 }
 
 function start(kind: Kind, given: StudentSetup | DistillSetup): Run {
-  // An error comes where all others of a run come: when its first event is asked for.
+  // Like all errors of a run, a wrong setup is thrown by the first call of next().
   const { signal, reporters = [], ...setup } = given ?? {};
   const begin = (control: Control) =>
     canRunElsewhere(setup) ? remoteRun({ one: setup }, control) : run(setup, control);
@@ -115,16 +114,16 @@ function start(kind: Kind, given: StudentSetup | DistillSetup): Run {
 }
 
 /**
- * The folders that runs will write to. They are locked here and not by the thread of a run, which may be ended before
- * it can release them.
+ * Returns the folders that runs will write to. They are locked here and not in the thread of a run, which may be
+ * terminated before it can release them.
  */
 const writtenBy = (setups: readonly StudentSetup[]): string[] => {
-  // Of several processes, the first one writes.
+  // Of several processes, only the first one writes.
   if ((loadedNative()?.distributedInfo()?.rank ?? 0) > 0) return [];
   return setups.flatMap(({ out, dryRun }) => (out === undefined || dryRun ? [] : [out]));
 };
 
-/** What the run itself takes, which may be in another thread. */
+/** Returns the options for the run itself, which may be in another thread. */
 function ownOptions({ signal: _signal, reporters: _reporters, ...setup }: DistillSetup): DistillSetup {
   return setup;
 }

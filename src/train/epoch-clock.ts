@@ -1,11 +1,11 @@
-/** The seconds that an epoch takes, in all processes that work on it. */
+/** Measures the seconds of an epoch, also across a stop and a resume. */
 export class EpochClock {
   #began = performance.now();
 
   /** @param before seconds that were spent on the epoch before the run was resumed */
   constructor(private before = 0) {}
 
-  /** The work on the epoch begins, or continues in this process. */
+  /** Starts the clock: the epoch begins, or resumes in this process. */
   begin(): void {
     this.#began = performance.now();
   }
@@ -14,7 +14,7 @@ export class EpochClock {
     return this.before + (performance.now() - this.#began) / 1000;
   }
 
-  /** The epoch is complete. Returns its seconds. */
+  /** Ends the epoch. Returns its seconds. */
   end(): number {
     const seconds = this.seconds();
     this.before = 0;

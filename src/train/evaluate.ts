@@ -8,13 +8,13 @@ import { type Patience, patiently, stallOptions } from './patience.js';
 import { Ranks } from './ranks.js';
 import { accuracyOf, Scores } from './scores.js';
 
-/** Images a batch in every evaluation, so that repeated evaluations agree bit for bit. */
+/** Batch size of every evaluation: with a fixed one, repeated evaluations are bitwise identical. */
 export const evaluationBatchSize = 200;
 
-/** Lets the event loop turn, so that progress is shown and signals arrive. */
+/** Yields to the event loop, so that progress is shown and signals arrive. */
 export const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
-/** Top-1, top-5 and mean cross-entropy of `logits(images)` over a loader. The model must be in evaluation mode. */
+/** Returns top-1, top-5 and mean cross-entropy of `logits(images)` over a loader. Call `eval()` of the model first. */
 export async function evaluate(
   logits: (images: Tensor) => Tensor,
   loader: Loader,
@@ -29,8 +29,8 @@ export async function evaluate(
 }
 
 /**
- * {@link evaluate} on the test images by all processes of the group, which have whole batches each: bitwise the result of
- * one process. Every process must call it, and has the result.
+ * Evaluates on the test images with all processes of the group. Each has whole batches, so the result is bitwise
+ * identical to that of one process. Every process must call it; each returns the result.
  */
 export async function evaluateTogether(
   logits: (images: Tensor) => Tensor,
@@ -57,13 +57,13 @@ export async function evaluateTogether(
     scores.dispose();
     loader.dispose();
   }
-  // A batch is zero in all processes but one, and batches are added in their order.
+  // Each batch is zero in all processes but one, and batches are added in a fixed order.
   const all = ranks?.sums(rows.flat()) ?? rows.flat();
   const sums = [0, 1, 2, 3].map((column) => rows.reduce((sum, _, i) => sum + (all[4 * i + column] as number), 0));
   return accuracyOf([...sums, count]);
 }
 
-/** The same, and says when images do not come. */
+/** Evaluates like {@link evaluate}, and yields an event when data loading stalls. */
 export async function* evaluation(
   logits: (images: Tensor) => Tensor,
   loader: Loader,
@@ -77,7 +77,7 @@ export async function* evaluation(
   }
 }
 
-/** One pass over a loader. */
+/** Scores one pass over a loader. */
 export async function* scored(
   scores: Scores,
   loader: Loader,

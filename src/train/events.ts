@@ -2,23 +2,23 @@ import type { SplitName } from '../data/dataset.js';
 import type { AwaitedImage } from '../data/loader.js';
 import type { Accuracy, EpochRecord } from '../flow.js';
 
-/** What a run says while it continues, in the order in which it does. Steps and epochs count from 1. */
+/** The events of a run, in the order in which they happen. Steps and epochs count from 1. */
 export type TrainEvent =
   | {
       type: 'start';
       config: Record<string, unknown>;
       parameters: number;
-      /** How many classes the data has. */
+      /** The number of classes in the data. */
       classes: number;
       /** The teacher's own accuracy on the test split. */
       teacher?: Accuracy;
-      /** What the first batch's terms were, unweighted, before any step. */
+      /** The unweighted loss terms of the first batch, before any step. */
       terms: Record<string, number>;
       estimate: Estimate;
       /** Versions and machine, for the record. */
       environment: Record<string, unknown>;
       provenance: Provenance;
-      /** The step that a checkpoint had reached. */
+      /** The step of the checkpoint from which the run resumed. */
       resumedAt?: number;
     }
   | StepEvent
@@ -27,10 +27,10 @@ export type TrainEvent =
       type: 'profile';
       /** The Chrome trace. */
       file: string;
-      /** The first and the last step that were recorded. */
+      /** The first and the last profiled step. */
       from: number;
       to: number;
-      /** What cost the most, as text: by operator, and by kernel where there is a GPU. */
+      /** The most expensive operators, and on a GPU kernels, as a text table. */
       table: string;
     }
   | StallEvent
@@ -38,17 +38,17 @@ export type TrainEvent =
   | { type: 'checkpoint'; step: number; file: string }
   | {
       type: 'end';
-      /** Of the student that was kept; `count` is 0 where its epoch was not evaluated. */
+      /** Accuracy of the student that was kept; `count` is 0 if its epoch was not evaluated. */
       test: Accuracy;
-      /** The epoch that it is from. */
+      /** The epoch of that student. */
       epoch: number;
       seconds: number;
-      /** Why it ended before the last epoch. */
+      /** Why the run ended before the last epoch. */
       stopped?: 'asked' | 'time budget' | 'early stop' | 'dry run';
       out?: string;
     };
 
-/** A step is done; where a GPU repeats captured steps, the last of those since the event before. */
+/** A step is done; with captured steps on a GPU, the newest step since the previous event. */
 export interface StepEvent extends Partial<StepMeans> {
   type: 'step';
   step: number;
@@ -57,9 +57,9 @@ export interface StepEvent extends Partial<StepMeans> {
   epochs: number;
 }
 
-/** Of the steps since the event before; absent where the host knows nothing yet, or all were skipped. */
+/** Means over the steps since the previous event; absent before the host has read them, or if all were skipped. */
 export interface StepMeans {
-  /** The weighted sum. */
+  /** The weighted sum of the terms. */
   loss: number;
   /** Unweighted. */
   terms: Record<string, number>;
@@ -69,38 +69,38 @@ export interface StepMeans {
 
 /** Where a result comes from. */
 export interface Provenance {
-  /** Of this package; the commit where it is a checkout of git. */
+  /** The version of this package, and the commit if it is a git checkout. */
   version: string;
   commit?: string;
   /** The command line. */
   command: string;
-  /** SHA-256 of the teacher's file, where there is one. */
+  /** SHA-256 of the teacher's file, if it has one. */
   teacherSha256?: string;
   /** A hash of the training images. */
   dataSha256: string;
 }
 
-/** An event of one student of several. `ready`: it waits before its next step; nobody but runTogether() hears it. */
+/** An event of one student of several. `ready`: it waits before its next step; only runTogether() receives it. */
 export type CompanyEvent = TrainEvent | { type: 'ready' };
 
-/** The run waits for images that do not come. May come before `start`, where the teacher is measured. */
+/** Data loading has stalled. May come before `start`, while the teacher is evaluated. */
 export interface StallEvent extends AwaitedImage {
   type: 'stall';
-  /** The split whose batch it waits for. */
+  /** The split that the run waits for. */
   split: SplitName;
   /** Seconds so far. */
   waited: number;
 }
 
 export interface Estimate {
-  /** Of one step, measured on the first batch. */
+  /** Seconds of one step, measured on the first batch. */
   secondsPerStep: number;
-  /** Of the whole run. */
+  /** Seconds of the steps that remain. */
   seconds: number;
-  /** The process's memory after the first batch. */
+  /** Resident memory of the process after the first batch. */
   bytes: number;
-  /** What its control group allows (a container, a batch job), where that is less than the machine has. */
+  /** Memory limit in bytes of a container or batch job (cgroup), if it is below the machine's memory. */
   memoryLimit?: number;
-  /** Of everything that will be in the run folder. */
+  /** Bytes that the run folder will need. */
   diskBytes: number;
 }

@@ -1,11 +1,11 @@
 /**
- * Whether tensors hold numbers: NaN or Inf in a weight, a statistic or an optimizer's state must not get into a file.
+ * Finds NaN and Inf in tensors: a weight, a statistic or an optimizer state that has one must not be saved.
  */
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /**
- * The largest magnitude of each tensor, float64; NaN where one holds NaN. Tensors are floating, not empty, and on one
- * device.
+ * Returns the largest magnitude of each tensor, float64 [tensors]; NaN for a tensor that holds NaN. Tensors must be
+ * floating-point, not empty, and on one device.
  */
 export function largestMagnitudes(tensors: readonly Tensor[]): Tensor {
   const norms = torch._foreachNorm(tensors, Number.POSITIVE_INFINITY);
@@ -13,7 +13,7 @@ export function largestMagnitudes(tensors: readonly Tensor[]): Tensor {
   return alike ? torch.stack(norms).to('float64') : torch.stack(norms.map((norm) => norm.to('float64')));
 }
 
-/** The name of the first tensor that holds NaN or Inf. Waits once for each device. */
+/** Returns the name of the first tensor that holds NaN or Inf. Waits once for each device. */
 export function firstNonFinite(named: Readonly<Record<string, Tensor>>): string | undefined {
   const floating = Object.entries(named).filter(([, tensor]) => tensor.isFloatingPoint() && tensor.numel() > 0);
   for (const device of new Set(floating.map(([, tensor]) => tensor.device))) {

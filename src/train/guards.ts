@@ -1,8 +1,7 @@
 import { messageOf, NativeError, OutOfMemoryError } from '../errors.js';
 
 /**
- * Whether a device has failed for good: CUDA's errors that stay with the process ("sticky" ones), after which every
- * call fails.
+ * Returns whether a device is lost for this process: after one of CUDA's sticky errors, every call fails.
  */
 export function deviceLost(error: unknown): boolean {
   const reason =
@@ -10,7 +9,7 @@ export function deviceLost(error: unknown): boolean {
   return error instanceof NativeError && reason.test(messageOf(error));
 }
 
-/** Whether an operator failed for want of memory, on whatever device. */
+/** Returns whether an operator ran out of memory, on any device. */
 export function outOfMemory(error: unknown): boolean {
   return error instanceof OutOfMemoryError || /out of memory|can't allocate memory/i.test(messageOf(error));
 }

@@ -1,18 +1,18 @@
 import type { Tensor } from '../tensor/index.js';
 
 /**
- * What tells whether a step was sound, float64 [...]: the losses, the norm of the gradients, statistics; and behind
- * them the terms, for names alone.
+ * The values that show NaN or Inf in a step, float64 [...]: losses, norm of the gradients, statistics; then the terms,
+ * which only give a name to the problem.
  */
 export interface Health {
   values: Tensor;
   losses: number;
-  /** Those that decide. */
+  /** Number of values, from the first, that decide. */
   deciding: number;
   terms: string[];
 }
 
-/** What of a step's values is NaN or Inf: a loss by its term, a statistic by its name, or a gradient. */
+/** Names the first NaN or Inf in a step's values: a loss by its term, a statistic by its name, or a gradient. */
 export function whatIn(
   values: readonly number[],
   { losses, deciding, terms }: Omit<Health, 'values'>,

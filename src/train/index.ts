@@ -1,4 +1,4 @@
-/** Runs. */
+/** Training runs. */
 export { distill, distillTogether, Run, train } from './distill.js';
 export { evaluate, evaluateTogether, evaluationBatchSize } from './evaluate.js';
 export type { Estimate, Provenance, StallEvent, StepEvent, TrainEvent } from './events.js';

@@ -1,4 +1,4 @@
-/** Own kernels in the steps of a run. */
+/** The package's own kernels in the steps of a run. */
 import { installKernels, refusedKernels, withKernels } from '../tensor/index.js';
 import type { EffectiveTrainOptions } from './options.js';
 
@@ -20,9 +20,9 @@ export class RunKernels {
     return withKernels(body, this.installed);
   }
 
-  /** Why kernels are not used, if it was not reported yet. */
+  /** Returns the reasons why kernels are not used, each once. */
   news(): string[] {
-    // One of a kind is enough, whatever the shapes.
+    // One message per kind of kernel is enough, so the shapes are cut off.
     const refused = refusedKernels(this.device).map(({ kind, obstacle }) => {
       return `libtorch's operators replace ${kind.replace(/ \(.*\)$/, '')}: ${obstacle}`;
     });

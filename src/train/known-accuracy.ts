@@ -1,23 +1,23 @@
-/** A teacher's accuracy that an earlier run measured, for the runs of one program that share teacher and data. */
+/** A teacher's accuracy from an earlier run, reused by runs of one program that share teacher and data. */
 import type { Dataset } from '../data/dataset.js';
 import { preprocessingConfig } from '../distill/adapted-teacher.js';
 import { isTapped, type Teacher } from '../distill/teacher.js';
 import type { Accuracy } from '../flow.js';
 import type { TrainEvent } from './events.js';
 
-/** What was measured, and what of: another teacher, classifier or data set is measured again. */
+/** An accuracy and what it belongs to: another teacher, classifier or data set is evaluated again. */
 export interface KnownAccuracy {
   teacher: string;
   /** The classifier, of a TorchScript teacher. */
   tap?: string;
   data: string;
-  /** How its images were normalized and resized, where not as the data set says. */
+  /** Normalization and size of its images, if they differ from the data set's. */
   seen?: string;
   /** On the test split, which no option changes. */
   accuracy: Accuracy;
 }
 
-/** What a run found out about its teacher, to be given to the next one; undefined for a run without one. */
+/** Returns the teacher's accuracy of a run, to pass to the next run; undefined for a run without a teacher. */
 export function knownAccuracy({
   config: { teacher, tap, data, ...config },
   teacher: accuracy,
@@ -36,7 +36,7 @@ export function knownAccuracy({
 const seenBy = ({ mean, std, teacherMean, teacherStd, teacherSize }: Record<string, unknown>): string =>
   JSON.stringify([mean, std, teacherMean, teacherStd, teacherSize]);
 
-/** The accuracy, where it is that of this teacher on these data. */
+/** Returns the accuracy if it belongs to this teacher and data; else undefined. */
 export function accuracyFor(
   known: KnownAccuracy | undefined,
   teacher: Teacher,

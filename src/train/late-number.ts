@@ -1,6 +1,6 @@
 import { Event, keep, noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
-/** A number on a device that the host asks for now and reads later, so that meanwhile neither waits for the other. */
+/** A number on a device that the host asks for now and reads later, so that neither waits in between. */
 export class LateNumber {
   readonly #device: string;
   #place: { number: Tensor; written: Event } | undefined;
@@ -9,7 +9,7 @@ export class LateNumber {
     this.#device = device;
   }
 
-  /** Has the device write down what a float32 [] is at this point of its work. */
+  /** Queues a copy of a float32 [] to the host, without waiting. */
   ask(tensor: Tensor): void {
     this.#place ??= scope(() => {
       const number = torch.zeros([], { dtype: 'float32' });
@@ -22,7 +22,7 @@ export class LateNumber {
     written.record();
   }
 
-  /** What it was when it was last asked for; waits until the device was there. */
+  /** Waits for the last copy and returns it; NaN if nothing was asked for. */
   read(): number {
     if (!this.#place) return Number.NaN;
     this.#place.written.synchronize();

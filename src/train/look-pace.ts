@@ -1,18 +1,18 @@
-/** Milliseconds of the device's work after which NaN and Inf are looked for. */
+/** Milliseconds of device work between two looks for NaN and Inf. */
 const lookEvery = 50;
 
 /**
- * Milliseconds of a step up to which the host reads at a look what it asked for at the one before, so that the device
- * always has work. With longer steps, a run that is stopped would have to wait too long for those that were asked for.
+ * If steps take at most this many milliseconds, a look reads the answer to the previous look, so that the device always
+ * has work. With longer steps, a stopped run would wait too long for the steps already queued.
  */
 const quickStep = 100;
 
 /** The most steps between two looks; the log must have room for twice as many. */
 const mostSteps = 200;
 
-/** When a look is due, by how long steps take: found out, as that is from a millisecond to many seconds. */
+/** Decides when a look is due. It measures how long steps take: from a millisecond to many seconds. */
 export class LookPace {
-  /** Milliseconds of a step. */
+  /** Milliseconds per step. */
   #step = Number.POSITIVE_INFINITY;
   /** Steps between two looks. */
   #patience = 1;
@@ -20,7 +20,7 @@ export class LookPace {
   #waiting = 0;
   #since = performance.now();
 
-  /** Whether a look may leave out the newest steps. */
+  /** Whether a look may skip the newest steps. */
   get mayLag(): boolean {
     return this.#step <= quickStep;
   }
@@ -29,7 +29,7 @@ export class LookPace {
     return this.#waiting >= this.#patience;
   }
 
-  /** Counts a step. `first`: nothing was asked of the device before. */
+  /** Counts a step. `first`: the device had no work before it. */
   count(first: boolean): void {
     if (first) this.#since = performance.now();
     this.#waiting++;

@@ -1,5 +1,5 @@
 /**
- * The training loop: epochs of steps, and the evaluations between them. Everything that it changes is the trainer's.
+ * The training loop: epochs of steps, and the evaluations between them. Its state is in the trainer.
  */
 import { Loader } from '../data/loader.js';
 import { DivergenceError } from '../errors.js';
@@ -25,16 +25,16 @@ export interface LoopSetup {
   progress: Progress;
   clock: EpochClock;
   control: Control;
-  /** Writes a checkpoint; its file, or undefined where nothing is written. */
+  /** Writes a checkpoint. Returns its file, or undefined if nothing is written. */
   save: () => string | undefined;
-  /** Writes the student as the last, or as the best so far, with what was measured of it. */
+  /** Writes the student as the last, or as the best so far, with its measurements. */
   keep: (which: 'last' | 'best', epoch: EpochRecord) => void;
   profile?: StepProfile | undefined;
 }
 
 export type Ending = 'asked' | 'time budget' | 'early stop' | undefined;
 
-/** Yields what happens; returns why it ended before the last epoch. */
+/** Yields events; returns why the run ended before the last epoch. */
 export async function* trainingLoop(setup: LoopSetup): AsyncGenerator<CompanyEvent, Ending> {
   const { trainer, clock, control, save } = setup;
   const { options } = trainer.setup;
@@ -107,7 +107,7 @@ async function* step(setup: LoopSetup, epoch: number, progress: StepProgress): A
     refuseBadState(setup);
     return save();
   };
-  // Of several processes, none ends or saves by itself.
+  // With several processes, none may end or save alone.
   const patience = trainer.ranks ? options : { ...options, signal: control.ending, save: checkedSave };
   yield* patiently(trainer.loader, trainer.step % trainer.stepsPerEpoch, patience);
   if (control.stopping && !trainer.ranks) return;
@@ -130,8 +130,8 @@ async function* step(setup: LoopSetup, epoch: number, progress: StepProgress): A
   yield* judged(setup, outcome.nonFinite ?? []);
   if (trainer.step % trainer.stepsPerEpoch === 0) yield* judged(setup, trainer.look());
   const steps = options.epochs * trainer.stepsPerEpoch;
-  // Of steps that a device repeats, the newest that is known to be sound; several students go step by step. Means are
-  // read only where the host has waited for the device anyway.
+  // With captured steps, reports the newest one that is known to be finite; with several students, every step. Means
+  // are read only when the host has already waited for the device.
   const done = trainer.setup.pass ? trainer.step : trainer.seen;
   const means = trainer.seen === trainer.step ? progress.read() : undefined;
   if (done > seen || trainer.setup.pass)
@@ -139,7 +139,7 @@ async function* step(setup: LoopSetup, epoch: number, progress: StepProgress): A
   await breathe();
 }
 
-/** Says which steps changed nothing because of NaN or Inf, or ends the run at the first. */
+/** Reports the steps skipped because of NaN or Inf, or ends the run at the first of them. */
 function* judged(setup: LoopSetup, found: readonly NonFinite[]): Generator<TrainEvent> {
   const { trainer, progress } = setup;
   if (trainer.setup.options.onNonFinite === 'stop') stopAt(setup, found[0]);
@@ -153,12 +153,12 @@ function stopAt(setup: LoopSetup, bad: NonFinite | undefined): void {
   const { trainer, save } = setup;
   if (!bad || trainer.setup.options.onNonFinite !== 'stop') return;
   trainer.step = bad.step - 1;
-  // The weights may be what is wrong, since the update before.
+  // The previous update may have put NaN or Inf into the weights.
   refuseBadState(setup);
   throw new DivergenceError(bad.step, bad.what, save());
 }
 
-/** Ends the run before a NaN or Inf is saved: what was saved before stays. */
+/** Ends the run before NaN or Inf is saved; earlier checkpoints stay. */
 function refuseBadState({ trainer }: LoopSetup): void {
   const bad = badState(trainer);
   if (bad !== undefined) throw new DivergenceError(trainer.step, bad.replace(/^module\./, ''));
@@ -182,7 +182,7 @@ interface Evaluated {
 function evaluatedSplits(trainer: Trainer): Evaluated[] {
   const { data, options } = trainer.setup;
   const { device, recordSteps } = options;
-  // One network for all evaluations: what it computes is captured once.
+  // One network for all evaluations, so that it is captured once.
   const network = trainer.deployed();
   const logits = (images: Tensor) => network.forward(images);
   return (['test', 'validation'] as const).flatMap((split) => {
@@ -210,11 +210,11 @@ async function* measure(
 
 const rateOf = ({ optimizer }: Trainer): number => optimizer.paramGroups[0]?.lr ?? Number.NaN;
 
-/** What the best epoch is chosen by. */
+/** Returns what decides which epoch is kept: the last, or the best accuracy on a split. */
 export const chosenBy = ({ setup: { options } }: Trainer): 'last' | 'validation' | 'test' =>
   options.best ?? (options.validation > 0 ? 'validation' : 'last');
 
-/** Notes an epoch, and writes its student while the weights are those that were measured. */
+/** Records an epoch and writes its student, while the weights are the evaluated ones. */
 function remember({ trainer, progress, keep }: LoopSetup, record: EpochRecord): void {
   progress.epochs.push(record);
   keep('last', record);

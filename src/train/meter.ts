@@ -1,28 +1,27 @@
 import { callOverload, fromArray, keep, noGrad, overloadOf, scope, type Tensor } from '../tensor/index.js';
 import type { Part } from './part.js';
 
-/** What an epoch of training was like. */
+/** The means of an epoch of training. */
 export interface TrainMeans {
-  /** Of the weighted sum. */
+  /** Mean of the weighted sum. */
   loss: number;
-  /** Of each term, unweighted. */
+  /** Mean of each term, unweighted. */
   terms: Record<string, number>;
-  /** Percent; absent where right and wrong were not counted. */
+  /** Percent; absent if right predictions were not counted. */
   top1?: number;
 }
 
-/** Names of sums that are no term. */
+/** Names of the sums that are not terms. */
 const [lossName, rightName] = ['loss', 'right'];
 
 /**
- * Running means of loss terms and the share of right predictions, kept on the device: nothing is read before {@link
- * read}. All sums, and behind them the number of samples, are one float64 vector, to which a step adds by one
- * operator that can be captured.
+ * Running means of loss terms and the share of right predictions, kept on the device until {@link read}. All sums,
+ * followed by the number of samples, are one float64 vector; a step adds to it with one operator that can be captured.
  */
 export class TermMeter {
   #names: string[] = [];
   #sums: Tensor | undefined;
-  /** What a step's values are multiplied by, by number of samples and share. */
+  /** The factors for a step's values, by number of samples and share. */
   readonly #weights = new Map<string, Tensor>();
 
   /** @param joint sums over all processes, where there are several */
@@ -32,8 +31,8 @@ export class TermMeter {
   ) {}
 
   /**
-   * Adds the means of a batch of `count` samples, and how many of them were right; nothing where `found` (one element)
-   * is above 0. `share`: how much of it is counted.
+   * Adds the means of a batch of `count` samples, and the number of right ones; nothing if `found` (one element) is
+   * above 0. `share`: the fraction that is counted, by default 1.
    */
   add({ terms, loss, count, right, share = 1 }: Part, found?: Tensor): void {
     const values = new Map(Object.entries(terms).map(([name, { value }]) => [name, value]));
@@ -49,7 +48,7 @@ export class TermMeter {
     );
   }
 
-  /** The sums, among them those of `names`. */
+  /** Returns the sums, with those of `names` added. */
   #sumsOf(names: string[]): Tensor {
     const added = names.filter((name) => !this.#names.includes(name));
     if (!this.#sums || added.length > 0) {
@@ -71,7 +70,7 @@ export class TermMeter {
     return weights;
   }
 
-  /** The means since the last read, of all processes; starts again. */
+  /** Returns the means since the last read, over all processes, and sets the sums to 0. */
   read(): TrainMeans {
     const { count, sums } = this.jointState();
     if (this.#sums) noGrad(() => this.#sums?.zero_());
@@ -80,7 +79,7 @@ export class TermMeter {
     return { loss, terms, ...(right !== undefined && { top1: 100 * right }) };
   }
 
-  /** Sums and count, to resume later. */
+  /** Returns sums and count of this process, to resume later. */
   state(): { count: number; sums: Record<string, number> } {
     const values = (this.#sums?.tolist() ?? [0]) as number[];
     return {
@@ -89,7 +88,7 @@ export class TermMeter {
     };
   }
 
-  /** The same of all processes. */
+  /** Returns sums and count of all processes. */
   jointState(): { count: number; sums: Record<string, number> } {
     const { count, sums } = this.state();
     const [all = 0, ...rest] = this.joint([count, ...Object.values(sums)]);

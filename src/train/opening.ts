@@ -1,4 +1,4 @@
-/** Opening the data of a run: they may lie on other machines, where that takes long. */
+/** Opens the data of a run, which may take long if they are on other machines. */
 import type { Dataset } from '../data/dataset.js';
 import { openDataset } from '../data/datasets/index.js';
 import { withoutSecrets } from '../data/remote/address.js';
@@ -13,11 +13,11 @@ import { importDefault } from './user-module.js';
 export type Notice = { type: 'notice'; message: string };
 
 interface Waiting extends RemoteOptions {
-  /** Seconds until the first notice; the next ones come after twice as long each. */
+  /** Seconds until the first notice; each further notice comes after twice as long. */
   stallWarning: number;
 }
 
-/** Opens a data set. Throws InterruptedError where the run is stopped meanwhile. */
+/** Opens a data set. Throws InterruptedError if the run is stopped meanwhile. */
 export async function* opening(
   data: string | Dataset,
   options: Waiting,

@@ -1,4 +1,4 @@
-/** Optimizer and learning-rate schedule as the options ask. */
+/** Creates the optimizer and the learning rate schedule of the options. */
 import type { Module } from '../nn/index.js';
 import {
   AdamW,
@@ -34,7 +34,7 @@ export function createOptimizer(modules: readonly Module[], options: EffectiveTr
   }
 }
 
-/** One step an epoch. */
+/** Creates the learning rate schedule. It makes one step per epoch. */
 export function createSchedule(optimizer: Scheduled, options: EffectiveTrainOptions): LRScheduler {
   const { warmupEpochs, epochs } = options;
   if (warmupEpochs === 0) return mainSchedule(optimizer, options, epochs, 0);
@@ -51,7 +51,7 @@ function mainSchedule(
 ): LRScheduler {
   if (schedule === 'cosine') return new CosineAnnealingLR(optimizer, { tMax: length });
   if (schedule === 'constant') return new Constant(optimizer);
-  // Where the CRD benchmark has them in its 240 epochs: 150, 180, 210.
+  // The same shares as in the CRD benchmark: 150, 180 and 210 of its 240 epochs.
   const usual = [5 / 8, 3 / 4, 7 / 8].map((part) => Math.round(part * epochs));
   const falls = (milestones ?? usual).map((epoch) => epoch - before).filter((epoch) => epoch > 0);
   return new MultiStepLR(optimizer, { milestones: falls });

@@ -134,9 +134,9 @@ const run = grouped('run', {
   dataSeed: z.int().min(0).optional().describe('seed of held-out images, order and augmentation only; default: --seed'),
 });
 
-/** How a student is trained, whatever the method. The defaults suit small images and short runs. */
+/** The training options for every method. The defaults suit small images and short runs. */
 export const trainOptions = z.strictObject({ ...optimization, ...device, ...data, ...run });
 
-/** How a student is trained, with every option a default: epochs, batch size, optimizer, schedule, guards. */
+/** The training options, all optional: epochs, batch size, optimizer, schedule, guards. */
 export type TrainOptions = z.input<typeof trainOptions>;
 export type EffectiveTrainOptions = z.output<typeof trainOptions>;

@@ -4,34 +4,34 @@ import type { Inputs } from './recorded-pass.js';
 
 export interface OwnStepsSetup {
   device: string;
-  /** Where graphs take memory from. */
+  /** The memory pool of all graphs. */
   pool: GraphPool;
-  /** What may make batches on the device, the best first; one at least. */
+  /** The sources of batches on the device, the best first; at least one. */
   batches: readonly CapturedBatches[];
-  /** Is captured: what happens to a batch. */
+  /** The work on a batch, which is captured. */
   body: (inputs: Inputs, graph: DeviceGraph) => void;
-  /** How many branches the body has at once. */
+  /** Number of parallel branches of the body. Default 0. */
   branches?: number;
 }
 
-/** A step as one graph of the device that makes its own batch: a replay is all that the host asks for. */
+/** A step as one device graph that makes its own batch: the host only replays it. */
 export class OwnSteps {
   #graph: DeviceGraph | undefined;
-  /** Which of the ways to make batches is used. */
+  /** Index of the source of batches in use. */
   #way = 0;
 
   constructor(private readonly setup: OwnStepsSetup) {}
 
   /**
-   * Brings the device to the batch that begins at `position` of the epoch, and captures the step where that was not
-   * done. Throws what capturing it with the last of the ways throws.
+   * Moves the device to the batch that begins at `position` of the epoch, and captures the step if it is not captured
+   * yet. Tries the sources in order; throws the error of the last one.
    */
   ready(position: number): void {
     this.#batches.ready(position);
     try {
       if (this.#graph) return;
       this.#graph = this.#capture();
-      // It may look at more of the batch than was kept.
+      // The captured step may read more of the batch than was kept.
       this.#batches.ready(position);
     } catch (error) {
       if (this.#way + 1 === this.setup.batches.length) throw error;
@@ -40,7 +40,7 @@ export class OwnSteps {
     }
   }
 
-  /** Does the step that is {@link ready}. */
+  /** Replays the step that {@link ready} prepared. */
   replay(): void {
     this.#graph?.replay();
     this.#batches.replayed();
@@ -60,7 +60,7 @@ export class OwnSteps {
     return scope(() => DeviceGraph.record(device, step, { pool, branches }));
   }
 
-  /** Gives up what was captured, but not the batches. */
+  /** Frees the captured graph, but not the batches. */
   forget(): void {
     this.#graph?.dispose();
     this.#graph = undefined;

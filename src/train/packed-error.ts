@@ -1,4 +1,4 @@
-/** Errors as they cross threads: structured cloning keeps neither the class of an error nor its own fields. */
+/** Sends errors between threads: structured cloning keeps neither the class of an error nor its own fields. */
 import * as errors from '../errors.js';
 
 /** An error as plain data. */
@@ -6,12 +6,12 @@ export interface PackedError {
   name: string;
   message: string;
   stack?: string;
-  /** Code and whatever else the error has, as far as it can be cloned. */
+  /** The code and all other own fields that can be cloned. */
   fields: Record<string, unknown>;
   cause?: PackedError;
 }
 
-/** `depth` bounds a chain of causes that closes on itself. */
+/** Converts an error to plain data. `depth` limits a chain of causes, which may be circular. */
 export function packed(error: unknown, depth = 8): PackedError {
   if (!(error instanceof Error)) return { name: 'Error', message: String(error), fields: {} };
   const { name, message, stack, cause } = error;
@@ -38,7 +38,7 @@ function isCloneable(value: unknown): boolean {
 
 const builtIn = { TypeError, RangeError, SyntaxError, ReferenceError, EvalError, URIError };
 
-/** The error in its own class, where that is one of this package or of JavaScript; else an Error with its name. */
+/** Restores an error in its class, if this package or JavaScript has it; else returns an Error with its name. */
 export function revived({ name, message, stack, fields, cause }: PackedError): Error {
   const known = { ...builtIn, ...errors } as unknown as Record<string, { prototype: Error } | undefined>;
   const prototype = Object.hasOwn(known, name) ? known[name]?.prototype : undefined;

@@ -1,15 +1,15 @@
-/** A part of a batch that goes through the network at once, and what it gives. */
+/** A part of a batch (micro-batch) that goes through the network at once, and its results. */
 import type { Batch, Terms, Weight } from '../flow.js';
 import { noGrad, type Tensor } from '../tensor/index.js';
 
-/** What a part of a batch gave. */
+/** The results of one part of a batch. */
 export interface Part {
   terms: Terms;
   loss: Tensor;
   count: number;
-  /** The share of all this that is counted here, where every process computes the same. Default 1. */
+  /** The share that is counted in this process, if every process computes the same. Default 1. */
   share?: number;
-  /** How many images the student was right about; absent where that cannot be said. */
+  /** Number of images that the student classified correctly; absent if undefined for the method or labels. */
   right?: Tensor;
 }
 
@@ -30,12 +30,12 @@ export function partOf({ images, labels, indices, views }: Batch, begin: number,
 
 export const rightOf = (logits: Tensor, labels: Tensor): Tensor => noGrad(() => logits.argmax(1).eq(labels).sum());
 
-/** A term of weight 0 is recorded, but takes no part in the graph. */
+/** Returns the weighted sum of the terms. A term of weight 0 is recorded, but left out of the autograd graph. */
 export function weightedSum(terms: Terms, weightOf: (name: string, weight: Weight) => number | Tensor): Tensor {
   const parts = Object.entries(terms)
     .map(([name, { weight, value }]) => ({ weight: weightOf(name, weight), value }))
     .filter(({ weight }) => weight !== 0)
-    // A number or a tensor: mul() takes both, in two overloads.
+    // The weight is a number or a tensor: mul() has an overload for each.
     .map(({ weight, value }) => (weight === 1 ? value : value.mul(weight as Tensor)));
   return parts.reduce((sum, part) => sum.add(part));
 }
@@ -49,7 +49,7 @@ export function nonFiniteTerm(parts: readonly Part[]): string | undefined {
   return 'the weighted sum';
 }
 
-/** What a run says of batches and parts that are an image larger than was asked for, so that none has a single one. */
+/** Returns notices about batches and parts that are one image larger, so that none has a single image. */
 export function mergedNotice(images: number, batchSize: number, microBatch: number): string[] {
   const left = (count: number, size: number) => size > 1 && count > size && count % size === 1;
   const notices: string[] = [];

@@ -1,4 +1,4 @@
-/** Forward and backward of a batch: student, teacher, losses. */
+/** Forward and backward passes of a batch: student, teacher, losses. */
 import type { PartShare } from '../data/ranks.js';
 import type { StepValues } from '../distill/method.js';
 import type { Reducer } from '../distributed/reducer.js';
@@ -16,24 +16,24 @@ import type { Targets } from './targets.js';
 import type { TrainerSetup } from './trainer.js';
 import { wholeValues } from './whole-batch.js';
 
-/** What changes from step to step. */
+/** The values that change from step to step. */
 export interface PassContext {
   scaler: GradScaler | undefined;
   /** Counted from 1. */
   epoch: () => number;
-  /** This process's share of the parts in which the batch of the step goes through the network. */
+  /** Returns this process's share of each part of the step's batch. */
   shares: () => PartShare[];
-  /** The processes that share it, where there are several, and what sends gradients to them. */
+  /** The processes that share the batch, if there are several, and the reducer of their gradients. */
   ranks: Ranks | undefined;
   reducer: () => Reducer | undefined;
-  /** Copies of the weights in the precision of the run, where they are kept. */
+  /** Copies of the weights in the precision of the run, if it keeps them. */
   half: HalfWeights | undefined;
-  /** A weight that is a function of the epoch: its value, or a tensor that holds it on the device. */
+  /** Returns a weight that depends on the epoch: as a number, or as a tensor on the device. */
   weightOf: (name: string, weight: (epoch: number) => number) => number | Tensor;
 }
 
 export class Passes {
-  /** Whether a method has looked at the number of the epoch. */
+  /** Whether a method has read the number of the epoch. */
   epochMatters = false;
 
   constructor(
@@ -41,7 +41,7 @@ export class Passes {
     private readonly context: PassContext,
   ) {}
 
-  /** Forward and backward of all parts of a batch. */
+  /** Runs forward and backward passes of all parts of a batch. */
   of(inputs: Inputs): Part[] {
     const count = inputs.batch.labels.shape[0] as number;
     const shares = this.context.shares();
@@ -52,7 +52,7 @@ export class Passes {
       const { size } = share;
       const part = size === count ? inputs : this.part(inputs, begin, size);
       begin += size;
-      // Gradients are sent while the last part's are computed.
+      // Gradients are sent while those of the last part are computed.
       if (i === shares.length - 1) reducer?.arm();
       return this.backward(part, share, whole);
     });
@@ -61,7 +61,8 @@ export class Passes {
   }
 
   /**
-   * A part of a batch, with the features that a student alone would have: those that students share are the batch's.
+   * Returns a part of a batch. Shared features are those of the whole batch, so the part's are computed again, as for
+   * a student alone.
    */
   private part(inputs: Inputs, begin: number, size: number): Inputs {
     const part = partOfInputs(inputs, begin, size);
@@ -75,7 +76,7 @@ export class Passes {
     const { terms, right } = this.forward(inputs, share);
     const loss = this.sumOf(terms);
     const ofAll = ranks?.weightOf(share, this.setup.objective) ?? 1;
-    // Gradients are averaged over the ranks, losses are means over images.
+    // Gradients are averaged over the ranks, but losses are means over images.
     const factor = (share.total / whole) * ofAll * (ranks?.size ?? 1);
     const part = factor === 1 ? loss : loss.mul(factor);
     withBatchShare(this.seenBy(share), () => (scaler?.scale(part) ?? part).backward());
@@ -89,7 +90,7 @@ export class Passes {
     };
   }
 
-  /** What modules are told of a share. */
+  /** Returns the share as modules need it; undefined for a single process. */
   private seenBy({ from, size, total, everyone }: PartShare): BatchShare | undefined {
     const { ranks } = this.context;
     if (!ranks) return undefined;
@@ -97,14 +98,14 @@ export class Passes {
     return { begin: from, size, total, synchronized: this.setup.options.syncBatchNorm };
   }
 
-  /** The weighted sum of terms. */
+  /** Returns the weighted sum of terms. */
   sumOf(terms: Terms): Tensor {
     return weightedSum(terms, (name, weight) =>
       typeof weight === 'number' ? weight : this.context.weightOf(name, weight),
     );
   }
 
-  /** A batch as it can be recorded: what reads files, or is shared, is done before. */
+  /** Returns a batch that a graph can capture: targets that read files or are shared are made before. */
   inputsOf(batch: Batch): Inputs {
     const { targets } = this.setup;
     if (!targets || (targets.recordable && !targets.needsHost)) return { batch };
@@ -137,21 +138,21 @@ export class Passes {
       };
       const compared = ranks !== undefined && objective.comparesImages === true;
       const values = compared ? wholeValues(own, share, ranks) : own;
-      // What every process computes of all images has nothing to be synchronized.
+      // If every process computes the terms of all images, nothing has to be synchronized.
       const terms = compared ? objective.terms(values) : withBatchShare(seen, () => objective.terms(values));
-      // A student that predicts through another network learns nothing in its own classifier, and of mixed images no
-      // class is the right one.
+      // A student that is deployed as another network does not train its own classifier, and mixed images have no
+      // single right class.
       const judged = !objective.deploy && labels.ndim === 1;
       return { terms, ...(judged && { right: right ?? rightOf(values.student.logits, values.labels) }) };
     });
   }
 
-  /** The teacher's features, without gradient. */
+  /** Returns the teacher's features, without gradient. */
   teach(targets: Targets, batch: Batch): Features {
     return this.precisely(() => noGrad(() => targets.of(batch)));
   }
 
-  /** In the precision, and with the convolutions, that are asked for. */
+  /** Runs `body` in the precision and with the convolutions of the options. */
   private precisely<T>(body: () => T): T {
     const { precision, convolutions, device } = this.setup.options;
     const { half } = this.context;

@@ -1,10 +1,10 @@
-/** Waiting for images: a source that does not answer is reported, and ends the run where that is asked for. */
+/** Waits for images: stalled data loading is reported, and ends the run after `stallLimit`. */
 import type { Loader } from '../data/loader.js';
 import { StallError } from '../errors.js';
 import { z } from '../options.js';
 import type { StallEvent } from './events.js';
 
-/** The longest time between two reports, in seconds; timers of Node count no further than 24 days. */
+/** The longest time between two reports, in seconds; timers of Node are limited to 24 days. */
 const day = 86_400;
 
 export const stallOptions = z.strictObject({
@@ -22,15 +22,15 @@ export const stallOptions = z.strictObject({
 });
 
 export interface Patience extends z.output<typeof stallOptions> {
-  /** Ends the waiting, ready or not: who waits looks at it. */
+  /** Ends the wait, ready or not: the caller must check it. */
   signal?: AbortSignal | undefined;
-  /** Saves the state before an error; the file that it is in. */
+  /** Saves the state before an error. Returns its file. */
   save?: () => string | undefined;
 }
 
 /**
- * Waits until a batch is ready, and says again and again what it waits for, each time after twice as long. Throws
- * StallError after `stallLimit` seconds, and what reading or decoding threw.
+ * Waits until a batch is ready. Yields a stall event after `stallWarning` seconds, then each time after twice as long.
+ * Throws StallError after `stallLimit` seconds, and the errors of reading and decoding.
  */
 export async function* patiently(
   loader: Pick<Loader, 'ready' | 'waitsFor' | 'split'>,
@@ -44,7 +44,7 @@ export async function* patiently(
     if (await within(ready, Math.min(interval, stallLimit - secondsSince()), signal)) return;
     if (signal?.aborted) return;
     const awaited = loader.waitsFor(step);
-    // The last image came just now.
+    // The last image has just come.
     if (!awaited) continue;
     const stall: StallEvent = { type: 'stall', split: loader.split, waited: secondsSince(), ...awaited };
     if (stall.waited >= stallLimit) throw stalled(stall, save?.());
@@ -52,7 +52,7 @@ export async function* patiently(
   }
 }
 
-/** Whether a promise is kept before the time is over and before the signal. Throws what it throws. */
+/** Returns whether a promise resolves before the time is over and before the signal. Throws what it rejects with. */
 export function within(promise: Promise<unknown>, seconds: number, signal?: AbortSignal): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const giveUp = () => end(() => resolve(false));

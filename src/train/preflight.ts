@@ -1,4 +1,4 @@
-/** What is found out before the first step, so that a run does not fail hours later. */
+/** Checks and measurements before the first step, so that a run does not fail hours later. */
 
 import { totalmem } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
@@ -15,7 +15,7 @@ import { disposeState, goOnFrom, keptState } from './random.js';
 import { Ranks } from './ranks.js';
 import type { Trainer } from './trainer.js';
 
-/** Refuses networks that do not fit the data or each other. */
+/** Throws ConfigError or TeacherError if student or teacher has another number of classes than the data. */
 export function checkClasses(student: Classifier, teacher: Teacher | undefined, data: Dataset): void {
   const classes = data.classes.length;
   if (student.numClasses !== classes)
@@ -26,7 +26,7 @@ export function checkClasses(student: Classifier, teacher: Teacher | undefined, 
     );
 }
 
-/** The teacher's own accuracy on the test split. Throws TeacherError where its classifier is not what it seems. */
+/** Returns the teacher's accuracy on the test split. Throws TeacherError if its classifier or its output is wrong. */
 export async function* examineTeacher(
   teacher: Teacher,
   data: Dataset,
@@ -50,7 +50,7 @@ export async function* examineTeacher(
   }
 }
 
-/** A teacher that is hardly better than chance was probably trained on images that were normalized in another way. */
+/** Warns of a teacher near chance: it was probably trained on images with another normalization. */
 export function teacherWarning(teacher: Teacher, { top1 }: Accuracy, data: Dataset): string | undefined {
   const chance = 100 / data.classes.length;
   if (top1 > 2 * chance || data.classes.length < 3) return undefined;
@@ -62,8 +62,8 @@ export function teacherWarning(teacher: Teacher, { top1 }: Accuracy, data: Datas
 }
 
 /**
- * Runs forward and loss of the first batch without any update, and says what the terms are and what the run will take.
- * Weights, statistics and the generator are afterwards as they were.
+ * Runs the first batch without an update. Returns its loss terms and an estimate of the run's time, memory and disk.
+ * Restores weights, statistics and random generators afterwards.
  */
 export async function* rehearse(
   trainer: Trainer,
@@ -105,8 +105,8 @@ export async function* rehearse(
   const steps = options.epochs * trainer.stepsPerEpoch - trainer.step;
   const weights = Object.values(trainer.modules).flatMap((module) => [...module.heldTensors()]);
   const bytes = weights.reduce((sum, tensor) => sum + tensor.numel() * tensor.elementSize(), 0);
-  // Weights with momentum (twice for Adam's kind), in as many checkpoints as are kept and one more while it is written,
-  // and two students.
+  // Each checkpoint has the weights and their momentum (twice with AdamW); one more than is kept exists while it is
+  // written. Two students come on top.
   const copies = (options.keepCheckpoints + 1) * (options.optimizer === 'adamw' ? 3 : 2) + 2;
   return {
     terms,

@@ -1,4 +1,4 @@
-/** Makes and checks everything that a run uses, before its first step. */
+/** Creates and checks everything that a run uses, before its first step. */
 import type { Dataset } from '../data/dataset.js';
 import { asTrained } from '../data/hold-out.js';
 import { preprocessingConfig, preprocessingOf, seeing } from '../distill/adapted-teacher.js';
@@ -33,7 +33,7 @@ import type { SharedPass } from './shared-pass.js';
 import { checkTraceFile } from './step-profile.js';
 import { defaultViews, type EffectiveTeacherOptions, type Targets, targetsOf, teacherOptions } from './targets.js';
 
-/** Everything that a run uses, made and checked. */
+/** Everything that a run uses, created and checked. */
 export interface Parts {
   setup: StudentSetup;
   options: EffectiveTrainOptions;
@@ -50,7 +50,7 @@ export interface Parts {
 /** What several runs have in common. */
 export interface Company {
   pass: SharedPass;
-  /** The step whose checkpoint each continues from. */
+  /** The step whose checkpoint all of them resume from. */
   resumeAt?: number;
 }
 
@@ -120,7 +120,7 @@ export async function* prepare(
       ...options,
       ...(teacher && { ...teacherRun, ...preprocessingConfig(teacher) }),
     };
-    // Before anything that they do together.
+    // All processes must agree before their first joint operation.
     ranks?.agree(config, data, teacher);
     const teacherAccuracy =
       teacher &&
@@ -142,7 +142,7 @@ export async function* prepare(
     };
     return parts;
   } finally {
-    // Also where nobody listens any more while the teacher's images do not come.
+    // Also runs if the caller stops iterating while the teacher is evaluated.
     if (!parts)
       discard({
         setup,
@@ -154,14 +154,14 @@ export async function* prepare(
   }
 }
 
-/** A method by the text that names it, with its options below that text. */
+/** Returns the record of a method: its name, and its options under that name. */
 function recordOf(method: Method, chosen: string | Method | undefined): Record<string, unknown> {
   const name = typeof chosen === 'string' && chosen.startsWith(modulePrefix) ? chosen : method.name;
   return { method: name, [name]: method.options };
 }
 
 /**
- * Options of the training, and of how the teacher is run; kept features are shared by seeds, so their views are those
+ * Returns the options of training and of the teacher. Cached features are shared by all seeds, so their views are those
  * of seed 0.
  */
 function effectiveOptions(given: object, hasTeacher: boolean): [EffectiveTrainOptions, EffectiveTeacherOptions] {
@@ -178,7 +178,7 @@ function effectiveOptions(given: object, hasTeacher: boolean): [EffectiveTrainOp
   return [{ ...effective, device: deviceNamed(device) }, teacherRun];
 }
 
-/** An epoch cannot be chosen, nor a run stopped, by images that nobody held out. */
+/** Throws ConfigError if choosing an epoch or stopping early needs held-out images and there are none. */
 function refuseBlindChoice({ best, earlyStop }: EffectiveTrainOptions, data: Dataset): void {
   if (data.validation || best === 'test') return;
   if (best === 'validation' || earlyStop !== undefined) {
@@ -188,7 +188,7 @@ function refuseBlindChoice({ best, earlyStop }: EffectiveTrainOptions, data: Dat
   }
 }
 
-/** Frees what was made here; what the caller passed stays his. */
+/** Frees what was created here, but not what the caller passed. */
 export function discard({
   setup,
   student,

@@ -1,18 +1,18 @@
-/** Which process a lock speaks of, so that one that is gone is told from a later one with the same number. */
+/** Identifies the process of a lock, so that it is not confused with a later process of the same pid. */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { hostname } from 'node:os';
 
 export interface ProcessIdentity {
   pid: number;
-  /** When the process began, as the operating system counts. */
+  /** Start time of the process, in the format of the operating system. */
   started: string;
   host: string;
-  /** Of the installation of the operating system, since two computers may have one name. */
+  /** ID of the operating system's installation, since two computers may have the same name. */
   computer: string;
-  /** Changes when the computer is started again; empty where that is not known. */
+  /** Changes when the computer restarts; empty if unknown. */
   boot: string;
-  /** Containers on one computer count their processes each from 1. */
+  /** The pid namespace: each container on a computer counts its processes from 1. */
   namespace: string;
 }
 
@@ -22,7 +22,7 @@ export const thisProcess = (): ProcessIdentity => ({
   ...here(),
 });
 
-/** Whether a process still runs, as far as this computer can tell. */
+/** Returns whether a process still runs, as far as this computer can tell. */
 export function stateOf(other: ProcessIdentity): 'running' | 'gone' | 'unknown' {
   const { host, computer, boot, namespace } = here();
   if (other.host !== host || other.computer !== computer) return 'unknown';
@@ -39,11 +39,11 @@ const here = () => ({
 });
 
 /**
- * When a process began; undefined where there is none, or one that was killed and that its parent has not looked after.
+ * Returns the start time of a process; undefined if it does not exist or is a zombie.
  */
 function startOf(pid: number): string | undefined {
   if (process.platform === 'linux') {
-    // Behind the name, which may hold spaces: the state, and as the twentieth field the start.
+    // After the name, which may hold spaces, the first field is the state and the twentieth the start time.
     const fields = read(() => readFileSync(`/proc/${pid}/stat`, 'utf8'))
       .replace(/^.*\)\s*/s, '')
       .split(' ');

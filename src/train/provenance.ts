@@ -1,4 +1,4 @@
-/** Where results come from: this package, the program that asked for them, and the files that they were made of. */
+/** The origin of results: the version of this package, the command line, and the teacher's file. */
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, existsSync, openSync, readFileSync, readSync, statSync } from 'node:fs';
@@ -8,10 +8,10 @@ import { studentFileIn } from '../distill/saved-student.js';
 import { packageRoot } from '../native.js';
 import { quoted } from '../shell.js';
 
-/** The version of this package; the commit, where it is a checkout of git. */
+/** Returns the version of this package, and the commit if it is a git checkout. */
 export function packageVersion(): { version: string; commit?: string } {
   const { version } = JSON.parse(readFileSync(join(packageRoot, 'package.json'), 'utf8')) as { version: string };
-  // Of a repository that merely contains the package, as below node_modules, it would be the wrong commit.
+  // A repository that merely contains the package, as in node_modules, has the wrong commit.
   if (!existsSync(join(packageRoot, '.git'))) return { version };
   try {
     const commit = execFileSync('git', ['rev-parse', 'HEAD'], {
@@ -24,13 +24,13 @@ export function packageVersion(): { version: string; commit?: string } {
   }
 }
 
-/** The command line of this process, as a shell takes it, without the credentials of addresses. */
+/** Returns the command line of this process, quoted for a shell, without credentials in URLs. */
 export function commandLine([, script = '', ...args]: readonly string[] = process.argv): string {
   const words = script.endsWith('/srrl.js') || script.endsWith('/srrl') ? ['srrl'] : ['node', basename(script)];
   return [...words, ...args.map((word) => quoted(withoutSecrets(word)))].join(' ');
 }
 
-/** SHA-256 of the file that a teacher was loaded from; undefined where there is none. */
+/** Returns the SHA-256 of the file that a teacher was loaded from; undefined if there is none. */
 export function teacherHash(source: string): string | undefined {
   const [, weights = ''] = source.match(/^[\w.]{2,}:(.+)$/s) ?? [];
   const file = [source, weights].find((candidate) => existsSync(candidate));

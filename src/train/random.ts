@@ -1,13 +1,13 @@
-/** The generators that a run draws from: the CPU's, and that of the device where it trains. */
+/** The random generators of a run: the CPU's, and that of its device. */
 import { getRngState, keep, scope, setRngState, type Tensor } from '../tensor/index.js';
 
-/** States by device. */
+/** States of random generators, by device. */
 export type RandomState = Record<string, Tensor>;
 
 export const randomState = (device: string): RandomState =>
   Object.fromEntries([...new Set(['cpu', device])].map((name) => [name, getRngState(name)]));
 
-/** The same beyond the scope, until {@link disposeState}. */
+/** Returns the state and keeps it beyond the scope, until {@link disposeState}. */
 export function keptState(device: string): RandomState {
   return scope(() => {
     const state = randomState(device);
@@ -24,7 +24,7 @@ export function disposeState(state: RandomState): void {
   for (const tensor of Object.values(state)) tensor.dispose();
 }
 
-/** What `body` returns, and whether it drew from the generator of a device. */
+/** Returns the result of `body`, and whether it used the random generator of a device. */
 export function drawing<T>(device: string, body: () => T): { result: T; drew: boolean } {
   const state = () => scope(() => getRngState(device).toTypedArray().join());
   const before = state();

@@ -1,4 +1,4 @@
-/** The processes that train together: which images are whose, and what they agree on. A run of one process has none. */
+/** The processes that train together: how they divide images, and what they agree on. A single process has no ranks. */
 import type { Dataset } from '../data/dataset.js';
 import { fingerprintOf } from '../data/fingerprint.js';
 import type { LoaderOptions } from '../data/loader.js';
@@ -13,7 +13,7 @@ import { native } from '../native.js';
 import { noGrad, type Tensor } from '../tensor/index.js';
 import type { EffectiveTrainOptions } from './options.js';
 
-/** The fewest images of a part that a process has: batch normalization of averaged features needs two. */
+/** The fewest images of a part for one process: batch normalization of pooled features needs two. */
 export const smallestShare = 2;
 
 export class Ranks {
@@ -22,13 +22,13 @@ export class Ranks {
     readonly size: number,
   ) {}
 
-  /** Those of the process group; undefined without one, and for a group of one. */
+  /** Returns the ranks of the process group; undefined without a group, and for a group of one. */
   static current(): Ranks | undefined {
     const info = native().distributedInfo();
     return info && info.size > 1 ? new Ranks(info.rank, info.size) : undefined;
   }
 
-  /** Runs `body` on the first process of each machine, and then on the others, which find what it made. */
+  /** Runs `body` on the first process of each machine, then on the others, which find its results. */
   firstOnMachineFirst<T>(body: () => T): T {
     const isFirst = (placeFrom()?.localRank ?? this.rank) === 0;
     const made = isFirst ? body() : undefined;
@@ -36,12 +36,12 @@ export class Ranks {
     return made ?? body();
   }
 
-  /** Whether this process is the one that writes. */
+  /** Whether this is rank 0, the only process that writes files. */
   get isFirst(): boolean {
     return this.rank === 0;
   }
 
-  /** What a loader of training images is told. */
+  /** Returns the loader options for training images. */
   loading({ batchSize, microBatch = batchSize }: EffectiveTrainOptions): Partial<LoaderOptions> {
     return {
       rank: this.rank,
@@ -51,22 +51,22 @@ export class Ranks {
     };
   }
 
-  /** The same for images that are evaluated; too few to be shared, every process evaluates all. */
+  /** Returns the loader options for evaluation; with fewer images than processes, each evaluates all. */
   evaluating(images: number): Partial<LoaderOptions> {
     return images < this.size ? {} : { rank: this.rank, worldSize: this.size };
   }
 
-  /** This process's share of each part of a batch of all processes. */
+  /** Returns this process's share of each part of a batch of all processes. */
   shares(count: number, part: number): PartShare[] {
     return partShares(count, { part, smallest: smallestShare }, { rank: this.rank, worldSize: this.size });
   }
 
-  /** What a mean over this process's images counts in the mean over those of all. */
+  /** Returns the weight of this process's mean in the mean over the images of all. */
   weightOf(share: PartShare, objective: Objective): number {
     return share.everyone || objective.comparesImages ? 1 / this.size : share.size / share.total;
   }
 
-  /** The sum over all ranks of a loss and its weight, on the device of the loss and without gradient. */
+  /** Returns the weighted sum of a loss over all ranks, on the device of the loss and without gradient. */
   jointLoss(loss: Tensor, weight: number): Tensor {
     return noGrad(() => {
       const joint = loss.detach().mul(weight);
@@ -79,22 +79,22 @@ export class Ranks {
     return numbersNow(values, 'sum');
   }
 
-  /** Whether it holds on any rank. */
+  /** Returns for each flag whether it is true on any rank. */
   any(flags: readonly boolean[]): boolean[] {
     return numbersNow(flags.map(Number), 'max').map((flag) => flag > 0);
   }
 
-  /** A value of rank 0 that JSON can hold. */
+  /** Returns the value of rank 0, which JSON must be able to hold. */
   ofFirst<T>(value: T): T {
     return valueNow(value);
   }
 
-  /** The GPU of this process, where only the kind of device was named. */
+  /** Returns the device of this process: for `cuda`, the GPU of its local rank. */
   deviceFor(device: string): string {
     return device === 'cuda' ? `cuda:${placeFrom()?.localRank ?? this.rank}` : device;
   }
 
-  /** Throws ConfigError where the images of a batch cannot be divided. */
+  /** Throws ConfigError if the images of a batch cannot be divided evenly. */
   check({ batchSize, microBatch }: EffectiveTrainOptions, data: Dataset): void {
     const images = data.train.labels.length;
     if (images < this.size)
@@ -111,7 +111,7 @@ export class Ranks {
     }
   }
 
-  /** Throws DistributedError, on every rank, where one of them would train something else. */
+  /** Throws DistributedError on every rank if one of them would train something else. */
   agree(config: Record<string, unknown>, data: Dataset, teacher: Teacher | undefined): void {
     const same = Object.entries(config).filter(([key]) => !places.has(key));
     mustDoTheSame('run', {
@@ -128,5 +128,5 @@ export class Ranks {
   }
 }
 
-/** Where things lie, which may differ from machine to machine; what lies there is compared. */
+/** Paths and devices may differ from machine to machine; the contents of the paths are compared. */
 const places = new Set(['data', 'teacher', 'teacherCache', 'shardCache', 'shardCacheSize', 'device', 'profile']);

@@ -7,60 +7,60 @@ import { outOfMemory } from './guards.js';
 import { OwnSteps } from './own-steps.js';
 import { type Part, partOf } from './part.js';
 
-/** What a forward is given: a batch, and the teacher's features where they are not made in it. */
+/** The inputs of a forward pass: a batch, and the teacher's features unless the pass makes them. */
 export interface Inputs {
   batch: Batch;
   teacher?: Features;
 }
 
-/** Images `begin` to `begin + size` of a batch, with what the teacher makes of them. */
+/** Returns the `size` images of a batch from `begin` on, with their teacher features. */
 export function partOfInputs({ batch, teacher }: Inputs, begin: number, size: number): Inputs {
   const part = (tensor: Tensor) => tensor.narrow(0, begin, size);
   return { batch: partOf(batch, begin, size), ...(teacher && { teacher: mapFeatures(teacher, part) }) };
 }
 
-/** In the first, libraries set themselves up and the teacher's fast form is looked for; the second does what all do. */
+/** In the first pass, libraries initialize and the teacher's fast form is chosen; the second is like all others. */
 const passesBefore = 2;
 
-/** A graph of a step whose batch the host brings. */
+/** A graph of a step whose batch the host copies in. */
 interface Recorded {
   graph: DeviceGraph;
-  /** What a batch is copied into. */
+  /** The tensors into which a batch is copied. */
   inputs: Tensor[];
 }
 
 /** A step in its three parts. */
 export interface RecordedStep {
-  /** Where graphs take memory from. */
+  /** The memory pool of all graphs. */
   pool: GraphPool;
   before: () => void;
-  /** What may make batches on the device, without the host, the best first; empty where the host has to bring them. */
+  /** The sources of batches on the device, the best first; empty if the host has to copy batches. */
   batches: readonly CapturedBatches[];
-  /** Forward and backward, of all parts of a batch. */
+  /** Forward and backward passes of all parts of a batch. */
   pass: (inputs: Inputs) => Part[];
-  /** Whether {@link after} reads gradients in bfloat16 as well. */
+  /** Whether {@link after} also accepts gradients in bfloat16. */
   readsNarrow: boolean;
-  /** What follows the gradients, without asking the host. */
+  /** The update after the gradients, without the host. */
   after: (parts: Part[]) => void;
 }
 
 /**
- * How a step was done: by a replay; or its passes, whose end is still to come; or not at all, as there was no memory to
- * capture it with.
+ * The result of a step: `done` by a replay; `no memory` to capture it, so it was not done; or its parts, for which the
+ * caller must do the update.
  */
 export type Outcome = 'done' | 'no memory' | Part[];
 
 /**
- * A whole step as one graph of the device: the host asks once, and where the graph cannot make its batch, copies one in
- * before. What the host decides in it, such as a weight that changes with the epoch, is a constant: then the graph must
- * be forgotten. Batches of another size have another graph.
+ * A whole step as one device graph: the host replays it, and copies a batch in before if the graph cannot make its own.
+ * Values that the host computes, such as a number that a method derives from the epoch, are constants in the graph:
+ * when they change, call {@link forget}. Each batch size has its own graph.
  */
 export class RecordedPass {
   private readonly own: OwnSteps | undefined;
   private recorded: Recorded | undefined;
   private passes = 0;
   private updated = false;
-  /** Why nothing is recorded any more. */
+  /** Why steps are no longer captured. */
   obstacle: string | undefined;
 
   constructor(
@@ -72,12 +72,12 @@ export class RecordedPass {
     this.own = batches.length > 0 ? new OwnSteps({ device, batches, pool, body }) : undefined;
   }
 
-  /** Whether the passes that come first have been done, and the next step can be captured. */
+  /** Whether the warm-up passes are done, and the next step can be captured. */
   get ready(): boolean {
     return this.obstacle === undefined && this.passes >= passesBefore && this.updated;
   }
 
-  /** Does the step of the batch that begins at `position` of the epoch; undefined where it has to go its usual way. */
+  /** Does the step at `position` of the epoch. Returns undefined if it must run operator by operator. */
   run(position: number, inputs: () => Inputs): Outcome | undefined {
     if (this.obstacle !== undefined) return undefined;
     if (!this.ready) return this.tryOut(inputs());
@@ -95,7 +95,7 @@ export class RecordedPass {
     return 'done';
   }
 
-  /** Passes that are not recorded; the last of them show whether the next ones can be. */
+  /** Runs passes without capture; the last of them shows whether the next can be captured. */
   private tryOut(inputs: Inputs): Part[] {
     this.step.before();
     const before = hostTraffic.count;
@@ -107,21 +107,21 @@ export class RecordedPass {
   }
 
   /**
-   * Called when passes returned by {@link run} led to an update: what the optimizer and the meter keep is there, and is
-   * not made in a recording.
+   * Called when passes returned by {@link run} led to an update: optimizer and meter have allocated their state, which
+   * must not happen in a capture.
    */
   sound(): void {
     this.updated = true;
   }
 
-  /** The whole step, to be captured. */
+  /** Runs the whole step, to be captured. */
   whole(inputs: Inputs): void {
     const { before, pass, after, readsNarrow } = this.step;
     before();
     after(gradientsAside(this.device, () => pass(inputs), { narrow: readsNarrow }));
   }
 
-  /** Gives up what was recorded. */
+  /** Frees the captured graphs. */
   forget(): void {
     this.own?.forget();
     if (!this.recorded) return;

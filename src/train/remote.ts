@@ -1,4 +1,4 @@
-/** A run in a worker thread, from the side of the caller. */
+/** The caller's side of a run in a worker thread. */
 import { Worker } from 'node:worker_threads';
 import { ThreadError } from '../errors.js';
 import type { Command, Control } from './control.js';
@@ -6,34 +6,34 @@ import type { TrainEvent } from './events.js';
 import { type PackedError, packed, revived } from './packed-error.js';
 import { type DistillSetup, isNamed, type StudentSetup } from './setup.js';
 
-/** What the worker says. */
+/** Messages from the worker. */
 export type Message = { type: 'event'; event: TrainEvent } | { type: 'done' } | { type: 'error'; error: PackedError };
 
-/** Whether another thread can make everything that the setup names. */
+/** Returns whether another thread can create everything in the setup, because it is named by strings. */
 export function canRunElsewhere(setup: StudentSetup | DistillSetup): boolean {
   const { student, data, teacher, method } = setup as Partial<DistillSetup>;
   return [student, data, teacher, method].every(isNamed);
 }
 
-// From sources, as tests run, the thread still needs what was compiled: Node cannot read TypeScript.
+// Also when run from sources, as in tests, the thread needs the compiled file: Node cannot read TypeScript.
 const entry = new URL(import.meta.url.endsWith('.ts') ? '../../dist/train/worker.js' : './worker.js', import.meta.url);
 
-/** What the thread is to do. */
+/** The task of the thread. */
 export type Task = { one: StudentSetup | DistillSetup } | { together: Record<string, DistillSetup> };
 
-/** Threads whose run is over, and that have not ended. */
+/** Threads that have not exited although their run is over. */
 const stuck = new Set<Worker>();
 
-/** Whether a thread is held up in a read that may never return: the process cannot exit in the usual way then. */
+/** Returns whether a thread is stuck, as in a read that may never return: then the process cannot exit normally. */
 export const hasStuckThread = (): boolean => stuck.size > 0;
 
-/** Does the task in a thread of its own; nothing in it may hold a signal, which is the control's. */
+/** Runs the task in its own thread. The task must not contain the signal, which belongs to `control`. */
 export async function* remoteRun<Event extends TrainEvent>(task: Task, control: Control): AsyncGenerator<Event, void> {
   const { signal } = control;
   signal?.throwIfAborted();
   const worker = new Worker(entry, { workerData: task, argv: process.argv.slice(1) });
   const inbox = new Inbox(worker);
-  // From the start: a caller that is slow to ask again must not wait for an exit that has been.
+  // Listens from the start, because the exit may come before a slow caller asks again.
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
   const tell = (command: Command) => worker.postMessage(command);
   control.forward(tell);
@@ -46,7 +46,7 @@ export async function* remoteRun<Event extends TrainEvent>(task: Task, control: 
     }
   } finally {
     tell('abort');
-    // It closes its files by itself; a thread that hangs is ended, and one that a disk holds up is left behind.
+    // The thread closes its files; after 5 s it is terminated, and after 7 s left behind (a disk may block it).
     const patience = setTimeout(() => void worker.terminate(), 5_000);
     let end: NodeJS.Timeout | undefined;
     const leftBehind = new Promise<void>((resolve) => {
@@ -61,7 +61,7 @@ export async function* remoteRun<Event extends TrainEvent>(task: Task, control: 
   }
 }
 
-/** Messages in their order; a step that nobody has taken yet gives way to the next one. */
+/** A queue of messages in order; a step event that is still waiting is replaced by the next one. */
 class Inbox {
   #waiting: Message[] = [];
   #wake: () => void = () => {};
@@ -69,7 +69,7 @@ class Inbox {
   constructor(worker: Worker) {
     worker.on('message', (message: Message) => this.put(message));
     worker.on('error', (error: Error) => this.put({ type: 'error', error: packed(error) }));
-    // Behind `done` nobody looks at it.
+    // After `done` nothing reads this message.
     worker.on('exit', (code) =>
       this.put({
         type: 'error',

@@ -3,21 +3,21 @@ import { messageOf } from '../errors.js';
 import type { TrainEvent } from './events.js';
 
 /**
- * Receives every event of a run, in order. The run waits for promises; in a thread of its own it continues computing,
- * and steps that nobody has taken yet give way to the next one.
+ * Receives every event of a run, in order. The run waits for promises; in its own thread it continues computing, and a
+ * step event that is still waiting is replaced by the next one.
  */
 export interface Reporter {
-  /** What a notice calls it. */
+  /** Name in notices. */
   readonly name: string;
   on(event: TrainEvent): void | Promise<void>;
-  /** Called after the last event; `error` is what ended the run, if something did. */
+  /** Called after the last event; `error` is the error that ended the run, if any. */
   close?(error?: unknown): void | Promise<void>;
 }
 
-/** The reporters of one run. One that throws does not end the run: it is left out from then on. */
+/** The reporters of one run. A reporter that throws receives no more events, and the run continues. */
 class Audience {
   readonly #active: Set<Reporter>;
-  /** What is to be said of those that threw. */
+  /** Messages about reporters that threw. */
   #problems: string[] = [];
 
   constructor(reporters: readonly Reporter[]) {
@@ -53,7 +53,7 @@ class Audience {
 
 type Notice = Extract<TrainEvent, { type: 'notice' }>;
 
-/** Tells reporters of each event, and hands it on. When a reporter throws, a notice says so. */
+/** Passes each event to the reporters, then yields it. If a reporter throws, yields a notice. */
 export function reported<Event extends TrainEvent>(
   events: AsyncIterable<Event>,
   reporters: readonly Reporter[],
@@ -62,7 +62,7 @@ export function reported<Event extends TrainEvent>(
   return told(events, [audience], () => audience);
 }
 
-/** The same for several students: reporters receive the events of their student. */
+/** Does the same for several students: reporters receive the events of their student. */
 export function reportedByStudent<Event extends TrainEvent & { student: string }>(
   events: AsyncIterable<Event>,
   reporters: Readonly<Record<string, readonly Reporter[]>>,
@@ -84,7 +84,7 @@ async function* told<Event extends TrainEvent>(
       await audience?.tell(event);
       yield event;
       for (const message of audience?.takeProblems() ?? []) {
-        // A notice about a student's reporter is of that student.
+        // A notice about a student's reporter carries that student's name.
         const notice: Notice = { ...('student' in event && { student: event.student }), type: 'notice', message };
         await audience?.tell(notice);
         yield notice;

@@ -1,4 +1,4 @@
-/** Which checkpoint a run continues from. */
+/** Chooses and loads the checkpoint from which a run resumes. */
 import { fileOfFirst } from '../distributed/file.js';
 import { FileError, messageOf } from '../errors.js';
 import { loadCheckpoint, OtherRun } from './checkpoint.js';
@@ -11,14 +11,13 @@ export interface Resumed {
   /** Absent in processes that do not write. */
   folder?: RunFolder;
   progress: Progress;
-  /** What was wrong with newer checkpoints. */
+  /** Messages about newer checkpoints that are damaged. */
   notices: string[];
 }
 
 /**
- * Takes over the newest intact checkpoint, or that of `wanted`, where the run is to be resumed and has one. Damaged
- * ones are renamed, so that nothing takes them for the newest again. Throws FileError where none is
- * intact, or where the run had other options.
+ * Loads the newest intact checkpoint, or that of step `wanted`, if the run resumes and has one. Damaged checkpoints are
+ * renamed, so that they are not tried again. Throws FileError if none is intact, or if the run had other options.
  */
 export function resumeFrom({ setup, data, config }: Parts, trainer: Trainer, wanted?: number): Resumed | undefined {
   const { out, resume = false, dryRun = false } = setup;
@@ -53,7 +52,7 @@ interface Damaged {
   why: string;
 }
 
-/** Moves damaged checkpoints out of the way, where there is a folder, and says so. */
+/** Renames damaged checkpoints, if there is a folder, and returns notices about them. */
 const noticesOf = (damaged: readonly Damaged[], chosen: string, folder: RunFolder | undefined): string[] =>
   damaged.map(({ file, why }) => {
     const aside = folder ? ` The damaged file is now ${folder.setAside(file)}.` : '';
@@ -73,7 +72,7 @@ interface Together {
   isFirst: boolean;
 }
 
-/** As {@link resumeFrom} in a group of processes: the first one chooses, and sends its checkpoint to the others. */
+/** Resumes a group of processes: the first one chooses, and sends its checkpoint to the others. */
 function resumeTogether(
   folder: RunFolder,
   trainer: Trainer,
@@ -101,7 +100,7 @@ function resumeTogether(
   }
 }
 
-/** The steps that a folder has intact checkpoints of. */
+/** Returns the steps of the intact checkpoints in a folder. */
 export const intactSteps = (out: string): number[] =>
   RunFolder.open(out)
     .newestFirst()

@@ -1,4 +1,4 @@
-/** The folder of a run: what it was asked, what happened, its checkpoints, and the student that came out. */
+/** The folder of a run: its configuration, events, metrics, checkpoints and student. */
 import {
   appendFileSync,
   existsSync,
@@ -24,7 +24,7 @@ const files = {
   steps: 'steps.csv',
   ...studentFiles,
 };
-/** What was made of a run's results: of another run's, it would be wrong. */
+/** Files made from a run's results, which would be wrong for another run. */
 const derived = ['analysis.json', 'report.html'];
 const checkpointName = /^checkpoint-(\d{9})\.safetensors$/;
 const damagedName = /^checkpoint-\d{9}\.safetensors\.damaged$/;
@@ -41,7 +41,7 @@ export class RunFolder {
     private readonly validated = false,
   ) {}
 
-  /** Throws ConfigError where a run would take the place of another one. */
+  /** Throws ConfigError if a run would overwrite another one, or has no checkpoint to resume from. */
   static refuse(path: string, { overwrite = false, resume = false }: { overwrite?: boolean; resume?: boolean }): void {
     const obstacle = obstacleTo(path);
     if (obstacle !== undefined)
@@ -59,7 +59,7 @@ export class RunFolder {
       );
   }
 
-  /** Makes the folder, and removes what a run left in it. Throws FileError where it cannot be written. */
+  /** Creates the folder, and removes the files of an earlier run. Throws FileError if it cannot be written. */
   static create(path: string, config: Record<string, unknown>, validated: boolean): RunFolder {
     const folder = new RunFolder(path, validated);
     folder.writing(() => {
@@ -71,7 +71,7 @@ export class RunFolder {
     return folder;
   }
 
-  /** The folder of a run that continues. */
+  /** Returns the folder of a run that resumes. */
   static open(path: string, validated = false): RunFolder {
     return new RunFolder(path, validated);
   }
@@ -80,19 +80,19 @@ export class RunFolder {
     return existsSync(path) && readdirSync(path).some(isOurs);
   }
 
-  /** The newest checkpoint. */
+  /** Returns the file of the newest checkpoint. */
   latestCheckpoint(): string | undefined {
     return this.newestFirst()[0]?.file;
   }
 
-  /** The checkpoints with their steps, the newest first. */
+  /** Returns the checkpoints with their steps, the newest first. */
   newestFirst(): { step: number; file: string }[] {
     return this.checkpoints()
       .reverse()
       .map((name) => ({ step: Number(name.match(checkpointName)?.[1]), file: join(this.path, name) }));
   }
 
-  /** Renames a damaged checkpoint, so that no run takes it for its newest. Returns the new name. */
+  /** Renames a damaged checkpoint, so that no run resumes from it. Returns the new name. */
   setAside(file: string): string {
     const aside = `${file}.damaged`;
     this.writing(() => renameSync(file, aside));
@@ -107,23 +107,23 @@ export class RunFolder {
       : [];
   }
 
-  /** Where the checkpoint of a step goes. */
+  /** Returns the file name for the checkpoint of a step. */
   checkpointFile(step: number): string {
     return join(this.path, `checkpoint-${String(step).padStart(9, '0')}.safetensors`);
   }
 
-  /** Removes all checkpoints but the newest ones, and what a process that was killed left half written. */
+  /** Removes all checkpoints but the newest `keep`, and half-written files of a killed process. */
   prune(keep: number): void {
     for (const file of readdirSync(this.path)) if (isLeftOver(file)) rmSync(join(this.path, file), { force: true });
     for (const file of this.checkpoints().slice(0, -keep)) rmSync(join(this.path, file));
   }
 
-  /** One line of events.jsonl. */
+  /** Appends a line to events.jsonl. */
   event(event: object): void {
     this.append(files.events, eventLine(event));
   }
 
-  /** One row of metrics.csv, and an event. */
+  /** Appends a row to metrics.csv, and an event. */
   epoch(record: EpochRecord): void {
     this.event({ type: 'epoch', ...record });
     const row = rowOf(record, this.validated);
@@ -132,7 +132,7 @@ export class RunFolder {
     this.append(files.metrics, `${Object.values(row).join()}\n`);
   }
 
-  /** One row of steps.csv, for about one of `every` steps; none for 0. */
+  /** Appends a row to steps.csv for about one of `every` steps; none for 0. */
   step(event: StepEvent, every: number): void {
     if (every === 0 || event.loss === undefined) return;
     if (Math.floor(event.step / every) === Math.floor(this.#lastStep / every)) return;
@@ -142,7 +142,7 @@ export class RunFolder {
     this.append(files.steps, `${head}${Object.values(row).join()}\n`);
   }
 
-  /** Makes the records those of a run that has done these epochs and steps: what came later is forgotten. */
+  /** Truncates the records to these epochs and steps; later entries are removed. */
   rewind(epochs: readonly EpochRecord[], step: number): void {
     this.#lastStep = step;
     const steps = join(this.path, files.steps);
@@ -176,7 +176,7 @@ export class RunFolder {
     return join(this.path, studentFiles[which]);
   }
 
-  /** Throws FileError where the disk has less than `bytes` left. */
+  /** Throws FileError if the disk has less than `bytes` left. */
   checkSpace(bytes: number): void {
     const { bavail, bsize } = statfsSync(this.path);
     if (bavail * bsize >= bytes) return;
@@ -199,7 +199,7 @@ export class RunFolder {
   }
 }
 
-/** Names of terms are columns: what would end a cell is replaced. */
+/** Names of terms are columns, so characters that would end a cell are replaced. */
 const stepRow = ({ step, epoch, loss, terms = {}, lr, imagesPerSecond }: StepEvent) => ({
   step,
   epoch,
@@ -217,15 +217,15 @@ const isOurs = (file: string): boolean =>
   (Object.values(files) as string[]).includes(file) || checkpointName.test(file);
 
 /**
- * A temporary file of a run that was killed here: only the run that holds the lock writes these files. Those of other
- * commands, as of reports, may be being written at this moment.
+ * Returns whether a file is a temporary one of a killed run: only the run that holds the lock writes these. Another
+ * command, such as a report, may be writing its own temporary files at this moment.
  */
 function isLeftOver(file: string): boolean {
   const [, name = '', pid] = /^(.+)\.(\d+)-[0-9a-f]+\.tmp$/.exec(file) ?? [];
   return isOurs(name) && Number(pid) !== process.pid;
 }
 
-/** Cells of what was not measured are empty. */
+/** Returns a row of metrics.csv. Cells without a measurement are empty. */
 function rowOf(record: EpochRecord, validated: boolean): Record<string, number | string> {
   const { trainTop1, validation, test } = record;
   return {

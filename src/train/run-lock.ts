@@ -1,7 +1,7 @@
 /**
- * One run at a time writes to a folder: `run.lock` in it names the process. The lock of a process that is gone, also by
- * kill -9 or a restart of the computer, is taken over; that of another computer is not, because nobody here can tell
- * whether it still runs.
+ * One run at a time writes to a folder: `run.lock` in it names the process. The lock of a process that has ended, also
+ * by kill -9 or a restart, is taken over. A lock of another computer is not, because it is unknown whether its process
+ * still runs.
  */
 import { randomBytes } from 'node:crypto';
 import {
@@ -24,19 +24,19 @@ import { type ProcessIdentity, stateOf, thisProcess } from './process-identity.j
 const lockFile = 'run.lock';
 
 interface Owner extends ProcessIdentity {
-  /** In ISO 8601. */
+  /** Time of the lock, ISO 8601. */
   since: string;
   token: string;
 }
 
-/** Locks that this thread holds, with the folders that were made for them. */
+/** Locks that this thread holds, with the folders that were created for them. */
 const held = new Map<string, { token: string; made: string[] }>();
 let releasesAtExit = false;
 
 /**
- * Locks folders for the caller, and makes them where they are missing. Returns the function that releases them, which
- * also removes a folder that it made and that is still empty. Throws ConfigError, naming process and folder, where
- * another run writes to one of them; FileError where it cannot be written.
+ * Locks folders for the caller, and creates missing ones. Returns a function that releases them, and removes those that
+ * were created and are still empty. Throws ConfigError with process and folder if another run writes to one of them,
+ * FileError if one cannot be written.
  */
 export function lockFolders(folders: readonly string[]): () => void {
   const files: string[] = [];
@@ -52,7 +52,7 @@ export function lockFolders(folders: readonly string[]): () => void {
   return release;
 }
 
-/** Does `body` while the folders are locked. */
+/** Runs `body` while the folders are locked. */
 export async function* whileLocked<Event>(
   folders: readonly string[],
   body: () => AsyncGenerator<Event, void>,
@@ -81,13 +81,13 @@ function lockFolder(folder: string): string {
   return file;
 }
 
-/** Of a path, those that do not exist yet, the innermost first. */
+/** Returns the folders of a path that do not exist yet, the innermost first. */
 function missingFolders(path: string): string[] {
   if (existsSync(path) || dirname(path) === path) return [];
   return [path, ...missingFolders(dirname(path))];
 }
 
-/** Writes the lock where there is none, or takes over that of a process that is gone; its token. */
+/** Writes the lock, or takes over the lock of a process that has ended. Returns its token. */
 function acquire(file: string, folder: string): string {
   const token = randomBytes(8).toString('hex');
   const owner: Owner = { ...thisProcess(), since: new Date().toISOString(), token };
@@ -108,8 +108,8 @@ function acquire(file: string, folder: string): string {
 }
 
 /**
- * Puts the draft in the place of a dead process's lock, unless somebody was quicker. Two do not do so at once: that
- * needs a lock of its own.
+ * Replaces a dead process's lock by the draft, unless another process was quicker. A second lock prevents two processes
+ * from doing so at once.
  */
 function takeOver(draft: string, file: string, folder: string, dead: Owner): boolean {
   const claim = `${file}.${dead.token}`;
@@ -124,7 +124,7 @@ function takeOver(draft: string, file: string, folder: string, dead: Owner): boo
   }
 }
 
-/** Gives the draft its name in one step, with its content; false where the name is taken. */
+/** Publishes the draft under its name atomically. Returns false if the name is taken. */
 function place(draft: string, file: string): boolean {
   try {
     linkSync(draft, file);
@@ -132,7 +132,7 @@ function place(draft: string, file: string): boolean {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST') return false;
-    // Else a file system without hard links.
+    // Any other error: the file system has no hard links.
     if (code === 'ENOENT' || code === 'EACCES' || code === 'EROFS' || code === 'ENOSPC') throw error;
   }
   try {
@@ -167,7 +167,7 @@ function removeIfEmpty(path: string): void {
   try {
     rmdirSync(path);
   } catch {
-    // It holds a run now, or was never made.
+    // The folder holds a run now, or was never created.
   }
 }
 

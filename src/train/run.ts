@@ -81,7 +81,7 @@ export async function* run(
       ...(folder && { out: folder.path }),
     });
   } catch (error) {
-    // The others wait for this process, and say why it ended.
+    // The other processes wait for this one, and must learn why it ended.
     if (trainer?.ranks && !(error instanceof DistributedError)) await native().distributedFail(messageOf(error));
     if (!deviceLost(error)) throw error;
     const { device } = parts.options;
@@ -93,7 +93,7 @@ export async function* run(
   }
 }
 
-/** What the loop writes, into a folder where there is one. */
+/** Returns the functions with which the loop writes to the run folder, if there is one. */
 function writers(
   folder: RunFolder | undefined,
   trainer: Trainer,
@@ -119,7 +119,7 @@ function writers(
   };
 }
 
-/** A student or connector that comes with NaN would train to nothing. */
+/** Throws ConfigError if student or connector hold NaN or Inf before the first step. */
 function refuseBadWeights(trainer: Trainer): void {
   const bad = badState(trainer);
   if (bad !== undefined)
@@ -137,8 +137,8 @@ const environment = (): Record<string, unknown> => ({
 });
 
 /**
- * Hands events on after they were recorded. Ends the inner generator when the outer one ends, which a loop over next()
- * would not.
+ * Yields events after recording them. Ends the inner generator when the outer one ends, which a plain loop over next()
+ * would not do.
  */
 async function* recorded<T, R>(events: AsyncGenerator<T, R>, record: (event: T) => T): AsyncGenerator<T, R> {
   try {

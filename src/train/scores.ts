@@ -14,9 +14,9 @@ import {
 } from '../tensor/index.js';
 import { Ranks } from './ranks.js';
 
-/** The sums of an evaluation, which stay where the images are until the end. */
+/** The sums of an evaluation, which stay on the device of the images until the end. */
 export class Scores {
-  /** Right at first, right among five, the summed cross-entropy, images with NaN or Inf in their logits. */
+  /** Top-1 hits, top-5 hits, summed cross-entropy, images with NaN or Inf in their logits; float64 [4]. */
   readonly #sums: Tensor;
 
   constructor(
@@ -39,13 +39,13 @@ export class Scores {
     noGrad(() => this.#sums.add_(scoresOf(this.logits(images), labels)));
   }
 
-  /** Of all that was added since the beginning, by all ranks of the loader; waits for the device. */
+  /** Returns the accuracy since {@link begin}, over all ranks of the loader. Waits for the device. */
   read(): Accuracy {
     const own = [...this.sums(), this.loader.count];
     return accuracyOf((this.loader.worldSize > 1 && Ranks.current()?.sums(own)) || own);
   }
 
-  /** What this process has added since the beginning, without the number of images; waits for the device. */
+  /** Returns this process's four sums since {@link begin}. Waits for the device. */
   sums(): number[] {
     return this.#sums.tolist() as number[];
   }
@@ -55,7 +55,7 @@ export class Scores {
   }
 }
 
-/** From right at first, right among five, cross-entropy, images with NaN or Inf, and the number of images. */
+/** Computes the accuracy from the four sums of {@link Scores}, followed by the number of images. */
 export function accuracyOf(sums: readonly number[]): Accuracy {
   const [first, five, loss, bad, count] = sums as [number, number, number, number, number];
   return {
@@ -68,14 +68,14 @@ export function accuracyOf(sums: readonly number[]): Accuracy {
 }
 
 /**
- * The same on a device, which repeats one graph for each size of batches, also in later evaluations: what `logits`
- * computes must depend on nothing but the values of tensors that stay where they are. The first batch of each size is
- * done operator by operator; where it shows that the network cannot be captured, all are.
+ * Scores on a device, with one captured graph for each batch size, also in later evaluations: `logits` must depend only
+ * on the values of tensors that keep their memory. The first batch of each size runs operator by operator; if it shows
+ * that the network cannot be captured, all batches do.
  */
 export class RepeatedScores extends Scores {
   readonly #source: CapturedSource | undefined;
   readonly #pool: GraphPool;
-  /** By number of images; undefined for sizes that were seen, and are captured when they come again. */
+  /** By number of images; undefined for a size seen once, which is captured the next time. */
   readonly #graphs = new Map<number, DeviceGraph | undefined>();
   #captures = true;
 
@@ -110,7 +110,7 @@ export class RepeatedScores extends Scores {
     if (!this.#graphs.has(size)) this.#graphs.set(size, undefined);
   }
 
-  /** Undefined where the network cannot be captured, or there is no memory for it. */
+  /** Captures a graph. Returns undefined if that fails, also for lack of memory. */
   #record(source: CapturedSource, size: number): DeviceGraph | undefined {
     try {
       const graph = scope(() =>
@@ -132,8 +132,8 @@ export class RepeatedScores extends Scores {
 }
 
 /**
- * Right at first, right among five, the summed cross-entropy, and the images with NaN or Inf in their logits, of one
- * batch. Of equal logits the class of the lower number ranks first, as in argmax; topk leaves that order to the CPU.
+ * Returns the four sums of {@link Scores} for one batch, float64 [4]. Of equal logits, the lower class number ranks
+ * first, as in argmax; the order of topk depends on the device.
  */
 function scoresOf(z: Tensor, labels: Tensor): Tensor {
   const numClasses = z.shape[1] ?? 1;

@@ -1,4 +1,4 @@
-/** What a run is asked to do, and how names become the things that they name. */
+/** The setup of a run, and how its names are resolved to objects. */
 import type { Dataset } from '../data/dataset.js';
 import { checkStatistics } from '../distill/adapted-teacher.js';
 import type { Method, MethodKind } from '../distill/method.js';
@@ -15,50 +15,50 @@ import { fileAndOptions, importDefault } from './user-module.js';
 
 export { modulePrefix } from '../distill/own-network.js';
 
-/** What {@link train} is given: a student, data, and {@link TrainOptions}. */
+/** The argument of {@link train}: a student, data, and {@link TrainOptions}. */
 export interface StudentSetup extends TrainOptions {
   /**
-   * A model of the registry by name, one of your own, or `module:FILE` whose default export makes it from {@link
-   * ModelOptions}.
+   * The name of a model in the registry, your own network, or `module:FILE`, whose default export creates one from
+   * {@link ModelOptions}.
    */
   student: string | Classifier;
-  /** A data set, `kind:path`, or `module:FILE` whose default export is one, or a function that gives one. */
+  /** A data set, `kind:path`, or `module:FILE`, whose default export is a data set or a function that returns one. */
   data: string | Dataset;
   /** Folder for configuration, metrics, checkpoints and weights; nothing is written without one. */
   out?: string;
-  /** Replaces a run that is in `out`. Default false. */
+  /** Replaces an existing run in `out`. Default false. */
   overwrite?: boolean;
   /** Resumes from the newest checkpoint in `out`, or begins if there is none. Default false. */
   resume?: boolean;
-  /** Ends before the first step, after everything was checked and measured. Default false. */
+  /** Ends before the first step, after all checks and measurements. Default false. */
   dryRun?: boolean;
-  /** Receive every event, in the caller's thread. */
+  /** Receivers of every event, in the caller's thread. */
   reporters?: readonly Reporter[];
   signal?: AbortSignal;
 }
 
-/** What {@link distill} is given: a student, a teacher, data, a method, and {@link TrainOptions}. */
+/** The argument of {@link distill}: a student, a teacher, data, a method, and {@link TrainOptions}. */
 export interface DistillSetup extends StudentSetup, TeacherRunOptions {
-  /** A teacher, or what Teacher.load() takes. */
+  /** A teacher, or a source that Teacher.load() accepts. */
   teacher: string | Teacher;
   /** Path of the teacher's classifier, if it is not found automatically. */
   tap?: string;
   /**
-   * What an earlier run of the program measured, which {@link knownAccuracy} takes from its `start`; used where teacher
-   * and data are the same.
+   * The teacher's accuracy from an earlier run, which {@link knownAccuracy} reads from its `start` event. Used if
+   * teacher and data are the same.
    */
   teacherAccuracy?: KnownAccuracy;
   /**
-   * A method, a text such as `srrl:alpha=10+kd`, or `module:FILE` whose default export is one or comes of
+   * A method, a string such as `srrl:alpha=10+kd`, or `module:FILE`, whose default export is a method or the result of
    * defineMethod(). Default: SRRL with alpha = beta = 1.
    */
   method?: string | Method;
 }
 
-/** Whether a part of a setup is text, so that another thread can make the thing itself. */
+/** Returns whether a part of a setup is a string or absent, so that another thread can create the object. */
 export const isNamed = (value: unknown): boolean => value === undefined || typeof value === 'string';
 
-/** The data set with another normalization of its images. Throws ConfigError where it is not one of their channels. */
+/** Returns the data set with another normalization. Throws ConfigError if mean or std do not fit its channels. */
 export function normalized(
   data: Dataset,
   { mean, std }: { mean?: number[] | undefined; std?: number[] | undefined },
@@ -80,7 +80,7 @@ export async function resolveStudent(
   return make(options) as Classifier;
 }
 
-/** A reporter from `module:FILE` whose default export is one or a function of the run's name. */
+/** Loads a reporter from `module:FILE`, whose default export is one or a function of the run that returns one. */
 export async function resolveReporter(text: string, run: { name: string }): Promise<Reporter> {
   const content = await importDefault(text, 'reporter');
   const reporter = typeof content === 'function' ? await content(run) : content;

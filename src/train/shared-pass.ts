@@ -1,11 +1,11 @@
-/** One pass over the training images and through the teacher for several trainers that go step by step together. */
+/** One pass over the training images and through the teacher, shared by trainers that are at the same step. */
 import type { Loader } from '../data/loader.js';
 import type { Batch, Features } from '../flow.js';
 import { keep, scope, type Tensor } from '../tensor/index.js';
 import { CompanySteps } from './company-steps.js';
 import type { Targets } from './targets.js';
 
-/** What a trainer takes its batches from. */
+/** The source of a trainer's batches. */
 export type BatchSource = Pick<
   Loader,
   | 'steps'
@@ -20,10 +20,10 @@ export type BatchSource = Pick<
   | 'batch'
   | 'dispose'
 > &
-  // Absent where batches are shared: they are for all trainers, see SharedPass.sources.
+  // Absent for shared batches, for which SharedPass.sources has them.
   Partial<Pick<Loader, 'onDevice' | 'drawAhead'>>;
 
-/** Makes each batch and its targets once, and keeps them until the next one is asked for. */
+/** Makes each batch and its targets once, and keeps them until the next batch is requested. */
 export class SharedPass {
   /** Steps that a device does for all trainers in one graph. */
   readonly steps = new CompanySteps();
@@ -33,7 +33,7 @@ export class SharedPass {
   private held: { epoch: number; step: number; batch: Batch } | undefined;
   private readonly features = new Map<string, Features>();
 
-  /** The batches for one more trainer; the first one's loader serves all. */
+  /** Returns the batches for one more trainer; the first trainer's loader serves all. */
   batches(open: () => Loader): BatchSource {
     this.loader ??= open();
     const loader = this.loader;
@@ -71,17 +71,17 @@ export class SharedPass {
     };
   }
 
-  /** What makes the batches and targets of all trainers. */
+  /** The loader and the targets of all trainers. */
   get sources(): { loader: Pick<Loader, 'onDevice'>; targets: Targets | undefined } {
     return { loader: this.loader as Loader, targets: this.targets };
   }
 
-  /** Does the next step of all trainers that are waiting for it, where a device can do it at once. */
+  /** Does the next step of all waiting trainers, if a device can do it in one graph. */
   step(): void {
     if (this.steps.step()) this.giveBack();
   }
 
-  /** The targets for one more trainer; the first one's serve all. */
+  /** Returns the targets for one more trainer; the first trainer's serve all. */
   targetsOf(open: () => Targets): Targets {
     this.targets ??= open();
     const { targets } = this;
@@ -93,7 +93,7 @@ export class SharedPass {
         if (targets.recordable !== before) this.steps.restart();
       },
       of: (batch) => {
-        // A part of a batch has targets of its own.
+        // Each part of a batch has its own targets.
         const key = `${batch.views.number}:${batch.views.images.join()}`;
         let features = this.features.get(key);
         if (!features) {

@@ -7,11 +7,11 @@ import { Profiler } from '../tensor/index.js';
 import type { TrainEvent } from './events.js';
 import type { EffectiveTrainOptions } from './options.js';
 
-/** In the first steps, algorithms are chosen, memory is taken, and on a device the graph is captured. */
+/** The first steps choose algorithms, allocate memory and, on a device, capture the graph. */
 const warmUpSteps = 5;
 const shownRows = 15;
 
-/** Throws FileError where the trace could not be written. The run's own folder may still have to be made. */
+/** Throws FileError if the trace cannot be written. Skips a trace in the run's own folder, which may not exist yet. */
 export function checkTraceFile(file: string | undefined, out: string | undefined): void {
   if (file === undefined || (out !== undefined && dirname(resolve(file)) === resolve(out))) return;
   const probe = `${file}.${process.pid}.tmp`;
@@ -39,31 +39,31 @@ export class StepProfile {
     done: number,
     all: number,
   ) {
-    // A short run is warmed up less.
+    // A short run has fewer warm-up steps.
     this.from = Math.min(done + warmUpSteps + 1, Math.max(done + 1, all - steps + 1));
     this.to = Math.min(this.from + steps - 1, all);
   }
 
-  /** For a run that has done `done` of `all` steps, where it is to be profiled. */
+  /** Returns the profile of a run that has done `done` of `all` steps; undefined without `profile`. */
   static of({ profile, profileSteps }: EffectiveTrainOptions, done: number, all: number): StepProfile | undefined {
     return profile === undefined ? undefined : new StepProfile(profile, profileSteps, done, all);
   }
 
-  /** Before step number `step`, counted from 1. */
+  /** Called before step number `step`, counted from 1. */
   before(step: number): void {
     if (step === this.from) this.profiler = new Profiler().start();
   }
 
-  /** After it: says what was recorded once the last step is done. */
+  /** Called after that step. Yields the profile after the last recorded step. */
   *after(step: number): Generator<TrainEvent> {
     if (!this.profiler) return;
     if (step < this.to) this.profiler.step();
     else yield this.finish(step);
   }
 
-  /** Writes what was recorded, also where the run stops early. */
+  /** Writes the profile, also if the run stops early. */
   private finish(step: number): TrainEvent {
-    // What the device was asked to do belongs to the profile.
+    // Work that is queued on the device belongs to the profile.
     native().synchronize();
     const profile = (this.profiler as Profiler).stop();
     this.profiler = undefined;
@@ -74,7 +74,7 @@ export class StepProfile {
     return { type: 'profile', file: this.file, from: this.from, to: step, table };
   }
 
-  /** Ends the profile of a run that stops before its last recorded step; nothing is written where a step failed. */
+  /** Ends the profile of a run that stops before its last recorded step. After a failed step nothing is written. */
   *end(step: number): Generator<TrainEvent> {
     if (this.profiler) yield this.finish(step);
   }

@@ -8,7 +8,7 @@ export class StepProgress {
 
   constructor(private readonly trainer: Trainer) {}
 
-  /** Called when an epoch begins, possibly in its middle. */
+  /** Called when an epoch begins, or resumes in its middle. */
   begin(): void {
     const { step, stepsPerEpoch, meter } = this.trainer;
     // Before the first step of an epoch the sums are known without asking the device.
@@ -17,8 +17,8 @@ export class StepProgress {
   }
 
   /**
-   * Waits for the device: call it where the host has done so anyway. Undefined where no step was counted since the last
-   * call.
+   * Returns the means since the last call; undefined if no step was counted. Waits for the device, so call it when the
+   * host has already waited.
    */
   read(): StepMeans | undefined {
     const { meter, optimizer } = this.trainer;

@@ -1,4 +1,4 @@
-/** What the file of a student says of the run that it came from. */
+/** Describes in a student's file the run that it came from. */
 import { evaluationViewOf } from '../data/evaluation-view.js';
 import { fingerprintOf } from '../data/fingerprint.js';
 import { moduleFor, modulePrefix } from '../distill/own-network.js';
@@ -8,14 +8,14 @@ import type { Provenance } from './events.js';
 import type { Parts } from './prepare.js';
 import { commandLine, packageVersion, teacherHash } from './provenance.js';
 
-/** Describes the student of a run after an epoch; what stays the same is found out once. */
+/** Describes the student of a run after an epoch; constant parts are computed once. */
 export class StudentRecord {
   #constant: Partial<StudentCard> | undefined;
   #provenance: Provenance | undefined;
 
   constructor(readonly parts: Parts) {}
 
-  /** The card of the student that goes into `file` with the weights of an epoch. */
+  /** Returns the card of the student in `file`, with the weights of an epoch. */
   card(file: string, { epoch, test, validation }: EpochRecord): StudentCard {
     const { setup, student, data, options } = this.parts;
     const { mean, std, channels, height, width } = data;
@@ -41,7 +41,7 @@ export class StudentRecord {
     };
   }
 
-  /** Where the results of the run come from. */
+  /** The origin of the run's results. */
   get provenance(): Provenance {
     const { teacher, data } = this.parts;
     const sha256 = teacher && !this.#provenance ? teacherHash(teacher.source) : undefined;

@@ -1,4 +1,4 @@
-/** Where h_T and z_T of a training batch come from: the teacher itself, or what it once gave. */
+/** Provides h_T and z_T of a training batch: from the teacher itself, or from a cache of its features. */
 import type { Dataset } from '../data/dataset.js';
 import { upload } from '../data/device-views.js';
 import { fingerprintOf, imageCount } from '../data/fingerprint.js';
@@ -40,23 +40,23 @@ const shape = grouped('teacher', {
     .describe('compare everything that is read from the cache with the teacher itself'),
 });
 
-/** How the teacher is run. */
+/** The options of the teacher. */
 export const teacherOptions = z.strictObject(shape);
 export type TeacherRunOptions = z.input<typeof teacherOptions>;
 export type EffectiveTeacherOptions = z.output<typeof teacherOptions>;
 
-/** Views an image has where features are kept and the number was not chosen. */
+/** Default number of views per image if features are cached. */
 export const defaultViews = 8;
 
 export interface Targets {
-  /** Whether all that it does, once a batch was seen, is the device's work: then it can be recorded. */
+  /** Whether, after the first batch, all work is on the device, so that it can be captured. */
   readonly recordable: boolean;
-  /** Whether of batches that the host makes, it needs numbers of the host's as well. */
+  /** Whether for batches from the host it also needs numbers on the host. */
   readonly needsHost?: boolean;
-  /** Called when an epoch begins: whether it is recordable may change. */
+  /** Called when an epoch begins; may change {@link recordable}. */
   begin?(): void;
   of(batch: Batch): Features;
-  /** What is to be told since the last call. */
+  /** Returns the notices since the last call. */
   news?(): string[];
   dispose(): void;
 }
@@ -74,7 +74,7 @@ export function targetsOf(setup: TargetSetup): Targets {
   return teacherCache === undefined ? live : cachedTargets(setup, teacherCache, live);
 }
 
-/** What the teacher gives, in its faster form where there is one; that is found out with the first batch. */
+/** Targets from the teacher, in its faster form if there is one, which the first batch decides. */
 function liveTargets({ teacher, options, teacherOptions: { accelerate } }: TargetSetup): Targets {
   let form: FastForm | Teacher | undefined = accelerate ? undefined : teacher;
   return {
@@ -90,8 +90,8 @@ function liveTargets({ teacher, options, teacherOptions: { accelerate } }: Targe
 }
 
 /**
- * A network that cannot be recorded is not an error: it runs as it is, and says itself what is wrong with the images,
- * if anything.
+ * Returns the faster form of a teacher, or undefined. A network that cannot be traced is not an error: it runs
+ * unchanged, and reports wrong images itself.
  */
 function fastForm(teacher: Teacher, images: Batch['images'], precision: Precision): FastForm | undefined {
   try {
@@ -102,8 +102,8 @@ function fastForm(teacher: Teacher, images: Batch['images'], precision: Precisio
 }
 
 /**
- * The features of a cache, which the teacher fills where they are missing. Throws ConfigError where views are not
- * functions of one image.
+ * Targets from a cache, in which the teacher fills missing features. Throws ConfigError with mixup or CutMix, because
+ * views then depend on two images.
  */
 function cachedTargets(
   { teacher, data, options, teacherOptions }: TargetSetup,
@@ -133,17 +133,17 @@ function cachedTargets(
   const cache = ranks ? ranks.firstOnMachineFirst(open) : open();
   const { device } = teacher;
   const images = imagesOf(data.train, [...data.train.labels.keys()]);
-  /** From the time on when nothing is missing. */
+  /** Set as soon as no feature is missing. */
   let resident: TargetsOnDevice | undefined;
   let mayBeResident = device !== 'cpu' && options.recordSteps && !checkCache;
-  // The first batch always: an hour of training on another teacher's features would be lost.
+  // The first batch is always checked: training on another teacher's features would be lost.
   let unchecked = true;
   const read = (batch: Batch): Tensor => {
     if (resident && batch.views.onDevice) return resident.read(batch.views.onDevice);
     let h = cache.read(batch.views);
     if (!h) {
       cache.write(batch.views, live.of(batch).pooled);
-      // As it comes out, also the first time: a run gives the same whether the cache was full or empty.
+      // Read back, also the first time, so that results are the same with a full or an empty cache.
       h = cache.read(batch.views) as Tensor;
     } else if (unchecked || checkCache) compare(cache, h, live.of(batch).pooled);
     unchecked = false;

@@ -16,10 +16,10 @@ import { run } from './run.js';
 import type { DistillSetup } from './setup.js';
 import { SharedPass } from './shared-pass.js';
 
-/** Of which student an event speaks. */
+/** An event, with the name of its student. */
 export type TogetherEvent = TrainEvent & { student: string };
 
-/** What decides views and targets, and so must be the same for all. */
+/** The options that decide views and targets, and must be the same for all students. */
 const common = [
   'teacher',
   'tap',
@@ -38,7 +38,7 @@ const common = [
   'checkCache',
 ] as const;
 
-/** Throws ConfigError where students cannot share views and teacher. */
+/** Throws ConfigError if the students cannot share views and teacher. */
 export function checkTogether(setups: Record<string, DistillSetup>): void {
   const [[firstName = '', first] = [], ...others] = Object.entries(setups);
   if (!first) throw new ConfigError('There is no student to train.');
@@ -58,16 +58,15 @@ interface Member {
   setup: DistillSetup;
   device: string;
   events?: AsyncGenerator<CompanyEvent, void>;
-  /** What it said last. */
+  /** The type of its last event. */
   said?: CompanyEvent['type'] | undefined;
-  /** The random numbers of this student, so that it draws what it would draw alone. */
+  /** The state of this student's random generators, so that it gets the same numbers as alone. */
   random?: RandomState | undefined;
 }
 
 /**
- * Trains the students step by step: in turn, or on a device all of them at once. Each has its own weights, method,
- * optimizer, folder and random numbers, and ends with the bits that it would have been given alone with the same
- * `dataSeed`.
+ * Trains the students step by step: in turn, or on a device all at once. Each has its own weights, method, optimizer,
+ * folder and random numbers. Each result is bitwise identical to that of training alone with the same `dataSeed`.
  */
 export async function* runTogether(
   setups: Record<string, DistillSetup>,
@@ -77,7 +76,7 @@ export async function* runTogether(
   const first = Object.values(setups)[0] as DistillSetup;
   const { teacher: wanted, data: source, tap, seed = 0, teacherCache, teacherMean, teacherStd, teacherSize } = first;
   const device = deviceNamed(first.device ?? 'cpu');
-  // Kept features are those of seed 0, unless another is asked for.
+  // Cached features are those of seed 0, unless another dataSeed is given.
   const { dataSeed = teacherCache === undefined ? seed : 0 } = first;
   const resumeAt = commonStep(setups);
   const { stallWarning } = stallOptions.parse({ stallWarning: first.stallWarning });
@@ -90,19 +89,19 @@ export async function* runTogether(
           ...preprocessingOf({ mean: teacherMean, std: teacherStd, size: teacherSize }),
         })
       : wanted;
-  // The teacher has them already.
+  // The teacher has these options already.
   const taken = typeof wanted === 'string' && { teacherMean: undefined, teacherStd: undefined, teacherSize: undefined };
   const pass = new SharedPass();
-  // Students in turn free and ask for the same large blocks, and their pages would be allocated again each time.
+  // Students free and request the same large blocks in turn; otherwise their pages would be allocated again each time.
   native().keepFreedMemory();
   let members: Member[] = Object.entries(setups).map(([student, setup]) => ({
     student,
     device,
     setup: { dataSeed, ...setup, ...taken, data, teacher },
   }));
-  // They are held and ended between rounds, so that all have done the same steps.
+  // Students are paused and stopped between rounds, so that all have done the same steps.
   const inner = new Control(control.signal);
-  // The first one measures the teacher for all.
+  // The first student evaluates the teacher for all.
   let teacherAccuracy: KnownAccuracy | undefined;
   const begin = (setup: DistillSetup) =>
     run({ ...setup, ...(teacherAccuracy && { teacherAccuracy }) }, inner, {
@@ -120,7 +119,7 @@ export async function* runTogether(
           yield event;
         }
       }
-      // On a device all wait before their step, which one graph may do for all of them.
+      // On a device all students wait before their step, which one graph may do for all of them.
       const waiting = members.filter(({ said }) => said === 'ready');
       if (waiting.length > 0) pass.step();
       for (const member of waiting) yield* turn(member);
@@ -136,8 +135,7 @@ export async function* runTogether(
   }
 }
 
-/** What a student's run says until its next step is ready or done, or until it ends. */
-/** Events as those of one of the students. */
+/** Yields events with the name of a student. */
 async function* said<T>(events: AsyncGenerator<TrainEvent, T>, student: string): AsyncGenerator<TogetherEvent, T> {
   for (;;) {
     const { value, done } = await events.next();
@@ -146,6 +144,7 @@ async function* said<T>(events: AsyncGenerator<TrainEvent, T>, student: string):
   }
 }
 
+/** Yields a student's events until its next step is ready or done, or until it ends. */
 async function* turn(member: Member): AsyncGenerator<TogetherEvent> {
   const { events, student, device } = member;
   member.said = undefined;
@@ -166,8 +165,8 @@ async function* turn(member: Member): AsyncGenerator<TogetherEvent> {
 }
 
 /**
- * The step from which all can continue; undefined where none is resumed. A run that was killed between two saves has
- * some that are further.
+ * Returns the newest step from which all students can resume; undefined if there are no checkpoints. If a run was
+ * killed between two saves, some students are further than others.
  */
 function commonStep(setups: Record<string, DistillSetup>): number | undefined {
   const resumed = Object.entries(setups).filter(([, { out, resume }]) => out !== undefined && resume);

@@ -1,6 +1,6 @@
 /**
- * Everything that a training run changes, and the step that changes it. It knows no method: an objective gives named
- * terms.
+ * The state of a training run, and the step that changes it. It is independent of the method: an objective returns
+ * named terms.
  */
 import type { Dataset } from '../data/dataset.js';
 import { Loader, type LoaderOptions } from '../data/loader.js';
@@ -37,25 +37,25 @@ export interface TrainerSetup {
   objective: Objective;
   /** h_T, z_T and maps of a batch; absent for methods without a teacher. */
   targets?: Targets;
-  /** Gives batches to several trainers; otherwise there is a loader of its own. */
+  /** Provides batches to several trainers; without it, the trainer has its own loader. */
   pass?: SharedPass;
   data: Dataset;
   options: EffectiveTrainOptions;
 }
 
-/** What a step did. */
+/** The outcome of a step. */
 export interface StepOutcome {
-  /** Steps with NaN or Inf that this one found; weights and statistics are as if they had not been. */
+  /** Steps with NaN or Inf that were found in this step; they changed neither weights nor statistics. */
   nonFinite?: NonFinite[];
-  /** The images that go through at once from now on, where memory ran out. */
+  /** The smaller micro-batch from now on, if memory ran out. */
   microBatch?: number;
-  /** Why steps are not recorded from now on. */
+  /** Why steps are no longer captured. */
   unrecorded?: string;
-  /** What else is to be told: why own kernels are not used, each reason once; what was damaged in the cache. */
+  /** Further notices: why the package's own kernels are not used (each reason once), damage in the cache. */
   notices?: string[];
 }
 
-/** How training images are seen. */
+/** Returns the loader options for training images. */
 export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
   const { batchSize, seed, dataSeed = seed, views, augment, augmentation, device } = options;
   return {
@@ -69,7 +69,7 @@ export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
   };
 }
 
-/** Milliseconds for which, before the host waits for the device, it draws what comes in the next epoch. */
+/** Milliseconds for which the host prepares the next epoch's views before it waits for the device. */
 const drawingTime = 20;
 
 const smallerParts = 'Several processes do not lower --micro-batch automatically: pass a smaller one.';
@@ -78,7 +78,7 @@ const singleImage = (buffer: string): string =>
   `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;
 
 export class Trainer {
-  /** The student and what the method also trains, by name. */
+  /** The student and the method's trainable modules, by name. */
   readonly modules: Record<string, Module>;
   readonly loader: BatchSource;
   readonly optimizer: AnyOptimizer;
@@ -88,18 +88,18 @@ export class Trainer {
   readonly scaler: GradScaler | undefined;
   private readonly buffers: BufferGuard;
   private readonly host: HostUpdate;
-  /** Elsewhere than on the CPU, where reading a number waits for nothing. */
+  /** Undefined on the CPU, where reading a number does not wait. */
   private readonly device: DeviceSteps | undefined;
   private readonly passes: Passes;
   private readonly kernels: RunKernels;
-  /** On a device: in half precision, autocast finds the weights cast already. */
+  /** Cast weights for autocast, in half precision on a device. */
   private readonly half: HalfWeights | undefined;
-  /** What graphs of this run have in common. */
+  /** The memory pool of this run's graphs. */
   readonly graphs = new GraphPool();
-  /** The processes that train together; undefined where this is the only one. */
+  /** The processes that train together; undefined for a single process. */
   readonly ranks: Ranks | undefined;
   private reducer: Reducer | undefined;
-  /** Whether the statistics before this try are remembered. */
+  /** Whether the statistics before this attempt are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
   step = 0;
@@ -146,7 +146,7 @@ export class Trainer {
     return Math.floor(this.step / this.stepsPerEpoch);
   }
 
-  /** Goes to the epoch of the next step. */
+  /** Starts the epoch of the next step. */
   beginEpoch(): void {
     for (const module of Object.values(this.modules)) module.train();
     this.half?.update();
@@ -155,7 +155,7 @@ export class Trainer {
     if (this.passes.epochMatters) this.device?.forget();
   }
 
-  /** With several students on a device, says that the next step is ready; whether to wait until all others are. */
+  /** Announces the next step. Returns whether to wait for other students, which share a device graph. */
   arrive(): boolean {
     return this.device?.arrive(this.place) ?? false;
   }
@@ -165,7 +165,7 @@ export class Trainer {
     return { position: this.loader.beginOf(step), size: this.loader.sizeOf(step) };
   }
 
-  /** What was captured with targets that came from elsewhere is given up. */
+  /** Begins the epoch of the targets. If their source changes, frees the captured graphs. */
   private beginTargets(): void {
     const { targets } = this.setup;
     const before = targets?.recordable;
@@ -189,9 +189,9 @@ export class Trainer {
           ...(unrecorded !== undefined && unrecorded !== obstacle && { unrecorded }),
         };
       } catch (error) {
-        // One image alone has no variance for batch normalization, so that two are the fewest that are tried.
+        // A single image has no variance for batch normalization, so two are the minimum.
         if (!outOfMemory(error) || this.microBatch <= 2) throw error;
-        // The others would wait for ever: all of them must have as many parts.
+        // All processes must have the same number of parts; otherwise the others would wait forever.
         if (this.ranks) throw new OutOfMemoryError(`${messageOf(error)} ${smallerParts}`, { cause: error });
         if (this.remembered) this.buffers.restore();
         this.shrink();
@@ -200,8 +200,8 @@ export class Trainer {
   }
 
   /**
-   * Forward and backward of the first batch without an update; the terms, unweighted. Changes statistics and draws
-   * numbers.
+   * Runs forward and backward of the first part of a batch, without an update. Returns the unweighted terms. Changes
+   * statistics and random generators.
    */
   rehearse(): Record<string, number> {
     const step = this.step % this.stepsPerEpoch;
@@ -220,13 +220,13 @@ export class Trainer {
     return Object.fromEntries(Object.keys(terms).map((name, i) => [name, joint[i] as number]));
   }
 
-  /** This process's share of each part of a batch. */
+  /** Returns this process's share of each part of a batch. */
   private sharesOf(step: number): PartShare[] {
     const count = this.loader.wholeSizeOf(step);
     return this.ranks?.shares(count, this.microBatch) ?? partShares(count, { part: this.microBatch }, {});
   }
 
-  /** What sends gradients; on a device, which may not be asked in a step, those that the first backward has given. */
+  /** Creates the reducer of gradients. On a device it is fixed to the parameters that now have a gradient. */
   private openReducer(): void {
     const onHost = this.setup.options.device === 'cpu';
     const params = this.optimizer.paramGroups.flatMap((group) => group.params);
@@ -235,36 +235,36 @@ export class Trainer {
     this.reducer = new Reducer(trained, { findUnusedParameters: onHost });
   }
 
-  /** Flags that hold on any of the processes. */
+  /** Returns for each flag whether it is true in any process. */
   agreed(flags: readonly boolean[]): readonly boolean[] {
     return this.ranks?.any(flags) ?? flags;
   }
 
-  /** Gives all processes the statistics of the first one, where each has its own. */
+  /** Copies the statistics of the first process to all others, if each has its own. */
   private settleBuffers(): void {
     if (!this.ranks || this.setup.options.syncBatchNorm) return;
     const modules = Object.values(this.modules);
     broadcastNow(modules.flatMap((module) => [...module.namedBuffers()].map(([, buffer]) => buffer)));
   }
 
-  /** Sums of the epoch so far, of all processes, for a checkpoint. Every process must ask. */
+  /** Returns the epoch's sums so far over all processes, for a checkpoint. Every process must call it. */
   settled(): ReturnType<TermMeter['state']> {
     this.settleBuffers();
     return this.meter.jointState();
   }
 
-  /** How long gradients were on their way since the last time; undefined for one process. */
+  /** Returns the times of sending gradients since the last call; undefined for one process. */
   takeTimes(): ReturnType<Reducer['takeTimes']> | undefined {
     return this.reducer?.takeTimes();
   }
 
-  /** Lets fewer images go through at once. */
+  /** Halves the micro-batch. */
   private shrink(): void {
     this.microBatch = Math.ceil(this.microBatch / 2);
     this.device?.restart();
   }
 
-  /** One try. Of steps that are replayed, which had NaN or Inf comes out at a later one. */
+  /** Attempts one step. Returns steps with NaN or Inf; replayed steps are reported at a later look. */
   private attempt(): NonFinite[] {
     const { onNonFinite } = this.setup.options;
     const { place } = this;
@@ -282,7 +282,7 @@ export class Trainer {
       this.ranks?.reached(this.step);
       return this.device?.lookIsDue ? this.look(true) : [];
     }
-    // What was replayed before comes first: where it stops the run, this step is not done.
+    // Earlier replays are checked first: if they stop the run, this step is not done.
     const earlier = this.look();
     if (earlier.length > 0 && onNonFinite === 'stop') {
       if (outcome) this.buffers.restore();
@@ -297,15 +297,15 @@ export class Trainer {
   }
 
   /**
-   * Finds out which of the steps that were replayed since the last look had NaN or Inf; waits for the device, except,
-   * where it `mayLag`, for the newest steps.
+   * Returns the steps replayed since the last look that had NaN or Inf. Waits for the device; with `mayLag`, not for
+   * the newest steps.
    */
   look(mayLag = false): NonFinite[] {
     if (this.seen < this.step) this.loader.drawAhead?.(drawingTime);
     return this.device?.look(this.step, mayLag) ?? [];
   }
 
-  /** Steps of which it is known whether they were sound: on a device, the last ones come out at a later look. */
+  /** Number of steps already checked for NaN and Inf; on a device, the newest are checked at a later look. */
   get seen(): number {
     return this.step - (this.device?.unseen ?? 0);
   }
@@ -316,11 +316,11 @@ export class Trainer {
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
     const { loader, targets } = pass?.sources ?? { loader: this.loader, targets: this.setup.targets };
     const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
-    // Of a batch in parts, and of the last one of an epoch, the teacher's features are made in the step itself.
+    // For a batch in parts, and for a smaller last batch, the step itself computes the teacher's features.
     const own = this.ranks ? batchSize / this.ranks.size : batchSize;
     const isAhead = (size: number) => size === own && (pass !== undefined || size <= this.microBatch);
     const batches = (size: number) => {
-      // Targets that are read from files are made before the step.
+      // Targets that are read from files must be made before the step.
       const made = records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined;
       if (!made) return [];
       const ahead = teach && isAhead(size) ? [new BatchesAhead(made, size, teach)] : [];
@@ -338,9 +338,9 @@ export class Trainer {
     });
   }
 
-  /** Passes that are not to be captured. */
+  /** Runs passes that are not captured. */
   private stepByStep(batch: () => Batch): Part[] {
-    // What was captured in vain remembered nothing.
+    // A failed capture has not remembered the statistics.
     this.remembered = false;
     const inputs = { batch: batch() };
     this.begin();
@@ -353,7 +353,7 @@ export class Trainer {
     this.optimizer.zeroGrad();
   }
 
-  /** Moves to the next learning rate, after the last step of an epoch. */
+  /** Sets the next learning rate, after the last step of an epoch. */
   endEpoch(): void {
     this.settleBuffers();
     this.schedule.step();

@@ -1,4 +1,4 @@
-/** Files of the user's own whose default export is a method, a data set or a student. */
+/** Imports user files whose default export is a method, a data set, a student or a reporter. */
 import { register } from 'node:module';
 import { extname, join, resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
@@ -6,13 +6,13 @@ import { modulePrefix } from '../distill/own-network.js';
 import { ConfigError, messageOf } from '../errors.js';
 import { packageRoot } from '../package-root.js';
 
-/** `module:FILE`, or `module:FILE:option=value,...` */
+/** Parses `module:FILE` or `module:FILE:option=value,...`. */
 export function fileAndOptions(text: string): { file: string; options: string | undefined } {
   const [, file = '', options] = text.slice(modulePrefix.length).match(/^(.*?)(?::(\w+=.*))?$/s) ?? [];
   return { file: resolve(file), options };
 }
 
-/** Imports a file's default export. Its imports of `srrl` are this package, wherever the file lies. */
+/** Imports a file's default export. Wherever the file is, its imports of `srrl` resolve to this package. */
 export async function importDefault(text: string, what: string): Promise<unknown> {
   const { file } = fileAndOptions(text);
   const url = pathToFileURL(file).href;
@@ -43,7 +43,7 @@ function useThisPackage(url: string): void {
   register(`data:text/javascript,${encodeURIComponent(hook(folder, home))}`);
 }
 
-/** Files next to the user's, which it may import, are meant as well. */
+/** A resolve hook for all files in the user's folder, since the imported file may import them. */
 const hook = (folder: string, home: string): string => `
 export const resolve = (specifier, context, next) =>
   /^srrl(\\/|$)/.test(specifier) && context.parentURL?.startsWith(${JSON.stringify(folder)})

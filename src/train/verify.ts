@@ -1,4 +1,4 @@
-/** Compares files with the checksums in them. */
+/** Verifies files against the checksums in them. */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkCall } from '../call.js';
@@ -11,21 +11,21 @@ import { partsOf } from '../files/mapped.js';
 import { checkZip } from '../zip-check.js';
 import { damageOf } from './checkpoint-file.js';
 
-/** What {@link verifyFile} found. */
+/** The result of {@link verifyFile} for one file. */
 export interface FileVerdict {
   file: string;
-  /** What the file is. */
+  /** The kind of file, such as `checkpoint`. */
   kind: string;
   /** `unchecked`: the format has no checksum, or this file has none. */
   state: 'intact' | 'damaged' | 'unchecked';
-  /** What is wrong, or what was compared. */
+  /** The damage, or the checksums that were compared. */
   detail: string;
 }
 
 /**
- * Compares a file with its checksums: a checkpoint, a student, another safetensors file, a packed data set, a cache of
- * a teacher's features, a zip archive (TorchScript, exported programs, state dicts, .npz). Of a folder, all such files
- * directly in it. Throws FileError where there is nothing to compare.
+ * Verifies the checksums of a file: a checkpoint, a student, another safetensors file, a packed data set, a cache of a
+ * teacher's features, a zip archive (TorchScript, exported programs, state dicts, .npz). For a folder, verifies all of
+ * these directly in it. Throws FileError if the path does not exist or the folder has none of them.
  */
 export async function verifyFile(path: string): Promise<FileVerdict[]> {
   checkCall('verifyFile', ['path'], undefined, arguments);

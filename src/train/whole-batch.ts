@@ -7,8 +7,8 @@ import { noGrad, type Tensor } from '../tensor/index.js';
 import type { Ranks } from './ranks.js';
 
 /**
- * A step's values with the images of all processes. Each feature is sent when it is first asked for, so that only what
- * a method uses is sent; all processes ask in the same order.
+ * Returns a step's values for the images of all processes. Each feature is gathered when it is first read, so only what
+ * a method uses is sent; all processes must read in the same order.
  */
 export function wholeValues(values: StepValues, share: PartShare, ranks: Ranks): StepValues {
   if (share.everyone) return values;

@@ -1,4 +1,4 @@
-/** The thread of a run: does it, and says what happens. */
+/** The worker thread of a run: runs it, and sends its events. */
 import { parentPort, workerData } from 'node:worker_threads';
 import { type Command, Control } from './control.js';
 import { packed } from './packed-error.js';
@@ -6,7 +6,7 @@ import type { Message, Task } from './remote.js';
 import { run } from './run.js';
 import { runTogether } from './together.js';
 
-// What is recorded as the command line is that of the program.
+// Removes the worker's file, so that the recorded command line is that of the program.
 process.argv.splice(1, 1);
 
 const say = (message: Message) => parentPort?.postMessage(message);

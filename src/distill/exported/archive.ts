@@ -1,20 +1,20 @@
-/** The archives that PyTorch 2 writes as `.pt2`. */
+/** Reads the `.pt2` archives of PyTorch 2. */
 import { existsSync, statSync } from 'node:fs';
 import { FileError } from '../../errors.js';
 import { Input } from '../../files/input.js';
 import { ZipReader } from '../../files/zip-reader.js';
 import { type Payload, type Program, parsed, payload, program } from './schema.js';
 
-/** What torch.export.save, torch.export.save before PyTorch 2.8, and AOTInductor write. */
+/** Files of torch.export.save, of torch.export.save before PyTorch 2.8, and of AOTInductor. */
 export type ArchiveKind = 'program' | 'old program' | 'package';
 
 const models = /^(?:[^/]+\/)?models\/[^/]+\.json$/;
 const oldProgramEntry = 'serialized_exported_program.json';
-// Classifiers have some thousands; each costs memory.
+// Classifiers have a few thousand nodes; each costs memory.
 const mostNodes = 100_000;
 const largestJson = 2 ** 28;
 
-/** What the content of a file is; undefined where it is none of these, damaged or absent. */
+/** Returns the kind of a file by its content; undefined if it is none of these, damaged or absent. */
 export async function archiveKind(file: string): Promise<ArchiveKind | undefined> {
   if (!existsSync(file) || !statSync(file).isFile()) return undefined;
   const input = new Input(file);
@@ -30,17 +30,17 @@ export async function archiveKind(file: string): Promise<ArchiveKind | undefined
   }
 }
 
-/** What to tell about a file of the layout that PyTorch wrote before 2.8. */
+/** Returns the error message for a file in the layout of PyTorch before 2.8. */
 export const oldProgram = (file: string): string =>
   `${file} was written by torch.export.save of a PyTorch before 2.8 (${oldProgramEntry}).\nLoad it there with torch.export.load and save it again with PyTorch 2.8 or later.`;
 
-/** An exported program: its graph, and where its tensors are. */
+/** An exported program: its graph, and the places of its tensors. */
 export class ProgramArchive {
   private constructor(
     private readonly zip: ZipReader,
     private readonly root: string,
     readonly program: Program,
-    /** By the names that the program has for them, with the folder of the content. */
+    /** Tensors by their names in the program, with the folder of their bytes. */
     readonly payloads: Map<string, Payload & { folder: string }>,
   ) {}
 
@@ -64,7 +64,7 @@ export class ProgramArchive {
     return new ProgramArchive(zip, root, content, payloads);
   }
 
-  /** The bytes of a storage. */
+  /** Reads the bytes of a storage. */
   read(path: string): Promise<Buffer> {
     return this.zip.read(this.root + path);
   }

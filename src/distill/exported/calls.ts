@@ -1,4 +1,4 @@
-/** Nodes of an exported program as calls of TorchScript operators. */
+/** Translates nodes of an exported program to calls of TorchScript operators. */
 import { TeacherError } from '../../errors.js';
 import type { ScriptCall, ScriptValue } from '../../native-types.js';
 import type { ProgramNode } from './schema.js';
@@ -30,7 +30,7 @@ const arithmetic: Record<string, string> = {
   'torch.sym_sqrt': 'aten::sqrt',
 };
 
-/** Symbolic forms of what TorchScript has as plain integers. */
+/** Operators on symbolic sizes, and their TorchScript forms on plain integers. */
 const plainForms: Record<string, string> = {
   sym_size: 'size',
   sym_stride: 'stride',
@@ -38,12 +38,12 @@ const plainForms: Record<string, string> = {
   sym_storage_offset: 'storage_offset',
 };
 
-/** Without results: checks of what the exporter assumed. */
+/** Checks of the exporter's assumptions, which have no results. */
 const checks = /^torch\.ops\.aten\.(_assert_\w+|sym_constrain_range\w*)\.\w+$/;
 
 /**
- * The call that a node is; undefined where it only checks something. Throws TeacherError for operators that are not
- * supported.
+ * Returns the call for a node; undefined for a node that only checks an assumption. Throws TeacherError for unsupported
+ * operators.
  */
 export function callOf(node: ProgramNode, used: Set<string>, options: ValueOptions): ScriptCall | undefined {
   if (checks.test(node.target) && node.outputs.length === 0) return undefined;
@@ -71,8 +71,8 @@ function unsupported(target: string): string {
 }
 
 /**
- * Decomposed programs have normalizations and convolutions in forms that nothing else here knows; these are the usual
- * ones with the same result.
+ * Replaces the decomposed forms of normalizations and convolutions, which nothing else here supports, by the usual
+ * operators with the same result.
  */
 function usualForm(call: ScriptCall, used: Set<string>): ScriptCall {
   const value = (name: string): ScriptValue => call.inputs.find((input) => input.name === name)?.value ?? none;
@@ -93,7 +93,7 @@ function usualForm(call: ScriptCall, used: Set<string>): ScriptCall {
       { name: 'cudnn_enabled', value: { kind: 'bool', value: true } },
     ]);
   }
-  // A copy where the layout asks for one: programs are exported for one layout of the images, and run with any.
+  // reshape copies if necessary: a program is exported for one memory layout of images, and runs with any.
   if (call.operator === 'aten::view' && call.overload === '')
     return made('aten::reshape', call, [
       { name: 'self', value: value('self') },
@@ -118,7 +118,7 @@ function made(operator: string, { outputs }: ScriptCall, inputs: ScriptCall['inp
   return { operator, overload: '', inputs, outputs: outputs.slice(0, 1) };
 }
 
-/** Where in the model's own code a node comes from. */
+/** Returns the module and source line that a node comes from, for messages. */
 export function placeOf({ metadata }: ProgramNode): string {
   const stack =
     String(metadata.nn_module_stack ?? '')

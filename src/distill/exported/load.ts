@@ -1,4 +1,4 @@
-/** Programs of torch.export as TorchScript modules. */
+/** Loads programs of torch.export as TorchScript modules. */
 import { FileError, messageOf, SrrlError, TeacherError } from '../../errors.js';
 import { Input } from '../../files/input.js';
 import { native } from '../../native.js';
@@ -11,16 +11,15 @@ import { bindings, type Program, type ProgramNode, parsed } from './schema.js';
 import { tensorName, type ValueOptions } from './values.js';
 import { replacedTypes, Weights } from './weights.js';
 
-/** A program as a module, and the number of images that it was exported for; undefined where it takes any. */
+/** A program as a module, and its constant batch size; undefined if it accepts any number of images. */
 export interface ExportedModule {
   module: ScriptModule;
   batch: number | undefined;
 }
 
 /**
- * Loads a file of torch.export.save as a TorchScript module: one operator for one node, weights under their names. No
- * code of the file is run. Throws FileError where the file is damaged, TeacherError where the program uses something
- * that is not supported.
+ * Loads a file of torch.export.save as a TorchScript module: one operator per node, weights under their names. Runs no
+ * code from the file. Throws FileError if the file is damaged, TeacherError if the program uses something unsupported.
  */
 export async function loadExported(
   file: string,
@@ -59,7 +58,7 @@ async function build(file: string, archive: ProgramArchive, device: string): Pro
   }
 }
 
-/** The images, and the tensors that the module holds: name in the module -> name in the graph. */
+/** Returns the name of the images, and the module's tensors: name in the module -> name in the graph. */
 function inputsOf(specs: Record<string, unknown>[]): { input: string; tensors: Map<string, string> } {
   const tensors = new Map<string, string>();
   const images: string[] = [];
@@ -93,7 +92,7 @@ function inputsOf(specs: Record<string, unknown>[]): { input: string; tensors: M
   return { input, tensors };
 }
 
-/** The tensors that it returns, in the order of its own result; dicts and dataclasses come flattened. */
+/** Returns the names of the returned tensors, in the order of the result; dicts and dataclasses are flattened. */
 function outputsOf(specs: Record<string, unknown>[]): string[] {
   return specs.flatMap((spec) => {
     const [[kind, content] = ['', undefined]] = Object.entries(spec);
@@ -126,7 +125,7 @@ function translated(nodes: ProgramNode[], used: Set<string>, options: ValueOptio
   return { calls, origins };
 }
 
-/** Every text of an argument could be a name; that some are none does no harm. */
+/** Adds every string in an argument, since it could be a name; strings that are not names do no harm. */
 function addNames(value: unknown, names: Set<string>): void {
   const pending = [value];
   while (pending.length > 0) {
@@ -136,7 +135,7 @@ function addNames(value: unknown, names: Set<string>): void {
   }
 }
 
-/** `#12: why` of the native part, with the operator and its place. */
+/** Replaces the number in a native message `#12: why` by the operator and its place. */
 function explained(message: string, origins: ProgramNode[]): string {
   const [, number, why] = message.match(/^#(\d+): ([\s\S]*)$/) ?? [];
   const node = number === undefined ? undefined : origins[Number(number)];

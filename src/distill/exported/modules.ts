@@ -10,7 +10,7 @@ export interface ModuleEntry {
   type: string;
 }
 
-/** All modules, parents first: those that hold tensors, and those that nodes say they ran in. */
+/** Returns all modules, parents first: those that hold tensors, and those in which nodes ran. */
 export function modulesOf(attributes: string[], nodes: ProgramNode[]): ModuleEntry[] {
   const types = new Map([['', 'Module']]);
   for (const path of attributes) {

@@ -6,19 +6,19 @@ import { FileError } from '../../errors.js';
 import { z } from '../../options.js';
 
 const name = z.string().max(1000);
-// Beyond 2^53 too, for "to the end".
+// May exceed 2^53: the format writes 2^63 - 1 for "to the end".
 const integer = z.number().refine(Number.isInteger, 'expected an integer');
 const size = z.object({ as_int: z.int().nonnegative() });
 const anySize = z.union([size, z.object({ as_expr: z.unknown() })]);
 const named = z.object({ name });
 
-/** A tagged union: one key that says the kind. */
+/** A tagged union: an object with one key, which is the kind. */
 export const argument = z
   .record(z.string(), z.unknown())
   .refine((union) => Object.keys(union).length === 1, 'an argument has not exactly one kind');
 export type Argument = z.output<typeof argument>;
 
-/** What a kind of argument holds; kinds that are not here are refused by name. */
+/** The content of each kind of argument; other kinds are refused by name. */
 export const contents = {
   as_none: z.unknown(),
   as_tensor: named,
@@ -66,7 +66,7 @@ export const program = z.object({
 });
 export type Program = z.output<typeof program>;
 
-/** How the inputs and outputs of the graph are bound. */
+/** The bindings of the graph's inputs and outputs. */
 export const bindings = {
   parameter: z.object({ arg: named, parameter_name: name }),
   buffer: z.object({ arg: named, buffer_name: name }),
@@ -97,7 +97,7 @@ export const payload = z.object({
 });
 export type Payload = z.output<typeof payload>['config'][string];
 
-/** The value as the schema has it. Throws FileError that names the place. */
+/** Parses a value by its schema. Throws FileError that names the invalid place. */
 export function parsed<Schema extends z.ZodType>(schema: Schema, value: unknown, where: string): z.output<Schema> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;

@@ -1,23 +1,23 @@
-/** Arguments and results of nodes. */
+/** Reads arguments and results of nodes. */
 import { FileError, TeacherError } from '../../errors.js';
 import type { ScriptValue } from '../../native-types.js';
 import type { z } from '../../options.js';
 import { type Argument, contents, parsed } from './schema.js';
 
-/** What arguments are read with. */
+/** Options for reading arguments. */
 export interface ValueOptions {
   device: string;
-  /** Dtypes in whose place float32 stands. */
+  /** Numbers of the dtypes that float32 replaces. */
   replaced: Set<number>;
 }
 
-/** c10::MemoryFormat by the numbers of the format. */
+/** c10::MemoryFormat by the number in the file format. */
 const memoryFormats = [undefined, 0, 2, 3, 1];
 const float32 = 7;
-// Beyond it stands "to the end", which JSON.parse rounds.
+// "To the end" is 2^63 - 1, which JSON.parse rounds to this.
 const largestInteger = 2 ** 63;
 
-/** The kind of an argument, and its content. */
+/** Returns the kind of an argument and its content. */
 function opened(union: Argument): { kind: string; content: unknown } {
   const [[kind, content] = ['', undefined]] = Object.entries(union);
   return { kind, content };
@@ -36,7 +36,7 @@ function integer(value: number): number {
   return value;
 }
 
-/** A name in the graph, or a constant integer, of a symbolic size. */
+/** Returns a symbolic size: a name in the graph, or a constant integer. */
 function symbol(union: Argument): string | number {
   const { kind, content } = opened(union);
   if (kind === 'as_name' && typeof content === 'string') return content;
@@ -44,7 +44,7 @@ function symbol(union: Argument): string | number {
   throw new FileError(`a symbolic size is ${kind}.`);
 }
 
-/** The name of a tensor, or null for None. */
+/** Returns the name of a tensor, or null for None. */
 function optionalName(union: Argument): string | null {
   const { kind, content } = opened(union);
   return kind === 'as_none' ? null : contentOf('as_tensor', kind === 'as_tensor' ? content : undefined).name;
@@ -86,7 +86,7 @@ const readers: Record<string, (content: unknown, options: ValueOptions) => Scrip
     if (contentOf('as_layout', content) !== 7) throw new TeacherError('it makes a tensor that is sparse.');
     return { kind: 'int', value: 0 };
   },
-  // Wherever it was exported: constants belong where the weights are.
+  // The device of the export is ignored: constants belong on the device of the weights.
   as_device: (content, { device }) => {
     contentOf('as_device', content);
     return { kind: 'device', value: device };
@@ -103,7 +103,7 @@ function symbolic(union: Argument): ScriptValue {
 
 const noOptions: ValueOptions = { device: 'cpu', replaced: new Set() };
 
-/** The number that c10 has for a dtype. */
+/** Converts the number of a dtype to that of c10. Throws TeacherError for unsupported dtypes. */
 function scalarType(number: number, replaced: Set<number>): number {
   const own = replaced.has(number) ? float32 : number;
   if (own >= 1 && own <= 12) return own - 1;
@@ -111,7 +111,7 @@ function scalarType(number: number, replaced: Set<number>): number {
   throw new TeacherError(`it uses a dtype that is not supported (number ${number}).`);
 }
 
-/** An argument as the native part takes it. Throws TeacherError for kinds that are not supported. */
+/** Converts an argument for the native part. Throws TeacherError for unsupported kinds. */
 export function scriptValue(union: Argument, options: ValueOptions): ScriptValue {
   const { kind, content } = opened(union);
   const read = readers[kind];
@@ -120,7 +120,7 @@ export function scriptValue(union: Argument, options: ValueOptions): ScriptValue
   return read(content, options);
 }
 
-/** The names that a result is bound to; null for what is not used. */
+/** Returns the names to which a result is bound; null for unused results. */
 export function resultOf(union: Argument): string | null | (string | null)[] {
   const { kind, content } = opened(union);
   if (kind === 'as_none') return null;
@@ -133,7 +133,7 @@ export function resultOf(union: Argument): string | null | (string | null)[] {
   throw new TeacherError(`it has a result of the kind ${kind}, which is not supported.`);
 }
 
-/** The name of a tensor that an argument is, or undefined where it is something else. */
+/** Returns the name of an argument that is a tensor; else undefined. */
 export function tensorName(union: Argument): string | undefined {
   const { kind, content } = opened(union);
   return kind === 'as_tensor' ? contentOf('as_tensor', content).name : undefined;

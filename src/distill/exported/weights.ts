@@ -6,7 +6,7 @@ import { fromArray, type Tensor, functions as torch } from '../../tensor/index.j
 import type { ProgramArchive } from './archive.js';
 import type { Payload } from './schema.js';
 
-/** By the numbers of the format. */
+/** Dtypes by the number in the file format. */
 const dtypes: Record<number, DType> = {
   1: 'uint8',
   2: 'int8',
@@ -22,10 +22,10 @@ const dtypes: Record<number, DType> = {
   13: 'bfloat16',
 };
 const strided = 7;
-// An expanded tensor has more elements than its storage; beyond this the file is taken for damaged.
+// An expanded tensor has more elements than its storage; above this number, the file counts as damaged.
 const mostElements = 2 ** 28;
 
-/** Half and double precision of the parameters: the numbers of the dtypes that float32 takes the place of. */
+/** Returns the numbers of the parameters' half and double precision dtypes, which float32 replaces. */
 export function replacedTypes({ payloads }: ProgramArchive): Set<number> {
   const types = [...payloads.values()]
     .filter(({ is_param }) => is_param)
@@ -33,7 +33,7 @@ export function replacedTypes({ payloads }: ProgramArchive): Set<number> {
   return new Set(types.filter((type) => [6, 8, 13].includes(type)));
 }
 
-/** Reads tensors by name; those that share a storage share it here. */
+/** Reads tensors by name; the bytes of a shared storage are read once. */
 export class Weights {
   private readonly storages = new Map<string, Tensor>();
 

@@ -9,7 +9,7 @@ export class CrossEntropy implements Method {
   readonly needsTeacher = false;
   readonly options: z.output<typeof crossEntropyOptions>;
 
-  /** It has no options, and refuses any. */
+  /** Accepts no options: throws ConfigError for any. */
   constructor(options: z.input<typeof crossEntropyOptions> = {}) {
     this.options = validate(crossEntropyOptions, options, 'the method ce');
   }

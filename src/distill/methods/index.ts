@@ -1,4 +1,4 @@
-/** Distillation methods by name. A new one is a file in this folder and a line here; a test walks the folder. */
+/** Distillation methods by name. To add one, add a file to this folder and a line here; a test checks the folder. */
 import { ConfigError } from '../../errors.js';
 import { validate } from '../../options.js';
 import { didYouMean } from '../../suggest.js';
@@ -30,7 +30,7 @@ export const methodKinds: readonly MethodKind[] = [
   crossEntropyKind,
 ];
 
-/** A method by name. Throws ConfigError for unknown names and options, with the nearest ones. */
+/** Creates a method by name. Throws ConfigError for unknown names and options, with the nearest ones. */
 export function createMethod(name: string, options: Record<string, unknown> = {}): Method {
   const kind = methodKinds.find((candidate) => candidate.name === name);
   if (!kind) {

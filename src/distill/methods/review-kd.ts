@@ -19,8 +19,8 @@ export type ReviewKDOptions = z.input<typeof reviewKDOptions>;
 
 /**
  * Knowledge review (Chen et al., CVPR 2021): L = ce L_CE + hcl min(epoch / warmUp, 1) sum of the context losses between
- * the teacher's levels and the student's, fused from deep to shallow. Levels are the stages as the networks give them
- * and, as the deepest, the pooled feature; the authors take maps before the last ReLU of a stage.
+ * the teacher's levels and the student's, fused from deep to shallow. Levels are the stages as the networks return them
+ * and, as the deepest, the pooled feature; the authors use maps before the last ReLU of a stage.
  */
 export class ReviewKD implements Method {
   readonly name = 'review-kd';
@@ -63,7 +63,7 @@ const levelShapes = ({ stages, pooled }: FeatureShapes, numbers: readonly number
   [pooled, 1, 1],
 ];
 
-/** Stages and, as a map of one position, the pooled feature. */
+/** Returns the stages, and the pooled feature as a map [N, C, 1, 1]. */
 const levelsOf = (features: Features, numbers: readonly number[]): Tensor[] => [
   ...numbers.map((i) => stageOf(features, i)),
   features.pooled.unsqueeze(2).unsqueeze(3),

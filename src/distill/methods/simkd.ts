@@ -30,7 +30,7 @@ export const simKDOptions = z.strictObject({
 export type SimKDOptions = z.input<typeof simKDOptions>;
 
 /**
- * The teacher's classifier reused (Chen et al., CVPR 2022): L = simkd ||P(f_S) - f_T||^2 on the last maps. The student
+ * Reuses the teacher's classifier (Chen et al., CVPR 2022): L = simkd ||P(f_S) - f_T||^2 on the last maps. The student
  * is evaluated and exported with the projector P and the teacher's classifier; its own is not trained.
  */
 export class SimKD implements Method {
@@ -72,7 +72,7 @@ export class SimKD implements Method {
   }
 }
 
-/** A copy, so that the exported network does not end with the teacher. */
+/** Copies the classifier, so that the exported network outlives the teacher. */
 function frozenClassifier({ weight, bias }: TeacherContract): Linear {
   const [classes, width] = weight.shape as [number, number];
   const classifier = new Linear(width, classes, { bias: bias !== null });

@@ -45,8 +45,8 @@ export type SRRLOptions = z.input<typeof srrlOptions>;
 
 /**
  * SRRL: L = ce L_CE + alpha L_FM + beta L_SR, equation (5); with `kd` also + kd T^2 KL(teacher || student), as later
- * benchmarks add it. Without L_SR: beta 0; without L_FM: alpha 0. `fmStage` matches averaged maps of an inner stage
- * through a connector of their own, for the comparison of positions.
+ * benchmarks add it. Use beta 0 to omit L_SR, alpha 0 to omit L_FM. `fmStage` matches averaged maps of an inner stage
+ * through their own connector, to compare positions in the network.
  */
 export class SRRL implements Method {
   readonly name = 'srrl';
@@ -96,7 +96,7 @@ export class SRRL implements Method {
   ): { fm: Tensor; sr: Tensor } {
     const { sr, temperature } = this.options;
     if (sr === 'l2' && !fmConnector) return bothLosses(targets, rhS, teacher);
-    // Not under noGrad: only the classifier's weights are frozen, the gradient passes through them.
+    // Not under noGrad: the classifier's weights are frozen, but the gradient passes through them.
     const zTildeS = teacher.classify(rhS);
     const zT = targets.logits;
     return {
