@@ -11,7 +11,7 @@ export class Input {
   #descriptor: number | undefined;
 
   constructor(path: string) {
-    // Nonblocking, because opening a pipe would otherwise wait for a writer.
+    // Non-blocking, because opening a pipe would otherwise wait for a writer.
     this.#descriptor = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     const status = fstatSync(this.#descriptor);
     this.size = status.size;

@@ -83,7 +83,7 @@ export interface RunRecords {
   /** Absent while the run is active, or if it was killed. */
   end?: EndRecord;
   analysis?: RunAnalysis;
-  /** The recorded steps, in order. */
+  /** The steps in the record, in order. */
   steps?: StepRow[];
   /** The accuracy of the same student without a teacher. */
   alone?: Alone;

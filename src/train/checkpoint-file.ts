@@ -60,7 +60,7 @@ const schema = z.strictObject({
   }),
 });
 
-/** The state of a run besides its tensors. */
+/** The state of a run, without its tensors. */
 export interface Progress {
   /** One record per complete epoch. */
   epochs: EpochRecord[];
