@@ -6,9 +6,10 @@ export const slow = [
   'test/cli/{config-round-trip,hostile,sweep}.test.ts',
   'test/bench/{device,harness}.test.ts',
   'test/data/remote/run.test.ts',
-  'test/distributed/{mismatch,on-device,resume,run,teacher-cache}.test.ts',
+  'test/distributed/{evaluation,mismatch,on-device,resume,run,teacher-cache}.test.ts',
+  'test/docs/guides.test.ts',
   'test/models/originals.test.ts',
-  'test/train/deterministic.test.ts',
+  'test/train/{company,deterministic,whole-step-uploads}.test.ts',
 ];
 
 export default defineConfig({

@@ -23,6 +23,7 @@ export const remoteOptions = z.strictObject({
   shardRetries: z.int().min(0).default(5).describe('times that a request is tried again, after growing pauses'),
 });
 
+/** How data sets with an address are read: the cache for their shards, and retries. */
 export type RemoteOptions = z.input<typeof remoteOptions>;
 
 /** Picks the remote options from a larger set of options. */
