@@ -15,7 +15,10 @@ const documents = [
   'docs/tracking.md',
 ];
 
-/** `UPDATE_OUTPUTS=1 npx vitest run test/docs/guides.test.ts` writes what the examples print into the documents. */
+/**
+ * `UPDATE_OUTPUTS=1 npx vitest run --config vitest.long.config.ts test/docs/guides.test.ts` writes what the examples print
+ * into the documents.
+ */
 function update(document: string, results: readonly Result[]): void {
   const file = join(packageRoot, document);
   let text = readFileSync(file, 'utf8');
