@@ -21,7 +21,8 @@ namespace {
 // The value of an argument; none where the operator has no such argument.
 const c10::IValue& valueOf(const Operator& op, const c10::Stack& stack, const char* name) {
   static const c10::IValue none;
-  const auto found = std::find_if(op.arguments.begin(), op.arguments.end(), [&](const Argument& argument) { return argument.name == name; });
+  const auto found = std::find_if(op.arguments.begin(), op.arguments.end(),
+                                  [&](const Argument& argument) { return argument.name == name; });
   return found == op.arguments.end() ? none : stack[found - op.arguments.begin()];
 }
 
@@ -29,7 +30,8 @@ const c10::IValue& valueOf(const Operator& op, const c10::Stack& stack, const ch
 
 void refuseQuantizedType(const Argument& argument, const c10::IValue& value) {
   if (value.isInt() && c10::isQIntType(static_cast<at::ScalarType>(value.toInt())))
-    refuse(kType, argument.name, "is a quantized type; quantizePerTensor() and quantizePerChannel() make quantized tensors");
+    refuse(kType, argument.name,
+           "is a quantized type; quantizePerTensor() and quantizePerChannel() make quantized tensors");
 }
 
 void refuseMkldnnLayout(const Argument& argument, const c10::IValue& value) {
@@ -41,7 +43,8 @@ void refuseMkldnnLayout(const Argument& argument, const c10::IValue& value) {
 void refuseOddResult(const Argument& argument, const c10::IValue& value) {
   for (const at::Tensor& tensor : value.isTensor() ? std::vector{value.toTensor()} : value.toTensorVector()) {
     if (tensor.is_quantized() || tensor.is_nested() || tensor.is_mkldnn() || tensor._is_zerotensor())
-      refuse(kType, argument.name, "cannot take a result: it is quantized, nested, of mkldnn's layout, or zeros without memory");
+      refuse(kType, argument.name,
+             "cannot take a result: it is quantized, nested, of mkldnn's layout, or zeros without memory");
   }
 }
 
@@ -62,7 +65,9 @@ void checkKinds(const Operator& op, const c10::Stack& stack) {
 // ---- of single operators ------------------------------------------------------------------------------------------
 
 // A lazy clone takes the memory from under an array that viewTypedArray() has given to JavaScript.
-void refuseLazyClone(const Operator&, const c10::Stack&) { throw Error(kType, "copies on write are not supported; use clone()"); }
+void refuseLazyClone(const Operator&, const c10::Stack&) {
+  throw Error(kType, "copies on write are not supported; use clone()");
+}
 
 void refuseQuantizedSelf(const Operator&, const c10::Stack& stack) {
   if (stack[0].toTensor().is_quantized()) refuse(kType, "self", "is quantized; use intRepr() for its integers first");
@@ -73,18 +78,21 @@ void refuseMkldnnSelf(const Operator&, const c10::Stack& stack) {
 }
 
 void requireStrided(const Operator&, const c10::Stack& stack) {
-  if (stack[0].toTensor().layout() != at::kStrided) refuse(kType, "self", "is not dense; use toDense() first, or clone()");
+  if (stack[0].toTensor().layout() != at::kStrided)
+    refuse(kType, "self", "is not dense; use toDense() first, or clone()");
 }
 
 // The backward pass divides by the number of rows.
 void requireRowsForGradient(const Operator&, const c10::Stack& stack) {
   const at::Tensor& self = stack[0].toTensor();
-  if (self.dim() == 2 && self.size(0) == 0 && self.requires_grad()) refuse(kShape, "self", "has no rows, which cannot be differentiated");
+  if (self.dim() == 2 && self.size(0) == 0 && self.requires_grad())
+    refuse(kShape, "self", "has no rows, which cannot be differentiated");
 }
 
 void requireDense(const Operator& op, const c10::Stack& stack) {
   for (size_t i = 0; i < stack.size(); i++) {
-    if (stack[i].isTensor() && stack[i].toTensor().layout() != at::kStrided) refuse(kType, op.arguments[i].name, "is not dense; use toDense() first");
+    if (stack[i].isTensor() && stack[i].toTensor().layout() != at::kStrided)
+      refuse(kType, op.arguments[i].name, "is not dense; use toDense() first");
   }
 }
 
@@ -92,7 +100,8 @@ void requireDense(const Operator& op, const c10::Stack& stack) {
 void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
   for (const char* name : {"output", "buffer"}) {
     const c10::IValue& value = valueOf(op, stack, name);
-    if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes()) refuse(kShape, name, "must have the shape of self");
+    if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes())
+      refuse(kShape, name, "must have the shape of self");
   }
 }
 
@@ -101,36 +110,45 @@ void checkNoise(const Operator& op, const c10::Stack& stack) {
   if (!valueOf(op, stack, "training").toBool()) return;
   for (const char* name : {"noise", "out"}) {
     const c10::IValue& value = valueOf(op, stack, name);
-    if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes()) refuse(kShape, name, "must have the shape of self");
+    if (value.isTensor() && value.toTensor().sizes() != stack[0].toTensor().sizes())
+      refuse(kShape, name, "must have the shape of self");
   }
-  if (!valueOf(op, stack, "noise").toTensor().is_contiguous()) refuse(kType, "noise", "must be contiguous; use contiguous() first");
+  if (!valueOf(op, stack, "noise").toTensor().is_contiguous())
+    refuse(kType, "noise", "must be contiguous; use contiguous() first");
 }
 
 // A step that is cut to an integer of 0 divides.
 void checkStep(const Operator& op, const c10::Stack& stack) {
-  const c10::IValue &out = valueOf(op, stack, "out"), &dtype = valueOf(op, stack, "dtype"), &step = valueOf(op, stack, "step");
+  const c10::IValue &out = valueOf(op, stack, "out"), &dtype = valueOf(op, stack, "dtype"),
+                    &step = valueOf(op, stack, "step");
   if (!step.isScalar() || step.toScalar().isComplex()) return;
   at::ScalarType type = at::kDouble;
-  if (out.isTensor()) type = out.toTensor().scalar_type();
-  else if (dtype.isInt()) type = static_cast<at::ScalarType>(dtype.toInt());
+  if (out.isTensor())
+    type = out.toTensor().scalar_type();
+  else if (dtype.isInt())
+    type = static_cast<at::ScalarType>(dtype.toInt());
   const double size = step.toScalar().toDouble();
   if (c10::isIntegralType(type, true) && size > -1 && size < 1) refuse(kType, "step", "is 0 as an integer");
 }
 
 void requireMatrixForSparse(const Operator&, const c10::Stack& stack) {
-  if (stack[1].toTensor().layout() != at::kStrided && stack[0].toTensor().dim() != 2) refuse(kShape, "self", "must be a matrix where A is sparse");
+  if (stack[1].toTensor().layout() != at::kStrided && stack[0].toTensor().dim() != 2)
+    refuse(kShape, "self", "must be a matrix where A is sparse");
 }
 
 void requireStateOfLstm(const Operator& op, const c10::Stack& stack) {
-  if (valueOf(op, stack, "hx").toTensorVector().size() != 2) refuse(kShape, "hx", "must be two tensors, the hidden state and the cell's");
+  if (valueOf(op, stack, "hx").toTensorVector().size() != 2)
+    refuse(kShape, "hx", "must be two tensors, the hidden state and the cell's");
 }
 
 // The layers take as many weights from the list as their numbers say, and packed sequences begin with the first length.
 void checkRecurrent(const Operator& op, const c10::Stack& stack) {
-  const int64_t layers = valueOf(op, stack, "num_layers").toInt(), directions = valueOf(op, stack, "bidirectional").toBool() ? 2 : 1;
+  const int64_t layers = valueOf(op, stack, "num_layers").toInt(),
+                directions = valueOf(op, stack, "bidirectional").toBool() ? 2 : 1;
   const auto given = static_cast<int64_t>(valueOf(op, stack, "params").toListRef().size());
   const int64_t least = valueOf(op, stack, "has_biases").toBool() ? 4 : 2;  // one more with projections
-  if (layers < 1 || layers > given || given < layers * directions * least) refuse(kShape, "params", "holds fewer weights than the layers need");
+  if (layers < 1 || layers > given || given < layers * directions * least)
+    refuse(kShape, "params", "holds fewer weights than the layers need");
   const c10::IValue& lengths = valueOf(op, stack, "batch_sizes");
   if (lengths.isTensor() && lengths.toTensor().numel() == 0) refuse(kShape, "batch_sizes", "must not be empty");
 }
@@ -139,28 +157,33 @@ void checkRecurrent(const Operator& op, const c10::Stack& stack) {
 void checkBinomial(const Operator&, const c10::Stack& stack) {
   const at::Tensor& count = stack[0].toTensor();
   const at::tracer::impl::NoTracerDispatchMode untraced;
-  if (count.is_cpu() && count.layout() == at::kStrided && !count.is_nested() && count.isnan().any().item<bool>()) refuse(kType, "count", "holds NaN");
+  if (count.is_cpu() && count.layout() == at::kStrided && !count.is_nested() && count.isnan().any().item<bool>())
+    refuse(kType, "count", "holds NaN");
 }
 
 // group divides, and N, C and HxW are how far the kernel reads.
 void checkGroupNorm(const Operator& op, const c10::Stack& stack) {
   const int64_t channels = valueOf(op, stack, "C").toInt(), groups = valueOf(op, stack, "group").toInt();
-  if (groups <= 0 || channels < 0 || channels % groups != 0) refuse(kShape, "group", "must be above 0 and a divisor of C");
+  if (groups <= 0 || channels < 0 || channels % groups != 0)
+    refuse(kShape, "group", "must be above 0 and a divisor of C");
   int64_t elements = valueOf(op, stack, "N").toInt();
-  const bool overflow = __builtin_mul_overflow(elements, channels, &elements) || __builtin_mul_overflow(elements, valueOf(op, stack, "HxW").toInt(), &elements);
+  const bool overflow = __builtin_mul_overflow(elements, channels, &elements) ||
+                        __builtin_mul_overflow(elements, valueOf(op, stack, "HxW").toInt(), &elements);
   if (overflow || elements != stack[0].toTensor().numel()) refuse(kShape, "input", "must have N * C * HxW elements");
 }
 
 // A tensor of zeros without memory has none to give.
 void requireMemoryOfSource(const Operator& op, const c10::Stack& stack) {
   const c10::IValue& source = valueOf(op, stack, "source");
-  if (source.isTensor() && source.toTensor()._is_zerotensor()) refuse(kType, "source", "is zeros without memory; use clone() first");
+  if (source.isTensor() && source.toTensor()._is_zerotensor())
+    refuse(kType, "source", "is zeros without memory; use clone() first");
 }
 
 // One value for each channel, where the kernel reads as many.
 void checkBatchNorm(const Operator& op, const c10::Stack& stack) {
   const at::Tensor& input = stack[0].toTensor();
-  if (input.is_nested() || input.dim() < 2 || input.size(1) == 0) refuse(kShape, "input", "must have at least two dimensions, and channels in the second");
+  if (input.is_nested() || input.dim() < 2 || input.size(1) == 0)
+    refuse(kShape, "input", "must have at least two dimensions, and channels in the second");
   for (const char* name : {"weight", "bias", "running_mean", "running_var"}) {
     const c10::IValue& value = valueOf(op, stack, name);
     if (value.isTensor() && (value.toTensor().is_nested() || value.toTensor().numel() != input.size(1)))
@@ -187,18 +210,22 @@ void checkTruncatedDivision(const Operator& op, const c10::Stack& stack) {
   const at::Tensor& self = stack[0].toTensor();
   const at::tracer::impl::NoTracerDispatchMode untraced;
   const at::Tensor other = stack[1].isTensor() ? stack[1].toTensor() : at::scalar_tensor(stack[1].toScalar());
-  const at::ScalarType type = stack[1].isTensor() ? at::result_type(self, other) : at::result_type(self, stack[1].toScalar());
+  const at::ScalarType type =
+      stack[1].isTensor() ? at::result_type(self, other) : at::result_type(self, stack[1].toScalar());
   const int64_t least = leastOf(type);
   const auto holds = [](const at::Tensor& tensor, int64_t value) {
-    return tensor.is_cpu() && tensor.layout() == at::kStrided && !tensor.is_nested() && !tensor.is_quantized() && tensor.eq(value).any().item<bool>();
+    return tensor.is_cpu() && tensor.layout() == at::kStrided && !tensor.is_nested() && !tensor.is_quantized() &&
+           tensor.eq(value).any().item<bool>();
   };
-  if (least != 0 && holds(other, -1) && holds(self, least)) refuse(kType, "self", "holds the smallest integer, which divided by -1 does not fit its type");
+  if (least != 0 && holds(other, -1) && holds(self, least))
+    refuse(kType, "self", "holds the smallest integer, which divided by -1 does not fit its type");
 }
 
 // The shape of a dense tensor, and the memory that it has it in.
 class Form {
  public:
-  explicit Form(const at::Tensor& tensor) : tensor_(tensor), plain_(tensor.layout() == at::kStrided && tensor.has_storage() && !tensor.is_nested()) {
+  explicit Form(const at::Tensor& tensor)
+      : tensor_(tensor), plain_(tensor.layout() == at::kStrided && tensor.has_storage() && !tensor.is_nested()) {
     if (!plain_) return;
     storage_ = tensor.storage();
     sizes_ = tensor.sizes();

@@ -59,8 +59,10 @@ Group ownGroup() {
     std::string path = line.substr(second + 1);
     if (path == "/" || path.find("..") != std::string::npos) path.clear();
     Group group;
-    if (kinds.empty()) group = tightest("/sys/fs/cgroup", path, "memory.max", "memory.current");
-    else if (kinds == "memory" || kinds.ends_with(",memory") || kinds.starts_with("memory,")) group = tightest("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes");
+    if (kinds.empty())
+      group = tightest("/sys/fs/cgroup", path, "memory.max", "memory.current");
+    else if (kinds == "memory" || kinds.ends_with(",memory") || kinds.starts_with("memory,"))
+      group = tightest("/sys/fs/cgroup/memory", path, "memory.limit_in_bytes", "memory.usage_in_bytes");
     if (group.limit < found.limit) found = group;
   }
   return found;
@@ -68,7 +70,8 @@ Group ownGroup() {
 
 class LimitedAllocator final : public c10::Allocator {
  public:
-  LimitedAllocator(c10::Allocator* base, Group group) : base_(base), group_(std::move(group)), usage_(open(group_.usage.c_str(), O_RDONLY | O_CLOEXEC)) {}
+  LimitedAllocator(c10::Allocator* base, Group group)
+      : base_(base), group_(std::move(group)), usage_(open(group_.usage.c_str(), O_RDONLY | O_CLOEXEC)) {}
 
   c10::DataPtr allocate(size_t bytes) override {
     if (bytes >= kLeast && usage_ >= 0) check(static_cast<int64_t>(bytes));
@@ -84,10 +87,13 @@ class LimitedAllocator final : public c10::Allocator {
     malloc_trim(0);
     const int64_t held = used() - files();
     TORCH_CHECK(fits(bytes, held), "can't allocate memory: ", bytes, " bytes were asked for; of the ", group_.limit,
-                " bytes that the control group of this process may use (a container's or a job's limit), ", std::max<int64_t>(0, group_.limit - held), " are left.");
+                " bytes that the control group of this process may use (a container's or a job's limit), ",
+                std::max<int64_t>(0, group_.limit - held), " are left.");
   }
 
-  bool fits(int64_t bytes, int64_t held) const { return held + bytes <= group_.limit - std::min(kReserve, group_.limit / 8); }
+  bool fits(int64_t bytes, int64_t held) const {
+    return held + bytes <= group_.limit - std::min(kReserve, group_.limit / 8);
+  }
 
   int64_t used() const {
     char text[32] = {};

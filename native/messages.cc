@@ -6,9 +6,10 @@ namespace srrl {
 // what happened. CUDA's advice stands in the first paragraph, after the reason: the same lines for every error of the
 // driver.
 std::string withoutAdvice(std::string text) {
-  for (const char* tail : {"\nThis could be because", " This could be because", "\nException raised from", "\nSearch for `cuda",
-                           "\nCUDA kernel errors might be", "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING",
-                           "\nDevice-side assertions were", "\nCompile with `TORCH_USE_CUDA_DSA`", "\n\n"}) {
+  for (const char* tail :
+       {"\nThis could be because", " This could be because", "\nException raised from", "\nSearch for `cuda",
+        "\nCUDA kernel errors might be", "\nFor debugging consider passing CUDA_LAUNCH_BLOCKING",
+        "\nDevice-side assertions were", "\nCompile with `TORCH_USE_CUDA_DSA`", "\n\n"}) {
     text = text.substr(0, text.find(tail));
   }
   while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
@@ -22,17 +23,19 @@ std::string interpreterReason(const std::string& text) {
 }
 
 bool speaksOfShapes(const std::string& text) {
-  for (const char* phrase : {"size of tensor", "shapes cannot be multiplied", "must match", "invalid for input of size",
-                             "Expected more than 1 value", "Given groups=", "Sizes of tensors", "expand(", "Expected 3D"}) {
+  for (const char* phrase :
+       {"size of tensor", "shapes cannot be multiplied", "must match", "invalid for input of size",
+        "Expected more than 1 value", "Given groups=", "Sizes of tensors", "expand(", "Expected 3D"}) {
     if (text.find(phrase) != std::string::npos) return true;
   }
   return false;
 }
 
 bool speaksOfKinds(const std::string& text) {
-  for (const char* whole : {"Invalid argument", "An object was expected", "A string was expected", "A string or symbol was expected",
-                            "A function was expected", "A number was expected", "A boolean was expected", "An array was expected",
-                            "A bigint was expected", "An arraybuffer was expected", "A date was expected"}) {
+  for (const char* whole :
+       {"Invalid argument", "An object was expected", "A string was expected", "A string or symbol was expected",
+        "A function was expected", "A number was expected", "A boolean was expected", "An array was expected",
+        "A bigint was expected", "An arraybuffer was expected", "A date was expected"}) {
     if (text == whole) return true;
   }
   return false;

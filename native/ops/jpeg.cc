@@ -94,7 +94,9 @@ struct Decoder {
   }
   // Nothing frees a handle where the constructor throws.
   static Handle opened(const at::Tensor& bytes) {
-    TORCH_CHECK(isPlain(bytes) && bytes.dim() == 1 && bytes.scalar_type() == at::kByte && bytes.is_contiguous() && bytes.device().is_cpu(), "bytes must be uint8 [N]");
+    TORCH_CHECK(isPlain(bytes) && bytes.dim() == 1 && bytes.scalar_type() == at::kByte && bytes.is_contiguous() &&
+                    bytes.device().is_cpu(),
+                "bytes must be uint8 [N]");
     return opened().init(kInitDecompress);
   }
   void check(int status) const { TORCH_CHECK(status == 0, api.error(handle)); }
@@ -151,11 +153,13 @@ struct SingleThread {
 // box: left, top, width, height of a part of the image scaled by 1 / `denominator` (1, 2, 4 or 8: libjpeg decodes fewer
 // pixels then). The part is resized to `resized` (height, width), bilinear with antialiasing; `pixels` gets as much of
 // that as it has room for, from `offset` (top, left) on.
-void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box, int64_t denominator, at::IntArrayRef resized,
-                at::IntArrayRef offset) {
-  TORCH_CHECK(isPlain(pixels) && pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
+void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box, int64_t denominator,
+                at::IntArrayRef resized, at::IntArrayRef offset) {
+  TORCH_CHECK(isPlain(pixels) && pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte &&
+                  pixels.is_contiguous() && pixels.device().is_cpu(),
               "pixels must be a contiguous uint8 tensor [H, W, 3] on the CPU");
-  TORCH_CHECK(box.size() == 4 && resized.size() == 2 && offset.size() == 2, "box has 4 numbers, resized and offset have 2");
+  TORCH_CHECK(box.size() == 4 && resized.size() == 2 && offset.size() == 2,
+              "box has 4 numbers, resized and offset have 2");
   const Decoder jpeg(bytes);
   TORCH_CHECK(jpeg.header(), jpeg.api.error(jpeg.handle));
   const int64_t d = denominator;
@@ -163,8 +167,13 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
   jpeg.check(jpeg.api.scale(jpeg.handle, {1, static_cast<int>(d)}));
   const int64_t width = (jpeg.get(kWidth) + d - 1) / d, height = (jpeg.get(kHeight) + d - 1) / d;
   const int64_t left = box[0], top = box[1], w = box[2], h = box[3];
-  TORCH_CHECK(left >= 0 && top >= 0 && w > 0 && h > 0 && w <= width && h <= height && left <= width - w && top <= height - h, "the part is not inside of the image");
-  const auto holds = [&](int i) { return resized[i] >= 0 && offset[i] >= 0 && pixels.size(i) <= resized[i] && offset[i] <= resized[i] - pixels.size(i); };
+  TORCH_CHECK(
+      left >= 0 && top >= 0 && w > 0 && h > 0 && w <= width && h <= height && left <= width - w && top <= height - h,
+      "the part is not inside of the image");
+  const auto holds = [&](int i) {
+    return resized[i] >= 0 && offset[i] >= 0 && pixels.size(i) <= resized[i] &&
+           offset[i] <= resized[i] - pixels.size(i);
+  };
   TORCH_CHECK(holds(0) && holds(1), "there are no such pixels in the resized part");
 
   // Color is smoothed over neighbors: with a few pixels more around it, the part has the bytes that it has in the
@@ -179,12 +188,15 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
   }
   const bool inks = jpeg.get(kColorspace) >= kCmyk;
   uint8_t* decoded = scratch(across * down * (inks ? 4 : 3));
-  jpeg.check(jpeg.api.decompress(jpeg.handle, bytes.const_data_ptr<uint8_t>(), bytes.numel(), decoded, 0, inks ? kPixelsCmyk : kPixelsRgb));
+  jpeg.check(jpeg.api.decompress(jpeg.handle, bytes.const_data_ptr<uint8_t>(), bytes.numel(), decoded, 0,
+                                 inks ? kPixelsCmyk : kPixelsRgb));
   if (inks) cmykToRgb(decoded, across * down);
 
   const SingleThread alone;
-  const at::Tensor part = at::from_blob(decoded + ((top - y) * across + left - x) * 3, {1, 3, h, w}, {across * down * 3, 1, across * 3, 3}, at::kByte);
-  const at::Tensor whole = resized[0] == h && resized[1] == w ? part : at::_upsample_bilinear2d_aa(part, resized, false);
+  const at::Tensor part = at::from_blob(decoded + ((top - y) * across + left - x) * 3, {1, 3, h, w},
+                                        {across * down * 3, 1, across * 3, 3}, at::kByte);
+  const at::Tensor whole =
+      resized[0] == h && resized[1] == w ? part : at::_upsample_bilinear2d_aa(part, resized, false);
   pixels.copy_(whole[0].permute({1, 2, 0}).narrow(0, offset[0], pixels.size(0)).narrow(1, offset[1], pixels.size(1)));
 }
 
@@ -193,7 +205,9 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
 void defineJpeg(torch::Library& library) {
   library.def("open_turbo_jpeg(str file) -> bool", openTurboJpeg);
   library.def("jpeg_size(Tensor bytes) -> (int, int)", jpegSize);
-  library.def("decode_jpeg(Tensor bytes, Tensor(a!) pixels, int[] box, int denominator, int[] resized, int[] offset) -> ()", decodeJpeg);
+  library.def(
+      "decode_jpeg(Tensor bytes, Tensor(a!) pixels, int[] box, int denominator, int[] resized, int[] offset) -> ()",
+      decodeJpeg);
 }
 
 }  // namespace srrl

@@ -1,5 +1,5 @@
-// What native code shares between threads, used from many at once, under ThreadSanitizer: npm run test:tsan. Libtorch is
-// not instrumented; of it, TSan sees locks, threads and what is freed.
+// What native code shares between threads, used from many at once, under ThreadSanitizer: npm run test:tsan. Libtorch
+// is not instrumented; of it, TSan sees locks, threads and what is freed.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -61,9 +61,11 @@ void networks() {
       const Tensor x = map(32).requires_grad_(true), weight = at::randn({32, 32, 3, 3}).requires_grad_(true);
       const Tensor scale = at::ones({32}).requires_grad_(true), shift = at::zeros({32}).requires_grad_(true);
       const OptionalTensor none, mean = at::zeros({32}), variance = at::ones({32});
-      const Tensor maps = call<Tensor, const Tensor&, const Tensor&, const OptionalTensor&>("srrl::conv3x3", x, weight, none);
-      const Tensor made = call<Tensor, const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&, const OptionalTensor&, const OptionalTensor&, double, double,
-                               const OptionalTensor&>("srrl::batch_norm_relu", maps, scale, shift, mean, variance, none, 0.1, 1e-5, none);
+      const Tensor maps =
+          call<Tensor, const Tensor&, const Tensor&, const OptionalTensor&>("srrl::conv3x3", x, weight, none);
+      const Tensor made = call<Tensor, const Tensor&, const Tensor&, const Tensor&, const OptionalTensor&,
+                               const OptionalTensor&, const OptionalTensor&, double, double, const OptionalTensor&>(
+          "srrl::batch_norm_relu", maps, scale, shift, mean, variance, none, 0.1, 1e-5, none);
       torch::autograd::backward({made.sum()}, {});
       require(weight.grad().isfinite().all().item<bool>(), "a gradient is a number");
     }
@@ -78,7 +80,9 @@ void lanes() {
   });
   together([](int) {
     const OptionalTensor none;
-    for (int round = 0; round < 5; round++) call<Tensor, const Tensor&, const Tensor&, const OptionalTensor&>("srrl::conv3x3", map(32), at::randn({32, 32, 3, 3}), none);
+    for (int round = 0; round < 5; round++)
+      call<Tensor, const Tensor&, const Tensor&, const OptionalTensor&>("srrl::conv3x3", map(32),
+                                                                        at::randn({32, 32, 3, 3}), none);
   });
   ends = true;
   changer.join();
@@ -95,12 +99,14 @@ void loader(const std::vector<uint8_t>& file, const char* turboJpeg) {
     const std::vector<double> mean(3, 0.5), deviation(3, 0.25);
     for (int64_t epoch = 0; epoch < 4; epoch++) {
       const Tensor order = call<Tensor, int64_t, int64_t, int64_t>("srrl::epoch_order", 64, 1, epoch);
-      call<Tensor, const Tensor&, const Tensor&, Doubles, Doubles, int64_t, bool, int64_t, int64_t>("srrl::normalized_views", images, order, mean, deviation, 2, true, 1, epoch);
+      call<Tensor, const Tensor&, const Tensor&, Doubles, Doubles, int64_t, bool, int64_t, int64_t>(
+          "srrl::normalized_views", images, order, mean, deviation, 2, true, 1, epoch);
       require(call<bool, c10::string_view>("srrl::open_turbo_jpeg", turboJpeg), "libjpeg-turbo is there");
       const auto [width, height] = call<std::tuple<int64_t, int64_t>, const Tensor&>("srrl::jpeg_size", bytes);
       const std::array<int64_t, 4> box{0, 0, width, height};
       const std::array<int64_t, 2> resized{8, 8}, offset{0, 0};
-      call<void, const Tensor&, Tensor, at::IntArrayRef, int64_t, at::IntArrayRef, at::IntArrayRef>("srrl::decode_jpeg", bytes, batch[thread], box, 1, resized, offset);
+      call<void, const Tensor&, Tensor, at::IntArrayRef, int64_t, at::IntArrayRef, at::IntArrayRef>(
+          "srrl::decode_jpeg", bytes, batch[thread], box, 1, resized, offset);
     }
   });
   require(batch[0].equal(batch[kThreads - 1]), "threads decode alike");
@@ -148,7 +154,8 @@ void engines() {
     kernels::enable(true);
     for (int i = 0; i < 200; i++) {
       require(kernels::engineFor(on) != nullptr, "an engine stays installed");
-      require(kernels::trusted(on, "kind " + std::to_string(i % 7), [&] { return ++compared > 0; }), "a verdict is the same for all");
+      require(kernels::trusted(on, "kind " + std::to_string(i % 7), [&] { return ++compared > 0; }),
+              "a verdict is the same for all");
       require(kernels::counters(on, 1 + thread).numel() == 1 + thread, "counters are as many as asked for");
       if (i % 50 == 0) {
         kernels::capturing(true);
@@ -172,63 +179,68 @@ distributed::GroupSetup setupOf(int rank, int port) {
   return setup;
 }
 
-// Two ranks in one process: heartbeats, collectives, gradients of both, and a rank that ends the wait of another thread.
+// Two ranks in one process: heartbeats, collectives, gradients of both, and a rank that ends the wait of another
+// thread.
 void ranks(int port) {
-  together([&](int rank) {
-    const auto group = std::make_shared<distributed::Group>(setupOf(rank, port));
-    std::thread trainer([&] {
-      for (int step = 0; step < 100; step++) group->reached(step);
-    });
-    for (int round = 0; round < 5; round++) {
-      const Tensor all = group->gathered(at::full({3}, rank), "a test");
-      require(all.sum().item<int64_t>() == 3, "both ranks are gathered");
-    }
-    trainer.join();
-    std::vector<Tensor> parameters;
-    for (int i = 0; i < 6; i++) parameters.push_back(at::ones({100}).requires_grad_(true));
-    distributed::ReducerOptions options;
-    options.bucketBytes = options.firstBucketBytes = 800;
-    distributed::Reducer reducer(group, parameters, options);
-    std::atomic<bool> ends = false;
-    std::thread meter([&] {
-      while (!ends) reducer.takeTimes();
-    });
-    for (int step = 0; step < 5; step++) {
-      for (Tensor& parameter : parameters) parameter.mutable_grad().reset();
-      reducer.arm();
-      Tensor loss = at::zeros({});
-      for (const Tensor& parameter : parameters) loss = loss + parameter.sum() * (rank + 1);
-      torch::autograd::backward({loss}, {});
-      reducer.finish();
-      require(parameters[0].grad()[0].item<float>() == 1.5f, "gradients are means");
-    }
-    ends = true;
-    meter.join();
-    // The other rank never comes.
-    if (rank == 0) {
-      std::thread stopper([&] {
-        std::this_thread::sleep_for(std::chrono::milliseconds(300));
-        group->abort();
-      });
-      try {
-        group->gathered(at::ones({1}), "a test that is stopped");
-        require(false, "an aborted wait throws");
-      } catch (const Error&) {
-      }
-      stopper.join();
-    } else {
-      std::this_thread::sleep_for(std::chrono::seconds(1));
-      group->fail("it is a test");
-    }
-  }, 2);
+  together(
+      [&](int rank) {
+        const auto group = std::make_shared<distributed::Group>(setupOf(rank, port));
+        std::thread trainer([&] {
+          for (int step = 0; step < 100; step++) group->reached(step);
+        });
+        for (int round = 0; round < 5; round++) {
+          const Tensor all = group->gathered(at::full({3}, rank), "a test");
+          require(all.sum().item<int64_t>() == 3, "both ranks are gathered");
+        }
+        trainer.join();
+        std::vector<Tensor> parameters;
+        for (int i = 0; i < 6; i++) parameters.push_back(at::ones({100}).requires_grad_(true));
+        distributed::ReducerOptions options;
+        options.bucketBytes = options.firstBucketBytes = 800;
+        distributed::Reducer reducer(group, parameters, options);
+        std::atomic<bool> ends = false;
+        std::thread meter([&] {
+          while (!ends) reducer.takeTimes();
+        });
+        for (int step = 0; step < 5; step++) {
+          for (Tensor& parameter : parameters) parameter.mutable_grad().reset();
+          reducer.arm();
+          Tensor loss = at::zeros({});
+          for (const Tensor& parameter : parameters) loss = loss + parameter.sum() * (rank + 1);
+          torch::autograd::backward({loss}, {});
+          reducer.finish();
+          require(parameters[0].grad()[0].item<float>() == 1.5f, "gradients are means");
+        }
+        ends = true;
+        meter.join();
+        // The other rank never comes.
+        if (rank == 0) {
+          std::thread stopper([&] {
+            std::this_thread::sleep_for(std::chrono::milliseconds(300));
+            group->abort();
+          });
+          try {
+            group->gathered(at::ones({1}), "a test that is stopped");
+            require(false, "an aborted wait throws");
+          } catch (const Error&) {
+          }
+          stopper.join();
+        } else {
+          std::this_thread::sleep_for(std::chrono::seconds(1));
+          group->fail("it is a test");
+        }
+      },
+      2);
 }
 
 // The group of the process, taken and left by several threads.
 void currentGroup() {
   together([](int thread) {
     for (int i = 0; i < 100; i++) {
-      if (thread == 0) distributed::setCurrentGroup(nullptr);
-      else require(!distributed::currentGroupOrNull(), "there is no group");
+      if (thread == 0)
+        distributed::setCurrentGroup(nullptr);
+      else
+        require(!distributed::currentGroupOrNull(), "there is no group");
       distributed::jointSums(at::ones({2}));
     }
   });
@@ -250,12 +262,8 @@ int main(int, char** arguments) {
   std::fclose(from);
 
   const std::pair<const char*, std::function<void()>> scenarios[] = {
-      {"networks", networks},
-      {"lanes", lanes},
-      {"loader", [&] { loader(file, arguments[1]); }},
-      {"references", references},
-      {"engines", engines},
-      {"ranks", [&] { ranks(std::atoi(arguments[3])); }},
+      {"networks", networks},         {"lanes", lanes},     {"loader", [&] { loader(file, arguments[1]); }},
+      {"references", references},     {"engines", engines}, {"ranks", [&] { ranks(std::atoi(arguments[3])); }},
       {"currentGroup", currentGroup},
   };
   for (const auto& [name, run] : scenarios) {

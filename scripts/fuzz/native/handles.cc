@@ -91,8 +91,10 @@ class Session {
     }
     for (auto& [handle, known] : known_) {
       if (known.scope != depth_ || !known.alive) continue;
-      if (std::find(escaping.begin(), escaping.end(), handle) != escaping.end()) known.scope--;
-      else known.alive = false;
+      if (std::find(escaping.begin(), escaping.end(), handle) != escaping.end())
+        known.scope--;
+      else
+        known.alive = false;
     }
     depth_--;
   }
@@ -123,8 +125,10 @@ class Session {
   static void convert(double number) {
     const Handle handle = srrl::toHandle(number);
     require(handle < uint64_t{1} << 53, "a handle fits into a double");
-    if (number >= 1 && number < 9007199254740992.0) require(handle == static_cast<Handle>(number), "a handle is the number's whole part");
-    else require(handle == 0, "what is no handle is 0");
+    if (number >= 1 && number < 9007199254740992.0)
+      require(handle == static_cast<Handle>(number), "a handle is the number's whole part");
+    else
+      require(handle == 0, "what is no handle is 0");
   }
 
   HandleTable table_;

@@ -13,17 +13,21 @@ namespace {
 std::vector<double> channelsOf(int64_t channels, double value) { return std::vector<double>(channels, value); }
 
 void compare(Input& input) {
-  const int64_t count = 1 + input.below(4), channels = 1 + input.below(4), height = input.below(9), width = input.below(9);
-  const int64_t pad = input.below(4) == 0 ? input.number<int64_t>() : input.below(6), seed = input.number<int64_t>(), epoch = input.number<int64_t>();
+  const int64_t count = 1 + input.below(4), channels = 1 + input.below(4), height = input.below(9),
+                width = input.below(9);
+  const int64_t pad = input.below(4) == 0 ? input.number<int64_t>() : input.below(6), seed = input.number<int64_t>(),
+                epoch = input.number<int64_t>();
   const bool flip = input.below(2);
   const at::Tensor images = at::empty({count, channels, height, width}, at::kByte);
   for (int64_t i = 0; i < images.numel(); i++) images.mutable_data_ptr<uint8_t>()[i] = input.number<uint8_t>();
   const at::Tensor rows = at::empty({input.below(4)}, at::kLong);
-  for (int64_t i = 0; i < rows.numel(); i++) rows.mutable_data_ptr<int64_t>()[i] = input.below(8) == 0 ? input.number<int64_t>() : input.below(count);
+  for (int64_t i = 0; i < rows.numel(); i++)
+    rows.mutable_data_ptr<int64_t>()[i] = input.below(8) == 0 ? input.number<int64_t>() : input.below(count);
   const auto mean = channelsOf(channels, 0), deviation = channelsOf(channels, 1. / 255);
   const at::Tensor views = srrl::normalizedViews(images, rows, mean, deviation, pad, flip, seed, epoch);
   // By the definition, pixel by pixel.
-  const at::Tensor draws = srrl::viewDraws({rows.const_data_ptr<int64_t>(), static_cast<size_t>(rows.numel())}, pad, flip, seed, epoch);
+  const at::Tensor draws =
+      srrl::viewDraws({rows.const_data_ptr<int64_t>(), static_cast<size_t>(rows.numel())}, pad, flip, seed, epoch);
   const auto draw = draws.accessor<int64_t, 2>();
   const auto view = views.accessor<float, 4>();
   const auto image = images.accessor<uint8_t, 4>();
@@ -46,12 +50,14 @@ void normalize(Input& input) {
   const auto plain = channelsOf(3, 0), by = channelsOf(3, 1. / 255);
   const at::Tensor made = srrl::normalizedPixels(pixels, flips, plain, by);
   const at::Tensor upright = pixels.permute({0, 3, 1, 2}).to(at::kFloat);
-  require(at::where(flips.view({-1, 1, 1, 1}), upright.flip(3), upright).sub(made).abs().lt(1e-3).all().item<bool>(), "pixels are mirrored where asked");
+  require(at::where(flips.view({-1, 1, 1, 1}), upright.flip(3), upright).sub(made).abs().lt(1e-3).all().item<bool>(),
+          "pixels are mirrored where asked");
 }
 
 void order(Input& input) {
   const int64_t count = input.below(64);
-  const at::Tensor sorted = std::get<0>(srrl::epochOrder(count, input.number<int64_t>(), input.number<int64_t>()).sort());
+  const at::Tensor sorted =
+      std::get<0>(srrl::epochOrder(count, input.number<int64_t>(), input.number<int64_t>()).sort());
   require(at::equal(sorted, at::arange(count)), "an order has each sample once");
 }
 
