@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DataError } from '../../errors.js';
 import { z } from '../../options.js';
 import { type DatasetKind, type EncodedSet, imagenetStatistics, labelsOf } from '../dataset.js';
-import { readWhole } from '../files.js';
+import { readerBelow } from '../files.js';
 import { imageExtensions, imagesBelow } from '../image-files.js';
 import { sizeOption, sourceOptions } from '../source-options.js';
 import { foldersIn, type Skipped, skippedOf, skippedText } from '../walk.js';
@@ -14,6 +14,7 @@ function readSplit(folder: string, classes: readonly string[], skipped: Skipped)
   const stranger = foldersIn(folder).find((name) => !classes.includes(name));
   if (stranger !== undefined)
     throw new DataError(`${join(folder, stranger)} is a class that the training images do not have.`);
+  const readers: ReturnType<typeof readerBelow>[] = [];
   const files: string[] = [];
   const numbers: number[] = [];
   for (const [number, name] of classes.entries()) {
@@ -23,6 +24,8 @@ function readSplit(folder: string, classes: readonly string[], skipped: Skipped)
       const text = skippedText(skipped);
       throw new DataError(`${path} holds no image (${imageExtensions})${text ? `; skipped: ${text}` : ''}.`);
     }
+    // A class may be a link to another disk.
+    readers.push(readerBelow(path));
     for (const file of found) {
       files.push(join(path, file));
       numbers.push(number);
@@ -30,8 +33,7 @@ function readSplit(folder: string, classes: readonly string[], skipped: Skipped)
   }
   return {
     labels: labelsOf(numbers, classes.length),
-    // Reading a small file from the page cache is faster than handing the work to another thread.
-    read: async (image) => readWhole(files[image] as string),
+    read: (image) => (readers[numbers[image] as number] as (typeof readers)[0])(files[image] as string),
     nameOf: (image) => files[image] as string,
   };
 }
