@@ -4,6 +4,7 @@ import { Worker } from 'node:worker_threads';
 import { DisposedError, ThreadError } from '../errors.js';
 import type { z } from '../options.js';
 import { type PackedError, revived } from '../train/packed-error.js';
+import { threadFlags } from '../train/thread-flags.js';
 import type { ReadyCard } from './card.js';
 import type { classifierOptions } from './classifier.js';
 import type { Prediction } from './engine.js';
@@ -55,7 +56,7 @@ export class PredictThread {
 
   /** Starts the thread. Rejects with the thread's error if it cannot load the student. */
   static async open(source: string, options: ThreadTask['options']): Promise<PredictThread> {
-    const worker = new Worker(entry, { workerData: { source, options } satisfies ThreadTask });
+    const worker = new Worker(entry, { workerData: { source, options } satisfies ThreadTask, ...threadFlags() });
     const answer = await firstAnswer(worker, source);
     if (answer.type === 'ready') return new PredictThread(source, answer.card, worker);
     await worker.terminate();

@@ -5,6 +5,7 @@ import type { Command, Control } from './control.js';
 import type { TrainEvent } from './events.js';
 import { type PackedError, packed, revived } from './packed-error.js';
 import { type DistillSetup, isNamed, type StudentSetup } from './setup.js';
+import { threadFlags } from './thread-flags.js';
 
 /** Messages from the worker. */
 export type Message = { type: 'event'; event: TrainEvent } | { type: 'done' } | { type: 'error'; error: PackedError };
@@ -31,7 +32,7 @@ export const hasStuckThread = (): boolean => stuck.size > 0;
 export async function* remoteRun<Event extends TrainEvent>(task: Task, control: Control): AsyncGenerator<Event, void> {
   const { signal } = control;
   signal?.throwIfAborted();
-  const worker = new Worker(entry, { workerData: task, argv: process.argv.slice(1) });
+  const worker = new Worker(entry, { workerData: task, argv: process.argv.slice(1), ...threadFlags() });
   const inbox = new Inbox(worker);
   // Listens from the start, because the exit may come before a slow caller asks again.
   const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));

@@ -50,6 +50,24 @@ describe('import and require', () => {
   });
 });
 
+describe('a program given as text', () => {
+  it('trains and predicts in threads of their own', () => {
+    const program = `
+      import { loadClassifier, train } from 'srrl';
+      const options = { student: 'resnet8', data: 'shapes:60?test=24', epochs: 1, batchSize: 12, out: 'run' };
+      let last;
+      for await (const event of train(options)) last = event;
+      const classify = await loadClassifier('run');
+      const [{ label }] = await classify({ data: new Uint8Array(3072), width: 32, height: 32, channels: 3 });
+      console.log(last.type, typeof label);
+      await classify.close();`;
+    expect(node('--input-type=module', ['-e', program], { cwd: project })).toMatchObject({
+      status: 0,
+      stdout: 'end string\n',
+    });
+  });
+});
+
 describe('types', () => {
   const source = (call: string) => `
     import torch, { nn, type Tensor } from 'srrl/torch';
