@@ -105,6 +105,29 @@ describe.skipIf(!isThere)('max pooling', () => {
     });
   });
 
+  it.each([2 ** 16, 2 ** 31, 2 ** 32 + 1, 2 ** 40, 2 ** 53 - 1])('of windows of %d does what libtorch does', (huge) => {
+    const x = torch.randn([1, 4, 6, 6]);
+    const sizes: Window[] = [
+      ...([
+        [huge, {}],
+        [[huge, huge], { padding: Math.floor(huge / 2) }],
+        [[2, huge], {}],
+      ] as Window[]),
+      ...(['stride', 'padding', 'dilation'] as const).map((name): Window => [2, { [name]: huge }]),
+    ];
+    const outcomeOf = (input: Tensor, [kernelSize, options]: Window) => {
+      try {
+        return new MaxPool2d(kernelSize, options).forward(input).tolist();
+      } catch (error) {
+        return (error as { code: string }).code;
+      }
+    };
+    for (const window of sizes) {
+      const onDevice = withKernels(() => outcomeOf(x.to({ device, memoryFormat: 'channelsLast' }), window));
+      expect(onDevice, JSON.stringify(window)).toEqual(outcomeOf(x, window));
+    }
+  });
+
   it('agrees with the plain operators in every case', () => {
     expect(refusedKernels(device)).toEqual([]);
   });
