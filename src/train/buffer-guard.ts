@@ -38,10 +38,12 @@ export class BufferGuard {
     this.#undo.restoreIf(found);
   }
 
-  /** Returns `value` if all statistics are finite, else NaN, without waiting for the device. */
+  /** Returns the scalar `value` if all statistics are finite, else NaN, without gradient or waiting for the device. */
   added(value: Tensor): Tensor {
     if (this.#floating.length === 0) return value;
-    return noGrad(() => scope(() => largestMagnitudes(this.statistics).sum().mul(0).to(value.device).add(value)));
+    return noGrad(() =>
+      scope(() => largestMagnitudes(this.statistics).sum().mul(0).to({ device: value.device, dtype: value.dtype }).add(value)),
+    );
   }
 
   /** Names of the {@link statistics}. */

@@ -1,4 +1,5 @@
 import type { Tensor } from '../tensor/index.js';
+import { weightedSumName } from './part.js';
 
 /**
  * The values that show NaN or Inf in a step, float64 [...]: losses, norm of the gradients, statistics; then the terms,
@@ -18,12 +19,13 @@ export function whatIn(
   { losses, deciding, terms }: Omit<Health, 'values'>,
   statistics: readonly string[],
 ): string | undefined {
-  const bad = values.slice(0, deciding).findIndex((value) => !Number.isFinite(value));
+  const firstBad = (from: number, to?: number) => values.slice(from, to).findIndex((value) => !Number.isFinite(value));
+  const bad = firstBad(0, deciding);
   if (bad < 0) return undefined;
-  if (bad < losses) {
-    const term = values.slice(deciding).findIndex((value) => !Number.isFinite(value));
-    return term < 0 ? 'the weighted sum' : `the term ${terms[term]}`;
-  }
-  const statistic = values.slice(losses + 1, deciding).findIndex((value) => !Number.isFinite(value));
-  return statistic < 0 ? 'a gradient' : statistics[statistic];
+  const term = firstBad(deciding);
+  if (bad < losses && term >= 0) return `the term ${terms[term]}`;
+  // With several ranks, the loss of all of them also shows their statistics.
+  const statistic = firstBad(losses + 1, deciding);
+  if (statistic >= 0) return statistics[statistic];
+  return bad < losses ? weightedSumName : 'a gradient';
 }

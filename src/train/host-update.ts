@@ -2,7 +2,7 @@ import { clipGradNorm_, type EMA, type GradScaler, getTotalNorm } from '../optim
 import type { BufferGuard } from './buffer-guard.js';
 import type { TermMeter } from './meter.js';
 import type { AnyOptimizer } from './optimizer.js';
-import { nonFiniteTerm, type Part } from './part.js';
+import { nonFiniteTerm, type Part, weightedSumName } from './part.js';
 import type { Ranks } from './ranks.js';
 
 /** What the end of a step works on, on the CPU or a device. */
@@ -23,26 +23,29 @@ export class HostUpdate {
 
   /** Updates from the passes. With NaN or Inf, returns where it was and changes nothing but statistics. */
   now(parts: readonly Part[]): string | undefined {
-    const bad = nonFiniteTerm(parts) ?? this.update();
+    const bad = this.badLoss(parts) ?? this.update();
     if (bad !== undefined) return bad;
     for (const part of parts) this.setup.meter.add(part);
     return undefined;
   }
 
+  private badLoss(parts: readonly Part[]): string | undefined {
+    const { buffers, ranks } = this.setup;
+    const bad = nonFiniteTerm(parts);
+    // The loss of all ranks also shows their statistics.
+    return bad === weightedSumName && ranks ? (buffers.nonFinite() ?? `${bad} of all ranks`) : bad;
+  }
+
+  /** Gradients, and therefore the outcome, are the same on all ranks. */
   private update(): string | undefined {
-    const { optimizer, buffers, ema, scaler, clipNorm, ranks } = this.setup;
+    const { optimizer, buffers, ema, scaler, clipNorm } = this.setup;
     if (scaler) scaler.unscale_(optimizer);
     const params = optimizer.paramGroups.flatMap((group) => group.params);
     // The norm is finite if and only if all gradients are; statistics add 0, or NaN.
     const gradients = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
     const norm = Number(buffers.added(gradients).item());
-    // Gradients are shared by all processes; statistics may belong to this one alone.
-    const [unsound] = ranks?.any([!Number.isFinite(norm)]) ?? [!Number.isFinite(norm)];
-    if (unsound) {
-      const buffer = buffers.nonFinite();
-      if (buffer !== undefined) return buffer;
-      if (Number.isFinite(norm)) return 'a statistic of another rank';
-    }
+    const buffer = Number.isFinite(norm) ? undefined : buffers.nonFinite();
+    if (buffer !== undefined) return buffer;
     if (scaler) {
       // An overflow in float16 is expected: the scaler skips the step and lowers its scale.
       scaler.step(optimizer);

@@ -40,13 +40,17 @@ export function weightedSum(terms: Terms, weightOf: (name: string, weight: Weigh
   return parts.reduce((sum, part) => sum.add(part));
 }
 
+/** What {@link nonFiniteTerm} calls a loss whose terms are all finite. */
+export const weightedSumName = 'the weighted sum';
+
+/** Names the first term with NaN or Inf; undefined if all losses are finite. */
 export function nonFiniteTerm(parts: readonly Part[]): string | undefined {
   if (parts.every(({ loss }) => Number.isFinite(Number(loss.item())))) return undefined;
   for (const { terms } of parts) {
     for (const [name, { value }] of Object.entries(terms))
       if (!Number.isFinite(Number(value.item()))) return `the term ${name}`;
   }
-  return 'the weighted sum';
+  return weightedSumName;
 }
 
 /** Returns notices about batches and parts that are one image larger, so that none has a single image. */

@@ -9,6 +9,7 @@ import { fastConvolutions } from '../nn/index.js';
 import type { GradScaler } from '../optim/index.js';
 import { autocast, noGrad, type Tensor } from '../tensor/index.js';
 import { deviceType } from './algorithms.js';
+import type { BufferGuard } from './buffer-guard.js';
 import { type Part, rightOf, weightedSum } from './part.js';
 import type { Ranks } from './ranks.js';
 import { type Inputs, partOfInputs } from './recorded-pass.js';
@@ -26,6 +27,8 @@ export interface PassContext {
   /** The processes that share the batch, if there are several, and the reducer of their gradients. */
   ranks: Ranks | undefined;
   reducer: () => Reducer | undefined;
+  /** The statistics that a forward pass changes. */
+  buffers: BufferGuard;
   /** Copies of the weights in the precision of the run, if it keeps them. */
   half: HalfWeights | undefined;
   /** Returns a weight that depends on the epoch: as a number, or as a tensor on the device. */
@@ -72,7 +75,7 @@ export class Passes {
   }
 
   private backward(inputs: Inputs, share: PartShare, whole: number): Part {
-    const { ranks, scaler } = this.context;
+    const { ranks, scaler, buffers } = this.context;
     const { terms, right } = this.forward(inputs, share);
     const loss = this.sumOf(terms);
     const ofAll = ranks?.weightOf(share, this.setup.objective) ?? 1;
@@ -83,7 +86,8 @@ export class Passes {
     const compared = ranks && this.setup.objective.comparesImages && !share.everyone;
     return {
       terms,
-      loss: ranks?.jointLoss(loss, ofAll) ?? loss,
+      // With NaN or Inf in the statistics of one rank, all ranks must leave out the update.
+      loss: ranks?.jointLoss(buffers.added(loss), ofAll) ?? loss,
       count: compared ? share.total : share.size,
       ...(ranks && (compared || share.everyone) && { share: 1 / ranks.size }),
       ...(right && { right }),

@@ -126,7 +126,7 @@ export class Trainer {
     const { ranks } = this;
     this.host = new HostUpdate({ optimizer, buffers, meter, ema: averages, scaler, ranks, clipNorm: options.clipNorm });
     this.passes = new Passes(setup, {
-      ...{ scaler, half: this.half },
+      ...{ scaler, buffers, half: this.half },
       epoch: () => this.epoch + 1,
       ranks,
       reducer: () => this.reducer,

@@ -57,4 +57,14 @@ describe('two processes with a device each', () => {
       expect(output).toMatch(/srrl::all_reduce_ \d+/);
     }
   });
+
+  it.each(['cpu', 'device'])('leave out a step in which a statistic of one of them is NaN, on %s', async (where) => {
+    const args = ['--no-sync-batch-norm', '--on-non-finite', 'skip'];
+    for (const rank of ['0', '1']) {
+      const env = { SRRL_NAN_RANK: rank, ...(where === 'device' && { NODE_OPTIONS: mock, SRRL_COUNT_RECORDED: '1' }) };
+      const ranks = await run(2, `${where}-${rank}`, [...args, ...(where === 'device' ? ['--device', 'hpu'] : [])], env);
+      expect(ranks[0]?.output).toMatch(/step \d+.*(statistic|weighted sum)/);
+    }
+    expect(difference(`${where}-0`, `${where}-1`)).toBe(0);
+  });
 });
