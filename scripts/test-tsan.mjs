@@ -14,7 +14,7 @@ const sources = [
     'native/messages.cc',
     'native/plain.cc',
   ],
-  ...['gloo', 'group', 'heartbeat', 'moments', 'reducer', 'store'].map((name) => `native/distributed/${name}.cc`),
+  ...['by_device', 'gloo', 'group', 'heartbeat', 'moments', 'nccl', 'reducer', 'store'].map((name) => `native/distributed/${name}.cc`),
   ...['engine', 'norm_relu', 'norm_autograd'].map((name) => `native/kernels/${name}.cc`),
   ...['conv3x3', 'jpeg', 'lanes', 'norm_relu', 'views'].map((name) => `native/ops/${name}.cc`),
   ...['winograd', 'norm'].flatMap((name) => [`native/${name}/avx2.cc`, `native/${name}/avx512.cc`]),
@@ -41,9 +41,18 @@ for (const source of sources) {
   isNew = true;
 }
 const program = join(out, 'threads');
+// The sources mention functions of Node-API, of which the program calls one: the others end it.
+const symbolsOf = (kind) => {
+  const { stdout } = spawnSync('nm', ['--just-symbols', kind, ...objects], { encoding: 'utf8', maxBuffer: 2 ** 28 });
+  return new Set(stdout.match(/^(node_api|napi)_\w+$/gm));
+};
+const there = symbolsOf('--defined-only');
+const absent = [...symbolsOf('--undefined-only')].filter((name) => !there.has(name));
+const rest = join(out, 'node-api.c');
+writeFileSync(rest, absent.map((name) => `void ${name}(void) { __builtin_trap(); }\n`).join(''));
 // Without -fopenmp, which would link libgomp: its functions are in teams.cc.
 if (isNew || !existsSync(program))
-  await run(compiler, ['-fsanitize=thread', ...objects, ...linkToTorch, '-o', program]);
+  await run(compiler, ['-fsanitize=thread', ...objects, '-x', 'c', rest, '-x', 'none', ...linkToTorch, '-o', program]);
 
 const freePort = () =>
   new Promise((resolve) => {

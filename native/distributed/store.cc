@@ -39,8 +39,8 @@ void askPatiently(Milliseconds patience, std::function<void()> ask) {
 }
 
 std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setup) {
-  // Stores log, with backtraces, what the errors here say in words.
-  FLAGS_caffe2_log_level = c10::GLOG_FATAL;
+  // Stores log, with backtraces, what the errors here say in words. Once: the level belongs to the process.
+  [[maybe_unused]] static const int level = FLAGS_caffe2_log_level = c10::GLOG_FATAL;
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(setup.port);
   options.isServer = setup.hostsStore;
