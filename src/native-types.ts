@@ -330,7 +330,7 @@ export interface Native {
   graphReplay(graph: Handle): void;
   kernelSources(): Record<string, string>;
   kernelTarget(device: string): { compiler: string | null; capability: string } | null;
-  kernelCompile(file: string, capability: string): Buffer;
+  kernelCompile(files: readonly string[], capability: string): Buffer[];
   kernelInstall(device: string, codes: Buffer[]): void;
   kernelsEnable(on: boolean): boolean;
   kernelVerdicts(): { device: string; kind: string; obstacle: string }[];

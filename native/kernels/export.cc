@@ -3,6 +3,8 @@
 
 #include <torch/library.h>
 
+#include <future>
+
 #include "../arguments.h"
 #include "../device.h"
 #include "../library.h"
@@ -61,14 +63,26 @@ Napi::Value kernelTarget(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// kernelCompile(file, capability) => machine code
+// kernelCompile(files, capability) => machine code of each; all files are compiled at once, a thread each
 Napi::Value kernelCompile(const Napi::CallbackInfo& info) {
-  std::map<std::string, std::string> headers(kernels::kSources.begin(), kernels::kSources.end());
-  const std::string file = info[0].As<Napi::String>();
-  const auto source = headers.find(file);
-  if (source == headers.end()) throw Error(kType, "there is no kernel source " + file);
-  const std::string code = kernels::compile(file, source->second, headers, info[1].As<Napi::String>());
-  return Napi::Buffer<char>::Copy(info.Env(), code.data(), code.size());
+  const std::map<std::string, std::string> sources(kernels::kSources.begin(), kernels::kSources.end());
+  const auto files = info[0].As<Napi::Array>();
+  const std::string capability = info[1].As<Napi::String>();
+  std::vector<std::future<std::string>> codes;
+  for (uint32_t i = 0; i < files.Length(); i++) {
+    const std::string file = files.Get(i).As<Napi::String>();
+    const auto source = sources.find(file);
+    if (source == sources.end()) throw Error(kType, "there is no kernel source " + file);
+    codes.push_back(std::async(std::launch::async, [&sources, &capability, &source = *source] {
+      return kernels::compile(source.first, source.second, sources, capability);
+    }));
+  }
+  auto result = Napi::Array::New(info.Env(), codes.size());
+  for (uint32_t i = 0; i < codes.size(); i++) {
+    const std::string code = codes[i].get();
+    result.Set(i, Napi::Buffer<char>::Copy(info.Env(), code.data(), code.size()));
+  }
+  return result;
 }
 
 // kernelInstall(device, codes)

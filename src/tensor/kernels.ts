@@ -59,7 +59,7 @@ function install(device: string): Omit<KernelState, 'device'> {
       // The cached code cannot be loaded, so it is compiled and written again.
     }
   }
-  const codes = files.map((file) => native().kernelCompile(file, capability));
+  const codes = native().kernelCompile(files, capability);
   native().kernelInstall(device, codes);
   for (const [i, file] of files.entries()) remember(cacheOf(file), codes[i] as Buffer);
   return { installed: true, compiler, capability, cached: false };

@@ -14,24 +14,26 @@ const sources = readdirSync(folder).filter((file) => file.endsWith('.cu'));
 const hasCompiler = spawnSync('nvcc', ['--version']).status === 0;
 
 describe.skipIf(!process.env.SRRL_NVRTC)('NVRTC', () => {
-  it.each(sources)('compiles %s', (file) => {
-    const code = native().kernelCompile(file, '90');
-    expect(code.subarray(0, 4).toString('latin1')).toBe('\x7fELF');
-    expect(code.includes('sm_90') || code.length > 1000).toBe(true);
-  });
+  it('compiles all sources at once, to the same code as alone', () => {
+    const codes = native().kernelCompile(sources, '90');
+    for (const [i, file] of sources.entries())
+      expect(codes[i]?.subarray(0, 4).toString('latin1'), file).toBe('\x7fELF');
+    for (const file of ['step.cu', 'views.cu'])
+      expect(native().kernelCompile([file], '90')[0]).toEqual(codes[sources.indexOf(file)]);
+  }, 300_000);
 
   it('leaves a card that it does not know to the driver', () => {
-    expect(native().kernelCompile('views.cu', '999').toString('latin1')).toMatch(/\.visible \.entry views/);
+    expect(native().kernelCompile(['views.cu'], '999')[0]?.toString('latin1')).toMatch(/\.visible \.entry views/);
   });
 
   it('names a card that is too old', () => {
-    expect(() => native().kernelCompile('views.cu', '30')).toThrow(/cannot compile for cards of capability 30/);
+    expect(() => native().kernelCompile(['views.cu'], '30')).toThrow(/cannot compile for cards of capability 30/);
   });
 });
 
 describe.skipIf(process.env.SRRL_NVRTC)('without NVRTC', () => {
   it('says so', () => {
-    expect(() => native().kernelCompile('views.cu', '90')).toThrow(/no NVRTC library/);
+    expect(() => native().kernelCompile(['views.cu'], '90')).toThrow(/no NVRTC library/);
   });
 });
 
