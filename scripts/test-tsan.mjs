@@ -14,7 +14,9 @@ const sources = [
     'native/messages.cc',
     'native/plain.cc',
   ],
-  ...['by_device', 'gloo', 'group', 'heartbeat', 'moments', 'nccl', 'reducer', 'store'].map((name) => `native/distributed/${name}.cc`),
+  ...['by_device', 'gloo', 'group', 'heartbeat', 'moments', 'nccl', 'reducer', 'store'].map(
+    (name) => `native/distributed/${name}.cc`,
+  ),
   ...['engine', 'norm_relu', 'norm_autograd'].map((name) => `native/kernels/${name}.cc`),
   ...['conv3x3', 'jpeg', 'lanes', 'norm_relu', 'views'].map((name) => `native/ops/${name}.cc`),
   ...['winograd', 'norm'].flatMap((name) => [`native/${name}/avx2.cc`, `native/${name}/avx512.cc`]),

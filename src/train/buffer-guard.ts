@@ -42,7 +42,10 @@ export class BufferGuard {
   added(value: Tensor): Tensor {
     if (this.#floating.length === 0) return value;
     return noGrad(() =>
-      scope(() => largestMagnitudes(this.statistics).sum().mul(0).to({ device: value.device, dtype: value.dtype }).add(value)),
+      scope(() => {
+        const zero = largestMagnitudes(this.statistics).sum().mul(0);
+        return zero.to({ device: value.device, dtype: value.dtype }).add(value);
+      }),
     );
   }
 

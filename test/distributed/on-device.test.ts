@@ -62,7 +62,12 @@ describe('two processes with a device each', () => {
     const args = ['--no-sync-batch-norm', '--on-non-finite', 'skip'];
     for (const rank of ['0', '1']) {
       const env = { SRRL_NAN_RANK: rank, ...(where === 'device' && { NODE_OPTIONS: mock, SRRL_COUNT_RECORDED: '1' }) };
-      const ranks = await run(2, `${where}-${rank}`, [...args, ...(where === 'device' ? ['--device', 'hpu'] : [])], env);
+      const ranks = await run(
+        2,
+        `${where}-${rank}`,
+        [...args, ...(where === 'device' ? ['--device', 'hpu'] : [])],
+        env,
+      );
       expect(ranks[0]?.output).toMatch(/step \d+.*(statistic|weighted sum)/);
     }
     expect(difference(`${where}-0`, `${where}-1`)).toBe(0);
