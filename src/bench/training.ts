@@ -14,7 +14,8 @@ import type { StateDict } from '../nn/index.js';
 import { scope, type Tensor, functions as torch } from '../tensor/index.js';
 import { type EffectiveTrainOptions, trainOptions } from '../train/index.js';
 import { type Targets, targetsOf, teacherOptions } from '../train/targets.js';
-import { Trainer, trainingViews } from '../train/trainer.js';
+import { Trainer } from '../train/trainer.js';
+import { trainingViews } from '../train/training-views.js';
 import { batches, initial, noise, type Pair, settledTeacher } from './pairs.js';
 import type { BenchContext } from './suite.js';
 

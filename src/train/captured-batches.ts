@@ -115,6 +115,28 @@ export class BatchesAhead implements CapturedBatches {
   }
 }
 
+/** What decides how captured steps get their batches. */
+export interface CapturedChoice {
+  /** Returns the source of batches; undefined if the host must copy them. */
+  source: () => CapturedSource | undefined;
+  /** Computes the teacher's features; absent without a teacher. */
+  teach: ((batch: Batch) => Features) | undefined;
+  /** Whether the teacher may be one batch of `size` images ahead. */
+  isAhead: (size: number) => boolean;
+  /** Whether several students share the batch and the teacher's features. */
+  isShared: boolean;
+}
+
+/** Returns the possible sources of batches of `size` images, the best first. */
+export const capturedBatches =
+  ({ source, teach, isAhead, isShared }: CapturedChoice) =>
+  (size: number): CapturedBatches[] => {
+    const made = source();
+    if (!made) return [];
+    const ahead = teach && isAhead(size) ? [new BatchesAhead(made, size, teach)] : [];
+    return [...ahead, new OwnBatches(made, size, isShared ? teach : undefined)];
+  };
+
 function overwrite(held: Inputs, made: Inputs, which: ReadonlySet<Tensor>): void {
   const from = tensorsOf(made);
   const pairs = tensorsOf(held).flatMap((to, i) => (which.has(to) ? [[to, from[i] as Tensor] as const] : []));

@@ -3,13 +3,11 @@
  * named terms.
  */
 import type { Dataset } from '../data/dataset.js';
-import { Loader, type LoaderOptions } from '../data/loader.js';
+import { Loader } from '../data/loader.js';
 import { type PartShare, partShares } from '../data/ranks.js';
 import type { Objective } from '../distill/method.js';
-import { broadcastNow } from '../distributed/immediate.js';
-import { Reducer } from '../distributed/reducer.js';
-import { broadcastState } from '../distributed/state.js';
-import { ConfigError, messageOf, OutOfMemoryError } from '../errors.js';
+import type { ReducerTimes } from '../distributed/reducer.js';
+import { messageOf, OutOfMemoryError } from '../errors.js';
 import type { Batch } from '../flow.js';
 import type { Classifier } from '../models/index.js';
 import { HalfWeights } from '../nn/half-weights.js';
@@ -17,20 +15,23 @@ import type { Module } from '../nn/index.js';
 import { EMA, GradScaler, type LRScheduler } from '../optim/index.js';
 import { GraphPool } from '../tensor/index.js';
 import { BufferGuard } from './buffer-guard.js';
-import { BatchesAhead, OwnBatches } from './captured-batches.js';
+import { capturedBatches } from './captured-batches.js';
 import type { Place } from './company-steps.js';
 import { DeviceSteps, type NonFinite } from './device-steps.js';
 import { outOfMemory } from './guards.js';
 import { HostUpdate } from './host-update.js';
+import { JointSteps } from './joint-steps.js';
 import { RunKernels } from './kernels.js';
 import { TermMeter } from './meter.js';
 import { type AnyOptimizer, createOptimizer, createSchedule } from './optimizer.js';
 import type { EffectiveTrainOptions } from './options.js';
-import { type Part, partOf } from './part.js';
+import type { Part } from './part.js';
 import { Passes } from './passes.js';
 import { Ranks } from './ranks.js';
+import { rehearse } from './rehearsal.js';
 import type { BatchSource, SharedPass } from './shared-pass.js';
 import type { Targets } from './targets.js';
+import { trainingViews } from './training-views.js';
 
 export interface TrainerSetup {
   student: Classifier;
@@ -55,27 +56,10 @@ export interface StepOutcome {
   notices?: string[];
 }
 
-/** Returns the loader options for training images. */
-export function trainingViews(options: EffectiveTrainOptions): LoaderOptions {
-  const { batchSize, seed, dataSeed = seed, views, augment, augmentation, device } = options;
-  return {
-    batchSize,
-    smallestBatch: Math.min(2, batchSize),
-    device,
-    seed: dataSeed,
-    shuffle: true,
-    augment: augmentation ?? augment,
-    ...(views !== undefined && { views }),
-  };
-}
-
 /** Milliseconds for which the host prepares the next epoch's views before it waits for the device. */
 const drawingTime = 20;
 
 const smallerParts = 'Several processes do not lower --micro-batch automatically: pass a smaller one.';
-
-const singleImage = (buffer: string): string =>
-  `This network cannot be trained on one image at a time: batch normalization has no variance over a single value (${buffer} becomes NaN). Use --batch-size and --micro-batch of 2 or more, and at least two training images.`;
 
 export class Trainer {
   /** The student and the method's trainable modules, by name. */
@@ -98,7 +82,7 @@ export class Trainer {
   readonly graphs = new GraphPool();
   /** The processes that train together; undefined for a single process. */
   readonly ranks: Ranks | undefined;
-  private reducer: Reducer | undefined;
+  private readonly joint: JointSteps | undefined;
   /** Whether the statistics before this attempt are remembered. */
   private remembered = false;
   /** Steps done since the beginning. */
@@ -111,7 +95,7 @@ export class Trainer {
     this.modules = { student, ...objective.modules };
     for (const module of Object.values(this.modules)) module.to({ device, memoryFormat: 'channelsLast' });
     this.ranks = Ranks.current();
-    for (const [name, module] of Object.entries(this.modules)) if (this.ranks) broadcastState(name, module.stateDict());
+    if (this.ranks) this.joint = new JointSteps(this.modules, options);
     const open = () => new Loader(data, 'train', { ...trainingViews(options), ...this.ranks?.loading(options) });
     this.kernels = new RunKernels(options);
     if (device !== 'cpu' && precision !== 'float32') this.half = new HalfWeights(precision);
@@ -129,7 +113,7 @@ export class Trainer {
       ...{ scaler, buffers, half: this.half },
       epoch: () => this.epoch + 1,
       ranks,
-      reducer: () => this.reducer,
+      reducer: () => this.joint?.reducer,
       shares: () => this.sharesOf(this.step % this.stepsPerEpoch),
       weightOf: (name, weight) => this.device?.weight(name, weight) ?? weight(this.epoch + 1),
     });
@@ -199,25 +183,13 @@ export class Trainer {
     }
   }
 
-  /**
-   * Runs forward and backward of the first part of a batch, without an update. Returns the unweighted terms. Changes
-   * statistics and random generators.
-   */
+  /** {@link rehearse}, with the current batch. */
   rehearse(): Record<string, number> {
     const step = this.step % this.stepsPerEpoch;
-    const batch = this.loader.batch(step);
     const [share] = this.sharesOf(step) as [PartShare];
-    const { size, total } = share;
-    const { terms } = this.passes.forward({ batch: partOf(batch, 0, size) }, share);
-    this.passes.sumOf(terms).backward();
-    if (this.ranks) this.openReducer();
-    this.optimizer.zeroGrad();
-    const bad = total === 1 ? this.buffers.nonFinite() : undefined;
-    if (bad !== undefined) throw new ConfigError(singleImage(bad));
-    const weight = this.ranks?.weightOf(share, this.setup.objective) ?? 1;
-    const values = Object.values(terms).map(({ value }) => Number(value.item()) * weight);
-    const joint = this.ranks?.sums(values) ?? values;
-    return Object.fromEntries(Object.keys(terms).map((name, i) => [name, joint[i] as number]));
+    const { passes, optimizer, buffers, ranks, joint } = this;
+    const { objective } = this.setup;
+    return rehearse(this.loader.batch(step), share, { passes, optimizer, buffers, ranks, joint, objective });
   }
 
   /** Returns this process's share of each part of a batch. */
@@ -226,36 +198,20 @@ export class Trainer {
     return this.ranks?.shares(count, this.microBatch) ?? partShares(count, { part: this.microBatch }, {});
   }
 
-  /** Creates the reducer of gradients. On a device it is fixed to the parameters that now have a gradient. */
-  private openReducer(): void {
-    const onHost = this.setup.options.device === 'cpu';
-    const params = this.optimizer.paramGroups.flatMap((group) => group.params);
-    const trained = params.filter(({ requiresGrad, grad }) => requiresGrad && (onHost || grad));
-    this.reducer?.dispose();
-    this.reducer = new Reducer(trained, { findUnusedParameters: onHost });
-  }
-
   /** Returns for each flag whether it is true in any process. */
   agreed(flags: readonly boolean[]): readonly boolean[] {
     return this.ranks?.any(flags) ?? flags;
   }
 
-  /** Copies the statistics of the first process to all others, if each has its own. */
-  private settleBuffers(): void {
-    if (!this.ranks || this.setup.options.syncBatchNorm) return;
-    const modules = Object.values(this.modules);
-    broadcastNow(modules.flatMap((module) => [...module.namedBuffers()].map(([, buffer]) => buffer)));
-  }
-
   /** Returns the epoch's sums so far over all processes, for a checkpoint. Every process must call it. */
   settled(): ReturnType<TermMeter['state']> {
-    this.settleBuffers();
+    this.joint?.settleBuffers();
     return this.meter.jointState();
   }
 
   /** Returns the times of sending gradients since the last call; undefined for one process. */
-  takeTimes(): ReturnType<Reducer['takeTimes']> | undefined {
-    return this.reducer?.takeTimes();
+  takeTimes(): ReducerTimes | undefined {
+    return this.joint?.takeTimes();
   }
 
   /** Halves the micro-batch. */
@@ -315,17 +271,15 @@ export class Trainer {
     const { pass, options } = this.setup;
     const { device, clipNorm, onNonFinite, batchSize, recordSteps: records } = options;
     const { loader, targets } = pass?.sources ?? { loader: this.loader, targets: this.setup.targets };
-    const teach = targets && ((batch: Batch) => this.passes.teach(targets, batch));
     // For a batch in parts, and for a smaller last batch, the step itself computes the teacher's features.
     const own = this.ranks ? batchSize / this.ranks.size : batchSize;
-    const isAhead = (size: number) => size === own && (pass !== undefined || size <= this.microBatch);
-    const batches = (size: number) => {
+    const batches = capturedBatches({
       // Targets that are read from files must be made before the step.
-      const made = records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined;
-      if (!made) return [];
-      const ahead = teach && isAhead(size) ? [new BatchesAhead(made, size, teach)] : [];
-      return [...ahead, new OwnBatches(made, size, pass && teach)];
-    };
+      source: () => (records && (!targets || targets.recordable) ? loader.onDevice?.() : undefined),
+      teach: targets && ((batch) => this.passes.teach(targets, batch)),
+      isAhead: (size) => size === own && (pass !== undefined || size <= this.microBatch),
+      isShared: pass !== undefined,
+    });
     return new DeviceSteps({
       ...{ device, optimizer, buffers, meter, ema, scaler, clipNorm, records, batches, half: this.half },
       company: pass?.steps,
@@ -355,7 +309,7 @@ export class Trainer {
 
   /** Sets the next learning rate, after the last step of an epoch. */
   endEpoch(): void {
-    this.settleBuffers();
+    this.joint?.settleBuffers();
     this.schedule.step();
   }
 
@@ -366,7 +320,7 @@ export class Trainer {
   }
 
   dispose(): void {
-    const { loader, optimizer, meter, ema, scaler, buffers, device, half, reducer } = this;
-    for (const holder of [loader, optimizer, meter, ema, scaler, buffers, device, half, reducer]) holder?.dispose();
+    const { loader, optimizer, meter, ema, scaler, buffers, device, half, joint } = this;
+    for (const holder of [loader, optimizer, meter, ema, scaler, buffers, device, half, joint]) holder?.dispose();
   }
 }
