@@ -85,8 +85,8 @@ napi_value call(napi_env env, napi_callback_info info) {
   }
 }
 
-// prepare(number, ...flat arguments) => id of a call in which only the tensors change. A module calls the same convolution with the same
-// strides again and again; here they are read once.
+// prepare(number, ...flat arguments) => id of a call in which only the tensors change. A module calls the same
+// convolution with the same strides again and again; here they are read once.
 Napi::Value prepare(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   std::vector<napi_value> values(info.Length());
@@ -103,7 +103,8 @@ Napi::Value prepare(const Napi::CallbackInfo& info) {
     prepared.stack.push_back(std::move(value));
   }
   if (!reader.done()) throw Error(kType, "too many arguments");
-  if (prepared.tensors.size() >= kUsualArguments) throw Error(kType, "an operator with so many tensors cannot be prepared");
+  if (prepared.tensors.size() >= kUsualArguments)
+    throw Error(kType, "an operator with so many tensors cannot be prepared");
   environment.prepared.push_back(std::move(prepared));
   return Napi::Number::New(info.Env(), static_cast<double>(environment.prepared.size() - 1));
 }

@@ -12,8 +12,8 @@ void raise(Napi::Env env, const char* kind, const char* context, const std::stri
   const std::string whole = context ? std::string(context) + ": " + message : message;
   auto& factory = Environment::of(env).makeError;
   const Napi::Value error = factory.IsEmpty()
-      ? Napi::Error::New(env, whole).Value()
-      : factory.Call({Napi::String::New(env, kind), Napi::String::New(env, whole)});
+                                ? Napi::Error::New(env, whole).Value()
+                                : factory.Call({Napi::String::New(env, kind), Napi::String::New(env, whole)});
   napi_throw(env, error);
 }
 

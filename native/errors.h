@@ -11,15 +11,15 @@
 namespace srrl {
 
 // The kinds that src/native.ts maps to classes.
-inline constexpr char kType[] = "type";          // a value of the wrong kind
-inline constexpr char kShape[] = "shape";        // sizes that do not fit
-inline constexpr char kIndex[] = "index";        // an index that is out of range
-inline constexpr char kDisposed[] = "disposed";  // used after dispose or outside its scope
-inline constexpr char kState[] = "state";        // a call at the wrong time
-inline constexpr char kFile[] = "file";          // a file that is not what it should be
-inline constexpr char kMemory[] = "memory";      // the device has no memory left
+inline constexpr char kType[] = "type";                // a value of the wrong kind
+inline constexpr char kShape[] = "shape";              // sizes that do not fit
+inline constexpr char kIndex[] = "index";              // an index that is out of range
+inline constexpr char kDisposed[] = "disposed";        // used after dispose or outside its scope
+inline constexpr char kState[] = "state";              // a call at the wrong time
+inline constexpr char kFile[] = "file";                // a file that is not what it should be
+inline constexpr char kMemory[] = "memory";            // the device has no memory left
 inline constexpr char kDistributed[] = "distributed";  // a rank that failed, or processes that do not find each other
-inline constexpr char kTorch[] = "torch";        // whatever else libtorch says
+inline constexpr char kTorch[] = "torch";              // whatever else libtorch says
 
 class Error : public std::runtime_error {
  public:

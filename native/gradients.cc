@@ -34,7 +34,8 @@ Gradients::Gradients(c10::Device device) : device_(device), side_(sideOf(current
 c10::intrusive_ptr<Gradients> Gradients::forWeight(const at::Tensor& weight) {
   using namespace torch::autograd;
   if (!current || weight.device().type() != current->device_.type()) return {};
-  if (!weight.requires_grad() || !weight.is_leaf() || !isPlain(weight) || !weight.is_non_overlapping_and_dense()) return {};
+  if (!weight.requires_grad() || !weight.is_leaf() || !isPlain(weight) || !weight.is_non_overlapping_and_dense())
+    return {};
   // Who follows a gradient sees it as autograd has it.
   if (!impl::hooks(weight).empty() || impl::post_acc_grad_hooks(weight)) return {};
   // So does who sends it to other processes.
@@ -118,8 +119,10 @@ void Gradients::finish(bool narrow) {
   if (!wide.empty()) at::_foreach_copy_(wide, given);
   for (const auto& [weight, sum] : gradients_) {
     at::Tensor& gradient = weight.mutable_grad();
-    if (gradient.defined()) gradient.add_(sum);
-    else gradient = sum;
+    if (gradient.defined())
+      gradient.add_(sum);
+    else
+      gradient = sum;
   }
   gradients_.clear();
   places_.clear();
@@ -127,18 +130,20 @@ void Gradients::finish(bool narrow) {
 
 namespace {
 
-c10::intrusive_ptr<Gradients> gradientsOf(const Napi::CallbackInfo& info) { return capsuleOf<Gradients>(info, 0, "gradients"); }
+c10::intrusive_ptr<Gradients> gradientsOf(const Napi::CallbackInfo& info) {
+  return capsuleOf<Gradients>(info, 0, "gradients");
+}
 
-// gradientsBegin(device) => handle. From now on forwards of this thread let the gradients of weights be computed next to
-// the device's current stream, where they are captured.
+// gradientsBegin(device) => handle. From now on forwards of this thread let the gradients of weights be computed next
+// to the device's current stream, where they are captured.
 Napi::Value gradientsBegin(const Napi::CallbackInfo& info) {
   current = c10::make_intrusive<Gradients>(c10::Device(info[0].As<Napi::String>().Utf8Value()));
   auto& handles = Environment::of(info.Env()).handles;
   return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(c10::IValue::make_capsule(current))));
 }
 
-// gradientsEnd(gradients, narrow): the weights have their gradients; in bfloat16, as far as they were computed so, where
-// `narrow`, and this thread has kernels.
+// gradientsEnd(gradients, narrow): the weights have their gradients; in bfloat16, as far as they were computed so,
+// where `narrow`, and this thread has kernels.
 Napi::Value gradientsEnd(const Napi::CallbackInfo& info) {
   current.reset();
   gradientsOf(info)->finish(info[1].ToBoolean());

@@ -34,8 +34,8 @@ uintptr_t pageSize() {
   return size;
 }
 
-// Puts a page of zeros where the file has none any more, so that whoever reads there comes to an end. Whether a mapping is
-// torn is asked after each use, and then nobody sees the zeros.
+// Puts a page of zeros where the file has none any more, so that whoever reads there comes to an end. Whether a mapping
+// is torn is asked after each use, and then nobody sees the zeros.
 void onBusError(int signal, siginfo_t* info, void* context) {
   const int error = errno;
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -44,7 +44,8 @@ void onBusError(int signal, siginfo_t* info, void* context) {
     if (begin == 0 || address < begin || address >= region.end) continue;
     void* const page = reinterpret_cast<void*>(address & ~(pageSize() - 1));
     region.torn = true;
-    const bool replaced = mmap(page, pageSize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+    const bool replaced =
+        mmap(page, pageSize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
     errno = error;
     if (replaced) return;
   }

@@ -26,7 +26,9 @@ uint32_t draw(uint64_t seed, uint64_t epoch, uint64_t sample, Stream stream, uin
 constexpr int64_t kMostPad = int64_t{1} << 30;
 
 // A whole number below `bound`, at most 2^32, by multiplication (bias below bound / 2^32).
-int64_t below(uint32_t bits, int64_t bound) { return static_cast<int64_t>((static_cast<uint64_t>(bits) * static_cast<uint64_t>(bound)) >> 32); }
+int64_t below(uint32_t bits, int64_t bound) {
+  return static_cast<int64_t>((static_cast<uint64_t>(bits) * static_cast<uint64_t>(bound)) >> 32);
+}
 
 struct View {
   int64_t top = 0;
@@ -34,7 +36,9 @@ struct View {
   bool flip = false;
 };
 
-void checkPad(int64_t pad) { TORCH_CHECK(pad >= 0 && pad <= kMostPad, "pad must be between 0 and ", kMostPad, ", not ", pad); }
+void checkPad(int64_t pad) {
+  TORCH_CHECK(pad >= 0 && pad <= kMostPad, "pad must be between 0 and ", kMostPad, ", not ", pad);
+}
 
 View drawView(uint64_t seed, uint64_t epoch, uint64_t sample, int64_t pad, bool flip) {
   View view;
@@ -56,13 +60,16 @@ std::vector<float> normalizedValues(at::ArrayRef<double> mean, at::ArrayRef<doub
 }
 
 // images: uint8 [N, C, H, W] contiguous; indices: int64 [B]; mean, deviation: C values in the scale 0..1.
-// => float32 [B, C, H, W], channels_last: (pixel / 255 - mean) / deviation of a crop out of `pad` zeros around the image,
-// flipped with probability 1/2. Zeros are pixels of value 0 before normalization, as in torchvision's RandomCrop.
-at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, at::ArrayRef<double> mean, at::ArrayRef<double> deviation,
-                           int64_t pad, bool flip, int64_t seed, int64_t epoch) {
-  TORCH_CHECK(isPlain(images) && images.dim() == 4 && images.scalar_type() == at::kByte && images.is_contiguous() && images.device().is_cpu(),
+// => float32 [B, C, H, W], channels_last: (pixel / 255 - mean) / deviation of a crop out of `pad` zeros around the
+// image, flipped with probability 1/2. Zeros are pixels of value 0 before normalization, as in torchvision's
+// RandomCrop.
+at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, at::ArrayRef<double> mean,
+                           at::ArrayRef<double> deviation, int64_t pad, bool flip, int64_t seed, int64_t epoch) {
+  TORCH_CHECK(isPlain(images) && images.dim() == 4 && images.scalar_type() == at::kByte && images.is_contiguous() &&
+                  images.device().is_cpu(),
               "images must be a contiguous uint8 tensor [N, C, H, W] on the CPU");
-  TORCH_CHECK(isPlain(indices) && indices.dim() == 1 && indices.scalar_type() == at::kLong && indices.is_contiguous() && indices.device().is_cpu(),
+  TORCH_CHECK(isPlain(indices) && indices.dim() == 1 && indices.scalar_type() == at::kLong && indices.is_contiguous() &&
+                  indices.device().is_cpu(),
               "indices must be a contiguous int64 tensor [B] on the CPU");
   checkPad(pad);
   const int64_t count = images.size(0), channels = images.size(1), height = images.size(2), width = images.size(3);
@@ -70,10 +77,12 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
               "mean and deviation need one value for each of the ", channels, " channels");
   const int64_t* chosen = indices.const_data_ptr<int64_t>();
   const int64_t batch = indices.size(0);
-  for (int64_t i = 0; i < batch; i++) TORCH_CHECK_INDEX(chosen[i] >= 0 && chosen[i] < count, "sample ", chosen[i], " of ", count);
+  for (int64_t i = 0; i < batch; i++)
+    TORCH_CHECK_INDEX(chosen[i] >= 0 && chosen[i] < count, "sample ", chosen[i], " of ", count);
 
   const std::vector<float> table = normalizedValues(mean, deviation);
-  at::Tensor result = at::empty({batch, channels, height, width}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  at::Tensor result = at::empty({batch, channels, height, width},
+                                at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   const uint8_t* pixels = images.const_data_ptr<uint8_t>();
   float* out = result.mutable_data_ptr<float>();
   at::parallel_for(0, batch, 8, [&](int64_t begin, int64_t end) {
@@ -120,17 +129,22 @@ at::Tensor pixelValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation
 
 // pixels: uint8 [N, H, W, 3] contiguous, as decoders give them; flips: bool [N].
 // => float32 [N, 3, H, W], channels_last: (pixel / 255 - mean) / deviation, mirrored where `flips` says so.
-at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
+at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, at::ArrayRef<double> mean,
+                            at::ArrayRef<double> deviation) {
   // Known to the compiler, which makes the loop three times as fast.
   constexpr int64_t channels = 3;
-  TORCH_CHECK(isPlain(pixels) && pixels.dim() == 4 && pixels.size(3) == channels && pixels.scalar_type() == at::kByte && pixels.is_contiguous() && pixels.device().is_cpu(),
+  TORCH_CHECK(isPlain(pixels) && pixels.dim() == 4 && pixels.size(3) == channels && pixels.scalar_type() == at::kByte &&
+                  pixels.is_contiguous() && pixels.device().is_cpu(),
               "pixels must be a contiguous uint8 tensor [N, H, W, 3] on the CPU");
   const int64_t count = pixels.size(0), height = pixels.size(1), width = pixels.size(2);
-  TORCH_CHECK(isPlain(flips) && flips.dim() == 1 && flips.size(0) == count && flips.scalar_type() == at::kBool && flips.is_contiguous() && flips.device().is_cpu(),
+  TORCH_CHECK(isPlain(flips) && flips.dim() == 1 && flips.size(0) == count && flips.scalar_type() == at::kBool &&
+                  flips.is_contiguous() && flips.device().is_cpu(),
               "flips must be a contiguous bool tensor [N] on the CPU");
-  TORCH_CHECK(mean.size() == channels && deviation.size() == channels, "mean and deviation need one value for each of the ", channels, " channels");
+  TORCH_CHECK(mean.size() == channels && deviation.size() == channels,
+              "mean and deviation need one value for each of the ", channels, " channels");
   const std::vector<float> table = normalizedValues(mean, deviation);
-  at::Tensor result = at::empty({count, channels, height, width}, at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
+  at::Tensor result = at::empty({count, channels, height, width},
+                                at::TensorOptions(at::kFloat).memory_format(at::MemoryFormat::ChannelsLast));
   const uint8_t* from = pixels.const_data_ptr<uint8_t>();
   const bool* turned = flips.const_data_ptr<bool>();
   float* target = result.mutable_data_ptr<float>();
@@ -165,9 +179,11 @@ at::Tensor epochOrder(int64_t count, int64_t seed, int64_t epoch) {
 }  // namespace
 
 void defineViews(torch::Library& library) {
-  library.def("normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, int seed, int epoch) -> Tensor",
-              normalizedViews);
-  library.def("normalized_pixels(Tensor pixels, Tensor flips, float[] mean, float[] deviation) -> Tensor", normalizedPixels);
+  library.def(
+      "normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, int seed, int epoch) -> Tensor",
+      normalizedViews);
+  library.def("normalized_pixels(Tensor pixels, Tensor flips, float[] mean, float[] deviation) -> Tensor",
+              normalizedPixels);
   library.def("view_draws(int[] samples, int pad, bool flip, int seed, int epoch) -> Tensor", viewDraws);
   library.def("pixel_values(float[] mean, float[] deviation) -> Tensor", pixelValues);
   library.def("epoch_order(int count, int seed, int epoch) -> Tensor", epochOrder);

@@ -1,5 +1,5 @@
-// What the sources of kernels use of CUDA, so that a C++ compiler can compile them. Threads of a block are fibers of one
-// thread, which take turns at barriers; blocks run one after the other.
+// What the sources of kernels use of CUDA, so that a C++ compiler can compile them. Threads of a block are fibers of
+// one thread, which take turns at barriers; blocks run one after the other.
 #pragma once
 
 #include <cmath>
