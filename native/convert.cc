@@ -34,7 +34,7 @@ std::string describe(napi_env env, napi_value value) {
 }  // namespace
 
 at::Scalar scalarOf(double number) {
-  // -2^63 is a double, 2^63 - 1 is not.
+  // -2^63 is exactly representable as a double, 2^63 - 1 is not.
   const bool whole = number >= -kTwoTo63 && number < kTwoTo63 && number == std::trunc(number);
   return whole && !(number == 0 && std::signbit(number)) ? at::Scalar(static_cast<int64_t>(number))
                                                          : at::Scalar(number);

@@ -15,7 +15,7 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 }  // namespace
 
-// How long something was on its way; buckets overlap each other.
+// Measures the time during which any bucket is in transit; buckets overlap.
 struct Reducer::Clock {
   std::mutex mutex;
   int running = 0;
@@ -59,7 +59,8 @@ Reducer::~Reducer() {
   for (const auto& [node, key] : hooks_) node->del_post_hook(key);
 }
 
-// The last parameters first, as their gradients come first. The first bucket is small, so that sending begins soon.
+// In reverse order, because the gradients of the last parameters come first. The first bucket is small, so that
+// communication starts early.
 void Reducer::fill(const ReducerOptions& options) {
   std::vector<int64_t> elements;
   for (size_t i = parameters_.size(); i-- > 0;) {
@@ -83,7 +84,7 @@ void Reducer::fill(const ReducerOptions& options) {
     for (const size_t i : bucket.members) {
       const at::Tensor& parameter = parameters_[i];
       const at::Tensor part = bucket.buffer.narrow(0, begin, parameter.numel());
-      // In the order of its elements in memory, which is a plain copy.
+      // With the strides of the parameter, so that the gradient is copied without reordering.
       bucket.views.push_back(parameter.is_non_overlapping_and_dense()
                                  ? part.as_strided(parameter.sizes(), parameter.strides())
                                  : part.view(parameter.sizes()));

@@ -1,4 +1,4 @@
-// Maximum pooling of maps on a device: by kernels that remember a byte for each window, or by libtorch's operators.
+// Maximum pooling on a device: by kernels that save one byte per window, or by libtorch's operators.
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <ATen/native/Pool.h>
@@ -53,7 +53,8 @@ bool isMap(const Tensor& map) {
          map.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-// With dilation, a window could be without any value. What libtorch refuses, it refuses with its own message.
+// With dilation, a window could lie outside of the map entirely. Settings that libtorch rejects go to libtorch, for its
+// error message.
 bool fits(const Tensor& map, const Windows& w) {
   if (!isMap(map) || w.dilation != Pair{1, 1}) return false;
   for (size_t i = 0; i < 2; i++)
@@ -133,8 +134,9 @@ std::string kindOf(const char* direction, const Tensor& map, const Windows& w) {
   return text.str();
 }
 
-// libtorch's gradient adds in no fixed order on CUDA, and refuses to where that is forbidden; to compare, it may. One
-// thread at a time: the setting is the process's, and of two that change it, the second would restore the change.
+// libtorch's gradient on CUDA is nondeterministic and is an error where deterministic algorithms are required; the
+// comparison lifts that. One thread at a time: the setting is global, and a second thread would save and restore the
+// changed value.
 class AnyOrder {
  public:
   AnyOrder() { at::globalContext().setDeterministicAlgorithms(false, false); }
@@ -153,7 +155,7 @@ class AnyOrder {
              warns_ = at::globalContext().deterministicAlgorithmsWarnOnly();
 };
 
-// Nothing where plain operators have to do it.
+// Nothing if the plain operators must be used.
 std::optional<Pooled> pooled(const Tensor& map, const Windows& w) {
   Engine* engine = kernels::engineFor(map);
   if (!engine || !fits(map, w)) return std::nullopt;
@@ -198,7 +200,7 @@ struct DeviceMaxPool : torch::autograd::Function<DeviceMaxPool> {
     if (!gradients[0].defined()) return torch::autograd::variable_list(2);
     const auto saved = context->get_saved_variables();
     const Windows windows = windowsOf(context->saved_data["sizes"].toIntVector());
-    // A second derivative is of the plain operators, whose formulas are differentiable.
+    // Second derivatives use the plain operators, whose backward is differentiable.
     const auto ours =
         at::GradMode::is_enabled() ? std::nullopt : pooledGradient(saved[0], windows, gradients[0], saved[1]);
     return {ours ? *ours : plainGradient(gradients[0], saved[0], windows), Tensor()};
@@ -213,7 +215,7 @@ Pair pairOf(at::IntArrayRef sizes, const char* name) {
 // As aten::max_pool2d.
 Tensor maxPool(const Tensor& map, at::IntArrayRef kernel, at::IntArrayRef stride, at::IntArrayRef padding,
                at::IntArrayRef dilation, bool ceil) {
-  // A graph that is traced has libtorch's operator.
+  // A traced graph must contain libtorch's operator.
   const bool ours = kernels::engineFor(map) && map.dim() == 4 && !torch::jit::tracer::isTracing();
   if (!ours) return at::max_pool2d(map, kernel, stride, padding, dilation, ceil);
   const Pair size = pairOf(kernel, "kernel_size");

@@ -124,7 +124,7 @@ bool waysAgree(const Tensor& like, const std::function<Way(const Update&)>& ours
     return at::cat(all);
   };
   const Tensor own = run(ours), expected = run(plain);
-  // Copies in half precision may be rounded to either side.
+  // Half-precision copies may round to either side.
   return at::allclose(own, expected, 1e-2, 1e-5) &&
          own.sub(expected).norm().item<double>() <= 1e-4 * expected.norm().item<double>();
 }

@@ -1,5 +1,5 @@
-// The update of parameters by Adam and AdamW, with the averages that follow them and their copies in half precision: by
-// a kernel of one pass, or by operators that every device has.
+// The update of Adam and AdamW with moving averages and half-precision copies of the parameters: by a kernel of one
+// pass or by plain operators.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -15,7 +15,8 @@ using kernels::Engine;
 using kernels::OptionalTensor;
 using kernels::Update;
 
-// Running means of the gradient and of its square, the largest of these, and how many updates there were with this one.
+// Running means of gradients and their squares, the largest of the latter (amsgrad), and the number of updates
+// including this one.
 struct Moments {
   std::vector<Tensor> means, squares, largest, steps;
 

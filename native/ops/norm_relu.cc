@@ -1,5 +1,4 @@
-// Normalizations and the ReLU behind them as operators: one whose statistics are those of the batch, with its gradient,
-// and one that never changes.
+// Fused normalization and ReLU: with the statistics of the batch and gradients, or with constants.
 #include <ATen/Parallel.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -49,7 +48,7 @@ void overPixels(const Tensor& map, const Body& body) {
   at::parallel_for(0, map.numel() / map.size(1), 4096 / map.size(1) + 1, body);
 }
 
-// A normalization that never changes, as a factor and a summand a channel, and the ReLU behind it. Without gradient.
+// A normalization with constant statistics, as scale and shift per channel, and an optional ReLU. No gradient.
 Tensor affine(const Tensor& input, const Tensor& scale, const Tensor& shift, bool relu) {
   if (vectorLanes() == 0 || !isMap(input) || !isRow(scale, input) || !isRow(shift, input)) {
     const Tensor result = input.mul(scale.view({1, -1, 1, 1})).add(shift.view({1, -1, 1, 1}));
@@ -63,12 +62,12 @@ Tensor affine(const Tensor& input, const Tensor& scale, const Tensor& shift, boo
   return output;
 }
 
-// Two sums a channel over all pixels. Each thread has its own share; the shares are joined in their order, so that
-// equal threads give equal bits.
+// Computes two sums per channel over all pixels. Each thread has its own share; shares are joined in a fixed order, so
+// that the result is bitwise reproducible for the same number of threads.
 template <typename Share, typename Join>
 void overShares(const Tensor& map, const Share& share, const Join& join) {
   const int64_t channels = map.size(1), pixels = map.numel() / channels;
-  // No share without pixels, whose mean would be 0 / 0.
+  // Every share has pixels; the mean of none would be 0 / 0.
   const int64_t count = std::min<int64_t>({at::get_num_threads(), map.numel() / 16384 + 1, pixels});
   std::vector<double> sums(count * 2 * channels);
   const auto firstOf = [&](int64_t i) { return i * pixels / count; };
@@ -111,11 +110,11 @@ void follow(const OptionalTensor& running, const std::vector<double>& values, do
     to[c] = static_cast<float>((1 - momentum) * to[c] + momentum * values[c] / divisor);
 }
 
-// Output, mean, 1 / standard deviation, and how many values of a channel these are of.
+// Output, mean, 1 / standard deviation, and the number of values per channel behind the statistics.
 using Forward = std::tuple<Tensor, Tensor, Tensor, double>;
 using Backward = std::tuple<Tensor, Tensor, Tensor, Tensor>;
 
-// native_batch_norm trusts its caller with the sizes.
+// native_batch_norm does not check these sizes.
 void checkChannels(const Tensor& input, std::initializer_list<const OptionalTensor*> rows) {
   TORCH_CHECK(input.dim() >= 2, "expected an input [N, C, ...], got a tensor of ", input.dim(), " dimensions");
   for (const OptionalTensor* row : rows) {
@@ -134,12 +133,12 @@ Forward plainForward(const Tensor& input, const Tensor& weight, const Tensor& bi
   return {output.relu_(), mean, deviation, static_cast<double>(input.numel() / input.size(1))};
 }
 
-// relu(batch norm of the batch's own statistics + residual); mean and 1 / standard deviation are for the gradient.
-// `joint`: the statistics are those of all processes; only of what fits.
+// relu(batch norm with the batch's own statistics + residual). mean and 1 / standard deviation are saved for backward.
+// With `joint`, the statistics are those of all processes; the tensors must satisfy normReluFits().
 Forward forward(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean,
                 const OptionalTensor& runningVar, const OptionalTensor& residual, double momentum, double eps,
                 bool joint) {
-  // The variance of one value is 0 / 0, which would stay in the running statistics for ever.
+  // The variance of one value is 0 / 0 and would remain in the running statistics.
   TORCH_CHECK(joint || input.dim() < 2 || input.numel() != input.size(1),
               "Expected more than 1 value per channel when training, got input size ", input.sizes());
   if (!joint && !normReluFits(input, weight, bias, runningMean, runningVar, residual))
@@ -175,8 +174,8 @@ Backward plainBackward(const Tensor& gradient, const Tensor& input, const Tensor
   return {toInput, toWeight, toBias, through};
 }
 
-// Gradients of input, weight, bias and, unless `residual` is false, of what was added. Those of weight and bias are
-// this process's share, also of statistics of all processes.
+// Gradients of input, weight, bias and, with `residual`, of the residual. Those of weight and bias are this process's
+// share even if the statistics are joint.
 Backward backward(const Tensor& given, const Tensor& input, const Tensor& output, const Tensor& weight,
                   const Tensor& bias, const Tensor& mean, const Tensor& deviation, double eps, bool residual,
                   bool joint, double pixels) {
@@ -186,7 +185,7 @@ Backward backward(const Tensor& given, const Tensor& input, const Tensor& output
     return plainBackward(gradient, input, output, weight, mean, deviation, eps);
   const int64_t channels = input.size(1);
   const Tensor scale = weight.mul(deviation), shift = bias.sub(mean.mul(scale));
-  // Behind a normalization alone, to compute the output once more is faster than to read it.
+  // Without a residual, recomputing the output is faster than reading it.
   const norm::Gradient back{dataOf(gradient), dataOf(input), residual ? dataOf(output) : nullptr,
                             dataOf(mean),     dataOf(scale), dataOf(shift)};
   std::vector<double> sum(channels), product(channels);
@@ -260,7 +259,7 @@ struct NormRelu : torch::autograd::Function<NormRelu> {
     const double eps = context->saved_data["eps"].toDouble();
     const bool residual = context->saved_data["residual"].toBool(), joint = context->saved_data["joint"].toBool();
     TORCH_CHECK(!joint || !at::GradMode::is_enabled(), "synchronized batch normalization has no second derivative");
-    // A second derivative is of the plain operators, whose formulas are differentiable.
+    // Second derivatives use the plain operators, whose backward is differentiable.
     auto [toInput, toWeight, toBias, toResidual] =
         at::GradMode::is_enabled() ? plainBackward(gradients[0], input, output, weight, mean, deviation, eps)
                                    : srrl::backward(gradients[0], input, output, weight, bias, mean, deviation, eps,
@@ -280,7 +279,7 @@ Tensor normReluAutograd(const Tensor& input, const Tensor& weight, const Tensor&
   return output;
 }
 
-// The mean of each image's pixels behind normalization and ReLU, [N, C, H, W] -> [N, C].
+// Mean over the pixels of each image after normalization and ReLU: [N, C, H, W] -> [N, C].
 Tensor normReluPool(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean,
                     const OptionalTensor& runningVar, double momentum, double eps, const OptionalTensor& tracked) {
   if (kernels::engineFor(input))
@@ -289,7 +288,7 @@ Tensor normReluPool(const Tensor& input, const Tensor& weight, const Tensor& bia
   return normReluAutograd(input, weight, bias, runningMean, runningVar, {}, momentum, eps, tracked).mean({2, 3});
 }
 
-// Normalization alone.
+// Normalization without ReLU.
 Tensor normAlone(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& runningMean,
                  const OptionalTensor& runningVar, double momentum, double eps, const OptionalTensor& tracked) {
   const kernels::NormSetting setting{input,   weight, bias,     runningMean, runningVar,
@@ -300,7 +299,7 @@ Tensor normAlone(const Tensor& input, const Tensor& weight, const Tensor& bias, 
   return output;
 }
 
-// The sum of two maps, and normalization and ReLU of it: (output, sum).
+// relu(norm(input + other)) and the sum: (output, sum).
 std::tuple<Tensor, Tensor> normReluSum(const Tensor& input, const Tensor& other, const Tensor& weight,
                                        const Tensor& bias, const OptionalTensor& runningMean,
                                        const OptionalTensor& runningVar, double momentum, double eps,

@@ -1,5 +1,5 @@
-// Views of images as a function of (seed, epoch, sample index): a counter-based generator decides, so that a view does
-// not depend on the order, the batch or the thread that makes it.
+// Views of images (crop, flip, normalization) as a function of (seed, epoch, sample index): a counter-based generator
+// makes them independent of order, batch and thread.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <ATen/core/PhiloxRNGEngine.h>
@@ -12,7 +12,7 @@ namespace srrl {
 
 namespace {
 
-// Streams of one (seed, epoch, sample) counter, so that no two decisions share bits.
+// Random streams of one (seed, epoch, sample), so that no two decisions share bits.
 enum Stream : uint64_t { kCrop = 0, kFlip = 1, kOrder = 2 };
 
 // Philox 4x32-10 with the seed as key and (sample, epoch, stream) as counter; returns 32 bits.
@@ -22,10 +22,10 @@ uint32_t draw(uint64_t seed, uint64_t epoch, uint64_t sample, Stream stream, uin
   return engine();
 }
 
-// Zeros around an image; more do not fit the arithmetic of drawView().
+// Limit of the padding; a larger one would overflow in drawView().
 constexpr int64_t kMostPad = int64_t{1} << 30;
 
-// A whole number below `bound`, at most 2^32, by multiplication (bias below bound / 2^32).
+// Returns an integer below `bound`, which is at most 2^32, by multiplication. The bias is below bound / 2^32.
 int64_t below(uint32_t bits, int64_t bound) {
   return static_cast<int64_t>((static_cast<uint64_t>(bits) * static_cast<uint64_t>(bound)) >> 32);
 }
@@ -50,7 +50,7 @@ View drawView(uint64_t seed, uint64_t epoch, uint64_t sample, int64_t pad, bool 
   return view;
 }
 
-// One look-up a pixel instead of arithmetic: 256 normalized values a channel.
+// A lookup table of 256 normalized values per channel replaces arithmetic on each pixel.
 std::vector<float> normalizedValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
   std::vector<float> table(mean.size() * 256);
   for (size_t c = 0; c < mean.size(); c++) {
@@ -60,9 +60,8 @@ std::vector<float> normalizedValues(at::ArrayRef<double> mean, at::ArrayRef<doub
 }
 
 // images: uint8 [N, C, H, W] contiguous; indices: int64 [B]; mean, deviation: C values in the scale 0..1.
-// => float32 [B, C, H, W], channels_last: (pixel / 255 - mean) / deviation of a crop out of `pad` zeros around the
-// image, flipped with probability 1/2. Zeros are pixels of value 0 before normalization, as in torchvision's
-// RandomCrop.
+// => float32 [B, C, H, W], channels_last: (pixel / 255 - mean) / deviation of a random crop of the image padded by
+// `pad` zeros, flipped with probability 1/2. The padding is 0 before normalization, as in torchvision's RandomCrop.
 at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, at::ArrayRef<double> mean,
                            at::ArrayRef<double> deviation, int64_t pad, bool flip, int64_t seed, int64_t epoch) {
   TORCH_CHECK(isPlain(images) && images.dim() == 4 && images.scalar_type() == at::kByte && images.is_contiguous() &&
@@ -105,8 +104,8 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
   return result;
 }
 
-// The decisions of normalized_views alone, for images that lie on another device: int64 [B, 3], the first row, the
-// first column, and 1 where mirrored.
+// The random decisions of normalized_views, for images on another device: int64 [B, 3], the first row, the first
+// column, and 1 if flipped.
 at::Tensor viewDraws(at::ArrayRef<int64_t> samples, int64_t pad, bool flip, int64_t seed, int64_t epoch) {
   checkPad(pad);
   at::Tensor result = at::empty({static_cast<int64_t>(samples.size()), 3}, at::kLong);
@@ -120,18 +119,18 @@ at::Tensor viewDraws(at::ArrayRef<int64_t> samples, int64_t pad, bool flip, int6
   return result;
 }
 
-// float32 [C, 256]: what each value of a pixel becomes, (value / 255 - mean) / deviation.
+// float32 [C, 256]: the normalized value of each pixel value, (value / 255 - mean) / deviation.
 at::Tensor pixelValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
   TORCH_CHECK(mean.size() == deviation.size(), "mean and deviation need as many values");
   const std::vector<float> table = normalizedValues(mean, deviation);
   return at::tensor(table, at::kFloat).view({-1, 256});
 }
 
-// pixels: uint8 [N, H, W, 3] contiguous, as decoders give them; flips: bool [N].
-// => float32 [N, 3, H, W], channels_last: (pixel / 255 - mean) / deviation, mirrored where `flips` says so.
+// pixels: uint8 [N, H, W, 3] contiguous, as decoders return them; flips: bool [N].
+// => float32 [N, 3, H, W], channels_last: (pixel / 255 - mean) / deviation, flipped where `flips` is true.
 at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, at::ArrayRef<double> mean,
                             at::ArrayRef<double> deviation) {
-  // Known to the compiler, which makes the loop three times as fast.
+  // A compile-time constant makes the loop three times as fast.
   constexpr int64_t channels = 3;
   TORCH_CHECK(isPlain(pixels) && pixels.dim() == 4 && pixels.size(3) == channels && pixels.scalar_type() == at::kByte &&
                   pixels.is_contiguous() && pixels.device().is_cpu(),
@@ -148,8 +147,8 @@ at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, a
   const uint8_t* from = pixels.const_data_ptr<uint8_t>();
   const bool* turned = flips.const_data_ptr<bool>();
   float* target = result.mutable_data_ptr<float>();
-  // On this thread: the other cores decode the batches behind this one, and waiting for one of them would take longer
-  // than this does.
+  // Runs on this thread: the other cores are decoding the next batches, and waiting for them would take longer than
+  // this loop.
   for (int64_t row = 0; row < count * height; row++) {
     const bool turn = turned[row / height];
     const uint8_t* line = from + row * width * channels;
@@ -161,7 +160,7 @@ at::Tensor normalizedPixels(const at::Tensor& pixels, const at::Tensor& flips, a
   return result;
 }
 
-// The order of an epoch: sample numbers sorted by their own 64 random bits.
+// The order of an epoch: sample indices sorted by 64 random bits each.
 at::Tensor epochOrder(int64_t count, int64_t seed, int64_t epoch) {
   TORCH_CHECK(count >= 0, "count must not be negative");
   std::vector<std::pair<uint64_t, int64_t>> keyed(count);
