@@ -122,7 +122,8 @@ Napi::Value sendTensor(const Napi::CallbackInfo& info) {
   if (usesBuffer(tensor) || (tensor.grad().defined() && usesBuffer(tensor.grad()))) {
     throw Error(
         kState,
-        "its memory is a SharedArrayBuffer, which ends with this thread; send a clone(), or post the buffer and call fromArray(..., { share: true }) there");
+        "the tensor uses the memory of a SharedArrayBuffer, which is released when this thread ends; send a clone(), "
+        "or post the buffer and call fromArray(..., { share: true }) on the other thread");
   }
   auto& all = transfers();
   const std::lock_guard<std::mutex> lock(all.mutex);

@@ -26,10 +26,12 @@ void JsCallback::requireThread() const {
   if (gone())
     throw Error(
         kState,
-        "a function written in JavaScript is in this graph, and the worker thread that made it has ended; build the graph again");
+        "this graph contains a function written in JavaScript, and the worker thread that made it has ended; build the "
+        "graph again");
   throw Error(
       kState,
-      "a function written in JavaScript is in this graph, so its backward pass must run on the thread that made it; use backward()");
+      "this graph contains a function written in JavaScript, so its backward pass must run on the thread that made it; "
+      "use backward()");
 }
 
 Napi::Value JsCallback::call(const std::vector<napi_value>& arguments) const {

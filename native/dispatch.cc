@@ -105,7 +105,7 @@ Napi::Value prepare(const Napi::CallbackInfo& info) {
   }
   if (!reader.done()) throw Error(kType, "too many arguments");
   if (prepared.tensors.size() >= kUsualArguments)
-    throw Error(kType, "an operator with so many tensors cannot be prepared");
+    throw Error(kType, "an operator with 32 or more tensors cannot be prepared");
   environment.prepared.push_back(std::move(prepared));
   return Napi::Number::New(info.Env(), static_cast<double>(environment.prepared.size() - 1));
 }
@@ -123,7 +123,7 @@ napi_value callPrepared(napi_env env, napi_callback_info info) {
     if (count > 0) napi_get_value_uint32(env, values[0], &id);
     if (id >= environment.prepared.size()) throw Error(kType, "no such prepared call");
     call = &environment.prepared[id];
-    if (count - 1 != call->tensors.size()) throw Error(kType, "a prepared call got another number of tensors");
+    if (count - 1 != call->tensors.size()) throw Error(kType, "a prepared call got a wrong number of tensors");
     c10::Stack stack = std::move(environment.spareStack);
     stack.assign(call->stack.begin(), call->stack.end());
     for (size_t i = 0; i < call->tensors.size(); i++) {

@@ -66,7 +66,7 @@ void join(Graph& graph) {
 }
 
 c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
-  return capsuleOf<Graph>(info, 0, "a recorded graph");
+  return capsuleOf<Graph>(info, 0, "a captured graph");
 }
 
 // The memory pool of a capture: a new one if the value is not an array.
@@ -87,7 +87,7 @@ Napi::Value graphAvailable(const Napi::CallbackInfo& info) {
 // the result of graphPool() of a living graph, whose memory the capture reuses.
 Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
-  if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be recorded");
+  if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be captured in a graph");
   const c10::impl::VirtualGuardImpl guard(device.type());
   guard.synchronizeDevice(device.index());
   // Streams must exist, and their libraries be initialized, before the capture begins.
@@ -135,7 +135,7 @@ Napi::Value graphEnd(const Napi::CallbackInfo& info) {
 Napi::Value graphAside(const Napi::CallbackInfo& info) {
   const auto graph = graphOf(info);
   const bool behind = info[1].ToBoolean();
-  if (!behind && graph->streams.size() < 2) throw Error(kState, "this recording was begun without branches");
+  if (!behind && graph->streams.size() < 2) throw Error(kState, "this capture was started without branches");
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
   graph->isBehind = graph->isBehind || behind;
   const c10::Stream& branch =

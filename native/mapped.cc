@@ -64,7 +64,7 @@ void install() {
   action.sa_sigaction = onBusError;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
-  if (sigaction(SIGBUS, &action, &before) != 0) throw Error(kState, "no handler for SIGBUS can be set");
+  if (sigaction(SIGBUS, &action, &before) != 0) throw Error(kState, "a handler for SIGBUS cannot be installed");
 }
 
 Region& regionOf(const Napi::Value& value) {

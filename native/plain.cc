@@ -76,17 +76,17 @@ std::vector<at::Tensor> partsOf(const at::Tensor& tensor) {
 at::Tensor plainGradient(const at::Tensor& gradient, bool sparseToo) {
   if (gradient.layout() == at::kStrided) return plain(gradient);
   if (sparseToo) return gradient.to_dense();
-  throw Error(
-      kType,
-      "a parameter has a sparse gradient, which only SGD takes; use SGD, or make the embedding without { sparse: true }");
+  throw Error(kType,
+              "a parameter has a sparse gradient, which only SGD accepts; use SGD, or make the embedding without "
+              "{ sparse: true }");
 }
 
 at::Tensor gradientInOrder(const at::Tensor& gradient, const at::Tensor& parameter, bool sparseToo) {
   if (!isPlain(parameter)) refuse(parameter, "memory that an optimizer could update");
   if (!parameter.is_non_overlapping_and_dense()) {
-    throw Error(
-        kState,
-        "a parameter is a view with gaps or overlaps in memory, which a fused step cannot update; optimize a clone() of it");
+    throw Error(kState,
+                "a parameter is a view with gaps or overlaps in memory, which a fused step cannot update; "
+                "optimize a clone() of it");
   }
   const at::Tensor dense = plainGradient(gradient, sparseToo);
   return sameOrder(dense, parameter) ? dense : at::empty_like(parameter).copy_(dense);

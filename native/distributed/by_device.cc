@@ -80,8 +80,8 @@ class ByDevice : public c10d::Backend {
     if (tensor.is_cpu()) return *host_;
     if (!tensor.is_cuda()) return *others_;
     if (!cuda_)
-      throw Error(kDistributed, "This group sends tensors of CPUs alone, and one is on " + tensor.device().str() +
-                                    ". Form it by distributed.init({ backend: 'nccl' }).");
+      throw Error(kDistributed, "This process group supports only CPU tensors, and a tensor is on " +
+                                    tensor.device().str() + ". Create it with distributed.init({ backend: 'nccl' }).");
     return *cuda_;
   }
 

@@ -65,9 +65,9 @@ namespace srrl::distributed {
 bool hasGloo() { return false; }
 
 c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>&, const GroupSetup&) {
-  throw Error(
-      kDistributed,
-      "This addon was not built with Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl install-libtorch`, then `npx srrl build --force`.");
+  throw Error(kDistributed,
+              "This addon was built without Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl "
+              "install-libtorch`, then `npx srrl build --force`.");
 }
 
 }  // namespace srrl::distributed

@@ -51,10 +51,10 @@ void Group::join() {
   const auto joinedKey = [](int rank) { return "joined/" + std::to_string(rank); };
   const auto hostKey = [](int rank) { return "host/" + std::to_string(rank); };
   if (store_->add(joinedKey(setup.rank), 1) > 1)
-    throw Error(kDistributed, "Two processes say that they are rank " + std::to_string(setup.rank) + " of " +
+    throw Error(kDistributed, "Two processes claim to be rank " + std::to_string(setup.rank) + " of " +
                                   std::to_string(setup.size) + " at " + setup.address + ":" +
                                   std::to_string(setup.port) +
-                                  ". Give each its own RANK, or another MASTER_PORT to each run.");
+                                  ". Give each process its own RANK, and each run its own MASTER_PORT.");
   store_->set(hostKey(setup.rank), bytes(setup.host));
   std::vector<std::string> keys;
   for (int rank = 0; rank < setup.size; rank++) keys.push_back(hostKey(rank));
@@ -72,7 +72,7 @@ void Group::join() {
                                     " while it waited for the other ranks.");
     }
     throw Error(kDistributed,
-                "Of " + std::to_string(setup.size) + " ranks, these did not come to " + setup.address + ":" +
+                "Of " + std::to_string(setup.size) + " ranks, these did not connect to " + setup.address + ":" +
                     std::to_string(setup.port) + " within " + seconds(setup.timeout) + ": " + missing +
                     ". Check that they run, and that all have the same WORLD_SIZE, MASTER_ADDR and MASTER_PORT.");
   }
@@ -100,8 +100,8 @@ void Group::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& 
         // Uses the system clock: wait_until() with the steady clock needs a newer glibc than libtorch does.
         state->done.wait_until(lock, std::chrono::system_clock::now() + std::chrono::milliseconds(200));
         if (aborted_)
-          throw Error(kDistributed, "The wait of rank " + std::to_string(setup.rank) + " for " + what +
-                                        " was ended: the run is over.");
+          throw Error(kDistributed,
+                      "Rank " + std::to_string(setup.rank) + " stopped waiting for " + what + ": the run was aborted.");
         if (std::chrono::steady_clock::now() > last)
           throw std::runtime_error("no answer within " + seconds(setup.timeout));
       }
@@ -139,12 +139,14 @@ void Group::blame(const std::string& what, const std::string& reason) {
     else if (!alive)
       culprits += named(rank, step) + " does not answer: it has ended, is stopped, or is cut off from the network.\n";
     else if (waits < heartbeat_->waits)
-      culprits += named(rank, step) + " is running and has not come: it hangs, or needs more than the timeout of " +
-                  seconds(setup.timeout) + " for what it does.\n";
+      culprits += named(rank, step) +
+                  " is running but has not reached this collective: it hangs, or needs more than the timeout of " +
+                  seconds(setup.timeout) + ".\n";
   }
   if (culprits.empty())
     culprits =
-        "No rank is known to have failed; one of them may wait for something else, or may be slower than the timeout of " +
+        "No rank is known to have failed; one of them may be waiting for something else, or may be slower than the "
+        "timeout of " +
         seconds(setup.timeout) + ".\n";
   throw Error(kDistributed, culprits + waited);
 }

@@ -31,7 +31,7 @@ c10::intrusive_ptr<c10d::Store> exchangeMeeting(c10::intrusive_ptr<c10d::Store> 
 
 c10::intrusive_ptr<c10d::Store> openMeeting() {
   const std::lock_guard<std::mutex> lock(meeting().mutex);
-  if (!meeting().store) throw Error(kDistributed, "there is no meeting");
+  if (!meeting().store) throw Error(kDistributed, "The store of the launcher is not open.");
   return meeting().store;
 }
 

@@ -38,7 +38,8 @@ const Library& library() {
     if (!handle)
       throw Error(
           kDistributed,
-          "NCCL comes with a CUDA build of libtorch, and this one is for CPUs. Run `npx srrl install-libtorch --cuda cu130`, or use --device cpu.");
+          "NCCL needs a CUDA build of libtorch; this one is for CPUs. Run `npx srrl install-libtorch --cuda cu130`, "
+          "or use --device cpu.");
     void* own = dlopen("libnccl.so.2", RTLD_NOW);
     const auto find = [&](auto& function, const char* name) {
       void* found = dlsym(handle, name);
@@ -176,11 +177,11 @@ class Nccl : public c10d::Backend {
 
   // Runs at the first collective, because only then the device is known.
   void connect(c10::Device device, const c10::impl::VirtualGuardImpl& streams) {
-    if (aborted_) throw Error(kDistributed, "the run is over");
+    if (aborted_) throw Error(kDistributed, "The run was aborted.");
     if (communicator_) {
       if (device != device_)
-        throw Error(kDistributed,
-                    "this rank's tensors were on " + device_->str() + " before, and are on " + device.str() + " now");
+        throw Error(kDistributed, "NCCL needs all tensors of a rank on one GPU: earlier ones were on " +
+                                      device_->str() + ", this one is on " + device.str() + ".");
       return;
     }
     UniqueId id{};

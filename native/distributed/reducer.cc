@@ -44,7 +44,8 @@ Reducer::Reducer(std::shared_ptr<Group> group, std::vector<at::Tensor> parameter
   for (size_t i = 0; i < parameters_.size(); i++) {
     auto accumulator = torch::autograd::impl::grad_accumulator(parameters_[i]);
     if (!accumulator)
-      throw Error(kState, "parameter " + std::to_string(i) + " needs no gradient, so that there is nothing to reduce");
+      throw Error(kState,
+                  "parameter " + std::to_string(i) + " does not require a gradient, so there is nothing to reduce");
     auto hook = std::make_unique<torch::autograd::utils::LambdaPostHook>(
         [this, i](const torch::autograd::variable_list& outputs, const torch::autograd::variable_list&) {
           ready(i);
@@ -143,7 +144,7 @@ void Reducer::finish() {
   at::Tensor used;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!armed_) throw Error(kState, "no backward pass was to be reduced");
+    if (!armed_) throw Error(kState, "the reducer is not armed: there is no backward pass to reduce");
     armed_ = false;
     for (size_t i = 0; i < parameters_.size(); i++)
       if (!done_[i]) unused.push_back(i);

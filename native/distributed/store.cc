@@ -59,7 +59,8 @@ std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setu
       throw Error(
           kDistributed,
           "The port " + std::to_string(setup.port) +
-              " is in use on this machine. Choose another MASTER_PORT for all ranks, or port in --master of srrl launch.");
+              " is in use on this machine. Choose another MASTER_PORT for all ranks, or another port in --master of "
+              "srrl launch.");
     if (setup.hostsStore) throw Error(kDistributed, "This machine cannot open the store at " + place + ": " + reason);
     throw Error(kDistributed,
                 "The store at " + place + " cannot be reached" +

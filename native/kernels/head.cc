@@ -181,7 +181,8 @@ std::tuple<Tensor, Tensor> regressionLosses(const Tensor& feature, const Tensor&
 
 void defineHead(torch::Library& library) {
   library.def(
-      "regression_losses(Tensor feature, Tensor target, Tensor logits, Tensor weight, Tensor? bias) -> (Tensor, Tensor)",
+      "regression_losses(Tensor feature, Tensor target, Tensor logits, Tensor weight, Tensor? bias) "
+      "-> (Tensor, Tensor)",
       regressionLosses);
 }
 

@@ -167,8 +167,7 @@ Tensor judge(at::TensorList gradients, at::TensorList statistics, at::TensorList
              bool normDecides, const OptionalTensor& log, const Tensor& next, const Tensor& any, const Tensor& found,
              bool sticky, const OptionalTensor& scale, double maxNorm, const OptionalTensor& share,
              const OptionalTensor& averaged, double decay, bool warmUp) {
-  TORCH_CHECK(share.has_value() == averaged.has_value(),
-              "a share needs the number of updates, and the other way around");
+  TORCH_CHECK(share.has_value() == averaged.has_value(), "share and averaged must be given together");
   const Sizes sizes = kernels::sizesOf(found, gradients.vec(), statistics.vec());
   const JudgeSetting s{losses.vec(), terms.vec(), normDecides, log,      next,    any,   found,
                        sticky,       scale,       share,       averaged, maxNorm, decay, warmUp};
@@ -189,9 +188,9 @@ Tensor judge(at::TensorList gradients, at::TensorList statistics, at::TensorList
 // step that is not finite.
 void defineJudge(torch::Library& library) {
   library.def(
-      "judge_step(Tensor[] gradients, Tensor[] statistics, Tensor[] losses, Tensor[] terms, bool norm_decides, Tensor(a!)? log, Tensor(b!) next, "
-      "Tensor(c!) any, Tensor(d!) found, bool sticky, Tensor(e!)? scale, float max_norm, Tensor(f!)? share, Tensor(g!)? averaged, float decay, bool warm_up) "
-      "-> Tensor",
+      "judge_step(Tensor[] gradients, Tensor[] statistics, Tensor[] losses, Tensor[] terms, bool norm_decides, "
+      "Tensor(a!)? log, Tensor(b!) next, Tensor(c!) any, Tensor(d!) found, bool sticky, Tensor(e!)? scale, "
+      "float max_norm, Tensor(f!)? share, Tensor(g!)? averaged, float decay, bool warm_up) -> Tensor",
       judge);
 }
 

@@ -229,7 +229,8 @@ Tensor maxPool(const Tensor& map, at::IntArrayRef kernel, at::IntArrayRef stride
 
 void defineMaxPool(torch::Library& library) {
   library.def(
-      "max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor",
+      "max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, "
+      "int[2] dilation=1, bool ceil_mode=False) -> Tensor",
       maxPool);
 }
 

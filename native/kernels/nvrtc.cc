@@ -59,7 +59,8 @@ void openBuiltins(void* nvrtc) {
 
 // libtorch's stub library is linked to the NVRTC that libtorch was built for; SRRL_NVRTC overrides it.
 struct Compiler {
-  static constexpr const char* kMissing = "there is no NVRTC library (libnvrtc.so); a CUDA build of libtorch brings it";
+  static constexpr const char* kMissing =
+      "there is no NVRTC library (libnvrtc.so), which is part of a CUDA build of libtorch";
   void* library;
   explicit Compiler(void* library) : library(library) {}
 

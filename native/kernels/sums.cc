@@ -157,7 +157,7 @@ bool copiesAgree(Engine& engine, const Tensor& like) {
 
 // Copies many tensors; with `where`, a number on the device, only if that is above 0.
 void copyAll(at::TensorList to, at::TensorList from, const OptionalTensor& where) {
-  TORCH_CHECK(to.size() == from.size(), "there are ", to.size(), " tensors, and ", from.size(), " to copy into them");
+  TORCH_CHECK(to.size() == from.size(), "to and from must have the same length, got ", to.size(), " and ", from.size());
   if (to.empty()) return;
   const Tensor& like = to[0];
   const auto isReady = [&](const Tensor& tensor) { return kernels::isDense(tensor, tensor.scalar_type(), like); };

@@ -22,7 +22,7 @@ Update updateOf(at::TensorList params, at::TensorList gradients, std::initialize
   bool fitting = gradients.size() == params.size();
   for (const at::TensorList& state : states) fitting = fitting && state.size() == params.size();
   for (const auto* list : {&averages, &halves}) fitting = fitting && (list->empty() || list->size() == params.size());
-  TORCH_CHECK(fitting, "lists must be as long as that of the parameters");
+  TORCH_CHECK(fitting, "all lists must be as long as that of the parameters");
   TORCH_CHECK(share || averages.empty(), "averages need a share");
   return {params.vec(), gradients.vec(), vectorOf(averages), vectorOf(halves), lr, found, scale, share};
 }

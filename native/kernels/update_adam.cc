@@ -114,9 +114,10 @@ void adam(at::TensorList params, at::TensorList gradients, at::TensorList means,
 
 void defineAdam(torch::Library& library) {
   library.def(
-      "adam_(Tensor(a!)[] params, Tensor(b!)[] gradients, Tensor(c!)[] means, Tensor(d!)[] squares, Tensor(e!)[] largest, Tensor[] steps, "
-      "Tensor?[] averages, Tensor?[] halves, Tensor lr, Tensor found, Tensor? scale, Tensor? share, float beta1, float beta2, float weight_decay, float eps, "
-      "bool maximize, bool decoupled) -> ()",
+      "adam_(Tensor(a!)[] params, Tensor(b!)[] gradients, Tensor(c!)[] means, Tensor(d!)[] squares, "
+      "Tensor(e!)[] largest, Tensor[] steps, Tensor?[] averages, Tensor?[] halves, Tensor lr, Tensor found, "
+      "Tensor? scale, Tensor? share, float beta1, float beta2, float weight_decay, float eps, bool maximize, "
+      "bool decoupled) -> ()",
       adam);
 }
 

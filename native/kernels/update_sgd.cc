@@ -90,8 +90,9 @@ void sgd(at::TensorList params, at::TensorList gradients, at::TensorList momenta
 
 void defineSgd(torch::Library& library) {
   library.def(
-      "sgd_(Tensor(a!)[] params, Tensor(b!)[] gradients, Tensor(c!)[] momenta, Tensor?[] averages, Tensor?[] halves, Tensor lr, Tensor found, "
-      "Tensor? scale, Tensor? share, float momentum, float dampening, float weight_decay, bool nesterov, bool maximize, bool first) -> ()",
+      "sgd_(Tensor(a!)[] params, Tensor(b!)[] gradients, Tensor(c!)[] momenta, Tensor?[] averages, "
+      "Tensor?[] halves, Tensor lr, Tensor found, Tensor? scale, Tensor? share, float momentum, float dampening, "
+      "float weight_decay, bool nesterov, bool maximize, bool first) -> ()",
       sgd);
 }
 

@@ -88,7 +88,8 @@ bool hasConvRelu(c10::Device device) {
 
 void defineConvRelu(torch::Library& library) {
   library.def(
-      "conv_relu(Tensor input, Tensor weight, Tensor bias, Tensor? residual, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
+      "conv_relu(Tensor input, Tensor weight, Tensor bias, Tensor? residual, "
+      "int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
       convRelu);
 }
 

@@ -111,8 +111,8 @@ Tensor conv2d(const Tensor& given, const Tensor& weight, const OptionalTensor& b
 
 void defineConvolution(torch::Library& library) {
   library.def(
-      "conv2d(Tensor input, Tensor weight, Tensor? bias, Tensor weight_copy, Tensor? bias_copy, int[2] stride, int[2] padding, int[2] dilation, int groups) "
-      "-> Tensor",
+      "conv2d(Tensor input, Tensor weight, Tensor? bias, Tensor weight_copy, Tensor? bias_copy, "
+      "int[2] stride, int[2] padding, int[2] dilation, int groups) -> Tensor",
       conv2d);
 }
 

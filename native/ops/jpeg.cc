@@ -80,7 +80,7 @@ struct Decoder {
   const at::Tensor& bytes;
 
   explicit Decoder(const at::Tensor& bytes) : api(opened()), handle(opened(bytes)), bytes(bytes) {
-    TORCH_CHECK(handle, "libjpeg-turbo has no memory");
+    TORCH_CHECK(handle, "libjpeg-turbo cannot allocate a decoder");
     // A damaged file is an error here; the caller decides whether to decode it elsewhere.
     api.set(handle, kStopOnWarning, 1);
   }
@@ -89,7 +89,7 @@ struct Decoder {
 
   static const TurboJpeg& opened() {
     const TurboJpeg* api = turboJpeg;
-    TORCH_CHECK(api, "srrl::open_turbo_jpeg() comes first");
+    TORCH_CHECK(api, "libjpeg-turbo is not loaded; call srrl::open_turbo_jpeg() first");
     return *api;
   }
   // Checks before init(), because nothing frees the handle if the constructor throws.
@@ -170,12 +170,12 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
   const int64_t left = box[0], top = box[1], w = box[2], h = box[3];
   TORCH_CHECK(
       left >= 0 && top >= 0 && w > 0 && h > 0 && w <= width && h <= height && left <= width - w && top <= height - h,
-      "the part is not inside of the image");
+      "the box is not inside of the image");
   const auto holds = [&](int i) {
     return resized[i] >= 0 && offset[i] >= 0 && pixels.size(i) <= resized[i] &&
            offset[i] <= resized[i] - pixels.size(i);
   };
-  TORCH_CHECK(holds(0) && holds(1), "there are no such pixels in the resized part");
+  TORCH_CHECK(holds(0) && holds(1), "there are no such pixels in the resized box");
 
   // Chroma upsampling reads neighbors: with a margin around it, the part has the same pixels as in the whole image. A
   // region must begin at a block boundary for any kind of chroma subsampling.

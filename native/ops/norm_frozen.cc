@@ -31,10 +31,12 @@ std::tuple<Tensor, Tensor> normFrozenSum(const Tensor& input, const Tensor& othe
 
 void defineNormFrozen(torch::Library& library) {
   library.def(
-      "norm_frozen(Tensor input, Tensor weight, Tensor bias, Tensor mean, Tensor var, Tensor deviation, float eps, bool relu) -> Tensor",
+      "norm_frozen(Tensor input, Tensor weight, Tensor bias, Tensor mean, Tensor var, Tensor deviation, "
+      "float eps, bool relu) -> Tensor",
       normFrozen);
   library.def(
-      "norm_frozen_sum(Tensor input, Tensor other, Tensor weight, Tensor bias, Tensor mean, Tensor var, Tensor deviation, float eps) -> (Tensor, Tensor)",
+      "norm_frozen_sum(Tensor input, Tensor other, Tensor weight, Tensor bias, Tensor mean, Tensor var, "
+      "Tensor deviation, float eps) -> (Tensor, Tensor)",
       normFrozenSum);
 }
 

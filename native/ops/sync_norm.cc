@@ -100,8 +100,8 @@ Tensor syncNorm(const Tensor& input, const OptionalTensor& weight, const Optiona
 
 void defineSyncNorm(torch::Library& library) {
   library.def(
-      "sync_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, Tensor? residual, float momentum, float eps, bool relu) -> "
-      "Tensor",
+      "sync_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
+      "Tensor? running_var, Tensor? residual, float momentum, float eps, bool relu) -> Tensor",
       syncNorm);
 }
 

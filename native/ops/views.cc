@@ -77,7 +77,8 @@ at::Tensor normalizedViews(const at::Tensor& images, const at::Tensor& indices, 
   const int64_t* chosen = indices.const_data_ptr<int64_t>();
   const int64_t batch = indices.size(0);
   for (int64_t i = 0; i < batch; i++)
-    TORCH_CHECK_INDEX(chosen[i] >= 0 && chosen[i] < count, "sample ", chosen[i], " of ", count);
+    TORCH_CHECK_INDEX(chosen[i] >= 0 && chosen[i] < count, "index ", chosen[i], " is out of range for ", count,
+                      " images");
 
   const std::vector<float> table = normalizedValues(mean, deviation);
   at::Tensor result = at::empty({batch, channels, height, width},
@@ -121,7 +122,7 @@ at::Tensor viewDraws(at::ArrayRef<int64_t> samples, int64_t pad, bool flip, int6
 
 // float32 [C, 256]: the normalized value of each pixel value, (value / 255 - mean) / deviation.
 at::Tensor pixelValues(at::ArrayRef<double> mean, at::ArrayRef<double> deviation) {
-  TORCH_CHECK(mean.size() == deviation.size(), "mean and deviation need as many values");
+  TORCH_CHECK(mean.size() == deviation.size(), "mean and deviation must have the same number of values");
   const std::vector<float> table = normalizedValues(mean, deviation);
   return at::tensor(table, at::kFloat).view({-1, 256});
 }
@@ -179,7 +180,8 @@ at::Tensor epochOrder(int64_t count, int64_t seed, int64_t epoch) {
 
 void defineViews(torch::Library& library) {
   library.def(
-      "normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, int seed, int epoch) -> Tensor",
+      "normalized_views(Tensor images, Tensor indices, float[] mean, float[] deviation, int pad, bool flip, "
+      "int seed, int epoch) -> Tensor",
       normalizedViews);
   library.def("normalized_pixels(Tensor pixels, Tensor flips, float[] mean, float[] deviation) -> Tensor",
               normalizedPixels);

@@ -22,7 +22,7 @@ using torch::jit::Value;
 namespace {
 
 std::string text(const Napi::Value& value) {
-  if (!value.IsString()) throw Error(kFile, "expected a text");
+  if (!value.IsString()) throw Error(kFile, "expected a string");
   return value.As<Napi::String>();
 }
 
@@ -142,7 +142,7 @@ class Builder {
       const bool isParameter = entry.Get("parameter").ToBoolean();
       const at::Tensor tensor = handles.tensor(handleOf(entry.Get("tensor")));
       const std::string name = dot == std::string::npos ? path : path.substr(dot + 1);
-      if (parentOf(path).hasattr(name)) throw Error(kFile, "'" + path + "' is there twice");
+      if (parentOf(path).hasattr(name)) throw Error(kFile, "'" + path + "' is the path of two attributes");
       parentOf(path).register_parameter(name, tensor, !isParameter);
     }
     for (uint32_t i = 0; i < attributes.Length(); i++) {
@@ -230,7 +230,7 @@ class Builder {
 
   std::vector<Value*> overloaded(const std::string& name, std::string overload, const Napi::Array& inputs) {
     const torch::jit::Operator* op = find(name, overload);
-    if (!op) throw Error(kFile, "libtorch has no such operator that a network may use");
+    if (!op) throw Error(kFile, "libtorch has no such operator, or a network may not use it");
     if (hasNumberForTensor(*op, inputs)) {
       const auto place = overload.find("Tensor");
       std::string scalar = overload;
@@ -254,7 +254,7 @@ class Builder {
     for (const auto& result : schema.returns()) node->addOutput()->setType(result.type());
     const torch::jit::Operator* run = node->maybeOperator();
     if (!run || run->schema().overload_name() != schema.overload_name())
-      throw Error(kFile, "TorchScript would take another overload, '" +
+      throw Error(kFile, "TorchScript chooses another overload, '" +
                              (run ? run->schema().overload_name() : std::string("none")) + "'");
     return {node->outputs().begin(), node->outputs().end()};
   }
@@ -283,7 +283,7 @@ class Builder {
   // A list with values of the graph: tensors, None, or sizes mixed with constants.
   Value* listOf(const Napi::Value& content, const c10::Argument* wanted) {
     const auto type = wanted ? elementOf(wanted->type()) : nullptr;
-    if (!type) throw Error(kFile, "a list stands where PyTorch takes none");
+    if (!type) throw Error(kFile, "a list is passed where PyTorch accepts none");
     std::vector<Value*> items;
     const auto names = list(content);
     for (uint32_t i = 0; i < names.Length(); i++) {
@@ -295,7 +295,7 @@ class Builder {
       else
         items.push_back(valueOf(text(item)));
       if (!items.back()->type()->isSubtypeOf(*type))
-        throw Error(kFile, "a list holds " + items.back()->type()->str() + " where PyTorch takes " + type->str());
+        throw Error(kFile, "a list holds " + items.back()->type()->str() + " where PyTorch expects " + type->str());
     }
     return graph_->insertNode(graph_->createList(type, items))->output();
   }
@@ -313,10 +313,10 @@ class Builder {
     if (kind == "floats") return items<double>(content, number);
     if (kind == "bools")
       return items<bool>(content, [](const Napi::Value& item) { return static_cast<bool>(item.ToBoolean()); });
-    throw Error(kFile, "it has an argument of a kind that is not known: " + kind);
+    throw Error(kFile, "it has an argument of an unknown kind: " + kind);
   }
 
-  // A number in place of a tensor does not take part in dtype promotion, as in Python.
+  // A number passed as a tensor does not take part in dtype promotion, as in Python.
   static c10::IValue wrapped(const at::Scalar& value) {
     at::Tensor tensor = at::scalar_tensor(value, at::device(at::kCPU).dtype(value.isFloatingPoint() ? at::kDouble
                                                                             : value.isBoolean()     ? at::kBool
@@ -361,7 +361,7 @@ Napi::Value build(const Napi::CallbackInfo& info) {
   } catch (const c10::Error& error) {
     throw Error(kFile, error.what_without_backtrace());
   } catch (const std::out_of_range& error) {
-    throw Error(kFile, "its modules do not fit together");
+    throw Error(kFile, "a module or an attribute is in a module that the program lacks");
   }
 }
 

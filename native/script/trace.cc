@@ -207,7 +207,7 @@ class Writer {
     throw Error(kState, "a constant of type " + held.tagKind() + " cannot be written");
   }
 
-  // A number given in place of a tensor stays a number and does not take part in dtype promotion.
+  // A number that was passed as a tensor stays a number and does not take part in dtype promotion.
   Napi::Object tensor(const Value* value, const at::Tensor& tensor) {
     if (tensor.unsafeGetTensorImpl()->is_wrapped_number()) {
       const at::Scalar number = tensor.item();

@@ -76,7 +76,7 @@ struct Recording {
   // Records an operator on the current stream and checks that it runs after all conflicting uses of its memory.
   void operate(const std::string& kind, at::ArrayRef<Tensor> read, at::ArrayRef<Tensor> written) {
     kinds[kind]++;
-    TORCH_CHECK(clocks.count(stream), kind, " is asked of a stream that is no part of the recording");
+    TORCH_CHECK(clocks.count(stream), kind, " runs on a stream that is not part of the recording");
     Clock& now = clocks[stream];
     const Use use{stream, ++now[stream], kind};
     const auto after = [&](const Use& earlier) {
