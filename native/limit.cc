@@ -4,7 +4,6 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -13,6 +12,10 @@
 #include <fstream>
 #include <mutex>
 #include <string>
+
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 
 namespace srrl {
 
@@ -84,7 +87,9 @@ class LimitedAllocator final : public c10::Allocator {
   void check(int64_t bytes) const {
     if (fits(bytes, used())) return;
     // Memory that free() cached and the page cache can be reclaimed.
+#ifdef __GLIBC__
     malloc_trim(0);
+#endif
     const int64_t held = used() - files();
     TORCH_CHECK(fits(bytes, held), "can't allocate memory: ", bytes, " bytes were asked for; of the ", group_.limit,
                 " bytes that the control group of this process may use (a container's or a job's limit), ",

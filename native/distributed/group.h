@@ -38,7 +38,6 @@ class Group {
   ~Group();
 
   const GroupSetup setup;
-  const c10::intrusive_ptr<c10d::Store>& store() const { return store_; }
   c10d::Backend& backend() { return *backend_; }
 
   // Waits for a collective. Throws Error that names the rank that failed or does not respond.
@@ -62,8 +61,6 @@ class Group {
   std::unique_ptr<Heartbeat> heartbeat_;
   std::vector<std::string> hosts_;
   std::atomic<bool> aborted_{false}, told_{false};
-  std::mutex mutex_;
-  std::condition_variable changed_;
 };
 
 // Returns the group of this process; throws Error if there is none.

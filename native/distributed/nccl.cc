@@ -123,8 +123,9 @@ class Nccl : public c10d::Backend {
 
   // Ends collectives that the GPU is waiting for.
   void abort() override {
-    if (Communicator one = communicator_.exchange(nullptr)) library().abort(one);
+    // First, so that no thread connects again in between.
     aborted_ = true;
+    if (Communicator one = communicator_.exchange(nullptr)) library().abort(one);
   }
 
   c10::intrusive_ptr<c10d::Work> allreduce(std::vector<at::Tensor>& tensors,

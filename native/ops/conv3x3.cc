@@ -119,12 +119,16 @@ Tensor weightGradient(const Tensor& input, const Tensor& gradient, const Tensor&
 
 using OptionalTensor = std::optional<Tensor>;
 
-bool isFlat(const Tensor& bias) { return isPlain(bias) && bias.scalar_type() == at::kFloat && bias.is_contiguous(); }
+// Whether the functions may read `count` floats from the tensor.
+bool isFlat(const Tensor& tensor, int64_t count) {
+  return isPlain(tensor) && tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous() &&
+         tensor.numel() == count;
+}
 
 const float* biasOf(const OptionalTensor& bias) { return bias ? bias->const_data_ptr<float>() : nullptr; }
 
 Tensor conv3x3Forward(const Tensor& input, const Tensor& weight, const OptionalTensor& bias) {
-  if (!fits(input, weight) || (bias && !isFlat(*bias))) return at::conv2d(input, weight, bias, 1, 1);
+  if (!fits(input, weight) || (bias && !isFlat(*bias, weight.size(0)))) return at::conv2d(input, weight, bias, 1, 1);
   return convolved(input, transformed(weight, false), {.bias = biasOf(bias)});
 }
 
@@ -167,11 +171,12 @@ Tensor conv3x3Autograd(const Tensor& input, const Tensor& weight, const Optional
 Tensor conv3x3Frozen(const Tensor& input, const Tensor& weight, const Tensor& kernel, const OptionalTensor& bias,
                      const OptionalTensor& residual, bool relu) {
   const bool plainResidual =
-      !residual || (isPlain(*residual) && residual->scalar_type() == at::kFloat &&
+      !residual || (isPlain(*residual) && residual->is_cpu() && residual->scalar_type() == at::kFloat &&
                     residual->is_contiguous(at::MemoryFormat::ChannelsLast) && residual->dim() == 4 &&
                     residual->size(0) == input.size(0) && residual->size(1) == weight.size(0) &&
                     residual->size(2) == input.size(2) && residual->size(3) == input.size(3));
-  if (fits(input, weight) && isFlat(kernel) && (!bias || isFlat(*bias)) && plainResidual)
+  if (fits(input, weight) && isFlat(kernel, 36 * weight.size(0) * weight.size(1)) &&
+      (!bias || isFlat(*bias, weight.size(0))) && plainResidual)
     return convolved(
         input, kernel,
         {.bias = biasOf(bias), .residual = residual ? residual->const_data_ptr<float>() : nullptr, .relu = relu});
