@@ -47,9 +47,8 @@ Napi::Value backward(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// grad(outputs, inputs, gradients
-// undefined, retainGraph
-// undefined, createGraph, allowUnused) => handles, null where unused
+// grad(outputs, inputs, gradients | undefined, retainGraph | undefined, createGraph, allowUnused) => handles, null
+// where unused
 Napi::Value grad(const Napi::CallbackInfo& info) {
   const auto outputs = tensorsOf(info[0]);
   const EngineOnThisThread engine(Environment::of(info.Env()).callsBack);

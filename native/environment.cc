@@ -10,8 +10,7 @@ namespace {
 
 constexpr unsigned kIndexBits = 24;
 constexpr uint64_t kIndexMask = (uint64_t{1} << kIndexBits) - 1;
-constexpr uint32_t kLastGeneration =
-    (uint32_t{1} << 29) - 1;  // 24 + 29 = 53 bits, as many as a JavaScript number holds
+constexpr uint32_t kLastGeneration = (uint32_t{1} << 29) - 1;  // 24 + 29 = 53 bits, as in a JavaScript number
 
 uint32_t indexOf(Handle handle) { return static_cast<uint32_t>(handle & kIndexMask); }
 uint64_t generationOf(Handle handle) { return handle >> kIndexBits; }

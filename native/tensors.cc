@@ -173,9 +173,8 @@ Napi::Value isContiguous(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), tensor.is_contiguous(format));
 }
 
-// wrapNumber(number
-// bigint
-// boolean) => 0-dimensional tensor that does not take part in type promotion, as a Python number
+// wrapNumber(number | bigint | boolean) => 0-dimensional tensor that does not take part in type promotion, as a Python
+// number
 Napi::Value wrapNumber(const Napi::CallbackInfo& info) {
   const Napi::Value value = info[0];
   at::Scalar scalar;

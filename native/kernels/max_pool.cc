@@ -155,7 +155,7 @@ class AnyOrder {
              warns_ = at::globalContext().deterministicAlgorithmsWarnOnly();
 };
 
-// Nothing if the plain operators must be used.
+// Returns nothing if the plain operators must be used.
 std::optional<Pooled> pooled(const Tensor& map, const Windows& w) {
   Engine* engine = kernels::engineFor(map);
   if (!engine || !fits(map, w)) return std::nullopt;

@@ -46,7 +46,7 @@ NormGradients plainNormBackward(const NormSetting& setting, const NormResult& ma
 // Whether kernels are enabled and support the setting.
 bool normFits(const NormSetting& setting);
 
-// Nothing if the plain operators must be used.
+// These return nothing if the plain operators must be used.
 std::optional<NormResult> norm(const NormSetting& setting);
 std::optional<NormGradients> normBackward(const NormSetting& setting, const NormResult& made,
                                           const NormReturned& returned);

@@ -40,7 +40,7 @@ bool fits(const Update& update, at::ArrayRef<std::vector<at::Tensor>> states);
 // Returns all tensors of an update, for the launches.
 std::vector<at::Tensor> tensorsOf(const Update& update, at::ArrayRef<std::vector<at::Tensor>> states);
 
-// Deterministic parameters, gradients, averages and copies with sizes around those of blocks.
+// Deterministic parameters, gradients, averages and copies with sizes around multiples of a block.
 Update sampleUpdate(const at::Tensor& like);
 std::vector<at::Tensor> sampleStates(const Update& update, double seed);
 

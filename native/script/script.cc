@@ -121,12 +121,10 @@ std::vector<c10::IValue> extraInputs(const torch::jit::Module& module) {
   return extra;
 }
 
-// scriptTap(module, index of a site
-// -1) =>
-// {sites, classifiers, obstacle, training, leadingSizes, tapped: handle
-// null, weight, bias, site}
-// The tapped network returns [logits, feature, map before the pooling
-// null]. -1 chooses the only classifier; `tapped` is null unless there is exactly one.
+// scriptTap(module, index of a site | -1) => {sites, classifiers, obstacle, training, leadingSizes,
+//   tapped: handle | null, weight, bias, site}
+// The tapped network returns [logits, feature, map before the pooling | null]. -1 chooses the only classifier; `tapped`
+// is null unless there is exactly one.
 Napi::Value tap(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   torch::jit::Module original = moduleOf(info);

@@ -244,9 +244,8 @@ void refuseReadValues(Graph& graph, Napi::Env env, const Places& places, const N
   }
 }
 
-// graphTrace(images, [{path, tensor}], forward: handle => handle, place: () => number, refuse: (operator, place) =>
-// never)
-//   => RawGraph of src/native-types.ts
+// graphTrace(images, [{path, tensor}], forward: handle => handle, place: () => number,
+//   refuse: (operator, place) => never) => RawGraph of src/native-types.ts
 // In-place operators are recorded as those that return a new tensor.
 Napi::Value trace(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();

@@ -67,8 +67,8 @@ struct Uses {
 struct Recording {
   std::vector<std::function<void()>> steps;
   std::map<std::string, int> kinds;  // how often each operator was captured
-  std::set<const void*>
-      fresh;  // memory allocated during the capture: writing it at once is harmless, because nobody else reads it
+  // Memory allocated during the capture. Writing it at once is harmless, because nobody else reads it.
+  std::set<const void*> fresh;
   c10::StreamId origin = 0;
   std::map<c10::StreamId, Clock> clocks;  // progress of each stream, and how much of the others it has waited for
   std::map<const void*, Uses> uses;

@@ -74,7 +74,7 @@ __device__ void crossEntropy(const CrossEntropy& p) {
     if (isReal) p.gradients[row + k] = (total * expf(logits[j] - logSum) - targets[j]) / p.images;
   }
   loss = sumOfLanes(loss);
-  // An invalid label is an error in libtorch; here the loss becomes NaN.
+  // An invalid label is an error in libtorch; here the loss becomes NaN, also for -100, which libtorch ignores.
   if (p.labels && (label < 0 || label >= p.classes)) loss = __uint_as_float(0x7fc00000u);
   Found own;
   if (isReal && lane == 0) {
