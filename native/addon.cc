@@ -1,4 +1,4 @@
-// Module entry: what JavaScript can call. State lives per environment; there are no globals.
+// Entry of the addon: registers what JavaScript can call. Each environment has its own Environment.
 #include <napi.h>
 
 #include "arguments.h"
@@ -30,13 +30,12 @@ namespace srrl {
 
 namespace {
 
-// setErrorFactory((kind, message) => Error): called once by src/native.ts.
+// setErrorFactory((kind, message) => Error), called once by src/native.ts
 void setErrorFactory(const Napi::CallbackInfo& info) {
   Environment::of(info.Env()).makeError = Napi::Persistent(info[0].As<Napi::Function>());
 }
 
-// cleanMessage(text) => what is left of a message of libtorch's: what is thrown, without advice on where to look
-// further
+// cleanMessage(text) => a message of libtorch without backtraces and advice
 Napi::Value cleanMessage(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), withoutAdvice(info[0].As<Napi::String>().Utf8Value()));
 }

@@ -1,4 +1,4 @@
-// Reading the arguments of exported functions other than the hot path's.
+// Helpers that read the arguments of exported functions and wrap their results. The hot path is in dispatch.cc.
 #pragma once
 
 #include <napi.h>
@@ -32,7 +32,8 @@ inline std::vector<at::Tensor> tensorsOf(const Napi::Value& value) {
   return tensors;
 }
 
-// An object of this addon's that JavaScript holds by number, such as a graph; `what` it is, for the message.
+// Returns a native object, such as a graph, that JavaScript holds by handle. `what` names its type for the error
+// message.
 template <typename Held>
 c10::intrusive_ptr<Held> capsuleOf(const Napi::CallbackInfo& info, size_t index, const char* what) {
   const c10::IValue& value = Environment::of(info.Env()).handles.at(handleOf(info[index]));

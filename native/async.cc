@@ -16,8 +16,6 @@ namespace srrl {
 
 namespace {
 
-// Runs `work` on libuv's pool under the caller's modes (gradients, autocast, ...), then settles a promise with what
-// `wrapUp` makes.
 class Job : public Napi::AsyncWorker {
  public:
   Job(Napi::Env env, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp)
@@ -68,7 +66,7 @@ Napi::Value runAsync(Napi::Env env, std::function<void()> work, std::function<na
 
 namespace {
 
-// callAsync(number, ...flat arguments) => promise of what call gives
+// callAsync(number, ...flat arguments) => promise of the result of call(); [] for an operator without results
 Napi::Value callAsync(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   const Operator& op = environment.operators.at(info[0].As<Napi::Number>().Uint32Value());
@@ -103,21 +101,20 @@ Napi::Value backwardAsync(const Napi::CallbackInfo& info) {
       [](Napi::Env env) -> napi_value { return env.Undefined(); });
 }
 
-// Tensors on their way from one thread of this process to another, by number.
+// Tensors in transit between threads of this process, by number.
 struct Transfers {
   std::mutex mutex;
   std::unordered_map<uint64_t, at::Tensor> tensors;
-  // Numbers of another copy of this addon in the same process begin elsewhere, so that neither mistakes them for its
-  // own.
+  // Each copy of this addon in the process starts at another number, so that none accepts a number of another.
   uint64_t next = ((reinterpret_cast<uintptr_t>(this) >> 4) & 0xffffffff) << 20;
 };
 
 Transfers& transfers() {
-  static auto* all = new Transfers();  // leaked on purpose: worker threads may outlive static destruction
+  static auto* all = new Transfers();  // leaked on purpose: worker threads can outlive static destruction
   return *all;
 }
 
-// sendTensor(tensor) => number that receiveTensor takes, once, on any thread
+// sendTensor(tensor) => number that receiveTensor() accepts once, on any thread
 Napi::Value sendTensor(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorOf(info, 0);
   if (tensor.grad_fn())
@@ -125,7 +122,8 @@ Napi::Value sendTensor(const Napi::CallbackInfo& info) {
   if (usesBuffer(tensor) || (tensor.grad().defined() && usesBuffer(tensor.grad()))) {
     throw Error(
         kState,
-        "its memory is a SharedArrayBuffer, which ends with this thread; send a clone(), or post the buffer and call fromArray(..., { share: true }) there");
+        "the tensor uses the memory of a SharedArrayBuffer, which is released when this thread ends; send a clone(), "
+        "or post the buffer and call fromArray(..., { share: true }) on the other thread");
   }
   auto& all = transfers();
   const std::lock_guard<std::mutex> lock(all.mutex);

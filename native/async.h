@@ -1,4 +1,4 @@
-// Promise forms of heavy calls, off JavaScript's thread, and tensors that go from one thread to another.
+// Promise forms of slow calls, which run off the JavaScript thread, and the transfer of tensors between threads.
 #pragma once
 
 #include <napi.h>
@@ -7,7 +7,7 @@
 
 namespace srrl {
 
-// Runs `work` on another thread under the caller's modes, and settles the promise with what `wrapUp` makes.
+// Runs `work` on another thread under the caller's modes, and resolves the promise with the result of `wrapUp`.
 Napi::Value runAsync(Napi::Env env, std::function<void()> work, std::function<napi_value(Napi::Env)> wrapUp);
 
 void exportAsync(Napi::Env env, Napi::Object exports);

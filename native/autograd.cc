@@ -25,8 +25,8 @@ std::optional<bool> optionalBool(const Napi::Value& value) {
   return value.ToBoolean().Value();
 }
 
-// Where the graph may call JavaScript, all of it runs on this thread: an engine thread that calls back while this one
-// waits hangs.
+// A graph that may call JavaScript must run on this thread: an engine thread that calls back would deadlock, because
+// this thread waits for it.
 class EngineOnThisThread {
  public:
   explicit EngineOnThisThread(bool wanted) : before_(c10::AutogradState::get_tls_state().get_multithreading_enabled()) {
@@ -59,8 +59,8 @@ Napi::Value grad(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// Zeros without memory cannot be changed in place, as clipping and scaling do; the first look at such a gradient gives
-// it memory.
+// Returns the gradient, after giving a ZeroTensor real memory: clipping and scaling change gradients in place, which a
+// tensor without memory does not allow.
 at::Tensor gradientOf(const at::Tensor& tensor) {
   at::Tensor& gradient = tensor.mutable_grad();
   if (!gradient.defined() || !gradient._is_zerotensor()) return gradient;
@@ -74,7 +74,7 @@ Napi::Value gradOf(const Napi::CallbackInfo& info) {
   return tensor.grad().defined() ? wrap(info.Env(), gradientOf(tensor)) : info.Env().Null();
 }
 
-// What PyTorch checks: kernels that walk through a parameter and its gradient trust that they are alike.
+// The checks of PyTorch. Kernels that read a parameter and its gradient together rely on them.
 void checkGradient(const at::Tensor& tensor, const at::Tensor& gradient) {
   if (gradient.scalar_type() != tensor.scalar_type()) {
     throw Error(kType, std::string("a gradient of ") + c10::toString(gradient.scalar_type()) +
@@ -96,10 +96,10 @@ Napi::Value setGrad(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// gradList(list handle, use) => handle of a list of their gradients; throws where one has none. `use` is 'change' for
-// the gradients themselves (of sparse ones the values), 'read' for plain ones, copies where need be, 'fused' for those
-// also in the order of their parameters, as fused steps need them, and 'fused sparse' for the same where sparse ones
-// are made dense.
+// gradList(list handle, use) => handle of a list of the gradients; throws if one is missing. `use` is 'change' for the
+// gradients themselves (the values of sparse ones), 'read' for plain tensors, copied where necessary, 'fused' for plain
+// tensors with the strides of their parameters, as fused optimizers require, and 'fused sparse' to also convert sparse
+// gradients to dense ones.
 Napi::Value gradList(const Napi::CallbackInfo& info) {
   auto& handles = Environment::of(info.Env()).handles;
   const std::string use = info[1].As<Napi::String>();
@@ -118,7 +118,7 @@ Napi::Value gradList(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(std::move(gradients))));
 }
 
-// clearGrads(list handle): sets every gradient to none.
+// clearGrads(list handle): sets every gradient to undefined.
 Napi::Value clearGrads(const Napi::CallbackInfo& info) {
   for (const at::Tensor& tensor : Environment::of(info.Env()).handles.at(handleOf(info[0])).toTensorVector())
     tensor.mutable_grad().reset();
@@ -153,7 +153,7 @@ Napi::Value isLeaf(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), tensorOf(info, 0).is_leaf());
 }
 
-// gradFn(tensor) => the name of the node that made it, or null
+// gradFn(tensor) => the name of its autograd node, or null
 Napi::Value gradFn(const Napi::CallbackInfo& info) {
   const auto& node = tensorOf(info, 0).grad_fn();
   return node ? Napi::String::New(info.Env(), node->name()) : info.Env().Null();

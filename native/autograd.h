@@ -1,4 +1,4 @@
-// Gradients and the modes that switch them.
+// Backward passes, gradients and the flags of tensors that autograd reads.
 #pragma once
 
 #include <napi.h>

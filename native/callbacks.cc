@@ -15,7 +15,7 @@ using torch::autograd::variable_list;
 JsCallback::JsCallback(const Napi::Function& function)
     : env_(function.Env()), life_(Environment::of(env_).life), reaper_(Environment::of(env_).buffers) {
   napi_create_reference(env_, function, 1, &reference_);
-  // Backward must come back to this thread from now on, also for work on an accelerator.
+  // From now on every backward pass must run on this thread, also for work on an accelerator.
   Environment::of(env_).callsBack = true;
 }
 
@@ -26,10 +26,12 @@ void JsCallback::requireThread() const {
   if (gone())
     throw Error(
         kState,
-        "a function written in JavaScript is in this graph, and the worker thread that made it has ended; build the graph again");
+        "this graph contains a function written in JavaScript, and the worker thread that made it has ended; build the "
+        "graph again");
   throw Error(
       kState,
-      "a function written in JavaScript is in this graph, so its backward pass must run on the thread that made it; use backward()");
+      "this graph contains a function written in JavaScript, so its backward pass must run on the thread that made it; "
+      "use backward()");
 }
 
 Napi::Value JsCallback::call(const std::vector<napi_value>& arguments) const {
@@ -51,7 +53,7 @@ at::Tensor tensorOrUndefined(Napi::Env env, const Napi::Value& value) {
   return Environment::of(env).handles.tensor(handleOf(value));
 }
 
-// Nodes are intrusive in newer versions of libtorch, shared in older ones.
+// Nodes are intrusive_ptr in newer versions of libtorch and shared_ptr in older ones.
 using NodePointer = decltype(torch::autograd::Edge::function);
 constexpr bool kNodesAreShared = std::is_same_v<NodePointer, std::shared_ptr<Node>>;
 
@@ -73,7 +75,7 @@ NodePointer pointerTo(T* node) {
   }
 }
 
-// backward(gradients of the outputs, saved tensors) => gradients of the inputs; null where there is none
+// backward(gradients of the outputs, saved tensors) => gradients of the inputs, null where there is none
 struct JsNode : Node {
   std::shared_ptr<JsCallback> backward;
   std::vector<torch::autograd::SavedVariable> saved;
@@ -101,8 +103,8 @@ struct JsNode : Node {
   void release_variables() override { saved.clear(); }
 };
 
-// attachBackward(inputs, outputs, saved, backward): makes the outputs results of a node whose backward pass is
-// JavaScript's.
+// attachBackward(inputs, outputs, saved, backward): makes the outputs results of a node whose backward pass is the
+// JavaScript function.
 Napi::Value attachBackward(const Napi::CallbackInfo& info) {
   const variable_list inputs = tensorsOf(info[0]);
   const variable_list outputs = tensorsOf(info[1]);
@@ -119,13 +121,13 @@ Napi::Value attachBackward(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// registerHook(tensor, hook) => number for removeHook. hook(gradient) => its replacement, or undefined
+// registerHook(tensor, hook) => number for removeHook(). hook(gradient) => its replacement, or undefined
 Napi::Value registerHook(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorOf(info, 0);
   if (!tensor.requires_grad()) throw Error(kState, "a hook needs a tensor that requires a gradient");
   const auto callback = std::make_shared<JsCallback>(info[1].As<Napi::Function>());
   const unsigned number = tensor.register_hook([callback](const at::Tensor& gradient) -> at::Tensor {
-    // Nobody is left who could remove it.
+    // A hook of an environment that has ended can no longer be removed by anyone, so it is ignored.
     if (callback->gone()) return gradient;
     callback->requireThread();
     const Napi::Env env = callback->env();
@@ -141,7 +143,7 @@ Napi::Value removeHook(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// setAnomalyMode(on, check for NaN) => whether it was on
+// setAnomalyMode(on, checkNan) => whether it was on
 Napi::Value setAnomalyMode(const Napi::CallbackInfo& info) {
   const bool before = torch::autograd::AnomalyMode::is_enabled();
   torch::autograd::AnomalyMode::set_enabled(info[0].ToBoolean(), info[1].ToBoolean());

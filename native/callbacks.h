@@ -1,5 +1,4 @@
-// JavaScript functions that libtorch calls: hooks on gradients, and the backward pass of functions written in
-// TypeScript.
+// JavaScript functions that libtorch calls: gradient hooks, and the backward pass of functions written in TypeScript.
 #pragma once
 
 #include <napi.h>
@@ -8,19 +7,20 @@
 
 namespace srrl {
 
-// A JavaScript function that a graph holds. The graph can die on any thread; the reference is given back on its own.
+// A JavaScript function that an autograd graph holds. The graph can be destroyed on any thread; the reference is then
+// queued and deleted on the function's own thread.
 class JsCallback {
  public:
   explicit JsCallback(const Napi::Function& function);
   ~JsCallback();
   JsCallback(const JsCallback&) = delete;
 
-  // Whether its environment has ended, and the function with it.
+  // Whether the environment of the function has ended.
   bool gone() const { return life_->ended(); }
-  // Throws Error(kState) on any thread but its environment's, where not even a handle scope may be opened, and where
-  // that environment has ended.
+  // Throws Error(kState) on any thread but that of the environment, where Node-API must not be used, and where the
+  // environment has ended.
   void requireThread() const;
-  // Throws Napi::Error where the function throws.
+  // Throws Napi::Error if the function throws.
   Napi::Value call(const std::vector<napi_value>& arguments) const;
   Napi::Env env() const { return env_; }
 

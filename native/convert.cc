@@ -34,7 +34,7 @@ std::string describe(napi_env env, napi_value value) {
 }  // namespace
 
 at::Scalar scalarOf(double number) {
-  // -2^63 is a double, 2^63 - 1 is not.
+  // -2^63 is exactly representable as a double, 2^63 - 1 is not.
   const bool whole = number >= -kTwoTo63 && number < kTwoTo63 && number == std::trunc(number);
   return whole && !(number == 0 && std::signbit(number)) ? at::Scalar(static_cast<int64_t>(number))
                                                          : at::Scalar(number);
@@ -48,7 +48,7 @@ at::Scalar scalarOf(napi_env env, napi_value bigint) {
   if (lossless) return at::Scalar(narrow);
   napi_get_value_bigint_uint64(env, bigint, &wide, &lossless);
   if (lossless) return at::Scalar(wide);
-  throw Error(kType, "a bigint does not fit into 64 bits; use a number, which is a float when it is this large");
+  throw Error(kType, "a bigint does not fit into 64 bits; pass a number, which becomes a float");
 }
 
 std::string text(napi_env env, napi_value value) {

@@ -1,9 +1,9 @@
-// JavaScript values <-> IValues, led by the types of a schema. The only place that switches over kinds.
+// Conversion between JavaScript values and IValues by the types of a schema. Only this file switches over kinds.
 //
-// Arguments travel flat: a list is its length followed by its elements, so that no JavaScript array is read here.
-// undefined, or nothing at the end, means the default, null means None, the length -1 None, and -2 a list that is kept
-// on the native side, followed by its handle. A Scalar is a number (integer where it is one), a bigint, a boolean, or a
-// Float64Array of one element (a float whatever its value) or two (complex).
+// Arguments are passed flat: a list is its length followed by its elements, so that no JavaScript array is read here.
+// undefined or a missing trailing argument means the default; null means None. The length -1 means None, and -2 a list
+// kept on the native side, followed by its handle. A Scalar is a number (an integer if it is whole), a bigint, a
+// boolean, or a Float64Array of one element (always a float) or two (complex).
 #pragma once
 
 #include <napi.h>
@@ -17,7 +17,8 @@ class ArgumentReader {
   ArgumentReader(napi_env env, const HandleTable& handles, const napi_value* values, size_t count)
       : env_(env), handles_(handles), values_(values), end_(values + count) {}
 
-  // Consumes the values of one argument. Throws Error(kType) naming the argument, what was expected and what came.
+  // Consumes the values of one argument. Throws Error(kType) that names the argument, what was expected and what was
+  // passed.
   c10::IValue read(const Argument& argument);
   bool done() const { return values_ == end_; }
 
@@ -43,9 +44,9 @@ class ArgumentReader {
 napi_value toJs(napi_env env, HandleTable& handles, c10::IValue&& value);
 
 std::string text(napi_env env, napi_value value);
-// An integer where the number is whole and fits into int64, but for -0, which only a float holds.
+// Returns an integer if the number is whole and fits into int64. -0 stays a float, because integers have no -0.
 at::Scalar scalarOf(double number);
-// Throws Error(kType) where a bigint fits into neither int64 nor uint64.
+// Throws Error(kType) if a bigint fits into neither int64 nor uint64.
 at::Scalar scalarOf(napi_env env, napi_value bigint);
 napi_value toJs(napi_env env, int64_t value);
 napi_value toJs(napi_env env, const at::Scalar& value);

@@ -35,8 +35,8 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// keepFreedMemory(): malloc keeps what is freed for the next who asks, instead of giving it back to the system and
-// being given it anew, page by page. For the whole process.
+// keepFreedMemory(): makes malloc reuse freed memory instead of returning it to the system, which would cost page
+// faults at the next allocation. Affects the whole process.
 Napi::Value keepFreedMemory(const Napi::CallbackInfo& info) {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
@@ -59,7 +59,7 @@ Napi::Value deviceMemory(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// What a version of libtorch without getMemoryInfo() does not say is unknown.
+// Returns nothing in versions of libtorch without getMemoryInfo().
 template <typename Allocator>
 std::optional<size_t> freeBytes(Allocator* allocator, c10::DeviceIndex index) {
   if constexpr (requires { allocator->getMemoryInfo(index); })
@@ -68,14 +68,14 @@ std::optional<size_t> freeBytes(Allocator* allocator, c10::DeviceIndex index) {
     return std::nullopt;
 }
 
-// freeMemory(device) => bytes that no process has taken, or undefined where that is unknown
+// freeMemory(device) => bytes that are free on the device, or undefined if unknown
 Napi::Value freeMemory(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
   try {
     const auto bytes = freeBytes(c10::getDeviceAllocator(device.type()), device.index());
     if (bytes) return Napi::Number::New(info.Env(), static_cast<double>(*bytes));
   } catch (const c10::Error&) {
-    // A kind of device that does not say.
+    // This kind of device does not report it.
   }
   return info.Env().Undefined();
 }
@@ -87,7 +87,7 @@ Napi::Value resetPeakMemory(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// emptyCache(device): gives back what its allocator holds and nobody uses
+// emptyCache(device): frees the unused memory that the allocator caches.
 Napi::Value emptyCache(const Napi::CallbackInfo& info) {
   c10::getDeviceAllocator(deviceOf(info[0]).type())->emptyCache();
   return info.Env().Undefined();
@@ -120,7 +120,7 @@ Napi::Value allowMatmulTf32(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// setDeterministicAlgorithms(on, warn only)
+// setDeterministicAlgorithms(on, warnOnly)
 Napi::Value setDeterministicAlgorithms(const Napi::CallbackInfo& info) {
   at::globalContext().setDeterministicAlgorithms(info[0].ToBoolean(), info[1].ToBoolean());
   return info.Env().Undefined();

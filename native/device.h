@@ -1,4 +1,4 @@
-// Devices and threads.
+// Devices, their memory and flags, and the number of threads.
 #pragma once
 
 #include <c10/core/impl/DeviceGuardImplInterface.h>
@@ -6,7 +6,8 @@
 
 namespace srrl {
 
-// A device by its name. Allocators, events and streams need a number: without one it is the current device of its kind.
+// Returns the device of a name. Allocators, events and streams need an index: a name without one means the current
+// device.
 inline c10::Device deviceOf(const Napi::Value& value) {
   const c10::Device device(value.As<Napi::String>().Utf8Value());
   if (device.is_cpu() || device.has_index() || !c10::impl::hasDeviceGuardImpl(device.type())) return device;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kUsualArguments = 32;
 
-// Nothing here can need a gradient: no tensor has any autograd state, and all are plain ones on the CPU.
+// Whether autograd has nothing to do: no tensor has autograd state, and all are on the CPU.
 bool beneathAutograd(const c10::Stack& stack) {
   for (const c10::IValue& value : stack) {
     if (!value.isTensor()) continue;
@@ -25,7 +25,7 @@ bool beneathAutograd(const c10::Stack& stack) {
 void run(const Operator& op, c10::Stack& stack) {
   refuseStrayMkldnn(stack);
   if (op.pureOnCpu && beneathAutograd(stack)) {
-    // What the autograd kernel would do as well, after finding out that there is nothing to record.
+    // Skips the autograd kernel, which would also find that there is nothing to record.
     const at::AutoDispatchBelowADInplaceOrView guard;
     op.run(stack);
   } else {
@@ -51,7 +51,8 @@ napi_value results(napi_env env, Environment& environment, c10::Stack& stack) {
   return result;
 }
 
-// call(number, ...flat arguments): the hot path, in plain Node-API because every wrapper costs as much as the work.
+// call(number, ...flat arguments): the hot path. It uses plain Node-API, because each C++ wrapper costs as much as the
+// work.
 napi_value call(napi_env env, napi_callback_info info) {
   napi_value usual[kUsualArguments];
   std::vector<napi_value> many;
@@ -71,7 +72,7 @@ napi_value call(napi_env env, napi_callback_info info) {
     if (count > 0) napi_get_value_uint32(env, values[0], &number);
     called = &environment.operators.at(number);
     ArgumentReader reader(env, environment.handles, values + 1, count - 1);
-    // A call can come back here through a hook, and then finds no spare stack and makes its own.
+    // A hook can re-enter this function; it then finds no spare stack and allocates one.
     c10::Stack stack = std::move(environment.spareStack);
     stack.clear();
     for (const Argument& argument : called->arguments) stack.push_back(reader.read(argument));
@@ -85,8 +86,8 @@ napi_value call(napi_env env, napi_callback_info info) {
   }
 }
 
-// prepare(number, ...flat arguments) => id of a call in which only the tensors change. A module calls the same convolution with the same
-// strides again and again; here they are read once.
+// prepare(number, ...flat arguments) => id of a call in which only the tensors change. A module calls one convolution
+// with the same strides many times; this reads them once.
 Napi::Value prepare(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   std::vector<napi_value> values(info.Length());
@@ -103,7 +104,8 @@ Napi::Value prepare(const Napi::CallbackInfo& info) {
     prepared.stack.push_back(std::move(value));
   }
   if (!reader.done()) throw Error(kType, "too many arguments");
-  if (prepared.tensors.size() >= kUsualArguments) throw Error(kType, "an operator with so many tensors cannot be prepared");
+  if (prepared.tensors.size() >= kUsualArguments)
+    throw Error(kType, "an operator with 32 or more tensors cannot be prepared");
   environment.prepared.push_back(std::move(prepared));
   return Napi::Number::New(info.Env(), static_cast<double>(environment.prepared.size() - 1));
 }
@@ -121,7 +123,7 @@ napi_value callPrepared(napi_env env, napi_callback_info info) {
     if (count > 0) napi_get_value_uint32(env, values[0], &id);
     if (id >= environment.prepared.size()) throw Error(kType, "no such prepared call");
     call = &environment.prepared[id];
-    if (count - 1 != call->tensors.size()) throw Error(kType, "a prepared call got another number of tensors");
+    if (count - 1 != call->tensors.size()) throw Error(kType, "a prepared call got a wrong number of tensors");
     c10::Stack stack = std::move(environment.spareStack);
     stack.assign(call->stack.begin(), call->stack.end());
     for (size_t i = 0; i < call->tensors.size(); i++) {

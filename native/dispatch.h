@@ -1,4 +1,4 @@
-// The door to libtorch's operators: by number, with arguments in the flat form of convert.h.
+// Calls of libtorch's operators by number, with arguments in the flat form of convert.h.
 #pragma once
 
 #include <napi.h>

@@ -10,12 +10,12 @@ namespace {
 
 constexpr unsigned kIndexBits = 24;
 constexpr uint64_t kIndexMask = (uint64_t{1} << kIndexBits) - 1;
-constexpr uint32_t kLastGeneration = (uint32_t{1} << 29) - 1;  // 24 + 29 = 53 bits, what a JavaScript number holds
+constexpr uint32_t kLastGeneration = (uint32_t{1} << 29) - 1;  // 24 + 29 = 53 bits, as in a JavaScript number
 
 uint32_t indexOf(Handle handle) { return static_cast<uint32_t>(handle & kIndexMask); }
 uint64_t generationOf(Handle handle) { return handle >> kIndexBits; }
 
-// Those of this thread: several copies of this addon's JavaScript each have one.
+// Lives of the environments on this thread. It has several if several copies of the JavaScript code are loaded.
 thread_local std::vector<uint64_t> livesHere;
 
 uint64_t freshId() {
@@ -90,12 +90,12 @@ bool HandleTable::alive(Handle handle) const noexcept { return find(handle) != n
 void HandleTable::release(Handle handle) noexcept {
   Slot* slot = find(handle);
   if (!slot) return;
-  // The value may run arbitrary destructors; the slot must be consistent before they do.
+  // Destructors of the value can run arbitrary code, so the slot must be consistent before they run.
   const c10::IValue dying = std::move(slot->value);
   slot->value = c10::IValue();
   slot->used = false;
   slot->scope = 0;
-  if (slot->generation == kLastGeneration) return;  // worn out: an old handle must never fit again
+  if (slot->generation == kLastGeneration) return;  // used up: an old handle must never match again
   slot->generation++;
   free_.push_back(indexOf(handle));
 }
@@ -111,7 +111,7 @@ void HandleTable::popScope(const std::vector<Handle>& escaping) {
   }
   const std::vector<Handle> made = std::move(scopes_.back());
   scopes_.pop_back();
-  // Youngest first: what malloc handed out last goes back to the top of its heap, and the next scope finds it warm.
+  // In reverse order, so that malloc hands out recently used, cached memory to the next scope.
   for (auto handle = made.rbegin(); handle != made.rend(); ++handle) {
     const Slot* slot = find(*handle);
     if (slot && slot->scope == depth) release(*handle);

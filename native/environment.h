@@ -1,5 +1,5 @@
-// State of one JavaScript environment (the main thread or one worker): the table of values that JavaScript holds
-// by number, and the scopes that free them.
+// State of one JavaScript environment (the main thread or a worker): the table of values that JavaScript holds by
+// handle, and the scopes that free them.
 #pragma once
 
 #include <ATen/core/ivalue.h>
@@ -18,26 +18,26 @@
 
 namespace srrl {
 
-// A slot number with the generation of its use, exactly representable as a JavaScript number. 0 is never valid.
+// A slot number and the slot's generation, exactly representable as a JavaScript number. 0 is never valid.
 using Handle = uint64_t;
 
-// 0 for a number that cannot be a handle.
+// Returns 0 for a number that cannot be a handle.
 Handle toHandle(double number) noexcept;
 
 class HandleTable {
  public:
-  // The value lives until it is released, or until the innermost scope that is open now ends.
+  // The value lives until it is released or until the scope that is innermost now ends.
   Handle insert(c10::IValue value);
-  // Throws Error(kDisposed) where the handle was released or never was one of this environment.
+  // Throws Error(kDisposed) if the handle was released or does not belong to this environment.
   const c10::IValue& at(Handle handle) const;
   const at::Tensor& tensor(Handle handle) const;
   bool alive(Handle handle) const noexcept;
   void release(Handle handle) noexcept;
 
   void pushScope();
-  // Frees what the innermost scope made, except `escaping`, which the enclosing scope (or nobody) owns from then on.
+  // Frees what the innermost scope owns. The handles in `escaping` move to the enclosing scope, if there is one.
   void popScope(const std::vector<Handle>& escaping);
-  // No scope owns it any more.
+  // Removes a handle from its scope, so that only release() frees it.
   void keep(Handle handle);
   size_t scopeDepth() const noexcept { return scopes_.size(); }
 
@@ -52,7 +52,7 @@ class HandleTable {
   struct Slot {
     c10::IValue value;
     uint32_t generation = 1;
-    uint32_t scope = 0;  // depth of the owning scope; 0: none
+    uint32_t scope = 0;  // depth of the owning scope; 0 means none
     bool used = false;
   };
   const Slot* find(Handle handle) const noexcept;
@@ -64,24 +64,25 @@ class HandleTable {
   std::vector<std::vector<Handle>> scopes_;
 };
 
-// Whether an environment still runs, and where. Functions of JavaScript's outlive their environment in graphs that
-// other threads hold; neither its address nor its thread's id says that it is the same one, as both are used again.
+// Whether an environment still runs, and on which thread. Graphs that other threads hold can keep JavaScript functions
+// beyond the end of their environment. Addresses and thread ids are reused, so they cannot identify an environment.
 class Life {
  public:
   Life();
   uint64_t id() const { return id_; }
   bool ended() const { return ended_; }
-  // Whether this is the thread that the environment runs in, and it still does.
+  // Whether the environment still runs, and this is its thread.
   bool isHere() const noexcept;
-  // Called by the environment's own thread.
+  // Called on the environment's own thread.
   void end() noexcept;
 
  private:
-  const uint64_t id_;  // counted up over the whole process
+  const uint64_t id_;  // unique within the process
   std::atomic<bool> ended_ = false;
 };
 
-// References to JavaScript buffers that tensors look into. A tensor can die on any thread, a reference only on its own.
+// References to JavaScript buffers and functions whose native owner is gone. The owner can die on any thread, but a
+// reference must be deleted on the thread of its environment: retire() queues it, drain() deletes.
 class BufferReaper {
  public:
   void retire(napi_ref reference);
@@ -92,7 +93,7 @@ class BufferReaper {
   std::vector<napi_ref> retired_;
 };
 
-// What an autocast region restores when it ends.
+// The state that popAutocast() restores.
 struct AutocastState {
   c10::DeviceType device;
   bool enabled;
@@ -100,11 +101,11 @@ struct AutocastState {
   bool cache;
 };
 
-// A call whose arguments are known except for its tensors.
+// A call whose arguments are all fixed except the tensors.
 struct PreparedCall {
   const Operator* op;
   c10::Stack stack;
-  std::vector<size_t> tensors;  // their places in the stack
+  std::vector<size_t> tensors;  // their positions in the stack
 };
 
 struct Environment {
@@ -117,9 +118,9 @@ struct Environment {
   std::shared_ptr<BufferReaper> buffers = std::make_shared<BufferReaper>();
   std::vector<std::unique_ptr<c10::InferenceMode>> inferenceModes;
   std::vector<AutocastState> autocasts;
-  bool cleansProfile = false;         // a hook ends the profile that this environment records
-  bool callsBack = false;             // a graph may hold functions of JavaScript's
-  c10::Stack spareStack;              // memory of the last call's, for the next
+  bool cleansProfile = false;         // whether the cleanup hook is installed that ends this environment's profile
+  bool callsBack = false;             // a graph may hold JavaScript functions
+  c10::Stack spareStack;              // reuses the memory of the last call's stack
   Napi::FunctionReference makeError;  // (kind, message) => Error
 
   static Environment& of(Napi::Env env) { return *env.GetInstanceData<Environment>(); }

@@ -12,8 +12,8 @@ void raise(Napi::Env env, const char* kind, const char* context, const std::stri
   const std::string whole = context ? std::string(context) + ": " + message : message;
   auto& factory = Environment::of(env).makeError;
   const Napi::Value error = factory.IsEmpty()
-      ? Napi::Error::New(env, whole).Value()
-      : factory.Call({Napi::String::New(env, kind), Napi::String::New(env, whole)});
+                                ? Napi::Error::New(env, whole).Value()
+                                : factory.Call({Napi::String::New(env, kind), Napi::String::New(env, whole)});
   napi_throw(env, error);
 }
 
@@ -27,7 +27,7 @@ void throwCurrent(Napi::Env env, const char* context) noexcept {
       if (!speaksOfKinds(error.Message())) throw;
       raise(env, kType, context, "a value of the wrong kind: " + error.Message());
     } catch (const Error& error) {
-      // Of a rank that failed, it matters little in which operator this one waited.
+      // If a rank failed, the operator in which this one waited is irrelevant.
       raise(env, error.kind, error.kind == kDistributed ? nullptr : context, error.what());
     } catch (const c10::IndexError& error) {
       raise(env, kIndex, context, withoutAdvice(error.what_without_backtrace()));

@@ -1,4 +1,4 @@
-// Points in the work of a device: what waits for them, and how much time lies between two.
+// Events: points in the work of a device that can be waited for, and the time between two of them.
 #include "event.h"
 
 #include <ATen/ATen.h>
@@ -27,7 +27,7 @@ c10::intrusive_ptr<Mark> markOf(const Napi::CallbackInfo& info, size_t index = 0
   return capsuleOf<Mark>(info, index, "an event");
 }
 
-// eventsTime(device) => whether it has events that tell the time between them
+// eventsTime(device) => whether the events of the device measure time
 Napi::Value eventsTime(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
   try {
@@ -49,26 +49,26 @@ Napi::Value eventCreate(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(c10::IValue::make_capsule(std::move(mark)))));
 }
 
-// eventRecord(event): it is reached when the device has done what its current stream was asked for by now.
+// eventRecord(event): records it on the current stream, behind the work queued so far.
 Napi::Value eventRecord(const Napi::CallbackInfo& info) {
   const auto mark = markOf(info);
   mark->event.record(mark->stream());
   return info.Env().Undefined();
 }
 
-// eventWait(event): what the current stream is asked for from now on begins when it is reached.
+// eventWait(event): makes work queued on the current stream from now on wait for the event.
 Napi::Value eventWait(const Napi::CallbackInfo& info) {
   const auto mark = markOf(info);
   mark->event.block(mark->stream());
   return info.Env().Undefined();
 }
 
-// eventQuery(event) => whether it is reached
+// eventQuery(event) => whether it was reached
 Napi::Value eventQuery(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), markOf(info)->event.query());
 }
 
-// eventSynchronize(event): returns when it is reached.
+// eventSynchronize(event): blocks until it is reached.
 Napi::Value eventSynchronize(const Napi::CallbackInfo& info) {
   markOf(info)->event.synchronize();
   return info.Env().Undefined();

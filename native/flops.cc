@@ -1,5 +1,5 @@
-// Counts floating-point operations of matrix products and convolutions by watching what the dispatcher runs, composites
-// taken apart. A multiplication and an addition count two, as in torch.utils.flop_counter.
+// Counts the floating-point operations of matrix products and convolutions by observing the operators that the
+// dispatcher runs; composites count by their parts. A multiply-add counts as two, as in torch.utils.flop_counter.
 #include "flops.h"
 
 #include <ATen/record_function.h>
@@ -16,11 +16,11 @@ namespace {
 using Inputs = c10::ArrayRef<const c10::IValue>;
 using Sizes = c10::IntArrayRef;
 
-// Doubles, as JavaScript reads them: no shape overflows them.
+// Doubles, because JavaScript reads them and because no shape overflows them.
 thread_local std::unique_ptr<std::map<std::string, double>> counts;
 thread_local std::optional<at::CallbackHandle> watching;
 
-// The operator has not checked its arguments yet: every access here is checked, by at() or back().
+// Arguments are observed before the operator has validated them, so every access is checked, by at() or back().
 double product(Sizes sizes) {
   double result = 1;
   for (int64_t size : sizes) result *= static_cast<double>(size);
@@ -34,7 +34,7 @@ Sizes sizes(const Inputs& inputs, size_t index) { return inputs.at(index).toTens
 // [.., m, k] x [.., k, n]
 double matrixProduct(Sizes a, Sizes b) { return 2 * product(a) * static_cast<double>(b.back()); }
 
-// `positions`: of the result, or of the input of a transposed convolution.
+// `positions` are those of the result; for a transposed convolution, those of the input.
 double convolution(Sizes input, Sizes weight, double positions) {
   return 2 * numberAt(input, 0) * positions * product(weight);
 }
@@ -91,12 +91,12 @@ std::unique_ptr<at::ObserverContext> observe(const at::RecordFunction& function)
     const double found = operations(name, function.inputs());
     if (found > 0 && std::isfinite(found)) (*counts)[name] += found;
   } catch (const std::exception&) {
-    // Arguments that the operator is about to refuse.
+    // The operator will reject these arguments itself.
   }
   return nullptr;
 }
 
-// startFlops(): from now on, in this thread.
+// startFlops(): starts counting in this thread.
 Napi::Value start(const Napi::CallbackInfo& info) {
   if (counts) throw Error(kState, "operations are being counted already");
   counts = std::make_unique<std::map<std::string, double>>();
@@ -105,7 +105,7 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// readFlops() => {"aten::mm": 1024, ...}, since the start
+// readFlops() => {"aten::mm": 1024, ...} since the start
 Napi::Value read(const Napi::CallbackInfo& info) {
   auto result = Napi::Object::New(info.Env());
   if (counts) {

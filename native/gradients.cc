@@ -14,14 +14,14 @@ namespace srrl {
 
 namespace {
 
-// Of tensors that the side stream reads, which the chain could use again without it.
+// Limit for the tensors that side-stream work keeps alive, which the chain could otherwise reuse.
 constexpr size_t kMostBytes = size_t{1} << 30;
 
 thread_local c10::intrusive_ptr<Gradients> current;
 
 c10::Stream currentStream(c10::Device device) { return c10::impl::VirtualGuardImpl(device.type()).getStream(device); }
 
-// As autograd has it: in the memory order of the weight.
+// Autograd stores a gradient with the strides of its weight.
 at::Tensor inOrder(const at::Tensor& gradient, const at::Tensor& weight) {
   if (kernels::liesAs(gradient, weight)) return gradient;
   return at::empty_like(weight, weight.options().dtype(gradient.scalar_type())).copy_(gradient);
@@ -34,10 +34,11 @@ Gradients::Gradients(c10::Device device) : device_(device), side_(sideOf(current
 c10::intrusive_ptr<Gradients> Gradients::forWeight(const at::Tensor& weight) {
   using namespace torch::autograd;
   if (!current || weight.device().type() != current->device_.type()) return {};
-  if (!weight.requires_grad() || !weight.is_leaf() || !isPlain(weight) || !weight.is_non_overlapping_and_dense()) return {};
-  // Who follows a gradient sees it as autograd has it.
+  if (!weight.requires_grad() || !weight.is_leaf() || !isPlain(weight) || !weight.is_non_overlapping_and_dense())
+    return {};
+  // Hooks must see the gradients that autograd computes.
   if (!impl::hooks(weight).empty() || impl::post_acc_grad_hooks(weight)) return {};
-  // So does who sends it to other processes.
+  // Post hooks, such as those of the distributed Reducer, must run as well.
   const auto accumulator = impl::try_get_grad_accumulator(weight);
   if (accumulator && !accumulator->post_hooks().empty()) return {};
   return current;
@@ -93,7 +94,7 @@ void Gradients::addOfChain(const at::Tensor& weight, const at::Tensor& gradient)
 
 void Gradients::awaitAll() {
   isOpen_ = false;
-  // The last one is behind all others.
+  // The side stream runs in order, so the last event covers all work.
   if (!works_.empty()) works_.back().end.block(currentStream(device_));
   works_.clear();
   bytes_ = 0;
@@ -118,8 +119,10 @@ void Gradients::finish(bool narrow) {
   if (!wide.empty()) at::_foreach_copy_(wide, given);
   for (const auto& [weight, sum] : gradients_) {
     at::Tensor& gradient = weight.mutable_grad();
-    if (gradient.defined()) gradient.add_(sum);
-    else gradient = sum;
+    if (gradient.defined())
+      gradient.add_(sum);
+    else
+      gradient = sum;
   }
   gradients_.clear();
   places_.clear();
@@ -127,25 +130,27 @@ void Gradients::finish(bool narrow) {
 
 namespace {
 
-c10::intrusive_ptr<Gradients> gradientsOf(const Napi::CallbackInfo& info) { return capsuleOf<Gradients>(info, 0, "gradients"); }
+c10::intrusive_ptr<Gradients> gradientsOf(const Napi::CallbackInfo& info) {
+  return capsuleOf<Gradients>(info, 0, "gradients");
+}
 
-// gradientsBegin(device) => handle. From now on forwards of this thread let the gradients of weights be computed next to
-// the device's current stream, where they are captured.
+// gradientsBegin(device) => handle. From now on, forward passes of this thread have the gradients of their weights
+// computed on a side stream of the device's current stream. For use during a capture.
 Napi::Value gradientsBegin(const Napi::CallbackInfo& info) {
   current = c10::make_intrusive<Gradients>(c10::Device(info[0].As<Napi::String>().Utf8Value()));
   auto& handles = Environment::of(info.Env()).handles;
   return Napi::Number::New(info.Env(), static_cast<double>(handles.insert(c10::IValue::make_capsule(current))));
 }
 
-// gradientsEnd(gradients, narrow): the weights have their gradients; in bfloat16, as far as they were computed so, where
-// `narrow`, and this thread has kernels.
+// gradientsEnd(gradients, narrow): assigns the gradients to the weights. With `narrow`, gradients computed in bfloat16
+// stay so where this thread uses the package's kernels.
 Napi::Value gradientsEnd(const Napi::CallbackInfo& info) {
   current.reset();
   gradientsOf(info)->finish(info[1].ToBoolean());
   return info.Env().Undefined();
 }
 
-// gradientsDrop(gradients): the same after an error, without gradients
+// gradientsDrop(gradients): cleanup after an error; assigns nothing.
 Napi::Value gradientsDrop(const Napi::CallbackInfo& info) {
   current.reset();
   gradientsOf(info)->drop();

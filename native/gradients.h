@@ -1,5 +1,5 @@
-// The gradients of weights in a step that is captured: computed next to the chain of the other gradients, on a stream
-// of their own, and put together at the end in one go.
+// Gradients of weights in a captured step. They are computed on a side stream, in parallel with the gradients of
+// activations (the chain), and are written to the weights together at the end.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -16,33 +16,34 @@ namespace srrl {
 
 class Gradients : public torch::CustomClassHolder {
  public:
-  // Of a device whose current stream has the chain.
+  // The chain is on the current stream of `device`.
   explicit Gradients(c10::Device device);
 
-  // The one of this thread's captured step, where it takes the gradient of such a weight; else null.
+  // Returns the object of this thread's captured step if it handles the gradient of `weight`, else null.
   static c10::intrusive_ptr<Gradients> forWeight(const at::Tensor& weight);
 
-  // To be asked in a backward: whether it is one that adds up gradients of leaves, and is not itself differentiated.
+  // For use in a backward pass: whether the pass accumulates gradients of leaves and is not itself differentiated.
   bool areWanted() const;
 
-  // Where the chain is now.
+  // Returns an event at the current point of the chain.
   c10::Event here() const;
 
-  // Does `work` on the side stream, behind what the chain was asked for up to `begin`. `used`: tensors of the chain
-  // that it reads. The chain waits for it at the end, or before that where much memory is kept for it.
+  // Runs `work` on the side stream, after what was queued on the chain before `begin`. `used` lists the tensors of the
+  // chain that it reads. The chain waits for the work in finish(), or earlier when these tensors hold too much memory.
   void beside(c10::Event begin, std::vector<at::Tensor> used, const std::function<void()>& work);
 
-  // Adds a gradient to the weight's; called in the work beside.
+  // Adds to the gradient of a weight. Called from within the work of beside().
   void add(const at::Tensor& weight, const at::Tensor& gradient);
 
-  // The same where the chain has computed it.
+  // Adds a gradient that was computed on the chain.
   void addOfChain(const at::Tensor& weight, const at::Tensor& gradient);
 
-  // The chain waits for all, and the weights get their gradients, in their own type unless this thread has kernels,
-  // which read them in bfloat16, and `narrow` asks for it.
+  // Makes the chain wait for all work and assigns the gradients to the weights. They have the dtype of their weight;
+  // with `narrow`, those computed in bfloat16 stay so where this thread uses the package's kernels, which read
+  // bfloat16.
   void finish(bool narrow);
 
-  // The same without gradients, after an error.
+  // Makes the chain wait for all work and drops the gradients; for cleanup after an error.
   void drop();
 
  private:

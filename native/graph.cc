@@ -1,5 +1,5 @@
-// Work on a device that is recorded once and replayed in one call. libtorch 2.13 has this for every kind of device;
-// before that, CUDA's has to be asked for by name, which needs the headers of the CUDA toolkit.
+// Device graphs: work that is captured once and replayed in one call. libtorch 2.13 has an interface for every kind of
+// device; in older versions CUDA graphs need the headers of the CUDA toolkit.
 #include "graph.h"
 
 #include <ATen/ATen.h>
@@ -48,15 +48,15 @@ struct Graph : torch::CustomClassHolder {
         background(backgroundOf(device)) {}
   std::unique_ptr<Recording> recording;
   c10::Device device;
-  c10::Stream before;                // the device's stream while nothing is recorded
-  std::vector<c10::Stream> streams;  // that of the main part, and behind it those of branches
-  c10::Stream background;            // of branches for which nothing waits before the end
-  // How many have begun since the last join, and whether one of them is in the background.
+  c10::Stream before;                // the current stream of the device before the capture
+  std::vector<c10::Stream> streams;  // of the main part, followed by those of branches
+  c10::Stream background;            // for branches that nothing waits for before the end
+  // Branches since the last join, and whether one of them is in the background.
   size_t branches = 0;
   bool isBehind = false;
 };
 
-// What the main part is asked from now on waits for all branches.
+// Makes the main part wait for all branches.
 void join(Graph& graph) {
   const size_t used = std::min(graph.branches, graph.streams.size() - 1);
   for (size_t i = 1; i <= used; i++) wait(graph.streams[i], graph.streams[0]);
@@ -66,10 +66,10 @@ void join(Graph& graph) {
 }
 
 c10::intrusive_ptr<Graph> graphOf(const Napi::CallbackInfo& info) {
-  return capsuleOf<Graph>(info, 0, "a recorded graph");
+  return capsuleOf<Graph>(info, 0, "a captured graph");
 }
 
-// The memory that a recording takes from: of its own, where none is named.
+// The memory pool of a capture: a new one if the value is not an array.
 c10::MempoolId_t poolOf(const Napi::Value& value) {
   if (!value.IsArray()) return {0, 0};
   const auto id = value.As<Napi::Array>();
@@ -77,20 +77,20 @@ c10::MempoolId_t poolOf(const Napi::Value& value) {
   return {part(0), part(1)};
 }
 
-// graphAvailable(device) => whether its work can be recorded
+// graphAvailable(device) => whether its work can be captured
 Napi::Value graphAvailable(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), available(deviceOf(info[0]).type()));
 }
 
-// graphBegin(device, branches, pool?) => handle. What the device is asked to do from now on is recorded, and not done.
-// `branches`: the most parts that will go next to each other, with graphAside(), apart from those in the background.
-// `pool` is graphPool's, of a graph that still lives: its memory is used again.
+// graphBegin(device, branches, pool?) => handle. Starts a capture: work queued from now on is captured instead of run.
+// `branches` is the number of parallel branches, started by graphAside(), without those in the background. `pool` is
+// the result of graphPool() of a living graph, whose memory the capture reuses.
 Napi::Value graphBegin(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
-  if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be recorded");
+  if (!available(device.type())) throw Error(kState, "work on " + device.str() + " cannot be captured in a graph");
   const c10::impl::VirtualGuardImpl guard(device.type());
   guard.synchronizeDevice(device.index());
-  // Made, and warmed up, while nothing is recorded.
+  // Streams must exist, and their libraries be initialized, before the capture begins.
   std::vector<c10::Stream> streams;
   const size_t wanted = std::min<size_t>(1 + info[1].As<Napi::Number>().Uint32Value(), kMostLanes);
   while (streams.size() < wanted) streams.push_back(laneOf(device, streams.size()));
@@ -115,10 +115,10 @@ Napi::Value graphEnd(const Napi::CallbackInfo& info) {
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
   kernels::capturing(false);
   try {
-    // An error in between may have left branches behind, with which a recording cannot end.
+    // An error may have left branches that were not joined, with which a capture cannot end.
     join(*graph);
   } catch (const c10::Error&) {
-    // The end says what is wrong.
+    // capture_end() reports what is wrong.
   }
   try {
     graph->recording->capture_end();
@@ -130,12 +130,12 @@ Napi::Value graphEnd(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// graphAside(graph, in background): what is recorded from now on goes next to the rest, after what was recorded before;
-// on a branch of its own each time, but in the background on one for all.
+// graphAside(graph, inBackground): captures from now on on a parallel branch, after what was captured so far. Each call
+// starts a branch of its own, but all background work shares one.
 Napi::Value graphAside(const Napi::CallbackInfo& info) {
   const auto graph = graphOf(info);
   const bool behind = info[1].ToBoolean();
-  if (!behind && graph->streams.size() < 2) throw Error(kState, "this recording was begun without branches");
+  if (!behind && graph->streams.size() < 2) throw Error(kState, "this capture was started without branches");
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
   graph->isBehind = graph->isBehind || behind;
   const c10::Stream& branch =
@@ -145,7 +145,7 @@ Napi::Value graphAside(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// graphBack(graph): what is recorded from now on is the rest again.
+// graphBack(graph): captures on the main part again.
 Napi::Value graphBack(const Napi::CallbackInfo& info) {
   const auto graph = graphOf(info);
   const c10::impl::VirtualGuardImpl guard(graph->device.type());
@@ -153,13 +153,13 @@ Napi::Value graphBack(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// graphJoin(graph): what is recorded from now on comes after all branches; before the end, something has to.
+// graphJoin(graph): makes the main part wait for all branches, as graphEnd() does.
 Napi::Value graphJoin(const Napi::CallbackInfo& info) {
   join(*graphOf(info));
   return info.Env().Undefined();
 }
 
-// graphPool(graph) => the memory that it took, for the next graph: two numbers
+// graphPool(graph) => its memory pool, for the next graph: two numbers
 Napi::Value graphPool(const Napi::CallbackInfo& info) {
   const auto [first, second] = graphOf(info)->recording->pool();
   auto result = Napi::Array::New(info.Env(), 2);

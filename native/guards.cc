@@ -18,7 +18,7 @@ namespace {
   throw Error(kind, "argument '" + argument + "' " + reason);
 }
 
-// The value of an argument; none where the operator has no such argument.
+// Returns the value of an argument; None if the operator has no such argument.
 const c10::IValue& valueOf(const Operator& op, const c10::Stack& stack, const char* name) {
   static const c10::IValue none;
   const auto found = std::find_if(op.arguments.begin(), op.arguments.end(),
@@ -26,7 +26,7 @@ const c10::IValue& valueOf(const Operator& op, const c10::Stack& stack, const ch
   return found == op.arguments.end() ? none : stack[found - op.arguments.begin()];
 }
 
-// ---- of all operators with such arguments -------------------------------------------------------------------------
+// ---- operators with arguments of certain types --------------------------------------------------------------------
 
 void refuseQuantizedType(const Argument& argument, const c10::IValue& value) {
   if (value.isInt() && c10::isQIntType(static_cast<at::ScalarType>(value.toInt())))
@@ -39,7 +39,7 @@ void refuseMkldnnLayout(const Argument& argument, const c10::IValue& value) {
     refuse(kType, argument.name, "is _mkldnn; toMkldnn() makes such tensors");
 }
 
-// Kernels write there as into plain memory.
+// Kernels write to `out` tensors as plain memory.
 void refuseOddResult(const Argument& argument, const c10::IValue& value) {
   for (const at::Tensor& tensor : value.isTensor() ? std::vector{value.toTensor()} : value.toTensorVector()) {
     if (tensor.is_quantized() || tensor.is_nested() || tensor.is_mkldnn() || tensor._is_zerotensor())
@@ -62,9 +62,9 @@ void checkKinds(const Operator& op, const c10::Stack& stack) {
   }
 }
 
-// ---- of single operators ------------------------------------------------------------------------------------------
+// ---- single operators ---------------------------------------------------------------------------------------------
 
-// A lazy clone takes the memory from under an array that viewTypedArray() has given to JavaScript.
+// A lazy clone replaces the memory under an array that viewTypedArray() has handed to JavaScript.
 void refuseLazyClone(const Operator&, const c10::Stack&) {
   throw Error(kType, "copies on write are not supported; use clone()");
 }
@@ -96,7 +96,7 @@ void requireDense(const Operator& op, const c10::Stack& stack) {
   }
 }
 
-// Its kernel writes as many elements as `self` has.
+// The kernel writes as many elements as `self` has.
 void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
   for (const char* name : {"output", "buffer"}) {
     const c10::IValue& value = valueOf(op, stack, name);
@@ -105,7 +105,8 @@ void requireResultsLikeSelf(const Operator& op, const c10::Stack& stack) {
   }
 }
 
-// In training its kernel writes as many elements as `self` has to both, to noise one behind the other.
+// In training the kernel writes as many elements as `self` has to both tensors, and to `noise` as if it were
+// contiguous.
 void checkNoise(const Operator& op, const c10::Stack& stack) {
   if (!valueOf(op, stack, "training").toBool()) return;
   for (const char* name : {"noise", "out"}) {
@@ -117,7 +118,7 @@ void checkNoise(const Operator& op, const c10::Stack& stack) {
     refuse(kType, "noise", "must be contiguous; use contiguous() first");
 }
 
-// A step that is cut to an integer of 0 divides.
+// A fractional step becomes 0 as an integer, and the kernel divides by it.
 void checkStep(const Operator& op, const c10::Stack& stack) {
   const c10::IValue &out = valueOf(op, stack, "out"), &dtype = valueOf(op, stack, "dtype"),
                     &step = valueOf(op, stack, "step");
@@ -141,7 +142,7 @@ void requireStateOfLstm(const Operator& op, const c10::Stack& stack) {
     refuse(kShape, "hx", "must be two tensors, the hidden state and the cell's");
 }
 
-// The layers take as many weights from the list as their numbers say, and packed sequences begin with the first length.
+// The kernel reads as many weights as num_layers says without a check, and the first element of batch_sizes.
 void checkRecurrent(const Operator& op, const c10::Stack& stack) {
   const int64_t layers = valueOf(op, stack, "num_layers").toInt(),
                 directions = valueOf(op, stack, "bidirectional").toBool() ? 2 : 1;
@@ -153,7 +154,7 @@ void checkRecurrent(const Operator& op, const c10::Stack& stack) {
   if (lengths.isTensor() && lengths.toTensor().numel() == 0) refuse(kShape, "batch_sizes", "must not be empty");
 }
 
-// The draw counts up until it is above count, which it never is above NaN.
+// The kernel loops until a counter exceeds `count`, which never happens for NaN.
 void checkBinomial(const Operator&, const c10::Stack& stack) {
   const at::Tensor& count = stack[0].toTensor();
   const at::tracer::impl::NoTracerDispatchMode untraced;
@@ -161,7 +162,7 @@ void checkBinomial(const Operator&, const c10::Stack& stack) {
     refuse(kType, "count", "holds NaN");
 }
 
-// group divides, and N, C and HxW are how far the kernel reads.
+// The kernel divides by `group` and reads N * C * HxW elements.
 void checkGroupNorm(const Operator& op, const c10::Stack& stack) {
   const int64_t channels = valueOf(op, stack, "C").toInt(), groups = valueOf(op, stack, "group").toInt();
   if (groups <= 0 || channels < 0 || channels % groups != 0)
@@ -172,14 +173,14 @@ void checkGroupNorm(const Operator& op, const c10::Stack& stack) {
   if (overflow || elements != stack[0].toTensor().numel()) refuse(kShape, "input", "must have N * C * HxW elements");
 }
 
-// A tensor of zeros without memory has none to give.
+// A ZeroTensor has no memory to share.
 void requireMemoryOfSource(const Operator& op, const c10::Stack& stack) {
   const c10::IValue& source = valueOf(op, stack, "source");
   if (source.isTensor() && source.toTensor()._is_zerotensor())
     refuse(kType, "source", "is zeros without memory; use clone() first");
 }
 
-// One value for each channel, where the kernel reads as many.
+// The kernel reads one value for each channel without a check.
 void checkBatchNorm(const Operator& op, const c10::Stack& stack) {
   const at::Tensor& input = stack[0].toTensor();
   if (input.is_nested() || input.dim() < 2 || input.size(1) == 0)
@@ -199,11 +200,11 @@ int64_t leastOf(at::ScalarType type) {
   switch (type) {
     case at::kLong: return std::numeric_limits<int64_t>::min();
     case at::kInt: return std::numeric_limits<int32_t>::min();
-    default: return 0;  // narrower ones are divided as int32
+    default: return 0;  // narrower types are divided as int32
   }
 }
 
-// The smallest integer by -1 is one more than the largest: the CPU's division ends the process.
+// Dividing the smallest integer by -1 overflows, which raises SIGFPE on x86.
 void checkTruncatedDivision(const Operator& op, const c10::Stack& stack) {
   const c10::IValue& mode = valueOf(op, stack, "rounding_mode");
   if (!mode.isString() || mode.toStringRef() != "trunc") return;
@@ -221,7 +222,7 @@ void checkTruncatedDivision(const Operator& op, const c10::Stack& stack) {
     refuse(kType, "self", "holds the smallest integer, which divided by -1 does not fit its type");
 }
 
-// The shape of a dense tensor, and the memory that it has it in.
+// The shape and storage of a dense tensor before a call.
 class Form {
  public:
   explicit Form(const at::Tensor& tensor)

@@ -16,18 +16,18 @@ std::string& ownNamespace() {
   return name;
 }
 
-// Node unloads an addon with the last worker that used it, while libtorch's tables keep pointing into it.
+// Node.js unloads an addon with the last worker that used it, but libtorch's tables keep pointers into it.
 void stayLoaded() {
   Dl_info info;
   if (dladdr(reinterpret_cast<void*>(&registerOperators), &info))
     dlopen(info.dli_fname, RTLD_NOW | RTLD_NODELETE | RTLD_NOLOAD);
 }
 
-// Each copy computes with its own kernels, so that copies of different versions do not meet.
+// Each copy uses its own kernels, so that copies of different versions do not mix.
 torch::Library* claimNamespace() {
   for (int copy = 1;; copy++) {
     const std::string name = copy == 1 ? "srrl" : "srrl_" + std::to_string(copy);
-    // Early versions of this package add their operators without claiming the name.
+    // Early versions of this package add their operators without claiming the namespace.
     if (c10::Dispatcher::singleton().findSchema({name + "::epoch_order", ""})) continue;
     try {
       auto* library = new torch::Library(torch::Library::DEF, name, std::nullopt, __FILE__, __LINE__);

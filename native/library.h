@@ -1,5 +1,4 @@
-// The operators of this package in libtorch's dispatcher, which is one for the process, while copies of this addon may
-// be many.
+// Registers the package's operators. The process has one dispatcher, but may load several copies of this addon.
 #pragma once
 
 #include <string>
@@ -10,13 +9,13 @@ class Library;
 
 namespace srrl {
 
-// Registers this copy's operators, once a process, under a namespace that no other copy has.
+// Registers the operators of this copy, once per process, under a namespace that no other copy uses.
 void registerOperators();
 
-// `srrl::affine`, or what it is called where another copy was loaded first, as in `srrl_2::affine`.
+// Returns the name in this copy's namespace: `srrl::affine`, or `srrl_2::affine` if another copy was loaded first.
 std::string ownName(const std::string& name);
 
-// What each file in ops/ and kernels/ adds.
+// Defined in ops/, kernels/ and distributed/; each adds its operators.
 void defineCollectives(torch::Library& library);
 void defineConv3x3(torch::Library& library);
 void defineConvRelu(torch::Library& library);

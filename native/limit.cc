@@ -4,7 +4,6 @@
 #include <c10/core/CPUAllocator.h>
 #include <c10/util/Exception.h>
 #include <fcntl.h>
-#include <malloc.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,15 +13,19 @@
 #include <mutex>
 #include <string>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace srrl {
 
 namespace {
 
-// Smaller tensors are not looked at: a look costs a microsecond or two.
+// Smaller allocations are not checked, because a check costs one or two microseconds.
 constexpr size_t kLeast = size_t{1} << 20;
-// For what is not looked at: JavaScript, small tensors, what libraries take for themselves.
+// Reserve for what is not checked: JavaScript, small tensors, allocations of other libraries.
 constexpr int64_t kReserve = int64_t{16} << 20;
-// Version 1 of control groups says "no limit" with the largest number of pages.
+// Control groups version 1 express "no limit" as the largest multiple of the page size.
 constexpr int64_t kNoLimit = int64_t{1} << 60;
 
 struct Group {
@@ -32,11 +35,11 @@ struct Group {
 
 int64_t numberIn(const std::string& file) {
   int64_t number = kNoLimit;
-  std::ifstream(file) >> number;  // "max" leaves what was there, or makes it 0
+  std::ifstream(file) >> number;  // "max" fails to parse and leaves 0
   return number > 0 ? number : kNoLimit;
 }
 
-// The group with the least limit among `path` below `mount` and those above it.
+// Returns the group with the lowest limit among `path` below `mount` and its ancestors.
 Group tightest(const std::string& mount, std::string path, const char* limit, const char* usage) {
   Group found;
   for (;;) {
@@ -48,7 +51,7 @@ Group tightest(const std::string& mount, std::string path, const char* limit, co
   }
 }
 
-// Within a container the path is that of the host, and the container's own group is where the groups are mounted.
+// In a container the path is that of the host; the container's own group is then the mount point itself.
 Group ownGroup() {
   Group found;
   std::ifstream groups("/proc/self/cgroup");
@@ -83,8 +86,10 @@ class LimitedAllocator final : public c10::Allocator {
  private:
   void check(int64_t bytes) const {
     if (fits(bytes, used())) return;
-    // What free() has kept, and files that the kernel keeps as long as there is room, make way.
+    // Memory that free() cached and the page cache can be reclaimed.
+#ifdef __GLIBC__
     malloc_trim(0);
+#endif
     const int64_t held = used() - files();
     TORCH_CHECK(fits(bytes, held), "can't allocate memory: ", bytes, " bytes were asked for; of the ", group_.limit,
                 " bytes that the control group of this process may use (a container's or a job's limit), ",

@@ -1,10 +1,10 @@
-// The memory limit of a control group: of a container, a Slurm job, a systemd service.
+// The memory limit of a control group: that of a container, a Slurm job or a systemd service.
 #pragma once
 
 namespace srrl {
 
-// Makes a tensor that would go beyond the limit an error, where the kernel would end the process when its memory is
-// used. Does nothing where there is no limit.
+// Makes an allocation beyond the limit throw, where the kernel would kill the process once the memory is touched. Does
+// nothing if there is no limit.
 void heedMemoryLimit();
 
 }  // namespace srrl

@@ -15,12 +15,12 @@ namespace srrl {
 
 namespace {
 
-// A mapping whose file may be cut off by somebody else. Only atomics: a signal handler looks at them.
+// A mapping whose file another process may truncate. Only atomics, because a signal handler reads it.
 struct Region {
-  std::atomic<uintptr_t> begin = 0;  // 0: the place is free
+  std::atomic<uintptr_t> begin = 0;  // 0: the entry is free
   std::atomic<uintptr_t> end = 0;
   std::atomic<bool> torn = false;
-  uint64_t life = 0;  // the environment that asked for it
+  uint64_t life = 0;  // id of the environment that registered it
 };
 
 constexpr size_t kMostRegions = 256;
@@ -34,8 +34,8 @@ uintptr_t pageSize() {
   return size;
 }
 
-// Puts a page of zeros where the file has none any more, so that whoever reads there comes to an end. Whether a mapping is
-// torn is asked after each use, and then nobody sees the zeros.
+// Maps a page of zeros where the file has been truncated, so that the faulting read completes. Callers ask isTorn()
+// after each use and discard the data, so nobody uses the zeros.
 void onBusError(int signal, siginfo_t* info, void* context) {
   const int error = errno;
   const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
@@ -44,14 +44,16 @@ void onBusError(int signal, siginfo_t* info, void* context) {
     if (begin == 0 || address < begin || address >= region.end) continue;
     void* const page = reinterpret_cast<void*>(address & ~(pageSize() - 1));
     region.torn = true;
-    const bool replaced = mmap(page, pageSize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
+    const bool replaced =
+        mmap(page, pageSize(), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != MAP_FAILED;
     errno = error;
     if (replaced) return;
   }
   errno = error;
   if (before.sa_flags & SA_SIGINFO) return before.sa_sigaction(signal, info, context);
   if (before.sa_handler != SIG_DFL && before.sa_handler != SIG_IGN) return before.sa_handler(signal);
-  // Not ours: the instruction runs again, and the process ends as it would have. What kill() sent does not come again.
+  // Not ours: with the default action restored, the faulting instruction runs again and ends the process. A signal from
+  // kill() does not recur, so it is raised again.
   ::signal(signal, SIG_DFL);
   if (info->si_code <= 0) raise(signal);
 }
@@ -62,7 +64,7 @@ void install() {
   action.sa_sigaction = onBusError;
   action.sa_flags = SA_SIGINFO | SA_ONSTACK;
   sigemptyset(&action.sa_mask);
-  if (sigaction(SIGBUS, &action, &before) != 0) throw Error(kState, "no handler for SIGBUS can be set");
+  if (sigaction(SIGBUS, &action, &before) != 0) throw Error(kState, "a handler for SIGBUS cannot be installed");
 }
 
 Region& regionOf(const Napi::Value& value) {
@@ -73,7 +75,7 @@ Region& regionOf(const Napi::Value& value) {
 
 std::mutex mutex;
 
-// A thread that is ended does not dispose of its files.
+// A worker that is terminated does not dispose of its files.
 void forgetAtEnd(Napi::Env env, uint64_t life) {
   thread_local uint64_t known = 0;
   if (known == life) return;
@@ -85,7 +87,7 @@ void forgetAtEnd(Napi::Env env, uint64_t life) {
   });
 }
 
-// watchMapping(tensor) => the place of its memory in the table; -1 where the table is full
+// watchMapping(tensor) => its index in the table; -1 if the table is full
 Napi::Value watchMapping(const Napi::CallbackInfo& info) {
   static std::once_flag installed;
   std::call_once(installed, install);
@@ -106,10 +108,10 @@ Napi::Value watchMapping(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), -1);
 }
 
-// isTorn(place) => whether something was read that the file no longer had
+// isTorn(index) => whether a read has hit a part that the file no longer has
 Napi::Value isTorn(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), regionOf(info[0]).torn); }
 
-// unwatchMapping(place), before the memory is freed
+// unwatchMapping(index): call it before the memory is freed.
 Napi::Value unwatchMapping(const Napi::CallbackInfo& info) {
   regionOf(info[0]).begin = 0;
   return info.Env().Undefined();

@@ -1,4 +1,4 @@
-// Files that are mapped into memory and become shorter while they are read.
+// Guards memory-mapped files against truncation by another process while they are read.
 #pragma once
 
 #include <napi.h>

@@ -2,9 +2,8 @@
 
 namespace srrl {
 
-// libtorch appends lists of registered kernels, interpreter stacks and pointers to web pages; the first paragraph says
-// what happened. CUDA's advice stands in the first paragraph, after the reason: the same lines for every error of the
-// driver.
+// libtorch appends lists of registered kernels, interpreter stacks and links; the first paragraph says what happened.
+// In CUDA errors the advice is part of the first paragraph, behind the reason, and the same for every error.
 std::string withoutAdvice(std::string text) {
   for (const char* tail :
        {"\nThis could be because", " This could be because", "\nException raised from", "\nSearch for `cuda",
@@ -16,7 +15,7 @@ std::string withoutAdvice(std::string text) {
   return text;
 }
 
-// The TorchScript interpreter puts its stack first and the reason after the last "RuntimeError: ".
+// The TorchScript interpreter puts its stack first, and the reason behind the last "RuntimeError: ".
 std::string interpreterReason(const std::string& text) {
   const auto at = text.rfind("RuntimeError: ");
   return withoutAdvice(at == std::string::npos ? text : text.substr(at + 14));
@@ -41,7 +40,7 @@ bool speaksOfKinds(const std::string& text) {
   return false;
 }
 
-// Gloo's messages begin with a place in its sources, and end with advice.
+// Messages of Gloo begin with a source location and end with advice.
 std::string withoutPlace(std::string message) {
   const auto end = message.find("] ");
   if (message.starts_with("[") && end != std::string::npos) message = message.substr(end + 2);

@@ -1,24 +1,24 @@
-// What is left of the messages of others, for people. Neither libtorch nor Node-API in here, so that the fuzzer can
-// compile it alone.
+// Shortens error messages of other libraries. Uses neither libtorch nor Node-API, so that the fuzzer can compile it
+// alone.
 #pragma once
 
 #include <string>
 
 namespace srrl {
 
-// A message of libtorch's without its backtrace, its lists of kernels, and CUDA's advice on how to debug.
+// Removes the backtrace, the list of kernels and CUDA's debugging advice from a message of libtorch.
 std::string withoutAdvice(std::string text);
 
-// What the TorchScript interpreter says behind its stack.
+// Returns the reason in an error of the TorchScript interpreter, without its stack.
 std::string interpreterReason(const std::string& text);
 
-// A message of Gloo's without its place in the sources.
+// Removes the source location from a message of Gloo.
 std::string withoutPlace(std::string message);
 
-// Whether libtorch complains about sizes that do not fit.
+// Whether a message of libtorch is about incompatible sizes.
 bool speaksOfShapes(const std::string& text);
 
-// Whether it is Node-API's complaint about the kind of an argument, which says neither of which function nor of which
+// Whether a message is one of Node-API's about the type of an argument. Those name neither the function nor the
 // argument.
 bool speaksOfKinds(const std::string& text);
 

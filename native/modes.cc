@@ -15,7 +15,7 @@ Napi::Value gradEnabled(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), at::GradMode::is_enabled());
 }
 
-// setGradEnabled(on) => what it was
+// setGradEnabled(on) => the previous value
 Napi::Value setGradEnabled(const Napi::CallbackInfo& info) {
   const bool before = at::GradMode::is_enabled();
   at::GradMode::set_enabled(info[0].ToBoolean());
@@ -34,7 +34,7 @@ Napi::Value popInferenceMode(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// pushAutocast(device type, on, dtype, cache): what was before comes back with popAutocast.
+// pushAutocast(deviceType, on, dtype, cache): popAutocast() restores the previous state.
 Napi::Value pushAutocast(const Napi::CallbackInfo& info) {
   const c10::DeviceType device = c10::Device(info[0].As<Napi::String>().Utf8Value()).type();
   auto& saved = Environment::of(info.Env()).autocasts;
@@ -52,7 +52,7 @@ Napi::Value popAutocast(const Napi::CallbackInfo& info) {
   if (saved.empty()) throw Error(kState, "autocast was not entered");
   const AutocastState before = saved.back();
   saved.pop_back();
-  // Casts of weights are remembered only while autocast is on; C++ must forget them itself.
+  // The cache of casted weights must be cleared when the outermost autocast region ends; Python does this as well.
   if (at::autocast::decrement_nesting() == 0) at::autocast::clear_cache();
   at::autocast::set_autocast_enabled(before.device, before.enabled);
   at::autocast::set_autocast_dtype(before.device, before.dtype);
@@ -60,14 +60,14 @@ Napi::Value popAutocast(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// manualSeed(seed): the default generators of the CPU and of every accelerator
+// manualSeed(seed): seeds the default generators of the CPU and of every accelerator.
 Napi::Value manualSeed(const Napi::CallbackInfo& info) {
   bool lossless;
   at::manual_seed(info[0].As<Napi::BigInt>().Uint64Value(&lossless));
   return info.Env().Undefined();
 }
 
-// createGenerator(seed) => handle of a generator of its own on the CPU
+// createGenerator(seed) => handle of a new CPU generator
 Napi::Value createGenerator(const Napi::CallbackInfo& info) {
   bool lossless;
   at::Generator generator = at::detail::createCPUGenerator(info[0].As<Napi::BigInt>().Uint64Value(&lossless));
@@ -75,7 +75,7 @@ Napi::Value createGenerator(const Napi::CallbackInfo& info) {
                            static_cast<double>(Environment::of(info.Env()).handles.insert(std::move(generator))));
 }
 
-// A generator by its handle, the default one of a device by the device's name, or that of the CPU for 0.
+// Returns a generator by handle, the default generator of a device by name, or that of the CPU for 0.
 at::Generator generatorOf(const Napi::Value& value) {
   if (value.IsString()) return at::globalContext().defaultGenerator(deviceOf(value));
   if (handleOf(value) == 0) return at::globalContext().defaultGenerator(at::kCPU);

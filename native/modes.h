@@ -1,4 +1,4 @@
-// Modes of the calling thread: gradients, inference, autocast; and the state of random generators.
+// Modes of the calling thread (gradients, inference, autocast) and the state of random generators.
 #pragma once
 
 #include <napi.h>

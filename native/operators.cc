@@ -31,7 +31,7 @@ Kind kindOf(c10::TypeKind kind) {
   }
 }
 
-// real_type() and not type(): only the former tells dtype, layout and memory format from int.
+// real_type() distinguishes dtype, layout and memory format from int; type() does not.
 Type typeOf(const c10::Argument& argument) {
   Type type;
   c10::TypePtr inner = argument.real_type();
@@ -64,7 +64,7 @@ std::string Type::text() const {
   return text;
 }
 
-// Composites whose results never share memory with their arguments, which no schema says.
+// Composites whose results never share memory with their arguments, which a schema does not say.
 static const std::unordered_set<std::string> pureComposites{"aten::conv1d", "aten::conv2d", "aten::conv3d",
                                                             "aten::convolution", "aten::linear"};
 

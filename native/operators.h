@@ -1,4 +1,4 @@
-// The operators of libtorch, by number: each schema is read once and kept in the form that calls need.
+// The operators of libtorch, by number. Each schema is read once and stored in the form that calls need.
 #pragma once
 
 #include <ATen/core/dispatch/Dispatcher.h>
@@ -33,7 +33,7 @@ struct Type {
   bool optional = false;
   bool list = false;
   bool elementOptional = false;
-  int32_t size = 0;  // of a list to which a single value may be spread; 0: none
+  int32_t size = 0;  // of a list that one value can be broadcast to, as in int[2]; 0: none
 
   std::string text() const;
 };
@@ -43,7 +43,7 @@ struct Argument {
   Type type;
   bool keywordOnly = false;
   bool out = false;
-  bool written = false;  // changed in place
+  bool written = false;  // modified in place
   std::optional<c10::IValue> initial;
 };
 
@@ -54,11 +54,11 @@ struct Operator {
   std::vector<Argument> arguments;
   std::vector<Type> results;
   std::vector<std::string> resultNames;
-  // Makes new tensors out of plain ones on the CPU, by a kernel of its own or as a composite that is known to: neither
-  // views, nor changes in place.
+  // Whether it creates new tensors from plain CPU tensors, by a CPU kernel or as a composite known to do so: no views
+  // and no in-place changes.
   bool pureOnCpu = false;
 
-  // Throws Error where libtorch would take the process down; see guards.h.
+  // Throws Error for arguments that would crash the process; see guards.h.
   void run(c10::Stack& stack) const {
     if (guard) guard(*this, stack);
     handle.callBoxed(stack);
@@ -68,7 +68,7 @@ struct Operator {
 
 class OperatorTable {
  public:
-  // The number of an operator; throws Error(kType) where libtorch has none of that name.
+  // Returns the number of an operator. Throws Error(kType) if libtorch has none of that name.
   size_t resolve(const std::string& name, const std::string& overload);
   const Operator& at(size_t number) const;
 
@@ -77,7 +77,7 @@ class OperatorTable {
   std::unordered_map<std::string, size_t> numbers_;
 };
 
-// Every overload of every operator of the dispatcher, as (name with namespace, overload).
+// Returns every overload of every operator in the dispatcher, as (name with namespace, overload).
 std::vector<c10::OperatorName> operatorNames();
 
 }  // namespace srrl

@@ -1,4 +1,4 @@
-// The headers that every translation unit of the addon pays for, once.
+// Headers that most translation units include, precompiled.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -22,7 +22,7 @@ std::string nameOf(at::Layout layout) {
   }
 }
 
-// What the tensor is, and what makes a plain one of it.
+// Returns a name for the kind of tensor and how to get a plain one.
 std::pair<std::string, std::string> kindAndRemedy(const at::Tensor& tensor) {
   if (tensor.is_meta()) return {"a meta", "it has a shape but no elements; make it on 'cpu'"};
   if (tensor.is_nested()) return {"a nested", "use unbind() or nestedToPaddedTensor() first"};
@@ -32,7 +32,7 @@ std::pair<std::string, std::string> kindAndRemedy(const at::Tensor& tensor) {
   return {"this", "it has no memory of its own; use clone() first"};
 }
 
-// Dimensions of one element have any stride.
+// The stride of a dimension of size 1 is irrelevant.
 bool sameOrder(const at::Tensor& a, const at::Tensor& b) {
   for (int64_t i = 0; i < a.dim(); i++) {
     if (a.size(i) > 1 && a.stride(i) != b.stride(i)) return false;
@@ -76,17 +76,17 @@ std::vector<at::Tensor> partsOf(const at::Tensor& tensor) {
 at::Tensor plainGradient(const at::Tensor& gradient, bool sparseToo) {
   if (gradient.layout() == at::kStrided) return plain(gradient);
   if (sparseToo) return gradient.to_dense();
-  throw Error(
-      kType,
-      "a parameter has a sparse gradient, which only SGD takes; use SGD, or make the embedding without { sparse: true }");
+  throw Error(kType,
+              "a parameter has a sparse gradient, which only SGD accepts; use SGD, or make the embedding without "
+              "{ sparse: true }");
 }
 
 at::Tensor gradientInOrder(const at::Tensor& gradient, const at::Tensor& parameter, bool sparseToo) {
   if (!isPlain(parameter)) refuse(parameter, "memory that an optimizer could update");
   if (!parameter.is_non_overlapping_and_dense()) {
-    throw Error(
-        kState,
-        "a parameter is a view with gaps or overlaps in memory, which a fused step cannot update; optimize a clone() of it");
+    throw Error(kState,
+                "a parameter is a view with gaps or overlaps in memory, which a fused step cannot update; "
+                "optimize a clone() of it");
   }
   const at::Tensor dense = plainGradient(gradient, sparseToo);
   return sameOrder(dense, parameter) ? dense : at::empty_like(parameter).copy_(dense);

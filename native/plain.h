@@ -1,29 +1,27 @@
-// Plain tensors: elements that lie in memory as the strides say. Code that reads memory may be given no others; here is
-// how they become plain.
+// Plain tensors: elements lie in memory as the strides say. Code that reads memory directly accepts only these.
 #pragma once
 
 #include <ATen/ATen.h>
 
 namespace srrl {
 
-// Strided, with memory of its own, and neither zeros without memory (ZeroTensor), nor conjugated or negated when read,
-// nor quantized or nested.
+// Whether the tensor is strided and has storage, and is not a ZeroTensor, lazily conjugated or negated, quantized,
+// nested or meta.
 bool isPlain(const at::Tensor& tensor);
 
-// The tensor, or a plain one with its values. Throws Error(kType) that names the remedy where there is none.
+// Returns the tensor, or a plain copy of it. Throws Error(kType) with the fix if there is no plain form.
 at::Tensor plain(const at::Tensor& tensor);
 
-// Throws Error(kType): this kind of tensor has no such property.
+// Throws Error(kType): tensors of this kind lack the property.
 [[noreturn]] void refuse(const at::Tensor& tensor, const char* property);
 
-// The tensors whose memory a tensor consists of: itself, or the indices and values of a sparse one.
+// Returns the tensors that hold the data: itself, or the indices and values of a sparse tensor.
 std::vector<at::Tensor> partsOf(const at::Tensor& tensor);
 
-// A gradient as optimizers read it, plain and dense.
+// Returns a gradient in the form that optimizers read: plain and dense. `sparseToo` converts sparse gradients.
 at::Tensor plainGradient(const at::Tensor& gradient, bool sparseToo);
 
-// A gradient as the fused optimizers read it, straight through memory: plain, dense, in the memory order of its
-// parameter.
+// Returns a gradient in the form that fused optimizers read: plain, dense, and with the strides of its parameter.
 at::Tensor gradientInOrder(const at::Tensor& gradient, const at::Tensor& parameter, bool sparseToo);
 
 }  // namespace srrl

@@ -19,20 +19,20 @@ using torch::profiler::impl::ActivityType;
 using torch::profiler::impl::ProfilerConfig;
 using torch::profiler::impl::ProfilerState;
 
-// Kineto has one trace for the whole process: the id of the environment that records it, or 0.
+// Kineto has one trace per process: the id of the environment that records it, or 0.
 std::atomic<uint64_t> recording = 0;
 
-// Ranges of recordFunction() that are open in this thread; null where the profile that they belong to has ended.
+// Open ranges of recordFunction() in this thread; null if the profile that they belong to has ended.
 thread_local std::vector<std::unique_ptr<at::RecordFunction>> ranges;
 
-// A range that ends later would write into what the profile has freed.
+// A range that outlives the profile would write into freed memory.
 void endRanges() {
   for (auto range = ranges.rbegin(); range != ranges.rend(); ++range) range->reset();
 }
 
 bool hasCuda() { return at::getNumGPUs() > 0; }
 
-// A worker that is terminated while it profiles leaves the profiler free for others.
+// A worker that is terminated while it profiles must release the profiler for others.
 void abandon(void* owner) {
   uint64_t expected = static_cast<Environment*>(owner)->life->id();
   if (!recording.compare_exchange_strong(expected, 0)) return;
@@ -43,7 +43,7 @@ void abandon(void* owner) {
   }
 }
 
-// profileActivities() => what can be recorded here: ["cpu", "cuda"]
+// profileActivities() => the activities that can be recorded here, such as ["cpu", "cuda"]
 Napi::Value activities(const Napi::CallbackInfo& info) {
   auto result = Napi::Array::New(info.Env());
   result.Set(0u, "cpu");
@@ -51,7 +51,8 @@ Napi::Value activities(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// profileStart(cuda, record shapes, profile memory): operators of this thread, and of the threads that work for it
+// profileStart(cuda, recordShapes, profileMemory): records operators of this thread and of the threads that work for
+// it.
 Napi::Value start(const Napi::CallbackInfo& info) {
   Environment& environment = Environment::of(info.Env());
   uint64_t expected = 0;
@@ -74,7 +75,7 @@ Napi::Value start(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// Texts that repeat, by number.
+// Assigns numbers to strings, because names and shapes repeat.
 class Texts {
  public:
   double number(const std::string& text) {
@@ -93,7 +94,7 @@ class Texts {
   std::vector<const std::string*> list_;
 };
 
-// As JSON: [[2, 3], []]
+// As JSON: [[2, 3], []].
 std::string shapesOf(const KinetoEvent& event) {
   std::string text = "[";
   for (const auto& shape : event.shapes()) {
@@ -131,7 +132,7 @@ Napi::Value stop(const Napi::CallbackInfo& info) {
         static_cast<double>(event.activityType()),
         static_cast<double>(event.deviceType()),
         static_cast<double>(event.deviceIndex()),
-        // Operators that began before the trace have a negative beginning.
+        // An operator that began before the trace has a negative start.
         static_cast<double>(static_cast<int64_t>(event.startNs() - origin)),
         static_cast<double>(event.durationNs()),
         static_cast<double>(event.startThreadId()),
@@ -157,13 +158,13 @@ Napi::Value stop(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// profileSave(trace, file): a Chrome trace, once
+// profileSave(trace, file): writes a Chrome trace. Call it once per trace.
 Napi::Value save(const Napi::CallbackInfo& info) {
   info[0].As<Napi::External<ProfilerResult>>().Data()->save(info[1].As<Napi::String>().Utf8Value());
   return info.Env().Undefined();
 }
 
-// rangeBegin(name): an event around what this thread does until rangeEnd()
+// rangeBegin(name): starts an event that covers the work of this thread until rangeEnd().
 Napi::Value rangeBegin(const Napi::CallbackInfo& info) {
   auto range = std::make_unique<at::RecordFunction>(at::RecordScope::USER_SCOPE);
   if (range->isActive()) range->before(info[0].As<Napi::String>().Utf8Value());

@@ -1,4 +1,4 @@
-// What operators and kernels cost, by libtorch's own profiler (Kineto).
+// Profiles operators and kernels with libtorch's profiler, Kineto.
 #pragma once
 
 #include <napi.h>

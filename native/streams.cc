@@ -14,7 +14,7 @@ namespace srrl {
 
 namespace {
 
-// What each device has by its kind and index, a role, and a number.
+// Streams are identified by device type, device index, role and number.
 enum class Role { kLane, kBackground, kSide };
 using Key = std::tuple<c10::DeviceType, c10::DeviceIndex, Role, int64_t>;
 
@@ -29,10 +29,10 @@ c10::Stream streamOf(const Key& key, c10::Device device) {
   return streams.emplace(key, guard.getStreamFromGlobalPool(device, isUrgent)).first->second;
 }
 
-// The first use of a library creates its handle and its workspace, which a recording does not allow. Operators of every
-// type that a network is trained in make those of the stream on which all recordings happen: a workspace belongs to a
-// stream, and another stream for each recording would leave one behind each time (32 MiB on an H100). Handles are each
-// thread's own, and gradients are computed by a thread of autograd: so these have gradients.
+// The first use of a library creates its handle and workspace, which is not allowed during a capture. These operators
+// create them for every dtype that networks train in. A workspace belongs to a stream (32 MiB on an H100), so all
+// captures share streams instead of leaving a workspace behind each time. Handles belong to a thread, and the autograd
+// engine has threads of its own, so the warm-up also computes gradients.
 void warmUp(c10::Device device) {
   const c10::InferenceMode outside(false);
   const c10::impl::ExcludeDispatchKeyGuard uncast(c10::autocast_dispatch_keyset);
@@ -47,14 +47,14 @@ void warmUp(c10::Device device) {
       const at::Tensor maps = at::convolution(images, kernels, {}, {1, 1}, {1, 1}, {1, 1}, false, {0, 0}, 1);
       torch::autograd::grad({product.sum(), maps.sum()}, {bias, square, images, kernels});
     } catch (const c10::Error&) {
-      // A card without this type; who asks for it hears of it.
+      // A card without this dtype: an operator that needs it reports the error.
     }
   }
 }
 
 c10::Stream warmStreamOf(const Key& key, c10::Device device) {
   const c10::Stream stream = streamOf(key, device);
-  // The libraries' handles are each thread's own.
+  // Per thread, as the handles of libraries are.
   static thread_local std::set<Key> warm;
   if (!warm.insert(key).second) return stream;
   const c10::impl::VirtualGuardImpl guard(device.type());
@@ -75,7 +75,7 @@ c10::Stream backgroundOf(c10::Device device) {
   return warmStreamOf({device.type(), device.index(), Role::kBackground, 0}, device);
 }
 
-// Not warmed up: the gradients of weights of convolutions need no workspace that belongs to a stream.
+// Not warmed up: the weight gradients of convolutions need no workspace of the stream.
 c10::Stream sideOf(const c10::Stream& stream) {
   const c10::Device device = stream.device();
   return streamOf({device.type(), device.index(), Role::kSide, stream.id()}, device);

@@ -1,5 +1,5 @@
-// The streams on which work is captured in graphs. The nodes of a CUDA graph keep the priority of the stream that they
-// were captured on: what a step waits for goes first.
+// Streams on which graphs are captured. Nodes of a CUDA graph keep the priority of the stream they were captured on, so
+// the work that a step waits for is captured on a high-priority stream.
 #pragma once
 
 #include <c10/core/Stream.h>
@@ -7,20 +7,20 @@
 
 namespace srrl {
 
-// All captures of a device share few streams, as its default stream cannot be captured. More branches than lanes share
-// lanes, and those that share one run one after the other.
+// All captures of a device share these lanes, because its default stream cannot be captured. Branches beyond this
+// number share a lane and run one after the other.
 constexpr size_t kMostLanes = 8;
 
-// Lane `number`, of high priority. The first has the main part of a graph.
+// Returns lane `number`, of high priority. Lane 0 captures the main part of a graph.
 c10::Stream laneOf(c10::Device device, size_t number);
 
-// The stream of work that can wait, of normal priority.
+// Returns the stream of normal priority for work that nothing waits for soon.
 c10::Stream backgroundOf(c10::Device device);
 
-// The stream, of normal priority, of what goes next to the work of a stream. Call it for each lane before a capture.
+// Returns the stream of normal priority for work in parallel with `stream`. Call it for each lane before a capture.
 c10::Stream sideOf(const c10::Stream& stream);
 
-// What is asked of `later` from now on waits for all that was asked of `earlier`.
+// Makes work queued on `later` from now on wait for all work queued on `earlier`.
 void wait(const c10::Stream& earlier, const c10::Stream& later);
 
 }  // namespace srrl

@@ -19,7 +19,7 @@ namespace srrl {
 
 namespace {
 
-// ---- life ---------------------------------------------------------------------------------------------------------
+// ---- lifetime -----------------------------------------------------------------------------------------------------
 
 Napi::Value release(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
@@ -28,7 +28,8 @@ Napi::Value release(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// releaseAll(Float64Array of handles, bytes): the safety net's bulk form; the bytes are those that weigh() told V8 of.
+// releaseAll(Float64Array of handles, bytes): bulk release for the FinalizationRegistry. `bytes` is what weigh()
+// reported to V8.
 Napi::Value releaseAll(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   const auto handles = info[0].As<Napi::Float64Array>();
@@ -48,7 +49,7 @@ Napi::Value pushScope(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// popScope([handles that escape])
+// popScope([escaping handles])
 Napi::Value popScope(const Napi::CallbackInfo& info) {
   auto& environment = Environment::of(info.Env());
   environment.handles.popScope(handlesOf(info[0]));
@@ -61,12 +62,12 @@ Napi::Value keep(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// What a tensor costs in addition to its elements: its own object, its storage's, its slot, and what malloc adds.
+// Bytes of a tensor beyond its elements: the tensor and storage objects, its slot, overhead of malloc.
 constexpr double kTensorOverhead = 400;
 
-// weigh(Float64Array of handles) => Float64Array: bytes that each holds, 0 for a dead one; negative for one that is
-// heavy, not small or with a graph behind it, which must not be kept longer than needed. The sum is told to V8, whose
-// collector sees small objects only.
+// weigh(Float64Array of handles) => Float64Array of bytes that each holds: 0 for a released handle, negative for a
+// tensor that is large or has a graph and should be freed soon. The sum is reported to V8, whose garbage collector sees
+// only small objects.
 Napi::Value weigh(const Napi::CallbackInfo& info) {
   const auto& table = Environment::of(info.Env()).handles;
   const auto handles = info[0].As<Napi::Float64Array>();
@@ -84,7 +85,7 @@ Napi::Value weigh(const Napi::CallbackInfo& info) {
       light = tensor.has_storage() && !tensor.requires_grad() && tensor.storage().nbytes() <= 1024;
       for (const at::Tensor& part : partsOf(tensor)) {
         const c10::Storage& storage = part.storage();
-        // Tensors that share a storage each count their part.
+        // Tensors that share a storage count a share each.
         if (tensor.is_cpu()) bytes += static_cast<double>(storage.nbytes()) / static_cast<double>(storage.use_count());
       }
     }
@@ -95,7 +96,7 @@ Napi::Value weigh(const Napi::CallbackInfo& info) {
   return weights;
 }
 
-// memory() => {device: {tensors, bytes}}: handles count once each, storages that several tensors share count once.
+// memory() => {device: {tensors, bytes}}: each handle counts as one tensor; a shared storage counts once.
 Napi::Value memory(const Napi::CallbackInfo& info) {
   struct Count {
     size_t tensors = 0;
@@ -144,14 +145,14 @@ Napi::Value numel(const Napi::CallbackInfo& info) {
   return Napi::Number::New(info.Env(), static_cast<double>(tensorOf(info, 0).numel()));
 }
 
-// storageOffset(tensor) => elements of its storage before its first
+// storageOffset(tensor) => offset of its first element in its storage, in elements
 Napi::Value storageOffset(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorOf(info, 0);
   if (tensor.layout() != at::kStrided || tensor.is_nested()) refuse(tensor, "storage offset");
   return Napi::Number::New(info.Env(), static_cast<double>(tensor.storage_offset()));
 }
 
-// layout(tensor) => the number of its layout, or -1 for a nested one, which has no rectangular form
+// layout(tensor) => number of the layout, or -1 for a nested tensor
 Napi::Value layout(const Napi::CallbackInfo& info) {
   const at::Tensor& tensor = tensorOf(info, 0);
   return Napi::Number::New(info.Env(), tensor.is_nested() ? -1 : static_cast<int>(tensor.layout()));
@@ -172,8 +173,8 @@ Napi::Value isContiguous(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), tensor.is_contiguous(format));
 }
 
-// wrapNumber(number | bigint | boolean) => a tensor of no dimensions that gives way in type promotion, as a number in
-// Python does.
+// wrapNumber(number | bigint | boolean) => 0-dimensional tensor that does not take part in type promotion, as a Python
+// number
 Napi::Value wrapNumber(const Napi::CallbackInfo& info) {
   const Napi::Value value = info[0];
   at::Scalar scalar;
@@ -195,14 +196,14 @@ Napi::Value sameStorage(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), a.has_storage() && b.has_storage() && a.is_alias_of(b));
 }
 
-// setData(tensor, other): the tensor keeps its identity (handles, optimizer state) and takes the other's values, dtype
-// and device.
+// setData(tensor, other): gives the tensor the values, dtype and device of `other`. It keeps its identity (handles,
+// optimizer state).
 Napi::Value setData(const Napi::CallbackInfo& info) {
   tensorOf(info, 0).set_data(tensorOf(info, 1));
   return info.Env().Undefined();
 }
 
-// tensorList([handles]) => handle of a list that calls may pass instead of its elements
+// tensorList([handles]) => handle of a list that calls accept instead of its elements
 Napi::Value tensorList(const Napi::CallbackInfo& info) {
   c10::List<at::Tensor> list;
   for (const at::Tensor& tensor : tensorsOf(info[0])) list.push_back(tensor);
@@ -250,7 +251,7 @@ size_t byteLength(const std::vector<int64_t>& sizes, at::ScalarType type) {
   return bytes;
 }
 
-// A buffer of JavaScript's whose memory tensors use.
+// A JavaScript buffer whose memory tensors use.
 struct Borrowed {
   std::shared_ptr<BufferReaper> owner;
   napi_ref reference;
@@ -268,9 +269,10 @@ at::Tensor borrow(const Napi::Value& array, void* data, at::IntArrayRef sizes, c
   return at::for_blob(data, sizes).context(borrowed, giveBack).options(options).make_tensor();
 }
 
-// fromBytes(typed array, dtype, sizes, share): `share` looks into the buffer instead of copying it, and keeps it alive.
+// fromBytes(typed array, dtype, sizes, share): with `share` the tensor uses the memory of the buffer and keeps it
+// alive, instead of copying it.
 Napi::Value fromBytes(const Napi::CallbackInfo& info) {
-  // Where a forward pass is traced, the tensor is a constant of it, not a result of at::empty.
+  // In a traced forward pass the tensor must be a constant, not the result of at::empty.
   const at::tracer::impl::NoTracerDispatchMode untraced;
   const Bytes bytes = bytesOf(info[0]);
   const auto type = static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value());
@@ -299,12 +301,10 @@ Napi::Value toBytes(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// plain(tensor) => handle of a tensor with the same values whose elements lie in memory as its strides say, outside
-// autograd
+// plain(tensor) => handle of a detached tensor with the same values in plain memory
 Napi::Value plainTensor(const Napi::CallbackInfo& info) { return wrap(info.Env(), plain(tensorOf(info, 0).detach())); }
 
-// viewBytes(tensor) => ArrayBuffer over the tensor's own memory, which lives as long as the buffer does, and can no
-// longer be resized.
+// viewBytes(tensor) => ArrayBuffer over the memory of the tensor. It keeps the memory alive and makes it non-resizable.
 Napi::Value viewBytes(const Napi::CallbackInfo& info) {
   refuseReadInTrace();
   const at::Tensor& tensor = tensorOf(info, 0);
@@ -313,8 +313,8 @@ Napi::Value viewBytes(const Napi::CallbackInfo& info) {
         kState,
         "only a contiguous tensor on the CPU with memory of its own can be viewed; toTypedArray() copies any other");
   }
-  // The storage and not the tensor, which set_() and set_data() give another one; and no operator may give the storage
-  // other memory from now on.
+  // Holds the storage, because set_() and set_data() can give the tensor another one, and forbids operators to
+  // reallocate it.
   auto held = std::make_unique<c10::Storage>(tensor.storage());
   void* data = tensor.mutable_data_ptr();
   held->unsafeGetStorageImpl()->set_resizable(false);

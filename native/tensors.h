@@ -1,4 +1,4 @@
-// What the dispatcher does not know of tensors: their life, their properties, and the bytes that go in and out.
+// What the dispatcher does not cover: lifetime and properties of tensors, and conversion from and to bytes.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -6,7 +6,7 @@
 
 namespace srrl {
 
-// Whether its memory is a buffer of JavaScript's, which ends with the environment that the tensor was made in.
+// Whether the tensor uses the memory of a JavaScript buffer, which is freed with the environment that made the tensor.
 bool usesBuffer(const at::Tensor& tensor);
 
 void exportTensors(Napi::Env env, Napi::Object exports);

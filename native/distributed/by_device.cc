@@ -1,5 +1,5 @@
-// One backend for tensors of every device: Gloo for those of the host, NCCL for those of NVIDIA GPUs, and for other
-// devices operators of the dispatcher, which a device without a kernel of its own leaves to the CPU, and so to Gloo.
+// One backend for tensors of any device: Gloo for the CPU, NCCL for NVIDIA GPUs, and dispatcher operators for other
+// devices. A device without its own kernel for those falls back to the CPU, and so to Gloo.
 #include <ATen/core/dispatch/Dispatcher.h>
 #include <torch/library.h>
 
@@ -13,7 +13,7 @@ namespace {
 
 using Works = c10::intrusive_ptr<c10d::Work>;
 
-// Of an operator: the device has it in its order, and whoever reads the tensor next comes behind it.
+// The work of an operator: it is queued on the device, and whatever reads the tensor runs behind it.
 class Asked : public c10d::Work {
  public:
   bool isCompleted() override { return true; }
@@ -80,8 +80,8 @@ class ByDevice : public c10d::Backend {
     if (tensor.is_cpu()) return *host_;
     if (!tensor.is_cuda()) return *others_;
     if (!cuda_)
-      throw Error(kDistributed, "This group sends tensors of CPUs alone, and one is on " + tensor.device().str() +
-                                    ". Form it by distributed.init({ backend: 'nccl' }).");
+      throw Error(kDistributed, "This process group supports only CPU tensors, and a tensor is on " +
+                                    tensor.device().str() + ". Create it with distributed.init({ backend: 'nccl' }).");
     return *cuda_;
   }
 

@@ -20,7 +20,7 @@ using distributed::Reducer;
 
 napi_value nothing(Napi::Env env) { return env.Undefined(); }
 
-// Runs it here, or on another thread and returns a promise.
+// Runs `work` here, or on another thread and returns a promise.
 Napi::Value now(Napi::Env env, bool async, std::function<void()> work,
                 std::function<napi_value(Napi::Env)> wrapUp = nothing) {
   if (async) return runAsync(env, std::move(work), std::move(wrapUp));
@@ -74,8 +74,8 @@ c10d::ReduceOp operationOf(const std::string& name) {
   throw Error(kType, "tensors are reduced by sum, product, min or max, not by " + name);
 }
 
-// One collective on each kind of tensors, laid end to end: networks have many small buffers, and each message costs its
-// latency. All are asked for before the first is waited for. They change in place.
+// Runs one collective for all tensors of a device and dtype, concatenated, because networks have many small buffers and
+// each message costs its latency. All collectives start before the first is waited for. Tensors change in place.
 void overAll(Group& group, const std::vector<at::Tensor>& tensors, const std::string& what,
              const std::function<c10::intrusive_ptr<c10d::Work>(std::vector<at::Tensor>&)>& collective) {
   struct Message {
@@ -150,7 +150,7 @@ Napi::Value reached(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// distributedFail(message): a promise, as it may take some seconds until the others have read it
+// distributedFail(message) => promise; it can take some seconds until the other ranks have read the message
 Napi::Value fail(const Napi::CallbackInfo& info) {
   const std::string message = info[0].As<Napi::String>();
   return runAsync(
@@ -172,7 +172,7 @@ Napi::Value destroy(const Napi::CallbackInfo& info) {
 
 Napi::Value hasGloo(const Napi::CallbackInfo& info) { return Napi::Boolean::New(info.Env(), distributed::hasGloo()); }
 
-// A reducer is a value of the handle table, so that it is freed like a tensor.
+// A reducer is a value in the handle table, so that it is freed like a tensor.
 struct ReducerHolder : torch::CustomClassHolder {
   explicit ReducerHolder(std::unique_ptr<Reducer> reducer) : reducer(std::move(reducer)) {}
   std::unique_ptr<Reducer> reducer;

@@ -1,4 +1,4 @@
-// What JavaScript can ask of the process group.
+// The process group, as JavaScript uses it.
 #pragma once
 
 #include <napi.h>
@@ -7,7 +7,7 @@ namespace srrl {
 
 void exportDistributed(Napi::Env env, Napi::Object exports);
 
-// Of the launcher, whose store is in no group.
+// The store of a launcher, which belongs to no group.
 void exportMeeting(Napi::Env env, Napi::Object exports);
 
 }  // namespace srrl

@@ -1,5 +1,5 @@
-// Gloo, PyTorch's backend for CPUs. libtorch has all of it, but not the headers that its own header needs: what that
-// mentions is declared in gloo-names/, which only this file includes.
+// Gloo, PyTorch's backend for CPUs. libtorch contains it, but not the headers that ProcessGroupGloo.hpp includes.
+// gloo-names/ declares the few names it needs; only this file includes it.
 #include "distributed/group.h"
 #include "errors.h"
 
@@ -15,7 +15,7 @@ namespace srrl::distributed {
 
 namespace {
 
-// The address of this machine from which the store is reached: that of the network that all ranks share.
+// Returns the address of this machine on the route to the store, that is, on the network that all ranks share.
 std::string ownAddress(const GroupSetup& setup) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_DGRAM;
@@ -28,7 +28,7 @@ std::string ownAddress(const GroupSetup& setup) {
     sockaddr_storage own{};
     socklen_t length = sizeof own;
     char text[NI_MAXHOST];
-    // Sends nothing: it only asks for the route.
+    // UDP: connect() sends nothing and only selects the route.
     if (connect(descriptor, one->ai_addr, one->ai_addrlen) == 0 &&
         getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
         getnameinfo(reinterpret_cast<sockaddr*>(&own), length, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0)
@@ -50,8 +50,7 @@ c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>
                                  ? c10d::ProcessGroupGloo::createDeviceForInterface(setup.interface)
                              : !address.empty() ? c10d::ProcessGroupGloo::createDeviceForHostname(address)
                                                 : c10d::ProcessGroupGloo::createDefaultDevice());
-  // Works end in the order in which they began, so that one thread serves them; more would compete with the
-  // computation.
+  // Works complete in the order in which they began, so one thread is enough. More would compete with the computation.
   options->threads = 1;
   return c10::make_intrusive<c10d::ProcessGroupGloo>(c10::make_intrusive<c10d::PrefixStore>("gloo", store), setup.rank,
                                                      setup.size, options);
@@ -66,9 +65,9 @@ namespace srrl::distributed {
 bool hasGloo() { return false; }
 
 c10::intrusive_ptr<c10d::Backend> makeGloo(const c10::intrusive_ptr<c10d::Store>&, const GroupSetup&) {
-  throw Error(
-      kDistributed,
-      "This addon was not built with Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl install-libtorch`, then `npx srrl build --force`.");
+  throw Error(kDistributed,
+              "This addon was built without Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl "
+              "install-libtorch`, then `npx srrl build --force`.");
 }
 
 }  // namespace srrl::distributed

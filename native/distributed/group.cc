@@ -22,7 +22,7 @@ struct Current {
 };
 
 Current& current() {
-  static auto* one = new Current();  // leaked on purpose: threads may outlive static destruction
+  static auto* one = new Current();  // leaked on purpose: threads can outlive static destruction
   return *one;
 }
 
@@ -46,15 +46,15 @@ Group::Group(GroupSetup given) : setup(std::move(given)) {
 
 Group::~Group() = default;
 
-// Every rank says where it is, and waits for what the others say.
+// Publishes this rank's host and waits for those of the others.
 void Group::join() {
   const auto joinedKey = [](int rank) { return "joined/" + std::to_string(rank); };
   const auto hostKey = [](int rank) { return "host/" + std::to_string(rank); };
   if (store_->add(joinedKey(setup.rank), 1) > 1)
-    throw Error(kDistributed, "Two processes say that they are rank " + std::to_string(setup.rank) + " of " +
+    throw Error(kDistributed, "Two processes claim to be rank " + std::to_string(setup.rank) + " of " +
                                   std::to_string(setup.size) + " at " + setup.address + ":" +
                                   std::to_string(setup.port) +
-                                  ". Give each its own RANK, or another MASTER_PORT to each run.");
+                                  ". Give each process its own RANK, and each run its own MASTER_PORT.");
   store_->set(hostKey(setup.rank), bytes(setup.host));
   std::vector<std::string> keys;
   for (int rank = 0; rank < setup.size; rank++) keys.push_back(hostKey(rank));
@@ -72,7 +72,7 @@ void Group::join() {
                                     " while it waited for the other ranks.");
     }
     throw Error(kDistributed,
-                "Of " + std::to_string(setup.size) + " ranks, these did not come to " + setup.address + ":" +
+                "Of " + std::to_string(setup.size) + " ranks, these did not connect to " + setup.address + ":" +
                     std::to_string(setup.port) + " within " + seconds(setup.timeout) + ": " + missing +
                     ". Check that they run, and that all have the same WORLD_SIZE, MASTER_ADDR and MASTER_PORT.");
   }
@@ -94,14 +94,14 @@ void Group::wait(const c10::intrusive_ptr<c10d::Work>& work, const std::string& 
         state->done.notify_all();
       });
       std::unique_lock<std::mutex> lock(state->mutex);
-      // Gloo has a timeout of its own, which names the reason; this one is for what it does not notice.
+      // Gloo has a timeout of its own, whose error names the reason. This one covers what Gloo does not notice.
       const auto last = std::chrono::steady_clock::now() + setup.timeout + std::chrono::seconds(5);
       while (!state->completed) {
-        // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
+        // Uses the system clock: wait_until() with the steady clock needs a newer glibc than libtorch does.
         state->done.wait_until(lock, std::chrono::system_clock::now() + std::chrono::milliseconds(200));
         if (aborted_)
-          throw Error(kDistributed, "The wait of rank " + std::to_string(setup.rank) + " for " + what +
-                                        " was ended: the run is over.");
+          throw Error(kDistributed,
+                      "Rank " + std::to_string(setup.rank) + " stopped waiting for " + what + ": the run was aborted.");
         if (std::chrono::steady_clock::now() > last)
           throw std::runtime_error("no answer within " + seconds(setup.timeout));
       }
@@ -120,7 +120,7 @@ void Group::blame(const std::string& what, const std::string& reason) {
            (step > 0 ? " (last step " + std::to_string(step) + ")" : "");
   };
   const std::string waited = named(setup.rank, heartbeat_->step) + " waited for it in " + what + ": " + reason + ".";
-  // What waits on a GPU would wait for ever.
+  // Work on a GPU that waits for other ranks would never end.
   backend_->abort();
   const auto ranks = examine(store_, setup.size);
   if (ranks.empty())
@@ -139,12 +139,14 @@ void Group::blame(const std::string& what, const std::string& reason) {
     else if (!alive)
       culprits += named(rank, step) + " does not answer: it has ended, is stopped, or is cut off from the network.\n";
     else if (waits < heartbeat_->waits)
-      culprits += named(rank, step) + " is running and has not come: it hangs, or needs more than the timeout of " +
-                  seconds(setup.timeout) + " for what it does.\n";
+      culprits += named(rank, step) +
+                  " is running but has not reached this collective: it hangs, or needs more than the timeout of " +
+                  seconds(setup.timeout) + ".\n";
   }
   if (culprits.empty())
     culprits =
-        "No rank is known to have failed; one of them may wait for something else, or may be slower than the timeout of " +
+        "No rank is known to have failed; one of them may be waiting for something else, or may be slower than the "
+        "timeout of " +
         seconds(setup.timeout) + ".\n";
   throw Error(kDistributed, culprits + waited);
 }
@@ -161,11 +163,11 @@ void Group::fail(const std::string& message) {
     } catch (const std::exception&) {
     }
   };
-  // Not for longer than a moment: the store may be what has failed.
+  // Waits only briefly, because the store may be what failed.
   std::thread teller(told);
   teller.detach();
   std::this_thread::sleep_for(std::chrono::milliseconds(300));
-  // The others still read it.
+  // The other ranks still read the store that this process runs.
   if (setup.hostsStore && setup.size > 1) std::this_thread::sleep_for(std::chrono::seconds(5));
 }
 

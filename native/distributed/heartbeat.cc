@@ -11,7 +11,7 @@ namespace srrl::distributed {
 namespace {
 
 constexpr auto kInterval = std::chrono::seconds(1);
-// Longer than two beats, so that one that is late is not taken for dead.
+// Longer than two beats, so that a late one does not count as missing.
 constexpr auto kObservation = std::chrono::milliseconds(3500);
 constexpr auto kStorePatience = std::chrono::seconds(10);
 
@@ -71,11 +71,11 @@ void Heartbeat::beat() {
     for (int64_t count = 0; !ends_; count++) {
       store_->set(beatKey(rank_),
                   bytes(std::to_string(count) + " " + std::to_string(step) + " " + std::to_string(waits)));
-      // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
+      // Uses the system clock: wait_until() with the steady clock needs a newer glibc than libtorch does.
       wake_.wait_until(lock, std::chrono::system_clock::now() + kInterval, [this] { return ends_; });
     }
   } catch (const std::exception&) {
-    // The store is gone; the next collective says so.
+    // The store is lost; the next collective reports it.
   }
 }
 

@@ -1,5 +1,5 @@
-// What each rank is doing, written into the store once a second by a thread of its own, also while the program
-// computes.
+// Writes the state of this rank into the store once a second, on a separate thread, so that it continues while the
+// program computes.
 #pragma once
 
 #include <torch/csrc/distributed/c10d/Store.hpp>
@@ -15,11 +15,11 @@ namespace srrl::distributed {
 
 class Heartbeat {
  public:
-  // `store`: a connection of its own.
+  // `store` must be a connection that nothing else uses.
   Heartbeat(c10::intrusive_ptr<c10d::Store> store, int rank);
   ~Heartbeat();
 
-  // The last step, and how many collectives this rank has waited for, or waits for.
+  // The last step, and the number of collectives that this rank has waited or is waiting for.
   std::atomic<int64_t> step{0}, waits{0};
 
  private:
@@ -34,12 +34,12 @@ class Heartbeat {
 };
 
 struct RankState {
-  bool alive = false;           // its heartbeat continues
-  int64_t step = 0, waits = 0;  // as it last said
-  std::string failure;          // what it said of itself
+  bool alive = false;           // whether the heartbeat continues
+  int64_t step = 0, waits = 0;  // as last reported
+  std::string failure;          // the reason if the rank reported a failure
 };
 
-// Looks at all ranks for some seconds. Empty where the store does not answer.
+// Observes all ranks for some seconds. Returns an empty list if the store does not respond.
 std::vector<RankState> examine(const c10::intrusive_ptr<c10d::Store>& store, int size);
 
 std::string failureKey(int rank);

@@ -1,4 +1,4 @@
-// The store of a launcher, which is in no group. It is opened on another thread than it is used on.
+// The store of a launcher, which belongs to no group. The thread that opens it is not the one that uses it.
 #include <mutex>
 #include <utility>
 
@@ -11,7 +11,7 @@ namespace srrl {
 
 namespace {
 
-// A launcher asks often, and has processes to look after.
+// Short, because a launcher polls and must supervise its processes.
 constexpr distributed::Milliseconds kMeetingPatience{10'000};
 
 struct Meeting {
@@ -31,7 +31,7 @@ c10::intrusive_ptr<c10d::Store> exchangeMeeting(c10::intrusive_ptr<c10d::Store> 
 
 c10::intrusive_ptr<c10d::Store> openMeeting() {
   const std::lock_guard<std::mutex> lock(meeting().mutex);
-  if (!meeting().store) throw Error(kDistributed, "there is no meeting");
+  if (!meeting().store) throw Error(kDistributed, "The store of the launcher is not open.");
   return meeting().store;
 }
 
@@ -65,7 +65,7 @@ Napi::Value meetingSet(const Napi::CallbackInfo& info) {
       [](Napi::Env env) -> napi_value { return env.Undefined(); });
 }
 
-// meetingHas(key) => promise of whether anybody has set it
+// meetingHas(key) => promise of whether any process has set it
 Napi::Value meetingHas(const Napi::CallbackInfo& info) {
   auto has = std::make_shared<bool>(false);
   return runAsync(

@@ -1,4 +1,4 @@
-// Statistics of a batch that several processes share.
+// Statistics of a batch that is divided among processes.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -7,12 +7,13 @@
 
 namespace srrl::distributed {
 
-// float64 [2 C + 1] of each rank: means, sums of squared deviations from them, number of values; of all ranks together.
+// Combines float64 [2 C + 1] of each rank: means, sums of squared deviations, number of values. Returns those of all
+// ranks.
 at::Tensor jointMoments(const at::Tensor& own);
-// The same, in place.
+// The same in place.
 void jointMoments(std::vector<double>& mean, std::vector<double>& squares, double& count);
 
-// Sums over all ranks, in the order of the ranks, so that each has the same bits.
+// Sums over all ranks in the order of the ranks, so that the results are bitwise identical on each.
 at::Tensor jointSums(const at::Tensor& own);
 void jointSums(std::vector<double>& first, std::vector<double>& second);
 

@@ -1,6 +1,6 @@
-// NCCL, PyTorch's backend for NVIDIA GPUs, by the symbols of the library that a CUDA libtorch brings: this addon is
-// built without any header of CUDA's, and c10d::ProcessGroupNCCL cannot be constructed without them. NCCL's own
-// interface is plain C and does not change between its versions.
+// NCCL, PyTorch's backend for NVIDIA GPUs, through the C functions of the library that a CUDA libtorch brings.
+// c10d::ProcessGroupNCCL needs CUDA headers, and this addon is built without them. NCCL's C interface is stable across
+// versions.
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -31,14 +31,15 @@ struct Library {
   const char* (*errorText)(int);
 };
 
-// libtorch_cuda.so holds NCCL, or needs the library that does: a look into it finds both.
+// libtorch_cuda.so contains NCCL or depends on its library; dlsym() finds it in both cases.
 const Library& library() {
   static const Library one = [] {
     void* handle = dlopen("libtorch_cuda.so", RTLD_NOW | RTLD_NOLOAD);
     if (!handle)
       throw Error(
           kDistributed,
-          "NCCL comes with a CUDA build of libtorch, and this one is for CPUs. Run `npx srrl install-libtorch --cuda cu130`, or use --device cpu.");
+          "NCCL needs a CUDA build of libtorch; this one is for CPUs. Run `npx srrl install-libtorch --cuda cu130`, "
+          "or use --device cpu.");
     void* own = dlopen("libnccl.so.2", RTLD_NOW);
     const auto find = [&](auto& function, const char* name) {
       void* found = dlsym(handle, name);
@@ -92,7 +93,7 @@ int operationOf(const c10d::ReduceOp& op) {
   }
 }
 
-// Done for the host as soon as it was asked for; the current stream waits for it in wait().
+// Complete for the host once it is queued. wait() makes the current stream wait for it.
 class StreamWork : public c10d::Work {
  public:
   StreamWork(c10::Event done, c10::Device device, std::vector<at::Tensor> held)
@@ -120,10 +121,11 @@ class Nccl : public c10d::Backend {
 
   const std::string getBackendName() const override { return "nccl"; }
 
-  // Ends what the GPU waits for.
+  // Ends collectives that the GPU is waiting for.
   void abort() override {
-    if (Communicator one = communicator_.exchange(nullptr)) library().abort(one);
+    // First, so that no thread connects again in between.
     aborted_ = true;
+    if (Communicator one = communicator_.exchange(nullptr)) library().abort(one);
   }
 
   c10::intrusive_ptr<c10d::Work> allreduce(std::vector<at::Tensor>& tensors,
@@ -144,7 +146,7 @@ class Nccl : public c10d::Backend {
     });
   }
 
-  // The outputs must follow each other in memory, as those of Group::gathered do.
+  // The outputs must be contiguous with each other in memory, as those of Group::gathered() are.
   c10::intrusive_ptr<c10d::Work> allgather(std::vector<std::vector<at::Tensor>>& outputs,
                                            std::vector<at::Tensor>& inputs, const c10d::AllgatherOptions&) override {
     const at::Tensor& input = inputs.at(0);
@@ -156,7 +158,8 @@ class Nccl : public c10d::Backend {
   }
 
  private:
-  // On a stream of its own, which begins where the current one is: what is computed meanwhile does not wait for it.
+  // Runs a collective on a separate stream that starts at the current point of the current one, so that computation
+  // continues in parallel.
   template <typename Call>
   c10::intrusive_ptr<c10d::Work> run(const at::Tensor& on, std::vector<at::Tensor> held, const Call& call) {
     const c10::Device device = on.device();
@@ -173,13 +176,13 @@ class Nccl : public c10d::Backend {
     return c10::make_intrusive<StreamWork>(std::move(done), device, std::move(held));
   }
 
-  // At the first collective, which tells the device.
+  // Runs at the first collective, because only then the device is known.
   void connect(c10::Device device, const c10::impl::VirtualGuardImpl& streams) {
-    if (aborted_) throw Error(kDistributed, "the run is over");
+    if (aborted_) throw Error(kDistributed, "The run was aborted.");
     if (communicator_) {
       if (device != device_)
-        throw Error(kDistributed,
-                    "this rank's tensors were on " + device_->str() + " before, and are on " + device.str() + " now");
+        throw Error(kDistributed, "NCCL needs all tensors of a rank on one GPU: earlier ones were on " +
+                                      device_->str() + ", this one is on " + device.str() + ".");
       return;
     }
     UniqueId id{};

@@ -15,7 +15,7 @@ double now() { return std::chrono::duration<double>(std::chrono::steady_clock::n
 
 }  // namespace
 
-// How long something was on its way; buckets overlap each other.
+// Measures the time during which any bucket is in transit; buckets overlap.
 struct Reducer::Clock {
   std::mutex mutex;
   int running = 0;
@@ -44,7 +44,8 @@ Reducer::Reducer(std::shared_ptr<Group> group, std::vector<at::Tensor> parameter
   for (size_t i = 0; i < parameters_.size(); i++) {
     auto accumulator = torch::autograd::impl::grad_accumulator(parameters_[i]);
     if (!accumulator)
-      throw Error(kState, "parameter " + std::to_string(i) + " needs no gradient, so that there is nothing to reduce");
+      throw Error(kState,
+                  "parameter " + std::to_string(i) + " does not require a gradient, so there is nothing to reduce");
     auto hook = std::make_unique<torch::autograd::utils::LambdaPostHook>(
         [this, i](const torch::autograd::variable_list& outputs, const torch::autograd::variable_list&) {
           ready(i);
@@ -59,7 +60,8 @@ Reducer::~Reducer() {
   for (const auto& [node, key] : hooks_) node->del_post_hook(key);
 }
 
-// The last parameters first, as their gradients come first. The first bucket is small, so that sending begins soon.
+// In reverse order, because the gradients of the last parameters come first. The first bucket is small, so that
+// communication starts early.
 void Reducer::fill(const ReducerOptions& options) {
   std::vector<int64_t> elements;
   for (size_t i = parameters_.size(); i-- > 0;) {
@@ -83,7 +85,7 @@ void Reducer::fill(const ReducerOptions& options) {
     for (const size_t i : bucket.members) {
       const at::Tensor& parameter = parameters_[i];
       const at::Tensor part = bucket.buffer.narrow(0, begin, parameter.numel());
-      // In the order of its elements in memory, which is a plain copy.
+      // With the strides of the parameter, so that the gradient is copied without reordering.
       bucket.views.push_back(parameter.is_non_overlapping_and_dense()
                                  ? part.as_strided(parameter.sizes(), parameter.strides())
                                  : part.view(parameter.sizes()));
@@ -142,7 +144,7 @@ void Reducer::finish() {
   at::Tensor used;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    if (!armed_) throw Error(kState, "no backward pass was to be reduced");
+    if (!armed_) throw Error(kState, "the reducer is not armed: there is no backward pass to reduce");
     armed_ = false;
     for (size_t i = 0; i < parameters_.size(); i++)
       if (!done_[i]) unused.push_back(i);

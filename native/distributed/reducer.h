@@ -1,4 +1,4 @@
-// Gradients of all ranks, averaged in buckets while the backward pass still runs.
+// Averages gradients over all ranks in buckets, while the backward pass is still running.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -18,8 +18,7 @@ namespace srrl::distributed {
 
 struct ReducerOptions {
   int64_t bucketBytes = 25 << 20, firstBucketBytes = 1 << 20;
-  // Whether a backward pass may leave parameters out; they then count as zero, and stay without gradient where no rank
-  // has one.
+  // Whether a backward pass may skip parameters. Their gradients count as zero; they stay undefined if no rank has one.
   bool findUnused = false;
 };
 
@@ -28,15 +27,15 @@ class Reducer {
   Reducer(std::shared_ptr<Group> group, std::vector<at::Tensor> parameters, const ReducerOptions& options);
   ~Reducer();
 
-  // The next backward pass reduces what it accumulates.
+  // The next backward pass reduces the gradients that it accumulates.
   void arm();
-  // Waits for all buckets, and gives the parameters the mean gradients.
+  // Waits for all buckets and stores the mean gradients in the parameters.
   void finish();
 
   struct Times {
     double communicated = 0, waited = 0;  // seconds
   };
-  // Of all passes since the last call.
+  // Returns the times of all passes since the last call.
   Times takeTimes();
   size_t bucketCount() const { return buckets_.size(); }
 
@@ -44,7 +43,7 @@ class Reducer {
   struct Bucket {
     std::vector<size_t> members;
     at::Tensor buffer;
-    std::vector<at::Tensor> views;  // of the buffer, one a member
+    std::vector<at::Tensor> views;  // of the buffer, one per member
     size_t missing = 0;
     c10::intrusive_ptr<c10d::Work> work;
   };
@@ -59,7 +58,7 @@ class Reducer {
   const bool findUnused_;
   std::vector<Bucket> buckets_;
   std::vector<size_t> bucketOf_;
-  std::vector<std::shared_ptr<void>> accumulators_;  // parameters do not own theirs
+  std::vector<std::shared_ptr<void>> accumulators_;  // parameters do not own their accumulators
   std::vector<std::pair<torch::autograd::Node*, uintptr_t>> hooks_;
   std::shared_ptr<Clock> clock_;
   std::mutex mutex_;

@@ -1,4 +1,4 @@
-// Where the processes of a run meet: a TCPStore of libtorch's.
+// The store through which the processes of a run find each other: libtorch's TCPStore.
 #include <c10/util/Logging.h>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -32,14 +32,14 @@ void askPatiently(Milliseconds patience, std::function<void()> ask) {
     answer->done.notify_all();
   }).detach();
   std::unique_lock<std::mutex> lock(answer->mutex);
-  // By the system's clock: waiting by the steady one needs a newer glibc than libtorch does.
+  // Uses the system clock: wait_until() with the steady clock needs a newer glibc than libtorch does.
   if (!answer->done.wait_until(lock, std::chrono::system_clock::now() + patience, [&] { return answer->came; }))
     throw std::runtime_error("The store does not answer.");
   if (answer->failure) std::rethrow_exception(answer->failure);
 }
 
 std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setup) {
-  // Stores log, with backtraces, what the errors here say in words. Once: the level belongs to the process.
+  // Stores would log, with backtraces, what the errors here already say. Set once, as the level belongs to the process.
   [[maybe_unused]] static const int level = FLAGS_caffe2_log_level = c10::GLOG_FATAL;
   c10d::TCPStoreOptions options;
   options.port = static_cast<std::uint16_t>(setup.port);
@@ -59,7 +59,8 @@ std::pair<c10::intrusive_ptr<c10d::Store>, int> openStore(const GroupSetup& setu
       throw Error(
           kDistributed,
           "The port " + std::to_string(setup.port) +
-              " is in use on this machine. Choose another MASTER_PORT for all ranks, or port in --master of srrl launch.");
+              " is in use on this machine. Choose another MASTER_PORT for all ranks, or another port in --master of "
+              "srrl launch.");
     if (setup.hostsStore) throw Error(kDistributed, "This machine cannot open the store at " + place + ": " + reason);
     throw Error(kDistributed,
                 "The store at " + place + " cannot be reached" +

@@ -1,5 +1,5 @@
-// The mean cross-entropy of logits with labels: by a kernel that also makes the gradient and counts the labels with the
-// largest logit, or by operators that every device has.
+// Mean cross-entropy of logits with labels: by a kernel that also computes the gradient and counts correct predictions,
+// or by plain operators.
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -16,12 +16,12 @@ namespace {
 using at::Tensor;
 using kernels::Engine;
 
-// Logits that the lanes of a warp hold.
+// The most classes whose logits fit into the registers of a warp.
 constexpr int64_t kMostClasses = 32 * kernels::kLanes;
-// Threads of a block, a warp an image.
+// Threads per block; one warp per image.
 constexpr int64_t kBlock = 128;
 
-// Class numbers, int64 [N], or the part of each class, float32 [N, K].
+// Labels are class indices, int64 [N], or class probabilities, float32 [N, K].
 bool areNumbers(const Tensor& labels) { return labels.dim() == 1; }
 
 std::string typeOf(const Tensor& logits) { return logits.scalar_type() == at::kBFloat16 ? "_bfloat" : "_float"; }
@@ -132,7 +132,8 @@ std::tuple<Tensor, Tensor> crossEntropy(const Tensor& logits, const Tensor& labe
 
 }  // namespace
 
-// => the mean over images, and how many labels have the largest logit, int64 [], 0 where labels are parts of classes
+// => mean loss over images, and the number of images whose largest logit is that of the label: int64 [], 0 for
+// probabilities.
 void defineCrossEntropy(torch::Library& library) {
   library.def("cross_entropy(Tensor logits, Tensor labels, float label_smoothing) -> (Tensor, Tensor)", crossEntropy);
 }

@@ -26,7 +26,7 @@ struct Installed {
   int64_t next = 0;
 };
 
-// Without an obstacle, what is not used was slower.
+// Not used without an obstacle: the kernel was slower.
 struct Finding {
   bool used;
   std::string obstacle;
@@ -35,10 +35,10 @@ struct Finding {
 struct State {
   std::mutex mutex;
   std::map<std::string, Installed> devices;
-  std::map<std::pair<std::string, std::string>, Finding> findings;  // by device and kind
+  std::map<std::pair<std::string, std::string>, Finding> findings;  // by (device, kind)
 };
 
-// Never freed: libtorch's threads may outlive the addon's globals.
+// Never freed: threads of libtorch can outlive static objects.
 State& state() {
   static State& state = *new State;
   return state;
@@ -52,7 +52,7 @@ thread_local bool wanted = false;
 void install(c10::Device device, std::unique_ptr<Engine> engine) {
   at::Tensor counters = at::zeros({kCounters}, at::TensorOptions(at::kInt).device(device));
   const std::lock_guard lock(state().mutex);
-  // The first stays: threads may be using it.
+  // The first engine stays, because threads may be using it.
   state().devices.try_emplace(device.str(), std::move(engine), std::move(counters));
 }
 
@@ -73,7 +73,7 @@ namespace {
 
 constexpr int kRaces = 3;
 
-// The least milliseconds that the device needed for some work, or nothing where it has no clock.
+// Returns the shortest of several timings, or nothing if the device cannot measure time.
 std::optional<double> millisecondsOf(const std::function<at::Tensor()>& work, c10::Device device) {
   const c10::impl::VirtualGuardImpl guard(device.type());
   const auto mark = [&](c10::Event& event) { event.record(guard.getStream(device)); };

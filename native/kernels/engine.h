@@ -1,4 +1,4 @@
-// Own kernels for devices: who runs them, and when they are used instead of libtorch's operators.
+// The package's own kernels for devices: who launches them, and when they replace libtorch's operators.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -14,11 +14,12 @@ struct Shape {
   unsigned gridX = 1, gridY = 1, blockX = 1, blockY = 1;
 };
 
-// Runs the kernels of one device.
+// Launches the kernels of one device.
 class Engine {
  public:
   virtual ~Engine() = default;
-  // `tensors`: all that the kernel reads and writes, the first on its device. Runs on the current stream.
+  // `tensors` are all that the kernel reads and writes; the first is on the kernel's device. Runs on the current
+  // stream.
   virtual void launch(const std::string& kernel, const Shape& shape, const void* parameters, size_t size,
                       at::TensorList tensors) = 0;
 };
@@ -31,37 +32,38 @@ void launch(Engine& engine, const std::string& kernel, const Shape& shape, const
 
 void install(c10::Device device, std::unique_ptr<Engine> engine);
 
-// The engine of the tensor's device, where kernels were installed; else null.
+// Returns the engine of the tensor's device, or null if no kernels are installed there.
 Engine* installedFor(const at::Tensor& tensor);
 
-// The same where this thread wants them.
+// As installedFor(), but null unless this thread has enabled kernels.
 Engine* engineFor(const at::Tensor& tensor);
 
-// Whether this thread wants them, false at first; returns what it was.
+// Enables or disables kernels for this thread (initially disabled); returns the previous value.
 bool enable(bool on);
 
-// Whether the kernels named `kind` may be used: `agree` compares them with plain operators at their first use. Nothing
-// can be compared while work is captured in a graph, where kernels that are not known are not used.
+// Whether the kernels named `kind` may be used. At their first use `agree` compares them with plain operators. During a
+// capture nothing can be compared, so kernels without a verdict are not used.
 bool trusted(const at::Tensor& on, const std::string& kind, const std::function<bool()>& agree);
 
-// The same for what is not always the faster way: both are also timed at their first use, where the device has a clock.
+// As trusted(), for kernels that are not always faster: the first use also times both, if the device can measure time.
 bool preferred(const at::Tensor& on, const std::string& kind, const std::function<at::Tensor()>& ours,
                const std::function<at::Tensor()>& plain);
 
-// Whether a result is `plain`, apart from rounding in its own type: by the norm of the difference, as a value next to 0
-// may be on the other side of a ReLU. Waits for the device.
+// Whether a result equals `plain` up to rounding in its dtype. Compares norms, because a value near 0 may be on the
+// other side of a ReLU. Waits for the device.
 bool agrees(const at::Tensor& ours, const at::Tensor& plain);
 
-// The kinds that are used and those that are not, as they disagreed or failed, with the reason.
+// Results of all comparisons so far. `obstacle` is empty if the kernels agreed, else the reason why they are not used.
 struct Verdict {
   std::string device, kind, obstacle;
 };
 std::vector<Verdict> verdicts();
 
-// Counters that are 0 between launches, int32 [count], for a launch that may run next to others.
+// Returns `count` int32 counters, which are 0 between launches. Consecutive calls return different ones, so that
+// launches can run in parallel.
 at::Tensor counters(const at::Tensor& on, int64_t count);
 
-// Called where a graph begins and ends to be captured.
+// Called at the begin and end of each capture.
 void capturing(bool on);
 
 }  // namespace srrl::kernels

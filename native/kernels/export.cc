@@ -1,4 +1,4 @@
-// Own kernels, as src/tensor/kernels.ts loads them.
+// The exported functions with which src/tensor/kernels.ts installs the package's kernels.
 #include "export.h"
 
 #include <torch/library.h>
@@ -18,7 +18,7 @@ namespace {
 
 using Launcher = void(at::TensorList, c10::string_view, at::IntArrayRef, int64_t, int64_t);
 
-// A device other than CUDA's that runs kernels does it by its kernel of this operator.
+// A device other than CUDA runs kernels through an operator, srrl::launch_kernel, that its backend implements.
 std::optional<c10::OperatorHandle> launcherOf(c10::Device device) {
   const auto found = c10::Dispatcher::singleton().findSchema({ownName("srrl::launch_kernel"), ""});
   const bool has = found && found->hasKernelForDispatchKey(c10::computeDispatchKey(std::nullopt, std::nullopt, device));
@@ -47,8 +47,8 @@ Napi::Value kernelSources(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// kernelTarget(device) => {compiler, capability}, where `compiler` is null for devices that bring their kernels; null
-// where there are none for a device of this kind
+// kernelTarget(device) => {compiler, capability}; `compiler` is null if the device brings compiled kernels; null if
+// there are no kernels for this kind of device
 Napi::Value kernelTarget(const Napi::CallbackInfo& info) {
   const c10::Device device = deviceOf(info[0]);
   auto result = Napi::Object::New(info.Env());
@@ -102,7 +102,7 @@ Napi::Value kernelInstall(const Napi::CallbackInfo& info) {
   return info.Env().Undefined();
 }
 
-// kernelsEnable(on) => before; for what this thread asks of devices from now on
+// kernelsEnable(on) => the previous value; affects this thread
 Napi::Value kernelsEnable(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), kernels::enable(info[0].ToBoolean()));
 }

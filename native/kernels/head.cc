@@ -1,5 +1,5 @@
-// The feature matching loss and the softmax regression loss (squared error of the logits) of SRRL: by kernels that also
-// make their gradients, or by operators that every device has.
+// SRRL's feature matching loss and softmax regression loss (squared error of logits): by kernels that also compute the
+// gradients, or by plain operators.
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -18,7 +18,7 @@ using kernels::Engine;
 using kernels::Shape;
 using OptionalTensor = std::optional<Tensor>;
 
-// What a kernel reads: r(h_S) [N, C], h_T [N, C], z_T [N, K], W_T [K, C], b_T [K].
+// Inputs of the kernel: r(h_S) [N, C], h_T [N, C], z_T [N, K], W_T [K, C], b_T [K].
 struct Setting {
   Tensor feature, target, logits, weight;
   OptionalTensor bias;
@@ -61,8 +61,8 @@ kernels::Head parametersOf(const Setting& s, const Tensor& gradients) {
   return p;
 }
 
-// Numbers of a row of the classifier that a lane has in the kernel that does all at once, in which each image reads the
-// whole classifier; 0 where that is too much, so that two matrix products are faster.
+// Returns how many numbers of a classifier row each lane holds in the single-launch kernel, where each image reads the
+// whole classifier. 0 if the classifier is too large, so that two matrix products are faster.
 int64_t piecesOf(const Setting& s) {
   const int64_t width = s.weight.size(1);
   if (s.feature.size(0) * s.weight.numel() > (int64_t{1} << 24)) return 0;
@@ -145,7 +145,7 @@ struct HeadLosses : torch::autograd::Function<HeadLosses> {
   }
 };
 
-// Both losses and the gradient, with each loss weighted 1, against float32.
+// Compares both losses and the gradient of their sum with float32.
 bool agree(Engine& engine, const Setting& s) {
   const c10::impl::ExcludeDispatchKeyGuard uncast(c10::autocast_dispatch_keyset);
   const Result ours = [&] {
@@ -181,7 +181,8 @@ std::tuple<Tensor, Tensor> regressionLosses(const Tensor& feature, const Tensor&
 
 void defineHead(torch::Library& library) {
   library.def(
-      "regression_losses(Tensor feature, Tensor target, Tensor logits, Tensor weight, Tensor? bias) -> (Tensor, Tensor)",
+      "regression_losses(Tensor feature, Tensor target, Tensor logits, Tensor weight, Tensor? bias) "
+      "-> (Tensor, Tensor)",
       regressionLosses);
 }
 

@@ -1,5 +1,5 @@
-// Whether a step has NaN or Inf, with what follows from it, decided on the device: by kernels, or by operators that
-// every device has.
+// Decides on the device whether a step has NaN or Inf, and updates what depends on it: by a kernel or by plain
+// operators.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -116,7 +116,7 @@ Tensor ownJudge(Engine& engine, const JudgeSetting& s, const Sizes& sizes) {
   return values;
 }
 
-// Sound steps and others one after the other, with everything that they change.
+// Compares finite and non-finite steps in sequence, with everything that they change.
 bool agree(Engine& engine, const Tensor& like) {
   const auto make = [&](at::ScalarType type, at::IntArrayRef sizes, double value) {
     return at::full(sizes, value, at::TensorOptions(type).device(like.device()));
@@ -167,8 +167,7 @@ Tensor judge(at::TensorList gradients, at::TensorList statistics, at::TensorList
              bool normDecides, const OptionalTensor& log, const Tensor& next, const Tensor& any, const Tensor& found,
              bool sticky, const OptionalTensor& scale, double maxNorm, const OptionalTensor& share,
              const OptionalTensor& averaged, double decay, bool warmUp) {
-  TORCH_CHECK(share.has_value() == averaged.has_value(),
-              "a share needs the number of updates, and the other way around");
+  TORCH_CHECK(share.has_value() == averaged.has_value(), "share and averaged must be given together");
   const Sizes sizes = kernels::sizesOf(found, gradients.vec(), statistics.vec());
   const JudgeSetting s{losses.vec(), terms.vec(), normDecides, log,      next,    any,   found,
                        sticky,       scale,       share,       averaged, maxNorm, decay, warmUp};
@@ -180,17 +179,18 @@ Tensor judge(at::TensorList gradients, at::TensorList statistics, at::TensorList
 
 }  // namespace
 
-// => float64 [losses + 1 + statistics + terms]: the losses, the norm of all gradients (0 unless it decides), the
-// largest magnitude of each of the statistics, and the terms, which do not decide. With a `log`, float64 [rows, the
-// same], they become its row `next`, and `found` and `any` 1 where one that decides is NaN or Inf; sticky: `found`
-// stays 1. `scale` becomes what gradients are multiplied by so that their norm is at most `max_norm`. `share` becomes
-// the part by which averages follow, after `averaged` updates of them, which then are one more, or 0 in a step with NaN
-// or Inf.
+// => float64 [losses + 1 + statistics + terms]: the losses, the norm of all gradients (0 unless `norm_decides`), the
+// largest magnitude of each of the statistics, and the terms. All but the terms decide whether the step is finite.
+// `log`, float64 [rows, values]: receives the values in row `next`; `found` and `any` then become 1 if the step is not
+// finite; with `sticky`, `found` stays 1.
+// `scale`: becomes the factor that limits the norm of the gradients to `max_norm`.
+// `share`: becomes the update rate of moving averages after `averaged` updates, and `averaged` is incremented; 0 in a
+// step that is not finite.
 void defineJudge(torch::Library& library) {
   library.def(
-      "judge_step(Tensor[] gradients, Tensor[] statistics, Tensor[] losses, Tensor[] terms, bool norm_decides, Tensor(a!)? log, Tensor(b!) next, "
-      "Tensor(c!) any, Tensor(d!) found, bool sticky, Tensor(e!)? scale, float max_norm, Tensor(f!)? share, Tensor(g!)? averaged, float decay, bool warm_up) "
-      "-> Tensor",
+      "judge_step(Tensor[] gradients, Tensor[] statistics, Tensor[] losses, Tensor[] terms, bool norm_decides, "
+      "Tensor(a!)? log, Tensor(b!) next, Tensor(c!) any, Tensor(d!) found, bool sticky, Tensor(e!)? scale, "
+      "float max_norm, Tensor(f!)? share, Tensor(g!)? averaged, float decay, bool warm_up) -> Tensor",
       judge);
 }
 

@@ -1,4 +1,4 @@
-// Launches over many tensors, for which one has a limited room.
+// Launches over many tensors. One launch has room for a limited number of them.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -11,7 +11,7 @@
 
 namespace srrl::kernels {
 
-// A parameter structure that is passed by value has 4 KiB in CUDA before 12.1.
+// A kernel's parameters are limited to 4 KiB before CUDA 12.1.
 constexpr size_t kMostParameters = 4000;
 
 constexpr Shape kRow = {1, 1, 1, kThreads};
@@ -21,17 +21,17 @@ class Launches {
  public:
   static_assert(sizeof(Parameters) <= kMostParameters);
 
-  // `tensors`: all that any of the launches reads and writes. What `parameters` has must stay in place.
+  // `tensors` are all that any of the launches reads and writes. `parameters` must outlive this object.
   Launches(Engine& engine, const char* kernel, Parameters& parameters, at::TensorList tensors)
       : engine_(engine), kernel_(kernel), parameters_(parameters), tensors_(tensors) {}
 
-  // The number in its launch of the tensor that is added next; it has room unless the launch is full().
+  // Index, within its launch, of the tensor that is added next. Valid unless the launch is full().
   int next() const { return parameters_.all.count; }
 
-  // Whether there is no room for another tensor.
+  // Whether the launch has no room for another tensor.
   bool full() const { return parameters_.all.count == Parameters::Members::kMost; }
 
-  // Adds a tensor that is not empty, as the work of `blocks`.
+  // Adds a tensor, which must not be empty, as the work of `blocks` blocks.
   void add(const typename Parameters::Members::Member& member, int64_t size, int64_t blocks) {
     auto& all = parameters_.all;
     all.members[all.count] = member;
@@ -59,19 +59,20 @@ class Launches {
 
 inline int64_t chunksOf(int64_t size, int64_t chunk) { return (size + chunk - 1) / chunk; }
 
-// Elements that lie in memory without gaps, of a type and on the device of another tensor, and few enough for int.
+// Whether elements lie in memory without gaps, with the dtype and on the device of `like`, and few enough for int
+// indices.
 inline bool isDense(const at::Tensor& tensor, at::ScalarType type, const at::Tensor& like) {
   return isPlain(tensor) && tensor.scalar_type() == type && tensor.device() == like.device() &&
          tensor.is_non_overlapping_and_dense() &&
          tensor.nbytes() < static_cast<size_t>(std::numeric_limits<int>::max());
 }
 
-// The same of one of the types in which kernels read gradients.
+// As isDense(), for one of the dtypes in which kernels read gradients.
 inline bool isDenseGradient(const at::Tensor& gradient, const at::Tensor& like) {
   return isDense(gradient, gradient.scalar_type() == at::kBFloat16 ? at::kBFloat16 : at::kFloat, like);
 }
 
-// Gradients in float32, for operators that take no others: those that are not are copied in one go.
+// Returns gradients in float32, for operators that accept no other dtype. Others are copied by one operator.
 inline std::vector<at::Tensor> widened(at::TensorList gradients) {
   std::vector<at::Tensor> result = gradients.vec(), narrow, wide;
   for (at::Tensor& gradient : result) {
@@ -83,7 +84,7 @@ inline std::vector<at::Tensor> widened(at::TensorList gradients) {
   return result;
 }
 
-// Whether elements lie in the same order.
+// Whether both have the same shape and the same order of elements in memory.
 inline bool liesAs(const at::Tensor& tensor, const at::Tensor& other) {
   if (tensor.sizes() != other.sizes()) return false;
   for (int64_t i = 0; i < tensor.dim(); i++)
@@ -95,7 +96,7 @@ inline bool isNumber(const at::Tensor& tensor, at::ScalarType type, const at::Te
   return isPlain(tensor) && tensor.numel() == 1 && tensor.scalar_type() == type && tensor.device() == like.device();
 }
 
-// Numbers for comparisons, the same each time.
+// Deterministic values for comparisons.
 inline at::Tensor sample(const at::Tensor& like, at::IntArrayRef sizes, double seed) {
   const auto options = at::TensorOptions(at::kFloat).device(like.device());
   return at::arange(c10::multiply_integers(sizes), options).mul(0.7).add(seed).sin().view(sizes);

@@ -1,4 +1,4 @@
-// Gradients of batch normalization, and what stands before and behind it, on devices that have kernels for it.
+// Autograd of the fused batch normalization on devices that have kernels for it.
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "../plain.h"
@@ -25,7 +25,7 @@ struct DeviceNorm : torch::autograd::Function<DeviceNorm> {
     const std::optional<NormResult> ours = norm(setting);
     const NormResult made = ours ? *ours : plainNorm(setting);
     const bool joined = setting.form == NormForm::kJoined;
-    // Elsewhere the sign of the output is found from the input once more.
+    // The other forms recompute the sign of the output from the input.
     const bool keepsOutput = setting.form == NormForm::kRelu || joined;
     context->save_for_backward(
         {joined ? made.sum : input, keepsOutput ? made.output : Tensor(), weight, bias, made.mean, made.deviation});
@@ -43,12 +43,12 @@ struct DeviceNorm : torch::autograd::Function<DeviceNorm> {
     const NormReturned returned{gradients[0], joined ? gradients[1] : Tensor()};
     if (!returned.output.defined()) return {returned.sum, {}, {}, {}, {}, {}, returned.sum, {}, {}, {}};
     const auto saved = context->get_saved_variables();
-    // Its values do not matter any more.
+    // Only whether there was a residual matters here, not its values.
     const OptionalTensor residual = hadResidual ? OptionalTensor(saved[0]) : std::nullopt;
     const NormSetting setting{
         saved[0], saved[2], saved[3], {}, {}, {}, residual, 0, context->saved_data["eps"].toDouble(), form};
     const NormResult made{saved[1].defined() ? saved[1] : saved[0], saved[4], saved[5], {}};
-    // A second derivative is of the plain operators, whose formulas are differentiable.
+    // Second derivatives use the plain operators, whose backward is differentiable.
     const bool kernel = context->saved_data["kernel"].toBool() && !at::GradMode::is_enabled();
     const std::optional<NormGradients> ours = kernel ? normBackward(setting, made, returned) : std::nullopt;
     const NormGradients to = ours ? *ours : plainNormBackward(setting, made, returned);

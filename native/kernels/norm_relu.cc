@@ -52,7 +52,7 @@ std::string nameOf(const char* step, const NormSetting& s, const NormTiling& til
   return std::string("norm_") + step + form + tiling.suffix;
 }
 
-// Once a sum is there, it is an input as any.
+// Once the sum exists, the rest is a normalization of it.
 NormSetting behindSum(NormSetting s) {
   if (s.form != NormForm::kJoined) return s;
   s.form = NormForm::kRelu;
@@ -79,7 +79,8 @@ const void* dataOf(const Tensor& tensor) { return tensor.defined() ? tensor.cons
 const void* dataOf(const OptionalTensor& tensor) { return tensor ? tensor->const_data_ptr() : nullptr; }
 void* writable(const Tensor& tensor) { return tensor.defined() ? tensor.mutable_data_ptr() : nullptr; }
 
-// Two launches: the first leaves partial results, which its last block joins where they are many, else the second.
+// Two launches: the first leaves partial results. Its last block joins them if they are many, else the second launch
+// does.
 struct TwoLaunches {
   Engine& engine;
   const NormTiling& tiling;
@@ -195,7 +196,7 @@ std::string kindOf(const char* direction, const NormSetting& s) {
   return nameOf(direction, s, tiling) + " [" + std::to_string(s.input.size(1)) + "]";
 }
 
-// Running statistics are written, so that each of two results gets its own.
+// Running statistics are modified, so each of the compared implementations gets its own copy.
 NormSetting withOwnStatistics(NormSetting s) {
   for (OptionalTensor* row : {&s.runningMean, &s.runningVar, &s.tracked})
     if (*row) *row = (*row)->clone();

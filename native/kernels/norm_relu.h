@@ -1,4 +1,4 @@
-// Batch normalization, and what stands before and behind it, by own kernels, where a device has them.
+// Batch normalization fused with additions and ReLU, by the package's kernels where a device has them.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -7,15 +7,15 @@
 
 namespace srrl::kernels {
 
-// What else is computed.
+// The computation around the normalization.
 enum class NormForm {
   kRelu,    // relu(normalized + residual)
-  kPooled,  // the mean of each image's pixels of relu(normalized), [N, C]
+  kPooled,  // the mean of relu(normalized) over the pixels of each image, [N, C]
   kLinear,  // normalized
-  kJoined,  // relu(normalized), where input + residual is normalized, and that sum
+  kJoined,  // relu(normalized) of input + residual, and that sum
 };
 
-// What is normalized, and by what.
+// Inputs of a normalization.
 struct NormSetting {
   at::Tensor input, weight, bias;
   std::optional<at::Tensor> runningMean, runningVar, tracked, residual;
@@ -27,35 +27,35 @@ struct NormResult {
   at::Tensor output, mean, deviation, sum;
 };
 
-// What came back for the results; either may be undefined, that of the output only where there is a sum.
+// Gradients of the results. Either may be undefined; that of the output only in form kJoined.
 struct NormReturned {
   at::Tensor output, sum;
 };
 
-// `input` is the gradient of both maps where a sum is normalized.
+// In form kJoined `input` is the gradient of both maps.
 struct NormGradients {
   at::Tensor input, weight, bias, residual;
 };
 
-// The plain operators, which may differ in the last digits.
+// By plain operators; results may differ in the last digits.
 NormResult plainNorm(const NormSetting& setting);
 
-// In backward `setting.input` is what was normalized.
+// In backward, `setting.input` is the map that was normalized.
 NormGradients plainNormBackward(const NormSetting& setting, const NormResult& made, const NormReturned& returned);
 
-// Whether kernels are wanted for it and exist.
+// Whether kernels are enabled and support the setting.
 bool normFits(const NormSetting& setting);
 
-// Nothing where plain operators have to do it.
+// These return nothing if the plain operators must be used.
 std::optional<NormResult> norm(const NormSetting& setting);
 std::optional<NormGradients> normBackward(const NormSetting& setting, const NormResult& made,
                                           const NormReturned& returned);
 
-// By statistics that never change, those of `setting`: the output, and the sum where one is normalized (not pooled, and
-// no residual before the ReLU); `deviation` is 1 / sqrt(variance + eps). Without gradient.
+// With the constant statistics in `setting`: returns the output, and the sum in form kJoined. Not for kPooled, nor with
+// a residual in form kRelu. `deviation` is 1 / sqrt(variance + eps). No gradient.
 std::pair<at::Tensor, at::Tensor> frozenNorm(const NormSetting& setting, const at::Tensor& deviation);
 
-// With gradients, by kernels or by plain operators: the output, and the sum where there is one.
+// With gradients, by kernels or by plain operators: returns the output, and the sum in form kJoined.
 std::vector<at::Tensor> normWithGradients(const NormSetting& setting);
 
 }  // namespace srrl::kernels

@@ -1,4 +1,4 @@
-// How the kernels of batch normalization spread a map over blocks and threads.
+// How the normalization kernels divide a map among blocks and threads.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -11,13 +11,15 @@
 
 namespace srrl::kernels {
 
-// The most blocks: two on each multiprocessor of the largest cards where each leaves something that others must join,
-// several times as many elsewhere.
+// The most blocks: two per multiprocessor of the largest cards if their partial results must be joined, several times
+// as many otherwise.
 constexpr int64_t kNormJoinedBlocks = 264, kNormFreeBlocks = 1056;
 
 struct NormTiling {
-  int64_t width, columns, rows,
-      tiles;  // channels a thread has at once, threads for a pixel, pixels at once, blocks for all channels
+  int64_t width;    // channels per thread
+  int64_t columns;  // threads per pixel
+  int64_t rows;     // pixels at once
+  int64_t tiles;    // blocks that cover all channels
   std::string suffix;
 
   NormTiling(const at::Tensor& map, std::initializer_list<const void*> others) {
@@ -35,7 +37,7 @@ struct NormTiling {
     suffix = std::string(half ? "_bfloat" : "_float") + std::to_string(width);
   }
 
-  // Pixels of each block where at most `blocks` share the map.
+  // Pixels per block if at most `blocks` blocks share the map.
   int chunk(int64_t pixels, int64_t blocks) const {
     const int64_t unit = rows * kNormBatch, units = (pixels + unit - 1) / unit,
                   shares = std::max<int64_t>(1, blocks / tiles);
@@ -47,7 +49,7 @@ struct NormTiling {
             static_cast<unsigned>(rows)};
   }
 
-  // Whether each block of the next launch joins what those of this one leave: with one round of reads.
+  // Whether each block of the next launch joins the partial results itself, which then takes one round of reads.
   bool joinsNext(int64_t partials) const {
     const int64_t readers = rows * columns * (width > 1 ? 4 : 1) / (columns * width);
     return partials <= readers * kNormPartialsAhead;

@@ -17,7 +17,7 @@ namespace srrl::kernels {
 
 namespace {
 
-// Of cuda.h and nvrtc.h, what is used.
+// Declarations from cuda.h and nvrtc.h.
 using Status = int;
 using Program = void*;
 using Module = void*;
@@ -45,7 +45,7 @@ Type* symbol(void* library, const char* name, const char* missing) {
   return reinterpret_cast<Type*>(found);
 }
 
-// NVRTC opens its builtins by name, which succeeds only where they are loaded already or on the loader's path.
+// NVRTC opens its builtins library by name, which fails unless that is loaded already or on the loader's path.
 void openBuiltins(void* nvrtc) {
   Dl_info info;
   if (!nvrtc || !dladdr(dlsym(nvrtc, "nvrtcVersion"), &info)) return;
@@ -57,9 +57,10 @@ void openBuiltins(void* nvrtc) {
   }
 }
 
-// libtorch's own stub is linked to the NVRTC that it was built for; SRRL_NVRTC names another.
+// libtorch's stub library is linked to the NVRTC that libtorch was built for; SRRL_NVRTC overrides it.
 struct Compiler {
-  static constexpr const char* kMissing = "there is no NVRTC library (libnvrtc.so); a CUDA build of libtorch brings it";
+  static constexpr const char* kMissing =
+      "there is no NVRTC library (libnvrtc.so), which is part of a CUDA build of libtorch";
   void* library;
   explicit Compiler(void* library) : library(library) {}
 
@@ -126,7 +127,7 @@ struct Driver {
 
 class CudaEngine final : public Engine {
  public:
-  // Modules stay loaded: graphs that were captured with them may outlive this.
+  // Modules are never unloaded: captured graphs that use them may outlive the engine.
   CudaEngine(c10::Device device, const std::vector<std::string>& codes) : device_(device), guard_(device.type()) {
     const Driver& driver = Driver::get();
     driver.check(driver.init(0), "the NVIDIA driver does not start");
@@ -153,8 +154,8 @@ class CudaEngine final : public Engine {
   }
 
  private:
-  // libtorch works in the same context, the primary one of the device, but a thread in which it has not used the device
-  // yet has none.
+  // The primary context of the device, in which libtorch works. A thread that has not used the device yet has no
+  // current context.
   void enterContext() {
     const Driver& driver = Driver::get();
     Context now = nullptr;

@@ -1,5 +1,5 @@
-// NVRTC and CUDA's driver, as every CUDA libtorch brings them: found when the package runs, without headers or a
-// toolkit when it is built.
+// NVRTC and the CUDA driver, loaded at run time: every CUDA libtorch brings NVRTC, and building needs neither CUDA
+// headers nor a toolkit.
 #pragma once
 
 #include <map>
@@ -10,16 +10,16 @@
 
 namespace srrl::kernels {
 
-// NVRTC's version and the compute capability of a card, as in "13.0" and "90".
+// The version of NVRTC, such as "13.0", and the compute capability of a card, such as "90".
 std::string compilerVersion();
 std::string capabilityOf(c10::Device device);
 
-// Machine code of a source for a capability; `headers` by name. Throws Error with the compiler's log. A capability that
-// the compiler does not know gets code that the driver translates.
+// Compiles a source for a capability. `headers` maps names to texts. Throws Error with the compiler's log. If the
+// compiler does not know the capability, returns PTX, which the driver compiles.
 std::string compile(const std::string& name, const std::string& source,
                     const std::map<std::string, std::string>& headers, const std::string& capability);
 
-// An engine with the kernels of some machine codes.
+// An engine that launches the kernels of compiled modules.
 std::unique_ptr<Engine> cudaEngine(c10::Device device, const std::vector<std::string>& codes);
 
 }  // namespace srrl::kernels

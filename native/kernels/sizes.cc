@@ -1,4 +1,4 @@
-// Norm and magnitudes of many tensors, by a kernel of one launch or by operators that every device has.
+// Norm and largest magnitudes of many tensors: by a kernel or by plain operators.
 #include <cmath>
 
 #include "many.h"
@@ -45,7 +45,7 @@ Sizes ownSizes(Engine& engine, const Tensor& like, const Tensors& gradients, con
   Tensors used = {partial, counted, sizes.norm, sizes.largest};
   for (const auto& list : {gradients, statistics}) used.insert(used.end(), list.begin(), list.end());
   Launches<Magnitudes> launches(engine, "step_magnitudes", p, used);
-  // What the blocks of a launch write lies behind what those before wrote.
+  // Each launch writes behind the results of the previous ones.
   int64_t done = 0, largest = 0;
   const auto next = [&] {
     launches.run();

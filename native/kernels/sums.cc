@@ -1,5 +1,4 @@
-// Running means on a device, and copies of many tensors: by a kernel of one launch each, or by operators that every
-// device has.
+// Running sums on a device, and copies of many tensors: each by one kernel or by plain operators.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -63,8 +62,8 @@ bool meansAgree(Engine& engine, const Tensor& like) {
   return at::allclose(results(own), results(plainMeans), 1e-12, 0);
 }
 
-// Adds values, where there is one, and 1 behind them, times weights to sums, float64 [values + 1]; nothing where
-// `found` is above 0.
+// sums += weights * [values..., 1], float64 [values + 1]; a missing value counts as 0. Does nothing if `found` is above
+// 0.
 void addMeans(const Tensor& sums, const c10::List<OptionalTensor>& given, const Tensor& weights,
               const OptionalTensor& found) {
   OptionalTensors values;
@@ -87,7 +86,7 @@ void addMeans(const Tensor& sums, const c10::List<OptionalTensor>& given, const 
     plainMeans(sums, values, weights, found);
 }
 
-// By type, as operators over many tensors are fast where all are alike.
+// By dtype, because foreach operators are fast only if all tensors have the same.
 void plainCopies(const Tensors& to, const Tensors& from, const OptionalTensor& where) {
   std::map<at::ScalarType, std::pair<Tensors, Tensors>> groups;
   for (size_t i = 0; i < to.size(); i++) {
@@ -156,9 +155,9 @@ bool copiesAgree(Engine& engine, const Tensor& like) {
                    results(plainCopies));
 }
 
-// Copies many tensors; with `where`, one number on the device, only if that is above 0.
+// Copies many tensors; with `where`, a number on the device, only if that is above 0.
 void copyAll(at::TensorList to, at::TensorList from, const OptionalTensor& where) {
-  TORCH_CHECK(to.size() == from.size(), "there are ", to.size(), " tensors, and ", from.size(), " to copy into them");
+  TORCH_CHECK(to.size() == from.size(), "to and from must have the same length, got ", to.size(), " and ", from.size());
   if (to.empty()) return;
   const Tensor& like = to[0];
   const auto isReady = [&](const Tensor& tensor) { return kernels::isDense(tensor, tensor.scalar_type(), like); };

@@ -22,7 +22,7 @@ Update updateOf(at::TensorList params, at::TensorList gradients, std::initialize
   bool fitting = gradients.size() == params.size();
   for (const at::TensorList& state : states) fitting = fitting && state.size() == params.size();
   for (const auto* list : {&averages, &halves}) fitting = fitting && (list->empty() || list->size() == params.size());
-  TORCH_CHECK(fitting, "lists must be as long as that of the parameters");
+  TORCH_CHECK(fitting, "all lists must be as long as that of the parameters");
   TORCH_CHECK(share || averages.empty(), "averages need a share");
   return {params.vec(), gradients.vec(), vectorOf(averages), vectorOf(halves), lr, found, scale, share};
 }
@@ -124,7 +124,7 @@ bool waysAgree(const Tensor& like, const std::function<Way(const Update&)>& ours
     return at::cat(all);
   };
   const Tensor own = run(ours), expected = run(plain);
-  // Copies in half precision may be rounded to either side.
+  // Half-precision copies may round to either side.
   return at::allclose(own, expected, 1e-2, 1e-5) &&
          own.sub(expected).norm().item<double>() <= 1e-4 * expected.norm().item<double>();
 }

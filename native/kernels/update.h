@@ -1,5 +1,5 @@
-// What all updates of parameters have in common on a device: factors that lie there, averages that follow the
-// parameters, and their copies in half precision.
+// What the updates of all optimizers share on a device: factors that are read there, moving averages of the parameters,
+// and half-precision copies.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -21,31 +21,31 @@ struct Update {
   OptionalTensor scale, share;
 };
 
-// Checks the lengths of lists; those in `states` are as long as that of the parameters.
+// Checks that all lists, also those in `states`, are as long as that of the parameters.
 Update updateOf(at::TensorList params, at::TensorList gradients, std::initializer_list<at::TensorList> states,
                 const c10::List<OptionalTensor>& averages, const c10::List<OptionalTensor>& halves,
                 const at::Tensor& lr, const at::Tensor& found, const OptionalTensor& scale,
                 const OptionalTensor& share);
 
-// Entry i of a list that may be empty.
+// Returns entry i of a list, or nothing if the list is empty.
 OptionalTensor oneOf(const OptionalTensors& list, size_t i);
 
-// By operators that every device has: gradients in float32 times `scale`, and what follows the new parameters.
+// By plain operators: the gradients in float32 times `scale`, and the update of averages and half-precision copies.
 std::vector<at::Tensor> scaledGradients(const Update& update);
 void followPlainly(const Update& update);
 
-// Whether kernels can read all of it. Each of `states` is as long as the list of parameters.
+// Whether kernels support the update. Each of `states` is as long as the list of parameters.
 bool fits(const Update& update, at::ArrayRef<std::vector<at::Tensor>> states);
 
-// All tensors of an update, for the launches.
+// Returns all tensors of an update, for the launches.
 std::vector<at::Tensor> tensorsOf(const Update& update, at::ArrayRef<std::vector<at::Tensor>> states);
 
-// Parameters with gradients, averages and copies of sizes around those of blocks, the same each time.
+// Deterministic parameters, gradients, averages and copies with sizes around multiples of a block.
 Update sampleUpdate(const at::Tensor& like);
 std::vector<at::Tensor> sampleStates(const Update& update, double seed);
 
-// Whether two ways of doing an update agree: after three steps of each, of which the second has NaN or Inf. `step`
-// changes the update that it is given, and the states that it returns; `first` is for the first step.
+// Whether two implementations of an update agree after three steps each, of which the second has NaN or Inf. `step`
+// changes the given update and the returned states; `first` is true in the first step.
 using Step = std::function<void(Update& update, bool first)>;
 struct Way {
   std::vector<std::vector<at::Tensor>> states;
@@ -54,7 +54,7 @@ struct Way {
 bool waysAgree(const at::Tensor& like, const std::function<Way(const Update&)>& ours,
                const std::function<Way(const Update&)>& plain);
 
-// Launches a kernel over all parameters. `add` fills what its member has in addition.
+// Launches a kernel over all parameters. `add` fills the fields of a member that belong to the optimizer.
 template <typename Parameters, typename Add>
 void launchUpdate(Engine& engine, const char* kernel, Parameters& p, const Update& u,
                   at::ArrayRef<std::vector<at::Tensor>> states, const Add& add) {

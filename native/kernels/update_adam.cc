@@ -1,5 +1,5 @@
-// The update of parameters by Adam and AdamW, with the averages that follow them and their copies in half precision: by
-// a kernel of one pass, or by operators that every device has.
+// The update of Adam and AdamW with moving averages and half-precision copies of the parameters: by a kernel of one
+// pass or by plain operators.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -15,7 +15,8 @@ using kernels::Engine;
 using kernels::OptionalTensor;
 using kernels::Update;
 
-// Running means of the gradient and of its square, the largest of these, and how many updates there were with this one.
+// Running means of gradients and their squares, the largest of the latter (amsgrad), and the number of updates
+// including this one.
 struct Moments {
   std::vector<Tensor> means, squares, largest, steps;
 
@@ -113,9 +114,10 @@ void adam(at::TensorList params, at::TensorList gradients, at::TensorList means,
 
 void defineAdam(torch::Library& library) {
   library.def(
-      "adam_(Tensor(a!)[] params, Tensor(b!)[] gradients, Tensor(c!)[] means, Tensor(d!)[] squares, Tensor(e!)[] largest, Tensor[] steps, "
-      "Tensor?[] averages, Tensor?[] halves, Tensor lr, Tensor found, Tensor? scale, Tensor? share, float beta1, float beta2, float weight_decay, float eps, "
-      "bool maximize, bool decoupled) -> ()",
+      "adam_(Tensor(a!)[] params, Tensor(b!)[] gradients, Tensor(c!)[] means, Tensor(d!)[] squares, "
+      "Tensor(e!)[] largest, Tensor[] steps, Tensor?[] averages, Tensor?[] halves, Tensor lr, Tensor found, "
+      "Tensor? scale, Tensor? share, float beta1, float beta2, float weight_decay, float eps, bool maximize, "
+      "bool decoupled) -> ()",
       adam);
 }
 

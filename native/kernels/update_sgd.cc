@@ -1,5 +1,5 @@
-// The update of parameters by stochastic gradient descent, with the averages that follow them and their copies in half
-// precision: by a kernel of one pass, or by operators that every device has.
+// The update of stochastic gradient descent with moving averages and half-precision copies of the parameters: by a
+// kernel of one pass or by plain operators.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -65,8 +65,8 @@ bool agree(Engine& engine, const Tensor& like) {
   return std::all_of(std::begin(rules), std::end(rules), [&](const Rule& rule) { return agree(engine, like, rule); });
 }
 
-// As _fused_sgd_, with gradients in float32 or bfloat16 that are multiplied by `scale` before (they may change),
-// averages that move by `share` toward the new values, and bfloat16 copies of these.
+// As _fused_sgd_. Gradients are float32 or bfloat16 and are multiplied by `scale` first; they may be modified. Averages
+// move by `share` toward the new parameters; halves become bfloat16 copies of them.
 void sgd(at::TensorList params, at::TensorList gradients, at::TensorList momenta,
          const c10::List<OptionalTensor>& averages, const c10::List<OptionalTensor>& halves, const Tensor& lr,
          const Tensor& found, const OptionalTensor& scale, const OptionalTensor& share, double momentum,
@@ -90,8 +90,9 @@ void sgd(at::TensorList params, at::TensorList gradients, at::TensorList momenta
 
 void defineSgd(torch::Library& library) {
   library.def(
-      "sgd_(Tensor(a!)[] params, Tensor(b!)[] gradients, Tensor(c!)[] momenta, Tensor?[] averages, Tensor?[] halves, Tensor lr, Tensor found, "
-      "Tensor? scale, Tensor? share, float momentum, float dampening, float weight_decay, bool nesterov, bool maximize, bool first) -> ()",
+      "sgd_(Tensor(a!)[] params, Tensor(b!)[] gradients, Tensor(c!)[] momenta, Tensor?[] averages, "
+      "Tensor?[] halves, Tensor lr, Tensor found, Tensor? scale, Tensor? share, float momentum, float dampening, "
+      "float weight_decay, bool nesterov, bool maximize, bool first) -> ()",
       sgd);
 }
 

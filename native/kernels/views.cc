@@ -1,4 +1,4 @@
-// Views of images that lie on a device: by a kernel of one pass, or by operators that every device has.
+// Views of images on a device: by a kernel of one pass or by plain operators.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -51,9 +51,10 @@ Tensor views(Engine& engine, const Tensor& images, const Tensor& rows, const Ten
   return result.permute({0, 3, 1, 2});
 }
 
-// images: uint8 [N, C, H, W]; rows: int64 [B], which of them; draws: int64 [B, 3], the first row and column, which may
-// lie outside, and 1 where mirrored; table: float32 [C * 256], what each value of a pixel becomes. All on one device.
-// => float32 [B, C, H, W], channels_last; around an image are pixels of value 0.
+// images: uint8 [N, C, H, W]; rows: int64 [B], indices of images; draws: int64 [B, 3], the first row and column, which
+// may lie outside, and 1 if flipped; table: float32 [C * 256], the normalized value of each pixel value. All on one
+// device.
+// => float32 [B, C, H, W], channels_last; outside of the image, pixels are 0 before normalization.
 Tensor viewsOn(const Tensor& images, const Tensor& rows, const Tensor& draws, const Tensor& table) {
   TORCH_CHECK(images.dim() == 4 && images.scalar_type() == at::kByte, "images must be uint8 [N, C, H, W]");
   TORCH_CHECK(draws.sizes() == c10::IntArrayRef({rows.size(0), 3}) && table.numel() == images.size(1) * 256,

@@ -1,5 +1,5 @@
-// Loads the libraries of libtorch by absolute path, so that the addon itself needs no rpath: whatever asks for
-// libc10 or libtorch_cpu afterwards is given the copy that is already in the process.
+// Loads the libraries of libtorch by absolute path, so that the addon needs no rpath: its references to libc10 and
+// libtorch_cpu resolve to the copies that are loaded already.
 #include <dlfcn.h>
 #ifdef __APPLE__
 #include <mach-o/dyld.h>
@@ -14,17 +14,17 @@
 
 namespace {
 
-// preload(path): throws an Error with the dynamic linker's own words.
+// preload(path): throws an Error with the message of the dynamic linker.
 void preload(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
-  // Never closed: libtorch's static state cannot be unloaded safely.
+  // Never closed: libtorch cannot be unloaded safely.
   if (!dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL)) {
     const char* reason = dlerror();
     throw Napi::Error::New(info.Env(), reason ? reason : "dlopen failed without a reason");
   }
 }
 
-// The path of the library of this process whose file has that name; empty where there is none.
+// Returns the path of the loaded library with that file name; empty if there is none.
 std::string loadedPath(const std::string& file) {
   const auto fits = [&](const std::string& path) { return path.ends_with("/" + file); };
 #ifdef __APPLE__
@@ -50,8 +50,8 @@ Napi::Value loaded(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
-  // Kineto, libtorch's profiler, reads this once, when libtorch is loaded, and otherwise prints its progress on the
-  // user's terminal.
+  // Kineto, libtorch's profiler, reads this when libtorch is loaded; without it, Kineto prints its progress to the
+  // terminal.
   setenv("KINETO_LOG_LEVEL", "6", 0);
   exports.Set("preload", Napi::Function::New<preload>(env, "preload"));
   exports.Set("loadedPath", Napi::Function::New<loaded>(env, "loadedPath"));

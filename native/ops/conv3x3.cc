@@ -1,5 +1,5 @@
-// 3x3 convolutions by Winograd's minimal filtering as operators, with their gradients. What does not fit, by place,
-// type or size, is computed by aten::conv2d.
+// 3x3 convolutions by Winograd's minimal filtering, with gradients. Tensors whose device, dtype, layout or size does
+// not fit are computed by aten::conv2d.
 #include "ops/conv3x3.h"
 
 #include <ATen/Parallel.h>
@@ -29,7 +29,7 @@ const winograd::Functions& functions() {
 bool fits(const Tensor& input, const Tensor& weight) {
   if (!hasFastForm(weight) || !isPlain(input) || !input.is_cpu() || input.scalar_type() != at::kFloat) return false;
   if (input.dim() != 4 || input.size(1) != weight.size(1) || input.numel() == 0) return false;
-  // Tiles that stand out over small maps compute what nobody needs.
+  // On small maps, tiles that extend beyond the map waste too much work.
   const int64_t height = input.size(2), width = input.size(3);
   const int64_t covered = (height + 3) / 4 * ((width + 3) / 4) * 16;
   return covered * 5 <= height * width * 8 && input.is_contiguous(at::MemoryFormat::ChannelsLast);
@@ -39,8 +39,8 @@ Maps mapsOf(const Tensor& input, int64_t out) {
   return {input.size(0), input.size(2), input.size(3), input.size(1), out};
 }
 
-// Tiles at a time: their transforms stay in the second cache, or, where the kernel alone is larger than that, it is
-// read seldom.
+// Tiles per block: their transforms fit into the L2 cache. If the kernel alone is larger than that, more tiles mean
+// that it is read less often.
 int64_t tilesAtOnce(const Maps& maps) {
   if (maps.in * maps.out >= 256 * 256) return 96;
   return std::clamp<int64_t>(6144 / (maps.in + maps.out) / 12 * 12, 12, 96);
@@ -56,7 +56,8 @@ winograd::Layout layoutOf(const Tensor& weight) {
   return {weight.stride(1), weight.stride(0), weight.stride(2), weight.stride(3)};
 }
 
-// [36, in, out]; with `backward` of the kernel by which a gradient goes back: turned around, from out to in.
+// Returns [36, in, out]. With `backward`, the kernel for the gradient of the input: rotated by 180 degrees, with in and
+// out swapped.
 Tensor transformed(const Tensor& weight, bool backward) {
   winograd::Layout layout = layoutOf(weight);
   const float* corner = weight.const_data_ptr<float>();
@@ -88,8 +89,8 @@ Tensor convolved(const Tensor& input, const Tensor& kernel, const winograd::Afte
   return output;
 }
 
-// Each thread sums its own share of the tiles; the shares are added in their order, so that equal threads give equal
-// bits.
+// Each thread sums its own share of the tiles. Shares are added in a fixed order, so that the result is bitwise
+// reproducible for the same number of threads.
 Tensor weightGradient(const Tensor& input, const Tensor& gradient, const Tensor& weight) {
   const Maps maps = mapsOf(input, gradient.size(1));
   const int64_t tiles = winograd::tileCount(maps), atOnce = tilesAtOnce(maps), blocks = (tiles + atOnce - 1) / atOnce;
@@ -118,12 +119,16 @@ Tensor weightGradient(const Tensor& input, const Tensor& gradient, const Tensor&
 
 using OptionalTensor = std::optional<Tensor>;
 
-bool isFlat(const Tensor& bias) { return isPlain(bias) && bias.scalar_type() == at::kFloat && bias.is_contiguous(); }
+// Whether the functions may read `count` floats from the tensor.
+bool isFlat(const Tensor& tensor, int64_t count) {
+  return isPlain(tensor) && tensor.is_cpu() && tensor.scalar_type() == at::kFloat && tensor.is_contiguous() &&
+         tensor.numel() == count;
+}
 
 const float* biasOf(const OptionalTensor& bias) { return bias ? bias->const_data_ptr<float>() : nullptr; }
 
 Tensor conv3x3Forward(const Tensor& input, const Tensor& weight, const OptionalTensor& bias) {
-  if (!fits(input, weight) || (bias && !isFlat(*bias))) return at::conv2d(input, weight, bias, 1, 1);
+  if (!fits(input, weight) || (bias && !isFlat(*bias, weight.size(0)))) return at::conv2d(input, weight, bias, 1, 1);
   return convolved(input, transformed(weight, false), {.bias = biasOf(bias)});
 }
 
@@ -145,7 +150,7 @@ struct Conv3x3 : torch::autograd::Function<Conv3x3> {
     const std::array<bool, 3> wanted = {context->needs_input_grad(0), context->needs_input_grad(1),
                                         hasBias && context->needs_input_grad(2)};
     const Tensor gradient = plain(gradients[0]).contiguous(at::MemoryFormat::ChannelsLast);
-    // A second derivative is of the plain operator, whose formulas are differentiable.
+    // Second derivatives use the plain operator, whose backward is differentiable.
     if (at::GradMode::is_enabled() || !fits(input, weight) || !fits(gradient, weight.transpose(0, 1))) {
       const auto [toInput, toWeight, toBias] =
           at::convolution_backward(gradient, input, weight, c10::IntArrayRef({weight.size(0)}), {1, 1}, {1, 1}, {1, 1},
@@ -162,15 +167,16 @@ Tensor conv3x3Autograd(const Tensor& input, const Tensor& weight, const Optional
   return Conv3x3::apply(input, weight, bias);
 }
 
-// A convolution whose kernel never changes, and what follows it: + bias, + residual, ReLU. Without gradient.
+// A convolution with a constant kernel, followed by + bias, + residual and ReLU. No gradient.
 Tensor conv3x3Frozen(const Tensor& input, const Tensor& weight, const Tensor& kernel, const OptionalTensor& bias,
                      const OptionalTensor& residual, bool relu) {
   const bool plainResidual =
-      !residual || (isPlain(*residual) && residual->scalar_type() == at::kFloat &&
+      !residual || (isPlain(*residual) && residual->is_cpu() && residual->scalar_type() == at::kFloat &&
                     residual->is_contiguous(at::MemoryFormat::ChannelsLast) && residual->dim() == 4 &&
                     residual->size(0) == input.size(0) && residual->size(1) == weight.size(0) &&
                     residual->size(2) == input.size(2) && residual->size(3) == input.size(3));
-  if (fits(input, weight) && isFlat(kernel) && (!bias || isFlat(*bias)) && plainResidual)
+  if (fits(input, weight) && isFlat(kernel, 36 * weight.size(0) * weight.size(1)) &&
+      (!bias || isFlat(*bias, weight.size(0))) && plainResidual)
     return convolved(
         input, kernel,
         {.bias = biasOf(bias), .residual = residual ? residual->const_data_ptr<float>() : nullptr, .relu = relu});
@@ -186,7 +192,7 @@ bool hasFastForm(const Tensor& weight) {
       weight.dim() != 4)
     return false;
   if (weight.size(2) != 3 || weight.size(3) != 3 || weight.size(0) % 16 != 0 || weight.size(1) % 16 != 0) return false;
-  // Of few channels the transforms cost more than they save, and of many the kernels are too large for the cache.
+  // With few channels the transforms cost more than they save; with many the kernels exceed the cache.
   const int64_t products = weight.size(0) * weight.size(1);
   return products > 16 * 16 && products <= 256 * 256;
 }

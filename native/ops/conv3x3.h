@@ -4,10 +4,10 @@
 
 namespace srrl {
 
-// Whether this machine and a kernel [out, in, 3, 3] are such that Winograd's way is there.
+// Whether this CPU and a kernel [out, in, 3, 3] are suited for Winograd's algorithm.
 bool hasFastForm(const at::Tensor& weight);
 
-// The kernel as srrl::conv3x3_frozen takes it, in double precision until the end: [36, in, out], in panels.
+// Returns the kernel in the form of srrl::conv3x3_frozen: [36, in, out] in panels, transformed in float64.
 at::Tensor conv3x3Kernel(const at::Tensor& weight);
 
 }  // namespace srrl

@@ -1,5 +1,5 @@
-// A convolution with all that follows it up to the ReLU, for frozen networks on devices: one kernel of cuDNN's where
-// libtorch launches up to four.
+// Convolution, bias, residual and ReLU of frozen networks on devices, by one kernel of cuDNN where libtorch launches up
+// to four.
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 #include <ATen/native/ConvUtils.h>
@@ -45,7 +45,7 @@ bool isMapOf(const Tensor& map, at::ScalarType type) {
          map.is_contiguous(at::MemoryFormat::ChannelsLast);
 }
 
-// cuDNN asks for one type and layout of all, and for a residual of the output's very shape.
+// cuDNN requires one dtype and memory format for all tensors, and a residual with the exact shape of the output.
 bool fits(const Setting& s) {
   const auto type = s.weight.scalar_type();
   const bool known = type == at::kHalf || type == at::kBFloat16 || type == at::kFloat;
@@ -64,16 +64,16 @@ std::string kindOf(const Setting& s) {
   return text.str();
 }
 
-// relu(convolution + bias + residual). The weight may have more channels than the input, which are zeros: cuDNN's fast
-// kernels take multiples of 8 in half precision.
+// relu(convolution + bias + residual). The weight may have more input channels than the input, which is then padded
+// with zeros: cuDNN's fast half-precision kernels need a multiple of 8.
 Tensor convRelu(const Tensor& input, const Tensor& weight, const Tensor& bias, const OptionalTensor& residual,
                 at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
   const Setting setting{input, weight, bias, residual, stride, padding, dilation, groups};
-  // They cannot be asked for deterministic algorithms.
+  // The fused kernels offer no deterministic algorithms.
   const bool free = !at::globalContext().deterministicCuDNN() && !at::globalContext().deterministicAlgorithms();
   const auto fused = [&] { return fusedConvolution(setting); };
   const auto plain = [&] { return plainConvolution(setting); };
-  // For large maps of few channels, cuDNN's kernels without the ReLU are faster than those with it.
+  // For large maps with few channels, cuDNN is faster without the fused ReLU.
   const bool joined =
       free && hasConvRelu(input.device()) && fits(setting) && kernels::preferred(input, kindOf(setting), fused, plain);
   return joined ? fused() : plain();
@@ -88,7 +88,8 @@ bool hasConvRelu(c10::Device device) {
 
 void defineConvRelu(torch::Library& library) {
   library.def(
-      "conv_relu(Tensor input, Tensor weight, Tensor bias, Tensor? residual, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
+      "conv_relu(Tensor input, Tensor weight, Tensor bias, Tensor? residual, "
+      "int[] stride, int[] padding, int[] dilation, int groups) -> Tensor",
       convRelu);
 }
 

@@ -1,5 +1,5 @@
-// Convolutions in a captured step: the gradients of weight and bias are computed next to the chain of the gradients of
-// maps, which is what a step waits for.
+// Convolutions in a captured step. The gradients of weight and bias are computed in parallel with the gradients of
+// activations, the critical path of a backward pass.
 #include <ATen/autocast_mode.h>
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
@@ -35,7 +35,8 @@ std::tuple<Tensor, Tensor, Tensor> gradientsOf(const Tensor& gradient, const Ten
                                   none, sizes.groups, wanted);
 }
 
-// `weight` and `bias` are parameters; what is computed with are they or their copies in half precision.
+// `weight` and `bias` are the parameters; `weightInUse` and `biasInUse` are either those or their half-precision
+// copies.
 struct Convolution : torch::autograd::Function<Convolution> {
   static Tensor forward(AutogradContext* context, const Tensor& input, const Tensor& weight, const OptionalTensor& bias,
                         const Tensor& weightInUse, const OptionalTensor& biasInUse, const Sizes& sizes) {
@@ -65,7 +66,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
     const bool toInput = context->needs_input_grad(0);
     const auto side = c10::static_intrusive_pointer_cast<Gradients>(context->saved_data["gradients"].toCapsule());
     if (!side->areWanted()) {
-      // A second derivative continues to the weight, as its copy has no history.
+      // A second derivative must reach the weight, and its copy has no autograd history.
       const Tensor differentiable = at::GradMode::is_enabled() ? weight.to(inUse.scalar_type()) : inUse;
       const auto [map, kernel, offset] =
           gradientsOf(gradient, input, differentiable, sizes, {toInput, true, bias.has_value()});
@@ -74,7 +75,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
       if (bias) made[2] = offset.to(bias->scalar_type());
       return made;
     }
-    // The chain goes first: at a replay, what follows a node continues where its first successor does.
+    // The gradient of the input first: in a replay, a CUDA graph continues on the branch that was captured first.
     c10::Event here = side->here();
     if (toInput) made[0] = std::get<0>(gradientsOf(gradient, input, inUse, sizes, {true, false, false}));
     side->beside(std::move(here), {gradient, input, inUse}, [&] {
@@ -86,7 +87,7 @@ struct Convolution : torch::autograd::Function<Convolution> {
   }
 };
 
-// As aten::conv2d, computed with copies of weight and bias where autocast would cast these.
+// As aten::conv2d, with the given copies of weight and bias where autocast would cast them.
 Tensor conv2d(const Tensor& given, const Tensor& weight, const OptionalTensor& bias, const Tensor& weightCopy,
               const OptionalTensor& biasCopy, at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation,
               int64_t groups) {
@@ -110,8 +111,8 @@ Tensor conv2d(const Tensor& given, const Tensor& weight, const OptionalTensor& b
 
 void defineConvolution(torch::Library& library) {
   library.def(
-      "conv2d(Tensor input, Tensor weight, Tensor? bias, Tensor weight_copy, Tensor? bias_copy, int[2] stride, int[2] padding, int[2] dilation, int groups) "
-      "-> Tensor",
+      "conv2d(Tensor input, Tensor weight, Tensor? bias, Tensor weight_copy, Tensor? bias_copy, "
+      "int[2] stride, int[2] padding, int[2] dilation, int groups) -> Tensor",
       conv2d);
 }
 

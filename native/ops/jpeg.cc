@@ -1,6 +1,6 @@
-// A part of a JPEG file, decoded by libjpeg-turbo and resized, in one pass on the caller's thread. libjpeg-turbo is not
-// linked: it comes with an npm package and is looked up when it is first needed, by TurboJPEG 3's stable interface;
-// where it is absent, images are decoded elsewhere.
+// Decodes part of a JPEG file with libjpeg-turbo and resizes it, on the caller's thread. libjpeg-turbo is not linked:
+// it is part of an npm package and is loaded at first use through TurboJPEG 3's stable interface. If it is missing,
+// images are decoded elsewhere.
 #include <ATen/ATen.h>
 #include <ATen/Parallel.h>
 #include <dlfcn.h>
@@ -21,7 +21,7 @@ namespace srrl {
 
 namespace {
 
-// What is used of turbojpeg.h.
+// Declarations from turbojpeg.h.
 using Handle = void*;
 struct Region {
   int x, y, w, h;
@@ -47,7 +47,7 @@ struct TurboJpeg {
 
 std::atomic<const TurboJpeg*> turboJpeg = nullptr;
 
-// Looks libjpeg-turbo up in a shared library or in those that it depends on. => whether all of it is there
+// Looks for libjpeg-turbo in a shared library or its dependencies. Returns whether all functions were found.
 bool openTurboJpeg(c10::string_view file) {
   static std::mutex mutex;
   const std::lock_guard<std::mutex> lock(mutex);
@@ -69,7 +69,7 @@ bool openTurboJpeg(c10::string_view file) {
   find(found->crop, "tj3SetCroppingRegion");
   find(found->decompress, "tj3Decompress8");
   find(found->error, "tj3GetErrorStr");
-  // Kept for good, as the library is: other threads may be decoding when this one ends.
+  // Never freed, like the library: other threads may be decoding.
   if (whole) turboJpeg = found.release();
   return whole;
 }
@@ -80,8 +80,8 @@ struct Decoder {
   const at::Tensor& bytes;
 
   explicit Decoder(const at::Tensor& bytes) : api(opened()), handle(opened(bytes)), bytes(bytes) {
-    TORCH_CHECK(handle, "libjpeg-turbo has no memory");
-    // Whether a damaged file is an image all the same is not decided here.
+    TORCH_CHECK(handle, "libjpeg-turbo cannot allocate a decoder");
+    // A damaged file is an error here; the caller decides whether to decode it elsewhere.
     api.set(handle, kStopOnWarning, 1);
   }
   ~Decoder() { api.destroy(handle); }
@@ -89,10 +89,10 @@ struct Decoder {
 
   static const TurboJpeg& opened() {
     const TurboJpeg* api = turboJpeg;
-    TORCH_CHECK(api, "srrl::open_turbo_jpeg() comes first");
+    TORCH_CHECK(api, "libjpeg-turbo is not loaded; call srrl::open_turbo_jpeg() first");
     return *api;
   }
-  // Nothing frees a handle where the constructor throws.
+  // Checks before init(), because nothing frees the handle if the constructor throws.
   static Handle opened(const at::Tensor& bytes) {
     TORCH_CHECK(isPlain(bytes) && bytes.dim() == 1 && bytes.scalar_type() == at::kByte && bytes.is_contiguous() &&
                     bytes.device().is_cpu(),
@@ -104,7 +104,7 @@ struct Decoder {
   bool header() const { return api.header(handle, bytes.const_data_ptr<uint8_t>(), bytes.numel()) == 0; }
 };
 
-// => width and height of a JPEG file of 8 bits a channel in RGB, gray or CMYK; zeros for anything else.
+// Returns width and height of a JPEG file with 8 bits per channel in RGB, gray or CMYK; zeros for any other.
 std::tuple<int64_t, int64_t> jpegSize(const at::Tensor& bytes) {
   const Decoder jpeg(bytes);
   const auto known = [](int space) { return space >= kRgb && space <= kYcck; };
@@ -112,7 +112,8 @@ std::tuple<int64_t, int64_t> jpegSize(const at::Tensor& bytes) {
   return {jpeg.get(kWidth), jpeg.get(kHeight)};
 }
 
-// This thread's memory for pixels before they are resized: as large as its largest image was, up to a limit.
+// Returns this thread's buffer for pixels before resizing. It is kept for the next image unless it is larger than
+// kKept.
 uint8_t* scratch(size_t size) {
   constexpr size_t kKept = size_t{8} << 20;
   static thread_local std::unique_ptr<uint8_t[]> memory;
@@ -125,8 +126,8 @@ uint8_t* scratch(size_t size) {
   return memory.get();
 }
 
-// `count` pixels of four bytes to three, in place. Every writer of such files stores 255 - ink. => Pillow's conversion:
-// (255 - ink) (255 - black) / 255, rounded.
+// Converts pixels of 4 bytes to 3 in place. Writers of CMYK files store 255 - ink, so this is Pillow's conversion: (255
+// - ink) * (255 - black) / 255, rounded.
 void cmykToRgb(uint8_t* pixels, int64_t count) {
   const uint8_t* from = pixels;
   for (const uint8_t* end = pixels + 4 * count; from != end; from += 4, pixels += 3) {
@@ -138,21 +139,21 @@ void cmykToRgb(uint8_t* pixels, int64_t count) {
   }
 }
 
-// Operators of this thread use no other threads while it lives: OpenMP would start a team for each thread that decodes.
+// Restricts operators of this thread to one thread, because OpenMP would start a team for each decoding thread.
 struct SingleThread {
 #ifdef _OPENMP
-  // libtorch sets its own number when a thread first asks for it; that must be over by then. One team too many, and all
-  // of them sleep where they used to wait awake.
+  // libtorch sets its own number of threads when a thread first asks for it, so ask before changing it. One extra team
+  // of OpenMP makes the threads of all teams sleep instead of spin.
   const int before = at::get_num_threads();
   SingleThread() { omp_set_num_threads(1); }
   ~SingleThread() { omp_set_num_threads(before); }
 #endif
 };
 
-// bytes: a JPEG file that jpeg_size() takes; pixels: uint8 [H, W, 3] contiguous, written.
-// box: left, top, width, height of a part of the image scaled by 1 / `denominator` (1, 2, 4 or 8: libjpeg decodes fewer
-// pixels then). The part is resized to `resized` (height, width), bilinear with antialiasing; `pixels` gets as much of
-// that as it has room for, from `offset` (top, left) on.
+// bytes: a JPEG file that jpeg_size() accepts; pixels: the output, uint8 [H, W, 3] contiguous.
+// box: left, top, width and height of a part of the image, after scaling by 1 / `denominator` (1, 2, 4 or 8), which
+// saves decoding work. The part is resized to `resized` (height, width), bilinear with antialiasing; `pixels` receives
+// a crop of that, from `offset` (top, left).
 void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box, int64_t denominator,
                 at::IntArrayRef resized, at::IntArrayRef offset) {
   TORCH_CHECK(isPlain(pixels) && pixels.dim() == 3 && pixels.size(2) == 3 && pixels.scalar_type() == at::kByte &&
@@ -169,15 +170,15 @@ void decodeJpeg(const at::Tensor& bytes, at::Tensor pixels, at::IntArrayRef box,
   const int64_t left = box[0], top = box[1], w = box[2], h = box[3];
   TORCH_CHECK(
       left >= 0 && top >= 0 && w > 0 && h > 0 && w <= width && h <= height && left <= width - w && top <= height - h,
-      "the part is not inside of the image");
+      "the box is not inside of the image");
   const auto holds = [&](int i) {
     return resized[i] >= 0 && offset[i] >= 0 && pixels.size(i) <= resized[i] &&
            offset[i] <= resized[i] - pixels.size(i);
   };
-  TORCH_CHECK(holds(0) && holds(1), "there are no such pixels in the resized part");
+  TORCH_CHECK(holds(0) && holds(1), "there are no such pixels in the resized box");
 
-  // Color is smoothed over neighbors: with a few pixels more around it, the part has the bytes that it has in the
-  // whole. A region begins where a block of any kind of subsampling does.
+  // Chroma upsampling reads neighbors: with a margin around it, the part has the same pixels as in the whole image. A
+  // region must begin at a block boundary for any kind of chroma subsampling.
   constexpr int64_t kAround = 8, kBlock = 32;
   const int64_t block = kBlock / d;
   const int64_t x = std::max<int64_t>(0, left - kAround) / block * block, y = std::max<int64_t>(0, top - kAround);

@@ -22,13 +22,13 @@ int64_t widestOfProcessor() {
   return 0;
 }
 
-// The widest width that is both wanted and there: a wider one would be an illegal instruction.
+// Returns the widest supported width up to `wanted`. A wider one would raise an illegal instruction.
 int64_t usable(int64_t wanted) {
   const int64_t most = std::min(wanted, widestOfProcessor());
   return most >= 16 ? 16 : most >= 8 ? 8 : 0;
 }
 
-// SRRL_VECTOR_WIDTH narrows the vectors or turns our kernels off by 0, as ATEN_CPU_CAPABILITY does for aten's.
+// SRRL_VECTOR_WIDTH limits the vector width, or turns these kernels off with 0, as ATEN_CPU_CAPABILITY does for ATen.
 int64_t widthAtStart() {
   const char* wanted = std::getenv("SRRL_VECTOR_WIDTH");
   const std::string text = wanted ? wanted : "";
@@ -37,7 +37,7 @@ int64_t widthAtStart() {
 
 std::atomic<int64_t> lanes{widthAtStart()};
 
-// Narrows the vectors that are used, or forbids them by 0; returns what was used before. For tests.
+// Limits the vector width, or turns the kernels off with 0; returns the previous width. For tests.
 int64_t setLanes(int64_t wanted) { return lanes.exchange(usable(wanted)); }
 
 }  // namespace

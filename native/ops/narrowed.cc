@@ -1,4 +1,5 @@
-// Weights whose copy in half precision is kept up to date elsewhere, so that autocast need not cast them in every pass.
+// Weights with a half-precision copy that the optimizer keeps up to date, so that autocast need not cast them in every
+// pass.
 #include "ops/narrowed.h"
 
 #include <ATen/autocast_mode.h>

@@ -4,8 +4,8 @@
 
 namespace srrl {
 
-// The copy of a weight, with the gradient going to the weight; the weight itself where autocast would not cast it to
-// the copy's type.
+// Returns the copy of a weight, with gradients going to the weight; or the weight itself if autocast would not cast it
+// to the dtype of the copy.
 at::Tensor narrowed(const at::Tensor& weight, const at::Tensor& copy);
 
 }  // namespace srrl

@@ -1,5 +1,5 @@
-// A normalization by constants and the ReLU behind it, and the sum before it, for frozen networks on devices: one
-// launch.
+// Normalization with constant statistics, the addition before it and the ReLU after it, in one launch; for frozen
+// networks on devices.
 #include <ATen/ATen.h>
 #include <torch/library.h>
 
@@ -19,7 +19,7 @@ Tensor normFrozen(const Tensor& input, const Tensor& weight, const Tensor& bias,
   return kernels::frozenNorm({input, weight, bias, mean, var, {}, {}, 0, eps, form}, deviation).first;
 }
 
-// Of the sum of two maps, with a ReLU: (output, sum).
+// relu(norm(input + other)) and the sum: (output, sum).
 std::tuple<Tensor, Tensor> normFrozenSum(const Tensor& input, const Tensor& other, const Tensor& weight,
                                          const Tensor& bias, const Tensor& mean, const Tensor& var,
                                          const Tensor& deviation, double eps) {
@@ -31,10 +31,12 @@ std::tuple<Tensor, Tensor> normFrozenSum(const Tensor& input, const Tensor& othe
 
 void defineNormFrozen(torch::Library& library) {
   library.def(
-      "norm_frozen(Tensor input, Tensor weight, Tensor bias, Tensor mean, Tensor var, Tensor deviation, float eps, bool relu) -> Tensor",
+      "norm_frozen(Tensor input, Tensor weight, Tensor bias, Tensor mean, Tensor var, Tensor deviation, "
+      "float eps, bool relu) -> Tensor",
       normFrozen);
   library.def(
-      "norm_frozen_sum(Tensor input, Tensor other, Tensor weight, Tensor bias, Tensor mean, Tensor var, Tensor deviation, float eps) -> (Tensor, Tensor)",
+      "norm_frozen_sum(Tensor input, Tensor other, Tensor weight, Tensor bias, Tensor mean, Tensor var, "
+      "Tensor deviation, float eps) -> (Tensor, Tensor)",
       normFrozenSum);
 }
 

@@ -1,4 +1,4 @@
-// The fused normalization of native/norm/ with statistics of all processes.
+// The fused normalization of native/norm/ with the statistics of all processes.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -7,12 +7,13 @@
 
 namespace srrl {
 
-// Whether the fused operator takes these.
+// Whether the fused operator supports these tensors.
 bool normReluFits(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
                   const std::optional<at::Tensor>& runningMean, const std::optional<at::Tensor>& runningVar,
                   const std::optional<at::Tensor>& residual);
 
-// relu(batch norm of all processes' statistics + residual), with gradients; only of what fits.
+// relu(batch norm with the statistics of all processes + residual), with gradients. The tensors must satisfy
+// normReluFits().
 at::Tensor jointNormRelu(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
                          const std::optional<at::Tensor>& runningMean, const std::optional<at::Tensor>& runningVar,
                          const std::optional<at::Tensor>& residual, double momentum, double eps);

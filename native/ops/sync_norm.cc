@@ -1,4 +1,4 @@
-// Batch normalization whose statistics are those of all processes, as PyTorch's SyncBatchNorm, on any device.
+// Batch normalization with the statistics of all processes on any device, as PyTorch's SyncBatchNorm.
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
@@ -13,7 +13,7 @@ namespace {
 using at::Tensor;
 using OptionalTensor = std::optional<Tensor>;
 
-// All dimensions but the channels'.
+// Returns all dimensions except that of the channels.
 std::vector<int64_t> others(const Tensor& input) {
   std::vector<int64_t> dims;
   for (int64_t i = 0; i < input.dim(); i++)
@@ -77,7 +77,7 @@ struct SyncNorm : torch::autograd::Function<SyncNorm> {
     const Tensor scale = weight.defined() ? inverse.mul(weight.to(at::kDouble)) : inverse;
     Tensor toInput =
         gradient.sub(shaped(offset, input)).sub_(apart.mul_(shaped(slope, input))).mul_(shaped(scale, input));
-    // Each rank's own share: the gradients of parameters are reduced together.
+    // Each rank returns its own share, because the gradients of parameters are reduced later.
     const Tensor toWeight = weight.defined() ? product.mul(inverse).to(weight.scalar_type()) : Tensor();
     const Tensor toBias =
         context->saved_data["bias"].toBool() ? sum.to(weight.defined() ? weight.scalar_type() : at::kFloat) : Tensor();
@@ -100,8 +100,8 @@ Tensor syncNorm(const Tensor& input, const OptionalTensor& weight, const Optiona
 
 void defineSyncNorm(torch::Library& library) {
   library.def(
-      "sync_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, Tensor? residual, float momentum, float eps, bool relu) -> "
-      "Tensor",
+      "sync_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, "
+      "Tensor? running_var, Tensor? residual, float momentum, float eps, bool relu) -> Tensor",
       syncNorm);
 }
 

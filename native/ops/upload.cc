@@ -1,5 +1,5 @@
-// Copies from the CPU's memory to a device next to the device's own work: neither the host waits for it, nor does the
-// copy wait for what the device was asked to do before.
+// Copies from the CPU to a device in parallel with the device's work: the host does not wait for the copy, and the copy
+// does not wait for work queued earlier.
 #include <ATen/ATen.h>
 #include <c10/core/Event.h>
 #include <c10/core/impl/VirtualGuardImpl.h>
@@ -16,15 +16,16 @@ namespace srrl {
 
 namespace {
 
-// Bytes of copies that the device has not used yet, beyond which the host waits: it must not fill the memory of a
-// device that is slower than itself.
+// Limit for copies that the device has not used yet. Beyond it the host waits, so that it cannot fill the memory of a
+// slower device.
 constexpr size_t kMostUnused = size_t{256} << 20;
 
-// The copies to a device.
+// The pending copies to one device.
 struct Uploads {
   explicit Uploads(c10::Stream stream) : stream(stream) {}
 
-  // Before the next copy: what the device was asked for by now uses the last one. Waits where too much is unused.
+  // Called before a copy. The previous copy counts as used once the work queued so far is done. Waits while too many
+  // bytes are unused.
   void makeRoom(size_t bytes, const c10::Stream& work) {
     if (!unused.empty() && !unused.back().used) {
       unused.back().used.emplace(work.device_type());
@@ -43,19 +44,19 @@ struct Uploads {
     size_t bytes;
     std::optional<c10::Event> used;
   };
-  c10::Stream stream;  // all copies go there, so that they come in their order
+  c10::Stream stream;  // all copies run here, in order
   std::deque<Copy> unused;
   size_t sum = 0;
 };
 
-// On CUDA: from pinned memory, on a stream of its own. libtorch uses that memory again when the copy was done, and the
-// result's when the device's work on it was done.
+// On CUDA: copies from pinned memory on a separate stream. libtorch reuses the pinned memory after the copy, and the
+// result's memory after the work on it.
 at::Tensor uploadAside(const at::Tensor& tensor, c10::Device named) {
   const c10::impl::VirtualGuardImpl guard(named.type());
   const c10::Device device = named.has_index() ? named : guard.getDevice();
   const c10::Stream work = guard.getStream(device);
   static std::mutex mutex;
-  // Never freed: when a process ends, its device's events may be gone before.
+  // Never freed: the device's events may be destroyed before static objects.
   static auto& devices = *new std::map<c10::DeviceIndex, Uploads>();
   const std::lock_guard<std::mutex> lock(mutex);
   Uploads& uploads = devices.try_emplace(device.index(), guard.getStreamFromGlobalPool(device)).first->second;
@@ -77,11 +78,11 @@ at::Tensor uploadAside(const at::Tensor& tensor, c10::Device named) {
   return made;
 }
 
-// A copy of a tensor of the CPU. Work that the device is asked for from now on comes after it.
+// Copies a CPU tensor to a device. Work queued on the device from now on runs after the copy.
 at::Tensor upload(const at::Tensor& tensor, c10::Device device) {
   TORCH_CHECK(tensor.device().is_cpu(), "upload: expected a tensor on the CPU, got one on ", tensor.device());
   if (device.is_cuda()) return uploadAside(tensor, device);
-  // Metal reads the memory later, when the tensor may be gone.
+  // Metal reads the host memory later, when the tensor may be freed already.
   const bool waits = device.is_mps();
   return tensor.to(device, tensor.scalar_type(), /*non_blocking=*/!waits, /*copy=*/true);
 }

@@ -15,7 +15,8 @@ using torch::jit::Value;
 
 namespace {
 
-// What hands on the numbers of its first input, in evaluation mode, in another shape, layout or precision at the most.
+// Whether a node passes on the numbers of its first input in evaluation mode, with another shape, layout or precision
+// at most.
 bool isSameNumbers(const Node* node) {
   return isDropout(node) ||
          isAny(node, {"aten::flatten", "aten::view", "aten::reshape", "aten::view_as", "aten::reshape_as",
@@ -24,14 +25,14 @@ bool isSameNumbers(const Node* node) {
                       "aten::alias", "aten::_cast_Float"});
 }
 
-// What may stand between the classifier and the result.
+// Whether a node may stand between the classifier and the result.
 bool passesThrough(const Node* node) {
   return isSameNumbers(node) ||
          isAny(node, {"aten::mean", "aten::adaptive_avg_pool2d", "aten::avg_pool2d", "prim::Print"});
 }
 
-// The factor of a product or quotient with a constant number, as heads with a temperature or a learned scale have; the
-// other factor is `rest`.
+// Returns the factor if a node multiplies or divides by a constant number, as heads with a temperature or a learned
+// scale do. `rest` is the other operand.
 std::optional<double> constantFactor(const Node* node, Value*& rest) {
   if (!isAny(node, {"aten::mul", "aten::div"})) return std::nullopt;
   const auto number = [](const Value* value) -> std::optional<double> {
@@ -53,9 +54,9 @@ bool isTuple(const Node* node) {
   return isAny(node, {"prim::TupleConstruct", "prim::ListConstruct", "prim::DictConstruct"});
 }
 
-// The one value that a node on the way hands on, with the factor by which it does so.
+// Returns the value that a node on the way to the result passes on, or null; multiplies `scale` by the node's factor.
 Value* handedOn(const Node* node, double& scale) {
-  // A factor of probabilities is none of the classifier's.
+  // A factor that applies to probabilities does not belong to the classifier.
   if (isAny(node, {"aten::log_softmax", "aten::softmax", "aten::_log_softmax", "aten::_softmax"})) {
     scale = 1;
     return const_cast<Value*>(node->input(0));
@@ -76,14 +77,14 @@ bool sameLayer(const LinearSite& a, const LinearSite& b) {
          a.scale == b.scale;
 }
 
-// What stands around the classifier; map is null where nothing is averaged right before it.
+// The values around the classifier. `map` is null unless an average comes right before it.
 struct Tap {
   Value* logits;
   Value* feature;
   Value* map;
 };
 
-// The axes of an average in [N, C, H, W] or [N, C, positions]; empty where they are not constants.
+// Returns the axes of an average in [N, C, H, W] or [N, C, positions]; empty if they are not constants.
 std::set<int64_t> averagedAxes(const Node* node, int64_t dimensions) {
   const auto axes =
       is(node, "aten::mean") && node->inputs().size() > 2 ? torch::jit::toIValue(node->input(1)) : std::nullopt;
@@ -93,7 +94,7 @@ std::set<int64_t> averagedAxes(const Node* node, int64_t dimensions) {
   return set;
 }
 
-// The map whose average over all positions the feature is, as far as the graph tells.
+// Returns the map whose average over all positions is the feature, or null if the graph does not show it.
 Value* mapBefore(Value* feature) {
   const Node* node = feature->node();
   while (isSameNumbers(node)) node = node->input(0)->node();
@@ -108,7 +109,7 @@ Value* mapBefore(Value* feature) {
   return nullptr;
 }
 
-// Whether something writes into a value, as ReLU(inplace=True) does.
+// Whether something writes into a value in place, as ReLU(inplace=True) does.
 bool isOverwritten(const Value* value) {
   for (const auto& use : value->uses()) {
     const std::string name = use.user->kind().toUnqualString();
@@ -117,7 +118,7 @@ bool isOverwritten(const Value* value) {
   return false;
 }
 
-// A value that stays as it is at `place`.
+// Returns the value, or a copy made at `place` if the value is overwritten later.
 Value* asItIs(Value* value, Node* place) {
   if (!isOverwritten(value)) return value;
   const torch::jit::WithInsertPoint before(place);
@@ -136,7 +137,7 @@ Tap around(const LinearSite& site) {
   return {logits, feature, map};
 }
 
-// Hands values out of the branches of a condition.
+// Returns values from inside the branches of conditions by adding outputs to the conditions.
 class Hoist {
  public:
   Hoist(const std::vector<LinearSite>& sites, const LinearSite& wanted) : sites_(sites), wanted_(wanted) {}

@@ -29,7 +29,8 @@ bool isConstant(const Value* value, const c10::IValue& wanted) {
   return constant && *constant == wanted;
 }
 
-// Stride, padding and dilation 1, one group, not transposed; a bias that is constant or None.
+// Whether stride, padding and dilation are 1, there is one group, it is not transposed, and the bias is constant or
+// None.
 bool isPlain(const Node* node) {
   const c10::IValue one(c10::List<int64_t>({1, 1}));
   const bool full = is(node, "aten::_convolution");
@@ -40,7 +41,7 @@ bool isPlain(const Node* node) {
 
 Node* onlyUser(const Value* value) { return value->uses().size() == 1 ? value->uses()[0].user : nullptr; }
 
-// The addition that is the only user of a value, and what is added.
+// Returns the addition that is the only user of a value, and the other operand.
 Node* additionTo(Value* value, Value*& other) {
   Node* user = onlyUser(value);
   if (!user || !isAny(user, {"aten::add", "aten::add_"}) || user->inputs().size() != 3 ||
@@ -48,7 +49,7 @@ Node* additionTo(Value* value, Value*& other) {
     return nullptr;
   const size_t place = user->input(0) == value ? 0 : 1;
   other = user->input(1 - place);
-  // What is added in place keeps its name elsewhere.
+  // An in-place addition writes to its first operand, which may be used elsewhere.
   if (place == 1 && is(user, "aten::add_")) return nullptr;
   return other->type()->isSubtypeOf(*c10::TensorType::get()) && other != value ? user : nullptr;
 }
@@ -58,7 +59,7 @@ Node* reluOf(const Value* value) {
   return user && isAny(user, {"aten::relu", "aten::relu_"}) ? user : nullptr;
 }
 
-// What comes behind a convolution and nothing else uses: an addition and a ReLU, which are moved up to it.
+// The addition and ReLU that follow a convolution and are the only users of its result. They are moved next to it.
 struct Tail {
   Node* last;
   Value* residual;  // what is added, or null
@@ -75,7 +76,7 @@ Tail tailOf(Node* node, std::shared_ptr<Graph>& graph) {
   else
     residual = nullptr;
   Node* relu = reluOf(last->output());
-  // Something in between may write into what the sum was made of.
+  // An operator in between could overwrite the operands of the sum.
   if (relu && last->next() != relu && !aliases.moveBeforeTopologicallyValid(relu, last->next())) relu = nullptr;
   return {relu ? relu : last, residual, relu != nullptr};
 }
@@ -90,14 +91,15 @@ void hastenConvolution(Node* node, const at::Tensor& kernel, std::shared_ptr<Gra
   last->output()->replaceAllUsesWith(fast);
 }
 
-// A constant bias, zeros where there is none; undefined where it is not a constant.
+// Returns a constant bias, zeros if there is none; undefined if it is not a constant.
 at::Tensor biasOf(const Node* node, const at::Tensor& kernel) {
   const auto bias = torch::jit::toIValue(node->input(2));
   if (!bias) return {};
   return bias->isNone() ? at::zeros({kernel.size(0)}, kernel.options()) : bias->toTensor();
 }
 
-// One group, not transposed, and all sizes constant: with more groups libtorch's own kernels are often faster.
+// Whether there is one group, it is not transposed, and all sizes are constant. With more groups, libtorch's kernels
+// are often faster.
 bool isDense(const Node* node) {
   const bool full = is(node, "aten::_convolution");
   for (const size_t place : {3, 4, 5}) {
@@ -107,7 +109,7 @@ bool isDense(const Node* node) {
   return isConstant(node->input(full ? 8 : 6), 1) && (!full || isConstant(node->input(6), false));
 }
 
-// The bias of a convolution that is only added to another one joins the other's, where it costs nothing.
+// If a convolution's result is only added to another one, moves its bias into the other's, where it costs nothing.
 void moveBias(Value* residual, Graph& graph, at::Tensor& bias) {
   Node* other = residual->node();
   const auto kernel = kernelOf(other);
@@ -156,7 +158,7 @@ std::optional<NormConstants> constantsOf(const Node* node) {
   return found;
 }
 
-// The addition of two tensors that ends right before `node`, where that reads the sum.
+// Returns the addition of two tensors right before `node` whose sum the node reads, or null.
 Node* sumBefore(const Node* node) {
   Node* sum = node->input(0)->node();
   if (!is(sum, "aten::add") || sum->inputs().size() != 3 || !isConstant(sum->input(2), 1)) return nullptr;
@@ -166,7 +168,8 @@ Node* sumBefore(const Node* node) {
   return next == node ? sum : nullptr;
 }
 
-// A normalization by constants, and the ReLU that is its only user, as one pass; on devices also with a sum before it.
+// Replaces a normalization with constant statistics, and the ReLU that is its only user, by one operator; on devices
+// also the addition before it.
 void joinNormalization(Node* node, Graph& graph) {
   const auto constants = constantsOf(node);
   if (!constants) return;
@@ -183,7 +186,7 @@ void joinNormalization(Node* node, Graph& graph) {
     joined = graph.insert(c10::Symbol::fromQualString(ownName("srrl::affine")),
                           {node->input(0), constant(scale), constant(bias - mean * scale), relu != nullptr});
   } else if (Node* sum = relu ? sumBefore(node) : nullptr) {
-    // It returns both: one value of several cannot be what insert() makes.
+    // insert() cannot create an operator with two results.
     Node* both = graph.create(c10::Symbol::fromQualString(ownName("srrl::norm_frozen_sum")), 2);
     for (Value* input : {sum->input(0), sum->input(1), constant(weight), constant(bias), constant(mean),
                          constant(variance), constant(deviation)})

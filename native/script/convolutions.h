@@ -1,18 +1,18 @@
-// Faster convolutions in frozen graphs.
+// Replaces convolutions and normalizations in frozen graphs by faster operators.
 #pragma once
 
 #include <torch/csrc/jit/ir/ir.h>
 
 namespace srrl {
 
-// Normalizations that stay become one pass with their ReLU. Convolutions of 3x3 use Winograd's algorithm, together with an
-// addition and a ReLU that follow; the kernels of all others get the layout of the maps, so that no pass has to turn
-// them.
+// For the CPU. Normalizations that could not be folded become one operator with their ReLU. 3x3 convolutions use
+// Winograd's algorithm, together with an addition and a ReLU that follow. The kernels of other convolutions get the
+// memory format of the maps, so that nothing has to be transposed.
 void hasten(std::shared_ptr<torch::jit::Graph>& graph);
 
-// On devices other than the CPU: a convolution takes the addition and the ReLU that follow it along, where there is a
-// kernel for that, with input channels up to a multiple of `multiple`; and normalizations that stay, and max pooling, use
-// the package's kernels.
+// For other devices. A convolution includes the addition and the ReLU that follow it, if the device has a kernel for
+// that; its input channels are padded to a multiple of `multiple`. Normalizations that could not be folded and max
+// pooling use the package's kernels.
 void joinRelus(std::shared_ptr<torch::jit::Graph>& graph, int64_t multiple);
 
 }  // namespace srrl

@@ -21,7 +21,7 @@ c10::intrusive_ptr<Frozen> frozenOf(const Napi::CallbackInfo& info) {
   return capsuleOf<Frozen>(info, 0, "a frozen network");
 }
 
-// frozenRun(frozen, images) => one handle an output, null where there is none; without gradient
+// frozenRun(frozen, images) => one handle per output, null where there is none. No gradient.
 Napi::Value run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto frozen = frozenOf(info);
@@ -37,7 +37,7 @@ Napi::Value run(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// frozenTrace(images, forward: handle => handles) => frozen network that does what `forward` did to the images
+// frozenTrace(images, forward: handle => handles) => frozen network of the operators that `forward` ran
 Napi::Value trace(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const at::Tensor images = tensorOf(info, 0);
@@ -56,8 +56,8 @@ Napi::Value trace(const Napi::CallbackInfo& info) {
   return holdFrozen(env, c10::make_intrusive<Frozen>(graph, c10::Stack{}, c10::Stack{}));
 }
 
-// frozenFold(frozen) => the same with normalizations and constant factors folded into convolutions, and these in their
-// fastest form
+// frozenFold(frozen) => copy with normalizations and constant factors folded into convolutions, which get their fastest
+// form
 Napi::Value fold(const Napi::CallbackInfo& info) {
   const auto frozen = frozenOf(info);
   std::shared_ptr<Graph> graph = frozen->graph->copy();
@@ -68,8 +68,7 @@ Napi::Value fold(const Napi::CallbackInfo& info) {
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
 }
 
-// Casts the images, and has every constant in `dtype` from the beginning but those of batch normalizations, which take
-// float32 next to half precision.
+// Casts the images and all constants to `dtype`, except those of batch normalizations, which stay float32.
 void narrowGraph(Graph& graph, Value* images, at::ScalarType dtype) {
   forEachNode(graph.block(), [&](torch::jit::Node* node) {
     if (isAny(node, {"aten::batch_norm", "aten::_batch_norm_impl_index", ownName("srrl::norm_frozen").c_str(),
@@ -87,13 +86,12 @@ void narrowGraph(Graph& graph, Value* images, at::ScalarType dtype) {
   images->replaceAllUsesAfterNodeWith(cast->node(), cast);
 }
 
-// frozenNarrow(frozen, dtype) => the same with normalizations folded into convolutions, computed in half precision
-// throughout
+// frozenNarrow(frozen, dtype) => copy with normalizations folded into convolutions, computed in half precision
 Napi::Value narrow(const Napi::CallbackInfo& info) {
   const auto frozen = frozenOf(info);
   std::shared_ptr<Graph> graph = frozen->graph->copy();
   torch::jit::OptimizeFrozenGraph(graph);
-  // With biases in float32, so that sums of them are rounded once.
+  // Before the cast, so that sums of biases are rounded once.
   joinRelus(graph, 8);
   narrowGraph(*graph, graph->inputs()[frozen->leading.size()],
               static_cast<at::ScalarType>(info[1].As<Napi::Number>().Int32Value()));
@@ -101,7 +99,7 @@ Napi::Value narrow(const Napi::CallbackInfo& info) {
   return holdFrozen(info.Env(), c10::make_intrusive<Frozen>(graph, frozen->leading, frozen->trailing));
 }
 
-// frozenText(frozen) => its graph in libtorch's notation, for people
+// frozenText(frozen) => its graph in libtorch's notation, for debugging
 Napi::Value text(const Napi::CallbackInfo& info) {
   return Napi::String::New(info.Env(), frozenOf(info)->graph->toString(false));
 }

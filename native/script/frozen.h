@@ -1,4 +1,4 @@
-// A network that is run without gradient and never changes: its graph with its weights as constants.
+// A network that never changes and is run without gradient: a graph with its weights as constants.
 #pragma once
 
 #include <napi.h>
@@ -12,8 +12,8 @@ struct Frozen : torch::CustomClassHolder {
 
   std::shared_ptr<torch::jit::Graph> graph;
   torch::jit::GraphFunction function;
-  c10::Stack leading;   // what its graph takes before the images: the module itself
-  c10::Stack trailing;  // what it takes behind them: defaults of its forward
+  c10::Stack leading;   // inputs of the graph before the images: the module itself
+  c10::Stack trailing;  // inputs behind the images: default values of forward
 };
 
 Napi::Value holdFrozen(Napi::Env env, c10::intrusive_ptr<Frozen> frozen);

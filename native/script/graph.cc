@@ -59,7 +59,7 @@ bool isNone(const Value* value) {
   return constant && constant->isNone();
 }
 
-// The parameter that holds these very bytes gives the module its path.
+// Returns the path of the module that owns the parameter with this memory.
 std::string pathOf(const at::Tensor& weight, const torch::jit::Module& original) {
   for (const auto& parameter : original.named_parameters(true)) {
     if (parameter.value.numel() == weight.numel() && parameter.value.const_data_ptr() == weight.const_data_ptr()) {
@@ -70,7 +70,7 @@ std::string pathOf(const at::Tensor& weight, const torch::jit::Module& original)
   return "";
 }
 
-// bias is null where there is none. Returns false where something is not a constant or not of the right shape.
+// `bias` is null if there is none. Returns false if something is not constant or does not have the right shape.
 bool describe(LinearSite& site, Value* input, const std::optional<at::Tensor>& weight, const Value* bias,
               Value* output) {
   if (!weight || weight->dim() != 2) return false;
@@ -85,7 +85,7 @@ bool describe(LinearSite& site, Value* input, const std::optional<at::Tensor>& w
   return true;
 }
 
-// The sum that follows a bare product: matmul(x, w^T) + b.
+// Returns the addition behind a product without bias: matmul(x, w^T) + b.
 const Node* onlyAddition(const Value* product) {
   if (product->uses().size() != 1) return nullptr;
   const Node* user = product->uses()[0].user;

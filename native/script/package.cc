@@ -32,7 +32,7 @@ Napi::Value load(const Napi::CallbackInfo& info) {
   }
 }
 
-// packageConstants(package) => [{name, tensor: handle}], the weights under their names in the module
+// packageConstants(package) => [{name, tensor: handle}], the weights by their names in the module
 Napi::Value constants(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const auto package = packageOf(info);
@@ -47,7 +47,7 @@ Napi::Value constants(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// packageRun(package, images) => handles of its results, without gradient
+// packageRun(package, images) => handles of its results. No gradient.
 Napi::Value run(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const at::NoGradGuard noGrad;

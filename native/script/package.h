@@ -1,5 +1,5 @@
-// AOTInductor packages (.pt2): networks that torch.export and Inductor have compiled. They hold machine code, which is
-// run.
+// AOTInductor packages (.pt2): networks compiled by torch.export and Inductor. They contain machine code, which is
+// executed.
 #pragma once
 
 #include <napi.h>

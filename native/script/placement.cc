@@ -53,7 +53,7 @@ void place(Graph& graph, c10::Device device, bool single) {
     return (single && type == at::kDouble) || (device.is_cpu() && (type == at::kHalf || type == at::kBFloat16));
   };
   for (Node* node : nodes) {
-    // Moves that have the device in their name.
+    // Operators that move to a fixed device.
     if (isAny(node, {"aten::cuda", "aten::cpu"})) {
       node->output()->replaceAllUsesWith(node->input(0));
       continue;
@@ -67,7 +67,7 @@ void place(Graph& graph, c10::Device device, bool single) {
                (toFloat(value->toTensor().scalar_type()) || value->toTensor().device() != device)) {
         const at::Tensor& tensor = value->toTensor();
         const auto type = toFloat(tensor.scalar_type()) ? at::kFloat : tensor.scalar_type();
-        // A number as a tensor may stay where it is; operators take it from the CPU.
+        // 0-dimensional tensors may stay on the CPU; operators on other devices accept them.
         if (tensor.dim() > 0 || type != tensor.scalar_type())
           replaceInput(node, i, tensor.to(tensor.dim() > 0 ? device : tensor.device(), type));
       } else if (value->isInt() && isDtypeArgument(node, i) && toFloat(static_cast<at::ScalarType>(value->toInt()))) {

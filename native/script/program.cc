@@ -22,7 +22,7 @@ using torch::jit::Value;
 namespace {
 
 std::string text(const Napi::Value& value) {
-  if (!value.IsString()) throw Error(kFile, "expected a text");
+  if (!value.IsString()) throw Error(kFile, "expected a string");
   return value.As<Napi::String>();
 }
 
@@ -31,7 +31,7 @@ double number(const Napi::Value& value) {
   return value.As<Napi::Number>();
 }
 
-// Programs write the largest integer where they mean "to the end"; as a JavaScript number it is one more.
+// Programs use the largest int64 for "to the end"; as a JavaScript number it is 2^63.
 int64_t integer(const Napi::Value& value) {
   const double wide = number(value);
   if (std::isnan(wide)) throw Error(kFile, "expected an integer");
@@ -45,7 +45,7 @@ Napi::Array list(const Napi::Value& value) {
   return value.As<Napi::Array>();
 }
 
-// What takes no part in a network's arithmetic, or reads and writes outside of it.
+// Whether an operator is no part of a network's arithmetic, or accesses files or memory outside of its tensors.
 bool isForbidden(const std::string& name) {
   return name.rfind("aten::", 0) != 0 || name == "aten::from_file" || name.rfind("aten::set_", 0) == 0 ||
          name.rfind("aten::resize", 0) == 0 || name.rfind("aten::_resize", 0) == 0;
@@ -89,7 +89,7 @@ class Builder {
       }
     }
     returnOutputs();
-    // Sizes that only checks asked for.
+    // Removes sizes that only checks used.
     torch::jit::EliminateDeadCode(graph_);
     graph_->lint();
     torch::jit::Module& root = modules_.at("");
@@ -109,7 +109,7 @@ class Builder {
         const auto dot = path.rfind('.');
         parentOf(path).register_module(dot == std::string::npos ? path : path.substr(dot + 1), made);
       }
-      // Without it, eval() of Python's module would have nothing to act upon.
+      // eval() of a Python module sets this attribute, so it must exist.
       made.register_attribute("training", c10::BoolType::get(), false);
       modules_.emplace(path, made);
     }
@@ -122,7 +122,7 @@ class Builder {
     return modules_.at(dot == std::string::npos ? "" : path.substr(0, dot));
   }
 
-  // Attributes are read once, before everything else; what is in no use is removed later.
+  // Reads all attributes at the start of the graph; unused ones are removed later.
   void readAttributes() {
     const auto attributes = list(program_.Get("attributes"));
     std::unordered_map<std::string, Value*> owners;
@@ -134,7 +134,7 @@ class Builder {
       return owners[path] = graph_->insertGetAttr(outer, dot == std::string::npos ? path : path.substr(dot + 1));
     };
     auto& handles = Environment::of(program_.Env()).handles;
-    // The module's type is complete before its attributes are read.
+    // The module's type must be complete before its attributes are read.
     for (uint32_t i = 0; i < attributes.Length(); i++) {
       const auto entry = attributes.Get(i).As<Napi::Object>();
       const std::string path = text(entry.Get("path"));
@@ -142,7 +142,7 @@ class Builder {
       const bool isParameter = entry.Get("parameter").ToBoolean();
       const at::Tensor tensor = handles.tensor(handleOf(entry.Get("tensor")));
       const std::string name = dot == std::string::npos ? path : path.substr(dot + 1);
-      if (parentOf(path).hasattr(name)) throw Error(kFile, "'" + path + "' is there twice");
+      if (parentOf(path).hasattr(name)) throw Error(kFile, "'" + path + "' is the path of two attributes");
       parentOf(path).register_parameter(name, tensor, !isParameter);
     }
     for (uint32_t i = 0; i < attributes.Length(); i++) {
@@ -187,7 +187,7 @@ class Builder {
     }
   }
 
-  // What an error of the interpreter shows.
+  // Errors of the interpreter show this source.
   void nameSource(Node* before, const std::string& source) {
     const torch::jit::SourceRange range(std::make_shared<torch::jit::Source>(source), 0, source.size());
     for (Node* made = before->next(); made != graph_->return_node(); made = made->next()) made->setSourceRange(range);
@@ -212,7 +212,7 @@ class Builder {
     }
   }
 
-  // Arithmetic on sizes, whose overload follows from its operands.
+  // Arithmetic on sizes; the operands determine the overload.
   Value* arithmetic(const std::string& name, const Napi::Array& inputs) {
     std::vector<NamedValue> operands;
     for (uint32_t i = 0; i < inputs.Length(); i++)
@@ -230,7 +230,7 @@ class Builder {
 
   std::vector<Value*> overloaded(const std::string& name, std::string overload, const Napi::Array& inputs) {
     const torch::jit::Operator* op = find(name, overload);
-    if (!op) throw Error(kFile, "libtorch has no such operator that a network may use");
+    if (!op) throw Error(kFile, "libtorch has no such operator, or a network may not use it");
     if (hasNumberForTensor(*op, inputs)) {
       const auto place = overload.find("Tensor");
       std::string scalar = overload;
@@ -250,11 +250,11 @@ class Builder {
     }
     const auto matched = torch::jit::matchSchema(schema, torch::jit::SourceRange(), *graph_, {}, arguments);
     Node* node = graph_->insertNode(graph_->create(c10::Symbol::fromQualString(name), matched.inputs, 0));
-    // As the schema says: one result may be a tuple of its own elsewhere, never here.
+    // By the schema, because elsewhere a single result can be a tuple.
     for (const auto& result : schema.returns()) node->addOutput()->setType(result.type());
     const torch::jit::Operator* run = node->maybeOperator();
     if (!run || run->schema().overload_name() != schema.overload_name())
-      throw Error(kFile, "TorchScript would take another overload, '" +
+      throw Error(kFile, "TorchScript chooses another overload, '" +
                              (run ? run->schema().overload_name() : std::string("none")) + "'");
     return {node->outputs().begin(), node->outputs().end()};
   }
@@ -271,7 +271,7 @@ class Builder {
     return false;
   }
 
-  // A value of the graph, or a constant. `wanted` is what the schema asks for; null in arithmetic.
+  // A value of the graph or a constant. `wanted` is the schema's argument; null in arithmetic.
   NamedValue argument(const std::string& name, const Napi::Object& value, const c10::Argument* wanted) {
     const std::string kind = text(value.Get("kind"));
     const auto content = value.Get("value");
@@ -280,10 +280,10 @@ class Builder {
     return {name, constant(kind, content, wanted && takesTensor(*wanted))};
   }
 
-  // A list that holds values of the graph: tensors, None, or sizes next to constants.
+  // A list with values of the graph: tensors, None, or sizes mixed with constants.
   Value* listOf(const Napi::Value& content, const c10::Argument* wanted) {
     const auto type = wanted ? elementOf(wanted->type()) : nullptr;
-    if (!type) throw Error(kFile, "a list stands where PyTorch takes none");
+    if (!type) throw Error(kFile, "a list is passed where PyTorch accepts none");
     std::vector<Value*> items;
     const auto names = list(content);
     for (uint32_t i = 0; i < names.Length(); i++) {
@@ -295,7 +295,7 @@ class Builder {
       else
         items.push_back(valueOf(text(item)));
       if (!items.back()->type()->isSubtypeOf(*type))
-        throw Error(kFile, "a list holds " + items.back()->type()->str() + " where PyTorch takes " + type->str());
+        throw Error(kFile, "a list holds " + items.back()->type()->str() + " where PyTorch expects " + type->str());
     }
     return graph_->insertNode(graph_->createList(type, items))->output();
   }
@@ -313,10 +313,10 @@ class Builder {
     if (kind == "floats") return items<double>(content, number);
     if (kind == "bools")
       return items<bool>(content, [](const Napi::Value& item) { return static_cast<bool>(item.ToBoolean()); });
-    throw Error(kFile, "it has an argument of a kind that is not known: " + kind);
+    throw Error(kFile, "it has an argument of an unknown kind: " + kind);
   }
 
-  // A number that stands for a tensor decides no dtype, as in Python.
+  // A number passed as a tensor does not take part in dtype promotion, as in Python.
   static c10::IValue wrapped(const at::Scalar& value) {
     at::Tensor tensor = at::scalar_tensor(value, at::device(at::kCPU).dtype(value.isFloatingPoint() ? at::kDouble
                                                                             : value.isBoolean()     ? at::kBool
@@ -333,7 +333,7 @@ class Builder {
     return result;
   }
 
-  // One tensor as it is, several as a tuple.
+  // One tensor is returned directly, several as a tuple.
   void returnOutputs() {
     const auto names = list(program_.Get("outputs"));
     std::vector<Value*> outputs;
@@ -361,7 +361,7 @@ Napi::Value build(const Napi::CallbackInfo& info) {
   } catch (const c10::Error& error) {
     throw Error(kFile, error.what_without_backtrace());
   } catch (const std::out_of_range& error) {
-    throw Error(kFile, "its modules do not fit together");
+    throw Error(kFile, "a module or an attribute is in a module that the program lacks");
   }
 }
 

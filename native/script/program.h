@@ -1,4 +1,4 @@
-// TorchScript modules from lists of operator calls, as the exported programs of torch.export hold them.
+// Builds TorchScript modules from the operator calls of programs that torch.export wrote.
 #pragma once
 
 #include <napi.h>

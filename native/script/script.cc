@@ -27,7 +27,7 @@ torch::jit::Module moduleOf(const Napi::CallbackInfo& info) {
   return torch::jit::Module(held.toObject());
 }
 
-// Half precision is for accelerators; the CPU computes it slowly, and many operators not at all.
+// Half precision is slow on the CPU, and many operators do not support it.
 bool isNarrow(const torch::jit::Module& module) {
   for (const at::Tensor& parameter : module.parameters()) {
     if (parameter.is_cpu() && (parameter.scalar_type() == at::kHalf || parameter.scalar_type() == at::kBFloat16))
@@ -36,7 +36,8 @@ bool isNarrow(const torch::jit::Module& module) {
   return false;
 }
 
-// scriptLoad(path, device, whether half precision stays on the CPU) => handle of a module in evaluation mode
+// scriptLoad(path, device, keepHalfPrecision) => handle of a module in evaluation mode. Without keepHalfPrecision,
+// half-precision weights on the CPU become float32.
 Napi::Value load(const Napi::CallbackInfo& info) {
   const std::string path = info[0].As<Napi::String>();
   try {
@@ -107,7 +108,7 @@ Napi::Value siteEntries(Napi::Env env, const std::vector<LinearSite>& sites) {
   return result;
 }
 
-// The parameters of forward after the image must have defaults.
+// Inputs of forward after the image must have defaults.
 std::vector<c10::IValue> extraInputs(const torch::jit::Module& module) {
   const auto& arguments = module.get_method("forward").function().getSchema().arguments();
   if (arguments.size() < 2) throw Error(kFile, "its forward takes no input");
@@ -120,10 +121,10 @@ std::vector<c10::IValue> extraInputs(const torch::jit::Module& module) {
   return extra;
 }
 
-// scriptTap(module, number of a site | -1) =>
-//   {sites, classifiers, obstacle, training, leadingSizes, tapped: handle | null, weight, bias, site}
-// The tapped network gives [logits, feature, map before the pooling | null].
-// Where the number is -1 the only classifier site is taken; `tapped` is null where there is not exactly one.
+// scriptTap(module, index of a site | -1) => {sites, classifiers, obstacle, training, leadingSizes,
+//   tapped: handle | null, weight, bias, site}
+// The tapped network returns [logits, feature, map before the pooling | null]. -1 chooses the only classifier; `tapped`
+// is null unless there is exactly one.
 Napi::Value tap(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   torch::jit::Module original = moduleOf(info);
@@ -133,7 +134,7 @@ Napi::Value tap(const Napi::CallbackInfo& info) {
   torch::jit::Inline(*graph);
   const auto tensors = original.parameters();
   place(*graph, tensors.size() > 0 ? (*tensors.begin()).device() : c10::Device(at::kCPU), single);
-  // Weights that are computed from parameters, as the normalized ones of cosine heads, become constants.
+  // Weights that are computed from parameters, such as the normalized ones of cosine heads, become constants.
   torch::jit::ConstantPropagation(graph);
 
   const std::vector<LinearSite> sites = linearSites(*graph, original);
@@ -168,7 +169,7 @@ Napi::Value tap(const Napi::CallbackInfo& info) {
   return result;
 }
 
-// scriptForward(module, images...) => the module's own result: handles instead of tensors, tuples as arrays
+// scriptForward(module, images...) => the module's result: handles instead of tensors, tuples as arrays
 Napi::Value forward(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   torch::jit::Module module = moduleOf(info);
@@ -177,8 +178,8 @@ Napi::Value forward(const Napi::CallbackInfo& info) {
   return Napi::Value(env, toJs(env, Environment::of(env).handles, module.forward(std::move(inputs))));
 }
 
-// scriptBytes(module, {name: text}) => the file that torch.jit.load reads, with the texts as its extra files. Not
-// written here: libtorch's writer ends the process where the disk is full.
+// scriptBytes(module, {name: text}) => contents of a file that torch.jit.load reads, with the texts as extra files.
+// Returned instead of written, because libtorch's writer ends the process if the disk is full.
 Napi::Value bytes(const Napi::CallbackInfo& info) {
   const torch::jit::Module module = moduleOf(info);
   torch::jit::ExtraFilesMap extra;

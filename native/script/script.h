@@ -1,4 +1,4 @@
-// TorchScript files: what is in them, and a frozen classifier whose penultimate feature is handed out.
+// TorchScript files: their contents, and a frozen classifier that also returns its penultimate feature.
 #pragma once
 
 #include <napi.h>

@@ -19,7 +19,7 @@ using torch::jit::Value;
 
 namespace {
 
-// Where in the model each operator was called: a number that JavaScript hands out. Null while nothing is traced.
+// Where in the model each operator was called, as a number that JavaScript assigns. Null unless this thread is tracing.
 struct Places {
   Napi::Function ask;
   std::unordered_map<const Node*, double> of;
@@ -31,7 +31,7 @@ void recordPlace(Node* node) {
   places->of[node] = places->ask.Call({}).ToNumber().DoubleValue();
 }
 
-// Ends the trace also where the forward throws; libtorch's state belongs to the thread.
+// Ends the trace even if the forward pass throws, because libtorch's tracing state belongs to the thread.
 struct Tracing {
   Tracing(std::shared_ptr<tracer::TracingState> state, Places* of) {
     if (tracer::isTracing()) throw Error(kState, "a forward pass is being traced already");
@@ -103,13 +103,13 @@ class Writer {
     return entry;
   }
 
-  // `_convolution` is what the tracer makes of every convolution.
+  // Without leading underscores: the tracer turns every convolution into `_convolution`.
   static std::string baseOf(const Node* node) {
     const std::string name = node->kind().toUnqualString();
     return name.substr(name.find_first_not_of('_'));
   }
 
-  // The name of a result; where it is a list of tensors, the names of all of them, null for one in no use.
+  // Returns the name of a result; for a list of tensors, the names of its items. null means unused.
   Napi::Value result(Value* output, const std::string& base) {
     if (output->uses().empty()) return env_.Null();
     if (output->type()->kind() != c10::TypeKind::ListType) return Napi::String::New(env_, named(output, base));
@@ -138,7 +138,7 @@ class Writer {
     return fresh;
   }
 
-  // conv2d_1, conv2d_2, ...: as stable as the model, so that the same model gives the same file.
+  // Returns conv2d_1, conv2d_2, ...: the same model gives the same names and so the same file.
   std::string unused(const std::string& base) {
     std::string candidate;
     do candidate = base + "_" + std::to_string(++counts_[base]);
@@ -167,7 +167,7 @@ class Writer {
     return list(value);
   }
 
-  // Constants where all items are; else names, and integers between them.
+  // A list of constants if all items are; otherwise of names and integers.
   Napi::Object list(const Value* value) {
     auto items = Napi::Array::New(env_);
     bool constant = true;
@@ -207,7 +207,7 @@ class Writer {
     throw Error(kState, "a constant of type " + held.tagKind() + " cannot be written");
   }
 
-  // A number that was given where a tensor could be stays a number: it decides no dtype.
+  // A number that was passed as a tensor stays a number and does not take part in dtype promotion.
   Napi::Object tensor(const Value* value, const at::Tensor& tensor) {
     if (tensor.unsafeGetTensorImpl()->is_wrapped_number()) {
       const at::Scalar number = tensor.item();
@@ -233,7 +233,7 @@ class Writer {
   Napi::Array constants_ = Napi::Array::New(env_);
 };
 
-// A value that is read in JavaScript becomes a constant of the trace, whatever the images are.
+// A value that JavaScript reads would become a constant of the graph, independent of the images.
 void refuseReadValues(Graph& graph, Napi::Env env, const Places& places, const Napi::Function& refuse) {
   for (Node* node : graph.nodes()) {
     if (!isAny(node, {"aten::item", "aten::_local_scalar_dense", "aten::is_nonzero", "aten::equal", "aten::allclose"}))
@@ -244,10 +244,9 @@ void refuseReadValues(Graph& graph, Napi::Env env, const Places& places, const N
   }
 }
 
-// graphTrace(images, [{path, tensor}], forward: handle => handle, place: () => number, refuse: (operator, place) =>
-// never)
-//   => RawGraph of src/native-types.ts
-// Writes into a tensor in place are recorded as the operators that give a new one.
+// graphTrace(images, [{path, tensor}], forward: handle => handle, place: () => number,
+//   refuse: (operator, place) => never) => RawGraph of src/native-types.ts
+// In-place operators are recorded as those that return a new tensor.
 Napi::Value trace(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const at::Tensor images = tensorOf(info, 0);

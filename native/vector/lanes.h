@@ -5,10 +5,10 @@
 
 namespace srrl {
 
-// Numbers in the widest vectors that this CPU has and we have functions for: 16, 8, or 0 for none.
+// Returns the number of floats in the widest vectors that this CPU and our functions support: 16, 8, or 0 for none.
 int64_t vectorLanes();
 
-// Of two tables of functions the one for this CPU; only where there are lanes.
+// Returns the table of functions for this CPU. Call it only if vectorLanes() is not 0.
 template <typename Functions>
 const Functions& widest(const Functions& narrow, const Functions& wide) {
   return vectorLanes() == 16 ? wide : narrow;

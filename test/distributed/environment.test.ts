@@ -65,7 +65,7 @@ describe('a group that cannot be formed', () => {
   });
 
   it('names the rank that does not come', async () => {
-    await expect(init({ port: await freePort() })).rejects.toThrow(/did not come .* within 1 s: 1\./);
+    await expect(init({ port: await freePort() })).rejects.toThrow(/did not connect .* within 1 s: 1\./);
   });
 
   it('names a port that is in use', async () => {

@@ -86,7 +86,7 @@ describe('a rank that hangs', () => {
     });
     rmSync(hang);
     expect(code).not.toBe(0);
-    expect(output).toMatch(/Rank 1 on \S+ \(last step \d+\) is running and has not come: it hangs/);
+    expect(output).toMatch(/Rank 1 on \S+ \(last step \d+\) is running but has not reached this collective: it hangs/);
     expect(runs(rank)).toBe(false);
   });
 });

@@ -1,6 +1,5 @@
-// Runs the kernels of the package for the mock device: the same sources, compiled as C++. Every thread of a block is a
-// fiber; barriers are where fibers take turns, so that a missing barrier shows as a wrong result or as a deadlock
-// error.
+// Runs the package's kernels for the mock device, compiled as C++ from the same sources. Every thread of a block is a
+// fiber that switches at barriers, so that a missing barrier shows as a wrong result or a deadlock error.
 #include "emulated_cuda.h"
 
 #include "cross_entropy.cu"
@@ -35,7 +34,7 @@ using namespace srrl::kernels;
 constexpr size_t kStack = 64 << 10;
 
 struct Fiber {
-  // Only the first switch to a fiber needs a context of its own: these ask the system each time, jumps do not.
+  // Only the first switch to a fiber uses its ucontext: setcontext() makes a system call, longjmp() does not.
   ucontext_t context;
   jmp_buf place;
   std::unique_ptr<char[]> stack{new char[kStack]};
@@ -53,14 +52,14 @@ void enter() {
   _longjmp(scheduler, 1);
 }
 
-// Lets a fiber run up to its next barrier or its end.
+// Runs a fiber up to its next barrier or its end.
 void resume(Fiber& fiber) {
   if (_setjmp(scheduler) != 0) return;
   if (std::exchange(fiber.begun, true)) _longjmp(fiber.place, 1);
   setcontext(&fiber.context);
 }
 
-// Each thread in turn runs up to the next barrier, until all have ended.
+// Runs each thread in turn up to the next barrier, until all have ended.
 void runBlock(const std::function<void()>& kernel, std::vector<Fiber>& fibers) {
   body = &kernel;
   for (Fiber& fiber : fibers) {

@@ -1,5 +1,5 @@
-// What the sources of kernels use of CUDA, so that a C++ compiler can compile them. Threads of a block are fibers of one
-// thread, which take turns at barriers; blocks run one after the other.
+// The part of CUDA that the kernel sources use, so that a C++ compiler can compile them. Threads of a block are fibers
+// of one thread that switch at barriers; blocks run one after the other.
 #pragma once
 
 #include <cmath>
@@ -22,10 +22,10 @@ struct alignas(16) float4 {
 
 extern Dimensions threadIdx, blockIdx, blockDim, gridDim;
 
-// Lets all other threads of the block come to the same place.
+// Switches to the other threads of the block until all have called it.
 void __syncthreads();
 
-// All threads of a block have to call it equally often.
+// All threads of a block must call it equally often, because it contains barriers.
 unsigned __shfl_xor_sync(unsigned lanes, unsigned value, int distance);
 
 inline void __threadfence() {}

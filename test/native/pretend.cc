@@ -1,9 +1,10 @@
-// A device for tests: memory of its own kind, and every operator computed by the CPU on copies. An operator that is
-// given tensors of both is an error, as on a GPU. With it, what runs on a GPU can be run where there is none, and must
-// give what the CPU gives. Work on it can be recorded, as on CUDA: what is recorded is not done, and what would have to
-// wait for the device is an error meanwhile. Streams are followed as CUDA follows them: branches of a recording that
-// use the same memory without waiting for each other, or that nothing waits for at the end, are errors. It goes by the
-// name of a kind of device (hpu) that libtorch knows, but has nothing for.
+// A mock device for tests: it has memory of its own kind, and computes every operator on the CPU. Mixing its tensors
+// with CPU tensors is an error, as on a GPU. With it, code for GPUs runs where there is none, and must give the results
+// of the CPU.
+// Work can be captured, as on CUDA: captured work is not run, and waiting for the device during a capture is an error.
+// Streams follow CUDA's rules: branches of a capture that use the same memory without waiting for each other, and
+// branches that are not joined at the end, are errors.
+// The device uses the name of a device type that libtorch defines but does not implement (hpu).
 #include <ATen/ATen.h>
 #include <ATen/EmptyTensor.h>
 #include <ATen/autocast_mode.h>
@@ -34,7 +35,7 @@
 #define RECORDS
 #endif
 
-// Where the macros of libtorch find what they name.
+// libtorch's macros look names up in this namespace.
 namespace at {
 
 namespace {
@@ -44,14 +45,14 @@ const c10::Device device(kPretend, 0);
 
 thread_local c10::StreamId stream = 0;
 
-// How far each stream was when something happened.
+// The progress of each stream at some moment.
 using Clock = std::map<c10::StreamId, size_t>;
 
 void merge(Clock& clock, const Clock& other) {
   for (const auto& [id, tick] : other) clock[id] = std::max(clock[id], tick);
 }
 
-// An operator's use of memory: number `tick` of its stream.
+// An operator's use of memory: it was operator number `tick` of its stream.
 struct Use {
   c10::StreamId stream;
   size_t tick;
@@ -60,21 +61,22 @@ struct Use {
 
 struct Uses {
   std::optional<Use> written;
-  std::map<c10::StreamId, Use> read;  // since then, the last of each stream
+  std::map<c10::StreamId, Use> read;  // since the last write, the last read of each stream
 };
 
 struct Recording {
   std::vector<std::function<void()>> steps;
-  std::map<std::string, int> kinds;  // how often each operator is among the steps
-  std::set<const void*> fresh;       // memory that came meanwhile: it may be written, because nobody has seen it
+  std::map<std::string, int> kinds;  // how often each operator was captured
+  // Memory allocated during the capture. Writing it at once is harmless, because nobody else reads it.
+  std::set<const void*> fresh;
   c10::StreamId origin = 0;
-  std::map<c10::StreamId, Clock> clocks;  // how far each stream is, and what of the others it has waited for
+  std::map<c10::StreamId, Clock> clocks;  // progress of each stream, and how much of the others it has waited for
   std::map<const void*, Uses> uses;
 
-  // Notes an operator of the current stream, which must come after all that its memory was used for.
+  // Records an operator on the current stream and checks that it runs after all conflicting uses of its memory.
   void operate(const std::string& kind, at::ArrayRef<Tensor> read, at::ArrayRef<Tensor> written) {
     kinds[kind]++;
-    TORCH_CHECK(clocks.count(stream), kind, " is asked of a stream that is no part of the recording");
+    TORCH_CHECK(clocks.count(stream), kind, " runs on a stream that is not part of the recording");
     Clock& now = clocks[stream];
     const Use use{stream, ++now[stream], kind};
     const auto after = [&](const Use& earlier) {
@@ -96,7 +98,7 @@ struct Recording {
     }
   }
 
-  // Before the end the first stream must have waited for all others.
+  // At the end, the first stream must have waited for all others.
   void checkJoined() {
     Clock& own = clocks[origin];
     for (const auto& [id, clock] : clocks)
@@ -106,12 +108,13 @@ struct Recording {
 
 Recording* recording = nullptr;
 
-// How often the host waited for the device: it read from its memory, or copied something there without leaving that to
-// the device. What the device's own operators do here does not count.
+// How often the host waited for the device: it read device memory, or made a blocking copy to it. What operators of the
+// device do internally does not count.
 int64_t waits = 0;
 int inOperator = 0;
 
-// The device's own clock, so that what is faster on it does not depend on the machine: a microsecond an operator.
+// The device's own clock advances by a microsecond per operator, so that speed comparisons do not depend on the
+// machine.
 std::atomic<int64_t> microseconds = 0;
 constexpr int64_t kSlow = 100;
 
@@ -120,7 +123,7 @@ struct InOperator {
   ~InOperator() { inOperator--; }
 };
 
-// Counts as that of a GPU does, and keeps nothing that is freed.
+// Counts memory like a GPU's allocator, but caches nothing.
 struct Allocator final : c10::DeviceAllocator {
   c10::DataPtr allocate(size_t bytes) override {
     void* data = bytes == 0 ? nullptr : std::malloc(bytes);
@@ -190,7 +193,7 @@ struct Guard final : c10::impl::NoOpDeviceGuardImpl<kPretend> {
   bool queryStream(const c10::Stream&) const override { return true; }
   void synchronizeStream(const c10::Stream&) const override {}
 
-  // Work is done when it is asked for: an event is a time, and in a recording a place in its streams.
+  // Work is complete once it is queued: an event is a time and, during a capture, a point in each stream.
   struct Event {
     Clock place;
     int64_t time = 0;
@@ -240,14 +243,14 @@ Tensor emptyStrided(c10::IntArrayRef size, c10::IntArrayRef stride, std::optiona
   return at::detail::empty_strided_generic(size, stride, &allocator, keys, c10::dtype_or_default(dtype));
 }
 
-// The same memory as the CPU sees it.
+// The same memory as a CPU tensor.
 Tensor seen(const Tensor& tensor) {
   return tensor.is_cpu() ? tensor
                          : at::from_blob(tensor.data_ptr(), tensor.sizes(), tensor.strides(),
                                          tensor.options().device(at::kCPU).requires_grad(false));
 }
 
-// Without its history: what is recorded does not keep the graph of a backward alive.
+// Detached, so that captured work does not keep autograd graphs alive.
 Tensor bare(const Tensor& tensor) { return tensor.defined() ? tensor.detach() : tensor; }
 
 std::optional<Tensor> bare(const std::optional<Tensor>& tensor) {
@@ -264,7 +267,7 @@ c10::IValue bare(const c10::IValue& value) {
 
 bool mayWrite(const Tensor& tensor) { return !recording || recording->fresh.count(tensor.storage().data()) > 0; }
 
-// Computes on the CPU, gives the results to the device, and does so again when a recording is replayed.
+// Computes on the CPU and copies the results to the device; a capture repeats that at each replay.
 template <typename Compute>
 std::vector<Tensor> results(const char* kind, std::initializer_list<std::optional<Tensor>> read, Compute compute,
                             std::vector<Tensor> written = {}) {
@@ -341,7 +344,8 @@ std::tuple<Tensor, Tensor, Tensor> convolutionBackward(const Tensor& gradient, c
   return {made[0], made[1], made[2]};
 }
 
-// As cuDNN's kernel: relu(convolution + bias + alpha * other). It refuses some settings, too, and is slow for others.
+// As cuDNN's kernel: relu(convolution + bias + alpha * other). Like cuDNN's, it rejects some settings and is slow for
+// others.
 Tensor convolutionAddRelu(const Tensor& input, const Tensor& weight, const Tensor& other,
                           const std::optional<at::Scalar>& alpha, const std::optional<Tensor>& bias,
                           c10::IntArrayRef stride, c10::IntArrayRef padding, c10::IntArrayRef dilation,
@@ -363,14 +367,14 @@ Tensor convolutionRelu(const Tensor& input, const Tensor& weight, const std::opt
   return convolutionAddRelu(input, weight, {}, {}, bias, stride, padding, dilation, groups);
 }
 
-// libtorch's own form of it warns of every output that it gets here.
+// libtorch's implementation would warn about resizing the outputs that it is given here.
 Tensor meanSquaredError(const Tensor& actual, const Tensor& expected, int64_t reduction) {
   return results("aten::mse_loss", {actual, expected}, [=, actual = bare(actual), expected = bare(expected)] {
     return std::vector{at::mse_loss(seen(actual), seen(expected), reduction)};
   })[0];
 }
 
-// Writes the running statistics, which its schema does not say.
+// This operator writes the running statistics, but its schema does not say so.
 std::tuple<Tensor, Tensor, Tensor> batchNorm(const Tensor& input, const std::optional<Tensor>& weight,
                                              const std::optional<Tensor>& bias, const std::optional<Tensor>& mean,
                                              const std::optional<Tensor>& variance, bool training, double momentum,
@@ -412,8 +416,8 @@ c10::IValue copied(const c10::IValue& value) {
   return copies;
 }
 
-// What an operator writes into must not change before the replay: it gets copies, and what it returns are the
-// originals.
+// Arguments that an operator writes to must not change before the replay: the operator runs on copies, and the
+// originals are returned.
 void record(const c10::OperatorHandle& op, c10::Stack* stack) {
   const auto& schema = op.schema();
   TORCH_CHECK(schema.name() != "aten::_local_scalar_dense", "a number cannot be read while a graph is recorded");
@@ -475,7 +479,7 @@ void fallback(const c10::OperatorHandle& op, c10::Stack* stack) {
 #ifdef RECORDS
 struct Graph final : at::GraphImplInterface {
   explicit Graph(at::GraphImplArgs) {}
-  // Random numbers are drawn when it is replayed.
+  // Random numbers are drawn at replay.
   void capture_begin(at::MempoolId_t shared, at::GraphCaptureMode) override {
     static c10::CaptureId_t pools = 0;
     memory = shared == at::MempoolId_t{0, 0} ? at::MempoolId_t{0, ++pools} : shared;
@@ -493,7 +497,7 @@ struct Graph final : at::GraphImplInterface {
   }
   void instantiate() override {}
   void replay() override {
-    // What was recorded are kernels: gradients were seen to by then.
+    // Captured work consists of kernels; autograd has already run.
     const at::AutoDispatchBelowADInplaceOrView below;
     const InOperator inside;
     microseconds += static_cast<int64_t>(own.steps.size());
@@ -535,7 +539,7 @@ TORCH_LIBRARY_IMPL(aten, HPU, library) {
   library.impl("convolution_backward_overrideable", convolutionBackward);
 }
 
-// Autocast as on CUDA.
+// Autocast rules as on CUDA.
 TORCH_LIBRARY_IMPL(_, AutocastHPU, library) { library.fallback(torch::CppFunction::makeFallthrough()); }
 
 TORCH_LIBRARY_IMPL(aten, AutocastHPU, m) {
@@ -569,7 +573,7 @@ napi_value waits(napi_env env, napi_callback_info) {
   return result;
 }
 
-// emulateKernels(): from now on the device runs kernels
+// emulateKernels(): makes the device run kernels from now on.
 napi_value emulateKernels(napi_env, napi_callback_info) {
   pretend::emulateKernels();
   return nullptr;
@@ -583,7 +587,7 @@ void define(napi_env env, napi_value exports, const char* name, napi_callback ca
 
 }  // namespace
 
-// Its hooks must be there before libtorch asks for the first time which devices there are.
+// libtorch must find the hooks when it first asks which devices there are.
 NAPI_MODULE_INIT() {
   c10::SetAllocator(at::kPretend, &at::allocator);
   define(env, exports, "waits", waits);

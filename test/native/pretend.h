@@ -1,4 +1,4 @@
-// What the mock device offers to the kernels that run on it.
+// What the mock device offers to the code that emulates kernels.
 #pragma once
 
 #include <ATen/ATen.h>
@@ -8,10 +8,10 @@
 
 namespace pretend {
 
-// Does something with `used` now, or at each replay where work is captured meanwhile.
+// Does work on `used` now or, during a capture, at each replay.
 void doOrRecord(const std::string& kind, at::TensorList used, const std::function<void()>& work);
 
-// From now on the device runs kernels.
+// Makes the device run kernels from now on.
 void emulateKernels();
 
 }  // namespace pretend

@@ -129,6 +129,11 @@ describe('what is not of their kind is computed as always, bit for bit', () => {
       /expected input.*to have 16 channels, but got 32/,
     );
   });
+
+  it('a bias of the wrong size, which is refused instead of read beyond its end', () => {
+    const values = [torch.randn([2, 16, 8, 8]).contiguous(layout), torch.randn([32, 16, 3, 3]), torch.randn([8])];
+    expect(() => callOverload(overloadOf('srrl::conv3x3'), values)).toThrow(/expected bias/);
+  });
 });
 
 it('second derivatives are those of the plain convolution', () => {

@@ -140,6 +140,6 @@ describe.runIf(isThere)('recorded work', () => {
 
   it('is for devices that can', () => {
     expect([DeviceGraph.availableOn(device), DeviceGraph.availableOn('cpu')]).toEqual([true, false]);
-    expect(() => DeviceGraph.record('cpu', () => {})).toThrow(/work on cpu cannot be recorded/);
+    expect(() => DeviceGraph.record('cpu', () => {})).toThrow(/work on cpu cannot be captured/);
   });
 });

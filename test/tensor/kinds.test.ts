@@ -305,7 +305,7 @@ it('SGD takes sparse gradients as dense ones, and Adam says that it does not', (
     [1, 1],
     [0.5, 0.5],
   ]);
-  expect(() => new optim.Adam(embedded().parameters()).step()).toThrow(/sparse gradient, which only SGD takes/);
+  expect(() => new optim.Adam(embedded().parameters()).step()).toThrow(/sparse gradient, which only SGD accepts/);
 });
 
 it('a step refuses parameters that are views with gaps, and walks through gradients of another order', () => {

@@ -1,5 +1,5 @@
-// What all kernels share. There are no CUDA headers where these are compiled (NVRTC, or a C++ compiler with the header
-// that runs them in tests), so that half precision is done by hand.
+// What all kernels share. NVRTC, and the C++ compiler that builds them for tests, have no CUDA headers, so bfloat16 is
+// implemented here.
 #pragma once
 
 #include "parameters.h"
@@ -14,7 +14,7 @@ __device__ inline float toFloat(float value) { return value; }
 __device__ inline float toFloat(BFloat16 value) { return __uint_as_float(static_cast<unsigned>(value.bits) << 16); }
 
 __device__ inline void store(float& to, float value) { to = value; }
-// To the nearest, ties to even; NaN stays NaN.
+// Rounds to nearest even; NaN stays NaN.
 __device__ inline void store(BFloat16& to, float value) {
   const unsigned bits = __float_as_uint(value);
   const bool nan = (bits & 0x7fffffffu) > 0x7f800000u;
@@ -37,7 +37,7 @@ __device__ inline void save(void* to, long long index, const Pack<T, kWidth>& pa
   *reinterpret_cast<Pack<T, kWidth>*>(static_cast<T*>(to) + index) = pack;
 }
 
-// Joins what the rows of a block (threadIdx.y) have; the first row has the result. Always in the same order.
+// Joins the values of the rows of a block (threadIdx.y); the first row has the result. The order is fixed.
 template <typename Item>
 __device__ inline void joinRows(Item& own) {
   __shared__ Item items[kThreads];
@@ -55,7 +55,8 @@ __device__ inline void joinRows(Item& own) {
   own = items[self];
 }
 
-// Whether this block is the last of `blocks` that count on `counter`; it sees what the others wrote before.
+// Whether this block is the last of `blocks` to increment `counter`. If so, it sees what the others wrote before, and
+// resets the counter.
 __device__ inline bool isLastOf(unsigned* counter, unsigned blocks) {
   __shared__ bool last;
   __threadfence();
@@ -69,12 +70,12 @@ __device__ inline bool isLastOf(unsigned* counter, unsigned blocks) {
   return last;
 }
 
-// What lane `own ^ distance` of the warp has. All warps of a block have to come here equally often.
+// The value of lane `own ^ distance` of the warp. In the emulation, all warps of a block must call this equally often.
 __device__ inline unsigned lanesXor(unsigned value, int distance) {
   return __shfl_xor_sync(0xffffffffu, value, distance);
 }
 
-// The sum over the lanes of a warp; each lane has it. Always in the same order.
+// The sum over the lanes of a warp, returned to each lane. The order is fixed.
 __device__ inline float sumOfLanes(float value) {
   for (int distance = kLanes / 2; distance > 0; distance /= 2)
     value += __uint_as_float(lanesXor(__float_as_uint(value), distance));
@@ -95,7 +96,7 @@ __device__ inline int memberOf(const Many<Item, kItems>& all) {
   return low;
 }
 
-// Threads are rows of one column.
+// The index of a thread in a block of one column.
 __device__ inline int selfOf() { return threadIdx.y; }
 
 template <typename T>

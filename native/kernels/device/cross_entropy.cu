@@ -1,9 +1,9 @@
-// The mean cross-entropy with labels, its gradient, and how many labels have the largest logit: a warp an image.
+// Mean cross-entropy with labels, its gradient, and the number of correct predictions: one warp per image.
 #include "common.h"
 
 namespace srrl::kernels {
 
-// A logit and its class; NaN is larger than all, and of equal ones the first is.
+// A logit and its class. NaN ranks above all numbers; among equal values the first wins.
 struct Best {
   float value;
   int place;
@@ -34,11 +34,11 @@ struct Found {
   }
 };
 
-// A lane has up to kPieces logits of its image.
+// A lane holds up to kPieces logits of its image.
 template <typename T, int kPieces>
 __device__ void crossEntropy(const CrossEntropy& p) {
   const int lane = selfOf() % kLanes, image = blockIdx.x * (blockDim.y / kLanes) + selfOf() / kLanes;
-  // A warp without an image keeps the others company.
+  // A warp without an image still takes part in the reductions of its block.
   const bool isReal = image < p.images;
   const long long row = static_cast<long long>(isReal ? image : 0) * p.classes;
   const long long label = p.labels ? p.labels[isReal ? image : 0] : -1;
@@ -69,12 +69,12 @@ __device__ void crossEntropy(const CrossEntropy& p) {
   for (int j = 0; j < kPieces; j++) {
     const int k = j * kLanes + lane;
     if (k >= p.classes) continue;
-    // As with libtorch, a class that has no part in the label may have any logit.
+    // As in libtorch, a class without weight in the label may have any logit.
     if (targets[j] != 0 || !p.labels) loss += targets[j] * (logSum - logits[j]);
     if (isReal) p.gradients[row + k] = (total * expf(logits[j] - logSum) - targets[j]) / p.images;
   }
   loss = sumOfLanes(loss);
-  // No class has this number: libtorch stops there, so that it must not look like a result.
+  // An invalid label is an error in libtorch; here the loss becomes NaN, also for -100, which libtorch ignores.
   if (p.labels && (label < 0 || label >= p.classes)) loss = __uint_as_float(0x7fc00000u);
   Found own;
   if (isReal && lane == 0) {
@@ -98,7 +98,7 @@ __device__ void crossEntropy(const CrossEntropy& p) {
   *p.right = static_cast<long long>(all.right);
 }
 
-// The gradient times what came back for the loss.
+// The gradient of the loss with respect to the logits times the incoming gradient.
 template <typename T>
 __device__ void crossEntropyGradient(const CrossEntropy& p) {
   const long long size = static_cast<long long>(p.images) * p.classes;

@@ -1,6 +1,6 @@
-// The feature matching and softmax regression losses of SRRL. The gradients of both are made in forward, where feature
-// and classifier are at hand: in one launch, a block an image; or around two matrix products, where each image would
-// have to read too large a classifier.
+// SRRL's feature matching and softmax regression losses. Forward also computes the gradients of both, because feature
+// and classifier are at hand: in one launch with a block per image or, if each image would have to read too large a
+// classifier, around two matrix products.
 #include "common.h"
 
 namespace srrl::kernels {
@@ -13,7 +13,7 @@ struct Losses {
   }
 };
 
-// What all images lost, from what this block's image did.
+// Sums the losses over all images. `own` is the share of this thread in those of the block's image.
 __device__ inline void sumOfImages(const Head& p, Losses own) {
   joinRows(own);
   if (selfOf() == 0) {
@@ -32,7 +32,7 @@ __device__ inline void sumOfImages(const Head& p, Losses own) {
   *p.regression = all.regression / (static_cast<float>(p.images) * p.classes);
 }
 
-// The difference of one coordinate of the features, whose gradient is kept.
+// The squared difference of one coordinate of the features. Its gradient is stored.
 template <typename U>
 __device__ inline float matchingOf(const Head& p, float value, long long at, int column) {
   const float difference = value - toFloat(static_cast<const U*>(p.target)[at + column]);
@@ -40,8 +40,8 @@ __device__ inline float matchingOf(const Head& p, float value, long long at, int
   return difference * difference;
 }
 
-// A warp has kGroup rows of the classifier at a time, a lane kPieces numbers of each, which make the logit and, as soon
-// as its difference is known, the gradient of the feature: the classifier is read once.
+// A warp processes kGroup rows of the classifier at a time, with kPieces numbers of each row per lane. They yield the
+// logit and, once its difference is known, the gradient of the feature, so that the classifier is read once.
 template <typename T, typename U, int kPieces, int kGroup>
 __device__ void headLosses(const Head& p) {
   constexpr int kWarps = kThreads / kLanes;
@@ -57,7 +57,7 @@ __device__ void headLosses(const Head& p) {
     gradient[j] = 0;
   }
   Losses own;
-  // All warps do the same number of rounds.
+  // All warps run the same number of rounds.
   for (int round = 0; round < p.classes; round += kWarps * kGroup) {
     float row[kGroup][kPieces], apart[kGroup];
 #pragma unroll
@@ -95,7 +95,7 @@ __device__ void headLosses(const Head& p) {
   sumOfImages(p, own);
 }
 
-// The same where W r(h_S) + b was made before: what is left in its place, times W, is the gradient.
+// The same if W r(h_S) + b was computed before. The kernel replaces it with the factor that, times W, is the gradient.
 template <typename T, typename U>
 __device__ void headDifferences(const Head& p) {
   const long long at = static_cast<long long>(blockIdx.x) * p.width,
@@ -111,7 +111,7 @@ __device__ void headDifferences(const Head& p) {
   sumOfImages(p, own);
 }
 
-// The gradients of both losses, each times what came back for it.
+// The gradients of both losses, each times its incoming gradient.
 template <typename T>
 __device__ void headGradient(const Head& p) {
   const long long size = static_cast<long long>(p.images) * p.width;

@@ -1,35 +1,35 @@
-// What the kernels of batch normalization share. A block has some neighboring channels (a tile, blockIdx.x) of some
-// pixels (blockIdx.y); a thread has kWidth neighboring channels of every blockDim.y-th of these pixels. What the blocks
-// find is joined by whoever needs it next (few blocks), or by the last of them (many); always in the same order.
+// What the normalization kernels share. A block processes a tile of neighboring channels (blockIdx.x) of some pixels
+// (blockIdx.y); a thread has kWidth neighboring channels of every blockDim.y-th of these pixels. Partial results of
+// blocks are joined by the next launch (few blocks) or by the last block (many), in a fixed order.
 #pragma once
 
 #include "common.h"
 
 namespace srrl::kernels {
 
-// Two blocks on each multiprocessor: 128 registers a thread.
+// Two blocks per multiprocessor: at most 128 registers per thread.
 #define SRRL_NORM_BOUNDS __launch_bounds__(kThreads, 2)
 
-// What of a normalization a kernel is for.
+// The variant of the computation.
 enum class Kind {
   kRelu,
-  kResidual,  // something is added before the ReLU
-  kPooled,    // the result is the mean over each image
+  kResidual,  // a residual is added before the ReLU
+  kPooled,    // the result is the mean over the pixels of each image
   kLinear,    // no ReLU
-  kJoined,    // the input is the sum of two maps, which is a result as well
+  kJoined,    // the input is the sum of two maps, which is also a result
 };
 
-// Mean and squared deviations of some values.
+// Number, mean and sum of squared deviations of some values.
 struct Moment {
   float count, mean, squares;
 
-  // What a block left.
+  // The partial result of a block.
   static __device__ Moment of(const Norm& p, int block, float mean, float squares) {
     const int rest = p.pixels - block * p.partialPixels;
     return {static_cast<float>(rest < p.partialPixels ? rest : p.partialPixels), mean, squares};
   }
 
-  // Sums of distances from the first mean: nothing is lost where all means are large.
+  // Sums relative to the first mean, so that large means cost no precision.
   struct Gather {
     float count = 0, origin = 0, sum = 0, squares = 0;
 
@@ -49,7 +49,7 @@ struct Moment {
   };
 };
 
-// Two sums. In backward: of the gradient behind the ReLU, and of it times the distance from the mean.
+// Two sums. In backward: the gradient after the ReLU, and that times the distance of the input from the mean.
 struct Pair {
   float plain, distant;
 
@@ -69,18 +69,18 @@ struct Pair {
 
 __device__ inline int selfInTile() { return threadIdx.y * blockDim.x + threadIdx.x; }
 
-// The channel that a thread has behind joinRows(): one each; beyond p.channels where it has none.
+// The channel of a thread after joinRows(), one each; p.channels if it has none.
 template <int kWidth>
 __device__ inline int ownChannel(const Norm& p) {
   const int tile = blockDim.x * kWidth, self = selfInTile();
   return self < tile ? static_cast<int>(blockIdx.x) * tile + self : p.channels;
 }
 
-// Joins what the rows of a block have, where a row is `columns` threads; the thread has the result of its ownChannel().
-// Two stages of short sums, each by as many threads as there are.
+// Joins the values of the rows of a block, where a row is `columns` threads. The thread of an ownChannel() has its
+// result. Two stages of short sums keep as many threads busy as possible.
 template <int kWidth, typename Item>
 __device__ inline Item joinRows(const Item (&own)[kWidth], int columns) {
-  constexpr int kStride = kThreads + 4;  // neighbors lie in different banks
+  constexpr int kStride = kThreads + 4;  // puts neighbors into different banks
   __shared__ Item items[kWidth * kStride];
   const int rows = blockDim.x * blockDim.y / columns, tile = columns * kWidth, self = selfInTile();
   const int parts = rows / kWidth, part = self / tile, from = self / columns % kWidth * kStride + self % columns;
@@ -114,7 +114,7 @@ struct Share {
   __device__ bool isEmpty() const { return first >= end; }
 };
 
-// Some pixels of a thread, which are all on their way at once; instead of those beyond its end its first.
+// Several pixels of a thread, loaded in parallel. Beyond the thread's end, its first pixel is loaded instead.
 template <typename T, int kWidth, int kBatch>
 struct Batch {
   Pack<T, kWidth> at[kBatch];
@@ -133,7 +133,7 @@ __device__ inline float* partialOf(const Norm& p, int block, int which, int chan
   return p.partial + (static_cast<long long>(block) * 2 + which) * p.channels + channel;
 }
 
-// Around the L1 cache, as it may have been written by this launch.
+// Bypasses the L1 cache, because this launch may have written the data.
 template <int kWidth>
 __device__ inline Pack<float, kWidth> loadFresh(const float* from) {
   Pack<float, kWidth> result;
@@ -152,7 +152,7 @@ __device__ inline Pack<float, kWidth> loadFresh(const float* from) {
   return result;
 }
 
-// Joins what the blocks of a tile left; kAhead of them are on their way at once.
+// Joins the partial results of the blocks of a tile, with kAhead loads in parallel.
 template <typename Item, int kTileWidth, int kAhead>
 __device__ inline Item joinPartials(const Norm& p) {
   constexpr int kWidth = kTileWidth % 4 == 0 ? 4 : 1;
@@ -181,8 +181,8 @@ __device__ inline Item joinPartials(const Norm& p) {
   return joinRows<kWidth>(own, columns);
 }
 
-// What a channel's values are multiplied by, and what is added: the same rounding in every kernel, so that forward and
-// backward agree on what the ReLU lets pass.
+// The scale and shift of a channel. Every kernel computes them with the same rounding, so that forward and backward
+// agree on what the ReLU lets pass.
 struct Line {
   float scale, shift;
 };

@@ -1,9 +1,9 @@
-// Gradients of batch normalization with the batch's own statistics, an addition and a ReLU, for maps in channels_last.
+// Gradients of batch normalization with batch statistics, residual and ReLU, for channels_last maps.
 #include "norm.h"
 
 namespace srrl::kernels {
 
-// Writes what is known of a channel once all blocks are joined.
+// Stores the results of a channel after all blocks are joined.
 __device__ inline void publish(const Norm& p, int channel, const Pair& all, float deviation) {
   p.toWeight[channel] = all.distant * deviation;
   p.toBias[channel] = all.plain;
@@ -13,8 +13,7 @@ __device__ constexpr int batchOf(Kind kind) {
   return kind == Kind::kResidual || kind == Kind::kJoined ? kNormTripleBatch : kNormPairBatch;
 }
 
-// What a thread has to know of a pixel. Without a residual it is faster to compute the output once more than to read
-// it.
+// What a thread reads for a pixel. Without a residual, recomputing the output is faster than reading it.
 template <typename T, int kWidth, Kind kKind>
 struct Pixels {
   static constexpr int kBatch = batchOf(kKind);
@@ -35,7 +34,7 @@ struct Pixels {
     if (kKind == Kind::kResidual) output.fetch(p.output, p, mine, pixel);
   }
 
-  // The gradient behind the ReLU; `share`: what a pixel has of that of the output.
+  // The gradient after the ReLU. `share`: the part of the incoming gradient for one pixel, if the output was pooled.
   __device__ float passed(int i, int j, const Line& line, float share) const {
     const float given = toFloat(gradient.at[i].at[j]);
     if (kKind == Kind::kLinear) return given;
@@ -45,7 +44,7 @@ struct Pixels {
   }
 };
 
-// What the pixels of a channel have in common.
+// Values that all pixels of a channel share.
 struct Channel {
   Line line;
   float mean, slope, offset;
@@ -62,7 +61,7 @@ __device__ inline void setGradient(Channel& channel, const Norm& p, const Pair& 
   channel.offset = all.plain / p.pixels;
 }
 
-// That of a thread's channels; `own`: of its ownChannel().
+// Distributes the values of each ownChannel() to the threads that process the channel.
 template <int kWidth>
 __device__ inline void spread(const Channel& own, Channel (&all)[kWidth]) {
   __shared__ Channel channels[kThreads];

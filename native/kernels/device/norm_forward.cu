@@ -1,9 +1,9 @@
-// Batch normalization with the batch's own statistics, an addition and a ReLU, for maps in channels_last, forward.
+// Batch normalization with batch statistics, residual and ReLU, for channels_last maps: the forward pass.
 #include "norm.h"
 
 namespace srrl::kernels {
 
-// What is known of a channel beforehand; read before anything has to be waited for.
+// Parameters and running statistics of a channel, read before the block has to wait for others.
 struct Row {
   float weight = 0, bias = 0, mean = 0, var = 0;
 
@@ -17,7 +17,7 @@ struct Row {
   }
 };
 
-// Writes what is known of a channel once all blocks are joined.
+// Stores the results of a channel after all blocks are joined.
 __device__ inline void publish(const Norm& p, int channel, const Row& row, const Moment& all, float deviation) {
   p.mean[channel] = all.mean;
   p.deviation[channel] = deviation;
@@ -31,7 +31,7 @@ __device__ inline float deviationOf(const Norm& p, const Moment& all) {
   return 1 / sqrtf(all.squares / p.pixels + p.eps);
 }
 
-// The input's pixels of a thread; kJoined: the sums of two maps, which are written.
+// Reads pixels of the input; in kJoined, adds the other map and stores the sum.
 template <typename T, int kWidth, Kind kKind>
 __device__ inline void fetch(Batch<T, kWidth, kNormBatch>& batch, const Norm& p, const Share<kWidth>& mine, int pixel) {
   batch.fetch(p.input, p, mine, pixel);
@@ -50,7 +50,7 @@ __device__ inline void fetch(Batch<T, kWidth, kNormBatch>& batch, const Norm& p,
 template <typename T, int kWidth, Kind kKind>
 __device__ void statistics(const Norm& p) {
   const Share<kWidth> mine(p);
-  // Of distances from the thread's first pixel.
+  // Sums relative to the thread's first pixel, for precision.
   float origin[kWidth] = {}, sum[kWidth] = {}, squares[kWidth] = {};
   for (int pixel = mine.first; pixel < mine.end; pixel += kNormBatch * blockDim.y) {
     Batch<T, kWidth, kNormBatch> batch;
@@ -86,7 +86,7 @@ __device__ void statistics(const Norm& p) {
   if (channel < p.channels) publish(p, channel, row, all, deviationOf(p, all));
 }
 
-// The lines of a thread's channels, of statistics that are known or joined here.
+// Scale and shift of a thread's channels, from known statistics or from partial results that are joined here.
 template <int kWidth>
 struct Lines {
   Line at[kWidth];
@@ -139,7 +139,7 @@ __device__ void apply(const Norm& p) {
       for (int j = 0; j < kWidth; j++) {
         const float value =
             lines(j, toFloat(batch.at[i].at[j])) + (kKind == Kind::kResidual ? toFloat(other.at[i].at[j]) : 0);
-        // NaN stays NaN, as in a ReLU.
+        // NaN stays NaN, as in PyTorch's ReLU.
         store(pack.at[j], kKind != Kind::kLinear && value < 0 ? 0 : value);
       }
       save(p.result, place, pack);
@@ -147,7 +147,7 @@ __device__ void apply(const Norm& p) {
   }
 }
 
-// The mean of each image's output; the block of an image and some channels.
+// The mean of the output over the pixels of an image; one block per image and tile of channels.
 template <typename T, int kWidth>
 __device__ void applyPooled(const Norm& p) {
   const Share<kWidth> mine(p, p.area);

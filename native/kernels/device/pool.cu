@@ -1,11 +1,11 @@
-// Maximum pooling of maps in channels_last. A thread has kWidth neighboring channels: forward of one window, backward
-// of one pixel or of those that share windows, which gathers from the windows around it, so that sums are always
-// in the same order and nothing has to be filled with zeros before.
+// Maximum pooling of channels_last maps. A thread has kWidth neighboring channels of one window in forward, and in
+// backward of one pixel or of the pixels that share windows. Backward gathers from the windows around a pixel, so the
+// order of sums is fixed and nothing has to be zeroed first.
 #include "common.h"
 
 namespace srrl::kernels {
 
-// What a thread works on, out of images x rows x columns x groups of channels.
+// The work item of a thread, out of images x rows x columns x groups of channels.
 struct Spot {
   int image, row, column, channel;
 
@@ -32,7 +32,7 @@ __device__ inline long long indexOf(const Spot& spot, const int* size, int row, 
   return ((static_cast<long long>(spot.image) * size[0] + row) * size[1] + column) * channels + spot.channel;
 }
 
-// The largest value so far and its place: the first of equal ones, and NaN before all others, as in PyTorch.
+// The largest value so far and its index. The first of equal values wins, and NaN wins over numbers, as in PyTorch.
 template <typename T, int kWidth>
 struct Maximum {
   float value[kWidth] = {};
@@ -50,7 +50,7 @@ struct Maximum {
   }
 };
 
-// kSize: rows and columns of the window, 0 where the parameters say them.
+// kSize: rows and columns of the window, or 0 to read them from the parameters.
 template <typename T, int kWidth, int kSize>
 __device__ void maxPool(const Pool& p) {
   const unsigned self = selfOfGrid();
@@ -59,7 +59,7 @@ __device__ void maxPool(const Pool& p) {
   const int top = spot.row * p.stride[0] - p.padding[0], left = spot.column * p.stride[1] - p.padding[1];
   Maximum<T, kWidth> largest;
   if constexpr (kSize > 0) {
-    // All loads at once, also of what is not inside: that is read from a neighbor and not looked at.
+    // All loads are issued at once. Positions outside of the map are clamped when loaded, and skipped below.
     Pack<T, kWidth> packs[kSize * kSize];
     for (int at = 0; at < kSize * kSize; at++) {
       const int row = within(top + at / kSize, p.size[0]), column = within(left + at % kSize, p.size[1]);
@@ -91,14 +91,14 @@ __device__ void maxPool(const Pool& p) {
   save(p.places, to, places);
 }
 
-// The gradient of a pixel: of all windows in which it is the largest.
+// The gradient of a pixel: the sum over all windows in which it is the maximum.
 template <typename T, int kWidth>
 __device__ void maxPoolGradient(const Pool& p) {
   const unsigned self = selfOfGrid();
   if (self >= countOf(p, p.size[0], p.size[1], kWidth)) return;
   const Spot spot(self, p.size[0], p.size[1], p.channels, kWidth);
   float sum[kWidth] = {};
-  // From the beginning of the padding on, window w has [w * stride, w * stride + kernel).
+  // Relative to the start of the padding, window w covers [w * stride, w * stride + kernel).
   const int row = spot.row + p.padding[0], column = spot.column + p.padding[1];
   const int firstRow = row < p.kernel[0] ? 0 : (row - p.kernel[0]) / p.stride[0] + 1;
   const int firstColumn = column < p.kernel[1] ? 0 : (column - p.kernel[1]) / p.stride[1] + 1;
@@ -116,7 +116,7 @@ __device__ void maxPoolGradient(const Pool& p) {
   save(p.result, indexOf(spot, p.size, spot.row, spot.column, p.channels), result);
 }
 
-// The same for windows of 3x3 with stride 2: a thread has 2x2 pixels, which share 2x2 windows.
+// The same for 3x3 windows with stride 2: a thread has 2x2 pixels, which share 2x2 windows.
 template <typename T, int kWidth>
 __device__ void maxPoolGradient3Of2(const Pool& p) {
   const int rows = (p.size[0] + p.padding[0] + 1) / 2, columns = (p.size[1] + p.padding[1] + 1) / 2;
@@ -140,7 +140,8 @@ __device__ void maxPoolGradient3Of2(const Pool& p) {
     if (row < 0 || row >= p.size[0] || column < 0 || column >= p.size[1]) continue;
     float sum[kWidth] = {};
     for (int w = 0; w < 4; w++) {
-      // The window before has its third row here, and nothing of the row after that.
+      // The third row of the previous window is the first row of this pair, and the previous window does not reach the
+      // second.
       const int i = w / 2 == 1 ? down : 2 + down, j = w % 2 == 1 ? across : 2 + across;
       if (i > 2 || j > 2 || !inside[w]) continue;
       for (int c = 0; c < kWidth; c++) sum[c] += places[w].at[c] == i * 3 + j ? toFloat(gradients[w].at[c]) : 0;

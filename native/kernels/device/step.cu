@@ -1,4 +1,4 @@
-// What surrounds the update of a step: magnitudes, the check for NaN and Inf, running means, copies of statistics.
+// Kernels around the update of a step: magnitudes, the check for NaN and Inf, running sums, copies of many tensors.
 #include "common.h"
 
 namespace srrl::kernels {
@@ -8,7 +8,7 @@ struct Sum {
   __device__ void join(const Sum& other) { value += other.value; }
 };
 
-// NaN, once there, stays.
+// The maximum; NaN stays once found.
 struct Largest {
   float value = 0;
   __device__ void join(const Largest& other) {
@@ -72,7 +72,7 @@ struct Flag {
   __device__ void join(const Flag& other) { up = up || other.up; }
 };
 
-// One block.
+// Launched with one block.
 extern "C" __global__ void step_judge(const __grid_constant__ Judge p) {
   const int deciding = p.losses + 1 + p.statistics, all = p.count + 1 + p.statistics;
   double* row = p.log ? p.log + *p.next % p.rows * all : nullptr;
@@ -107,7 +107,7 @@ extern "C" __global__ void step_judge(const __grid_constant__ Judge p) {
   if (!found) *p.averaged += 1;
 }
 
-// One block.
+// Launched with one block.
 extern "C" __global__ void step_means(const __grid_constant__ Means p) {
   if (p.found && *p.found > 0) return;
   for (int i = selfOf(); i <= p.count; i += kThreads)

@@ -1,4 +1,4 @@
-// The update of many parameters, their averages and their copies in half precision in one pass.
+// Updates many parameters, their moving averages and their half-precision copies in one pass.
 #include "common.h"
 
 namespace srrl::kernels {
@@ -11,7 +11,7 @@ struct Factors {
       : lr(*by.lr), scale(by.scale ? *by.scale : 1), share(by.share ? *by.share : 0), skips(*by.found == 1) {}
 };
 
-// Of neighboring parameters, changes the values and what is kept for them.
+// Updates neighboring parameters and their optimizer state.
 struct SgdRule {
   using Parameters = Sgd;
   const Sgd& p;

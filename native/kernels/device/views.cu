@@ -1,4 +1,4 @@
-// Views of images that lie on the device: crop, mirror, look up what each pixel's value becomes. A thread a pixel.
+// Views of images on the device: crop, flip and look up the normalized value of each pixel. One thread per pixel.
 #include "common.h"
 
 namespace srrl::kernels {
@@ -13,7 +13,7 @@ extern "C" __global__ void views(Views p) {
     const long long row = y + draw[0], column = (draw[2] != 0 ? p.width - 1 - x : x) + draw[1];
     const bool inside = row >= 0 && row < p.height && column >= 0 && column < p.width;
     const unsigned char* from = p.images + p.rows[image] * p.channels * area + row * p.width + column;
-    // Around the image are pixels of value 0.
+    // Outside of the image, pixels are 0 before normalization.
     for (int c = 0; c < p.channels; c++)
       p.result[at * p.channels + c] = p.table[c * 256 + (inside ? from[c * area] : 0)];
   }

@@ -1,5 +1,5 @@
-// The few names of Gloo that libtorch's ProcessGroupGloo.hpp mentions, for builds without Gloo's own headers. Gloo
-// itself is in libtorch. This package holds these only by pointers that libtorch makes, and constructs none of them.
+// The names of Gloo that libtorch's ProcessGroupGloo.hpp mentions, for builds without Gloo's headers. libtorch contains
+// Gloo itself. This package only holds pointers to these types that libtorch creates; it constructs none of them.
 #pragma once
 
 #include <chrono>
