@@ -3,7 +3,7 @@ import type { Tensor } from './tensor/index.js';
 
 /** A batch that a loader returns. */
 export interface Batch {
-  /** float32 [N, C, H, W], normalized, channels_last. */
+  /** float32 [N, C, H, W], normalized, channels_last; bfloat16 if all networks round them to it first. */
   images: Tensor;
   /** Class numbers, int64 [N]; with mixed images probabilities, float32 [N, K]. */
   labels: Tensor;

@@ -31,6 +31,10 @@ Tensor plainViews(const Tensor& images, const Tensor& rows, const Tensor& draws,
   return table.take(pixels.add(steps(channels).mul(256))).permute({0, 3, 1, 2});
 }
 
+const char* nameFor(const Tensor& table) {
+  return table.scalar_type() == at::kBFloat16 ? "views_bfloat" : "views_float";
+}
+
 Tensor views(Engine& engine, const Tensor& images, const Tensor& rows, const Tensor& draws, const Tensor& table) {
   const int64_t count = rows.size(0), channels = images.size(1), height = images.size(2), width = images.size(3);
   const Tensor result = at::empty({count, height, width, channels}, table.options());
@@ -38,23 +42,23 @@ Tensor views(Engine& engine, const Tensor& images, const Tensor& rows, const Ten
   p.images = images.const_data_ptr<uint8_t>();
   p.rows = reinterpret_cast<const long long*>(rows.const_data_ptr<int64_t>());
   p.draws = reinterpret_cast<const long long*>(draws.const_data_ptr<int64_t>());
-  p.table = table.const_data_ptr<float>();
-  p.result = result.mutable_data_ptr<float>();
+  p.table = table.const_data_ptr();
+  p.result = result.mutable_data_ptr();
   p.count = static_cast<int>(count);
   p.channels = static_cast<int>(channels);
   p.height = static_cast<int>(height);
   p.width = static_cast<int>(width);
   constexpr int64_t kMostBlocks = 1 << 20;
   const int64_t blocks = std::min((count * height * width + kernels::kThreads - 1) / kernels::kThreads, kMostBlocks);
-  kernels::launch(engine, "views", {static_cast<unsigned>(blocks), 1, kernels::kThreads, 1}, p,
+  kernels::launch(engine, nameFor(table), {static_cast<unsigned>(blocks), 1, kernels::kThreads, 1}, p,
                   {images, rows, draws, table, result});
   return result.permute({0, 3, 1, 2});
 }
 
 // images: uint8 [N, C, H, W]; rows: int64 [B], indices of images; draws: int64 [B, 3], the first row and column, which
-// may lie outside, and 1 if flipped; table: float32 [C * 256], the normalized value of each pixel value. All on one
-// device.
-// => float32 [B, C, H, W], channels_last; outside of the image, pixels are 0 before normalization.
+// may lie outside, and 1 if flipped; table: float32 or bfloat16 [C * 256], the normalized value of each pixel value.
+// All on one device.
+// => [B, C, H, W] of the table's type, channels_last; outside of the image, pixels are 0 before normalization.
 Tensor viewsOn(const Tensor& images, const Tensor& rows, const Tensor& draws, const Tensor& table) {
   TORCH_CHECK(images.dim() == 4 && images.scalar_type() == at::kByte, "images must be uint8 [N, C, H, W]");
   TORCH_CHECK(draws.sizes() == c10::IntArrayRef({rows.size(0), 3}) && table.numel() == images.size(1) * 256,
@@ -65,12 +69,13 @@ Tensor viewsOn(const Tensor& images, const Tensor& rows, const Tensor& draws, co
            tensor.device() == images.device();
   };
   const bool fits = engine && images.numel() > 0 && rows.numel() > 0 && isReady(images, at::kByte) &&
-                    isReady(rows, at::kLong) && isReady(draws, at::kLong) && isReady(table, at::kFloat);
+                    isReady(rows, at::kLong) && isReady(draws, at::kLong) &&
+                    (isReady(table, at::kFloat) || isReady(table, at::kBFloat16));
   if (!fits) return plainViews(images, rows, draws, table);
   const auto agree = [&] {
     return at::equal(views(*engine, images, rows, draws, table), plainViews(images, rows, draws, table));
   };
-  if (!kernels::trusted(images, "views", agree)) return plainViews(images, rows, draws, table);
+  if (!kernels::trusted(images, nameFor(table), agree)) return plainViews(images, rows, draws, table);
   return views(*engine, images, rows, draws, table);
 }
 

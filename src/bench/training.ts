@@ -90,6 +90,7 @@ export async function openTraining(pair: Pair, kind: Kind, place: Place): Promis
   const run = teacherOptions.parse(kind === 'cached' ? { teacherCache: join(place.folder, 'features') } : {});
   const targets: Targets | undefined = teacher && targetsOf({ teacher, data, options, teacherOptions: run });
   const trainer = new Trainer({ student, objective, data, options, ...(targets && { targets }) });
+  if (device !== 'cpu') await rehearse(trainer);
   return {
     trainer,
     step: () => step(trainer),
@@ -137,6 +138,13 @@ function firstBatches(data: Dataset, options: EffectiveTrainOptions): { images: 
   } finally {
     loader.dispose();
   }
+}
+
+/** Rehearses as the training loop does, which decides in which dtype the device makes images. */
+async function rehearse(trainer: Trainer): Promise<void> {
+  trainer.beginEpoch();
+  await trainer.loader.ready(0);
+  scope(() => trainer.rehearse());
 }
 
 /** Runs a step as the training loop does, without its records. */

@@ -2,7 +2,7 @@ import type { Batch, Views } from '../flow.js';
 import { keep, scope, type Tensor, functions as torch } from '../tensor/index.js';
 import type { CapturedSource, Place } from './captured.js';
 import { DeviceBatches } from './device-batches.js';
-import { upload } from './device-views.js';
+import { type ImageDType, upload } from './device-views.js';
 import type { BatchSetup } from './host-batches.js';
 import { isEncoded } from './images.js';
 import { imagesOf } from './plain-view.js';
@@ -37,6 +37,11 @@ export class BatchesOnDevice {
   constructor(setup: OnDeviceSetup) {
     this.#setup = setup;
     this.#recipe = new ViewRecipe(setup);
+  }
+
+  /** Makes images of this dtype from now on. Must come before {@link captured}. */
+  round(dtype: ImageDType): void {
+    this.#recipe.round(dtype);
   }
 
   begin(epoch: number): void {

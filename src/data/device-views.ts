@@ -4,16 +4,19 @@
  */
 import { callOverload, fromArray, overloadOf, type Tensor } from '../tensor/index.js';
 
+/** The type of a batch's images; bfloat16 if the networks round them to it first. */
+export type ImageDType = 'float32' | 'bfloat16';
+
 /** How pixels are normalized. */
 export interface PixelValues {
   mean: readonly number[];
   std: readonly number[];
 }
 
-/** Returns the normalized value of each pixel value, float32 [C * 256], channel by channel. */
-export function pixelTable({ mean, std }: PixelValues, device: string): Tensor {
+/** Returns the normalized value of each pixel value, [C * 256], channel by channel. */
+export function pixelTable({ mean, std }: PixelValues, device: string, dtype: ImageDType = 'float32'): Tensor {
   const table = callOverload(overloadOf('srrl::pixel_values'), [mean, std]) as Tensor;
-  return table.reshape([-1]).to({ device });
+  return table.reshape([-1]).to({ device, dtype });
 }
 
 /** Draws where each view begins, and 1 if it is mirrored: int64 [B, 3]. Independent of the rest of the batch. */
@@ -27,7 +30,7 @@ export const mirrored = (flips: readonly boolean[]): Tensor =>
   rowsOf(flips.flatMap((flip) => [0, 0, flip ? 1 : 0])).view([flips.length, 3]);
 
 /**
- * Returns float32 [B, C, H, W], channels_last: the images `rows` [B] of uint8 [N, C, H, W], each shifted and mirrored
+ * Returns [B, C, H, W] of the table's dtype, channels_last: the images `rows` [B] of uint8 [N, C, H, W], each shifted and mirrored
  * by its row of `draws` [B, 3] and padded with zero pixels. All tensors are on one device.
  */
 export const viewsOn = (images: Tensor, rows: Tensor, draws: Tensor, table: Tensor): Tensor =>

@@ -7,6 +7,7 @@ import type { AugmentOptions } from './augment/index.js';
 import { BatchesOnDevice } from './batches-on-device.js';
 import type { CapturedSource } from './captured.js';
 import type { Dataset, Split, SplitName } from './dataset.js';
+import type { ImageDType } from './device-views.js';
 import { HostBatches } from './host-batches.js';
 import { type ImageSource, isEncoded, openImages } from './images.js';
 import { imagesOf } from './plain-view.js';
@@ -220,6 +221,14 @@ export class Loader {
    */
   onDevice(): CapturedSource | undefined {
     return this.#batches.captured();
+  }
+
+  /**
+   * Makes the images of batches on a device in this dtype from now on; call it before {@link onDevice}.
+   * @internal
+   */
+  roundImages(dtype: ImageDType): void {
+    if (this.#batches instanceof BatchesOnDevice) this.#batches.round(dtype);
   }
 
   /**

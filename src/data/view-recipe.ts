@@ -8,7 +8,7 @@ import { changesFloats, cropsFloats, floatAugmentation } from './augment/index.j
 import { drawMixes, type Mix, mix, mixColumns, mixNumbers } from './augment/mix.js';
 import { resizedCrop } from './augment/resized-crop.js';
 import { type Augmentation, type Draw, deviceParameters, type Parameters } from './augment/rows.js';
-import { drawViews, mirrored, pixelTable, rowsOf, upload, viewsOn } from './device-views.js';
+import { drawViews, type ImageDType, mirrored, pixelTable, rowsOf, upload, viewsOn } from './device-views.js';
 import type { BatchSetup } from './host-batches.js';
 import { asTheyAre, isEncoded, normalized } from './images.js';
 import { SampleRandom, streams } from './philox.js';
@@ -40,7 +40,8 @@ export class ViewRecipe {
   readonly #setup: RecipeSetup;
   readonly #encoded: boolean;
   /** Maps pixel values to normalized floats, or to 0..1 if further augmentations follow. */
-  readonly #table: Tensor;
+  #table: Tensor;
+  #dtype: ImageDType = 'float32';
   readonly #floats: Augmentation | undefined;
   /** Whether images are mixed with others. */
   readonly mixes: boolean;
@@ -52,6 +53,15 @@ export class ViewRecipe {
     if (augment && changesFloats(augment, this.#encoded)) this.#floats = floatAugmentation(augment, data.mean);
     this.mixes = augment?.mixup !== undefined || augment?.cutmix !== undefined;
     this.#table = scope(() => keep(pixelTable(this.#floats ? asTheyAre(data.channels) : data, device)));
+  }
+
+  /** Makes batches of this dtype from now on. */
+  round(dtype: ImageDType): void {
+    const { data, device } = this.#setup;
+    this.#dtype = dtype;
+    if (this.#floats) return;
+    this.#table.dispose();
+    this.#table = scope(() => keep(pixelTable(data, device, dtype)));
   }
 
   /** Whether {@link batch} needs nothing from the host; resized crops do, since each has its own size. */
@@ -161,7 +171,7 @@ export class ViewRecipe {
     const theirs = partners && { images: changed(1), partners };
     const seen = theirs ? this.#mixed(mine, theirs, parameters.from(2 * floats.columns)) : mine;
     const normal = normalized(seen.images, data);
-    return { images: normal.contiguous({ memoryFormat: 'channelsLast' }), labels: seen.labels };
+    return { images: normal.to({ dtype: this.#dtype, memoryFormat: 'channelsLast' }), labels: seen.labels };
   }
 
   #mixed(

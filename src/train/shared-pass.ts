@@ -21,7 +21,7 @@ export type BatchSource = Pick<
   | 'dispose'
 > &
   // Absent for shared batches, for which SharedPass.sources has them.
-  Partial<Pick<Loader, 'onDevice' | 'drawAhead'>>;
+  Partial<Pick<Loader, 'onDevice' | 'drawAhead' | 'roundImages'>>;
 
 /** Makes each batch and its targets once, and keeps them until the next batch is requested. */
 export class SharedPass {

@@ -183,13 +183,19 @@ export class Trainer {
     }
   }
 
-  /** {@link rehearse}, with the current batch. */
+  /** Returns the terms of the current batch ({@link rehearse}), and decides the dtype of the images. */
   rehearse(): Record<string, number> {
     const step = this.step % this.stepsPerEpoch;
     const [share] = this.sharesOf(step) as [PartShare];
     const { passes, optimizer, buffers, ranks, joint } = this;
-    const { objective } = this.setup;
-    return rehearse(this.loader.batch(step), share, { passes, optimizer, buffers, ranks, joint, objective });
+    const { objective, targets, pass } = this.setup;
+    // Features that a cache will hold come from images in float32.
+    const isLive = targets?.recordable ?? true;
+    const round = this.half?.dtype === 'bfloat16' && !pass && isLive ? 'bfloat16' : undefined;
+    const setup = { passes, optimizer, buffers, ranks, joint, objective, round } as const;
+    const { terms, rounds } = rehearse(this.loader.batch(step), share, setup);
+    if (round && rounds) this.loader.roundImages?.(round);
+    return terms;
   }
 
   /** Returns this process's share of each part of a batch. */

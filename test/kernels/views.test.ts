@@ -30,14 +30,15 @@ describe.skipIf(!isThere).each(shapes)('views of %i images of %i x %i x %i', (co
     const chosen = [3, 0, 1, 0, 1].map((row) => row % count);
     const [mean, std] = [0, 1].map((what) => Array.from({ length: channels }, (_, c) => 0.2 + 0.1 * c + 0.3 * what));
     const place = { pad, flip: true, seed: 5, epoch: 2 };
-    const views = withKernels(() =>
-      viewsOn(
-        images.to({ device }),
-        rowsOf(chosen).to({ device }),
-        drawViews(chosen, place).to({ device }),
-        pixelTable({ mean: mean as number[], std: std as number[] }, device),
-      ),
-    );
+    const viewsIn = (dtype: 'float32' | 'bfloat16') =>
+      withKernels(() =>
+        viewsOn(
+          images.to({ device }),
+          rowsOf(chosen).to({ device }),
+          drawViews(chosen, place).to({ device }),
+          pixelTable({ mean: mean as number[], std: std as number[] }, device, dtype),
+        ),
+      );
     const expected = callOverload(overloadOf('srrl::normalized_views'), [
       images,
       rowsOf(chosen),
@@ -48,8 +49,11 @@ describe.skipIf(!isThere).each(shapes)('views of %i images of %i x %i x %i', (co
       5,
       2,
     ]) as Tensor;
-    expect(views.isContiguous({ memoryFormat: 'channelsLast' })).toBe(true);
-    expect(views.to({ device: 'cpu' }).equal(expected)).toBe(true);
+    for (const dtype of ['float32', 'bfloat16'] as const) {
+      const views = viewsIn(dtype);
+      expect(views.isContiguous({ memoryFormat: 'channelsLast' })).toBe(true);
+      expect(views.to({ device: 'cpu' }).equal(expected.to(dtype)), dtype).toBe(true);
+    }
     expect(refusedKernels(device)).toEqual([]);
   });
 });

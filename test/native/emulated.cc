@@ -138,7 +138,8 @@ std::function<void()> kernelOf(const std::string& name, const std::string& param
   if (const auto found = pools.find(name); found != pools.end()) return call(found->second, parameters);
   if (const auto found = crossEntropies.find(name); found != crossEntropies.end())
     return call(found->second, parameters);
-  if (name == "views") return call(views, parameters);
+  if (name == "views_float") return call(views_float, parameters);
+  if (name == "views_bfloat") return call(views_bfloat, parameters);
   if (name == "update_sgd") return call(update_sgd, parameters);
   if (name == "update_adam") return call(update_adam, parameters);
   if (name == "step_magnitudes") return call(step_magnitudes, parameters);

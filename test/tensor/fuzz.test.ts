@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 const script = fileURLToPath(new URL('../../scripts/fuzz.mjs', import.meta.url));
 
 describe('whatever a call is given, it works or throws a typed error', () => {
-  it.each(['operators', 'calls'])(
+  it.each(['operators', 'own', 'calls'])(
     'by the target %s of the fuzzer',
     (target) => {
       const run = spawnSync(process.execPath, [script, '--target', target, '--cases', '4000', '--minutes', '2'], {

@@ -62,8 +62,8 @@ struct Views {
   const unsigned char* images;  // [N, channels, height, width]
   const long long* rows;        // [count]: index of the image
   const long long* draws;       // [count, 3]: first row, first column, 1 if flipped
-  const float* table;           // [channels, 256]: the normalized value of each pixel value
-  float* result;                // [count, height, width, channels]
+  const void* table;            // [channels, 256]: the normalized value of each pixel value, float or BFloat16
+  void* result;                 // [count, height, width, channels], of the same type
   int count, channels, height, width;
 };
 
