@@ -52,7 +52,7 @@ export async function init(options: InitOptions = {}): Promise<void> {
   const place = placeOf(given);
   if (backend === 'gloo' && !native().hasGloo())
     throw new DistributedError(
-      "This addon was not built with Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl install-libtorch`, then `npx srrl build --force`.",
+      "This addon was built without Gloo. Build it against PyTorch's libtorch, which has it: `npx srrl install-libtorch`, then `npx srrl build --force`.",
     );
   await resolveName(place.address);
   await native().distributedInit({
