@@ -11,8 +11,12 @@ ChildProcess.prototype.kill = function (signal) {
 /** Tests in processes with a sanitizer, for scripts/test-asan.mjs: only what loads the addon has the library in front. */
 export default mergeConfig(config, {
   test: {
-    // They start programs that do not run with a sanitizer in front: Chromium, and the compiler of CUDA.
-    exclude: ['test/report/pages.test.ts', 'test/kernels/compile.test.ts'],
+    exclude: [
+      // They start programs that do not run with a sanitizer in front: Chromium, and the compiler of CUDA.
+      ...['test/report/pages.test.ts', 'test/examples/examples.test.ts', 'test/kernels/compile.test.ts'],
+      // It needs several addons, but SRRL_PREBUILD names one.
+      'test/package/copies.test.ts',
+    ],
     env: { LD_PRELOAD: process.env.SRRL_SANITIZER },
     // With this option, vitest ends a process by process.exit(), where sanitizers report and coverage is written.
     execArgv: ['--diagnostic-dir=.'],

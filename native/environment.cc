@@ -52,7 +52,15 @@ HandleTable::Slot* HandleTable::find(Handle handle) noexcept {
 
 void HandleTable::own(Handle handle, Slot& slot, uint32_t depth) {
   slot.scope = depth;
-  if (depth > 0) scopes_[depth - 1].push_back(handle);
+  if (depth == 0) return;
+  auto& [made, limit] = scopes_[depth - 1];
+  made.push_back(handle);
+  if (made.size() < limit) return;
+  std::erase_if(made, [&](Handle one) {
+    const Slot* known = find(one);
+    return !known || known->scope != depth;
+  });
+  limit = std::max(kLeastLimit, 2 * made.size());
 }
 
 Handle HandleTable::insert(c10::IValue value) {
@@ -109,7 +117,7 @@ void HandleTable::popScope(const std::vector<Handle>& escaping) {
     Slot* slot = find(handle);
     if (slot && slot->scope == depth) own(handle, *slot, depth - 1);
   }
-  const std::vector<Handle> made = std::move(scopes_.back());
+  const std::vector<Handle> made = std::move(scopes_.back().made);
   scopes_.pop_back();
   // In reverse order, so that malloc hands out recently used, cached memory to the next scope.
   for (auto handle = made.rbegin(); handle != made.rend(); ++handle) {

@@ -59,9 +59,17 @@ class HandleTable {
   Slot* find(Handle handle) noexcept;
   void own(Handle handle, Slot& slot, uint32_t depth);
 
+  // Handles made in a scope, also those that were released or kept since. From `limit` on, these are dropped, so that a
+  // long loop within one scope does not fill memory.
+  static constexpr size_t kLeastLimit = 1024;
+  struct Scope {
+    std::vector<Handle> made;
+    size_t limit = kLeastLimit;
+  };
+
   std::vector<Slot> slots_;
   std::vector<uint32_t> free_;
-  std::vector<std::vector<Handle>> scopes_;
+  std::vector<Scope> scopes_;
 };
 
 // Whether an environment still runs, and on which thread. Graphs that other threads hold can keep JavaScript functions

@@ -71,6 +71,11 @@ void Group::join() {
                                     setup.address + ":" + std::to_string(setup.port) +
                                     " while it waited for the other ranks.");
     }
+    if (missing.empty())
+      throw Error(kDistributed, "The last of " + std::to_string(setup.size) + " ranks connected to " + setup.address +
+                                    ":" + std::to_string(setup.port) + " later than " + seconds(setup.timeout) +
+                                    " after rank " + std::to_string(setup.rank) +
+                                    ". Start them together, or raise SRRL_DISTRIBUTED_TIMEOUT.");
     throw Error(kDistributed,
                 "Of " + std::to_string(setup.size) + " ranks, these did not connect to " + setup.address + ":" +
                     std::to_string(setup.port) + " within " + seconds(setup.timeout) + ": " + missing +

@@ -130,8 +130,8 @@ void Reducer::launch(Bucket& bucket) {
   if (!views.empty()) at::_foreach_copy_(views, gradients);
   bucket.buffer.div_(group_->setup.size);
   std::vector<at::Tensor> tensors{bucket.buffer};
-  clock_->began();
   bucket.work = group_->backend().allreduce(tensors);
+  clock_->began();
   if (bucket.work->isCompleted())
     clock_->ended();
   else
@@ -148,10 +148,13 @@ void Reducer::finish() {
     armed_ = false;
     for (size_t i = 0; i < parameters_.size(); i++)
       if (!done_[i]) unused.push_back(i);
-    if (!unused.empty() && !findUnused_)
+    if (!unused.empty() && !findUnused_) {
+      // The next backward pass uses their buffers again.
+      for (size_t b = 0; b < next_; b++) group_->wait(buckets_[b].work, "the all-reduce of gradients");
       throw Error(kState, std::to_string(unused.size()) + " of " + std::to_string(parameters_.size()) +
                               " parameters got no gradient, the first is number " + std::to_string(unused[0]) +
                               ". Leave them out of the module, or pass findUnusedParameters: true");
+    }
     while (next_ < buckets_.size()) launch(buckets_[next_++]);
   }
   const double began = now();

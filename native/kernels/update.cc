@@ -1,5 +1,9 @@
 #include "update.h"
 
+#include <algorithm>
+
+#include "../plain.h"
+
 namespace srrl::kernels {
 
 namespace {
@@ -12,23 +16,59 @@ OptionalTensors vectorOf(const c10::List<OptionalTensor>& list) {
   return result;
 }
 
+// libtorch's fused optimizers access all tensors of a parameter with its size and type, one element after the other,
+// without checking them.
+void checkLike(const char* what, at::TensorList list, at::TensorList params, bool mayBeNarrow = false) {
+  for (size_t i = 0; i < params.size(); i++) {
+    const Tensor &tensor = list[i], &param = params[i];
+    const bool narrow = mayBeNarrow && param.scalar_type() == at::kFloat && tensor.scalar_type() == at::kBFloat16;
+    TORCH_CHECK(isPlain(tensor) && tensor.sizes() == param.sizes() && tensor.device() == param.device() &&
+                    (narrow || tensor.scalar_type() == param.scalar_type()),
+                what, " ", i, " must have the size, type and device of its parameter: ", param.sizes(), ' ',
+                param.scalar_type(), " on ", param.device(), ", got ", tensor.sizes(), ' ', tensor.scalar_type(),
+                " on ", tensor.device());
+    TORCH_CHECK(tensor.is_non_overlapping_and_dense() || mayBeNarrow, what, " ", i,
+                " must be dense, without elements that share memory; clone it first");
+  }
+}
+
+// The gradient of a sum, for example, is one number that all elements share.
+std::vector<Tensor> denseOf(at::TensorList gradients, at::TensorList params) {
+  std::vector<Tensor> result = gradients.vec();
+  for (size_t i = 0; i < result.size(); i++) {
+    if (result[i].is_non_overlapping_and_dense()) continue;
+    result[i] = at::empty_like(params[i], params[i].options().dtype(result[i].scalar_type())).copy_(result[i]);
+  }
+  return result;
+}
+
 }  // namespace
+
+void checkFactor(const OptionalTensor& factor) {
+  TORCH_CHECK(!factor || (isPlain(*factor) && factor->numel() == 1 && factor->scalar_type() == at::kFloat),
+              "learning rate, found, scale, share and steps must be one float32 number each");
+}
 
 OptionalTensor oneOf(const OptionalTensors& list, size_t i) { return list.empty() ? std::nullopt : list[i]; }
 
 Update updateOf(at::TensorList params, at::TensorList gradients, std::initializer_list<at::TensorList> states,
                 const c10::List<OptionalTensor>& averages, const c10::List<OptionalTensor>& halves, const Tensor& lr,
                 const Tensor& found, const OptionalTensor& scale, const OptionalTensor& share) {
-  bool fitting = gradients.size() == params.size();
-  for (const at::TensorList& state : states) fitting = fitting && state.size() == params.size();
+  const auto isAsLong = [&](at::TensorList list) { return list.size() == params.size(); };
+  bool fitting = isAsLong(gradients) && std::all_of(states.begin(), states.end(), isAsLong);
   for (const auto* list : {&averages, &halves}) fitting = fitting && (list->empty() || list->size() == params.size());
   TORCH_CHECK(fitting, "all lists must be as long as that of the parameters");
   TORCH_CHECK(share || averages.empty(), "averages need a share");
-  return {params.vec(), gradients.vec(), vectorOf(averages), vectorOf(halves), lr, found, scale, share};
+  checkLike("parameter", params, params);
+  checkLike("gradient", gradients, params, true);
+  for (const at::TensorList& state : states) checkLike("state", state, params);
+  for (const OptionalTensor& factor : {OptionalTensor(lr), OptionalTensor(found), scale, share}) checkFactor(factor);
+  return {params.vec(), denseOf(gradients, params), vectorOf(averages), vectorOf(halves), lr, found, scale, share};
 }
 
 std::vector<Tensor> scaledGradients(const Update& u) {
-  std::vector<Tensor> gradients = widened(u.gradients);
+  // A parameter in bfloat16 has a gradient of its own type.
+  std::vector<Tensor> gradients = u.params[0].scalar_type() == at::kFloat ? widened(u.gradients) : u.gradients;
   if (u.scale) at::_foreach_mul_(gradients, *u.scale);
   return gradients;
 }

@@ -27,6 +27,9 @@ Update updateOf(at::TensorList params, at::TensorList gradients, std::initialize
                 const at::Tensor& lr, const at::Tensor& found, const OptionalTensor& scale,
                 const OptionalTensor& share);
 
+// Throws if a number that a step reads is anything else.
+void checkFactor(const OptionalTensor& factor);
+
 // Returns entry i of a list, or nothing if the list is empty.
 OptionalTensor oneOf(const OptionalTensors& list, size_t i);
 

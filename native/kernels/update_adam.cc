@@ -95,9 +95,10 @@ void adam(at::TensorList params, at::TensorList gradients, at::TensorList means,
           const c10::List<OptionalTensor>& halves, const Tensor& lr, const Tensor& found, const OptionalTensor& scale,
           const OptionalTensor& share, double beta1, double beta2, double weightDecay, double eps, bool maximize,
           bool decoupled) {
-  const Update update =
-      kernels::updateOf(params, gradients, {means, squares, largest.empty() ? params : largest, steps}, averages,
-                        halves, lr, found, scale, share);
+  const Update update = kernels::updateOf(params, gradients, {means, squares, largest.empty() ? params : largest},
+                                          averages, halves, lr, found, scale, share);
+  TORCH_CHECK(steps.size() == params.size(), "steps must be as many as the parameters");
+  for (const Tensor& step : steps) kernels::checkFactor(step);
   if (params.empty()) return;
   const Moments moments{means.vec(), squares.vec(), largest.vec(), steps.vec()};
   Engine* engine = kernels::engineFor(params[0]);

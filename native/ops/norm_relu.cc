@@ -147,6 +147,8 @@ Forward forward(const Tensor& input, const Tensor& weight, const Tensor& bias, c
   double pixels = input.numel() / channels;
   Statistics found = statisticsOf(input);
   if (joint) distributed::jointMoments(found.mean, found.squares, pixels);
+  TORCH_CHECK(pixels > 1 || !joint, "Expected more than 1 value per channel when training, got input size ",
+              input.sizes(), " from all ranks together");
   follow(runningMean, found.mean, 1, momentum);
   follow(runningVar, found.squares, pixels - 1, momentum);
   Tensor mean = at::empty_like(weight), deviation = at::empty_like(weight), scale = at::empty_like(weight),

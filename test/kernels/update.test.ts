@@ -289,6 +289,26 @@ describe.skipIf(!isThere)('the end of a step', () => {
     }
   });
 
+  it('refuses gradients and states of another size or type, which libtorch would read beyond their end', () => {
+    const list = (size: number, dtype: 'float32' | 'float64' | 'bfloat16' = 'float32') => [
+      torch.ones([size], { dtype }),
+    ];
+    const number = (value: number) => torch.full([], value, { dtype: 'float32' });
+    const rest = [[], [], number(0.1), number(0), null, null];
+    const sgd = (gradients: Tensor[], momenta: Tensor[]) =>
+      call('sgd_', [list(4), gradients, momenta, ...rest, 0.9, 0, 0, false, false, false]);
+    const adam = (gradients: Tensor[], squares: Tensor[]) =>
+      call('adam_', [list(4), gradients, list(4), squares, [], list(1), ...rest, 0.9, 0.99, 0, 1e-8, false, true]);
+    for (const step of [sgd, adam]) {
+      for (const wrong of [list(1), list(4, 'float64'), list(0)]) {
+        expect(() => step(wrong, list(4))).toThrow(/gradient 0 must have the size, type and device of its parameter/);
+        expect(() => step(list(4), wrong)).toThrow(/state 0 must have the size, type and device of its parameter/);
+      }
+      expect(() => step(list(4), list(4, 'bfloat16'))).toThrow(/state 0 must have/);
+      step(list(4, 'bfloat16'), list(4));
+    }
+  });
+
   it('agrees with the plain operators, by the kernels of each kind', () => {
     expect(refusedKernels(device)).toEqual([]);
     const kinds = native()

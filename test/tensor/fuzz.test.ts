@@ -11,7 +11,7 @@ describe('whatever a call is given, it works or throws a typed error', () => {
       const run = spawnSync(process.execPath, [script, '--target', target, '--cases', '4000', '--minutes', '2'], {
         encoding: 'utf8',
       });
-      expect(run.stdout.split('repeat with')[0]).toMatch(new RegExp(`'${target}' │ 4000`));
+      expect(run.stdout.split('repeat with')[0]).toMatch(new RegExp(`'${target}' +│ 4000`));
       expect(run.status).toBe(0);
     },
     180_000,

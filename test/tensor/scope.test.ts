@@ -96,6 +96,27 @@ describe('dispose', () => {
   });
 });
 
+it('a long loop within one scope frees, keeps and returns what it should', () => {
+  const before = live();
+  const kept: Tensor[] = [];
+  const returned = torch.scope(() => {
+    const results: Tensor[] = [];
+    for (let i = 0; i < 10_000; i++) {
+      const tensor = torch.tensor(i);
+      if (i % 1000 === 1) kept.push(torch.keep(tensor));
+      else if (i % 1000 === 2) results.push(tensor);
+      else if (i % 3 > 0) tensor.dispose();
+    }
+    return results;
+  });
+  expect(live() - before).toBe(20);
+  expect([kept, returned].map((list) => list.map((tensor) => tensor.item()))).toEqual(
+    [1, 2].map((first) => Array.from({ length: 10 }, (_, i) => first + 1000 * i)),
+  );
+  for (const tensor of [...kept, ...returned]) tensor.dispose();
+  expect(live()).toBe(before);
+});
+
 describe('the safety net', () => {
   it('frees forgotten tensors when the event loop turns, small and large, but nothing that is held', async () => {
     const held = torch.ones([3]);
