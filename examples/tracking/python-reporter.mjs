@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 export function pythonReporter(script, { name }) {
   const file = fileURLToPath(new URL(script, import.meta.url));
   const child = spawn(process.env.SRRL_PYTHON ?? 'python3', [file], { stdio: ['pipe', 'inherit', 'inherit'] });
-  const closed = once(child, 'close');
+  // If Python cannot be started, this rejects and 'error' sets the failure.
+  const closed = once(child, 'close').catch(() => undefined);
   let failure;
   for (const source of [child, child.stdin]) source.on('error', (error) => (failure ??= error));
   child.on('close', (code) => {
@@ -25,7 +26,7 @@ export function pythonReporter(script, { name }) {
       if (failure) return;
       write({ run: name, type: 'close', ...(error && { error: String(error) }) });
       child.stdin.end();
-      await closed.catch(() => undefined);
+      await closed;
       if (failure) throw failure;
     },
   };

@@ -59,7 +59,7 @@ async function fetched(build: string, work: string, options: InstallOptions): Pr
     try {
       return await download(url, join(work, 'archive.zip'), options);
     } catch (error) {
-      say(`PyTorch's archive cannot be had (${messageOf(error)}); trying the torch wheel through pip`);
+      say(`PyTorch's archive cannot be downloaded (${messageOf(error)}); trying the torch wheel through pip`);
     }
   }
   return wheel(build, work, say);

@@ -3,6 +3,7 @@
 import { totalmem } from 'node:os';
 import type { Dataset } from '../data/dataset.js';
 import { Loader } from '../data/loader.js';
+import { preprocessingConfig } from '../distill/adapted-teacher.js';
 import type { Teacher } from '../distill/teacher.js';
 import { ConfigError, messageOf, TeacherError } from '../errors.js';
 import type { Accuracy } from '../flow.js';
@@ -54,10 +55,12 @@ export async function* examineTeacher(
 export function teacherWarning(teacher: Teacher, { top1 }: Accuracy, data: Dataset): string | undefined {
   const chance = 100 / data.classes.length;
   if (top1 > 2 * chance || data.classes.length < 3) return undefined;
+  const { teacherMean: mean = data.mean, teacherStd: std = data.std } = preprocessingConfig(teacher);
   return (
-    `the teacher ${teacher.source} is right in ${top1.toFixed(2)} %, chance is ${chance.toFixed(2)} %: ` +
-    `do its classes stand in the order of ${data.source}, and was it trained on images normalized with mean ${data.mean.join(', ')} and std ${data.std.join(', ')}? ` +
-    'If not, say with which: --teacher-mean 0.485,0.456,0.406 --teacher-std 0.229,0.224,0.225 (and --teacher-size N for another size).'
+    `the teacher ${teacher.source} is right in ${top1.toFixed(2)} %, chance is ${chance.toFixed(2)} %. ` +
+    `Its classes must be those of ${data.source}, in the same order. It sees images normalized with mean ${mean} and ` +
+    `std ${std}: if it was trained with other values, pass them as --teacher-mean and --teacher-std, ` +
+    'and another image size as --teacher-size.'
   );
 }
 

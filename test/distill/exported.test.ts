@@ -2,6 +2,7 @@ import { readdirSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { archiveKind } from '../../src/distill/exported/archive.js';
 import { loadExported } from '../../src/distill/exported/load.js';
+import { inspectExported } from '../../src/distill/script-teacher.js';
 import type { FastForm } from '../../src/distill/teacher-base.js';
 import { FileError, ScriptTeacher, Teacher, TeacherError } from '../../src/index.js';
 import torch, { type Tensor } from '../../src/torch.js';
@@ -71,6 +72,17 @@ describe('a program of torch.export', () => {
     const error = await Teacher.load(path(name)).catch((thrown) => thrown);
     expect(error).toBeInstanceOf(TeacherError);
     expect(error.message).toMatch(reason);
+  });
+
+  it('lists its modules in the order in which they run, with or without weights', async () => {
+    const { modules } = await inspectExported(path('vgg.static.pt2'));
+    expect(modules.map((module) => module.path)).toEqual(
+      [
+        ['features', 'features.0', 'features.0.0', 'features.0.1', 'features.0.2', 'features.1'],
+        ['features.2', 'features.2.0', 'features.2.1', 'features.2.2', 'features.3'],
+        ['classifier', ...[0, 1, 2, 3, 4, 5, 6].map((i) => `classifier.${i}`)],
+      ].flat(),
+    );
   });
 
   it('is told from other files by its content', async () => {

@@ -34,11 +34,15 @@ const events = [
   { type: 'end', test: { top1: 50, top5: 90, loss: 1.25, count: 10 }, epoch: 1, seconds: 1 },
 ] as unknown as TrainEvent[];
 
-async function track(file: string): Promise<void> {
+async function reporterOf(file: string): Promise<Reporter> {
   const module = (await import(join(packageRoot, 'examples/tracking', file))) as {
     default: (run: { name: string }) => Reporter;
   };
-  const reporter = module.default({ name: 'a-run' });
+  return module.default({ name: 'a-run' });
+}
+
+async function track(file: string): Promise<void> {
+  const reporter = await reporterOf(file);
   for (const event of events) await reporter.on(event);
   await reporter.close?.();
 }
@@ -75,5 +79,11 @@ describe('examples/tracking', () => {
   it('says what is wrong where Python or a client is missing', async () => {
     vi.stubEnv('SRRL_PYTHON', join(folder, 'no-python'));
     await expect(track('mlflow.mjs')).rejects.toThrow(/ENOENT/);
+  });
+
+  it('and goes on without an unhandled rejection, which would end the run', async () => {
+    vi.stubEnv('SRRL_PYTHON', join(folder, 'no-python'));
+    const reporter = await reporterOf('mlflow.mjs');
+    await vi.waitFor(() => expect(() => reporter.on(events[0] as TrainEvent)).toThrow(/ENOENT/));
   });
 });

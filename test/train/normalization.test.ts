@@ -44,7 +44,9 @@ describe('a teacher that was trained with another normalization', () => {
     const right = await started({ ...other, ...own });
     expect(usual.accuracy).toBeGreaterThan(95);
     expect(wrong.accuracy).toBeLessThan(60);
-    expect(wrong.notices).toMatch(/--teacher-mean 0\.485,0\.456,0\.406 --teacher-std/);
+    expect(wrong.notices).toMatch(/mean 1,0,1 and std 0\.004,1,0\.004: .*--teacher-mean and --teacher-std/);
+    const misled = await started({ teacherMean: other.mean, teacherStd: other.std });
+    expect(misled.notices).toMatch(/mean 1,0,1 and std 0\.004,1,0\.004: /);
     expect(right).toEqual({ accuracy: usual.accuracy, notices: '' });
   });
 

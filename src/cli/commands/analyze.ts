@@ -105,7 +105,10 @@ function overallText({ split, overall, cka, nmi, teacher, student }: AnalysisRec
       ['same prediction', shareText(overall.agreement)],
       ['KL(teacher || student)', numberText(overall.klDivergence)],
       ['squared error of logits', numberText(overall.logitError)],
-      ['squared error of features', overall.featureError === null ? 'other widths' : numberText(overall.featureError)],
+      [
+        'squared error of features',
+        overall.featureError === null ? 'different widths' : numberText(overall.featureError),
+      ],
       ['linear CKA of features', numberText(cka)],
       ['NMI of features', numberText(nmi.between)],
     ],

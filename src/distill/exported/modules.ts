@@ -10,14 +10,9 @@ export interface ModuleEntry {
   type: string;
 }
 
-/** Returns all modules, parents first: those that hold tensors, and those in which nodes ran. */
+/** Returns the modules in which nodes ran, in that order, then others that hold tensors; each after its parent. */
 export function modulesOf(attributes: string[], nodes: ProgramNode[]): ModuleEntry[] {
   const types = new Map([['', 'Module']]);
-  for (const path of attributes) {
-    if (!validPath.test(path)) throw new FileError(`'${path.slice(0, 100)}' is not a name of a tensor.`);
-    for (const parent of parentsOf(path)) types.set(parent, types.get(parent) ?? 'Module');
-  }
-  const own = new Set(attributes);
   for (const { metadata } of nodes) {
     for (const entry of String(metadata.nn_module_stack ?? '').split(';')) {
       const parts = entry.split(',');
@@ -30,11 +25,13 @@ export function modulesOf(attributes: string[], nodes: ProgramNode[]): ModuleEnt
       types.set(path, type);
     }
   }
-  for (const path of own) if (types.has(path)) throw new FileError(`'${path}' is a tensor and a module.`);
-  return [...types].map(([path, type]) => ({ path, type })).sort((a, b) => depth(a.path) - depth(b.path));
+  for (const path of attributes) {
+    if (!validPath.test(path)) throw new FileError(`'${path.slice(0, 100)}' is not a name of a tensor.`);
+    for (const parent of parentsOf(path)) types.set(parent, types.get(parent) ?? 'Module');
+  }
+  for (const path of attributes) if (types.has(path)) throw new FileError(`'${path}' is a tensor and a module.`);
+  return [...types].map(([path, type]) => ({ path, type }));
 }
-
-const depth = (path: string): number => (path === '' ? 0 : path.split('.').length);
 
 function parentsOf(path: string): string[] {
   const parts = path.split('.');

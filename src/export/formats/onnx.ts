@@ -30,7 +30,7 @@ export const onnx: Format = {
     return {
       ...runtimeOf(scriptOf(graph)),
       missing:
-        'onnxruntime-node is not installed, so the file itself was not run: its graph was, by libtorch. Install it (npm install onnxruntime-node) and export again to compare the file.',
+        'onnxruntime-node is not installed: libtorch ran the graph of the file instead. To run the file itself, run `npm install onnxruntime-node` and export again.',
     };
   },
 };
