@@ -72,3 +72,13 @@ describe('between the last map and the classifier', () => {
     teacher.check(images);
   });
 });
+
+describe('a classifier within a condition', () => {
+  it.each(['branches', 'empty-guard'])('is found: %s', (name) => {
+    const { map, pooled, logits } = ScriptTeacher.load(file(name)).forward(images);
+    const expected = kinds[name] as Kind;
+    expect((map as Tensor).shape).toEqual([4, 6, 8, 8]);
+    expect(maxDifference(pooled, tensorOf(expected.feature))).toBeLessThan(1e-5);
+    expect(maxDifference(logits, tensorOf(expected.logits))).toBeLessThan(1e-5);
+  });
+});
