@@ -36,7 +36,7 @@ export async function* opening(
       throw new InterruptedError();
     }
     const seconds = Math.round((performance.now() - began) / 1000);
-    yield { type: 'notice', message: `${withoutSecrets(String(data))} is being opened for ${seconds} s${known}.` };
+    yield { type: 'notice', message: `${withoutSecrets(String(data))} has been opening for ${seconds} s${known}.` };
   }
 }
 

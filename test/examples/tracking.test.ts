@@ -81,7 +81,7 @@ describe('examples/tracking', () => {
     await expect(track('mlflow.mjs')).rejects.toThrow(/ENOENT/);
   });
 
-  it('and continues without an unhandled rejection, which would end the run', async () => {
+  it('leaves no unhandled rejection, which would end the run', async () => {
     vi.stubEnv('SRRL_PYTHON', join(folder, 'no-python'));
     const reporter = await reporterOf('mlflow.mjs');
     await vi.waitFor(() => expect(() => reporter.on(events[0] as TrainEvent)).toThrow(/ENOENT/));

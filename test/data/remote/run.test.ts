@@ -114,7 +114,7 @@ describe('a run over HTTP', () => {
       if (!sent && said.includes('4 of 5 shards are known')) sent = child.kill('SIGINT');
     });
     const { code, output } = await ended(child);
-    expect(output).toMatch(/train-00000\{0\.\.2\}.* is being opened for \d+ s: 4 of 5 shards are known/);
+    expect(output).toMatch(/train-00000\{0\.\.2\}.* has been opening for \d+ s: 4 of 5 shards are known/);
     expect(output).not.toContain('hidden');
     expect(code).toBe(130);
     const left = readdirSync(join(root, 'cache-stopped'));
