@@ -39,10 +39,11 @@ export class Adadelta extends Optimizer<AdadeltaOptions> {
   ) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { rho, eps, weightDecay } of this.paramGroups) {
-      checkNotNegative({ rho, eps, weightDecay });
-      if (rho > 1) throw new ConfigError(`rho must be at most 1, not ${rho}.`);
-    }
+  }
+
+  protected override checkGroup({ rho, eps, weightDecay }: Group<AdadeltaOptions>): void {
+    checkNotNegative({ rho, eps, weightDecay });
+    if (rho > 1) throw new ConfigError(`rho must be at most 1, not ${rho}.`);
   }
 
   step(): void {

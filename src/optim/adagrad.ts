@@ -49,8 +49,10 @@ export class Adagrad extends Optimizer<AdagradOptions> {
   ) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { lrDecay, weightDecay, initialAccumulatorValue, eps } of this.paramGroups)
-      checkNotNegative({ lrDecay, weightDecay, initialAccumulatorValue, eps });
+  }
+
+  protected override checkGroup({ lrDecay, weightDecay, initialAccumulatorValue, eps }: Group<AdagradOptions>): void {
+    checkNotNegative({ lrDecay, weightDecay, initialAccumulatorValue, eps });
   }
 
   step(): void {

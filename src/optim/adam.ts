@@ -53,10 +53,11 @@ export class Adam extends Optimizer<AdamOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<AdamOptions>>, options: Partial<AdamOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { betas, eps, weightDecay } of this.paramGroups) {
-      checkBetas(betas);
-      checkNotNegative({ eps, weightDecay });
-    }
+  }
+
+  protected override checkGroup({ betas, eps, weightDecay }: Group<AdamOptions>): void {
+    checkBetas(betas);
+    checkNotNegative({ eps, weightDecay });
   }
 
   step(onDevice?: DeviceStep): void {

@@ -28,10 +28,11 @@ export class Lion extends Optimizer<LionOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<LionOptions>>, options: Partial<LionOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { betas, weightDecay } of this.paramGroups) {
-      checkBetas(betas);
-      checkNotNegative({ weightDecay });
-    }
+  }
+
+  protected override checkGroup({ betas, weightDecay }: Group<LionOptions>): void {
+    checkBetas(betas);
+    checkNotNegative({ weightDecay });
   }
 
   step(onDevice?: DeviceStep): void {

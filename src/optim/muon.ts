@@ -59,7 +59,10 @@ export class Muon extends Optimizer<MuonOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<MuonOptions>>, options: Partial<MuonOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const group of this.paramGroups) check(group);
+  }
+
+  protected override checkGroup(group: Group<MuonOptions>): void {
+    check(group);
   }
 
   step(): void {

@@ -50,10 +50,11 @@ export class NAdam extends Optimizer<NAdamOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<NAdamOptions>>, options: Partial<NAdamOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { betas, eps, weightDecay, momentumDecay } of this.paramGroups) {
-      checkBetas(betas);
-      checkNotNegative({ eps, weightDecay, momentumDecay });
-    }
+  }
+
+  protected override checkGroup({ betas, eps, weightDecay, momentumDecay }: Group<NAdamOptions>): void {
+    checkBetas(betas);
+    checkNotNegative({ eps, weightDecay, momentumDecay });
   }
 
   step(): void {

@@ -52,8 +52,10 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
   ) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { alpha, eps, weightDecay, momentum } of this.paramGroups)
-      checkNotNegative({ alpha, eps, weightDecay, momentum });
+  }
+
+  protected override checkGroup({ alpha, eps, weightDecay, momentum }: Group<RMSpropOptions>): void {
+    checkNotNegative({ alpha, eps, weightDecay, momentum });
   }
 
   step(): void {

@@ -137,7 +137,7 @@ Object.defineProperty(Tensor.prototype, Symbol.iterator, {
 const all = { ...extras, ...beyond };
 
 /** Names that the generated methods must not overwrite. */
-export const handwritten: readonly string[] = Object.keys(all);
+export const handwritten: readonly string[] = [...Object.keys(all), 'mT', 'mH', 'uniqueConsecutive'];
 
 for (const [name, value] of Object.entries(all)) {
   Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });

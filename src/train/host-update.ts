@@ -1,4 +1,5 @@
-import { clipGradNorm_, type EMA, type GradScaler, getTotalNorm } from '../optim/index.js';
+import { clipGradNorm_, type EMA, type GradScaler } from '../optim/index.js';
+import { gradientNorm } from '../tensor/index.js';
 import type { BufferGuard } from './buffer-guard.js';
 import type { TermMeter } from './meter.js';
 import type { AnyOptimizer } from './optimizer.js';
@@ -34,7 +35,7 @@ export class HostUpdate {
     if (scaler) scaler.unscale_(optimizer);
     const params = optimizer.paramGroups.flatMap((group) => group.params);
     // The norm is finite if and only if all gradients are; statistics add 0, or NaN.
-    const gradients = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
+    const gradients = clipNorm === undefined ? gradientNorm(params) : clipGradNorm_(params, clipNorm);
     const norm = Number(buffers.added(gradients).item());
     // Gradients are shared by all processes; statistics may belong to this one alone.
     const [unsound] = ranks?.any([!Number.isFinite(norm)]) ?? [!Number.isFinite(norm)];
