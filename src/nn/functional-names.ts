@@ -45,6 +45,7 @@ export const {
   maxPool3d,
   maxPool3dWithIndices,
   mish,
+  nativeChannelShuffle,
   pdist,
   pixelShuffle,
   pixelUnshuffle,

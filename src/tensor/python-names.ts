@@ -73,7 +73,9 @@ export const isTensor = (value: unknown): value is Tensor => value instanceof Te
  */
 export function asTensor(data: TensorData, options: Omit<TensorOptions, 'requiresGrad'> = {}): Tensor {
   checkCall('asTensor', ['data'], { dtype: 'string', device: 'string' }, arguments);
-  return data instanceof Tensor ? data.to(options) : tensor(data, options);
+  if (!(data instanceof Tensor)) return tensor(data, options);
+  const { dtype = data.dtype, device = data.device } = options;
+  return dtype === data.dtype && device === data.device ? data : data.to({ dtype, device });
 }
 
 /** The shape that tensors of these shapes have together. Throws ShapeError if they do not fit. */
