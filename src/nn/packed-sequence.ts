@@ -2,6 +2,8 @@ import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { Tensor, type TensorHolder, tensor, functions as torch } from '../tensor/index.js';
 
+const packedArguments = ['data: tensor', 'batchSizes: tensor', 'sortedIndices?: tensor', 'unsortedIndices?: tensor'];
+
 /** Sequences of different lengths without padding, step by step, for recurrent layers. */
 export class PackedSequence implements TensorHolder {
   constructor(
@@ -13,7 +15,9 @@ export class PackedSequence implements TensorHolder {
     readonly sortedIndices: Tensor | null = null,
     /** The order back. */
     readonly unsortedIndices: Tensor | null = sortedIndices && invertPermutation(sortedIndices),
-  ) {}
+  ) {
+    checkCall('new nn.PackedSequence', packedArguments, undefined, arguments);
+  }
 
   *heldTensors(): Generator<Tensor> {
     for (const held of [this.data, this.batchSizes, this.sortedIndices, this.unsortedIndices]) if (held) yield held;

@@ -1,7 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
-import { checkNotNegative } from './checks.js';
+import { checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<AdadeltaOptions> = {
@@ -46,7 +46,8 @@ export class Adadelta extends Optimizer<AdadeltaOptions> {
     if (rho > 1) throw new ConfigError(`rho must be at most 1, not ${rho}.`);
   }
 
-  step(): void {
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

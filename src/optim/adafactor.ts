@@ -1,7 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { finfo, type Tensor, type TensorList, tensor, functions as torch } from '../tensor/index.js';
-import { checkNotNegative } from './checks.js';
+import { checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, type Lists, Optimizer, type ParameterGroup } from './optimizer.js';
 import { stacked } from './stacked.js';
 
@@ -59,7 +59,8 @@ export class Adafactor extends Optimizer<AdafactorOptions> {
     if (!(d >= 1)) throw new ConfigError(`d must be at least 1, not ${d}.`);
   }
 
-  step(): void {
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => {
       const matrices = (lists: Lists) => this.stepSome(group, lists, rowsAndColumns);
       const vectors = (lists: Lists) => this.stepSome(group, lists, everyElement);

@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
-import { checkNotNegative } from './checks.js';
+import { checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, type Lists, Optimizer, type ParameterGroup } from './optimizer.js';
 import { stacked } from './stacked.js';
 
@@ -55,7 +55,8 @@ export class Adagrad extends Optimizer<AdagradOptions> {
     checkNotNegative({ lrDecay, weightDecay, initialAccumulatorValue, eps });
   }
 
-  step(): void {
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { checkBetas, checkNotNegative } from './checks.js';
+import { checkBetas, checkNotNegative, refuseClosure } from './checks.js';
 import { type DeviceStep, endStep } from './device-step.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
@@ -61,6 +61,7 @@ export class Adam extends Optimizer<AdamOptions> {
   }
 
   step(onDevice?: DeviceStep): void {
+    refuseClosure(onDevice);
     this.forEachGroup((group, index) => this.stepGroup(group, index, onDevice));
   }
 

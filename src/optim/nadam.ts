@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
-import { checkBetas, checkNotNegative } from './checks.js';
+import { checkBetas, checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, type Lists, Optimizer, type ParameterGroup } from './optimizer.js';
 import { stacked } from './stacked.js';
 
@@ -57,7 +57,8 @@ export class NAdam extends Optimizer<NAdamOptions> {
     checkNotNegative({ eps, weightDecay, momentumDecay });
   }
 
-  step(): void {
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

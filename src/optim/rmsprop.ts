@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
-import { checkNotNegative } from './checks.js';
+import { checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<RMSpropOptions> = {
@@ -58,7 +58,8 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
     checkNotNegative({ alpha, eps, weightDecay, momentum });
   }
 
-  step(): void {
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

@@ -1,6 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
+import { refuseClosure } from './checks.js';
 import { type Group, type Lists, Optimizer, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<RpropOptions> = { lr: 'number', etas: 'any', stepSizes: 'any', maximize: 'boolean' };
@@ -34,7 +35,8 @@ export class Rprop extends Optimizer<RpropOptions> {
       throw new ConfigError(`etas must be a number from above 0 to below 1, and one above 1, not [${down}, ${up}].`);
   }
 
-  step(): void {
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

@@ -1,6 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { noGrad, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
+import { refuseClosure } from './checks.js';
 import { type DeviceStep, endStep } from './device-step.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
@@ -49,6 +50,7 @@ export class SGD extends Optimizer<SGDOptions> {
   }
 
   step(onDevice?: DeviceStep): void {
+    refuseClosure(onDevice);
     noGrad(() => {
       for (const [index, group] of this.paramGroups.entries()) this.stepGroup(index, group, onDevice);
     });

@@ -131,6 +131,8 @@ describe('names of the Python front end', () => {
   it('dtypes are constants, matrices have T and H, and CUDA says whether it is there', () => {
     expect(torch.zeros([1], { dtype: torch.float64 }).dtype).toBe('float64');
     expect(torch.tensor([1.5]).to(torch.int32).tolist()).toEqual([1]);
+    expect(() => torch.zeros([1], { dtype: torch.float as never })).toThrow('write torch.float32');
+    expect(() => torch.zeros([1]).to(torch.float as never)).toThrow('write torch.float32');
     expect([torch.quint8, torch.bfloat16, torch.bool]).toEqual(['quint8', 'bfloat16', 'bool']);
     expect(torch.arange(6).reshape([2, 3]).T.tolist()).toEqual(torch.arange(6).reshape([2, 3]).t().tolist());
     const complex = torch.randn([2, 3], { dtype: 'complex64' });
