@@ -57,29 +57,44 @@ const exempt = [
   'summary',
   'Optimizer',
   'LRScheduler',
+  'ParametrizationList',
+  // Answers later.
+  'updateBn',
 ];
 
-const isOperator = (name: string, value: unknown) => (torch as unknown as Record<string, unknown>)[name] === value;
+const operators = new Set<unknown>(Object.values(Object.getPrototypeOf(torch)));
 
 function callables(name: string, room: object): [string, Callable][] {
   return Object.entries(room).flatMap(([key, value]): [string, Callable][] => {
     // Operators check their arguments against their schemas.
-    if (typeof value !== 'function' || exempt.includes(key) || isOperator(key, value)) return [];
+    if (typeof value !== 'function' || exempt.includes(key) || operators.has(value)) return [];
     const isClass = /^class\b/.test(Function.prototype.toString.call(value));
     return [[`${name}.${key}`, isClass ? (...args) => Reflect.construct(value, args) : value]];
   });
 }
 
-const own = { tensor: torch.tensor, fromArray: torch.fromArray, grad: torch.grad, autocast: torch.autocast };
+const { tensor, fromArray, grad, autocast, asTensor, unique, uniqueConsecutive } = torch;
+const { svdLowrank, pcaLowrank, finfo, iinfo, unravelIndex } = torch;
+const created = { tensor, fromArray, grad, autocast, asTensor, unique, uniqueConsecutive };
+const own = { ...created, svdLowrank, pcaLowrank, finfo, iinfo, unravelIndex };
 const { loadNpy, saveNpy, saveNpz, savePth, loadSafetensors, openSafetensors, saveSafetensors } = files;
 const saversAndLoaders = { loadNpy, saveNpy, saveNpz, savePth, loadSafetensors, openSafetensors, saveSafetensors };
 const all = [
   ...callables('nn', nn),
   ...callables('nn.functional', nn.functional),
   ...callables('nn.init', nn.init),
+  ...callables('nn.utils', nn.utils),
+  ...callables('nn.utils.rnn', nn.utils.rnn),
+  ...callables('nn.utils.parametrizations', nn.utils.parametrizations),
+  ...callables('nn.utils.parametrize', nn.utils.parametrize),
   ...callables('optim', optim),
   ...callables('torch', own),
-  ...callables('torch.autograd', { gradcheck: torch.autograd.gradcheck, detectAnomaly: torch.autograd.detectAnomaly }),
+  ...callables('torch.autograd', {
+    gradcheck: torch.autograd.gradcheck,
+    detectAnomaly: torch.autograd.detectAnomaly,
+    backward: torch.autograd.backward,
+    forkRng: torch.random.forkRng,
+  }),
   ...callables('models', { create: models.create }),
   ...callables('srrl', {
     Loader,
@@ -153,6 +168,7 @@ describe('everything public', () => {
     await expect((Teacher.load as Anything)('x.pt', { tpa: 'fc' })).rejects.toThrow(/'tpa'. Did you mean tap\?/);
     await expect((loadClassifier as Anything)('x', { topk: 1 })).rejects.toThrow(/'topk'. Did you mean topK\?/);
     await expect((files.loadPth as Anything)('x.pth', { unkown: 'opaque' })).rejects.toThrow(/Did you mean unknown\?/);
+    await expect((nn.utils.updateBn as Anything)([], new nn.Identity(), 1)).rejects.toThrow(/at most batches, model/);
     await expect((openDataset as Anything)('x', 1, 2)).rejects.toThrow(
       /shardCache and shardCacheSize belong in the options/,
     );

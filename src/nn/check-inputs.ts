@@ -9,11 +9,12 @@ import * as embeddings from './embedding.js';
 import * as instanceNorms from './instance-norm.js';
 import { Linear } from './linear.js';
 import * as losses from './loss.js';
+import * as lpPools from './lp-pool.js';
 import { Module } from './module.js';
 import * as norms from './norm.js';
 import * as pads from './pad.js';
 import * as pools from './pooling.js';
-import * as recurrent from './recurrent.js';
+import * as cells from './recurrent-cell.js';
 import * as shapes from './shape.js';
 import * as softmaxes from './softmax.js';
 import { Upsample } from './upsample.js';
@@ -37,8 +38,8 @@ function check(type: Module): void {
 const checked = new WeakSet<object>();
 
 const families: object[] = [activations, convolutions, transposed, dropouts, embeddings, instanceNorms, losses, norms];
-families.push(pads, pools, recurrent, shapes, softmaxes, { BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm });
-families.push({ Linear, Upsample });
+families.push(pads, pools, cells, shapes, softmaxes, { BatchNorm1d, BatchNorm2d, BatchNorm3d, SyncBatchNorm });
+families.push({ Linear, Upsample, ...lpPools });
 
 for (const layer of families.flatMap((family) => Object.values(family))) {
   if (typeof layer !== 'function') continue;

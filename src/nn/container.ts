@@ -125,3 +125,35 @@ export class ParameterList extends Module {
     throw new ArgumentError('A ParameterList computes nothing: use its members.');
   }
 }
+
+/** Parameters by name. */
+export class ParameterDict extends Module {
+  constructor(parameters: Record<string, Parameter> = {}) {
+    checkCall('new nn.ParameterDict', ['parameters?: object'], undefined, arguments);
+    super();
+    for (const [name, parameter] of Object.entries(parameters)) this.set(name, parameter);
+  }
+
+  set(name: string, parameter: Parameter): this {
+    if (name in ParameterDict.prototype || name === 'training')
+      throw new ArgumentError(`'${name}' cannot be the name of a parameter: modules have a member of that name.`);
+    checkCall('ParameterDict.set', ['parameter: tensor'], undefined, [parameter]);
+    (this as unknown as Record<string, Parameter>)[name] = parameter;
+    return this;
+  }
+
+  /** Returns a parameter by name. Throws ArgumentError if there is none. */
+  get(name: string): Parameter {
+    const found = new Map(this.namedParameters()).get(name);
+    if (!found) throw new ArgumentError(`There is no parameter '${name}'; there are ${this.keys().join(', ')}.`);
+    return found;
+  }
+
+  keys(): string[] {
+    return [...this.namedParameters()].map(([name]) => name);
+  }
+
+  forward(): never {
+    throw new ArgumentError('A ParameterDict computes nothing: use its members.');
+  }
+}

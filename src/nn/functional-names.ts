@@ -3,9 +3,9 @@ import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
 export const {
-  adaptiveMaxPool1d,
-  adaptiveMaxPool2d,
-  adaptiveMaxPool3d,
+  adaptiveMaxPool1d: adaptiveMaxPool1dWithIndices,
+  adaptiveMaxPool2d: adaptiveMaxPool2dWithIndices,
+  adaptiveMaxPool3d: adaptiveMaxPool3dWithIndices,
   alphaDropout,
   avgPool1d,
   avgPool2d,
@@ -13,12 +13,17 @@ export const {
   batchNorm,
   bilinear,
   celu,
+  celu_,
   channelShuffle,
   conv1d,
   conv2d,
   conv3d,
+  convTbc,
   convTranspose1d,
+  convTranspose2d,
+  convTranspose3d,
   elu,
+  elu_,
   embeddingBag,
   featureAlphaDropout,
   glu,
@@ -27,27 +32,76 @@ export const {
   hardsigmoid,
   hardswish,
   hardtanh,
+  hardtanh_,
   instanceNorm,
   leakyRelu,
+  leakyRelu_,
   logSigmoid,
+  logSigmoid: logsigmoid,
   maxPool1d,
+  maxPool1dWithIndices,
   maxPool2d,
+  maxPool2dWithIndices,
   maxPool3d,
+  maxPool3dWithIndices,
   mish,
+  nativeChannelShuffle,
   pdist,
   pixelShuffle,
   pixelUnshuffle,
   prelu,
+  relu_,
   relu6,
   rmsNorm,
   rrelu,
+  rrelu_,
   selu,
+  selu_,
   sigmoid,
   softplus,
   softshrink,
   tanh,
   threshold,
+  threshold_,
 } = torch;
+
+type PoolSize = Parameters<typeof adaptiveMaxPool1dWithIndices>[1];
+
+/** Largest value of each of `outputSize` windows: [N, C, L] -> [N, C, outputSize]. */
+export function adaptiveMaxPool1d(x: Tensor, outputSize: PoolSize): Tensor {
+  checkCall('adaptiveMaxPool1d', ['x: tensor', 'outputSize: sizes'], undefined, arguments);
+  return adaptiveMaxPool1dWithIndices(x, outputSize)[0];
+}
+
+/** Largest value of each window: [N, C, H, W] -> [N, C, ...outputSize]. */
+export function adaptiveMaxPool2d(x: Tensor, outputSize: PoolSize): Tensor {
+  checkCall('adaptiveMaxPool2d', ['x: tensor', 'outputSize: sizes'], undefined, arguments);
+  return adaptiveMaxPool2dWithIndices(x, outputSize)[0];
+}
+
+/** Largest value of each window: [N, C, D, H, W] -> [N, C, ...outputSize]. */
+export function adaptiveMaxPool3d(x: Tensor, outputSize: PoolSize): Tensor {
+  checkCall('adaptiveMaxPool3d', ['x: tensor', 'outputSize: sizes'], undefined, arguments);
+  return adaptiveMaxPool3dWithIndices(x, outputSize)[0];
+}
+
+/** Zeros whole channels with probability `p` in training and divides the others by 1 - p: [N, C, L]. */
+export function dropout1d(x: Tensor, p = 0.5, training = true): Tensor {
+  checkCall('dropout1d', ['x: tensor', 'p?: number', 'training'], undefined, arguments);
+  return torch.featureDropout(x, p, training);
+}
+
+/** {@link dropout1d} for [N, C, H, W]. */
+export function dropout2d(x: Tensor, p = 0.5, training = true): Tensor {
+  checkCall('dropout2d', ['x: tensor', 'p?: number', 'training'], undefined, arguments);
+  return torch.featureDropout(x, p, training);
+}
+
+/** {@link dropout1d} for [N, C, D, H, W]. */
+export function dropout3d(x: Tensor, p = 0.5, training = true): Tensor {
+  checkCall('dropout3d', ['x: tensor', 'p?: number', 'training'], undefined, arguments);
+  return torch.featureDropout(x, p, training);
+}
 
 /** Softmax of -x along `dim`. */
 export function softmin(x: Tensor, dim: number): Tensor {

@@ -3,7 +3,15 @@ import { checkCall } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 
 export { adaptiveAvgPool1d, adaptiveAvgPool2d, adaptiveAvgPool3d, type PoolSize } from './adaptive-pool.js';
+export { type AttentionForwardOptions, multiHeadAttentionForward } from './attention-forward.js';
 export { cosineSimilarity, type PairwiseDistanceOptions, pairwiseDistance } from './distance.js';
+export {
+  type FractionalPoolOptions,
+  fractionalMaxPool2d,
+  fractionalMaxPool2dWithIndices,
+  fractionalMaxPool3d,
+  fractionalMaxPool3dWithIndices,
+} from './fractional-pool.js';
 export * from './functional-names.js';
 export {
   type MultilabelSoftMarginOptions,
@@ -14,8 +22,10 @@ export {
 } from './label-losses.js';
 export { localResponseNorm } from './local-response-norm.js';
 export * from './losses.js';
+export { type LPPoolOptions, lpPool1d, lpPool2d, lpPool3d } from './lp-pool.js';
 export { type PaddingMode, type PadOptions, pad } from './pad.js';
 export { affineGrid, fold, type GridSampleOptions, gridSample, unfold } from './sampling.js';
+export { type TripletDistanceOptions, tripletMarginWithDistanceLoss } from './triplet-distance.js';
 export { type MaxUnpoolOptions, maxUnpool1d, maxUnpool2d, maxUnpool3d } from './unpool.js';
 export { type InterpolateOptions, interpolate } from './upsample.js';
 

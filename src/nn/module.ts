@@ -1,5 +1,4 @@
 import { checkCall } from '../call.js';
-import { ArgumentError, ConfigError, ShapeError } from '../errors.js';
 import { native } from '../native.js';
 import {
   type DType,
@@ -7,25 +6,17 @@ import {
   isFloatingPoint,
   keep,
   type MemoryFormat,
-  noGrad,
   scope,
   Tensor,
   type TensorHolder,
   uncloneable,
 } from '../tensor/index.js';
+
 import { type ForwardHook, type ForwardPreHook, hookForward } from './hooks.js';
+import { found, type LoadReport, loadInto, type StateDict } from './module-state.js';
 import { Parameter } from './parameter.js';
 
-/** Tensors by their names in PyTorch. */
-export type StateDict = Record<string, Tensor>;
-
-/** Names that are only in a module or only in a state dict. */
-export interface LoadReport {
-  /** Names in the module that the state dict lacks. */
-  missingKeys: string[];
-  /** Names in the state dict that the module lacks. */
-  unexpectedKeys: string[];
-}
+export type { LoadReport, StateDict } from './module-state.js';
 
 /**
  * The base class of layers and models. Three kinds of state are properties of the object, and the property's name is
@@ -50,6 +41,15 @@ export abstract class Module implements TensorHolder {
   /** Children with their names, in order of creation. */
   *namedChildren(): Generator<[string, Module]> {
     for (const [name, value] of Object.entries(this)) if (value instanceof Module) yield [name, value];
+  }
+
+  *children(): Generator<Module> {
+    for (const [, child] of this.namedChildren()) yield child;
+  }
+
+  /** This module and its descendants. */
+  *modules(): Generator<Module> {
+    for (const [, module] of this.namedModules()) yield module;
   }
 
   /** This module and its descendants with their paths; the module's own path is empty. */
@@ -82,9 +82,28 @@ export abstract class Module implements TensorHolder {
     for (const [, parameter] of this.namedParameters()) yield parameter;
   }
 
+  *buffers(): Generator<Tensor> {
+    for (const [, buffer] of this.namedBuffers()) yield buffer;
+  }
+
   *heldTensors(): Generator<Tensor> {
     yield* this.parameters();
-    for (const [, buffer] of this.namedBuffers()) yield buffer;
+    yield* this.buffers();
+  }
+
+  /** A module by its path, as in `layer1.0.conv1`; '' is this one. Throws ArgumentError if there is none. */
+  getSubmodule(path: string): Module {
+    return found(this, 'module', path, this.namedModules());
+  }
+
+  /** A parameter by its path. Throws ArgumentError if there is none. */
+  getParameter(path: string): Parameter {
+    return found(this, 'parameter', path, this.namedParameters());
+  }
+
+  /** A buffer by its path. Throws ArgumentError if there is none. */
+  getBuffer(path: string): Tensor {
+    return found(this, 'buffer', path, this.namedBuffers());
   }
 
   /** Parameters and buffers by name, in PyTorch's order. The tensors share the module's memory. */
@@ -106,31 +125,7 @@ export abstract class Module implements TensorHolder {
    */
   loadStateDict(state: StateDict, options: { strict?: boolean } = {}): LoadReport {
     checkCall('loadStateDict', ['state: object'], { strict: 'boolean' }, arguments);
-    const { strict = true } = options;
-    const own = new Map<string, Tensor>([...this.namedParameters(), ...this.namedBuffers()]);
-    // Old state dicts and those of other tools have no batch counters; PyTorch's strict load accepts them too.
-    const missingKeys = [...own.keys()].filter(
-      (name) => !Object.hasOwn(state, name) && !/(^|\.)num_batches_tracked$/.test(name),
-    );
-    const unexpectedKeys = Object.keys(state).filter((name) => !own.has(name));
-    if (strict && missingKeys.length + unexpectedKeys.length > 0) {
-      throw new ConfigError(
-        `The state dict does not fit ${this.constructor.name}: missing ${listed(missingKeys)}; unexpected ${listed(unexpectedKeys)}.`,
-      );
-    }
-    const pairs = [...own].flatMap(([name, target]) => (state[name] ? [{ name, target, source: state[name] }] : []));
-    for (const { name, target, source } of pairs) {
-      if (!(source instanceof Tensor)) throw new ArgumentError(`'${name}' is not a tensor in the state dict.`);
-      if (target.shape.join() !== source.shape.join()) {
-        throw new ShapeError(
-          `'${name}' has shape [${source.shape}] in the state dict and [${target.shape}] in ${this.constructor.name}.`,
-        );
-      }
-    }
-    noGrad(() => {
-      for (const { target, source } of pairs) target.copy_(source);
-    });
-    return { missingKeys, unexpectedKeys };
+    return loadInto(this, state, options.strict ?? true);
   }
 
   train(on = true): this {
@@ -160,6 +155,37 @@ export abstract class Module implements TensorHolder {
       });
     }
     return this;
+  }
+
+  /** Moves the module to the CPU in place. */
+  cpu(): this {
+    return this.to({ device: 'cpu' });
+  }
+
+  /** Moves the module to a GPU in place. */
+  cuda(index = 0): this {
+    checkCall('Module.cuda', ['index?: number'], undefined, arguments);
+    return this.to({ device: `cuda:${index}` });
+  }
+
+  /** Converts the module to float32 in place. */
+  float(): this {
+    return this.to({ dtype: 'float32' });
+  }
+
+  /** Converts the module to float64 in place. */
+  double(): this {
+    return this.to({ dtype: 'float64' });
+  }
+
+  /** Converts the module to float16 in place. */
+  half(): this {
+    return this.to({ dtype: 'float16' });
+  }
+
+  /** Converts the module to bfloat16 in place. */
+  bfloat16(): this {
+    return this.to({ dtype: 'bfloat16' });
   }
 
   zeroGrad(): void {
@@ -208,9 +234,4 @@ export abstract class Module implements TensorHolder {
 /** A module from one tensor to one tensor. */
 export interface Layer extends Module {
   forward(x: Tensor): Tensor;
-}
-
-function listed(names: string[]): string {
-  if (names.length === 0) return 'none';
-  return names.length > 5 ? `${names.slice(0, 5).join(', ')} and ${names.length - 5} more` : names.join(', ');
 }

@@ -3,6 +3,7 @@ import { ArgumentError, ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { uniform_ } from './init.js';
 import { Module } from './module.js';
+import { PackedSequence } from './packed-sequence.js';
 import { Parameter } from './parameter.js';
 
 const recurrentKinds: Kinds<RecurrentOptions> = {
@@ -87,27 +88,41 @@ abstract class Recurrent extends Module {
     for (const weight of this.#weights) uniform_(weight, -bound, bound);
   }
 
-  /** The arguments common to libtorch's recurrent operators. */
-  protected rest(): [Tensor[], boolean, number, number, boolean, boolean, boolean] {
+  /**
+   * Runs one of libtorch's recurrent operators, which are alike, on padded or packed sequences. States are in the order
+   * of the batch, zeros by default with these widths.
+   */
+  protected run(run: RecurrentOperator, x: Tensor | PackedSequence, states: (Tensor | undefined)[], widths: number[]) {
+    const packed = x instanceof PackedSequence ? x : undefined;
+    const data = packed?.data ?? (x as Tensor);
+    this.check(data, packed ? 2 : 3);
     const { bias, numLayers, dropout, training, bidirectional, batchFirst } = this;
-    return [this.#weights, bias, numLayers, dropout, training, bidirectional, batchFirst];
+    const count = packed ? Number(packed.batchSizes.select(0, 0).item()) : data.shape[batchFirst ? 0 : 1];
+    const [sort, unsort] = [packed?.sortedIndices, packed?.unsortedIndices];
+    const first = widths.map((width, i) => {
+      const state = states[i];
+      if (state) return sort ? state.indexSelect(1, sort) : state;
+      const shape = [numLayers * (bidirectional ? 2 : 1), count as number, width];
+      return torch.zeros(shape, { dtype: data.dtype, device: data.device });
+    });
+    const state = first.length === 1 ? first[0] : first;
+    const rest = [state, this.#weights, bias, numLayers, dropout, training, bidirectional];
+    const [output, ...last] = packed ? run(data, packed.batchSizes, ...rest) : run(data, ...rest, batchFirst);
+    const ends = unsort ? last.map((end) => end.indexSelect(1, unsort)) : last;
+    return { output: packed ? packed.with(output) : output, ends };
   }
 
-  /** [layers * directions, N, width] of zeros. */
-  protected zeroState(x: Tensor, width: number): Tensor {
-    const batch = x.shape[this.batchFirst ? 0 : 1] as number;
-    const layers = this.numLayers * (this.bidirectional ? 2 : 1);
-    return torch.zeros([layers, batch, width], { dtype: x.dtype, device: x.device });
-  }
-
-  protected check(x: Tensor): void {
-    if (x.ndim === 3 && x.shape[2] === this.inputSize) return;
-    const order = this.batchFirst ? '[N, L' : '[L, N';
+  private check(x: Tensor, ndim: number): void {
+    checkCall(`${this.constructor.name}.forward`, ['input: tensor'], undefined, [x]);
+    if (x.ndim === ndim && x.shape.at(-1) === this.inputSize) return;
+    const order = ndim === 2 ? 'a packed [n' : this.batchFirst ? '[N, L' : '[L, N';
     throw new ArgumentError(
       `${this.constructor.name} takes ${order}, ${this.inputSize}], not [${x.shape.join(', ')}]; add a dimension for a single sequence.`,
     );
   }
 }
+
+type RecurrentOperator = (...args: unknown[]) => [Tensor, ...Tensor[]];
 
 /** Elman's recurrence: h = tanh(W_ih x + b_ih + W_hh h + b_hh). */
 export class RNN extends Recurrent {
@@ -124,12 +139,14 @@ export class RNN extends Recurrent {
     this.nonlinearity = nonlinearity;
   }
 
-  /** Results [L, N, D * hiddenSize] of the last layer, and the last state [layers * D, N, hiddenSize]. */
-  forward(x: Tensor, state: Tensor = this.zeroState(x, this.hiddenSize)): [Tensor, Tensor] {
-    this.check(x);
-    return this.nonlinearity === 'tanh'
-      ? torch.rnnTanh(x, state, ...this.rest())
-      : torch.rnnRelu(x, state, ...this.rest());
+  /**
+   * Results [L, N, D * hiddenSize] of the last layer, and the last state [layers * D, N, hiddenSize]. Packed sequences
+   * have packed results.
+   */
+  forward<X extends Tensor | PackedSequence>(x: X, state?: Tensor): [Alike<X>, Tensor] {
+    const operator = (this.nonlinearity === 'tanh' ? torch.rnnTanh : torch.rnnRelu) as RecurrentOperator;
+    const { output, ends } = this.run(operator, x, [state], [this.hiddenSize]);
+    return [output as Alike<X>, ends[0] as Tensor];
   }
 }
 
@@ -140,10 +157,13 @@ export class GRU extends Recurrent {
     super(inputSize, hiddenSize, 3, options);
   }
 
-  /** Results [L, N, D * hiddenSize] of the last layer, and the last state [layers * D, N, hiddenSize]. */
-  forward(x: Tensor, state: Tensor = this.zeroState(x, this.hiddenSize)): [Tensor, Tensor] {
-    this.check(x);
-    return torch.gru(x, state, ...this.rest());
+  /**
+   * Results [L, N, D * hiddenSize] of the last layer, and the last state [layers * D, N, hiddenSize]. Packed sequences
+   * have packed results.
+   */
+  forward<X extends Tensor | PackedSequence>(x: X, state?: Tensor): [Alike<X>, Tensor] {
+    const { output, ends } = this.run(torch.gru as RecurrentOperator, x, [state], [this.hiddenSize]);
+    return [output as Alike<X>, ends[0] as Tensor];
   }
 }
 
@@ -159,11 +179,16 @@ export class LSTM extends Recurrent {
     super(inputSize, hiddenSize, 4, rest, projSize);
   }
 
-  /** Results [L, N, D * width] of the last layer, and the last hidden and cell states. */
-  forward(x: Tensor, state?: [h: Tensor, c: Tensor]): [Tensor, [h: Tensor, c: Tensor]] {
-    this.check(x);
-    const first = state ?? [this.zeroState(x, this.projSize || this.hiddenSize), this.zeroState(x, this.hiddenSize)];
-    const [output, h, c] = torch.lstm(x, first, ...this.rest());
-    return [output, [h, c]];
+  /**
+   * Results [L, N, D * width] of the last layer, and the last hidden and cell states. Packed sequences have packed
+   * results.
+   */
+  forward<X extends Tensor | PackedSequence>(x: X, state?: [h: Tensor, c: Tensor]): [Alike<X>, [h: Tensor, c: Tensor]] {
+    const widths = [this.projSize || this.hiddenSize, this.hiddenSize];
+    const { output, ends } = this.run(torch.lstm as RecurrentOperator, x, [state?.[0], state?.[1]], widths);
+    return [output as Alike<X>, [ends[0] as Tensor, ends[1] as Tensor]];
   }
 }
+
+/** Packed for packed input, a tensor for a tensor. */
+type Alike<X> = X extends PackedSequence ? PackedSequence : Tensor;

@@ -1,5 +1,6 @@
 /** Activations along a dimension. */
 import { checkCall } from '../call.js';
+import { ArgumentError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
 import { Module } from './module.js';
 
@@ -16,6 +17,20 @@ abstract class AlongDim extends Module {
 export class Softmax extends AlongDim {
   forward(x: Tensor): Tensor {
     return torch.softmax(x, this.dim);
+  }
+}
+
+/** Softmax over the channels of every place: [N, C, H, W] or [C, H, W]. */
+export class Softmax2d extends Module {
+  constructor() {
+    checkCall('new nn.Softmax2d', [], undefined, arguments);
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    if (x.ndim !== 3 && x.ndim !== 4)
+      throw new ArgumentError(`Softmax2d takes [N, C, H, W] or [C, H, W], not [${x.shape.join(', ')}].`);
+    return torch.softmax(x, -3);
   }
 }
 

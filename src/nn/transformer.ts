@@ -26,7 +26,8 @@ export interface TransformerLayerOptions {
   bias?: boolean;
 }
 
-const layerKinds: Kinds<TransformerLayerOptions> = {
+/** @internal */
+export const layerKinds: Kinds<TransformerLayerOptions> = {
   dimFeedforward: 'number',
   dropout: 'number',
   activation: 'any',

@@ -86,3 +86,32 @@ export class Upsample extends Module {
     return interpolate(x, this.options);
   }
 }
+
+const sizeKinds: Kinds<UpsamplingOptions> = { size: 'any', scaleFactor: 'any' };
+
+/** Options of {@link UpsamplingNearest2d} and {@link UpsamplingBilinear2d}. */
+export type UpsamplingOptions = Pick<InterpolateOptions, 'size' | 'scaleFactor'>;
+
+/** `nn.Upsample` of images by the nearest value. */
+export class UpsamplingNearest2d extends Module {
+  constructor(readonly options: UpsamplingOptions) {
+    checkCall('new nn.UpsamplingNearest2d', [], sizeKinds, arguments);
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return interpolate(x, { ...this.options, mode: 'nearest' });
+  }
+}
+
+/** `nn.Upsample` of images, bilinear with aligned corners. */
+export class UpsamplingBilinear2d extends Module {
+  constructor(readonly options: UpsamplingOptions) {
+    checkCall('new nn.UpsamplingBilinear2d', [], sizeKinds, arguments);
+    super();
+  }
+
+  forward(x: Tensor): Tensor {
+    return interpolate(x, { ...this.options, mode: 'bilinear', alignCorners: true });
+  }
+}

@@ -1,7 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
-import { checkNotNegative } from './checks.js';
+import { checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<AdadeltaOptions> = {
@@ -39,13 +39,15 @@ export class Adadelta extends Optimizer<AdadeltaOptions> {
   ) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { rho, eps, weightDecay } of this.paramGroups) {
-      checkNotNegative({ rho, eps, weightDecay });
-      if (rho > 1) throw new ConfigError(`rho must be at most 1, not ${rho}.`);
-    }
   }
 
-  step(): void {
+  protected override checkGroup({ rho, eps, weightDecay }: Group<AdadeltaOptions>): void {
+    checkNotNegative({ rho, eps, weightDecay });
+    if (rho > 1) throw new ConfigError(`rho must be at most 1, not ${rho}.`);
+  }
+
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

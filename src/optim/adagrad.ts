@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
-import { checkNotNegative } from './checks.js';
+import { checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, type Lists, Optimizer, type ParameterGroup } from './optimizer.js';
 import { stacked } from './stacked.js';
 
@@ -49,11 +49,14 @@ export class Adagrad extends Optimizer<AdagradOptions> {
   ) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { lrDecay, weightDecay, initialAccumulatorValue, eps } of this.paramGroups)
-      checkNotNegative({ lrDecay, weightDecay, initialAccumulatorValue, eps });
   }
 
-  step(): void {
+  protected override checkGroup({ lrDecay, weightDecay, initialAccumulatorValue, eps }: Group<AdagradOptions>): void {
+    checkNotNegative({ lrDecay, weightDecay, initialAccumulatorValue, eps });
+  }
+
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { checkBetas, checkNotNegative } from './checks.js';
+import { checkBetas, checkNotNegative, refuseClosure } from './checks.js';
 import { type DeviceStep, endStep } from './device-step.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
@@ -53,13 +53,15 @@ export class Adam extends Optimizer<AdamOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<AdamOptions>>, options: Partial<AdamOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { betas, eps, weightDecay } of this.paramGroups) {
-      checkBetas(betas);
-      checkNotNegative({ eps, weightDecay });
-    }
+  }
+
+  protected override checkGroup({ betas, eps, weightDecay }: Group<AdamOptions>): void {
+    checkBetas(betas);
+    checkNotNegative({ eps, weightDecay });
   }
 
   step(onDevice?: DeviceStep): void {
+    refuseClosure(onDevice);
     this.forEachGroup((group, index) => this.stepGroup(group, index, onDevice));
   }
 

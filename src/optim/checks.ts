@@ -17,3 +17,9 @@ export function checkCount(name: string, value: number): void {
   if (!(Number.isInteger(value) && value > 0))
     throw new ConfigError(`${name} must be a whole number above 0, not ${value}.`);
 }
+
+/** Throws ConfigError if an optimizer's step receives a closure, which only L-BFGS takes. */
+export function refuseClosure(given: unknown): void {
+  if (typeof given === 'function')
+    throw new ConfigError('Only LBFGS takes a closure: call it yourself, and then optimizer.step().');
+}

@@ -64,12 +64,17 @@ export class EMA implements TensorHolder {
 
   /** Updates the averages with the module's current parameters and buffers; usually after each optimizer step. */
   update(): void {
-    const decay = this.warmUp ? Math.min(this.decay, (1 + this.updates) / (10 + this.updates)) : this.decay;
+    const decay = this.decayNow();
     noGrad(() => {
       torch._foreachLerp_(this.#parameters.copies, this.#parameters.sources, 1 - decay);
       if (this.#buffers.sources.length > 0) torch._foreachCopy_(this.#buffers.copies, this.#buffers.sources);
     });
     this.updates++;
+  }
+
+  /** The weight of the old average in the next update. */
+  protected decayNow(): number {
+    return this.warmUp ? Math.min(this.decay, (1 + this.updates) / (10 + this.updates)) : this.decay;
   }
 
   /** The average of a parameter. @internal */

@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { checkBetas, checkNotNegative } from './checks.js';
+import { checkBetas, checkNotNegative, refuseClosure } from './checks.js';
 import type { DeviceStep } from './device-step.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 import { Undo } from './undo.js';
@@ -28,13 +28,15 @@ export class Lion extends Optimizer<LionOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<LionOptions>>, options: Partial<LionOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { betas, weightDecay } of this.paramGroups) {
-      checkBetas(betas);
-      checkNotNegative({ weightDecay });
-    }
+  }
+
+  protected override checkGroup({ betas, weightDecay }: Group<LionOptions>): void {
+    checkBetas(betas);
+    checkNotNegative({ weightDecay });
   }
 
   step(onDevice?: DeviceStep): void {
+    refuseClosure(onDevice);
     this.forEachGroup((group, index) => this.stepGroup(group, index, onDevice));
   }
 

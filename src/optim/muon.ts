@@ -1,7 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { type Tensor, functions as torch } from '../tensor/index.js';
-import { checkNotNegative } from './checks.js';
+import { checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<MuonOptions> = {
@@ -59,10 +59,14 @@ export class Muon extends Optimizer<MuonOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<MuonOptions>>, options: Partial<MuonOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const group of this.paramGroups) check(group);
   }
 
-  step(): void {
+  protected override checkGroup(group: Group<MuonOptions>): void {
+    check(group);
+  }
+
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

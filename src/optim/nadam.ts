@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
-import { checkBetas, checkNotNegative } from './checks.js';
+import { checkBetas, checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, type Lists, Optimizer, type ParameterGroup } from './optimizer.js';
 import { stacked } from './stacked.js';
 
@@ -50,13 +50,15 @@ export class NAdam extends Optimizer<NAdamOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<NAdamOptions>>, options: Partial<NAdamOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { betas, eps, weightDecay, momentumDecay } of this.paramGroups) {
-      checkBetas(betas);
-      checkNotNegative({ eps, weightDecay, momentumDecay });
-    }
   }
 
-  step(): void {
+  protected override checkGroup({ betas, eps, weightDecay, momentumDecay }: Group<NAdamOptions>): void {
+    checkBetas(betas);
+    checkNotNegative({ eps, weightDecay, momentumDecay });
+  }
+
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

@@ -1,17 +1,12 @@
-import { checkCall, checkOptions, type Kinds } from '../call.js';
+import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { native } from '../native.js';
 import { keep, noGrad, scope, type Tensor, type TensorHolder, TensorList, uncloneable } from '../tensor/index.js';
 import type { DeviceStep } from './device-step.js';
-import { copyFor, initialState, type OptimizerState, type ParameterState } from './state.js';
+import { checkOptionsOfGroup, type Group, groupsOf, type ParameterGroup } from './groups.js';
+import { checkFits, copyFor, initialState, type OptimizerState, type ParameterState } from './state.js';
 
-/** Parameters with options of their own, instead of the optimizer's. */
-export type ParameterGroup<Options> = { params: Iterable<Tensor> } & Partial<Options>;
-
-/**
- * A group with all its options, and its parameters as an array; `initialLr` is set by the first schedule that it gets.
- */
-export type Group<Options> = Options & { params: Tensor[]; initialLr?: number };
+export type { Group, ParameterGroup } from './groups.js';
 
 /** A subset of a group's parameters that have gradients, with what is kept for them, as lists on the native side. */
 export interface Bucket {
@@ -37,29 +32,51 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   /** @internal Makes structured cloning throw. */
   readonly uncloneable = uncloneable;
   readonly paramGroups: Group<Options>[];
+  /** Options of groups that do not have their own. */
+  readonly defaults: Options;
   readonly state = new Map<Tensor, ParameterState>();
   readonly #buckets = new Map<string, Bucket>();
   readonly #kinds = new Map<Tensor, string>();
+  readonly #optionKinds: Kinds<Options> | undefined;
   /** Whether the step is one of libtorch's fused operators, which traverse tensors in memory order. */
   protected readonly fused: boolean = false;
   /** Whether a step on the device scales gradients and moves averages as well. @internal */
   readonly endsStep: boolean = false;
 
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<Options>>, defaults: Options, kinds?: Kinds<Options>) {
-    checkCall(`new optim.${new.target.name}`, ['params: iterable'], undefined, [params]);
-    const given = [...(params as Iterable<Tensor | ParameterGroup<Options>>)];
-    for (const item of given) checkCall(`new optim.${new.target.name}`, ['parameter: object'], undefined, [item]);
-    const grouped = given.some((item) => 'params' in item);
-    const groups = grouped
-      ? (given as ParameterGroup<Options>[])
-      : [{ params: given as Tensor[] } as unknown as ParameterGroup<Options>];
-    if (grouped && kinds) for (const group of groups) checkGroup(`new optim.${new.target.name}`, group, kinds);
-    this.paramGroups = groups.map((group) => ({ ...defaults, ...group, params: [...group.params] }));
+    const groups = groupsOf(`new optim.${new.target.name}`, params, kinds);
+    this.defaults = defaults;
+    this.#optionKinds = kinds;
+    this.paramGroups = groups.map((group) => this.complete(group));
     const all = this.paramGroups.flatMap((group) => group.params);
     if (all.length === 0) throw new ConfigError('The optimizer received no parameters.');
     if (new Set(all).size !== all.length) throw new ConfigError('A parameter is in the optimizer twice.');
-    for (const group of this.paramGroups)
-      if (!(group.lr >= 0)) throw new ConfigError(`lr must be at least 0, not ${group.lr}.`);
+  }
+
+  /** A group with all options and its own array of parameters, checked. */
+  private complete(group: ParameterGroup<Options>): Group<Options> {
+    const complete = { ...this.defaults, ...group, params: [...group.params] };
+    if (!(complete.lr >= 0)) throw new ConfigError(`lr must be at least 0, not ${complete.lr}.`);
+    this.checkGroup(complete);
+    return complete;
+  }
+
+  /** Throws ConfigError if options of a group are out of range; `lr` has been checked. */
+  protected checkGroup(_group: Group<Options>): void {}
+
+  /**
+   * Adds parameters with options of their own, such as layers that are trained later. Throws ConfigError if a
+   * parameter is already in the optimizer, or an option is unknown or out of range; nothing is then changed.
+   */
+  addParamGroup(group: ParameterGroup<Options>): void {
+    const name = `${this.constructor.name}.addParamGroup`;
+    checkCall(name, ['group: object'], undefined, arguments);
+    if (this.#optionKinds) checkOptionsOfGroup(name, group, this.#optionKinds);
+    const complete = this.complete(group);
+    const all = [...this.paramGroups, complete].flatMap(({ params }) => params);
+    if (complete.params.length === 0) throw new ConfigError('The group has no parameters.');
+    if (new Set(all).size !== all.length) throw new ConfigError('A parameter is in the optimizer twice.');
+    this.paramGroups.push(complete);
   }
 
   /** Updates the parameters from their gradients; parameters without one stay as they are. */
@@ -80,12 +97,12 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
 
   /**
    * The parameters of group `index` that have gradients, in buckets of equal stage. `prepare` makes what state a
-   * parameter lacks and names its stage (such as: this is its first step); `names` are the state tensors that the step
-   * needs as lists.
+   * parameter lacks and names its stage (such as: this is its first step), or returns undefined to skip it; `names` are
+   * the state tensors that the step needs as lists.
    */
   protected ready(
     index: number,
-    prepare: (param: Tensor) => string,
+    prepare: (param: Tensor) => string | undefined,
     names: string[],
   ): { stage: string; bucket: Bucket }[] {
     const { params } = this.paramGroups[index] as Group<Options>;
@@ -95,6 +112,7 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
     for (const [i, param] of params.entries()) {
       if (!have[i]) continue;
       const stage = prepare(param);
+      if (stage === undefined) continue;
       // The fused operators take one dtype and one device at a time.
       const key = `${stage}|${this.kindOf(param)}`;
       const members = byStage.get(key);
@@ -127,18 +145,20 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 
   /**
-   * Calls `update` with those parameters of group `index` that have gradients. State tensors of `names` that a
-   * parameter lacks begin at zero, or at `initial`: `step` and `mu_product` as a number in float32, any other in the
-   * parameter's form.
+   * Calls `update` with those parameters of group `index` that have gradients and are `wanted`. State tensors of `names`
+   * that a parameter lacks begin at zero, or at `initial`: in the parameter's form, but what is one number for a
+   * parameter, such as `step`, in float32.
    */
   protected forEachReady(
     index: number,
     names: string[],
     update: (lists: Lists) => void,
-    initial: Readonly<Record<string, number>> = {},
+    initial: Readonly<Record<string, number | ((param: Tensor) => Tensor)>> = {},
+    wanted: (param: Tensor) => boolean = () => true,
   ): void {
     const stage = names.join();
     const prepare = (param: Tensor) => {
+      if (!wanted(param)) return undefined;
       for (const name of names) {
         if (this.state.get(param)?.[name] === undefined)
           this.remember(param, name, initialState(param, name, initial[name]));
@@ -195,20 +215,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   loadStateDict(saved: OptimizerState<Options>): void {
     checkCall('loadStateDict', ['state: object'], undefined, arguments);
     const { state, paramGroups } = saved;
-    checkCall('loadStateDict', ['paramGroups: list'], undefined, [paramGroups]);
-    const sizes = (groups: { params: unknown[] }[]) => groups.map((group) => group.params.length).join();
-    if (sizes(paramGroups) !== sizes(this.paramGroups)) {
-      throw new ConfigError(
-        `The optimizer state has groups of ${sizes(paramGroups)} parameters, the optimizer of ${sizes(this.paramGroups)}.`,
-      );
-    }
+    checkFits(saved, this.paramGroups);
     const params = this.paramGroups.flatMap((group) => group.params);
-    const stranger = Object.keys(state).find((number) => params[Number(number)] === undefined);
-    if (stranger !== undefined) {
-      throw new ConfigError(
-        `The optimizer state names parameter ${stranger}, the optimizer has ${params.length}, counted from 0.`,
-      );
-    }
     for (const [i, saved] of paramGroups.entries()) {
       const { params: _numbers, ...options } = saved;
       Object.assign(this.paramGroups[i] as Group<Options>, options);
@@ -239,13 +247,4 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   dispose(): void {
     this.forget();
   }
-}
-
-/** Checks a group's options; it may also have a name and the initial learning rate set by a schedule. */
-function checkGroup(name: string, group: object, kinds: Kinds<object>): void {
-  checkOptions(
-    `${name}, a group of parameters`,
-    { ...kinds, params: 'any', name: 'string', initialLr: 'number' },
-    group,
-  );
 }

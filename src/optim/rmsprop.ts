@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../call.js';
 import { type Tensor, type TensorList, functions as torch } from '../tensor/index.js';
-import { checkNotNegative } from './checks.js';
+import { checkNotNegative, refuseClosure } from './checks.js';
 import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<RMSpropOptions> = {
@@ -52,11 +52,14 @@ export class RMSprop extends Optimizer<RMSpropOptions> {
   ) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { alpha, eps, weightDecay, momentum } of this.paramGroups)
-      checkNotNegative({ alpha, eps, weightDecay, momentum });
   }
 
-  step(): void {
+  protected override checkGroup({ alpha, eps, weightDecay, momentum }: Group<RMSpropOptions>): void {
+    checkNotNegative({ alpha, eps, weightDecay, momentum });
+  }
+
+  step(closure?: undefined): void {
+    refuseClosure(closure);
     this.forEachGroup((group, index) => this.stepGroup(group, index));
   }
 

@@ -1,8 +1,9 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ConfigError } from '../errors.js';
 import { noGrad, type Tensor, TensorList, functions as torch } from '../tensor/index.js';
+import { refuseClosure } from './checks.js';
 import { type DeviceStep, endStep } from './device-step.js';
-import { Optimizer, type ParameterGroup } from './optimizer.js';
+import { type Group, Optimizer, type ParameterGroup } from './optimizer.js';
 
 const kinds: Kinds<SGDOptions> = {
   lr: 'number',
@@ -39,15 +40,17 @@ export class SGD extends Optimizer<SGDOptions> {
   constructor(params: Iterable<Tensor> | Iterable<ParameterGroup<SGDOptions>>, options: Partial<SGDOptions> = {}) {
     checkCall(`new optim.${new.target.name}`, ['params: iterable'], kinds, arguments);
     super(params, { ...defaults, ...options }, kinds);
-    for (const { momentum, dampening, nesterov, weightDecay } of this.paramGroups) {
-      if (!(momentum >= 0)) throw new ConfigError(`momentum must be at least 0, not ${momentum}.`);
-      if (!(weightDecay >= 0)) throw new ConfigError(`weightDecay must be at least 0, not ${weightDecay}.`);
-      if (nesterov && !(momentum > 0 && dampening === 0))
-        throw new ConfigError('nesterov needs a momentum above 0 and a dampening of 0.');
-    }
+  }
+
+  protected override checkGroup({ momentum, dampening, nesterov, weightDecay }: Group<SGDOptions>): void {
+    if (!(momentum >= 0)) throw new ConfigError(`momentum must be at least 0, not ${momentum}.`);
+    if (!(weightDecay >= 0)) throw new ConfigError(`weightDecay must be at least 0, not ${weightDecay}.`);
+    if (nesterov && !(momentum > 0 && dampening === 0))
+      throw new ConfigError('nesterov needs a momentum above 0 and a dampening of 0.');
   }
 
   step(onDevice?: DeviceStep): void {
+    refuseClosure(onDevice);
     noGrad(() => {
       for (const [index, group] of this.paramGroups.entries()) this.stepGroup(index, group, onDevice);
     });

@@ -1,4 +1,6 @@
 /** What an optimizer keeps for its parameters. */
+import { checkCall } from '../call.js';
+import { ConfigError } from '../errors.js';
 import { noGrad, scope, type Tensor, functions as torch } from '../tensor/index.js';
 
 /** What an optimizer keeps for one parameter: tensors and numbers, by name. */
@@ -11,10 +13,11 @@ export interface OptimizerState<Options> {
 }
 
 /** State that is one number for a parameter. */
-const isNumber = (name: string): boolean => name === 'step' || name === 'mu_product';
+const isNumber = (name: string): boolean => ['step', 'mu_product', 'eta', 'mu'].includes(name);
 
 /** What a parameter's state begins with. */
-export function initialState(param: Tensor, name: string, value = 0): Tensor {
+export function initialState(param: Tensor, name: string, value: number | ((param: Tensor) => Tensor) = 0): Tensor {
+  if (typeof value === 'function') return value(param);
   return isNumber(name)
     ? torch.full([], value, { dtype: 'float32', device: param.device })
     : torch.fullLike(param, value);
@@ -30,4 +33,22 @@ export function copyFor(param: Tensor, name: string, value: Tensor): Tensor {
       : torch.zeros(value.shape, { dtype: param.dtype, device: param.device });
     return noGrad(() => copy.copy_(value));
   });
+}
+
+/** Throws ConfigError where saved groups or their sizes differ from these, or the state names an unknown parameter. */
+export function checkFits({ state, paramGroups }: OptimizerState<unknown>, groups: { params: Tensor[] }[]): void {
+  checkCall('loadStateDict', ['paramGroups: list'], undefined, [paramGroups]);
+  const sizes = (groups: { params: unknown[] }[]) => groups.map((group) => group.params.length).join();
+  if (sizes(paramGroups) !== sizes(groups)) {
+    throw new ConfigError(
+      `The optimizer state has groups of ${sizes(paramGroups)} parameters, the optimizer of ${sizes(groups)}.`,
+    );
+  }
+  const count = groups.reduce((sum, { params }) => sum + params.length, 0);
+  const stranger = Object.keys(state).find((number) => !(Number(number) >= 0 && Number(number) < count));
+  if (stranger !== undefined) {
+    throw new ConfigError(
+      `The optimizer state names parameter ${stranger}, the optimizer has ${count}, counted from 0.`,
+    );
+  }
 }

@@ -8,7 +8,7 @@ import { Generator } from './generator.js';
 import { camelCase } from './names.js';
 import { Tensor } from './tensor.js';
 import { TensorList } from './tensor-list.js';
-import { Complex, Float } from './types.js';
+import { Complex, Float, float } from './types.js';
 
 /** A parameter of an operator, in the form that calls need. */
 export interface Parameter {
@@ -155,5 +155,6 @@ export function describeValue(value: unknown, depth = 0): string {
   if (value === null || typeof value === 'number' || typeof value === 'boolean' || value === undefined)
     return String(value);
   if (typeof value === 'bigint') return `${value}n`;
+  if (value === float) return 'torch.float (write torch.float32)';
   return typeof value === 'object' ? (value.constructor?.name ?? 'object') : typeof value;
 }

@@ -1,6 +1,7 @@
 import { checkCall, type Kinds } from '../call.js';
 import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
+import { functions as torch } from './methods.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
 
@@ -43,6 +44,27 @@ export function grad<O extends GradOptions>(
     allowUnused,
   );
   return gradients.map((handle) => (handle === null ? null : owned(new Tensor(handle)))) as Grads<O>;
+}
+
+/**
+ * Computes the gradients of the leaves of several tensors together, as torch.autograd.backward; `gradients` has one for
+ * each tensor, null where that has one element.
+ */
+export function backward(
+  tensors: Tensor | Tensor[],
+  gradients?: Tensor | (Tensor | null)[] | null,
+  options: { retainGraph?: boolean; createGraph?: boolean; inputs?: Tensor[] } = {},
+): void {
+  const kinds = { retainGraph: 'boolean', createGraph: 'boolean', inputs: 'any' } as const;
+  checkCall('backward', ['tensors: tensors', 'gradients?'], kinds, arguments);
+  const given = [gradients].flat();
+  const { retainGraph, createGraph = false, inputs = [] } = options;
+  const seeds = [tensors].flat().map((tensor, i) => given[i] ?? torch.onesLike(tensor));
+  const all = [tensors].flat();
+  const bad = all.find((tensor, i) => !given[i] && tensor.numel() !== 1);
+  if (bad) throw new ArgumentError(`A tensor of shape [${bad.shape.join(', ')}] needs a gradient of its own shape.`);
+  const handles = (some: Tensor[]) => some.map((tensor) => tensor.handle);
+  native().backward(handles(all), handles(seeds), retainGraph, createGraph, handles(inputs));
 }
 
 /**

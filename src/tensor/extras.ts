@@ -8,6 +8,7 @@ import { at, type Index, put } from './indexing.js';
 import { callOverload, type Overload, overloadOf } from './operators.js';
 import { owned } from './ownership.js';
 import { Tensor } from './tensor.js';
+import { float } from './types.js';
 
 /** Dtype, device and memory format that {@link TensorExtras.to} converts to. */
 export interface ToOptions {
@@ -68,6 +69,8 @@ function target(value: DType | string | Tensor | ToOptions): ToOptions {
   if (isDType(value)) return { dtype: value };
   if (typeof value === 'string') return { device: value };
   if (typeof value === 'object' && value !== null) return value;
+  if ((value as unknown) === float)
+    throw new ArgumentError('torch.float marks a number as a float: write torch.float32.');
   throw new ArgumentError(`to() takes a dtype, a device, a tensor or options, not ${show(value)}.`);
 }
 
@@ -137,7 +140,7 @@ Object.defineProperty(Tensor.prototype, Symbol.iterator, {
 const all = { ...extras, ...beyond };
 
 /** Names that the generated methods must not overwrite. */
-export const handwritten: readonly string[] = Object.keys(all);
+export const handwritten: readonly string[] = [...Object.keys(all), 'mT', 'mH', 'uniqueConsecutive'];
 
 for (const [name, value] of Object.entries(all)) {
   Object.defineProperty(Tensor.prototype, name, { value, writable: true, configurable: true });

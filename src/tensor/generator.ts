@@ -4,6 +4,7 @@ import { ArgumentError } from '../errors.js';
 import { type Handle, native } from '../native.js';
 import { uncloneable } from './conversion.js';
 import { owned } from './ownership.js';
+import { keep } from './scope.js';
 import { Tensor } from './tensor.js';
 
 /** Whole numbers from 0 to 2^53, or a bigint below 2^64. */
@@ -62,4 +63,34 @@ export const getRngState = (device = 'cpu'): Tensor => owned(new Tensor(native()
 export function setRngState(state: Tensor, device = 'cpu'): void {
   checkCall('setRngState', ['state: tensor', 'device?: text'], undefined, arguments);
   native().setGeneratorState(device, state.handle);
+}
+
+/** Seeds the default generators with a number that nobody knows beforehand, and returns it. */
+export function seed(): bigint {
+  const [chosen] = crypto.getRandomValues(new BigUint64Array(1));
+  manualSeed(chosen as bigint);
+  return chosen as bigint;
+}
+
+/** The seed of the CPU's default generator. */
+export function initialSeed(): bigint {
+  // The state of libtorch's generator on the CPU begins with its seed.
+  return new DataView(getRngState().toTypedArray().buffer).getBigUint64(0, true);
+}
+
+/**
+ * Runs `body` and restores the default generators of these devices, so that what is drawn in it changes nothing that is
+ * drawn later. As torch.random.fork_rng. `body` must be synchronous.
+ */
+export function forkRng<T>(body: () => T, devices: readonly string[] = native().devices()): T {
+  checkCall('forkRng', ['body: function', 'devices?: list'], undefined, arguments);
+  const before = devices.map((device) => keep(getRngState(device)));
+  try {
+    return body();
+  } finally {
+    for (const [i, state] of before.entries()) {
+      setRngState(state, devices[i] as string);
+      state.dispose();
+    }
+  }
 }

@@ -1,42 +1,15 @@
 /** Functions and names that PyTorch implements in Python, not as operators. */
 import { checkCall } from '../call.js';
-import { ArgumentError } from '../errors.js';
+import { ArgumentError, ShapeError } from '../errors.js';
+import { type TensorOptions, tensor } from './create.js';
 import { type DType, dtypes } from './dtype.js';
-import { functions as torch } from './methods.js';
 import { Tensor } from './tensor.js';
+import type { TensorData } from './types.js';
 
 /** `torch.float32`, `torch.int64` and the other dtypes; each value is its name. */
 export const dtypeNames: Readonly<{ [Name in DType]: Name }> = Object.freeze(
   Object.fromEntries(dtypes.map((name) => [name, name])),
 ) as { [Name in DType]: Name };
-
-const uniqueKinds = { sorted: 'boolean', returnInverse: 'boolean', returnCounts: 'boolean', dim: 'number?' } as const;
-
-/** Options of {@link unique}. */
-export interface UniqueOptions {
-  /** Sorts the values. Default true. */
-  sorted?: boolean;
-  /** Also returns where each element of the input is in the result. Default false. */
-  returnInverse?: boolean;
-  /** Also returns how often each value occurs. Default false. */
-  returnCounts?: boolean;
-  /** Compares slices along this dimension instead of elements. Default null: all elements. */
-  dim?: number | null;
-}
-
-/**
- * Returns the unique values of a tensor, as torch.unique: `[values, inverse, counts]`, with null for the parts that
- * were not requested.
- */
-export function unique(x: Tensor, options: UniqueOptions = {}): [Tensor, Tensor | null, Tensor | null] {
-  checkCall('unique', ['x: tensor'], uniqueKinds, arguments);
-  const { sorted = true, returnInverse = false, returnCounts = false, dim = null } = options;
-  const [values, inverse, counts] =
-    dim === null
-      ? torch._unique2(x, sorted, returnInverse, returnCounts)
-      : torch.uniqueDim(x, dim, sorted, returnInverse, returnCounts);
-  return [values, returnInverse ? inverse : null, returnCounts ? counts : null];
-}
 
 /** Returns the coordinates of flat positions in a tensor of this shape, one int64 tensor for each dimension. */
 export function unravelIndex(indices: Tensor, shape: readonly number[]): Tensor[] {
@@ -57,66 +30,61 @@ export function unravelIndex(indices: Tensor, shape: readonly number[]): Tensor[
     .reverse();
 }
 
-const lowrankKinds = { q: 'number', niter: 'number', M: 'any' } as const;
+/** PyTorch's other names of dtypes. `torch.float` is not among them: it marks a number as a float. */
+export const dtypeAliases = {
+  double: 'float64',
+  half: 'float16',
+  long: 'int64',
+  int: 'int32',
+  short: 'int16',
+  cfloat: 'complex64',
+  cdouble: 'complex128',
+} as const;
 
-/** Options of {@link svdLowrank}. */
-export interface SvdLowrankOptions {
-  /** Number of singular values. Default 6. */
-  q?: number;
-  /** Number of subspace iterations. Default 2. */
-  niter?: number;
-  /** Subtracted from x first, with broadcasting, such as the column means. Default null. */
-  M?: Tensor | null;
-}
+/** PyTorch's names of memory formats and layouts. */
+export const formatNames = {
+  contiguousFormat: 'contiguous',
+  preserveFormat: 'preserve',
+  channelsLast: 'channelsLast',
+  channelsLast3d: 'channelsLast3d',
+  strided: 'strided',
+  sparseCoo: 'sparse_coo',
+  sparseCsr: 'sparse_csr',
+  sparseCsc: 'sparse_csc',
+  sparseBsr: 'sparse_bsr',
+  sparseBsc: 'sparse_bsc',
+} as const;
+
+/** Numbers that Python's torch exports. */
+export const constants = {
+  pi: Math.PI,
+  e: Math.E,
+  inf: Number.POSITIVE_INFINITY,
+  nan: Number.NaN,
+  newaxis: null,
+} as const;
+
+/** Whether a value is a tensor. */
+export const isTensor = (value: unknown): value is Tensor => value instanceof Tensor;
 
 /**
- * Approximates the q largest singular values and their vectors of x [..., m, n] by random projections (Halko et al.
- * 2009, algorithm 5.1), as torch.svd_lowrank: [U [..., m, q], S [..., q], V [..., n, q]].
+ * A tensor of `data` without a copy where that is possible: a tensor of this dtype on this device is returned itself.
+ * Throws as {@link tensor} does.
  */
-export function svdLowrank(x: Tensor, options: SvdLowrankOptions = {}): [Tensor, Tensor, Tensor] {
-  checkCall('svdLowrank', ['x: tensor'], lowrankKinds, arguments);
-  const { q = 6, niter = 2, M = null } = options;
-  const [rows, columns] = x.shape.slice(-2) as [number, number];
-  if (!(Number.isInteger(q) && q >= 0 && q <= Math.min(rows, columns)))
-    throw new ArgumentError(`svdLowrank: q must be a whole number up to ${Math.min(rows, columns)}, not ${q}.`);
-  if (!(Number.isInteger(niter) && niter >= 0))
-    throw new ArgumentError(`svdLowrank: niter must be a whole number of at least 0, not ${niter}.`);
-  const a = M ? x.sub(M) : x;
-  const wide = rows < columns;
-  const tall = wide ? a.mH() : a;
-  const range = rangeOf(tall, q, niter);
-  const [u, s, vh] = torch.linalgSvd(range.mH().matmul(tall), false);
-  const [left, right] = [range.matmul(u), vh.mH()];
-  return wide ? [right, s, left] : [left, s, right];
+export function asTensor(data: TensorData, options: Omit<TensorOptions, 'requiresGrad'> = {}): Tensor {
+  checkCall('asTensor', ['data'], { dtype: 'string', device: 'string' }, arguments);
+  if (!(data instanceof Tensor)) return tensor(data, options);
+  const { dtype = data.dtype, device = data.device } = options;
+  return dtype === data.dtype && device === data.device ? data : data.to({ dtype, device });
 }
 
-/** An orthonormal basis [..., m, q] that approximates the span of the first q left singular vectors of `a`. */
-function rangeOf(a: Tensor, q: number, niter: number): Tensor {
-  const orthonormal = (matrix: Tensor) => torch.linalgQr(matrix)[0];
-  const start = torch.randn([...a.shape.slice(0, -2), a.shape.at(-1) as number, q], {
-    dtype: a.dtype,
-    device: a.device,
-  });
-  let basis = orthonormal(a.matmul(start));
-  for (let i = 0; i < niter; i++) basis = orthonormal(a.matmul(orthonormal(a.mH().matmul(basis))));
-  return basis;
-}
-
-/** Transposes that are properties as in PyTorch; `mT()` and `mH()` are methods here. */
-export interface Transposes {
-  /** The tensor with its dimensions in reverse order; for a matrix, the transpose. */
-  readonly T: Tensor;
-  /** The conjugate transpose of a matrix. */
-  readonly H: Tensor;
-}
-
-const transposes: Record<keyof Transposes, (x: Tensor) => Tensor> = { T: torch.numpyT, H: torch.matrixH };
-
-for (const [name, of] of Object.entries(transposes)) {
-  Object.defineProperty(Tensor.prototype, name, {
-    configurable: true,
-    get(this: Tensor) {
-      return of(this);
-    },
+/** The shape that tensors of these shapes have together. Throws ShapeError if they do not fit. */
+export function broadcastShapes(...shapes: (readonly number[])[]): number[] {
+  const count = Math.max(0, ...shapes.map((shape) => shape.length));
+  return Array.from({ length: count }, (_, i) => {
+    const sizes = shapes.map((shape) => shape.at(i - count) ?? 1).filter((size) => size !== 1);
+    if (new Set(sizes).size > 1)
+      throw new ShapeError(`The shapes ${shapes.map((shape) => `[${shape.join(', ')}]`).join(', ')} do not fit.`);
+    return sizes[0] ?? 1;
   });
 }

@@ -22,7 +22,7 @@ import { hostTraffic } from './host-traffic.js';
 import { nested, valueAt } from './nested.js';
 import type { TensorMethods } from './ops.generated.js';
 import { owned } from './ownership.js';
-import type { Transposes } from './python-names.js';
+import type { TensorShorthands } from './shorthands.js';
 import type { NestedValues, ScalarValue } from './types.js';
 
 const backwardKinds = { retainGraph: 'boolean', createGraph: 'boolean', inputs: 'any' } as const;
@@ -248,6 +248,6 @@ export class Tensor {
   }
 }
 
-export interface Tensor extends TensorExtras, TensorMethods, Transposes {}
+export interface Tensor extends TensorExtras, TensorMethods, TensorShorthands {}
 
 Object.defineProperty(Tensor.prototype, copyKey, { value: packageRoot });

@@ -1,4 +1,5 @@
-import { clipGradNorm_, type EMA, type GradScaler, getTotalNorm } from '../optim/index.js';
+import { clipGradNorm_, type EMA, type GradScaler } from '../optim/index.js';
+import { gradientNorm } from '../tensor/index.js';
 import type { BufferGuard } from './buffer-guard.js';
 import type { TermMeter } from './meter.js';
 import type { AnyOptimizer } from './optimizer.js';
@@ -42,7 +43,7 @@ export class HostUpdate {
     if (scaler) scaler.unscale_(optimizer);
     const params = optimizer.paramGroups.flatMap((group) => group.params);
     // The norm is finite if and only if all gradients are; statistics add 0, or NaN.
-    const gradients = clipNorm === undefined ? getTotalNorm(params) : clipGradNorm_(params, clipNorm);
+    const gradients = clipNorm === undefined ? gradientNorm(params) : clipGradNorm_(params, clipNorm);
     const norm = Number(buffers.added(gradients).item());
     const buffer = Number.isFinite(norm) ? undefined : buffers.nonFinite();
     if (buffer !== undefined) return buffer;

@@ -3,6 +3,7 @@
 import torch, { nn, type Tensor } from '../../src/torch.js';
 import { added } from './module-added.js';
 import { loss } from './module-losses.js';
+import { more } from './module-more.js';
 
 /** How a module of any signature is called. */
 export type Call = (module: never, ...inputs: Tensor[]) => unknown;
@@ -216,4 +217,5 @@ export const cases: Record<string, Case> = {
   ...sequences,
   ...loss,
   ...added,
+  ...more,
 };

@@ -4,7 +4,18 @@ import { expectClose } from '../helpers/compare.js';
 import { fixture } from '../helpers/inputs.js';
 import { copiesOf, groupsOf, optionsOf, parameters, step, type Three } from '../helpers/optimizer.js';
 
-type Name = 'Adadelta' | 'Adagrad' | 'Lion' | 'Muon' | 'NAdam' | 'RMSprop';
+type Name =
+  | 'Adadelta'
+  | 'Adafactor'
+  | 'Adagrad'
+  | 'Adamax'
+  | 'ASGD'
+  | 'Lion'
+  | 'Muon'
+  | 'NAdam'
+  | 'RAdam'
+  | 'RMSprop'
+  | 'Rprop';
 interface Case {
   name: Name;
   options: { weight_decay?: number } & Record<string, unknown>;
@@ -16,6 +27,7 @@ const expected = fixture<{
   plateau: number[];
   plateauAbsolute: number[];
   oneCycleGroups: [number, number][][];
+  cyclicGroups: [number, number][][];
 }>('optim');
 
 interface Stepping {
@@ -25,14 +37,15 @@ interface Stepping {
   loadStateDict(state: never): void;
 }
 
-const parametersFor = (name: Name): Three =>
-  name === 'Muon'
-    ? parameters([
-        [3, 4],
-        [5, 2],
-        [2, 3],
-      ])
-    : parameters();
+const shapes: Partial<Record<Name, [number[], number[], number[]]>> = {
+  Muon: [
+    [3, 4],
+    [5, 2],
+    [2, 3],
+  ],
+  Adafactor: [[3, 4], [2, 2, 3], [5]],
+};
+const parametersFor = (name: Name): Three => parameters(shapes[name]);
 
 const optimizerFor = ({ name, options }: Case, params: Three): Stepping =>
   new optim[name](groupsOf(params), optionsOf(options)) as unknown as Stepping;
@@ -42,8 +55,8 @@ describe('Optimizers of foreach operators', () => {
     const params = parametersFor(given.name);
     const optimizer = optimizerFor(given, params);
     for (let i = 0; i < 20; i++) step(params, optimizer, i);
-    // Muon orthogonalizes in bfloat16, whose rounding depends on the CPU.
-    const tolerance = given.name === 'Muon' ? 1e-2 : 1e-9;
+    // Muon orthogonalizes in bfloat16, whose rounding depends on the CPU; ASGD keeps its learning rate in float32.
+    const tolerance = { Muon: 1e-2, ASGD: 1e-7 }[given.name as string] ?? 1e-9;
     for (const [i, parameter] of params.entries()) expectClose(parameter, given.values[i] as number[], tolerance);
   });
 
@@ -84,6 +97,30 @@ describe('schedules', () => {
         threePhase: true,
         pctStart: 0.4,
       }),
+    lambda: (optimizer) => new optim.LambdaLR(optimizer, (epoch) => 0.95 ** epoch / (1 + epoch)),
+    multiplicative: (optimizer) => new optim.MultiplicativeLR(optimizer, [(epoch) => 0.9 + 0.01 * (epoch % 3)]),
+    restarts: (optimizer) => new optim.CosineAnnealingWarmRestarts(optimizer, { t0: 4, tMult: 2, etaMin: 0.01 }),
+    restartsEven: (optimizer) => new optim.CosineAnnealingWarmRestarts(optimizer, { t0: 7 }),
+    cyclic: (optimizer) => new optim.CyclicLR(optimizer, { baseLr: 0.1, maxLr: 0.8, stepSizeUp: 5, stepSizeDown: 3 }),
+    cyclicTriangular2: (optimizer) =>
+      new optim.CyclicLR(optimizer, { baseLr: 0.1, maxLr: 0.8, stepSizeUp: 4, mode: 'triangular2' }),
+    cyclicRange: (optimizer) =>
+      new optim.CyclicLR(optimizer, { baseLr: 0.1, maxLr: 0.8, stepSizeUp: 4, mode: 'exp_range', gamma: 0.97 }),
+    cyclicScaled: (optimizer) =>
+      new optim.CyclicLR(optimizer, {
+        baseLr: 0.1,
+        maxLr: 0.8,
+        stepSizeUp: 4,
+        scaleFn: (step) => 1 / 5 ** (step * 0.001),
+        scaleMode: 'iterations',
+      }),
+    chained: (optimizer) =>
+      new optim.ChainedScheduler([
+        new optim.ConstantLR(optimizer, { factor: 0.1, totalIters: 4 }),
+        new optim.ExponentialLR(optimizer, { gamma: 0.9 }),
+      ]),
+    swa: (optimizer) => new optim.SWALR(optimizer, { swaLr: 0.05, annealEpochs: 6 }),
+    swaLinear: (optimizer) => new optim.SWALR(optimizer, { swaLr: [0.05], annealEpochs: 4, annealStrategy: 'linear' }),
     sequential: (optimizer) =>
       new optim.SequentialLR(optimizer, {
         schedules: [
@@ -127,15 +164,23 @@ describe('schedules of several groups, and those that remember', () => {
       { lr: 0.4, momentum },
     );
 
-  it('one-cycle moves rate and momentum of each group as PyTorch does', () => {
+  const momenta = { baseMomentum: 0.7, maxMomentum: 0.93 };
+  it.each<[string, [number, number][][], (optimizer: optim.SGD) => { step(): void }]>([
+    [
+      'one-cycle',
+      expected.oneCycleGroups,
+      (optimizer) => new optim.OneCycleLR(optimizer, { maxLr: [0.8, 0.2], totalSteps: 31, ...momenta }),
+    ],
+    [
+      'cyclic',
+      expected.cyclicGroups,
+      (optimizer) =>
+        new optim.CyclicLR(optimizer, { baseLr: [0.1, 0.05], maxLr: [0.8, 0.2], stepSizeUp: 5, ...momenta }),
+    ],
+  ])('%s moves rate and momentum of each group as PyTorch does', (_name, steps, make) => {
     const optimizer = two(0.9);
-    const schedule = new optim.OneCycleLR(optimizer, {
-      maxLr: [0.8, 0.2],
-      totalSteps: 31,
-      baseMomentum: 0.7,
-      maxMomentum: 0.93,
-    });
-    for (const [i, groups] of expected.oneCycleGroups.entries()) {
+    const schedule = make(optimizer);
+    for (const [i, groups] of steps.entries()) {
       for (const [j, [lr, momentum]] of groups.entries()) {
         const group = optimizer.paramGroups[j];
         expect([i, j, Math.abs((group?.lr ?? 0) - lr) + Math.abs((group?.momentum ?? 0) - momentum) <= 1e-12]).toEqual([
@@ -169,6 +214,57 @@ describe('schedules of several groups, and those that remember', () => {
     const whole = rates(-1);
     expect(new Set(whole.map(String)).size).toBeGreaterThan(2);
     for (const from of [1, 4, 6, 9]) expect(rates(from)).toEqual(whole);
+  });
+});
+
+describe('schedules and groups that come later', () => {
+  const parameter = () => new nn.Parameter(torch.ones([2]));
+
+  it.each<[string, (optimizer: optim.SGD) => optim.LRScheduler]>([
+    ['cosine', (optimizer) => new optim.CosineAnnealingLR(optimizer, { tMax: 20 })],
+    ['multiplicative', (optimizer) => new optim.MultiplicativeLR(optimizer, (epoch) => 1 - 0.01 * epoch)],
+    ['SWA', (optimizer) => new optim.SWALR(optimizer, { swaLr: 0.01, annealEpochs: 8 })],
+    [
+      'sequential',
+      (optimizer) =>
+        new optim.SequentialLR(optimizer, {
+          schedules: [new optim.LinearLR(optimizer), new optim.ExponentialLR(optimizer, { gamma: 0.8 })],
+          milestones: [3],
+        }),
+    ],
+  ])('%s continues from a saved state', (_name, make) => {
+    const make1 = () => new optim.SGD([parameter()], { lr: 0.4 });
+    const [first, second] = [make1(), make1()];
+    const [whole, resumed] = [make(first), make(second)];
+    for (let i = 0; i < 5; i++) whole.step();
+    resumed.loadStateDict(JSON.parse(JSON.stringify(whole.stateDict())));
+    for (let i = 0; i < 6; i++) {
+      expect(resumed.getLastLr()).toEqual(whole.getLastLr());
+      for (const schedule of [whole, resumed]) schedule.step();
+    }
+  });
+
+  it('addParamGroup trains further parameters, with options of their own that are checked', () => {
+    const [early, late] = [parameter(), parameter()];
+    const optimizer = new optim.SGD([early], { lr: 0.5, momentum: 0.9 });
+    optimizer.addParamGroup({ params: [late], lr: 0.25 });
+    early.sum().add(late.sum()).backward();
+    optimizer.step();
+    expect([early.tolist(), late.tolist()]).toEqual([
+      [0.5, 0.5],
+      [0.75, 0.75],
+    ]);
+    expect(optimizer.paramGroups[1]?.momentum).toBe(0.9);
+    expect(() => optimizer.addParamGroup({ params: [late] })).toThrow('twice');
+    expect(() => optimizer.addParamGroup({ params: [parameter()], momentum: -1 })).toThrow('momentum');
+    expect(() => optimizer.addParamGroup({ params: [parameter()], weight_decay: 1 } as never)).toThrow('weightDecay');
+    expect(optimizer.paramGroups).toHaveLength(2);
+  });
+
+  it('OneCycleLR takes epochs and steps per epoch', () => {
+    const optimizer = new optim.SGD([parameter()], { lr: 0.5, momentum: 0.9 });
+    expect(new optim.OneCycleLR(optimizer, { maxLr: 1, epochs: 3, stepsPerEpoch: 5 }).totalSteps).toBe(15);
+    expect(() => new optim.OneCycleLR(optimizer, { maxLr: 1, epochs: 3 })).toThrow('stepsPerEpoch');
   });
 });
 
@@ -223,6 +319,29 @@ describe('EMA', () => {
       average = decay * average + (1 - decay) * (update + 1);
       expect(Math.abs(Number(ema.averagedStateDict().weight?.item()) - average)).toBeLessThan(1e-12);
     }
+  });
+
+  it('AveragedModel averages equally, and updateBn gives it statistics of its own', async () => {
+    const model = new nn.Sequential(new nn.Linear(2, 2), new nn.BatchNorm1d(2)).eval();
+    const averaged = new optim.AveragedModel(model);
+    const weights = [1, 3, 8].map((value) => torch.full([2, 2], torch.float(value)));
+    for (const weight of weights) {
+      torch.noGrad(() => model.getParameter('0.weight').copy_(weight));
+      averaged.update();
+    }
+    averaged.copyTo(model);
+    expect(model.getParameter('0.weight').tolist()).toEqual([
+      [4, 4],
+      [4, 4],
+    ]);
+    const batches = [torch.randn([8, 2]), torch.randn([8, 2])];
+    await nn.utils.updateBn(batches, model);
+    const inner = torch.noGrad(() => batches.map((batch) => (model.at(0) as nn.Linear).forward(batch).mean([0])));
+    const mean = torch.stack(inner).mean([0]);
+    expect(model.getBuffer('1.running_mean').allclose(mean, 1e-5, 1e-6)).toBe(true);
+    expect((model.at(1) as nn.BatchNorm1d).momentum).toBe(0.1);
+    expect([...model.modules()].some(({ training }) => training)).toBe(false);
+    expect(() => model.getBuffer('1.running_men')).toThrow('Did you mean 1.running_mean');
   });
 
   it('averages parameters with its decay, copies buffers, and continues from a saved state', () => {

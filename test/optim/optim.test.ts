@@ -53,6 +53,12 @@ describe('SGD', () => {
     expect(torch.memory().tensors).toBe(before);
   });
 
+  it.each(['SGD', 'AdamW', 'RAdam'] as const)('%s refuses a closure, which it would not call', (name) => {
+    const optimizer = new optim[name](parameters(), { lr: 0.1 });
+    const step = optimizer.step.bind(optimizer) as (closure: unknown) => void;
+    expect(() => step(() => torch.zeros([]))).toThrow('call it yourself');
+  });
+
   it('refuses wrong options', () => {
     const params = parameters();
     expect(() => new optim.SGD(params, { lr: -1 })).toThrow(ConfigError);

@@ -1,11 +1,14 @@
 import { checkCall, type Kinds } from '../../call.js';
 import { ConfigError } from '../../errors.js';
 import { checkCount } from '../checks.js';
-import { LRScheduler, type Scheduled } from './schedule.js';
+import { type Cycled, checkCycled, setMomentum } from './momentum.js';
+import { LRScheduler } from './schedule.js';
 
 const kinds: Kinds<OneCycleOptions> = {
   maxLr: 'any',
   totalSteps: 'number',
+  epochs: 'number',
+  stepsPerEpoch: 'number',
   pctStart: 'number',
   annealStrategy: ['cos', 'linear'],
   cycleMomentum: 'boolean',
@@ -20,8 +23,10 @@ const kinds: Kinds<OneCycleOptions> = {
 export interface OneCycleOptions {
   /** The maximum learning rate, one for all groups or one per group. */
   maxLr: number | number[];
-  /** Steps of the whole cycle. */
-  totalSteps: number;
+  /** Steps of the whole cycle. Default epochs * stepsPerEpoch, which are then required. */
+  totalSteps?: number;
+  epochs?: number;
+  stepsPerEpoch?: number;
   /** Fraction of the steps in which the learning rate rises. Default 0.3. */
   pctStart?: number;
   /** Default `cos`. */
@@ -38,11 +43,6 @@ export interface OneCycleOptions {
   finalDivFactor?: number;
   /** Falls to the initial learning rate as slowly as it rose, then to the final one. Default false. */
   threePhase?: boolean;
-}
-
-/** An optimizer whose groups have what the cycle moves next to the rate. */
-interface Cycled extends Scheduled {
-  paramGroups: { lr: number; initialLr?: number; momentum?: number; betas?: [number, number] }[];
 }
 
 /** A stretch of the cycle: the step that it ends with, and what rate and momentum it ends with. */
@@ -62,19 +62,21 @@ export class OneCycleLR extends LRScheduler {
   readonly totalSteps: number;
   readonly #maxLrs: number[];
   readonly #phases: Phase[];
-  readonly #options: Required<Omit<OneCycleOptions, 'maxLr' | 'totalSteps'>>;
+  readonly #options: Required<Omit<OneCycleOptions, 'maxLr' | 'totalSteps' | 'epochs' | 'stepsPerEpoch'>>;
 
   constructor(optimizer: Cycled, given: OneCycleOptions) {
-    checkCall('new optim.OneCycleLR', ['optimizer: optimizer'], kinds, arguments, ['maxLr', 'totalSteps']);
-    const { maxLr, totalSteps, ...rest } = given;
+    checkCall('new optim.OneCycleLR', ['optimizer: optimizer'], kinds, arguments, ['maxLr']);
+    const { maxLr, epochs, stepsPerEpoch, ...rest } = given;
+    if (rest.totalSteps === undefined && (epochs === undefined || stepsPerEpoch === undefined))
+      throw new ConfigError('OneCycleLR needs totalSteps, or epochs and stepsPerEpoch.');
+    const totalSteps = rest.totalSteps ?? Number(epochs) * Number(stepsPerEpoch);
     const options = { ...defaults, ...rest };
     const groups = optimizer.paramGroups;
     check(totalSteps, options);
     const maxLrs = Array.isArray(maxLr) ? [...maxLr] : groups.map(() => maxLr);
     if (maxLrs.length !== groups.length)
       throw new ConfigError(`maxLr has ${maxLrs.length} values, the optimizer ${groups.length} groups.`);
-    if (options.cycleMomentum && groups.some((group) => group.momentum === undefined && !group.betas))
-      throw new ConfigError('The optimizer has neither momentum nor betas; set cycleMomentum to false.');
+    if (options.cycleMomentum) checkCycled(optimizer);
     super(optimizer);
     this.totalSteps = totalSteps;
     this.#options = options;
@@ -100,10 +102,7 @@ export class OneCycleLR extends LRScheduler {
     if (!this.#options.cycleMomentum) return;
     const { from, to, part } = this.at(epoch);
     const momentum = anneal(from.momentum, to.momentum, part, this.#options.annealStrategy);
-    for (const group of (this.optimizer as Cycled).paramGroups) {
-      if (group.betas) group.betas = [momentum, group.betas[1]];
-      else group.momentum = momentum;
-    }
+    setMomentum(this.optimizer, momentum);
   }
 
   /** The stretch that a step lies in, and how much of it is done. */

@@ -6,6 +6,13 @@ export interface Scheduled {
   paramGroups: { lr: number; initialLr?: number }[];
 }
 
+/** State of a schedule, for checkpoints; `schedules` are those that it consists of. */
+export interface ScheduleState {
+  lastEpoch: number;
+  baseLrs: number[];
+  schedules?: ScheduleState[];
+}
+
 /**
  * A learning rate as a function of the number of steps taken: the closed form, so that resuming needs only that number.
  */
@@ -41,5 +48,23 @@ export abstract class LRScheduler {
   /** The learning rates that the optimizer's groups have now. */
   getLastLr(): number[] {
     return this.optimizer.paramGroups.map((group) => group.lr);
+  }
+
+  /** State for {@link loadStateDict}. */
+  stateDict(): ScheduleState {
+    return { lastEpoch: this.lastEpoch, baseLrs: [...this.baseLrs] };
+  }
+
+  /**
+   * Continues where a saved schedule of the same kind was, and sets the learning rates of that step. Throws ConfigError
+   * if it had another number of groups.
+   */
+  loadStateDict(state: ScheduleState): void {
+    checkCall('loadStateDict', ['state: object'], undefined, arguments);
+    const { lastEpoch, baseLrs } = state;
+    if (baseLrs.length !== this.baseLrs.length)
+      throw new ConfigError(`The schedule had ${baseLrs.length} groups, the optimizer has ${this.baseLrs.length}.`);
+    for (const [i, lr] of baseLrs.entries()) this.baseLrs[i] = lr;
+    this.goTo(lastEpoch);
   }
 }

@@ -1,6 +1,6 @@
 import { checkCall, type Kinds } from '../../call.js';
 import { ConfigError } from '../../errors.js';
-import { LRScheduler, type Scheduled } from './schedule.js';
+import { LRScheduler, type Scheduled, type ScheduleState } from './schedule.js';
 
 const kinds: Kinds<SequentialOptions> = { schedules: 'any', milestones: 'any' };
 
@@ -47,6 +47,18 @@ export class SequentialLR extends LRScheduler {
     // The schedule itself advances too: it may set more than the learning rate.
     const { schedule, since } = this.at(epoch);
     schedule.goTo(epoch - since);
+  }
+
+  override stateDict(): ScheduleState {
+    return { ...super.stateDict(), schedules: this.schedules.map((schedule) => schedule.stateDict()) };
+  }
+
+  override loadStateDict(state: ScheduleState): void {
+    for (const [i, schedule] of this.schedules.entries()) {
+      const saved = state.schedules?.[i];
+      if (saved) schedule.loadStateDict(saved);
+    }
+    super.loadStateDict(state);
   }
 
   private at(epoch: number): { schedule: LRScheduler; since: number } {

@@ -1,0 +1,47 @@
+import { checkCall } from '../../call.js';
+import { ConfigError } from '../../errors.js';
+import { LRScheduler, type Scheduled, type ScheduleState } from './schedule.js';
+
+/**
+ * Several schedules at once, whose factors of the initial learning rate are multiplied, as
+ * torch.optim.lr_scheduler.ChainedScheduler. Throws ConfigError if there is none, or they belong to several optimizers.
+ */
+export class ChainedScheduler extends LRScheduler {
+  readonly schedules: LRScheduler[];
+
+  constructor(schedules: LRScheduler[]) {
+    checkCall('new optim.ChainedScheduler', ['schedules: list'], undefined, arguments);
+    const [first] = schedules;
+    if (!first || schedules.some((schedule) => schedule.optimizer !== first.optimizer))
+      throw new ConfigError('ChainedScheduler needs schedules of one optimizer.');
+    super(first.optimizer as Scheduled);
+    this.schedules = [...schedules];
+    this.goTo(0);
+  }
+
+  lrAt(epoch: number, baseLr: number, group: number): number {
+    const factors = this.schedules.map((schedule) => {
+      const base = schedule.baseLrs[group] as number;
+      return base === 0 ? 0 : schedule.lrAt(epoch, base, group) / base;
+    });
+    return factors.reduce((lr, factor) => lr * factor, baseLr);
+  }
+
+  override goTo(epoch: number): void {
+    // The schedules themselves advance too: they may set more than the learning rate.
+    for (const schedule of this.schedules) schedule.goTo(epoch);
+    super.goTo(epoch);
+  }
+
+  override stateDict(): ScheduleState {
+    return { ...super.stateDict(), schedules: this.schedules.map((schedule) => schedule.stateDict()) };
+  }
+
+  override loadStateDict(state: ScheduleState): void {
+    for (const [i, schedule] of this.schedules.entries()) {
+      const saved = state.schedules?.[i];
+      if (saved) schedule.loadStateDict(saved);
+    }
+    super.loadStateDict(state);
+  }
+}
