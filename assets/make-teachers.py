@@ -5,9 +5,11 @@
     node scripts/export-dataset.mjs fashion-mnist:DIR /tmp/fashion
     python assets/make-teachers.py /tmp/fashion assets/fashion-mnist-teacher.pt --epochs 6
 
-An ordinary residual network, trained on normalized images by SGD with a one-cycle schedule, and exported by torch.jit.script. Nothing in
+An ordinary residual network, trained on normalized images by SGD with a one-cycle schedule, and exported by
+torch.jit.script. Nothing in
 it knows of distillation.
 """
+
 import argparse
 import json
 import pathlib
@@ -32,7 +34,11 @@ class Block(nn.Module):
             nn.BatchNorm2d(outputs),
         )
         same = stride == 1 and inputs == outputs
-        self.shortcut = nn.Identity() if same else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        self.shortcut = (
+            nn.Identity()
+            if same
+            else nn.Sequential(nn.Conv2d(inputs, outputs, 1, stride, bias=False), nn.BatchNorm2d(outputs))
+        )
 
     def forward(self, x):
         return F.relu(self.body(x) + self.shortcut(x))
@@ -41,7 +47,9 @@ class Block(nn.Module):
 class ResNet(nn.Module):
     def __init__(self, channels, classes, width=24):
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True))
+        self.stem = nn.Sequential(
+            nn.Conv2d(channels, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(inplace=True)
+        )
         self.stages = nn.Sequential(
             Block(width, 2 * width, 2),
             Block(2 * width, 2 * width, 1),
@@ -83,7 +91,9 @@ def augment(images, pad, flip):
 def accuracy(model, images, labels, normalize):
     model.eval()
     with torch.no_grad():
-        right = sum((model(normalize(x)).argmax(1) == y).sum().item() for x, y in zip(images.split(500), labels.split(500)))
+        right = sum(
+            (model(normalize(x)).argmax(1) == y).sum().item() for x, y in zip(images.split(500), labels.split(500))
+        )
     model.train()
     return 100 * right / len(labels)
 
@@ -112,7 +122,11 @@ def main():
             loss.backward()
             optimizer.step()
             schedule.step()
-        print(f"epoch {epoch + 1}/{args.epochs}  loss {loss.item():.3f}  test {accuracy(model, *test, normalize):.2f} %  {time.time() - began:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1}/{args.epochs}  loss {loss.item():.3f}  "
+            f"test {accuracy(model, *test, normalize):.2f} %  {time.time() - began:.0f} s",
+            flush=True,
+        )
 
     model = model.to(memory_format=torch.contiguous_format).eval().requires_grad_(False)
     torchscript.save(torch.jit.script(model), args.out)

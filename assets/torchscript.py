@@ -1,4 +1,6 @@
-"""Saves TorchScript without the names of the source files that it was made from: they are paths of one machine, and no reader needs them."""
+"""Saves TorchScript without the names of the source files that it was made from: they are paths of one machine, and no
+reader needs them."""
+
 import os
 import pathlib
 import tempfile

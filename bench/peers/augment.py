@@ -1,4 +1,6 @@
-"""32x32 images in memory to batches: image by image as torchvision's transforms do it, and whole batches of tensors at once."""
+"""32x32 images in memory to batches: image by image as torchvision's transforms do it, and whole batches of tensors at
+once."""
+
 import torch
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset

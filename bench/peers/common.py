@@ -1,9 +1,10 @@
 """What all peers share: a process that answers each line of JSON with one line of JSON.
 
-    {"do": "open", "question": {...}}     {"values": {...}}, or {"unavailable": "why this machine cannot do it"}
-    {"do": "measure", "question": {...}}  {"value": number}
-    {"do": "close"}                       {}, and everything that was opened is given up
+{"do": "open", "question": {...}}     {"values": {...}}, or {"unavailable": "why this machine cannot do it"}
+{"do": "measure", "question": {...}}  {"value": number}
+{"do": "close"}                       {}, and everything that was opened is given up
 """
+
 import gc
 import json
 import os
@@ -20,7 +21,8 @@ class Unavailable(Exception):
 
 
 def serve(make):
-    """Answers until the input ends. `make(question)` gives an object with `measure()`, a number, and `check()`, the numbers to agree on by name."""
+    """Answers until the input ends. `make(question)` gives an object with `measure()`, a number, and `check()`, the
+    numbers to agree on by name."""
     # What libraries print must not come between the answers.
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)
@@ -30,7 +32,14 @@ def serve(make):
 
     torch.set_num_threads(int(sys.argv[1]))
     gpus = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    say({"python": sys.version.split()[0], "torch": torch.__version__, "threads": torch.get_num_threads(), "device": ", ".join(["cpu", *gpus])})
+    say(
+        {
+            "python": sys.version.split()[0],
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+            "device": ", ".join(["cpu", *gpus]),
+        }
+    )
     opened = {}
     for line in sys.stdin:
         request = json.loads(line)

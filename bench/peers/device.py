@@ -2,6 +2,7 @@
 
 On the CPU the same functions run the same work without a graph, so that all but the capture is tested there.
 """
+
 import sys
 import time
 

@@ -1,4 +1,5 @@
 """JPEG files to batches of augmented images, as torchvision's ImageFolder and transforms do it."""
+
 import math
 import os
 import time

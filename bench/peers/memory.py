@@ -1,8 +1,9 @@
 """Memory of a process that trains for a few steps, a number of times over, and the time that it takes.
 
-    python memory.py <threads>          the peer
-    python memory.py <threads> <json>   the process that is measured: prints MiB
+python memory.py <threads>          the peer
+python memory.py <threads> <json>   the process that is measured: prints MiB
 """
+
 import gc
 import json
 import resource
@@ -18,7 +19,8 @@ from step import Step
 
 
 def resident():
-    """The peak. Linux's own count begins anew with a program; what getrusage reports may be that of the process it came from."""
+    """The peak. Linux's own count begins anew with a program; what getrusage reports may be that of the process it
+    came from."""
     if sys.platform == "linux":
         with open("/proc/self/status") as status:
             return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) / 1024

@@ -1,7 +1,9 @@
-"""The networks in plain PyTorch, with the keys of their originals: RepDistiller's for 32x32 images, torchvision's for 224x224.
+"""The networks in plain PyTorch, with the keys of their originals: RepDistiller's for 32x32 images, torchvision's for
+224x224.
 
 Each gives its last map, that map's average, and the logits.
 """
+
 import torch
 from torch import nn
 from torch.nn import functional as F

@@ -1,4 +1,5 @@
 """Nanoseconds that a call of an operator costs."""
+
 import time
 
 import torch

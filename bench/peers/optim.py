@@ -1,4 +1,5 @@
 """One step of an optimizer over all parameters of a network."""
+
 import torch
 
 import device

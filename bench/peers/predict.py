@@ -1,4 +1,5 @@
 """Photos to classes, as a script with PyTorch and Pillow does it."""
+
 import time
 
 import torch

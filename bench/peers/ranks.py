@@ -1,4 +1,5 @@
 """What bench/ranks.mjs does, by PyTorch's DistributedDataParallel: python bench/peers/ranks.py [STEPS]."""
+
 import json
 import os
 import sys
@@ -53,5 +54,14 @@ for _ in range(steps):
 dist.barrier()
 seconds = time.perf_counter() - began
 if rank == 0:
-    print(json.dumps({"ranks": ranks, "threads": torch.get_num_threads(), "imagesPerSecond": steps * batch / seconds, "secondsPerStep": seconds / steps}))
+    print(
+        json.dumps(
+            {
+                "ranks": ranks,
+                "threads": torch.get_num_threads(),
+                "imagesPerSecond": steps * batch / seconds,
+                "secondsPerStep": seconds / steps,
+            }
+        )
+    )
 dist.destroy_process_group()

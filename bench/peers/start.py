@@ -1,4 +1,5 @@
 """A process from its start to its end."""
+
 import subprocess
 import sys
 import time

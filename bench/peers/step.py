@@ -1,4 +1,6 @@
-"""One training step, as the authors' code does it and as PyTorch does it best: plain, SRRL with the teacher, SRRL with kept features."""
+"""One training step, as the authors' code does it and as PyTorch does it best: plain, SRRL with the teacher, SRRL with
+kept features."""
+
 import torch
 from torch import nn
 from torch.nn import functional as F

@@ -1,4 +1,6 @@
-"""Steps of several students of one teacher: one after the other, each with a pass of its own through the teacher, or all from one pass."""
+"""Steps of several students of one teacher: one after the other, each with a pass of its own through the teacher, or
+all from one pass."""
+
 import device
 import networks
 from common import serve

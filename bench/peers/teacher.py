@@ -1,4 +1,5 @@
 """The frozen teacher's features and logits of a batch."""
+
 import warnings
 
 import torch

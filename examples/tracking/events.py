@@ -1,4 +1,5 @@
 """The events of a run of srrl, read from standard input: what both trackers need of them."""
+
 import json
 import signal
 import sys

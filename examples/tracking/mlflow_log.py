@@ -1,4 +1,5 @@
 """Logs the events on standard input as a run of MLflow."""
+
 import mlflow
 
 from events import events, flat, metrics

@@ -1,4 +1,5 @@
 """Logs the events on standard input as a run of Weights & Biases."""
+
 import wandb
 
 from events import events, metrics

@@ -1,5 +1,6 @@
 """Whether what the peers of the benchmark do on a GPU is what they do eagerly: on a CPU, and with the calls of
 torch.cuda.graph recorded in place of the CUDA that is not there. Prints `ok`."""
+
 import contextlib
 import os
 import sys
@@ -37,8 +38,18 @@ def write_start(file, batch=4):
     states = {name: settled(kind, 10, images).state_dict() for name, kind in names.items()}
     states["connector"] = step.Connector(128, 128).state_dict()
     torch.save({"images": images, "labels": labels, **states}, file)
-    return {"file": file, "batchSize": batch, "numClasses": 10, "lr": 0.01, "momentum": 0.9, "weightDecay": 5e-4,
-            "device": "cpu", "compiled": False, "steps": 1, **names}
+    return {
+        "file": file,
+        "batchSize": batch,
+        "numClasses": 10,
+        "lr": 0.01,
+        "momentum": 0.9,
+        "weightDecay": 5e-4,
+        "device": "cpu",
+        "compiled": False,
+        "steps": 1,
+        **names,
+    }
 
 
 def close(actual, expected, allowed):
@@ -89,7 +100,11 @@ def check_students(question):
 def check_teacher(question):
     for precision, allowed in (("float32", 2e-3), ("bfloat16", 5e-2)):
         asked = {**question, "precision": precision}
-        close(teacher.Teacher({**asked, "variant": "graph"}).check(), teacher.Teacher({**asked, "variant": "eager"}).check(), allowed)
+        close(
+            teacher.Teacher({**asked, "variant": "graph"}).check(),
+            teacher.Teacher({**asked, "variant": "eager"}).check(),
+            allowed,
+        )
 
 
 def check_optim(folder):
@@ -106,7 +121,15 @@ def check_optim(folder):
 def check_augment(folder):
     file = os.path.join(folder, "images.pth")
     torch.save({"images": torch.full((8, 3, 6, 6), 255, dtype=torch.uint8)}, file)
-    asked = {"file": file, "batchSize": 4, "pad": 2, "mean": [0.5] * 3, "std": [0.25] * 3, "device": "cpu", "compiled": False}
+    asked = {
+        "file": file,
+        "batchSize": 4,
+        "pad": 2,
+        "mean": [0.5] * 3,
+        "std": [0.25] * 3,
+        "device": "cpu",
+        "compiled": False,
+    }
     for variant in ("batch", "graph"):
         batches = list(augment.Epochs({**asked, "variant": variant}).loader)
         assert [tuple(each.shape) for each in batches] == [(4, 3, 6, 6)] * 2
@@ -132,14 +155,30 @@ def check_capture():
         yield
         said.append(f"end of {word}")
 
-    cuda = {"Stream": mock.Mock, "current_stream": mock.Mock(), "stream": lambda stream: spoken("stream"),
-            "synchronize": lambda: said.append("synchronize"), "CUDAGraph": Recorded,
-            "graph": lambda graph: spoken(f"capture of {total.item()}")}
+    cuda = {
+        "Stream": mock.Mock,
+        "current_stream": mock.Mock(),
+        "stream": lambda stream: spoken("stream"),
+        "synchronize": lambda: said.append("synchronize"),
+        "CUDAGraph": Recorded,
+        "graph": lambda graph: spoken(f"capture of {total.item()}"),
+    }
     with mock.patch.multiple(torch.cuda, **cuda):
         graph = device.Graph(work, (torch.ones(()),), "cuda:0", [total])
         graph(torch.full((), 3.0))
-    assert said == ["work", "stream", "work", "work", "work", "end of stream", "synchronize", "capture of 0.0", "work",
-                    "end of capture of 0.0", "replay"], said
+    assert said == [
+        "work",
+        "stream",
+        "work",
+        "work",
+        "work",
+        "end of stream",
+        "synchronize",
+        "capture of 0.0",
+        "work",
+        "end of capture of 0.0",
+        "replay",
+    ], said
     assert graph.held[0].item() == 3
 
 

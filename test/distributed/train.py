@@ -1,4 +1,5 @@
 """What train.mjs does, by PyTorch: python train.py OUT, or as one rank of DistributedDataParallel."""
+
 import os
 import sys
 

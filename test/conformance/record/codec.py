@@ -1,4 +1,5 @@
 """Values of operator calls <-> the JSON of docs/conformance.md."""
+
 import base64
 import math
 

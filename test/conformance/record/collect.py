@@ -1,4 +1,5 @@
 """Notes every call of an aten operator that PyTorch makes, with its arguments."""
+
 import json
 import math
 from collections import defaultdict

@@ -1,4 +1,5 @@
 """Runs a noted call by itself, and adds what PyTorch computes: results, changed arguments, gradients."""
+
 import torch
 
 from codec import base_kind, decode_call, encode
@@ -17,7 +18,10 @@ def finish(call):
     args, kwargs = decode_call(call)
     with torch.no_grad():
         results = results_of(schema, operator(*args, **kwargs))
-    complete = {**call, "results": [encode(value, base_kind(r.type), False) for value, r in zip(results, schema.returns)]}
+    complete = {
+        **call,
+        "results": [encode(value, base_kind(r.type), False) for value, r in zip(results, schema.returns)],
+    }
     written = {}
     for i, argument in enumerate(schema.arguments):
         if argument.alias_info is not None and argument.alias_info.is_write:
@@ -89,7 +93,11 @@ def variants(complete):
     in_place = getattr(torch.ops.aten, base + "_", None)
     overload = schema.overload_name or "default"
     if in_place is not None and overload in in_place.overloads():
-        yield {"operator": full_name(getattr(in_place, overload)._schema), "args": complete["args"], "kwargs": complete["kwargs"]}
+        yield {
+            "operator": full_name(getattr(in_place, overload)._schema),
+            "args": complete["args"],
+            "kwargs": complete["kwargs"],
+        }
     packet = getattr(torch.ops.aten, base)
     own = [(argument.name, str(argument.type)) for argument in schema.arguments]
     for name in packet.overloads():

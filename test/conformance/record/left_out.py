@@ -1,4 +1,5 @@
 """Operators that cannot be compared, with the reason."""
+
 import torch
 
 BY_REASON = {

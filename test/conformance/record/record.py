@@ -1,7 +1,8 @@
 """Records the corpus of test/conformance from the PyTorch that runs this; see docs/conformance.md.
 
-    python test/conformance/record/record.py [folder]
+python test/conformance/record/record.py [folder]
 """
+
 import contextlib
 import gzip
 import json

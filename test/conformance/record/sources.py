@@ -1,4 +1,5 @@
 """Where calls come from: PyTorch's own samples of inputs, run forwards and backwards."""
+
 import contextlib
 import itertools
 import signal
@@ -93,7 +94,9 @@ def run_modules(collector):
     for info, training in itertools.product(module_db, (True, False)):
         torch.manual_seed(0)
         with contextlib.suppress(Exception), time_limit(SECONDS_FOR_ONE):
-            inputs = info.module_inputs_func(info, device="cpu", dtype=torch.float64, requires_grad=True, training=training)
+            inputs = info.module_inputs_func(
+                info, device="cpu", dtype=torch.float64, requires_grad=True, training=training
+            )
             for given in itertools.islice(inputs, 4):
                 make, forward = given.constructor_input, given.forward_input
                 module = info.module_cls(*make.args, **make.kwargs).to(torch.float64).train(training)
