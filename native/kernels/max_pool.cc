@@ -58,7 +58,8 @@ bool isMap(const Tensor& map) {
 bool fits(const Tensor& map, const Windows& w) {
   if (!isMap(map) || w.dilation != Pair{1, 1}) return false;
   for (size_t i = 0; i < 2; i++)
-    if (w.kernel[i] < 1 || w.kernel[i] > 256 || w.stride[i] < 1 || w.padding[i] < 0 || w.padding[i] > w.kernel[i] / 2)
+    if (w.kernel[i] < 1 || w.kernel[i] > 256 || w.stride[i] < 1 || w.stride[i] > std::numeric_limits<int>::max() ||
+        w.padding[i] < 0 || w.padding[i] > w.kernel[i] / 2)
       return false;
   if (w.kernel[0] * w.kernel[1] > 256) return false;
   const Pair size = w.outputSize(map);
