@@ -39,7 +39,7 @@ Napi::Value synchronize(const Napi::CallbackInfo& info) {
 // faults at the next allocation. Affects the whole process.
 Napi::Value keepFreedMemory(const Napi::CallbackInfo& info) {
 #ifdef __GLIBC__
-  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);  // the largest that glibc accepts
   mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 #endif
   return info.Env().Undefined();
