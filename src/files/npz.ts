@@ -22,11 +22,9 @@ export interface NpzOptions {
  * Reads all arrays of an archive, stored or compressed, by name. Throws FileError if the archive is damaged, or unpacks
  * to more than `maxBytes`.
  */
-export async function loadNpz(
-  file: string,
-  { maxBytes = mostInflated }: NpzOptions = {},
-): Promise<Record<string, Tensor>> {
+export async function loadNpz(file: string, options: NpzOptions = {}): Promise<Record<string, Tensor>> {
   checkCall('loadNpz', ['file: text'], { maxBytes: 'number' }, arguments);
+  const { maxBytes = mostInflated } = options;
   return readingAsync(file, async () => {
     const input = new Input(file);
     const tensors: Record<string, Tensor> = Object.create(null);

@@ -90,7 +90,7 @@ abstract class BatchNorm extends RunningNorm {
   forwardReluSum(x: Tensor, other: Tensor): [normalized: Tensor, sum: Tensor] {
     const fused = this.synchronizes() ? undefined : this.fused(x);
     if (!fused) {
-      const sum = x.add(other);
+      const sum = torch.add(x, other);
       return [this.forwardRelu(sum), sum];
     }
     const [, ...rows] = fused.tensors;
@@ -118,6 +118,8 @@ abstract class BatchNorm extends RunningNorm {
 
   /** Arguments of the fused operators; undefined if they do not compute the same as this module. */
   private fused(x: Tensor): { tensors: (Tensor | null)[]; numbers: (number | Tensor | null)[] } | undefined {
+    // forward() refuses what is no tensor.
+    if (!(x instanceof Tensor)) return undefined;
     const { weight, bias, training, trackRunningStats, momentum } = this;
     const plain = this.forward !== BatchNorm.prototype.forward;
     if (!training || !weight || !bias || x.ndim !== 4 || x.numel() === 0 || plain) return undefined;

@@ -1,4 +1,5 @@
 import { checkCall } from '../call.js';
+import { ArgumentError } from '../errors.js';
 import { native } from '../native.js';
 import {
   type DType,
@@ -54,6 +55,7 @@ export abstract class Module implements TensorHolder {
 
   /** This module and its descendants with their paths; the module's own path is empty. */
   *namedModules(prefix = ''): Generator<[string, Module]> {
+    if (typeof prefix !== 'string') throw new ArgumentError('The prefix of names must be a string.');
     yield [prefix, this];
     for (const [name, child] of this.namedChildren()) yield* child.namedModules(prefix ? `${prefix}.${name}` : name);
   }

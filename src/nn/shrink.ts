@@ -11,7 +11,7 @@ export class Tanhshrink extends Module {
   }
 
   override forward(x: Tensor): Tensor {
-    return x.sub(x.tanh());
+    return torch.sub(x, torch.tanh(x));
   }
 }
 

@@ -32,4 +32,7 @@ export function checkOptionsOfGroup(name: string, group: object, kinds: Kinds<ob
     { ...kinds, params: 'any', name: 'string', initialLr: 'number' },
     group,
   );
+  checkCall(`${name}, a group of parameters`, ['params: iterable'], undefined, [
+    (group as { params?: unknown }).params,
+  ]);
 }

@@ -56,6 +56,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   /** A group with all options and its own array of parameters, checked. */
   private complete(group: ParameterGroup<Options>): Group<Options> {
     const complete = { ...this.defaults, ...group, params: [...group.params] };
+    const name = `new optim.${this.constructor.name}`;
+    for (const param of complete.params) checkCall(name, ['parameter: tensor'], undefined, [param]);
     if (!(complete.lr >= 0)) throw new ConfigError(`lr must be at least 0, not ${complete.lr}.`);
     this.checkGroup(complete);
     return complete;

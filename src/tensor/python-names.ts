@@ -80,6 +80,7 @@ export function asTensor(data: TensorData, options: Omit<TensorOptions, 'require
 
 /** The shape that tensors of these shapes have together. Throws ShapeError if they do not fit. */
 export function broadcastShapes(...shapes: (readonly number[])[]): number[] {
+  for (const shape of shapes) checkCall('broadcastShapes', ['shape: numbers'], undefined, [shape]);
   const count = Math.max(0, ...shapes.map((shape) => shape.length));
   return Array.from({ length: count }, (_, i) => {
     const sizes = shapes.map((shape) => shape.at(i - count) ?? 1).filter((size) => size !== 1);

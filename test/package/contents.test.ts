@@ -56,6 +56,7 @@ describe('the tarball', () => {
       'CHANGELOG.md',
       'CITATION.cff',
       'CMakeLists.txt',
+      'CONTRIBUTING.md',
       'LICENSE',
       'README.md',
       'SECURITY.md',

@@ -8,7 +8,7 @@ const { nn, optim, Tensor } = all;
 // Write files, start as many threads as they are told, hand tensors over for good, are made by this package or by
 // subclasses alone, or are protected.
 const leftOut =
-  /^(save|setNumThreads|sendTensor$|default$|Module$|ops$|\w+Error$|Profile$|SafetensorsFile$|check$|ready$|stepGroup$|forEach\w+$|named$|bucket$|registerBuffer$|dimensions$|sizeFor$|remember$|kindOf$|project$|split$|join$|maskFor$|whole$|joint$|around$|attend$|feed$|with$|minimize$|nextDirection$|rememberUpdate$|gradient$|move$|synchronizes$)/;
+  /^(save|setNumThreads|sendTensor$|default$|Module$|ops$|\w+Error$|Profile$|SafetensorsFile$|check$|ready$|stepGroup$|forEach\w+$|named$|bucket$|checkGroup$|complete$|stepSome$|fused$|batched$|weights$|registerBuffer$|dimensions$|sizeFor$|remember$|kindOf$|project$|split$|join$|maskFor$|whole$|joint$|around$|attend$|feed$|with$|minimize$|nextDirection$|rememberUpdate$|gradient$|move$|synchronizes$)/;
 
 const isClass = (value) => typeof value === 'function' && /^class\b/.test(Function.prototype.toString.call(value));
 

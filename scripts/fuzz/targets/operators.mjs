@@ -53,7 +53,11 @@ function differentiate(random, trial, result) {
 export default {
   unit: 'calls',
   setup() {
-    const names = functionNames.filter((name) => !leftOut(name)).map(camelCase);
+    // Some names of operators are namespaces, such as torch.random.
+    const names = functionNames
+      .filter((name) => !leftOut(name))
+      .map(camelCase)
+      .filter((name) => typeof torch[name] === 'function');
     const overloads = native()
       .operatorNames()
       .filter((full) => full.startsWith('aten::') || full.startsWith('srrl::'))
