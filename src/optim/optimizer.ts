@@ -67,8 +67,9 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   protected checkGroup(_group: Group<Options>): void {}
 
   /**
-   * Adds parameters with options of their own, such as layers that are trained later. Throws ConfigError if a
-   * parameter is already in the optimizer, or an option is unknown or out of range; nothing is then changed.
+   * Adds parameters with options of their own, such as layers that are trained later. A schedule that exists already
+   * does not change their learning rate. Throws ConfigError if a parameter is already in the optimizer, or an option is
+   * unknown or out of range; nothing is then changed.
    */
   addParamGroup(group: ParameterGroup<Options>): void {
     const name = `${this.constructor.name}.addParamGroup`;
@@ -147,8 +148,8 @@ export abstract class Optimizer<Options extends { lr: number }> implements Tenso
   }
 
   /**
-   * Calls `update` with those parameters of group `index` that have gradients and are `wanted`. State tensors of `names`
-   * that a parameter lacks begin at zero, or at `initial`: in the parameter's form, but what is one number for a
+   * Calls `update` with those parameters of group `index` that have gradients and are `wanted`. State tensors of
+   * `names` that a parameter lacks begin at zero, or at `initial`: in the parameter's form, but what is one number for a
    * parameter, such as `step`, in float32.
    */
   protected forEachReady(

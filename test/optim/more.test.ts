@@ -261,6 +261,42 @@ describe('schedules and groups that come later', () => {
     expect(optimizer.paramGroups).toHaveLength(2);
   });
 
+  it.each<[string, (optimizer: optim.SGD) => optim.LRScheduler]>([
+    ['ExponentialLR', (optimizer) => new optim.ExponentialLR(optimizer, { gamma: 0.5 })],
+    ['LambdaLR', (optimizer) => new optim.LambdaLR(optimizer, (epoch) => 1 / (1 + epoch))],
+    ['MultiplicativeLR', (optimizer) => new optim.MultiplicativeLR(optimizer, () => 0.9)],
+    ['OneCycleLR', (optimizer) => new optim.OneCycleLR(optimizer, { maxLr: 1, totalSteps: 9 })],
+    ['CyclicLR', (optimizer) => new optim.CyclicLR(optimizer, { baseLr: 0.1, maxLr: 1 })],
+    ['SWALR', (optimizer) => new optim.SWALR(optimizer, { swaLr: 0.05 })],
+    ['ChainedScheduler', (optimizer) => new optim.ChainedScheduler([new optim.StepLR(optimizer, { stepSize: 1 })])],
+    [
+      'SequentialLR',
+      (optimizer) =>
+        new optim.SequentialLR(optimizer, {
+          schedules: [new optim.StepLR(optimizer, { stepSize: 1 })],
+          milestones: [],
+        }),
+    ],
+  ])('%s leaves a group that was added later as it is', (_name, make) => {
+    const lone = new optim.SGD([parameter()], { lr: 0.5, momentum: 0.9 });
+    const both = new optim.SGD([parameter()], { lr: 0.5, momentum: 0.9 });
+    const schedules = [make(lone), make(both)];
+    both.addParamGroup({ params: [parameter()], lr: 0.25 });
+    for (let i = 0; i < 3; i++) {
+      for (const schedule of schedules) schedule.step();
+      expect(both.paramGroups.map(({ lr }) => lr)).toEqual([lone.paramGroups[0]?.lr, 0.25]);
+    }
+  });
+
+  it('a schedule of several refuses the state of another number of them', () => {
+    const optimizer = new optim.SGD([parameter()], { lr: 0.5 });
+    const chained = (count: number) =>
+      new optim.ChainedScheduler(
+        Array.from({ length: count }, () => new optim.ExponentialLR(optimizer, { gamma: 0.5 })),
+      );
+    expect(() => chained(2).loadStateDict(chained(1).stateDict())).toThrow('consists of 1 schedules, this one of 2');
+  });
+
   it('OneCycleLR takes epochs and steps per epoch', () => {
     const optimizer = new optim.SGD([parameter()], { lr: 0.5, momentum: 0.9 });
     expect(new optim.OneCycleLR(optimizer, { maxLr: 1, epochs: 3, stepsPerEpoch: 5 }).totalSteps).toBe(15);

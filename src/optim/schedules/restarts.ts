@@ -17,8 +17,8 @@ const kinds: Kinds<RestartOptions> = { t0: 'number', tMult: 'number', etaMin: 'n
 
 /**
  * Half cosines from the initial learning rate down to `etaMin`, one after the other, as
- * torch.optim.lr_scheduler.CosineAnnealingWarmRestarts. `goTo()` accepts fractions of an epoch. Throws ConfigError if t0
- * or tMult is not a whole number above 0.
+ * torch.optim.lr_scheduler.CosineAnnealingWarmRestarts. `goTo()` accepts fractions of an epoch. Throws ConfigError if
+ * t0 or tMult is not a whole number above 0.
  */
 export class CosineAnnealingWarmRestarts extends LRScheduler {
   readonly t0: number;

@@ -37,12 +37,17 @@ export abstract class LRScheduler {
     this.goTo(this.lastEpoch + 1);
   }
 
-  /** Sets the learning rates of step `epoch`. Throws ConfigError if it is below 0. */
+  /**
+   * Sets the learning rates of step `epoch`. Groups that were added to the optimizer after this schedule was made keep
+   * theirs. Throws ConfigError if `epoch` is below 0.
+   */
   goTo(epoch: number): void {
     if (!(epoch >= 0)) throw new ConfigError(`A schedule cannot go to step ${epoch}.`);
     this.lastEpoch = epoch;
-    for (const [i, group] of this.optimizer.paramGroups.entries())
-      group.lr = this.lrAt(epoch, this.baseLrs[i] ?? group.lr, i);
+    for (const [i, base] of this.baseLrs.entries()) {
+      const group = this.optimizer.paramGroups[i];
+      if (group) group.lr = this.lrAt(epoch, base, i);
+    }
   }
 
   /** The learning rates that the optimizer's groups have now. */

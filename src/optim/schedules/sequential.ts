@@ -1,6 +1,7 @@
 import { checkCall, type Kinds } from '../../call.js';
 import { ConfigError } from '../../errors.js';
-import { LRScheduler, type Scheduled, type ScheduleState } from './schedule.js';
+import { CompositeLR } from './composite.js';
+import type { LRScheduler, Scheduled } from './schedule.js';
 
 const kinds: Kinds<SequentialOptions> = { schedules: 'any', milestones: 'any' };
 
@@ -15,8 +16,7 @@ export interface SequentialOptions {
  * One schedule after another, as torch.optim.lr_scheduler.SequentialLR. Throws ConfigError if there is no schedule,
  * there is not one milestone fewer than schedules, milestones do not grow, or a schedule is another optimizer's.
  */
-export class SequentialLR extends LRScheduler {
-  readonly schedules: LRScheduler[];
+export class SequentialLR extends CompositeLR {
   readonly milestones: number[];
 
   constructor(optimizer: Scheduled, options: SequentialOptions) {
@@ -31,15 +31,15 @@ export class SequentialLR extends LRScheduler {
       throw new ConfigError(`milestones must grow from above 0, not be [${milestones.join(', ')}].`);
     if (schedules.some((schedule) => schedule.optimizer !== optimizer))
       throw new ConfigError('The schedules of a SequentialLR must belong to its optimizer.');
-    super(optimizer);
-    this.schedules = [...schedules];
+    super(optimizer, schedules);
     this.milestones = [...milestones];
     this.goTo(0);
   }
 
-  lrAt(epoch: number, _baseLr: number, group: number): number {
+  lrAt(epoch: number, baseLr: number, group: number): number {
     const { schedule, since } = this.at(epoch);
-    return schedule.lrAt(epoch - since, schedule.baseLrs[group] as number, group);
+    const base = schedule.baseLrs[group];
+    return base === undefined ? baseLr : schedule.lrAt(epoch - since, base, group);
   }
 
   override goTo(epoch: number): void {
@@ -47,18 +47,6 @@ export class SequentialLR extends LRScheduler {
     // The schedule itself advances too: it may set more than the learning rate.
     const { schedule, since } = this.at(epoch);
     schedule.goTo(epoch - since);
-  }
-
-  override stateDict(): ScheduleState {
-    return { ...super.stateDict(), schedules: this.schedules.map((schedule) => schedule.stateDict()) };
-  }
-
-  override loadStateDict(state: ScheduleState): void {
-    for (const [i, schedule] of this.schedules.entries()) {
-      const saved = state.schedules?.[i];
-      if (saved) schedule.loadStateDict(saved);
-    }
-    super.loadStateDict(state);
   }
 
   private at(epoch: number): { schedule: LRScheduler; since: number } {

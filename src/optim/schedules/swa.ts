@@ -15,8 +15,8 @@ export interface SWAOptions {
 const kinds: Kinds<SWAOptions> = { swaLr: 'any', annealEpochs: 'number', annealStrategy: ['cos', 'linear'] };
 
 /**
- * From the learning rate that the optimizer has at the first step to a constant one, for stochastic weight averaging, as
- * torch.optim.swa_utils.SWALR. Throws ConfigError if swaLr has not one value for each group, or annealEpochs is not a
+ * From the learning rate that the optimizer has at the first step to a constant one, for stochastic weight averaging,
+ * as torch.optim.swa_utils.SWALR. Throws ConfigError if swaLr has not one value for each group, or annealEpochs is not a
  * whole number of at least 0.
  */
 export class SWALR extends LRScheduler {
@@ -41,7 +41,8 @@ export class SWALR extends LRScheduler {
 
   /** Another schedule may have changed the learning rate since this one was made. */
   override step(): void {
-    if (this.lastEpoch === 0) for (const [i, group] of this.optimizer.paramGroups.entries()) this.baseLrs[i] = group.lr;
+    if (this.lastEpoch === 0)
+      for (const i of this.baseLrs.keys()) this.baseLrs[i] = this.optimizer.paramGroups[i]?.lr as number;
     super.step();
   }
 
