@@ -18,16 +18,16 @@ OptionalTensors vectorOf(const c10::List<OptionalTensor>& list) {
 
 // libtorch's fused optimizers access all tensors of a parameter with its size and type, one element after the other,
 // without checking them.
-void checkLike(const char* what, at::TensorList list, at::TensorList params, bool mayBeNarrow = false) {
+void checkLike(const char* what, at::TensorList list, at::TensorList params, bool isGradient = false) {
   for (size_t i = 0; i < params.size(); i++) {
     const Tensor &tensor = list[i], &param = params[i];
-    const bool narrow = mayBeNarrow && param.scalar_type() == at::kFloat && tensor.scalar_type() == at::kBFloat16;
+    const bool narrow = isGradient && param.scalar_type() == at::kFloat && tensor.scalar_type() == at::kBFloat16;
     TORCH_CHECK(isPlain(tensor) && tensor.sizes() == param.sizes() && tensor.device() == param.device() &&
                     (narrow || tensor.scalar_type() == param.scalar_type()),
                 what, " ", i, " must have the size, type and device of its parameter: ", param.sizes(), ' ',
                 param.scalar_type(), " on ", param.device(), ", got ", tensor.sizes(), ' ', tensor.scalar_type(),
                 " on ", tensor.device());
-    TORCH_CHECK(tensor.is_non_overlapping_and_dense() || mayBeNarrow, what, " ", i,
+    TORCH_CHECK(tensor.is_non_overlapping_and_dense() || isGradient, what, " ", i,
                 " must be dense, without elements that share memory; clone it first");
   }
 }

@@ -30,8 +30,8 @@ export const mirrored = (flips: readonly boolean[]): Tensor =>
   rowsOf(flips.flatMap((flip) => [0, 0, flip ? 1 : 0])).view([flips.length, 3]);
 
 /**
- * Returns [B, C, H, W] of the table's dtype, channels_last: the images `rows` [B] of uint8 [N, C, H, W], each shifted and mirrored
- * by its row of `draws` [B, 3] and padded with zero pixels. All tensors are on one device.
+ * Returns [B, C, H, W] of the table's dtype, channels_last: the images `rows` [B] of uint8 [N, C, H, W], each shifted
+ * and mirrored by its row of `draws` [B, 3] and padded with zero pixels. All tensors are on one device.
  */
 export const viewsOn = (images: Tensor, rows: Tensor, draws: Tensor, table: Tensor): Tensor =>
   callOverload(overloadOf('srrl::views_on'), [images, rows, draws, table]) as Tensor;

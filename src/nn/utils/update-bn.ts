@@ -7,8 +7,8 @@ type Batch = Tensor | readonly [Tensor, ...unknown[]];
 
 /**
  * Recomputes the running statistics of all batch normalizations as the mean over `batches`, as
- * torch.optim.swa_utils.update_bn: for averaged weights, whose statistics are not those of any training step. A batch is
- * a tensor, or an array that begins with one. The model keeps its mode.
+ * torch.optim.swa_utils.update_bn: for averaged weights, whose statistics are not those of any training step. A batch
+ * is a tensor, or an array that begins with one. The model keeps its mode.
  */
 export async function updateBn(batches: Iterable<Batch> | AsyncIterable<Batch>, model: Layer): Promise<void> {
   checkCall('updateBn', ['batches: object', 'model: layer'], undefined, arguments);
